@@ -1,0 +1,60 @@
+/*
+ * judge.h - a classified unit meets the catalog: names become objects, and objects bring their
+ * triggers, rules, policies, cascades and children along.
+ *
+ * Layer  catalog. Pure: reads a snapshot, no I/O.
+ * Owns   everything added to the unit or handed out lives in the caller's arena.
+ */
+#ifndef BS_CATALOG_JUDGE_H
+#define BS_CATALOG_JUDGE_H
+
+#include "catalog/snapshot.h"
+#include "sql/classify.h"
+
+/* What the session has done that changes what names mean. All of it can only raise the risk. */
+struct bs_session_names {
+    bool path_changed;    /* search_path was set to something not vetted */
+    bool uncommitted_ddl; /* DDL ran in the transaction that is open */
+    bool temporary;       /* the session may have temporary objects */
+};
+
+enum bs_reach {
+    BS_REACH_TARGET = 0, /* named by the statement (or a partition or child of it) */
+    BS_REACH_CASCADE,    /* ON DELETE/UPDATE CASCADE, SET NULL, SET DEFAULT; TRUNCATE CASCADE */
+    BS_REACH_DEPENDENT,  /* DROP ... CASCADE takes the object itself along */
+};
+
+/* One stored relation whose rows or existence the unit would change. */
+struct bs_target {
+    uint32_t oid;
+    const char *schema;
+    const char *name;
+    char relkind; /* pg_class.relkind: r p m S f v i */
+    enum bs_kind kind;
+    enum bs_reach reach;
+    double est_rows;   /* pg_class.reltuples, -1: never analysed */
+    int64_t est_bytes; /* relpages * block size, TOAST included */
+    size_t stmt;       /* index of the statement in the unit */
+};
+
+struct bs_facts {
+    struct bs_target *targets; /* no two with the same oid and stmt */
+    size_t n_targets;
+    bool unknown_name;   /* a name was not found: refresh the snapshot and judge again, once */
+    const char *unknown; /* that name, for messages; NULL */
+};
+
+/*
+ * Judge a unit again with a catalog: raises, or lowers where RISK.md says "measured" or "by key",
+ * the risk of each statement, adds reasons, sets unit->catalog, and lists what is reached.
+ *
+ * err   LIMIT where the arena's ceiling was reached
+ */
+BS_MUST_CHECK enum bs_done bs_catalog_judge(const struct bs_snapshot *snapshot,
+                                            struct bs_session_names names,
+                                            struct bs_unit *unit,
+                                            struct bs_arena *arena,
+                                            struct bs_facts *out,
+                                            struct bs_err *err);
+
+#endif

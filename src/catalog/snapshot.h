@@ -1,0 +1,37 @@
+/*
+ * snapshot.h - what the names in a database mean: an immutable picture of its catalog.
+ *
+ * Loaded through the helper role on a job thread, then shared by reference: the hot path takes no
+ * lock but the one count. A name that the snapshot does not have asks for a refresh.
+ *
+ * Layer  catalog. bs_snapshot_load does I/O (libpq) and may only run on a job thread.
+ * Spec   PostgreSQL manual, catalogs.html.
+ * Owns   a snapshot owns all it hands out; it dies with its last reference.
+ */
+#ifndef BS_CATALOG_SNAPSHOT_H
+#define BS_CATALOG_SNAPSHOT_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct bs_snapshot; /* opaque, immutable, reference-counted */
+
+/*
+ * Load the catalog.
+ *
+ * conninfo  libpq connection string of the helper role
+ * err       UNAVAILABLE: cannot connect; DATABASE: a query failed
+ */
+BS_MUST_CHECK enum bs_done
+bs_snapshot_load(const char *conninfo, struct bs_snapshot **out, struct bs_err *err);
+
+struct bs_snapshot *bs_snapshot_ref(struct bs_snapshot *s); /* thread-safe */
+void bs_snapshot_unref(struct bs_snapshot **s);             /* accepts NULL; sets it NULL */
+
+/* Microseconds of bs_mono_us when it was loaded. */
+int64_t bs_snapshot_loaded_us(const struct bs_snapshot *s);
+/* server_version_num, e.g. 150018. */
+int bs_snapshot_server_version(const struct bs_snapshot *s);
+
+#endif
