@@ -1,0 +1,34 @@
+/*
+ * cancel.h - who may cancel what: our own secrets, and the server's.
+ *
+ * A client gets the server's real PID and a secret of ours. A CancelRequest is matched on the
+ * secret (PIDs repeat over upstreams), in constant time, over all workers.
+ *
+ * Layer  gateway.
+ * Owns   the table owns its entries; it outlives all workers.
+ */
+#ifndef BS_GATEWAY_CANCEL_H
+#define BS_GATEWAY_CANCEL_H
+
+#include "gateway/session.h"
+
+struct bs_cancels; /* opaque; thread-safe */
+
+struct bs_cancels *bs_cancels_new(void);
+void bs_cancels_free(struct bs_cancels **c);
+
+/* Gives the session a fresh secret and enters it. */
+void bs_cancels_add(struct bs_cancels *c, struct bs_session *s);
+/* Accepts a session that was never added. */
+void bs_cancels_remove(struct bs_cancels *c, struct bs_session *s);
+
+/* A CancelRequest: posts bs_relay_on_cancel to the worker of the session it belongs to, if any. */
+void bs_cancels_request(struct bs_cancels *c, uint32_t pid, struct bs_bytes secret);
+
+/*
+ * Ask the server to cancel what this session runs there: a real CancelRequest, sent from a job
+ * thread to the address the session is connected to. No answer is expected. Worker thread.
+ */
+void bs_cancel_upstream(struct bs_session *s);
+
+#endif

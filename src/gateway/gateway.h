@@ -1,0 +1,60 @@
+/*
+ * gateway.h - the running daemon: what all workers share, its start and its stop.
+ *
+ * Layer  gateway.
+ * Owns   state, audit, storage, cancel table and workers, from the start to the end of
+ *        bs_gateway_run.
+ */
+#ifndef BS_GATEWAY_GATEWAY_H
+#define BS_GATEWAY_GATEWAY_H
+
+#include <stdatomic.h>
+
+#include "base/err.h"
+
+struct bs_audit;   /* audit/record.h */
+struct bs_cancels; /* gateway/cancel.h */
+struct bs_config;  /* policy/config.h */
+struct bs_state;   /* state/state.h */
+struct bs_store;   /* storage/storage.h */
+struct bs_tls_ctx; /* wire/tls.h */
+struct bs_worker;  /* gateway/worker.h */
+
+/* Read by every thread, changed by none once the workers run. */
+struct bs_gateway {
+    const struct bs_config *config;
+    struct bs_state *state;
+    struct bs_audit *audit;
+    struct bs_store *store;
+    struct bs_cancels *cancels;
+    struct bs_tls_ctx *tls; /* towards clients; NULL: no certificate configured */
+    struct bs_worker **workers;
+    unsigned n_workers;
+    atomic_bool stopping;
+    atomic_uint pending; /* clients that are not authenticated yet, over all workers */
+    atomic_uint open;    /* sessions */
+};
+
+/*
+ * A way to run something beside the gateway (the operators' API lives on a higher floor): started
+ * after the state is open and before the first client is accepted, stopped after the last.
+ */
+struct bs_gateway_side {
+    /* err: the gateway does not start */
+    enum bs_done (*start)(struct bs_gateway *g, void **self, struct bs_err *err);
+    void (*stop)(void *self);
+};
+
+/*
+ * Serve until SIGTERM or SIGINT. A first signal stops gracefully (within a deadline), a second
+ * one at once. Logs one line "ready" with the addresses once clients can connect.
+ *
+ * config   immutable, outlives the call
+ * side     may be NULL
+ * err      CONFIG, UNAVAILABLE, IO: it never became ready
+ */
+BS_MUST_CHECK enum bs_done bs_gateway_run(const struct bs_config *config,
+                                          const struct bs_gateway_side *side,
+                                          struct bs_err *err);
+
+#endif

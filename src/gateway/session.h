@@ -1,0 +1,121 @@
+/*
+ * session.h - one client and its one server connection, from accept to the end.
+ *
+ * Life: accept -> login (login.c: the client proves who it is) -> upstream (upstream.c: the server
+ * connection is made and logged in) -> relay (relay.h: everything after the first ReadyForQuery)
+ * -> closing. A session never leaves the worker that accepted it.
+ *
+ * Layer  gateway. Only on the session's worker thread, unless said otherwise.
+ * Owns   links, arenas, texts. Freed when it is closed and no job holds a reference.
+ */
+#ifndef BS_GATEWAY_SESSION_H
+#define BS_GATEWAY_SESSION_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "gateway/link.h"
+
+struct bs_worker;   /* gateway/worker.h */
+struct bs_gateway;  /* gateway/gateway.h */
+struct bs_login;    /* gateway/login.h */
+struct bs_upstream; /* gateway/upstream.h */
+struct bs_relay;    /* relay.c: the state of a running session */
+
+enum bs_phase {
+    BS_PHASE_CLOSED = 0, /* nothing may happen any more; memory waits for the last reference */
+    BS_PHASE_LOGIN,      /* the client is not authenticated */
+    BS_PHASE_UPSTREAM,   /* the client is known; the server is being connected */
+    BS_PHASE_RELAY,      /* both sides are ready: relay.h has the session */
+    BS_PHASE_CLOSING,    /* last bytes to the client, then CLOSED */
+};
+
+#define BS_SECRET_LEN 4 /* of a cancel key in protocol 3.0, in bytes */
+
+/* A ParameterStatus of the server: its last value, and what the client was told. */
+struct bs_param {
+    char *name;
+    char *value;
+    struct bs_param *next;
+};
+
+struct bs_session {
+    struct bs_session *next, *prev; /* the worker's list */
+    struct bs_worker *worker;
+    struct bs_gateway *gateway;
+    enum bs_phase phase;
+    unsigned refs;       /* the session itself while open, and one a job */
+    uint64_t generation; /* a job posted under an older one comes back too late */
+
+    char id[BS_ULID_TEXT]; /* session (run) id, unique over processes */
+    char *address;         /* client: "127.0.0.1:40312" or "unix:/run/backstop" */
+    int64_t started_us;    /* bs_now_us at accept */
+    bool client_tls;
+
+    char *actor;            /* authenticated name; NULL before */
+    char *owner;            /* the human who answers for the actor; may be NULL */
+    char *database;         /* configured name */
+    bool shielded;          /* the server session runs with default_transaction_read_only = on */
+    char *server_user;      /* the role on the server; from the upstream's conninfo */
+    char *application_name; /* what the client called itself: a claim; may be NULL */
+
+    struct bs_link client;
+    struct bs_link server;
+    uint32_t server_pid; /* backend PID; the client is told the same */
+    uint8_t server_secret[256];
+    size_t server_secret_len;
+    uint8_t secret[BS_SECRET_LEN]; /* our own; the server's never reaches the client */
+    struct bs_param *params;       /* ParameterStatus values of the server, newest value kept */
+
+    struct bs_arena arena;   /* lives as long as the session */
+    struct bs_arena message; /* for one message or unit; the relay resets it */
+    uv_timer_t *timer;       /* bs_session_set_timer */
+
+    struct bs_login *login;       /* until authenticated */
+    struct bs_upstream *upstream; /* until the server is ready */
+    struct bs_relay *relay;       /* from bs_relay_start to bs_relay_free */
+};
+
+/* Value the server last reported for a parameter (exact name), or NULL. */
+const char *bs_session_param(const struct bs_session *s, const char *name);
+/* Keep a reported value; the relay calls it for ParameterStatus after the start. LIMIT. */
+BS_MUST_CHECK enum bs_done bs_session_set_param(struct bs_session *s,
+                                                struct bs_bytes name,
+                                                struct bs_bytes value,
+                                                struct bs_err *err);
+
+/*
+ * The one timer of a session: after `ms` milliseconds bs_relay_on_timer is called, once. A new
+ * call replaces the old one; 0 stops it. (Before the relay starts it is the login's deadline.)
+ */
+void bs_session_set_timer(struct bs_session *s, uint64_t ms);
+
+/*
+ * Flush both links as far as the sockets take it and ask libuv for what is wanted next. Called
+ * after every event by the session itself; call it after acting on a session from a posted
+ * function or a job's answer.
+ */
+void bs_session_pump(struct bs_session *s);
+
+/*
+ * The end with a message: FATAL ErrorResponse to the client, Terminate to the server, then close.
+ * Never put secrets, hosts or rows in the message. Does nothing on a session that is closing.
+ */
+void bs_session_fail(struct bs_session *s, const char *sqlstate, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * The end without a message: what `client.out` holds is still sent (for two seconds at most), the
+ * server gets Terminate, then both are closed. Open jobs find the generation changed.
+ */
+void bs_session_close(struct bs_session *s);
+
+/* A reference keeps the memory, not the life: a closed session stays readable until unref. */
+void bs_session_ref(struct bs_session *s);
+void bs_session_unref(struct bs_session *s);
+
+/* For the worker: a new session on an accepted socket, in phase LOGIN. Closes fd on failure. */
+void bs_session_accept(struct bs_worker *w, int fd, char *address);
+/* For login.c and upstream.c: hand over once both sides are ready. */
+void bs_session_ready(struct bs_session *s);
+
+#endif
