@@ -33,6 +33,12 @@ struct bs_buf {
 /* A view of a string literal, without its final NUL. */
 #define BS_LIT(s) ((struct bs_bytes){(const uint8_t *)(s), sizeof(s) - 1})
 
+/* The same as an initialiser of static data. */
+#define BS_LIT_INIT(s)                                                                             \
+    {                                                                                              \
+        (const uint8_t *)(s), sizeof(s) - 1                                                        \
+    }
+
 /* A view of a C string; NULL gives an empty view. */
 struct bs_bytes bs_bytes_of(const char *s);
 bool bs_bytes_equal(struct bs_bytes a, struct bs_bytes b);
