@@ -1,0 +1,153 @@
+/*
+ * capture.h - make a recovery point for a unit whose tables the actor has already locked: helper
+ * session, snapshot after the lock, copy, definition, store, read back, manifest.
+ *
+ * How the gateway uses it, all on one job thread but for abort and progress:
+ *
+ *   bs_capture_open      connects as the helper; may be done while the actor still locks
+ *   bs_capture_run       after every LOCK was answered: the point, stored and proven
+ *   ... the worker runs the client's messages and the closing sequence ...
+ *   bs_capture_locks     what the actor's backend holds now, for the pre-commit audit
+ *   bs_capture_event     ARMED (with the xid) before COMMIT, then COMMITTED or ROLLED_BACK
+ *   bs_capture_close
+ *
+ * Layer  recovery. Blocks; never on a worker's thread.
+ * Spec   PROTECT.md "Order" and rules 2, 3, 7, 8; RECOVERY.md 0-5, 8, 10.
+ * Owns   a capture owns its connection, its files in the spool (removed by the time run returns),
+ *        its pg_dump child and the manifest it hands out.
+ */
+#ifndef BS_RECOVERY_CAPTURE_H
+#define BS_RECOVERY_CAPTURE_H
+
+#include "recovery/manifest.h"
+#include "recovery/plan.h"
+#include "storage/storage.h"
+
+struct bs_capture;
+
+/* A pg_dump that may be used. */
+struct bs_pg_dump {
+    int major;
+    const char *path;
+};
+
+/* All pointers are borrowed until bs_capture_close. */
+struct bs_capture_request {
+    const char *helper;     /* conninfo of the helper role (config: databases.*.helper) */
+    struct bs_store *store; /* where the point goes */
+    const char *spool;      /* folder for copies on their way; made where missing */
+    const struct bs_pg_dump *pg_dumps; /* config: recovery.pg_dump; may be empty */
+    size_t n_pg_dumps;
+    int64_t deadline_us; /* bs_mono_us() by which the lock budget is spent; 0: 30 s from open */
+    const struct bs_plan *plan;          /* WHOLE or RECORD; others are refused by run */
+    int actor_pid;                       /* BackendKeyData of the actor's server connection */
+    uint64_t actor_xid;                  /* xid8 where known, 0 otherwise */
+    struct bs_point_actor actor;         /* backend_* are filled in by the capture */
+    struct bs_point_statement statement; /* kind, text, sha256 */
+};
+
+struct bs_capture_result {
+    const struct bs_manifest *manifest;   /* lives until bs_capture_close */
+    const char *dir;                      /* key prefix of the point, with a '/' at its end */
+    char manifest_sha256[BS_SHA256_TEXT]; /* of manifest.json, for the audit */
+    int64_t copied_us;                    /* from run to the last row in the spool */
+    int64_t total_us;                     /* from run to the manifest read back */
+};
+
+/* Where a capture is; readable at any time from any thread. */
+enum bs_capture_phase {
+    BS_CAPTURE_IDLE = 0,
+    BS_CAPTURE_CHECKING, /* locks, names, columns, room in the spool */
+    BS_CAPTURE_COPYING,  /* tables to the spool, pg_dump beside it */
+    BS_CAPTURE_STORING,  /* spool to the store */
+    BS_CAPTURE_PROVING,  /* read back */
+    BS_CAPTURE_PROVEN,   /* the manifest is stored and read back */
+    BS_CAPTURE_FAILED,
+};
+
+struct bs_capture_progress {
+    enum bs_capture_phase phase;
+    int64_t rows;         /* copied so far */
+    int64_t raw_bytes;    /* copied so far */
+    int64_t stored_bytes; /* written to the store so far */
+    int64_t proven_bytes; /* read back so far */
+    int64_t est_bytes;    /* the plan's estimate of raw bytes */
+};
+
+/* One row of pg_locks. NULL and 0 where PostgreSQL says NULL, or the object is not visible to
+ * others yet (created by the open transaction). */
+struct bs_lock {
+    const char *locktype; /* "relation", "object", "transactionid", "advisory", ... */
+    const char *mode;     /* "AccessExclusiveLock" */
+    bool granted;
+    uint32_t database_oid; /* 0: shared object */
+    uint32_t relation_oid;
+    char relkind;            /* 0: not known */
+    const char *schema;      /* of the relation; NULL: not known */
+    const char *name;        /* of the relation; NULL: not known */
+    bool system;             /* pg_catalog, pg_toast, information_schema */
+    uint32_t parent_oid;     /* relkind i: the table; relkind t: its main table; else 0 */
+    uint32_t class_oid;      /* locktype object: catalog that holds it */
+    uint32_t object_oid;
+    int object_sub;
+    uint32_t transaction; /* locktype transactionid: 32 bits */
+};
+
+/*
+ * Connects the helper and records which database answers. Cheap: the plan is not looked at.
+ *
+ * out   freed by bs_capture_close; set NULL on failure
+ * err   NO_POINT, whatever failed, with the reason in the message
+ */
+BS_MUST_CHECK enum bs_done bs_capture_open(const struct bs_capture_request *request,
+                                           struct bs_capture **out,
+                                           struct bs_err *err);
+
+/*
+ * Makes the point. Once per capture.
+ *
+ * In mode WHOLE it first makes sure through pg_locks that actor_pid holds SHARE ROW EXCLUSIVE or
+ * stronger on every planned table (materialized views cannot be locked and are let through), that
+ * OID, schema and name still agree, and that every partition of a planned partitioned table is
+ * planned. On success everything is stored and read back (grade read-back). On failure no
+ * manifest exists and the statement must not run.
+ *
+ * err   NO_POINT (budget spent, lock missing, names differ, no room, no pg_dump, store failed,
+ *       proof differs, helper lost), CANCELLED (bs_capture_abort was called)
+ */
+BS_MUST_CHECK enum bs_done
+bs_capture_run(struct bs_capture *c, struct bs_capture_result *out, struct bs_err *err);
+
+/*
+ * Every lock that backend `pid` holds or waits for now. Not while run is going on.
+ *
+ * out   array in `arena`, n rows
+ * err   NO_POINT (helper lost, timeout), CANCELLED, LIMIT (arena)
+ */
+BS_MUST_CHECK enum bs_done bs_capture_locks(struct bs_capture *c,
+                                            int pid,
+                                            struct bs_arena *arena,
+                                            struct bs_lock **out,
+                                            size_t *n,
+                                            struct bs_err *err);
+
+/*
+ * Appends an event to the point, durable when it returns. Needs only the store, so it works after
+ * an abort and after the helper was lost. CONFLICT where run has made no point; DATA; IO.
+ */
+BS_MUST_CHECK enum bs_done
+bs_capture_event(struct bs_capture *c, const struct bs_event *event, struct bs_err *err);
+
+/*
+ * Ends whatever the capture is doing, at once, also a COPY that hangs, and its pg_dump. Any
+ * thread, any number of times, until bs_capture_close begins. Does not block.
+ */
+void bs_capture_abort(struct bs_capture *c);
+
+/* Any thread, until bs_capture_close begins. Does not block. */
+void bs_capture_progress(const struct bs_capture *c, struct bs_capture_progress *out);
+
+/* Frees all; accepts a NULL capture and sets it NULL. */
+void bs_capture_close(struct bs_capture **c);
+
+#endif

@@ -1,0 +1,249 @@
+/*
+ * manifest.h - what a recovery point says about itself; and the events that follow it.
+ *
+ * A point is a folder of objects. Its manifest.json is written last: where it exists, the point
+ * is complete. Nothing in it is ever changed; what happens later are events beside it.
+ *
+ *   v1/<sysid>/<dboid>-<db>/rp/YYYY/MM/DD/<id>/t/<n>-<schema>.<table>.copybin.zst   (.copytxt.zst)
+ *                                             /manifest.json
+ *                                             /events/<ULID>-<state>.json
+ *   v1/<sysid>/<dboid>-<db>/schema/<sha256 of the plain text, \restrict lines left out>.dump
+ *
+ * The file is canonical JSON (sorted keys, compact) with "sha256" over the rest of itself: a
+ * flipped byte anywhere makes it DAMAGED.
+ *
+ * Layer  recovery. Pure, but for bs_point_id_new (clock, random).
+ * Spec   RECOVERY.md section 8, DESIGN.md section 8.
+ * Owns   everything parsed lives in the caller's arena; a manifest to be printed borrows.
+ */
+#ifndef BS_RECOVERY_MANIFEST_H
+#define BS_RECOVERY_MANIFEST_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+#define BS_MANIFEST_FORMAT 1
+#define BS_MANIFEST_MAX    (64u << 20) /* bytes of a manifest.json that is read */
+#define BS_POINT_ID_TEXT   30          /* "RP-", a ULID and a NUL */
+#define BS_SHA256_TEXT     65          /* lower-case hex and a NUL */
+#define BS_ROW_HASH_TEXT   33          /* 128 bits in lower-case hex and a NUL */
+
+/* What happened to a point. The names are those in event keys: "armed", "rolled_back", ... */
+enum bs_point_state {
+    BS_POINT_UNKNOWN = 0, /* event "unknown": it cannot be told whether the statement committed */
+    BS_POINT_COMPLETE,    /* no event yet: the manifest exists, the statement has not committed */
+    BS_POINT_ARMED,       /* COMMIT may have been sent */
+    BS_POINT_COMMITTED,
+    BS_POINT_ROLLED_BACK,
+    BS_POINT_NOT_USED,
+    BS_POINT_VERIFIED,
+    BS_POINT_DAMAGED,
+    BS_POINT_RESTORED,
+    BS_POINT_EXPIRED,
+    BS_POINT_STATE_COUNT
+};
+
+/* How rows are written in an object. */
+enum bs_object_format {
+    BS_OBJECT_NONE = 0, /* a relation without rows of its own (relkind p) */
+    BS_OBJECT_BINARY,   /* COPY (FORMAT binary), zstd */
+    BS_OBJECT_TEXT,     /* COPY text, zstd: a column type has no binary output */
+};
+
+struct bs_source {
+    const char *system_identifier; /* decimal */
+    uint32_t timeline;             /* 0: the helper may not ask */
+    uint32_t database_oid;
+    const char *database;
+    int server_version_num;    /* 150018 */
+    const char *encoding;      /* the database's */
+    const char *data_encoding; /* the objects': client_encoding to load them with */
+};
+
+/* Who asked, and who said yes. NULL where there is none. */
+struct bs_point_actor {
+    const char *agent;
+    const char *owner;
+    const char *session; /* the gateway's session id */
+    const char *address; /* of the client */
+    const char *role;    /* database role it ran as */
+    const char *ticket;  /* "T-..." */
+    const char *approver;
+    int backend_pid;           /* on the server */
+    const char *backend_start; /* pg_stat_activity.backend_start as text; NULL unknown */
+};
+
+struct bs_point_statement {
+    const char *sha256; /* of the ticket identity or the text; hex */
+    const char *text;   /* canonical text as operators may see it */
+    const char *kind;   /* bs_kind_name of the strictest: "DROP TABLE" */
+};
+
+struct bs_point_capture {
+    const char *mode;      /* bs_plan_kind_name: "whole", "record" */
+    const char *lock_mode; /* weakest lock the actor held: "ShareRowExclusiveLock"; NULL: none */
+    const char *snapshot;  /* pg_current_snapshot() of the helper; NULL in mode record */
+    uint64_t xid;          /* the actor's xid8, 0: not known yet (then in event armed) */
+    int64_t started_us;    /* wall clock */
+    int64_t snapshot_us;   /* when the helper's snapshot was taken */
+    int64_t finished_us;   /* all objects stored and read back */
+};
+
+struct bs_point_column {
+    const char *name;
+    const char *type;      /* format_type with the schema wherever it is not pg_catalog */
+    uint32_t type_oid;
+    int typmod;
+    const char *collation; /* schema-qualified and quoted, NULL: the type's own or none */
+    int attnum;
+    char generated; /* pg_attribute.attgenerated: 's', or 0 */
+    char identity;  /* pg_attribute.attidentity: 'a', 'd', or 0 */
+    bool not_null;
+    int key; /* 1, 2, ...: place in the primary key; 0: not in it */
+};
+
+struct bs_point_part {
+    const char *key;
+    int64_t stored_bytes;
+    const char *sha256; /* of the stored bytes; hex */
+};
+
+/* One captured relation. Columns are in attnum order; all are in the object, generated ones too. */
+struct bs_point_object {
+    const char *schema;
+    const char *name;
+    uint32_t oid;
+    char relkind;        /* r, p, m */
+    uint32_t parent_oid; /* partitioned table or first inheritance parent, 0: none */
+    const char *kind;    /* what was to happen to it: "DELETE", "DROP TABLE" */
+    const char *reach;   /* "target", "cascade", "dependent" */
+    enum bs_object_format format;
+    const char *key; /* of the first part; NULL where format is NONE */
+    struct bs_point_column *columns;
+    size_t n_columns;
+    int64_t row_count;    /* also what the audit may expect at most */
+    int64_t raw_bytes;    /* of the COPY stream */
+    int64_t stored_bytes; /* of all parts */
+    const char *sha256;   /* over the stored bytes of all parts in order; hex */
+    const char *row_hash; /* sum mod 2^128 of the first 16 bytes of SHA-256 per row; hex */
+    struct bs_point_part *parts;
+    size_t n_parts;
+};
+
+struct bs_point_schema {
+    const char *key;          /* NULL: no definition was stored */
+    const char *sha256;       /* of the stored dump; hex */
+    const char *text_sha256;  /* of its plain text without \restrict lines; hex */
+    int64_t stored_bytes;
+    const char *pg_dump;      /* version line of the pg_dump that wrote it */
+};
+
+struct bs_point_sequence {
+    const char *schema;
+    const char *name;
+    uint32_t oid;
+    uint32_t table_oid;  /* captured table that owns or uses it */
+    const char *column;  /* that column */
+    bool owned;          /* OWNED BY or identity, so it goes with the table */
+    int64_t last_value;
+    bool is_called;
+};
+
+/* Something that goes when a captured relation is dropped with CASCADE. */
+struct bs_point_dependent {
+    uint32_t class_oid;   /* pg_class, pg_constraint, ...: as in pg_restore's list of contents */
+    uint32_t oid;
+    const char *type;     /* pg_identify_object: "view", "table constraint", "trigger" */
+    const char *schema;   /* NULL where the kind has none */
+    const char *identity; /* pg_identify_object's text */
+    bool part;            /* goes with the relation even without CASCADE (index, own trigger) */
+};
+
+struct bs_point_fk {
+    const char *name;
+    const char *schema; /* of the referencing table */
+    const char *table;
+    uint32_t oid;       /* of the constraint */
+    uint32_t table_oid;
+    uint32_t ref_oid;       /* captured table that it points to */
+    const char *definition; /* pg_get_constraintdef */
+};
+
+struct bs_point_proof {
+    const char *level;  /* "stored", "read-back", "restored" */
+    const char *result; /* "ok" */
+    int64_t at_us;
+    const char *by; /* "capture" */
+};
+
+struct bs_manifest {
+    int format;
+    char id[BS_POINT_ID_TEXT];
+    int64_t created_us;
+    const char *gateway_version;
+    struct bs_source source;
+    struct bs_point_actor actor;
+    struct bs_point_statement statement;
+    struct bs_point_capture capture;
+    struct bs_point_schema schema;
+    struct bs_point_object *objects; /* by oid */
+    size_t n_objects;
+    struct bs_point_sequence *sequences;
+    size_t n_sequences;
+    struct bs_point_dependent *closure;
+    size_t n_closure;
+    struct bs_point_fk *incoming;
+    size_t n_incoming;
+    struct bs_point_proof *proofs;
+    size_t n_proofs;
+};
+
+struct bs_event {
+    enum bs_point_state state;
+    int64_t at_us;       /* 0: now, filled in when written */
+    uint64_t xid;        /* armed: the actor's transaction (xid8); else 0 */
+    const char *by;      /* "gateway", "start", an operator's name; may be NULL */
+    const char *details; /* text of a JSON object, NULL: none */
+};
+
+/* A new point id: "RP-" and a ULID. */
+void bs_point_id_new(char out[BS_POINT_ID_TEXT]);
+
+/*
+ * The manifest as bytes for the store, its own digest included.
+ *
+ * sha256   out, may be NULL: the digest of all bytes put, hex, for the audit
+ * err      DATA (a name is not UTF-8), LIMIT (the buffer's ceiling)
+ */
+BS_MUST_CHECK enum bs_done bs_manifest_print(const struct bs_manifest *m,
+                                             struct bs_buf *out,
+                                             char sha256[BS_SHA256_TEXT],
+                                             struct bs_err *err);
+/* Reads what print wrote. DAMAGED: not that, or changed since; UNSUPPORTED: a newer format; LIMIT. */
+BS_MUST_CHECK enum bs_done bs_manifest_parse(struct bs_bytes text,
+                                             struct bs_arena *arena,
+                                             struct bs_manifest *out,
+                                             struct bs_err *err);
+
+/* An event as bytes for the store. `point` is the id. DATA where details is no JSON object. */
+BS_MUST_CHECK enum bs_done bs_event_print(const struct bs_event *e,
+                                          const char *point,
+                                          struct bs_buf *out,
+                                          struct bs_err *err);
+/* Reads what print wrote. DAMAGED, LIMIT. */
+BS_MUST_CHECK enum bs_done bs_event_parse(struct bs_bytes text,
+                                          struct bs_arena *arena,
+                                          struct bs_event *out,
+                                          struct bs_err *err);
+
+const char *bs_point_state_name(enum bs_point_state state); /* "armed", "rolled_back", ... */
+/* UNKNOWN for a name that is none, too: the safe side. */
+enum bs_point_state bs_point_state_find(const char *name);
+
+/* Key prefix of a database, with a '/' at its end: "v1/7301.../16384-app/". */
+void bs_point_put_base(struct bs_buf *out, const struct bs_source *source);
+/* Key prefix of a point, with a '/' at its end: base, "rp/2026/11/23/RP-.../". */
+void bs_point_put_dir(struct bs_buf *out, const struct bs_manifest *m);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * points.h - the points in a store: list, find, load, append events, and close by fact those that
+ * a crash left open.
+ *
+ * Layer  recovery. Blocks on the store and, for closing, on the database.
+ * Spec   DESIGN.md section 8, RECOVERY.md section 10.
+ * Owns   what is handed out lives in the caller's arena.
+ */
+#ifndef BS_RECOVERY_POINTS_H
+#define BS_RECOVERY_POINTS_H
+
+#include "recovery/manifest.h"
+#include "storage/storage.h"
+
+struct bs_point {
+    char id[BS_POINT_ID_TEXT];
+    const char *dir;              /* key prefix, with a '/' at its end */
+    bool complete;                /* has a manifest */
+    enum bs_point_state outcome;  /* last of armed, committed, rolled_back, not_used, unknown;
+                                     COMPLETE where there is none */
+    enum bs_point_state proof;    /* last of verified, damaged; COMPLETE where there is none */
+    bool restored;                /* has an event restored */
+    const char *armed_key;        /* newest armed event; NULL */
+    size_t n_events;
+};
+
+struct bs_points {
+    struct bs_point *list; /* newest first */
+    size_t n;
+};
+
+/*
+ * Lists points by their keys alone; manifests and events are not read.
+ *
+ * base   "" for all, or a database's prefix (bs_point_put_base)
+ * err    IO, LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_points_list(struct bs_store *store,
+                                          const char *base,
+                                          struct bs_arena *arena,
+                                          struct bs_points *out,
+                                          struct bs_err *err);
+/*
+ * The one point whose id is, or starts with, `id` ("RP-" may be left out; at least 4 characters of
+ * the ULID; letters in any case). NOT_FOUND, CONFLICT (several), USAGE (too short), IO, LIMIT.
+ */
+BS_MUST_CHECK enum bs_done bs_points_find(struct bs_store *store,
+                                          const char *id,
+                                          struct bs_arena *arena,
+                                          struct bs_point *out,
+                                          struct bs_err *err);
+/* Reads and checks a point's manifest. NOT_FOUND (incomplete), DAMAGED, IO, LIMIT. */
+BS_MUST_CHECK enum bs_done bs_points_load(struct bs_store *store,
+                                          const struct bs_point *point,
+                                          struct bs_arena *arena,
+                                          struct bs_manifest *out,
+                                          struct bs_err *err);
+/*
+ * Appends an event, durable when it returns.
+ *
+ * dir   key prefix of the point; its last segment is the id
+ * err   DATA, IO
+ */
+BS_MUST_CHECK enum bs_done bs_points_event(struct bs_store *store,
+                                           const char *dir,
+                                           const struct bs_event *event,
+                                           struct bs_err *err);
+
+/* What closing did. */
+struct bs_points_closed {
+    size_t committed;
+    size_t rolled_back;
+    size_t not_used;
+    size_t unknown;
+    size_t open;    /* left as they are: the transaction, or the actor's backend, still lives */
+    size_t damaged; /* manifest or event cannot be read; left as they are */
+};
+
+/*
+ * At start, before actors are let in: for the database behind `helper`, ask pg_xact_status about
+ * each point whose outcome is armed, and close points that never were armed and whose actor's
+ * backend is gone as not_used. Waits up to wait_ms for transactions still in progress.
+ *
+ * err   UNAVAILABLE (no database), DATABASE, IO, LIMIT. A damaged point is counted, not an error.
+ */
+BS_MUST_CHECK enum bs_done bs_points_open_close(struct bs_store *store,
+                                                const char *helper,
+                                                int wait_ms,
+                                                struct bs_points_closed *out,
+                                                struct bs_err *err);
+
+#endif
