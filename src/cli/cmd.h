@@ -1,0 +1,24 @@
+/*
+ * cmd.h - the verbs' handlers, declared from verbs.h, and what several of them need.
+ *
+ * Layer  cli.
+ * Owns   nothing.
+ */
+#ifndef BS_CLI_CMD_H
+#define BS_CLI_CMD_H
+
+#include "cli/args.h"
+#include "policy/config.h"
+
+/* argv[0] is the verb; returns the process's exit status. */
+#define BS_VERB(function, name, help) int bs_cmd_##function(int argc, char **argv);
+#include "cli/verbs.h"
+#undef BS_VERB
+
+/*
+ * Loads the configuration that --config names. On failure says all that is wrong with it and
+ * answers NULL with *status set to the exit status; otherwise the caller unrefs it.
+ */
+struct bs_config *bs_cmd_config(const struct bs_args *args, int *status);
+
+#endif

@@ -1,0 +1,13 @@
+/*
+ * verbs.h - every verb of the command line, once. Included several times with BS_VERB defined.
+ *
+ * To add one: src/cli/cmd_<name>.c with `int bs_cmd_<name>(int argc, char **argv)` (see args.h),
+ * its line in src/cli/meson.build, and a row here, in the order of the help text.
+ */
+/* clang-format off */
+/*      function      name            one line of help */
+BS_VERB(init,         "init",         "write a starter configuration, certificate and folders")
+BS_VERB(check_config, "check-config", "read the configuration and say all that is wrong with it")
+BS_VERB(explain,      "explain",      "show what would be decided about a statement, and why")
+BS_VERB(version,      "version",      "show the versions of Backstop and of its grammar")
+/* clang-format on */

@@ -1,0 +1,128 @@
+/*
+ * config.h - the one configuration file: strict YAML in, an immutable struct out.
+ *
+ * Every key is a row of one table in config.c. Unknown and double keys, bad values, rules that can
+ * never match and keys of features that this version does not enforce are problems, and all of
+ * them are told at once, each with its line.
+ *
+ * Layer  policy. Reads the file, `file:` secrets and the environment; nothing else.
+ * Spec   DESIGN 6; YAML 1.1 as libyaml reads it.
+ * Owns   a config owns all it hands out; it dies with its last reference. Connection strings are
+ *        wiped then.
+ */
+#ifndef BS_POLICY_CONFIG_H
+#define BS_POLICY_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+struct bs_policy; /* policy/rules.h */
+
+/* Where one listener listens. */
+struct bs_config_listen {
+    const char *host; /* TCP: name or address, without brackets; NULL: a Unix socket */
+    const char *dir;  /* Unix: absolute folder of the socket .s.PGSQL.<port>; NULL: TCP */
+    uint16_t port;    /* Unix: the port of the first TCP listener, or 6543 */
+};
+
+struct bs_config_database {
+    const char *name;        /* the name actors connect to */
+    const char *upstream;    /* conninfo that actors' sessions use; secret, never print */
+    const char *helper;      /* conninfo of the helper role; secret, never print */
+    const char *environment; /* badge for operators; "" where not given */
+};
+
+struct bs_config_pg_dump {
+    int major;        /* server's major version, e.g. 17 */
+    const char *path; /* absolute */
+};
+
+/* How far a recovery point is proven before the statement commits. */
+enum bs_config_grade {
+    BS_CONFIG_GRADE_READ_BACK = 0, /* read again from storage and compared */
+    BS_CONFIG_GRADE_STORED,        /* written and synced */
+};
+
+/* How plain SAFE traffic is audited. */
+enum bs_config_audit_safe {
+    BS_CONFIG_AUDIT_ALL = 0, /* each statement */
+    BS_CONFIG_AUDIT_SAMPLED, /* one of a hundred */
+    BS_CONFIG_AUDIT_COUNTED, /* a number per session */
+};
+
+/* Immutable. All paths are absolute; strings and arrays live as long as the config. */
+struct bs_config {
+    const char *file;   /* the file it came from */
+    const char *folder; /* its folder, absolute */
+    struct bs_config_listen *listen;
+    size_t n_listen;
+    const char *tls_cert; /* NULL together with tls_key: no TLS towards actors */
+    const char *tls_key;
+    struct bs_config_listen operators; /* TCP on loopback */
+    struct bs_config_database *databases;
+    size_t n_databases;
+    const char *state_path;      /* SQLite file */
+    const char *audit_directory;
+    const char *storage_path;    /* local folder behind storage: file:///... */
+    const char *storage_url;     /* "file:///absolute/path" */
+    const char *spool;           /* local folder */
+    int64_t workers;             /* 1 to 64 */
+    int64_t hold_wait_ms;        /* how long a statement waits on the wire; 0: not at all */
+    int64_t hold_notice_ms;      /* between NOTICEs while it waits */
+    int64_t hold_decide_ms;      /* how long operators have to decide */
+    int64_t hold_redeem_ms;      /* how long an approved ticket can be used */
+    enum bs_config_grade grade;
+    int64_t lock_budget_ms;      /* longest time a capture may hold its locks */
+    int64_t max_bytes;           /* ceiling for what one point copies whole */
+    struct bs_config_pg_dump *pg_dumps; /* sorted by major */
+    size_t n_pg_dumps;
+    enum bs_config_audit_safe audit_safe;
+    struct bs_policy *policy; /* never NULL; without the key: the defaults alone */
+};
+
+/* One thing that is wrong with the file. */
+struct bs_problem {
+    int line; /* 1-based; 0: about the file as a whole */
+    char *message;
+};
+
+/* All of them, sorted by line. Zero it first; fini afterwards. */
+struct bs_problems {
+    struct bs_problem *list;
+    size_t n;
+};
+
+void bs_problems_fini(struct bs_problems *problems); /* accepts a zeroed one */
+
+/*
+ * Load a file.
+ *
+ * problems  zeroed by the caller, who calls bs_problems_fini; has entries only where err is CONFIG
+ * err       CONFIG: see `problems` (the message names the first and counts them); NOT_FOUND, IO,
+ *           LIMIT: the file cannot be read, `problems` is empty
+ */
+BS_MUST_CHECK enum bs_done bs_config_load(const char *file,
+                                          struct bs_config **out,
+                                          struct bs_problems *problems,
+                                          struct bs_err *err);
+
+/* The same for a text; `file` is for messages, its folder is where relative paths start. */
+BS_MUST_CHECK enum bs_done bs_config_parse(struct bs_bytes text,
+                                           const char *file,
+                                           struct bs_config **out,
+                                           struct bs_problems *problems,
+                                           struct bs_err *err);
+
+struct bs_config *bs_config_ref(struct bs_config *c); /* thread-safe */
+void bs_config_unref(struct bs_config **c);           /* accepts NULL; sets it NULL */
+
+/* The database actors call `name`; NULL where there is none. Compared exactly. */
+const struct bs_config_database *bs_config_database_find(const struct bs_config *c,
+                                                         const char *name);
+/* The pg_dump configured for a server's major version; NULL where none is. */
+const char *bs_config_pg_dump_find(const struct bs_config *c, int major);
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * decide.h - a judged unit meets the policy: allow, hold for approval, or block.
+ *
+ * Of the rules that match a statement the strictest wins; where none matches, the default by risk
+ * applies. A unit's decision is the strictest over its statements. For an allow rule every written
+ * object and every kind of effect must match, and CRITICAL must be named; for approve and block
+ * one is enough. Without a rule, DROP DATABASE and what no recovery point can cover is blocked.
+ *
+ * Layer  policy. Pure: no I/O, no clock, no global.
+ * Spec   DESIGN 6, PROTECT 9.
+ * Owns   nothing; what a decision points to lives in the caller's arena or in the policy.
+ */
+#ifndef BS_POLICY_DECIDE_H
+#define BS_POLICY_DECIDE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "catalog/judge.h"
+#include "policy/rules.h"
+#include "sql/classify.h"
+
+/* Who asks, and where. */
+struct bs_subject {
+    const char *actor;
+    const char *database; /* the name the actor connected to */
+};
+
+/* A zeroed decision blocks. */
+struct bs_decision {
+    enum bs_action action;
+    const char *rule;     /* name of the rule that decided; NULL: a default. Lives in the policy */
+    bool recovery_waived; /* every statement that needs a point is under `recovery: none` */
+    size_t stmt;          /* index of the statement that decided */
+    const char *why;      /* one sentence for operators and the audit; never for an agent */
+    const char *digest;   /* of the policy; lives in the policy */
+    const char **lines;   /* the whole reasoning, only by bs_decide_explain; else NULL */
+    size_t n_lines;
+};
+
+/*
+ * Decide.
+ *
+ * unit   after bs_catalog_judge where there is a catalog
+ * facts  what the catalog found; NULL: no catalog, names as written, and an unqualified name
+ *        matches no object pattern of an allow rule and every one of an approve or block rule
+ * out    filled also on failure: then it blocks
+ * err    LIMIT: the arena's ceiling
+ */
+BS_MUST_CHECK enum bs_done bs_decide(const struct bs_policy *policy,
+                                     const struct bs_subject *subject,
+                                     const struct bs_unit *unit,
+                                     const struct bs_facts *facts,
+                                     struct bs_arena *arena,
+                                     struct bs_decision *out,
+                                     struct bs_err *err);
+
+/* The same, and why: every rule with what matched and what did not, as lines of text. */
+BS_MUST_CHECK enum bs_done bs_decide_explain(const struct bs_policy *policy,
+                                             const struct bs_subject *subject,
+                                             const struct bs_unit *unit,
+                                             const struct bs_facts *facts,
+                                             struct bs_arena *arena,
+                                             struct bs_decision *out,
+                                             struct bs_err *err);
+
+/*
+ * True where this actor runs with default_transaction_read_only = on (PROTECT 9): neither a rule
+ * that may match it in this database nor a default allows a write without approval.
+ */
+bool bs_policy_shielded(const struct bs_policy *policy, const char *actor, const char *database);
+
+#endif
