@@ -82,12 +82,12 @@ struct bs_lock {
     bool granted;
     uint32_t database_oid; /* 0: shared object */
     uint32_t relation_oid;
-    char relkind;            /* 0: not known */
-    const char *schema;      /* of the relation; NULL: not known */
-    const char *name;        /* of the relation; NULL: not known */
-    bool system;             /* pg_catalog, pg_toast, information_schema */
-    uint32_t parent_oid;     /* relkind i: the table; relkind t: its main table; else 0 */
-    uint32_t class_oid;      /* locktype object: catalog that holds it */
+    char relkind;        /* 0: not known */
+    const char *schema;  /* of the relation; NULL: not known */
+    const char *name;    /* of the relation; NULL: not known */
+    bool system;         /* pg_catalog, pg_toast, information_schema */
+    uint32_t parent_oid; /* relkind i: the table; relkind t: its main table; else 0 */
+    uint32_t class_oid;  /* locktype object: catalog that holds it */
     uint32_t object_oid;
     int object_sub;
     uint32_t transaction; /* locktype transactionid: 32 bits */

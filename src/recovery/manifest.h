@@ -30,25 +30,25 @@
 #define BS_ROW_HASH_TEXT   33          /* 128 bits in lower-case hex and a NUL */
 
 /* What happened to a point. The names are those in event keys: "armed", "rolled_back", ... */
-enum bs_point_state {
-    BS_POINT_UNKNOWN = 0, /* event "unknown": it cannot be told whether the statement committed */
-    BS_POINT_COMPLETE,    /* no event yet: the manifest exists, the statement has not committed */
-    BS_POINT_ARMED,       /* COMMIT may have been sent */
-    BS_POINT_COMMITTED,
-    BS_POINT_ROLLED_BACK,
-    BS_POINT_NOT_USED,
-    BS_POINT_VERIFIED,
-    BS_POINT_DAMAGED,
-    BS_POINT_RESTORED,
-    BS_POINT_EXPIRED,
-    BS_POINT_STATE_COUNT
+enum bs_event_state {
+    BS_EVENT_UNKNOWN = 0, /* event "unknown": it cannot be told whether the statement committed */
+    BS_EVENT_NONE,        /* no event yet: the manifest exists, the statement has not committed */
+    BS_EVENT_ARMED,       /* COMMIT may have been sent */
+    BS_EVENT_COMMITTED,
+    BS_EVENT_ROLLED_BACK,
+    BS_EVENT_NOT_USED,
+    BS_EVENT_VERIFIED,
+    BS_EVENT_DAMAGED,
+    BS_EVENT_RESTORED,
+    BS_EVENT_EXPIRED,
+    BS_EVENT_COUNT
 };
 
 /* How rows are written in an object. */
-enum bs_object_format {
-    BS_OBJECT_NONE = 0, /* a relation without rows of its own (relkind p) */
-    BS_OBJECT_BINARY,   /* COPY (FORMAT binary), zstd */
-    BS_OBJECT_TEXT,     /* COPY text, zstd: a column type has no binary output */
+enum bs_rows_format {
+    BS_ROWS_NONE = 0, /* a relation without rows of its own (relkind p) */
+    BS_ROWS_BINARY,   /* COPY (FORMAT binary), zstd */
+    BS_ROWS_TEXT,     /* COPY text, zstd: a column type has no binary output */
 };
 
 struct bs_source {
@@ -92,7 +92,7 @@ struct bs_point_capture {
 
 struct bs_point_column {
     const char *name;
-    const char *type;      /* format_type with the schema wherever it is not pg_catalog */
+    const char *type; /* format_type with the schema wherever it is not pg_catalog */
     uint32_t type_oid;
     int typmod;
     const char *collation; /* schema-qualified and quoted, NULL: the type's own or none */
@@ -118,7 +118,7 @@ struct bs_point_object {
     uint32_t parent_oid; /* partitioned table or first inheritance parent, 0: none */
     const char *kind;    /* what was to happen to it: "DELETE", "DROP TABLE" */
     const char *reach;   /* "target", "cascade", "dependent" */
-    enum bs_object_format format;
+    enum bs_rows_format format;
     const char *key; /* of the first part; NULL where format is NONE */
     struct bs_point_column *columns;
     size_t n_columns;
@@ -132,27 +132,27 @@ struct bs_point_object {
 };
 
 struct bs_point_schema {
-    const char *key;          /* NULL: no definition was stored */
-    const char *sha256;       /* of the stored dump; hex */
-    const char *text_sha256;  /* of its plain text without \restrict lines; hex */
+    const char *key;         /* NULL: no definition was stored */
+    const char *sha256;      /* of the stored dump; hex */
+    const char *text_sha256; /* of its plain text without \restrict lines; hex */
     int64_t stored_bytes;
-    const char *pg_dump;      /* version line of the pg_dump that wrote it */
+    const char *pg_dump; /* version line of the pg_dump that wrote it */
 };
 
 struct bs_point_sequence {
     const char *schema;
     const char *name;
     uint32_t oid;
-    uint32_t table_oid;  /* captured table that owns or uses it */
-    const char *column;  /* that column */
-    bool owned;          /* OWNED BY or identity, so it goes with the table */
+    uint32_t table_oid; /* captured table that owns or uses it */
+    const char *column; /* that column */
+    bool owned;         /* OWNED BY or identity, so it goes with the table */
     int64_t last_value;
     bool is_called;
 };
 
 /* Something that goes when a captured relation is dropped with CASCADE. */
 struct bs_point_dependent {
-    uint32_t class_oid;   /* pg_class, pg_constraint, ...: as in pg_restore's list of contents */
+    uint32_t class_oid; /* pg_class, pg_constraint, ...: as in pg_restore's list of contents */
     uint32_t oid;
     const char *type;     /* pg_identify_object: "view", "table constraint", "trigger" */
     const char *schema;   /* NULL where the kind has none */
@@ -164,7 +164,7 @@ struct bs_point_fk {
     const char *name;
     const char *schema; /* of the referencing table */
     const char *table;
-    uint32_t oid;       /* of the constraint */
+    uint32_t oid; /* of the constraint */
     uint32_t table_oid;
     uint32_t ref_oid;       /* captured table that it points to */
     const char *definition; /* pg_get_constraintdef */
@@ -200,7 +200,7 @@ struct bs_manifest {
 };
 
 struct bs_event {
-    enum bs_point_state state;
+    enum bs_event_state state;
     int64_t at_us;       /* 0: now, filled in when written */
     uint64_t xid;        /* armed: the actor's transaction (xid8); else 0 */
     const char *by;      /* "gateway", "start", an operator's name; may be NULL */
@@ -227,19 +227,17 @@ BS_MUST_CHECK enum bs_done bs_manifest_parse(struct bs_bytes text,
                                              struct bs_err *err);
 
 /* An event as bytes for the store. `point` is the id. DATA where details is no JSON object. */
-BS_MUST_CHECK enum bs_done bs_event_print(const struct bs_event *e,
-                                          const char *point,
-                                          struct bs_buf *out,
-                                          struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_event_print(const struct bs_event *e, const char *point, struct bs_buf *out, struct bs_err *err);
 /* Reads what print wrote. DAMAGED, LIMIT. */
 BS_MUST_CHECK enum bs_done bs_event_parse(struct bs_bytes text,
                                           struct bs_arena *arena,
                                           struct bs_event *out,
                                           struct bs_err *err);
 
-const char *bs_point_state_name(enum bs_point_state state); /* "armed", "rolled_back", ... */
+const char *bs_event_name(enum bs_event_state state); /* "armed", "rolled_back", ... */
 /* UNKNOWN for a name that is none, too: the safe side. */
-enum bs_point_state bs_point_state_find(const char *name);
+enum bs_event_state bs_event_find(const char *name);
 
 /* Key prefix of a database, with a '/' at its end: "v1/7301.../16384-app/". */
 void bs_point_put_base(struct bs_buf *out, const struct bs_source *source);

@@ -12,20 +12,20 @@
 #include "recovery/manifest.h"
 #include "storage/storage.h"
 
-struct bs_point {
+struct bs_point_ref {
     char id[BS_POINT_ID_TEXT];
-    const char *dir;              /* key prefix, with a '/' at its end */
-    bool complete;                /* has a manifest */
-    enum bs_point_state outcome;  /* last of armed, committed, rolled_back, not_used, unknown;
-                                     COMPLETE where there is none */
-    enum bs_point_state proof;    /* last of verified, damaged; COMPLETE where there is none */
-    bool restored;                /* has an event restored */
-    const char *armed_key;        /* newest armed event; NULL */
+    const char *dir;             /* key prefix, with a '/' at its end */
+    bool complete;               /* has a manifest */
+    enum bs_event_state outcome; /* last of armed, committed, rolled_back, not_used, unknown;
+                                     NONE where there is none */
+    enum bs_event_state proof;   /* last of verified, damaged; NONE where there is none */
+    bool restored;               /* has an event restored */
+    const char *armed_key;       /* newest armed event; NULL */
     size_t n_events;
 };
 
 struct bs_points {
-    struct bs_point *list; /* newest first */
+    struct bs_point_ref *list; /* newest first */
     size_t n;
 };
 
@@ -47,11 +47,11 @@ BS_MUST_CHECK enum bs_done bs_points_list(struct bs_store *store,
 BS_MUST_CHECK enum bs_done bs_points_find(struct bs_store *store,
                                           const char *id,
                                           struct bs_arena *arena,
-                                          struct bs_point *out,
+                                          struct bs_point_ref *out,
                                           struct bs_err *err);
 /* Reads and checks a point's manifest. NOT_FOUND (incomplete), DAMAGED, IO, LIMIT. */
 BS_MUST_CHECK enum bs_done bs_points_load(struct bs_store *store,
-                                          const struct bs_point *point,
+                                          const struct bs_point_ref *point,
                                           struct bs_arena *arena,
                                           struct bs_manifest *out,
                                           struct bs_err *err);

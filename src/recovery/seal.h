@@ -32,13 +32,12 @@ struct bs_unseal; /* reader */
  * err        IO
  */
 BS_MUST_CHECK enum bs_done bs_seal_new(const char *path,
-                                       enum bs_object_format format,
+                                       enum bs_rows_format format,
                                        size_t n_fields,
                                        struct bs_seal **out,
                                        struct bs_err *err);
 /* Adds bytes of the COPY stream, cut anywhere. DATA (not a COPY stream), IO. */
-BS_MUST_CHECK enum bs_done
-bs_seal_put(struct bs_seal *s, struct bs_bytes raw, struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_seal_put(struct bs_seal *s, struct bs_bytes raw, struct bs_err *err);
 /* Rows so far. */
 int64_t bs_seal_rows(const struct bs_seal *s);
 /* Ends the object: trailer seen, file fsynced. DATA (stream ended early), IO. */
@@ -56,11 +55,8 @@ typedef enum bs_done (*bs_unseal_sink)(void *ctx, struct bs_bytes raw, struct bs
  * sink      gets the COPY stream before its hashes are known: whoever acts on it must be able to
  *           undo until bs_unseal_finish has agreed. NULL: only check.
  */
-struct bs_unseal *bs_unseal_new(enum bs_object_format format,
-                                size_t n_fields,
-                                int64_t max_raw,
-                                bs_unseal_sink sink,
-                                void *ctx);
+struct bs_unseal *bs_unseal_new(
+    enum bs_rows_format format, size_t n_fields, int64_t max_raw, bs_unseal_sink sink, void *ctx);
 /* Adds stored bytes, cut anywhere. DAMAGED, or what the sink said. */
 BS_MUST_CHECK enum bs_done
 bs_unseal_put(struct bs_unseal *u, struct bs_bytes stored, struct bs_err *err);

@@ -16,9 +16,9 @@
 #include "storage/storage.h"
 
 struct bs_verify_watch {
-    atomic_bool *stop;     /* NULL, or: set from another thread, ends with CANCELLED */
-    atomic_llong *bytes;   /* NULL, or: counts stored bytes read */
-    int64_t deadline_us;   /* bs_mono_us() after which it ends with NO_POINT; 0: none */
+    atomic_bool *stop;   /* NULL, or: set from another thread, ends with CANCELLED */
+    atomic_llong *bytes; /* NULL, or: counts stored bytes read */
+    int64_t deadline_us; /* bs_mono_us() after which it ends with NO_POINT; 0: none */
 };
 
 struct bs_verify_report {

@@ -17,7 +17,7 @@
 
 struct bs_walk {
     int phase;
-    enum bs_object_format format;
+    enum bs_rows_format format;
     size_t n_fields; /* every row must have */
     size_t fields;   /* left in this row */
     uint32_t skip;   /* bytes left of this field or header extension */
@@ -28,11 +28,10 @@ struct bs_walk {
     void *digest;
 };
 
-void bs_walk_init(struct bs_walk *w, enum bs_object_format format, size_t n_fields);
+void bs_walk_init(struct bs_walk *w, enum bs_rows_format format, size_t n_fields);
 void bs_walk_fini(struct bs_walk *w); /* accepts a zeroed one */
 /* Takes the next bytes of the stream. DATA where they cannot belong to one. */
-BS_MUST_CHECK enum bs_done
-bs_walk_put(struct bs_walk *w, struct bs_bytes raw, struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_walk_put(struct bs_walk *w, struct bs_bytes raw, struct bs_err *err);
 /* DATA where the stream is not complete: no trailer (BINARY), no final newline (TEXT). */
 BS_MUST_CHECK enum bs_done bs_walk_finish(struct bs_walk *w, struct bs_err *err);
 void bs_walk_hash(const struct bs_walk *w, char out[BS_ROW_HASH_TEXT]);

@@ -31,7 +31,10 @@ struct bs_store_info {
 /* Takes a piece of an object as it arrives; BS_FAILED (err set) ends the reading. */
 typedef enum bs_done (*bs_store_sink)(void *ctx, struct bs_bytes piece, struct bs_err *err);
 /* Takes one name of a listing; `key` lives during the call only. */
-typedef enum bs_done (*bs_store_visit)(void *ctx, const char *key, int64_t size, struct bs_err *err);
+typedef enum bs_done (*bs_store_visit)(void *ctx,
+                                       const char *key,
+                                       int64_t size,
+                                       struct bs_err *err);
 
 /*
  * What a backend does. Keys have been checked by the callers below. `put` and `put_file` make an
@@ -43,10 +46,21 @@ struct bs_store_ops {
     enum bs_done (*open)(const char *url, struct bs_store **out, struct bs_err *err);
     void (*close)(struct bs_store *s);
     enum bs_done (*put)(struct bs_store *s, const char *key, struct bs_bytes b, struct bs_err *err);
-    enum bs_done (*put_file)(struct bs_store *s, const char *key, const char *path, struct bs_err *err);
-    enum bs_done (*read)(struct bs_store *s, const char *key, bs_store_sink sink, void *ctx, struct bs_err *err);
-    enum bs_done (*head)(struct bs_store *s, const char *key, struct bs_store_info *out, struct bs_err *err);
-    enum bs_done (*list)(struct bs_store *s, const char *prefix, bs_store_visit visit, void *ctx, struct bs_err *err);
+    enum bs_done (*put_file)(struct bs_store *s,
+                             const char *key,
+                             const char *path,
+                             struct bs_err *err);
+    enum bs_done (*read)(
+        struct bs_store *s, const char *key, bs_store_sink sink, void *ctx, struct bs_err *err);
+    enum bs_done (*head)(struct bs_store *s,
+                         const char *key,
+                         struct bs_store_info *out,
+                         struct bs_err *err);
+    enum bs_done (*list)(struct bs_store *s,
+                         const char *prefix,
+                         bs_store_visit visit,
+                         void *ctx,
+                         struct bs_err *err);
 };
 
 extern const struct bs_store_ops bs_store_local; /* file:///absolute/folder */
@@ -57,7 +71,8 @@ extern const struct bs_store_ops bs_store_local; /* file:///absolute/folder */
  * url   "file:///path"; the folder is made where it is missing
  * err   CONFIG (unknown scheme, relative path), IO (the folder cannot be made or written)
  */
-BS_MUST_CHECK enum bs_done bs_store_open(const char *url, struct bs_store **out, struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_store_open(const char *url, struct bs_store **out, struct bs_err *err);
 void bs_store_close(struct bs_store **s); /* accepts a NULL store; sets it NULL */
 
 /* A new object of these bytes. CONFLICT where the key is taken, DATA for a bad key, IO. */
@@ -70,8 +85,8 @@ bs_store_put_file(struct bs_store *s, const char *key, const char *path, struct 
 BS_MUST_CHECK enum bs_done
 bs_store_get(struct bs_store *s, const char *key, struct bs_buf *out, struct bs_err *err);
 /* An object piece by piece, in order. NOT_FOUND, DATA, IO, or what the sink said. */
-BS_MUST_CHECK enum bs_done
-bs_store_read(struct bs_store *s, const char *key, bs_store_sink sink, void *ctx, struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_store_read(
+    struct bs_store *s, const char *key, bs_store_sink sink, void *ctx, struct bs_err *err);
 /* An object into a new local file (mode 0600, removed again on failure). CONFLICT, or as read. */
 BS_MUST_CHECK enum bs_done
 bs_store_get_file(struct bs_store *s, const char *key, const char *path, struct bs_err *err);
