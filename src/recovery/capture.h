@@ -136,7 +136,7 @@ BS_MUST_CHECK enum bs_done bs_capture_locks(struct bs_capture *c,
  * an abort and after the helper was lost. CONFLICT where run has made no point; DATA; IO.
  */
 BS_MUST_CHECK enum bs_done
-bs_capture_event(struct bs_capture *c, const struct bs_event *event, struct bs_err *err);
+bs_capture_event(struct bs_capture *c, const struct bs_point_event *event, struct bs_err *err);
 
 /*
  * Ends whatever the capture is doing, at once, also a COPY that hangs, and its pg_dump. Any

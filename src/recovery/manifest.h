@@ -51,7 +51,7 @@ enum bs_rows_format {
     BS_ROWS_TEXT,     /* COPY text, zstd: a column type has no binary output */
 };
 
-struct bs_source {
+struct bs_point_source {
     const char *system_identifier; /* decimal */
     uint32_t timeline;             /* 0: the helper may not ask */
     uint32_t database_oid;
@@ -182,7 +182,7 @@ struct bs_manifest {
     char id[BS_POINT_ID_TEXT];
     int64_t created_us;
     const char *gateway_version;
-    struct bs_source source;
+    struct bs_point_source source;
     struct bs_point_actor actor;
     struct bs_point_statement statement;
     struct bs_point_capture capture;
@@ -199,7 +199,7 @@ struct bs_manifest {
     size_t n_proofs;
 };
 
-struct bs_event {
+struct bs_point_event {
     enum bs_event_state state;
     int64_t at_us;       /* 0: now, filled in when written */
     uint64_t xid;        /* armed: the actor's transaction (xid8); else 0 */
@@ -227,12 +227,14 @@ BS_MUST_CHECK enum bs_done bs_manifest_parse(struct bs_bytes text,
                                              struct bs_err *err);
 
 /* An event as bytes for the store. `point` is the id. DATA where details is no JSON object. */
-BS_MUST_CHECK enum bs_done
-bs_event_print(const struct bs_event *e, const char *point, struct bs_buf *out, struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_event_print(const struct bs_point_event *e,
+                                          const char *point,
+                                          struct bs_buf *out,
+                                          struct bs_err *err);
 /* Reads what print wrote. DAMAGED, LIMIT. */
 BS_MUST_CHECK enum bs_done bs_event_parse(struct bs_bytes text,
                                           struct bs_arena *arena,
-                                          struct bs_event *out,
+                                          struct bs_point_event *out,
                                           struct bs_err *err);
 
 const char *bs_event_name(enum bs_event_state state); /* "armed", "rolled_back", ... */
@@ -240,7 +242,7 @@ const char *bs_event_name(enum bs_event_state state); /* "armed", "rolled_back",
 enum bs_event_state bs_event_find(const char *name);
 
 /* Key prefix of a database, with a '/' at its end: "v1/7301.../16384-app/". */
-void bs_point_put_base(struct bs_buf *out, const struct bs_source *source);
+void bs_point_put_base(struct bs_buf *out, const struct bs_point_source *source);
 /* Key prefix of a point, with a '/' at its end: base, "rp/2026/11/23/RP-.../". */
 void bs_point_put_dir(struct bs_buf *out, const struct bs_manifest *m);
 

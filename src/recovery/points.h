@@ -63,7 +63,7 @@ BS_MUST_CHECK enum bs_done bs_points_load(struct bs_store *store,
  */
 BS_MUST_CHECK enum bs_done bs_points_event(struct bs_store *store,
                                            const char *dir,
-                                           const struct bs_event *event,
+                                           const struct bs_point_event *event,
                                            struct bs_err *err);
 
 /* What closing did. */
