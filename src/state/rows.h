@@ -1,0 +1,145 @@
+/*
+ * rows.h - the shapes that the state stores, and what is legal in them.
+ *
+ * Layer  state. Pure.
+ * Owns   nothing; strings belong to the arena they were read into, or to the caller.
+ */
+#ifndef BS_STATE_ROWS_H
+#define BS_STATE_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define BS_NAME_MAX     63 /* of an agent or operator, in bytes */
+#define BS_SHA256_TEXT  65 /* 64 lower-case hex digits and a NUL */
+#define BS_TICKET_ID    29 /* "T-", 26 characters and a NUL */
+
+/* Who may connect. All times are microseconds since 1970, UTC; 0: not set. */
+struct bs_agent {
+    const char *name;
+    const char *owner;      /* the human who answers for it; NULL: nobody named */
+    const char **databases; /* configured names it may connect to; n_databases, at least one */
+    size_t n_databases;
+    const char *verifier; /* SCRAM-SHA-256 verifier text, as in pg_authid.rolpassword */
+    int64_t created_us;   /* 0 in bs_state_agent_add: now */
+    int64_t expires_us;   /* 0: never */
+    int64_t revoked_us;   /* 0: not revoked */
+};
+
+/* Zero may nothing; each higher one may what the lower ones may. */
+enum bs_role {
+    BS_ROLE_NONE = 0,
+    BS_ROLE_VIEWER,
+    BS_ROLE_APPROVER,
+    BS_ROLE_ADMIN,
+};
+
+struct bs_operator {
+    const char *name;
+    enum bs_role role;
+    const char *token_sha256; /* hex; the token itself is stored nowhere */
+    int64_t created_us;       /* 0 in bs_state_operator_add: now */
+    int64_t revoked_us;       /* 0: not revoked */
+};
+
+/* pending -> approved | denied | expired; approved -> running | expired;
+ * running -> done | failed | uncertain. */
+enum bs_ticket_state {
+    BS_TICKET_NONE = 0, /* no ticket */
+    BS_TICKET_PENDING,
+    BS_TICKET_APPROVED,
+    BS_TICKET_DENIED,
+    BS_TICKET_EXPIRED, /* not decided, or not redeemed, in time; or voided by a stricter policy */
+    BS_TICKET_RUNNING,
+    BS_TICKET_DONE,
+    BS_TICKET_FAILED,
+    BS_TICKET_UNCERTAIN, /* it is not known whether it committed */
+    BS_TICKET_STATES
+};
+
+/* A held request. Texts are UTF-8; NULL where there is nothing to say. */
+struct bs_ticket {
+    char id[BS_TICKET_ID];
+    char identity[BS_SHA256_TEXT]; /* bs_ticket_identity */
+    const char *actor;
+    const char *owner;
+    const char *database;    /* configured name */
+    const char *role;        /* on the server */
+    const char *environment; /* from the configuration */
+    const char *session;     /* id of the session that asked first */
+    const char *client;      /* its address */
+    const char *sql;         /* text as sent */
+    const char *params;      /* for people; NULL: none */
+    const char *risk;        /* "HIGH", ... */
+    const char *effects;     /* JSON, for people */
+    const char *plan;        /* JSON, for people */
+    const char *reasons;     /* JSON: rule and reasons; for operators only */
+    const char *limits;      /* JSON: approval/limits.h */
+    int64_t created_us;
+    int64_t decide_by_us;
+
+    enum bs_ticket_state state; /* from here on: what bs_state_ticket_move writes */
+    int64_t decided_us;
+    const char *decided_by; /* operator */
+    const char *reason;     /* the operator's words, or why it was voided */
+    int64_t redeem_by_us;   /* set by approval */
+    int64_t started_us;     /* redeemed */
+    int64_t finished_us;
+    const char *detail; /* how it ended */
+    const char *point;  /* recovery point id */
+
+    int64_t asked;   /* how often the same request came; kept by the state */
+    int64_t version; /* counts changes; kept by the state */
+};
+
+struct bs_ticket_filter {
+    unsigned states;      /* bits 1u << enum bs_ticket_state; 0: any */
+    const char *actor;    /* NULL: any */
+    const char *database; /* NULL: any */
+    size_t limit;         /* 0: all */
+};
+
+struct bs_point_row {
+    const char *id;
+    const char *database; /* configured name */
+    const char *state;    /* name of its last event */
+    const char *actor;
+    const char *ticket; /* NULL: none */
+    const char *kind;   /* statement kind, "DROP TABLE" */
+    const char *tables; /* JSON array of "schema.name" */
+    const char *manifest; /* storage key */
+    int64_t created_us;
+    int64_t rows;  /* captured */
+    int64_t bytes; /* stored */
+};
+
+struct bs_change {
+    int64_t id;
+    int64_t at_us;
+    const char *by;      /* who */
+    const char *action;  /* "agent.add", "agent.rekey", "agent.revoke", "operator.add", ... */
+    const char *subject; /* the agent's or operator's name */
+    const char *detail;  /* JSON object without secrets */
+};
+
+/* [a-z0-9._-], 1 to 63 bytes, not starting with '.' or '-'. USAGE says what is wrong with `what`. */
+BS_MUST_CHECK enum bs_done bs_name_check(const char *what, const char *name, struct bs_err *err);
+
+/* May this agent connect to that database at that time? */
+bool bs_agent_may(const struct bs_agent *agent, const char *database, int64_t now_us);
+
+const char *bs_role_name(enum bs_role role);      /* "viewer", ...; "none" */
+enum bs_role bs_role_find(const char *name);      /* NONE where there is none of that name */
+/* Not revoked, and of at least that role. False for needed NONE. */
+bool bs_operator_may(const struct bs_operator *op, enum bs_role needed);
+
+const char *bs_ticket_state_name(enum bs_ticket_state state); /* "pending", ...; "none" */
+enum bs_ticket_state bs_ticket_state_find(const char *name);  /* NONE where there is none */
+
+/* Lower-case hex SHA-256 of a C string: how operators' tokens are stored. */
+void bs_sha256_text(const char *text, char out[BS_SHA256_TEXT]);
+
+#endif

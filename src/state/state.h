@@ -1,0 +1,197 @@
+/*
+ * state.h - what survives a restart besides audit and recovery points: agents, operators, tickets,
+ * the index of points, and changes made from the command line that the audit does not have yet.
+ *
+ * Every call is one transaction and durable when it returns BS_DONE. Several processes may have
+ * the same state open (`agents add` while the gateway runs).
+ *
+ * Layer  state. Blocks on the disk: job threads, HTTP threads and the command line, never a worker.
+ *        Every function is thread-safe.
+ * Owns   a bs_state owns its connection. What the functions hand out is copied into the caller's
+ *        arena; what they are given is borrowed for the call.
+ */
+#ifndef BS_STATE_STATE_H
+#define BS_STATE_STATE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "state/rows.h"
+
+struct bs_state; /* opaque */
+
+/*
+ * Open, and create or migrate where needed.
+ *
+ * url   "sqlite:///absolute/path"; the file is made with mode 0600, its folder must exist
+ * err   CONFIG: another scheme, a file that others can read, a schema of a newer version, no
+ *       Backstop state at all; UNAVAILABLE: it cannot be opened
+ */
+BS_MUST_CHECK enum bs_done
+bs_state_open(const char *url, struct bs_state **out, struct bs_err *err);
+void bs_state_close(struct bs_state **s); /* accepts NULL; sets it NULL */
+
+/* Errors of everything below, besides those named: UNAVAILABLE (locked too long, disk), LIMIT
+ * (the arena's ceiling). */
+
+/* --- agents --- */
+
+/*
+ * Add an agent. A revoked agent's name may be given again.
+ *
+ * by    who did it, for the audit ("operator:kim", "local:root")
+ * err   USAGE: a name, database or verifier is malformed; CONFLICT: the name is taken
+ */
+BS_MUST_CHECK enum bs_done bs_state_agent_add(struct bs_state *s,
+                                              const struct bs_agent *agent,
+                                              const char *by,
+                                              struct bs_err *err);
+/* NOT_FOUND where there is none of that name. A revoked or expired one is found: see bs_agent_may. */
+BS_MUST_CHECK enum bs_done bs_state_agent_get(struct bs_state *s,
+                                              const char *name,
+                                              struct bs_arena *arena,
+                                              struct bs_agent *out,
+                                              struct bs_err *err);
+/* All of them, by name. */
+BS_MUST_CHECK enum bs_done bs_state_agent_list(struct bs_state *s,
+                                               struct bs_arena *arena,
+                                               struct bs_agent **out,
+                                               size_t *n,
+                                               struct bs_err *err);
+/* Replace the verifier (a new password). NOT_FOUND; CONFLICT: revoked. */
+BS_MUST_CHECK enum bs_done bs_state_agent_rekey(struct bs_state *s,
+                                                const char *name,
+                                                const char *verifier,
+                                                const char *by,
+                                                struct bs_err *err);
+/* NOT_FOUND; CONFLICT: revoked already. */
+BS_MUST_CHECK enum bs_done
+bs_state_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
+
+/* --- operators --- */
+
+/* As bs_state_agent_add. USAGE, CONFLICT. */
+BS_MUST_CHECK enum bs_done bs_state_operator_add(struct bs_state *s,
+                                                 const struct bs_operator *op,
+                                                 const char *by,
+                                                 struct bs_err *err);
+/*
+ * The operator whose token this is.
+ *
+ * token  as the client sent it; hashed before it is compared
+ * err    AUTH: nobody's, or revoked
+ */
+BS_MUST_CHECK enum bs_done bs_state_operator_find(struct bs_state *s,
+                                                  const char *token,
+                                                  struct bs_arena *arena,
+                                                  struct bs_operator *out,
+                                                  struct bs_err *err);
+/* All of them, by name. */
+BS_MUST_CHECK enum bs_done bs_state_operator_list(struct bs_state *s,
+                                                  struct bs_arena *arena,
+                                                  struct bs_operator **out,
+                                                  size_t *n,
+                                                  struct bs_err *err);
+/* NOT_FOUND; CONFLICT: revoked already. */
+BS_MUST_CHECK enum bs_done
+bs_state_operator_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
+/* Has an operator ever been registered (revoked ones count)? `out` stays false on failure. */
+BS_MUST_CHECK enum bs_done
+bs_state_operator_ever(struct bs_state *s, bool *out, struct bs_err *err);
+
+/* --- tickets: storage only; the rules are in approval/ticket.h, which is what to call --- */
+
+/*
+ * Store a new ticket, or find the open one (pending or approved) of the same identity.
+ *
+ * row   id, identity, state PENDING and the facts are set
+ * out   the stored ticket; out->id differs from row->id where one was found, whose `asked` was
+ *       counted up
+ * err   DATA: a text is not UTF-8
+ */
+BS_MUST_CHECK enum bs_done bs_state_ticket_open(struct bs_state *s,
+                                                const struct bs_ticket *row,
+                                                struct bs_arena *arena,
+                                                struct bs_ticket *out,
+                                                struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_state_ticket_get(struct bs_state *s,
+                                               const char *id,
+                                               struct bs_arena *arena,
+                                               struct bs_ticket *out,
+                                               struct bs_err *err);
+/*
+ * Write the parts of a ticket that change (state and all after it in the struct), if nobody has
+ * changed it since it was read.
+ *
+ * row   as read, with new values; row->version is the one that was read
+ * err   CONFLICT: it has changed meanwhile; NOT_FOUND
+ */
+BS_MUST_CHECK enum bs_done
+bs_state_ticket_move(struct bs_state *s, const struct bs_ticket *row, struct bs_err *err);
+/* Newest first. */
+BS_MUST_CHECK enum bs_done bs_state_ticket_list(struct bs_state *s,
+                                                const struct bs_ticket_filter *filter,
+                                                struct bs_arena *arena,
+                                                struct bs_ticket **out,
+                                                size_t *n,
+                                                struct bs_err *err);
+/*
+ * Expire what is overdue at `now_us`: pending past decide_by_us, approved past redeem_by_us.
+ *
+ * out   the tickets that were expired by this call, as they are now
+ */
+BS_MUST_CHECK enum bs_done bs_state_ticket_expire(struct bs_state *s,
+                                                  int64_t now_us,
+                                                  struct bs_arena *arena,
+                                                  struct bs_ticket **out,
+                                                  size_t *n,
+                                                  struct bs_err *err);
+/* How many tickets of this actor were denied at or after `since_us`. */
+BS_MUST_CHECK enum bs_done bs_state_ticket_denials(struct bs_state *s,
+                                                   const char *actor,
+                                                   int64_t since_us,
+                                                   uint64_t *out,
+                                                   struct bs_err *err);
+
+/* --- index of recovery points; the truth is in the storage, this finds it --- */
+
+/* Insert, or replace the row of that id. USAGE: no id or no state. */
+BS_MUST_CHECK enum bs_done
+bs_state_point_put(struct bs_state *s, const struct bs_point_row *row, struct bs_err *err);
+/* Set the state ("armed", "committed", ...: the name of the point's last event). NOT_FOUND. */
+BS_MUST_CHECK enum bs_done
+bs_state_point_set(struct bs_state *s, const char *id, const char *state, struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_state_point_get(struct bs_state *s,
+                                              const char *id,
+                                              struct bs_arena *arena,
+                                              struct bs_point_row *out,
+                                              struct bs_err *err);
+/*
+ * Newest first.
+ *
+ * database, state   NULL: any
+ * limit             0: all
+ */
+BS_MUST_CHECK enum bs_done bs_state_point_list(struct bs_state *s,
+                                               const char *database,
+                                               const char *state,
+                                               size_t limit,
+                                               struct bs_arena *arena,
+                                               struct bs_point_row **out,
+                                               size_t *n,
+                                               struct bs_err *err);
+
+/* --- changes of agents and operators: written with the change itself, then told to the audit by
+ *     approval/changes.h --- */
+
+/* Oldest first, at most `limit`. */
+BS_MUST_CHECK enum bs_done bs_state_change_list(struct bs_state *s,
+                                                size_t limit,
+                                                struct bs_arena *arena,
+                                                struct bs_change **out,
+                                                size_t *n,
+                                                struct bs_err *err);
+/* The audit has it: forget it. */
+BS_MUST_CHECK enum bs_done
+bs_state_change_drop(struct bs_state *s, int64_t id, struct bs_err *err);
+
+#endif
