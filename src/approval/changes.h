@@ -14,9 +14,7 @@
 #include "state/state.h"
 
 /* Move every change into the audit. Call it at start and every few seconds. `n` may be NULL. */
-BS_MUST_CHECK enum bs_done bs_changes_record(struct bs_state *state,
-                                             struct bs_audit *audit,
-                                             size_t *n,
-                                             struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_changes_record(struct bs_state *state, struct bs_audit *audit, size_t *n, struct bs_err *err);
 
 #endif

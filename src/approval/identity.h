@@ -23,8 +23,8 @@ struct bs_identity_param {
 struct bs_identity {
     const char *actor;
     const char *database;
-    const char *role;        /* NULL and "" are the same */
-    const char *search_path; /* as the server reports it; NULL and "" are the same */
+    const char *role;                  /* NULL and "" are the same */
+    const char *search_path;           /* as the server reports it; NULL and "" are the same */
     const struct bs_bytes *statements; /* bs_canonical of each text of the unit, in order */
     size_t n_statements;
     const struct bs_identity_param *params; /* of all of them, in order */

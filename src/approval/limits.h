@@ -31,10 +31,8 @@ struct bs_limits {
 /* As JSON, to be freed by the caller. */
 char *bs_limits_write(const struct bs_limits *limits);
 /* DATA: not what bs_limits_write writes. */
-BS_MUST_CHECK enum bs_done bs_limits_read(const char *json,
-                                          struct bs_arena *arena,
-                                          struct bs_limits *out,
-                                          struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_limits_read(const char *json, struct bs_arena *arena, struct bs_limits *out, struct bs_err *err);
 
 /*
  * Does the approval of `approved` cover `now`?
@@ -42,9 +40,8 @@ BS_MUST_CHECK enum bs_done bs_limits_read(const char *json,
  * err   STALE: a table that was not approved, more rows than the tolerance, another plan, a weaker
  *       grade, a stricter decision of the policy. The message names it, for operators only.
  */
-BS_MUST_CHECK enum bs_done bs_limits_cover(const struct bs_limits *approved,
-                                           const struct bs_limits *now,
-                                           struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_limits_cover(const struct bs_limits *approved, const struct bs_limits *now, struct bs_err *err);
 
 /* More than 10 % and more than 10 rows above what was approved; or any growth, for a key. */
 bool bs_rows_grown(int64_t approved, int64_t now, bool by_key);

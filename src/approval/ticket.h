@@ -70,9 +70,9 @@ BS_MUST_CHECK enum bs_done bs_ticket_list(struct bs_tickets *t,
                                           size_t *n,
                                           struct bs_err *err);
 
-enum bs_verdict {
-    BS_VERDICT_DENY = 0,
-    BS_VERDICT_APPROVE,
+enum bs_decide {
+    BS_DECIDE_DENY = 0,
+    BS_DECIDE_APPROVE,
 };
 
 /*
@@ -86,7 +86,7 @@ enum bs_verdict {
 BS_MUST_CHECK enum bs_done bs_ticket_decide(struct bs_tickets *t,
                                             const char *id,
                                             const struct bs_operator *by,
-                                            enum bs_verdict verdict,
+                                            enum bs_decide verdict,
                                             const char *reason,
                                             struct bs_arena *arena,
                                             struct bs_ticket *out,

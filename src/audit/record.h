@@ -24,17 +24,17 @@
 struct bs_audit; /* opaque */
 
 enum bs_audit_kind {
-    BS_AUDIT_NONE = 0,      /* refused */
-    BS_AUDIT_JUDGED,        /* phase one: what a statement is, and what was decided by policy */
-    BS_AUDIT_OUTCOME,       /* phase two: what became of it */
-    BS_AUDIT_DECISION,      /* an operator decided a ticket, or it expired */
-    BS_AUDIT_SESSION_OPEN,  /* an actor was let in, or not (outcome) */
+    BS_AUDIT_NONE = 0,     /* refused */
+    BS_AUDIT_JUDGED,       /* phase one: what a statement is, and what was decided by policy */
+    BS_AUDIT_OUTCOME,      /* phase two: what became of it */
+    BS_AUDIT_DECISION,     /* an operator decided a ticket, or it expired */
+    BS_AUDIT_SESSION_OPEN, /* an actor was let in, or not (outcome) */
     BS_AUDIT_SESSION_CLOSE,
-    BS_AUDIT_RESTORE,       /* a step of a restore */
-    BS_AUDIT_POINT,         /* something happened to a recovery point */
-    BS_AUDIT_CONFIG,        /* start, stop, reload, policy digest */
-    BS_AUDIT_OPERATOR,      /* agents and operators added or revoked, pause, resume */
-    BS_AUDIT_NOTE,          /* the log about itself */
+    BS_AUDIT_RESTORE,  /* a step of a restore */
+    BS_AUDIT_POINT,    /* something happened to a recovery point */
+    BS_AUDIT_CONFIG,   /* start, stop, reload, policy digest */
+    BS_AUDIT_OPERATOR, /* agents and operators added or revoked, pause, resume */
+    BS_AUDIT_NOTE,     /* the log about itself */
     BS_AUDIT_KINDS
 };
 
@@ -47,14 +47,14 @@ struct bs_audit_effect {
 /* A record. NULL, empty and 0 mean "nothing to say": the field is left out. */
 struct bs_audit_record {
     enum bs_audit_kind kind;
-    int64_t at_us;          /* 0: now */
-    const char *actor;      /* agent */
-    const char *owner;      /* its human */
-    const char *operator_;  /* who decided or acted, as opposed to asked ("operator") */
-    const char *database;   /* configured name */
-    const char *role;       /* on the server */
-    const char *session;    /* session id */
-    const char *client;     /* address */
+    int64_t at_us;           /* 0: now */
+    const char *actor;       /* agent */
+    const char *owner;       /* its human */
+    const char *operator_;   /* who decided or acted, as opposed to asked ("operator") */
+    const char *database;    /* configured name */
+    const char *role;        /* on the server */
+    const char *session;     /* session id */
+    const char *client;      /* address */
     const char *application; /* what the client called itself: a claim */
     const char *ticket;
     const char *point;
@@ -69,9 +69,9 @@ struct bs_audit_record {
     const char *reasons;          /* JSON array, copied in as it is; must be valid JSON */
     const struct bs_audit_effect *effects;
     size_t n_effects;
-    const char *outcome;  /* "done", "failed", "uncertain", "refused", "committed", ... */
+    const char *outcome; /* "done", "failed", "uncertain", "refused", "committed", ... */
     const char *sqlstate;
-    const char *tag;      /* command tag of the server */
+    const char *tag; /* command tag of the server */
     int64_t duration_us;
     const char *action;  /* restore step, operator action, point event, config event */
     const char *subject; /* whom or what it was done to */
@@ -80,10 +80,10 @@ struct bs_audit_record {
 };
 
 struct bs_audit_options {
-    const char *directory; /* made with mode 0700 where it is missing */
-    uint64_t segment_bytes;  /* 0: 64 MB */
-    int64_t segment_age_us;  /* 0: a day */
-    size_t queue_bytes;      /* memory for what waits; 0: 64 MB */
+    const char *directory;  /* made with mode 0700 where it is missing */
+    uint64_t segment_bytes; /* 0: 64 MB */
+    int64_t segment_age_us; /* 0: a day */
+    size_t queue_bytes;     /* memory for what waits; 0: 64 MB */
 };
 
 /*
@@ -93,9 +93,8 @@ struct bs_audit_options {
  * err   UNAVAILABLE: another process has it open; DAMAGED: the chain is broken or its tail is
  *       missing (see verify.h); IO
  */
-BS_MUST_CHECK enum bs_done bs_audit_open(const struct bs_audit_options *options,
-                                         struct bs_audit **out,
-                                         struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_audit_open(const struct bs_audit_options *options, struct bs_audit **out, struct bs_err *err);
 /* Writes and syncs what is queued, then ends the writer. Accepts NULL; sets it NULL. */
 void bs_audit_close(struct bs_audit **a);
 

@@ -18,15 +18,15 @@
 
 /* What was found. Meaningful only where bs_audit_verify returned BS_DONE. */
 struct bs_audit_verdict {
-    bool intact;        /* zero: not shown to be whole */
-    uint64_t records;   /* good ones, up to the break */
-    uint64_t last_seq;  /* of the last good one; 0: none */
-    unsigned files;     /* looked at */
-    bool torn;          /* the last file ends in half a line behind the head: a crash, not a break */
-    char file[64];      /* the break: name of the file, */
-    uint64_t line;      /* 1-based line in it, */
-    uint64_t seq;       /* the seq that was expected there, */
-    char why[160];      /* and what is wrong, in one sentence */
+    bool intact;       /* zero: not shown to be whole */
+    uint64_t records;  /* good ones, up to the break */
+    uint64_t last_seq; /* of the last good one; 0: none */
+    unsigned files;    /* looked at */
+    bool torn;         /* the last file ends in half a line behind the head: a crash, not a break */
+    char file[64];     /* the break: name of the file, */
+    uint64_t line;     /* 1-based line in it, */
+    uint64_t seq;      /* the seq that was expected there, */
+    char why[160];     /* and what is wrong, in one sentence */
 };
 
 /*

@@ -13,9 +13,9 @@
 
 #include "base/err.h"
 
-#define BS_NAME_MAX     63 /* of an agent or operator, in bytes */
-#define BS_SHA256_TEXT  65 /* 64 lower-case hex digits and a NUL */
-#define BS_TICKET_ID    29 /* "T-", 26 characters and a NUL */
+#define BS_NAME_MAX    63 /* of an agent or operator, in bytes */
+#define BS_SHA256_TEXT 65 /* 64 lower-case hex digits and a NUL */
+#define BS_TICKET_ID   29 /* "T-", 26 characters and a NUL */
 
 /* Who may connect. All times are microseconds since 1970, UTC; 0: not set. */
 struct bs_agent {
@@ -107,9 +107,9 @@ struct bs_point_row {
     const char *database; /* configured name */
     const char *state;    /* name of its last event */
     const char *actor;
-    const char *ticket; /* NULL: none */
-    const char *kind;   /* statement kind, "DROP TABLE" */
-    const char *tables; /* JSON array of "schema.name" */
+    const char *ticket;   /* NULL: none */
+    const char *kind;     /* statement kind, "DROP TABLE" */
+    const char *tables;   /* JSON array of "schema.name" */
     const char *manifest; /* storage key */
     int64_t created_us;
     int64_t rows;  /* captured */
@@ -131,8 +131,8 @@ BS_MUST_CHECK enum bs_done bs_name_check(const char *what, const char *name, str
 /* May this agent connect to that database at that time? */
 bool bs_agent_may(const struct bs_agent *agent, const char *database, int64_t now_us);
 
-const char *bs_role_name(enum bs_role role);      /* "viewer", ...; "none" */
-enum bs_role bs_role_find(const char *name);      /* NONE where there is none of that name */
+const char *bs_role_name(enum bs_role role); /* "viewer", ...; "none" */
+enum bs_role bs_role_find(const char *name); /* NONE where there is none of that name */
 /* Not revoked, and of at least that role. False for needed NONE. */
 bool bs_operator_may(const struct bs_operator *op, enum bs_role needed);
 

@@ -58,11 +58,8 @@ BS_MUST_CHECK enum bs_done bs_state_agent_list(struct bs_state *s,
                                                size_t *n,
                                                struct bs_err *err);
 /* Replace the verifier (a new password). NOT_FOUND; CONFLICT: revoked. */
-BS_MUST_CHECK enum bs_done bs_state_agent_rekey(struct bs_state *s,
-                                                const char *name,
-                                                const char *verifier,
-                                                const char *by,
-                                                struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_state_agent_rekey(
+    struct bs_state *s, const char *name, const char *verifier, const char *by, struct bs_err *err);
 /* NOT_FOUND; CONFLICT: revoked already. */
 BS_MUST_CHECK enum bs_done
 bs_state_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
@@ -146,11 +143,8 @@ BS_MUST_CHECK enum bs_done bs_state_ticket_expire(struct bs_state *s,
                                                   size_t *n,
                                                   struct bs_err *err);
 /* How many tickets of this actor were denied at or after `since_us`. */
-BS_MUST_CHECK enum bs_done bs_state_ticket_denials(struct bs_state *s,
-                                                   const char *actor,
-                                                   int64_t since_us,
-                                                   uint64_t *out,
-                                                   struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_state_ticket_denials(
+    struct bs_state *s, const char *actor, int64_t since_us, uint64_t *out, struct bs_err *err);
 
 /* --- index of recovery points; the truth is in the storage, this finds it --- */
 
@@ -191,7 +185,6 @@ BS_MUST_CHECK enum bs_done bs_state_change_list(struct bs_state *s,
                                                 size_t *n,
                                                 struct bs_err *err);
 /* The audit has it: forget it. */
-BS_MUST_CHECK enum bs_done
-bs_state_change_drop(struct bs_state *s, int64_t id, struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_state_change_drop(struct bs_state *s, int64_t id, struct bs_err *err);
 
 #endif
