@@ -48,7 +48,7 @@ struct bs_usage {
     const char *examples; /* lines, NULL: none */
     const struct bs_arg *args;
     size_t n_args;
-    int min, max;      /* operands accepted; max -1: any number */
+    int min, max;        /* operands accepted; max -1: any number */
     bool without_config; /* the verb needs no configuration: no --config */
 };
 
@@ -66,13 +66,13 @@ enum bs_args_next {
 };
 
 /* Takes options (before, between and after operands; `--` ends them). argv[0] is the verb. */
-enum bs_args_next bs_args_take(const struct bs_usage *usage, int argc, char **argv,
-                               struct bs_args *out);
+enum bs_args_next
+bs_args_take(const struct bs_usage *usage, int argc, char **argv, struct bs_args *out);
 
 /* A verb or sub-verb. */
 struct bs_verb {
     const char *name;
-    const char *help; /* one line */
+    const char *help;                  /* one line */
     int (*run)(int argc, char **argv); /* argv[0] is the verb's own name; returns the exit status */
 };
 
@@ -83,7 +83,11 @@ struct bs_verb {
  * of     what the verbs belong to: "backstop" or "backstop agents"
  * intro  a line for the help text
  */
-int bs_verbs_run(const char *of, const char *intro, const struct bs_verb *verbs, size_t n,
-                 int argc, char **argv);
+int bs_verbs_run(const char *of,
+                 const char *intro,
+                 const struct bs_verb *verbs,
+                 size_t n,
+                 int argc,
+                 char **argv);
 
 #endif

@@ -6,8 +6,5 @@
  */
 /* clang-format off */
 /*      function      name            one line of help */
-BS_VERB(init,         "init",         "write a starter configuration, certificate and folders")
-BS_VERB(check_config, "check-config", "read the configuration and say all that is wrong with it")
-BS_VERB(explain,      "explain",      "show what would be decided about a statement, and why")
 BS_VERB(version,      "version",      "show the versions of Backstop and of its grammar")
 /* clang-format on */

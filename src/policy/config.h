@@ -64,19 +64,19 @@ struct bs_config {
     struct bs_config_listen operators; /* TCP on loopback */
     struct bs_config_database *databases;
     size_t n_databases;
-    const char *state_path;      /* SQLite file */
+    const char *state_path; /* SQLite file */
     const char *audit_directory;
-    const char *storage_path;    /* local folder behind storage: file:///... */
-    const char *storage_url;     /* "file:///absolute/path" */
-    const char *spool;           /* local folder */
-    int64_t workers;             /* 1 to 64 */
-    int64_t hold_wait_ms;        /* how long a statement waits on the wire; 0: not at all */
-    int64_t hold_notice_ms;      /* between NOTICEs while it waits */
-    int64_t hold_decide_ms;      /* how long operators have to decide */
-    int64_t hold_redeem_ms;      /* how long an approved ticket can be used */
+    const char *storage_path; /* local folder behind storage: file:///... */
+    const char *storage_url;  /* "file:///absolute/path" */
+    const char *spool;        /* local folder */
+    int64_t workers;          /* 1 to 64 */
+    int64_t hold_wait_ms;     /* how long a statement waits on the wire; 0: not at all */
+    int64_t hold_notice_ms;   /* between NOTICEs while it waits */
+    int64_t hold_decide_ms;   /* how long operators have to decide */
+    int64_t hold_redeem_ms;   /* how long an approved ticket can be used */
     enum bs_config_grade grade;
-    int64_t lock_budget_ms;      /* longest time a capture may hold its locks */
-    int64_t max_bytes;           /* ceiling for what one point copies whole */
+    int64_t lock_budget_ms;             /* longest time a capture may hold its locks */
+    int64_t max_bytes;                  /* ceiling for what one point copies whole */
     struct bs_config_pg_dump *pg_dumps; /* sorted by major */
     size_t n_pg_dumps;
     enum bs_config_audit_safe audit_safe;

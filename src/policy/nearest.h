@@ -16,7 +16,7 @@ size_t bs_word_distance(const char *a, const char *b);
  *
  * word  called with 0, 1, 2, ... until it answers NULL
  */
-const char *bs_word_nearest(const char *text, const char *(*word)(const void *ctx, size_t i),
-                            const void *ctx);
+const char *
+bs_word_nearest(const char *text, const char *(*word)(const void *ctx, size_t i), const void *ctx);
 
 #endif
