@@ -1,0 +1,306 @@
+/*
+ * toc.c - entries of both dumps are matched by kind, schema and name, never by OID: a relation
+ * that was made anew under its old name is there, whatever its number.
+ */
+#include "restore/toc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Kinds that describe the dump or the database, not something in it. */
+static const char *const ignored[] = {
+    "ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES", "COMMENT - DATABASE",
+};
+
+static bool
+starts_with(struct bs_bytes b, const char *word)
+{
+    size_t n = strlen(word);
+
+    return b.n > n && memcmp(b.p, word, n) == 0 && b.p[n] == ' ';
+}
+
+bool
+bs_toc_is(const struct bs_toc_entry *e, const char *kind)
+{
+    return starts_with(e->what, kind);
+}
+
+static struct bs_bytes
+next_line(struct bs_bytes *text)
+{
+    const uint8_t *end = memchr(text->p, '\n', text->n);
+    size_t n = end == NULL ? text->n : (size_t)(end - text->p);
+    struct bs_bytes line = {text->p, n};
+
+    text->p += end == NULL ? n : n + 1;
+    text->n -= end == NULL ? n : n + 1;
+    return line;
+}
+
+/* Takes a decimal number and the one byte that must follow it. */
+static bool
+take_number(struct bs_bytes *in, char after, uint32_t *out)
+{
+    uint64_t v = 0;
+    size_t i = 0;
+
+    while (i < in->n && in->p[i] >= '0' && in->p[i] <= '9' && v <= UINT32_MAX)
+        v = v * 10 + (uint64_t)(in->p[i++] - '0');
+    if (i == 0 || v > UINT32_MAX || i == in->n || in->p[i] != (uint8_t)after)
+        return false;
+    *out = (uint32_t)v;
+    in->p += i + 1;
+    in->n -= i + 1;
+    return true;
+}
+
+static struct bs_bytes
+without_owner(struct bs_bytes what)
+{
+    while (what.n != 0 && what.p[what.n - 1] != ' ')
+        what.n--;
+    if (what.n != 0)
+        what.n--;
+    return what;
+}
+
+/* "215; 1259 16385 TABLE public t postgres" */
+static bool
+parse_entry(struct bs_bytes line, struct bs_toc_entry *e)
+{
+    struct bs_bytes in = line;
+
+    *e = (struct bs_toc_entry){.line = line};
+    if (!take_number(&in, ';', &e->dump_id) || in.n == 0 || in.p[0] != ' ')
+        return false;
+    in.p++;
+    in.n--;
+    if (!take_number(&in, ' ', &e->class_oid) || !take_number(&in, ' ', &e->oid))
+        return false;
+    e->what = in;
+    e->key = without_owner(in);
+    return true;
+}
+
+/* The numbers behind ";\tdepends on:" */
+static bool
+parse_needs(struct bs_bytes in, struct bs_arena *arena, struct bs_toc_entry *e)
+{
+    size_t words = 0;
+
+    for (size_t i = 0; i < in.n; i++)
+        words += in.p[i] == ' ';
+    e->needs = bs_arena_array(arena, words + 1, sizeof(*e->needs));
+    if (e->needs == NULL)
+        return false;
+    while (in.n > 1 && in.p[0] == ' ') {
+        struct bs_bytes one;
+        char digits[12] = {0};
+        size_t n = 1;
+        while (n < in.n && in.p[n] != ' ')
+            n++;
+        if (n >= sizeof(digits))
+            return false;
+        memcpy(digits, in.p + 1, n - 1);
+        digits[n - 1] = ' ';
+        one = bs_bytes_of(digits);
+        if (!take_number(&one, ' ', &e->needs[e->n_needs]))
+            return false;
+        e->n_needs++;
+        in.p += n;
+        in.n -= n;
+    }
+    return true;
+}
+
+static bool
+is_ignored(const struct bs_toc_entry *e)
+{
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+        if (starts_with(e->what, ignored[i]))
+            return true;
+    }
+    return false;
+}
+
+enum bs_done
+bs_toc_parse(struct bs_bytes text, struct bs_arena *arena, struct bs_toc *out, struct bs_err *err)
+{
+    static const char depends[] = ";\tdepends on:";
+    const size_t skip = sizeof(depends) - 1;
+    size_t lines = 1;
+    struct bs_toc_entry *last = NULL;
+    bool listing = false;
+
+    *out = (struct bs_toc){0};
+    for (size_t i = 0; i < text.n; i++)
+        lines += text.p[i] == '\n';
+    out->list = bs_arena_array(arena, lines, sizeof(*out->list));
+    if (out->list == NULL)
+        return BS_FAIL(err, LIMIT, "the dump has too many entries");
+    while (text.n != 0) {
+        struct bs_bytes line = next_line(&text);
+        if (line.n > skip && memcmp(line.p, depends, skip) == 0) {
+            struct bs_bytes numbers = {line.p + skip, line.n - skip};
+            if (last != NULL && !parse_needs(numbers, arena, last))
+                return BS_FAIL(err, DATA, "a dependency line of pg_restore -l cannot be read");
+            continue;
+        }
+        listing = listing || (line.n != 0 && line.p[0] == ';');
+        if (line.n == 0 || line.p[0] == ';')
+            continue;
+        last = &out->list[out->n];
+        if (!parse_entry(line, last))
+            return BS_FAIL(err, DATA, "a line of pg_restore -l cannot be read");
+        if (is_ignored(last))
+            last = NULL;
+        else
+            out->n++;
+    }
+    return listing ? BS_DONE : BS_FAIL(err, DATA, "pg_restore -l printed no listing");
+}
+
+/* Sorting and searching: by key, and by dump id. */
+
+static int
+compare_bytes(struct bs_bytes a, struct bs_bytes b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int c = n == 0 ? 0 : memcmp(a.p, b.p, n);
+
+    return c != 0 ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+    const struct bs_bytes *x = a, *y = b;
+
+    return compare_bytes(*x, *y);
+}
+
+struct place {
+    uint32_t dump_id;
+    size_t at;
+};
+
+static int
+by_dump_id(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+
+    return (x->dump_id > y->dump_id) - (x->dump_id < y->dump_id);
+}
+
+/* The chosen set as union-find over the saved entries: joined entries have one root. */
+
+static size_t
+find_root(size_t *parent, size_t i)
+{
+    while (parent[i] != i) {
+        parent[i] = parent[parent[i]];
+        i = parent[i];
+    }
+    return i;
+}
+
+struct chooser {
+    const struct bs_toc *saved;
+    bool *missing;
+    size_t *parent;
+    bool *wanted; /* by root */
+    struct place *places;
+};
+
+static enum bs_done
+chooser_init(struct chooser *c, const struct bs_toc *saved, struct bs_arena *a, struct bs_err *err)
+{
+    size_t n = saved->n + 1;
+
+    *c = (struct chooser){.saved = saved};
+    c->missing = bs_arena_array(a, n, sizeof(*c->missing));
+    c->parent = bs_arena_array(a, n, sizeof(*c->parent));
+    c->wanted = bs_arena_array(a, n, sizeof(*c->wanted));
+    c->places = bs_arena_array(a, n, sizeof(*c->places));
+    if (c->missing == NULL || c->parent == NULL || c->wanted == NULL || c->places == NULL)
+        return BS_FAIL(err, LIMIT, "the dump has too many entries");
+    for (size_t i = 0; i < saved->n; i++) {
+        c->parent[i] = i;
+        c->places[i] = (struct place){saved->list[i].dump_id, i};
+    }
+    qsort(c->places, saved->n, sizeof(*c->places), by_dump_id);
+    return BS_DONE;
+}
+
+static enum bs_done
+mark_missing(struct chooser *c, const struct bs_toc *live, struct bs_arena *a, struct bs_err *err)
+{
+    struct bs_bytes *keys = bs_arena_array(a, live->n + 1, sizeof(*keys));
+
+    if (keys == NULL)
+        return BS_FAIL(err, LIMIT, "the dump has too many entries");
+    for (size_t i = 0; i < live->n; i++)
+        keys[i] = live->list[i].key;
+    qsort(keys, live->n, sizeof(*keys), by_key);
+    for (size_t i = 0; i < c->saved->n; i++)
+        c->missing[i] =
+            bsearch(&c->saved->list[i].key, keys, live->n, sizeof(*keys), by_key) == NULL;
+    return BS_DONE;
+}
+
+static void
+join_missing(struct chooser *c)
+{
+    for (size_t i = 0; i < c->saved->n; i++) {
+        const struct bs_toc_entry *e = &c->saved->list[i];
+        for (size_t k = 0; k < e->n_needs && c->missing[i]; k++) {
+            struct place probe = {e->needs[k], 0};
+            const struct place *other =
+                bsearch(&probe, c->places, c->saved->n, sizeof(*c->places), by_dump_id);
+            if (other != NULL && c->missing[other->at])
+                c->parent[find_root(c->parent, i)] = find_root(c->parent, other->at);
+        }
+    }
+}
+
+static void
+mark_wanted(struct chooser *c, struct bs_toc_want want)
+{
+    enum { pg_class = 1259 };
+
+    for (size_t i = 0; i < c->saved->n; i++) {
+        const struct bs_toc_entry *e = &c->saved->list[i];
+        for (size_t k = 0; k < want.n && c->missing[i]; k++) {
+            if (e->class_oid == pg_class && e->oid == want.oids[k])
+                c->wanted[find_root(c->parent, i)] = true;
+        }
+    }
+}
+
+enum bs_done
+bs_toc_choose(const struct bs_toc *saved,
+              const struct bs_toc *live,
+              struct bs_toc_want want,
+              struct bs_arena *arena,
+              size_t **out,
+              size_t *n,
+              struct bs_err *err)
+{
+    struct chooser c;
+
+    *n = 0;
+    *out = bs_arena_array(arena, saved->n + 1, sizeof(**out));
+    if (*out == NULL)
+        return BS_FAIL(err, LIMIT, "the dump has too many entries");
+    if (chooser_init(&c, saved, arena, err) != BS_DONE ||
+        mark_missing(&c, live, arena, err) != BS_DONE)
+        return BS_FAILED;
+    join_missing(&c);
+    mark_wanted(&c, want);
+    for (size_t i = 0; i < saved->n; i++) {
+        if (c.missing[i] && (want.all_missing || c.wanted[find_root(c.parent, i)]))
+            (*out)[(*n)++] = i;
+    }
+    return BS_DONE;
+}

@@ -1,0 +1,66 @@
+/*
+ * toc.h - the table of contents of a schema dump, as `pg_restore -l -v` prints it; and which of
+ * its entries have to come back for a dropped relation.
+ *
+ * The rule: an entry comes back where the live database lacks it and a chain of lacking entries,
+ * joined by "depends on" in either direction, leads to a lost relation. Up the chain is what the
+ * relation needs (schema, type, sequence), down it is what CASCADE took (views, incoming foreign
+ * keys, grants, comments, publication membership). What was dropped for itself, on a relation
+ * that still lives, is not joined and stays away.
+ *
+ * Layer  restore. Pure.
+ * Spec   app-pgrestore.html, option -l; the dependency lines are those of PrintTOCSummary.
+ * Owns   entries live in the caller's arena; texts borrow the listing.
+ */
+#ifndef BS_RESTORE_TOC_H
+#define BS_RESTORE_TOC_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/err.h"
+
+struct bs_toc_entry {
+    uint32_t dump_id;
+    uint32_t class_oid; /* 0: the entry has no catalog row of its own (COMMENT, ACL, ...) */
+    uint32_t oid;
+    struct bs_bytes line; /* the whole line, as pg_restore -L takes it back */
+    struct bs_bytes what; /* "TABLE public users postgres": kind, schema, name, owner */
+    struct bs_bytes key;  /* `what` without its last word, the owner */
+    uint32_t *needs;      /* dump ids of what it depends on */
+    size_t n_needs;
+};
+
+struct bs_toc {
+    struct bs_toc_entry *list; /* in the order of the dump */
+    size_t n;
+};
+
+/* Reads a listing. DATA: not a listing, LIMIT: the arena's ceiling. `text` outlives the toc. */
+BS_MUST_CHECK enum bs_done
+bs_toc_parse(struct bs_bytes text, struct bs_arena *arena, struct bs_toc *out, struct bs_err *err);
+
+/* True where the entry is of that kind, e.g. "MATERIALIZED VIEW". */
+bool bs_toc_is(const struct bs_toc_entry *e, const char *kind);
+
+/* What has to be looked for: relations of pg_class, by OID of the saved database. */
+struct bs_toc_want {
+    const uint32_t *oids;
+    size_t n;
+    bool all_missing; /* every entry that `live` lacks, joined or not */
+};
+
+/*
+ * Chooses entries of `saved` that are not in `live`.
+ *
+ * out   indexes into saved->list, ascending: the order of the dump
+ * err   LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_toc_choose(const struct bs_toc *saved,
+                                         const struct bs_toc *live,
+                                         struct bs_toc_want want,
+                                         struct bs_arena *arena,
+                                         size_t **out,
+                                         size_t *n,
+                                         struct bs_err *err);
+
+#endif
