@@ -52,6 +52,9 @@ struct bs_effect {
     size_t n_keys;
     const char **set; /* UPDATE: columns assigned; INSERT: none */
     size_t n_set;
+    /* UPDATE that INSERT ... ON CONFLICT DO UPDATE may do: at most the proposed rows; `keys` are
+     * the columns of the conflict target, none where it names a constraint */
+    bool upsert;
 };
 
 enum bs_call_kind {
@@ -65,6 +68,9 @@ struct bs_call {
     struct bs_name name;
     int n_args;  /* -1: not known */
     bool listed; /* a built-in on the allow-list, if the name resolves to pg_catalog */
+    /* what calling it means: SAFE, HIGH for listed ones that change something (nextval, advisory
+     * locks), CRITICAL for what is not listed or known to be dangerous */
+    enum bs_risk risk;
 };
 
 /* Bits of bs_stmt.flags. */
@@ -112,7 +118,13 @@ enum bs_control {
 struct bs_reason {
     const char *code; /* "no_filter", "unlisted_function", "cascade", ...; a fixed word */
     const char *text; /* one sentence that names the thing */
+    enum bs_risk risk; /* the least risk of a statement that has this reason */
 };
+
+/* Codes of the reasons that bs_stmt_settle_calls takes back. */
+#define BS_REASON_UNLISTED_FUNCTION "unlisted_function"
+#define BS_REASON_UNLISTED_OPERATOR "unlisted_operator"
+#define BS_REASON_UNLISTED_TYPE     "unlisted_type"
 
 struct bs_stmt {
     enum bs_kind kind;
@@ -121,6 +133,7 @@ struct bs_stmt {
     uint32_t flags;      /* enum bs_flag */
     enum bs_control control;
     const char *label; /* see enum bs_control; else NULL */
+    const char *value; /* SET of constants: the value, lists joined by ", "; NULL: DEFAULT, or not known */
     bool chain;        /* COMMIT/ROLLBACK AND CHAIN */
     struct bs_effect *effects;
     size_t n_effects;
@@ -131,6 +144,8 @@ struct bs_stmt {
     struct bs_reason *reasons;
     size_t n_reasons;
     uint32_t from, to; /* byte span in the text, without the semicolon and surrounding space */
+    enum bs_risk plain_risk;   /* risk and point without what calls add to them, */
+    enum bs_point plain_point; /* see bs_stmt_settle_calls */
 };
 
 /* All statements of one Query or Parse text, judged as one. */
@@ -183,6 +198,13 @@ BS_MUST_CHECK enum bs_done bs_stmt_raise(struct bs_stmt *stmt,
                                          const char *text,
                                          struct bs_arena *arena,
                                          struct bs_err *err);
+
+/*
+ * Risk, point and BS_FLAG_VOLATILE again, after a catalog has set `listed` and `risk` of calls: a
+ * reason UNLISTED_x goes when no call of that sort is left unlisted. A statement with an unlisted
+ * call has point UNKNOWN: nobody knows what it would have to cover.
+ */
+void bs_stmt_settle_calls(struct bs_stmt *stmt);
 
 /* Sets unit->risk and unit->flags again from its statements. */
 void bs_unit_settle(struct bs_unit *unit);
