@@ -121,7 +121,8 @@ struct bs_reason {
     enum bs_risk risk; /* the least risk of a statement that has this reason */
 };
 
-/* Codes of the reasons that bs_stmt_settle_calls takes back. */
+/* Codes of reasons that a catalog may take back (bs_stmt_excuse, bs_stmt_settle_calls). */
+#define BS_REASON_UNMEASURED        "unmeasured" /* UPDATE, DELETE, MERGE of who knows how many rows */
 #define BS_REASON_UNLISTED_FUNCTION "unlisted_function"
 #define BS_REASON_UNLISTED_OPERATOR "unlisted_operator"
 #define BS_REASON_UNLISTED_TYPE     "unlisted_type"
@@ -144,8 +145,7 @@ struct bs_stmt {
     struct bs_reason *reasons;
     size_t n_reasons;
     uint32_t from, to; /* byte span in the text, without the semicolon and surrounding space */
-    enum bs_risk plain_risk;   /* risk and point without what calls add to them, */
-    enum bs_point plain_point; /* see bs_stmt_settle_calls */
+    enum bs_point plain_point; /* the point without what unlisted calls make of it */
 };
 
 /* All statements of one Query or Parse text, judged as one. */
@@ -198,6 +198,12 @@ BS_MUST_CHECK enum bs_done bs_stmt_raise(struct bs_stmt *stmt,
                                          const char *text,
                                          struct bs_arena *arena,
                                          struct bs_err *err);
+
+/*
+ * Takes back the reasons of one code. The risk is then the worst of the reasons that are left,
+ * SAFE where there is none: every rise of a risk above SAFE has its reason.
+ */
+void bs_stmt_excuse(struct bs_stmt *stmt, const char *code);
 
 /*
  * Risk, point and BS_FLAG_VOLATILE again, after a catalog has set `listed` and `risk` of calls: a
