@@ -9,12 +9,15 @@
 #define BS_GATEWAY_GATEWAY_H
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
 struct bs_audit;   /* audit/record.h */
 struct bs_cancels; /* gateway/cancel.h */
 struct bs_config;  /* policy/config.h */
+struct bs_conninfo; /* gateway/conninfo.h */
+struct bs_databases; /* gateway/databases.h */
 struct bs_state;   /* state/state.h */
 struct bs_store;   /* storage/storage.h */
 struct bs_tls_ctx; /* wire/tls.h */
@@ -26,13 +29,18 @@ struct bs_gateway {
     struct bs_state *state;
     struct bs_audit *audit;
     struct bs_store *store;
+    struct bs_databases *databases;
+    struct bs_conninfo *upstreams; /* one for each of config->databases, in that order */
+    struct bs_tls_ctx **upstream_tls; /* the same; NULL where sslmode is disable */
+    uint8_t mock_secret[32]; /* makes the verifiers of actors that do not exist */
     struct bs_cancels *cancels;
     struct bs_tls_ctx *tls; /* towards clients; NULL: no certificate configured */
     struct bs_worker **workers;
     unsigned n_workers;
+    size_t n_listening; /* of config->listen: their socket files are ours to remove */
     atomic_bool stopping;
     atomic_uint pending; /* clients that are not authenticated yet, over all workers */
-    atomic_uint open;    /* sessions */
+    atomic_uint running; /* workers whose thread has not ended */
 };
 
 /*

@@ -45,6 +45,7 @@ struct bs_link {
     struct bs_buf wire; /* TLS only: records waiting for the socket */
     bool paused;        /* do not read: the other direction is full */
     bool eof;           /* the end of the stream was read */
+    bool said_last;     /* bs_link_say_last was called */
     bool hung_up;       /* HANGUP was reported (once) */
     int armed;          /* libuv events now asked for */
     bs_link_fn *on_event;
@@ -73,9 +74,9 @@ BS_MUST_CHECK enum bs_done bs_link_open(struct bs_link *l,
 bool bs_link_is_open(const struct bs_link *l);
 
 /*
- * Receive once (one system call, at most 64 KB) to the end of `in`. A full `in` answers AGAIN;
- * pause reading before that happens. While a TLS handshake runs, answers move to `wire` and are
- * sent by the next bs_link_write.
+ * Receive once (one system call) to the end of `in`. While a TLS handshake runs, answers move to
+ * `wire` and are sent by the next bs_link_write. err IO, LIMIT (`in` is full), and PROTOCOL or AUTH
+ * of TLS.
  */
 BS_MUST_CHECK enum bs_link_got bs_link_read(struct bs_link *l, struct bs_err *err);
 
@@ -89,6 +90,18 @@ BS_MUST_CHECK enum bs_done bs_link_write(struct bs_link *l, struct bs_err *err);
 BS_MUST_CHECK enum bs_done
 bs_link_send(struct bs_link *l, struct bs_bytes bytes, struct bs_err *err);
 
+/*
+ * Go over to TLS: what `in` holds and all that follows are records. Nothing put into `out` from
+ * here on is sent before the handshake is over; see bs_link_tls_open.
+ *
+ * host  NULL in the server's role; else the name for SNI and the check
+ * err   CONFIG, INTERNAL, PROTOCOL, AUTH
+ */
+BS_MUST_CHECK enum bs_done
+bs_link_start_tls(struct bs_link *l, struct bs_tls_ctx *ctx, const char *host, struct bs_err *err);
+/* True once the handshake is over; false without TLS. */
+bool bs_link_tls_open(const struct bs_link *l);
+
 /* Bytes not yet taken by the socket, of either buffer. Compare with a limit for back-pressure. */
 size_t bs_link_pending(const struct bs_link *l);
 
@@ -98,8 +111,14 @@ void bs_link_want(struct bs_link *l);
 void bs_link_pause(struct bs_link *l);  /* stop reading; hang-up is still reported */
 void bs_link_resume(struct bs_link *l); /* read again */
 
+/* Tell the far side that nothing more will be sent; it may still send. After `out` is empty. */
+void bs_link_say_last(struct bs_link *l);
+
 /* Gives back buffers that are empty: an idle session owns none. */
 void bs_link_trim(struct bs_link *l);
+
+/* Frees what this thread keeps of given-back buffers; at the end of a worker's thread. */
+void bs_link_thread_fini(void);
 
 /* Closes the socket now, with what was not sent. Accepts a closed or zeroed link. */
 void bs_link_close(struct bs_link *l);

@@ -15,6 +15,8 @@
 void bs_login_begin(struct bs_session *s);
 /* s->client.in has new bytes. */
 void bs_login_on_client(struct bs_session *s);
+/* The deadline has passed. */
+void bs_login_on_timer(struct bs_session *s);
 /* Gives back s->login and wipes what it held; accepts NULL there. */
 void bs_login_free(struct bs_session *s);
 

@@ -20,6 +20,7 @@ struct bs_gateway;  /* gateway/gateway.h */
 struct bs_login;    /* gateway/login.h */
 struct bs_upstream; /* gateway/upstream.h */
 struct bs_relay;    /* relay.c: the state of a running session */
+struct bs_setting;  /* wire/startup.h */
 
 enum bs_phase {
     BS_PHASE_CLOSED = 0, /* nothing may happen any more; memory waits for the last reference */
@@ -51,15 +52,21 @@ struct bs_session {
     int64_t started_us;    /* bs_now_us at accept */
     bool client_tls;
 
-    char *actor;            /* authenticated name; NULL before */
-    char *owner;            /* the human who answers for the actor; may be NULL */
-    char *database;         /* configured name */
-    bool shielded;          /* the server session runs with default_transaction_read_only = on */
-    char *server_user;      /* the role on the server; from the upstream's conninfo */
-    char *application_name; /* what the client called itself: a claim; may be NULL */
+    const char *actor;       /* authenticated name; NULL before */
+    const char *owner;       /* the human who answers for the actor; may be NULL */
+    const char *database;    /* configured name */
+    const char *server_user; /* the role on the server; from the upstream's conninfo */
+    bool shielded;           /* the server session has default_transaction_read_only = on */
+    const char *application_name;   /* what the client called itself: a claim; may be NULL */
+    const struct bs_setting *claims; /* "run", "purpose", "parent": claims, too; for display */
+    size_t n_claims;
+    size_t database_at; /* index into config->databases */
 
     struct bs_link client;
     struct bs_link server;
+    bool client_gone; /* bs_relay_on_client_gone was called */
+    bool server_gone;
+    bool made_room; /* a socket took bytes: bs_relay_on_room is due */
     uint32_t server_pid; /* backend PID; the client is told the same */
     uint8_t server_secret[256];
     size_t server_secret_len;
@@ -103,11 +110,17 @@ void bs_session_pump(struct bs_session *s);
 void bs_session_fail(struct bs_session *s, const char *sqlstate, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same with what `err` holds. */
+void bs_session_fail_err(struct bs_session *s, const struct bs_err *err);
+
 /*
  * The end without a message: what `client.out` holds is still sent (for two seconds at most), the
  * server gets Terminate, then both are closed. Open jobs find the generation changed.
  */
 void bs_session_close(struct bs_session *s);
+
+/* The end at once: nothing more is sent. */
+void bs_session_kill(struct bs_session *s);
 
 /* A reference keeps the memory, not the life: a closed session stays readable until unref. */
 void bs_session_ref(struct bs_session *s);
@@ -115,7 +128,13 @@ void bs_session_unref(struct bs_session *s);
 
 /* For the worker: a new session on an accepted socket, in phase LOGIN. Closes fd on failure. */
 void bs_session_accept(struct bs_worker *w, int fd, char *address);
-/* For login.c and upstream.c: hand over once both sides are ready. */
-void bs_session_ready(struct bs_session *s);
+/* For upstream.c: what its link to the server reports to. */
+void bs_session_on_server(struct bs_link *l, int events);
+/*
+ * For upstream.c: hand over once both sides are ready.
+ *
+ * notices  whole NoticeResponses of the server's login, for the client
+ */
+void bs_session_ready(struct bs_session *s, struct bs_bytes notices);
 
 #endif

@@ -11,21 +11,18 @@
 #define BS_GATEWAY_UPSTREAM_H
 
 #include "gateway/session.h"
-
-/* A start-up parameter of the client that was found fit to be forwarded. */
-struct bs_startup_param {
-    const char *name;
-    const char *value;
-};
+#include "wire/startup.h"
 
 /*
  * Connect and log in for an authenticated session; ends in bs_session_ready or bs_session_fail.
  *
- * params   borrowed from the session's arena
+ * settings  the client's, found fit to be forwarded; borrowed from the session's arena
  */
-void bs_upstream_begin(struct bs_session *s, const struct bs_startup_param *params, size_t n_params);
+void bs_upstream_begin(struct bs_session *s, const struct bs_setting *settings, size_t n_settings);
 /* s->server has something to read, or is connected. */
 void bs_upstream_on_server(struct bs_session *s, int events);
+/* The address that is tried now took too long. */
+void bs_upstream_on_timer(struct bs_session *s);
 /* Gives back s->upstream and wipes what it held; accepts NULL there. */
 void bs_upstream_free(struct bs_session *s);
 

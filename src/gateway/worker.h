@@ -39,7 +39,10 @@ bs_worker_new(struct bs_gateway *g, unsigned index, struct bs_worker **out, stru
 BS_MUST_CHECK enum bs_done bs_worker_listen(struct bs_worker *w, int fd, struct bs_err *err);
 BS_MUST_CHECK enum bs_done bs_worker_start(struct bs_worker *w, struct bs_err *err);
 
-/* Run a function on the worker's thread. Thread-safe; kept in order; may be called before start. */
+/*
+ * Run a function on the worker's thread. Thread-safe; kept in order; may be called before start.
+ * What comes after the worker has ended is run by bs_worker_free, when no session is left.
+ */
 void bs_worker_post(struct bs_worker *w, bs_post_fn *fn, void *arg);
 
 /*
@@ -63,8 +66,10 @@ struct bs_gateway *bs_worker_gateway(struct bs_worker *w);
 void bs_worker_stop(struct bs_worker *w);
 /* Close every session now. Thread-safe. */
 void bs_worker_kill(struct bs_worker *w);
-/* Wait for the thread, then free. */
-void bs_worker_join(struct bs_worker **w);
+/* Wait for the thread to end. */
+void bs_worker_join(struct bs_worker *w);
+/* After bs_worker_join, or where the worker never ran, once nobody posts to it any more. */
+void bs_worker_free(struct bs_worker **w);
 
 /* For session.c: the list of open sessions. */
 void bs_worker_add(struct bs_worker *w, struct bs_session *s);

@@ -1,0 +1,65 @@
+/*
+ * conninfo.h - where a database lives and how to log in there, read the way libpq reads it.
+ *
+ * A connection string, then PGSERVICE and the other PG* variables, then libpq's defaults. The
+ * password file is read at each login, so that a changed password needs no restart.
+ *
+ * Layer  gateway. bs_conninfo_parse may change the environment for a moment (service files), so it
+ *        may only run while there is one thread; bs_conninfo_password reads a file: job threads.
+ * Spec   PostgreSQL manual, libpq-connect.html#LIBPQ-PARAMKEYWORDS and libpq-pgpass.html.
+ * Owns   struct bs_conninfo owns its texts from bs_conninfo_parse to bs_conninfo_fini.
+ */
+#ifndef BS_GATEWAY_CONNINFO_H
+#define BS_GATEWAY_CONNINFO_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct bs_conn_host {
+    char *host;     /* a name, or a folder of Unix sockets (starts with '/' or '@'); never NULL */
+    char *hostaddr; /* numeric address that spares the look-up of `host`, or NULL */
+    char *port;     /* decimal digits */
+};
+
+enum bs_sslmode {
+    BS_SSL_VERIFY_FULL = 0,
+    BS_SSL_VERIFY_CA,
+    BS_SSL_REQUIRE,
+    BS_SSL_PREFER,
+    BS_SSL_ALLOW,
+    BS_SSL_DISABLE,
+};
+
+struct bs_conninfo {
+    struct bs_conn_host *hosts; /* tried in order */
+    size_t n_hosts;             /* at least 1 */
+    char *user;
+    char *dbname;
+    char *password; /* from the string or PGPASSWORD; NULL: look into the password file */
+    char *passfile;
+    enum bs_sslmode sslmode;
+    char *sslrootcert; /* file of trusted certificates; NULL: none */
+    char *sslcert;     /* our certificate, if the server asks; NULL */
+    char *sslkey;
+    char *options;            /* as given; sent before ours */
+    unsigned connect_timeout; /* of one address, in seconds; never 0 */
+};
+
+/* err CONFIG: not a connection string, or it asks for what this version cannot do */
+BS_MUST_CHECK enum bs_done
+bs_conninfo_parse(const char *text, struct bs_conninfo *out, struct bs_err *err);
+void bs_conninfo_fini(struct bs_conninfo *c); /* wipes the password; accepts a zeroed one */
+
+/* True where the host is a folder of Unix sockets. */
+int bs_conn_host_is_unix(const struct bs_conn_host *h);
+
+/*
+ * The password for one host: the given one, else the first line of the password file that fits.
+ * A file that others may read is ignored, as libpq does, and logged.
+ *
+ * Returns a copy to be freed with bs_free_secret, or NULL where there is none.
+ */
+char *bs_conninfo_password(const struct bs_conninfo *c, const struct bs_conn_host *h);
+
+#endif
