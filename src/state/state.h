@@ -22,7 +22,8 @@ struct bs_state; /* opaque */
 /*
  * Open, and create or migrate where needed.
  *
- * url   "sqlite:///absolute/path"; the file is made with mode 0600, its folder must exist
+ * url   "sqlite:///absolute/path", or that path alone; the file is made with mode 0600, its folder
+ *       must exist
  * err   CONFIG: another scheme, a file that others can read, a schema of a newer version, no
  *       Backstop state at all; UNAVAILABLE: it cannot be opened
  */

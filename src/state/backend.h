@@ -1,0 +1,128 @@
+/*
+ * backend.h - what a kind of state does. state.c checks what comes in; a backend may rely on it.
+ *
+ * Layer  state. Only state.c and the backends include this.
+ * Spec   each function is the one of state.h without its prefix; bs_state_*_contract in
+ *        tests/unit/state/contract_test.c holds for every backend.
+ * Owns   see state.h.
+ */
+#ifndef BS_STATE_BACKEND_H
+#define BS_STATE_BACKEND_H
+
+#include "state/state.h"
+
+struct bs_state {
+    const struct bs_state_ops *ops;
+};
+
+struct bs_state_ops {
+    const char *scheme; /* "sqlite" */
+    /* place: the URL without its scheme and "://" */
+    enum bs_done (*open)(const char *place, struct bs_state **out, struct bs_err *err);
+    void (*close)(struct bs_state *s);
+
+    enum bs_done (*agent_add)(struct bs_state *s,
+                              const struct bs_agent *agent,
+                              const char *by,
+                              struct bs_err *err);
+    enum bs_done (*agent_get)(struct bs_state *s,
+                              const char *name,
+                              struct bs_arena *arena,
+                              struct bs_agent *out,
+                              struct bs_err *err);
+    enum bs_done (*agent_list)(struct bs_state *s,
+                               struct bs_arena *arena,
+                               struct bs_agent **out,
+                               size_t *n,
+                               struct bs_err *err);
+    enum bs_done (*agent_rekey)(struct bs_state *s,
+                                const char *name,
+                                const char *verifier,
+                                const char *by,
+                                struct bs_err *err);
+    enum bs_done (*agent_revoke)(struct bs_state *s,
+                                 const char *name,
+                                 const char *by,
+                                 struct bs_err *err);
+
+    enum bs_done (*operator_add)(struct bs_state *s,
+                                 const struct bs_operator *op,
+                                 const char *by,
+                                 struct bs_err *err);
+    enum bs_done (*operator_find)(struct bs_state *s,
+                                  const char *token_sha256,
+                                  struct bs_arena *arena,
+                                  struct bs_operator *out,
+                                  struct bs_err *err);
+    enum bs_done (*operator_list)(struct bs_state *s,
+                                  struct bs_arena *arena,
+                                  struct bs_operator **out,
+                                  size_t *n,
+                                  struct bs_err *err);
+    enum bs_done (*operator_revoke)(struct bs_state *s,
+                                    const char *name,
+                                    const char *by,
+                                    struct bs_err *err);
+    enum bs_done (*operator_ever)(struct bs_state *s, bool *out, struct bs_err *err);
+
+    enum bs_done (*ticket_open)(struct bs_state *s,
+                                const struct bs_ticket *row,
+                                struct bs_arena *arena,
+                                struct bs_ticket *out,
+                                struct bs_err *err);
+    enum bs_done (*ticket_get)(struct bs_state *s,
+                               const char *id,
+                               struct bs_arena *arena,
+                               struct bs_ticket *out,
+                               struct bs_err *err);
+    enum bs_done (*ticket_move)(struct bs_state *s,
+                                const struct bs_ticket *row,
+                                struct bs_err *err);
+    enum bs_done (*ticket_list)(struct bs_state *s,
+                                const struct bs_ticket_filter *filter,
+                                struct bs_arena *arena,
+                                struct bs_ticket **out,
+                                size_t *n,
+                                struct bs_err *err);
+    enum bs_done (*ticket_expire)(struct bs_state *s,
+                                  int64_t now_us,
+                                  struct bs_arena *arena,
+                                  struct bs_ticket **out,
+                                  size_t *n,
+                                  struct bs_err *err);
+    enum bs_done (*ticket_denials)(
+        struct bs_state *s, const char *actor, int64_t since_us, uint64_t *out, struct bs_err *err);
+
+    enum bs_done (*point_put)(struct bs_state *s,
+                              const struct bs_point_row *row,
+                              struct bs_err *err);
+    enum bs_done (*point_set)(struct bs_state *s,
+                              const char *id,
+                              const char *state,
+                              struct bs_err *err);
+    enum bs_done (*point_get)(struct bs_state *s,
+                              const char *id,
+                              struct bs_arena *arena,
+                              struct bs_point_row *out,
+                              struct bs_err *err);
+    enum bs_done (*point_list)(struct bs_state *s,
+                               const char *database,
+                               const char *state,
+                               size_t limit,
+                               struct bs_arena *arena,
+                               struct bs_point_row **out,
+                               size_t *n,
+                               struct bs_err *err);
+
+    enum bs_done (*change_list)(struct bs_state *s,
+                                size_t limit,
+                                struct bs_arena *arena,
+                                struct bs_change **out,
+                                size_t *n,
+                                struct bs_err *err);
+    enum bs_done (*change_drop)(struct bs_state *s, int64_t id, struct bs_err *err);
+};
+
+extern const struct bs_state_ops bs_state_sqlite; /* sqlite:///absolute/path */
+
+#endif

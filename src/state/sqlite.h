@@ -1,0 +1,195 @@
+/*
+ * sqlite.h - what the files of the SQLite backend share: one connection behind one mutex, and a
+ * thin way to run a statement with typed values.
+ *
+ * Layer  state. Only sqlite*.c include this.
+ * Spec   https://www.sqlite.org/c3ref/intro.html
+ * Owns   a bs_sq_rows owns its prepared statement from bs_sq_query to bs_sq_close.
+ */
+#ifndef BS_STATE_SQLITE_H
+#define BS_STATE_SQLITE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "state/backend.h"
+
+struct bs_sqlite {
+    struct bs_state base; /* first: a bs_state * is a bs_sqlite * */
+    sqlite3 *db;
+    pthread_mutex_t lock; /* held from bs_sq_lock or bs_sq_begin to bs_sq_unlock or bs_sq_end */
+};
+
+enum bs_sq_type { BS_SQ_END = 0, BS_SQ_TEXT, BS_SQ_INT };
+
+/* A value to bind. */
+struct bs_sq_value {
+    enum bs_sq_type type;
+    const char *text; /* NULL is SQL's NULL */
+    int64_t number;
+};
+
+#define BS_SQ_T(x)        ((struct bs_sq_value){BS_SQ_TEXT, (x), 0})
+#define BS_SQ_I(x)        ((struct bs_sq_value){BS_SQ_INT, NULL, (x)})
+#define BS_SQ_VALUES(...) ((const struct bs_sq_value[]){__VA_ARGS__, {BS_SQ_END, NULL, 0}})
+#define BS_SQ_NO_VALUES   ((const struct bs_sq_value[]){{BS_SQ_END, NULL, 0}})
+
+struct bs_sq_rows {
+    sqlite3_stmt *st;
+    struct bs_arena *arena; /* where texts are copied to */
+    bool full;              /* the arena's ceiling was reached */
+};
+
+enum bs_sq_next {
+    BS_SQ_BAD = 0,
+    BS_SQ_ROW,
+    BS_SQ_DONE,
+};
+
+struct bs_sqlite *bs_sq_of(struct bs_state *s);
+void bs_sq_lock(struct bs_sqlite *q);
+void bs_sq_unlock(struct bs_sqlite *q);
+/* Takes the lock and begins a write transaction; on failure neither is held. */
+BS_MUST_CHECK enum bs_done bs_sq_begin(struct bs_sqlite *q, struct bs_err *err);
+/* Commits where `done` is BS_DONE, else rolls back; gives the lock back. What became of it all. */
+BS_MUST_CHECK enum bs_done bs_sq_end(struct bs_sqlite *q, enum bs_done done, struct bs_err *err);
+
+/* Below: the lock is held. */
+
+BS_MUST_CHECK enum bs_done bs_sq_query(struct bs_sqlite *q,
+                                       const char *sql,
+                                       const struct bs_sq_value *values,
+                                       struct bs_arena *arena,
+                                       struct bs_sq_rows *out,
+                                       struct bs_err *err);
+BS_MUST_CHECK enum bs_sq_next bs_sq_next(struct bs_sq_rows *r, struct bs_err *err);
+void bs_sq_close(struct bs_sq_rows *r);
+/* A statement without rows. changed: rows it wrote; may be NULL. */
+BS_MUST_CHECK enum bs_done bs_sq_run(struct bs_sqlite *q,
+                                     const char *sql,
+                                     const struct bs_sq_value *values,
+                                     int *changed,
+                                     struct bs_err *err);
+/* One number, from the first row; `otherwise` where there is no row. */
+BS_MUST_CHECK enum bs_done bs_sq_number(struct bs_sqlite *q,
+                                        const char *sql,
+                                        const struct bs_sq_value *values,
+                                        int64_t otherwise,
+                                        int64_t *out,
+                                        struct bs_err *err);
+
+const char *bs_sq_text(struct bs_sq_rows *r, int column); /* copied; NULL is NULL */
+int64_t bs_sq_int(struct bs_sq_rows *r, int column);
+/* Copies a text into a fixed array, cut to its size. */
+void bs_sq_copy(struct bs_sq_rows *r, int column, char *out, size_t size);
+
+/* Reads one row into `item`. DATA or LIMIT. */
+typedef enum bs_done bs_sq_read_fn(struct bs_sq_rows *r, void *item, struct bs_err *err);
+
+/* Every row of a query as an array in the arena. */
+BS_MUST_CHECK enum bs_done bs_sq_all(struct bs_sqlite *q,
+                                     const char *sql,
+                                     const struct bs_sq_value *values,
+                                     struct bs_arena *arena,
+                                     size_t each,
+                                     bs_sq_read_fn *read,
+                                     void **out,
+                                     size_t *n,
+                                     struct bs_err *err);
+/* Exactly one row; NOT_FOUND names `what`. */
+BS_MUST_CHECK enum bs_done bs_sq_one(struct bs_sqlite *q,
+                                     const char *sql,
+                                     const struct bs_sq_value *values,
+                                     struct bs_arena *arena,
+                                     bs_sq_read_fn *read,
+                                     void *out,
+                                     const char *what,
+                                     struct bs_err *err);
+
+/* The operations, in sqlite_actors.c, sqlite_tickets.c and sqlite_points.c. */
+enum bs_done bs_sq_agent_add(struct bs_state *s,
+                             const struct bs_agent *agent,
+                             const char *by,
+                             struct bs_err *err);
+enum bs_done bs_sq_agent_get(struct bs_state *s,
+                             const char *name,
+                             struct bs_arena *arena,
+                             struct bs_agent *out,
+                             struct bs_err *err);
+enum bs_done bs_sq_agent_list(struct bs_state *s,
+                              struct bs_arena *arena,
+                              struct bs_agent **out,
+                              size_t *n,
+                              struct bs_err *err);
+enum bs_done bs_sq_agent_rekey(
+    struct bs_state *s, const char *name, const char *verifier, const char *by, struct bs_err *err);
+enum bs_done
+bs_sq_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
+enum bs_done bs_sq_operator_add(struct bs_state *s,
+                                const struct bs_operator *op,
+                                const char *by,
+                                struct bs_err *err);
+enum bs_done bs_sq_operator_find(struct bs_state *s,
+                                 const char *token_sha256,
+                                 struct bs_arena *arena,
+                                 struct bs_operator *out,
+                                 struct bs_err *err);
+enum bs_done bs_sq_operator_list(struct bs_state *s,
+                                 struct bs_arena *arena,
+                                 struct bs_operator **out,
+                                 size_t *n,
+                                 struct bs_err *err);
+enum bs_done
+bs_sq_operator_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
+enum bs_done bs_sq_operator_ever(struct bs_state *s, bool *out, struct bs_err *err);
+enum bs_done bs_sq_ticket_open(struct bs_state *s,
+                               const struct bs_ticket *row,
+                               struct bs_arena *arena,
+                               struct bs_ticket *out,
+                               struct bs_err *err);
+enum bs_done bs_sq_ticket_get(struct bs_state *s,
+                              const char *id,
+                              struct bs_arena *arena,
+                              struct bs_ticket *out,
+                              struct bs_err *err);
+enum bs_done bs_sq_ticket_move(struct bs_state *s, const struct bs_ticket *row, struct bs_err *err);
+enum bs_done bs_sq_ticket_list(struct bs_state *s,
+                               const struct bs_ticket_filter *filter,
+                               struct bs_arena *arena,
+                               struct bs_ticket **out,
+                               size_t *n,
+                               struct bs_err *err);
+enum bs_done bs_sq_ticket_expire(struct bs_state *s,
+                                 int64_t now_us,
+                                 struct bs_arena *arena,
+                                 struct bs_ticket **out,
+                                 size_t *n,
+                                 struct bs_err *err);
+enum bs_done bs_sq_ticket_denials(
+    struct bs_state *s, const char *actor, int64_t since_us, uint64_t *out, struct bs_err *err);
+enum bs_done
+bs_sq_point_put(struct bs_state *s, const struct bs_point_row *row, struct bs_err *err);
+enum bs_done
+bs_sq_point_set(struct bs_state *s, const char *id, const char *state, struct bs_err *err);
+enum bs_done bs_sq_point_get(struct bs_state *s,
+                             const char *id,
+                             struct bs_arena *arena,
+                             struct bs_point_row *out,
+                             struct bs_err *err);
+enum bs_done bs_sq_point_list(struct bs_state *s,
+                              const char *database,
+                              const char *state,
+                              size_t limit,
+                              struct bs_arena *arena,
+                              struct bs_point_row **out,
+                              size_t *n,
+                              struct bs_err *err);
+enum bs_done bs_sq_change_list(struct bs_state *s,
+                               size_t limit,
+                               struct bs_arena *arena,
+                               struct bs_change **out,
+                               size_t *n,
+                               struct bs_err *err);
+enum bs_done bs_sq_change_drop(struct bs_state *s, int64_t id, struct bs_err *err);
+
+#endif

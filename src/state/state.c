@@ -1,0 +1,367 @@
+/*
+ * state.c - the front of every backend: finds it by its scheme and lets only checked rows in.
+ */
+#include "state/state.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "state/backend.h"
+
+static const struct bs_state_ops *const backends[] = {&bs_state_sqlite};
+
+enum bs_done
+bs_state_open(const char *url, struct bs_state **out, struct bs_err *err)
+{
+    *out = NULL;
+    if (url[0] == '/')
+        return bs_state_sqlite.open(url, out, err);
+    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+        size_t n = strlen(backends[i]->scheme);
+        if (strncmp(url, backends[i]->scheme, n) == 0 && strncmp(url + n, "://", 3) == 0)
+            return backends[i]->open(url + n + 3, out, err);
+    }
+    /* The URL may hold credentials, so it is not quoted. */
+    (void)BS_FAIL(err, CONFIG, "the state url has no scheme that this version knows");
+    bs_err_hint(err, "use sqlite:///absolute/path");
+    return BS_FAILED;
+}
+
+void
+bs_state_close(struct bs_state **s)
+{
+    if (*s != NULL)
+        (*s)->ops->close(*s);
+    *s = NULL;
+}
+
+/* --- what may come in --- */
+
+static bool
+text_ok(const char *text)
+{
+    return text == NULL || bs_utf8_valid(bs_bytes_of(text));
+}
+
+static enum bs_done
+database_check(const char *name, struct bs_err *err)
+{
+    size_t n = strlen(name);
+
+    if (n == 0 || n > BS_NAME_MAX || !text_ok(name))
+        return BS_FAIL(err, USAGE, "a database name must have 1 to %d bytes", BS_NAME_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+            return BS_FAIL(err, USAGE, "a database name has a control character");
+    }
+    return BS_DONE;
+}
+
+/* Enough to keep a clear password out of the table; SCRAM itself reads it with more care. */
+static enum bs_done
+verifier_check(const char *verifier, struct bs_err *err)
+{
+    static const char prefix[] = "SCRAM-SHA-256$";
+
+    if (verifier == NULL || strncmp(verifier, prefix, sizeof(prefix) - 1) != 0 ||
+        strchr(verifier, ':') == NULL)
+        return BS_FAIL(err, USAGE, "not a SCRAM-SHA-256 verifier");
+    return BS_DONE;
+}
+
+static enum bs_done
+agent_check(const struct bs_agent *agent, struct bs_err *err)
+{
+    if (bs_name_check("an agent's name", agent->name, err) != BS_DONE)
+        return BS_FAILED;
+    if (!text_ok(agent->owner))
+        return BS_FAIL(err, USAGE, "the owner's name is not UTF-8");
+    if (agent->n_databases == 0)
+        return BS_FAIL(err, USAGE, "an agent needs at least one database");
+    for (size_t i = 0; i < agent->n_databases; i++) {
+        if (database_check(agent->databases[i], err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return verifier_check(agent->verifier, err);
+}
+
+static enum bs_done
+operator_check(const struct bs_operator *op, struct bs_err *err)
+{
+    if (bs_name_check("an operator's name", op->name, err) != BS_DONE)
+        return BS_FAILED;
+    if (op->role <= BS_ROLE_NONE || op->role > BS_ROLE_ADMIN)
+        return BS_FAIL(err, USAGE, "a role is viewer, approver or admin");
+    if (op->token_sha256 == NULL || strlen(op->token_sha256) != BS_SHA256_TEXT - 1 ||
+        strspn(op->token_sha256, "0123456789abcdef") != BS_SHA256_TEXT - 1)
+        return BS_FAIL(err, USAGE, "a token is stored as its SHA-256 in lower-case hex");
+    return BS_DONE;
+}
+
+static enum bs_done
+ticket_texts_check(const struct bs_ticket *t, struct bs_err *err)
+{
+    const char *const texts[] = {
+        t->actor,  t->owner,   t->database, t->role,   t->environment, t->session,
+        t->client, t->sql,     t->params,   t->risk,   t->effects,     t->plan,
+        t->limits, t->reasons, t->reason,   t->detail, t->decided_by,  t->point,
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (!text_ok(texts[i]))
+            return BS_FAIL(err, DATA, "a text of the ticket is not UTF-8");
+    }
+    return BS_DONE;
+}
+
+/* --- agents and operators --- */
+
+enum bs_done
+bs_state_agent_add(struct bs_state *s,
+                   const struct bs_agent *agent,
+                   const char *by,
+                   struct bs_err *err)
+{
+    struct bs_agent row = *agent;
+
+    if (agent_check(agent, err) != BS_DONE)
+        return BS_FAILED;
+    row.revoked_us = 0;
+    if (row.created_us == 0)
+        row.created_us = bs_now_us();
+    return s->ops->agent_add(s, &row, by, err);
+}
+
+enum bs_done
+bs_state_agent_get(struct bs_state *s,
+                   const char *name,
+                   struct bs_arena *arena,
+                   struct bs_agent *out,
+                   struct bs_err *err)
+{
+    *out = (struct bs_agent){0};
+    return s->ops->agent_get(s, name, arena, out, err);
+}
+
+enum bs_done
+bs_state_agent_list(struct bs_state *s,
+                    struct bs_arena *arena,
+                    struct bs_agent **out,
+                    size_t *n,
+                    struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->agent_list(s, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_agent_rekey(
+    struct bs_state *s, const char *name, const char *verifier, const char *by, struct bs_err *err)
+{
+    if (verifier_check(verifier, err) != BS_DONE)
+        return BS_FAILED;
+    return s->ops->agent_rekey(s, name, verifier, by, err);
+}
+
+enum bs_done
+bs_state_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err)
+{
+    return s->ops->agent_revoke(s, name, by, err);
+}
+
+enum bs_done
+bs_state_operator_add(struct bs_state *s,
+                      const struct bs_operator *op,
+                      const char *by,
+                      struct bs_err *err)
+{
+    struct bs_operator row = *op;
+
+    if (operator_check(op, err) != BS_DONE)
+        return BS_FAILED;
+    row.revoked_us = 0;
+    if (row.created_us == 0)
+        row.created_us = bs_now_us();
+    return s->ops->operator_add(s, &row, by, err);
+}
+
+enum bs_done
+bs_state_operator_find(struct bs_state *s,
+                       const char *token,
+                       struct bs_arena *arena,
+                       struct bs_operator *out,
+                       struct bs_err *err)
+{
+    char hash[BS_SHA256_TEXT];
+
+    *out = (struct bs_operator){0};
+    bs_sha256_text(token, hash);
+    return s->ops->operator_find(s, hash, arena, out, err);
+}
+
+enum bs_done
+bs_state_operator_list(struct bs_state *s,
+                       struct bs_arena *arena,
+                       struct bs_operator **out,
+                       size_t *n,
+                       struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->operator_list(s, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_operator_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err)
+{
+    return s->ops->operator_revoke(s, name, by, err);
+}
+
+enum bs_done
+bs_state_operator_ever(struct bs_state *s, bool *out, struct bs_err *err)
+{
+    *out = false;
+    return s->ops->operator_ever(s, out, err);
+}
+
+/* --- tickets --- */
+
+enum bs_done
+bs_state_ticket_open(struct bs_state *s,
+                     const struct bs_ticket *row,
+                     struct bs_arena *arena,
+                     struct bs_ticket *out,
+                     struct bs_err *err)
+{
+    *out = (struct bs_ticket){0};
+    if (row->id[0] == '\0' || strlen(row->identity) != BS_SHA256_TEXT - 1 ||
+        row->state != BS_TICKET_PENDING)
+        return BS_FAIL(err, DATA, "a new ticket needs an id, an identity and the state pending");
+    if (row->actor == NULL || row->database == NULL || row->sql == NULL)
+        return BS_FAIL(err, DATA, "a new ticket needs an actor, a database and a statement");
+    if (ticket_texts_check(row, err) != BS_DONE)
+        return BS_FAILED;
+    return s->ops->ticket_open(s, row, arena, out, err);
+}
+
+enum bs_done
+bs_state_ticket_get(struct bs_state *s,
+                    const char *id,
+                    struct bs_arena *arena,
+                    struct bs_ticket *out,
+                    struct bs_err *err)
+{
+    *out = (struct bs_ticket){0};
+    return s->ops->ticket_get(s, id, arena, out, err);
+}
+
+enum bs_done
+bs_state_ticket_move(struct bs_state *s, const struct bs_ticket *row, struct bs_err *err)
+{
+    if (row->state <= BS_TICKET_NONE || row->state >= BS_TICKET_STATES)
+        return BS_FAIL(err, DATA, "not a state of a ticket");
+    if (ticket_texts_check(row, err) != BS_DONE)
+        return BS_FAILED;
+    return s->ops->ticket_move(s, row, err);
+}
+
+enum bs_done
+bs_state_ticket_list(struct bs_state *s,
+                     const struct bs_ticket_filter *filter,
+                     struct bs_arena *arena,
+                     struct bs_ticket **out,
+                     size_t *n,
+                     struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->ticket_list(s, filter, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_ticket_expire(struct bs_state *s,
+                       int64_t now_us,
+                       struct bs_arena *arena,
+                       struct bs_ticket **out,
+                       size_t *n,
+                       struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->ticket_expire(s, now_us, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_ticket_denials(
+    struct bs_state *s, const char *actor, int64_t since_us, uint64_t *out, struct bs_err *err)
+{
+    *out = 0;
+    return s->ops->ticket_denials(s, actor, since_us, out, err);
+}
+
+/* --- points and changes --- */
+
+enum bs_done
+bs_state_point_put(struct bs_state *s, const struct bs_point_row *row, struct bs_err *err)
+{
+    struct bs_point_row put = *row;
+
+    if (row->id == NULL || row->id[0] == '\0' || row->state == NULL || row->state[0] == '\0')
+        return BS_FAIL(err, USAGE, "a recovery point needs an id and a state");
+    if (put.created_us == 0)
+        put.created_us = bs_now_us();
+    return s->ops->point_put(s, &put, err);
+}
+
+enum bs_done
+bs_state_point_set(struct bs_state *s, const char *id, const char *state, struct bs_err *err)
+{
+    return s->ops->point_set(s, id, state, err);
+}
+
+enum bs_done
+bs_state_point_get(struct bs_state *s,
+                   const char *id,
+                   struct bs_arena *arena,
+                   struct bs_point_row *out,
+                   struct bs_err *err)
+{
+    *out = (struct bs_point_row){0};
+    return s->ops->point_get(s, id, arena, out, err);
+}
+
+enum bs_done
+bs_state_point_list(struct bs_state *s,
+                    const char *database,
+                    const char *state,
+                    size_t limit,
+                    struct bs_arena *arena,
+                    struct bs_point_row **out,
+                    size_t *n,
+                    struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->point_list(s, database, state, limit, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_change_list(struct bs_state *s,
+                     size_t limit,
+                     struct bs_arena *arena,
+                     struct bs_change **out,
+                     size_t *n,
+                     struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->change_list(s, limit, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_change_drop(struct bs_state *s, int64_t id, struct bs_err *err)
+{
+    return s->ops->change_drop(s, id, err);
+}

@@ -1,0 +1,617 @@
+/*
+ * contract_test.c - what every backend of the state must do, against SQLite.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "state/state.h"
+#include "tap.h"
+
+#define VERIFIER  "SCRAM-SHA-256$4096:c2FsdA==$a2V5:a2V5"
+#define IDENTITY  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define IDENTITY2 "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static char folder[64];
+static char path[128];
+static struct bs_state *state;
+static struct bs_arena arena;
+
+static void
+forget(const char *name)
+{
+    char file[160];
+
+    (void)snprintf(file, sizeof(file), "%s/%s", folder, name);
+    (void)unlink(file);
+}
+
+static bool
+set_up(void)
+{
+    struct bs_err err = {0};
+    char url[160];
+
+    (void)snprintf(folder, sizeof(folder), "/tmp/bs-state-XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return false;
+    (void)snprintf(path, sizeof(path), "%s/state.db", folder);
+    (void)snprintf(url, sizeof(url), "sqlite://%s", path);
+    bs_arena_init(&arena, "test", 1 << 20);
+    return bs_state_open(url, &state, &err) == BS_DONE;
+}
+
+static void
+tear_down(void)
+{
+    bs_state_close(&state);
+    bs_arena_fini(&arena);
+    forget("state.db");
+    forget("state.db-wal");
+    forget("state.db-shm");
+    (void)rmdir(folder);
+}
+
+/* The code a call ended with. */
+#define CODE(call) ((err) = (struct bs_err){0}, (void)!(call), err.code)
+
+static void
+opens_private_and_again(void)
+{
+    struct bs_err err = {0};
+    struct bs_state *other = NULL;
+    struct stat st;
+
+    REQUIRE(set_up());
+    EXPECT(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+    EXPECT_EQ(CODE(bs_state_open(path, &other, &err)), BS_OK); /* a plain path is a file, too */
+    bs_state_close(&other);
+    bs_state_close(&state);
+    EXPECT_EQ(chmod(path, 0640), 0);
+    EXPECT_EQ(CODE(bs_state_open(path, &state, &err)), BS_E_CONFIG);
+    EXPECT(state == NULL);
+    EXPECT_EQ(chmod(path, 0600), 0);
+    EXPECT_EQ(CODE(bs_state_open("mysql://x", &state, &err)), BS_E_CONFIG);
+    EXPECT_EQ(CODE(bs_state_open("sqlite://relative", &state, &err)), BS_E_CONFIG);
+    EXPECT_EQ(CODE(bs_state_open("sqlite:///nowhere/at/all.db", &state, &err)), BS_E_UNAVAILABLE);
+    tear_down();
+}
+
+static void
+exec(const char *sql)
+{
+    sqlite3 *db = NULL;
+
+    EXPECT_EQ(sqlite3_open(path, &db), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    EXPECT_EQ(sqlite3_close(db), SQLITE_OK);
+}
+
+static void
+refuses_other_files(void)
+{
+    struct bs_err err = {0};
+    int fd;
+
+    REQUIRE(set_up());
+    bs_state_close(&state);
+    exec("PRAGMA user_version = 999");
+    EXPECT_EQ(CODE(bs_state_open(path, &state, &err)), BS_E_CONFIG);
+    exec("PRAGMA user_version = 1; PRAGMA application_id = 7");
+    EXPECT_EQ(CODE(bs_state_open(path, &state, &err)), BS_E_CONFIG);
+    forget("state.db");
+    fd = open(path, O_WRONLY | O_CREAT, 0600);
+    EXPECT(write(fd, "this is not a database, but long enough to look like a header......", 64) ==
+           64);
+    close(fd);
+    EXPECT_EQ(CODE(bs_state_open(path, &state, &err)), BS_E_DAMAGED);
+    EXPECT(state == NULL);
+    tear_down();
+}
+
+static const char *const databases[] = {"app", "Shop DB"};
+
+static struct bs_agent
+an_agent(const char *name)
+{
+    static const char *list[2];
+
+    list[0] = databases[0];
+    list[1] = databases[1];
+    return (struct bs_agent){.name = name,
+                             .owner = "alice",
+                             .databases = list,
+                             .n_databases = 2,
+                             .verifier = VERIFIER,
+                             .expires_us = 5000};
+}
+
+static void
+agents(void)
+{
+    struct bs_err err = {0};
+    struct bs_agent a = an_agent("cursor-alice"), got;
+    struct bs_agent *all;
+    size_t n;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "local:me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "local:me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
+    REQUIRE(got.name != NULL && got.n_databases == 2);
+    EXPECT(strcmp(got.owner, "alice") == 0 && strcmp(got.verifier, VERIFIER) == 0);
+    EXPECT(strcmp(got.databases[1], "Shop DB") == 0);
+    EXPECT(got.created_us > 0 && got.expires_us == 5000 && got.revoked_us == 0);
+    EXPECT(bs_agent_may(&got, "app", 4999));
+    EXPECT(!bs_agent_may(&got, "app", 5000)); /* expires at, not after */
+    EXPECT(!bs_agent_may(&got, "ap", 1));
+    EXPECT_EQ(CODE(bs_state_agent_rekey(state, a.name, VERIFIER "2", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_rekey(state, a.name, "secret", "me", &err)), BS_E_USAGE);
+    EXPECT_EQ(CODE(bs_state_agent_rekey(state, "nobody", VERIFIER, "me", &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_agent_revoke(state, "nobody", "me", &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_agent_revoke(state, a.name, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_revoke(state, a.name, "me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
+    EXPECT(got.revoked_us > 0 && !bs_agent_may(&got, "app", 1));
+    EXPECT(strcmp(got.verifier, VERIFIER "2") == 0);
+    a.expires_us = 0;
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "local:me", &err)), BS_OK); /* given again */
+    a.name = "another";
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "local:me", &err)), BS_OK);
+    REQUIRE(bs_state_agent_list(state, &arena, &all, &n, &err) == BS_DONE && n == 2);
+    EXPECT(strcmp(all[0].name, "another") == 0 && all[1].revoked_us == 0);
+    EXPECT(bs_agent_may(&all[1], "Shop DB", INT64_MAX));
+    tear_down();
+}
+
+static void
+names(void)
+{
+    static const struct {
+        const char *name;
+        bool ok;
+    } rows[] = {
+        {"a", true},
+        {"a.b_c-9", true},
+        {"_x", true},
+        {"123456789012345678901234567890123456789012345678901234567890123", true},
+        {"1234567890123456789012345678901234567890123456789012345678901234", false},
+        {"", false},
+        {NULL, false},
+        {"-x", false},
+        {".x", false},
+        {"Alice", false},
+        {"a b", false},
+        {"a/b", false},
+        {"a'b", false},
+        {"\xc3\xa4", false},
+        {"a\n", false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bs_err err = {0};
+        EXPECT_EQ(bs_name_check("a name", rows[i].name, &err), rows[i].ok ? BS_DONE : BS_FAILED);
+        EXPECT_EQ(err.code, rows[i].ok ? BS_OK : BS_E_USAGE);
+        if (tap_misses != 0)
+            printf("# in row %zu\n", i);
+    }
+}
+
+static void
+bad_agents(void)
+{
+    struct bs_err err = {0};
+    struct bs_agent a = an_agent("x");
+
+    REQUIRE(set_up());
+    a.verifier = "password";
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_E_USAGE);
+    a = an_agent("X");
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_E_USAGE);
+    a = an_agent("x");
+    a.n_databases = 0;
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_E_USAGE);
+    a = an_agent("x");
+    a.databases[1] = "a\nb";
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_E_USAGE);
+    a.databases[1] = "";
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_E_USAGE);
+    a = an_agent("x");
+    a.owner = "\xff";
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_E_USAGE);
+    tear_down();
+}
+
+static struct bs_operator
+an_operator(const char *name, enum bs_role role, const char *token, char hash[BS_SHA256_TEXT])
+{
+    bs_sha256_text(token, hash);
+    return (struct bs_operator){.name = name, .role = role, .token_sha256 = hash};
+}
+
+static void
+operators(void)
+{
+    struct bs_err err = {0};
+    char hash[BS_SHA256_TEXT];
+    struct bs_operator kim = an_operator("kim", BS_ROLE_APPROVER, "sesame", hash), got;
+    struct bs_operator *all;
+    size_t n;
+    bool ever = true;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_operator_ever(state, &ever, &err)), BS_OK);
+    EXPECT(!ever);
+    EXPECT_EQ(CODE(bs_state_operator_find(state, "sesame", &arena, &got, &err)), BS_E_AUTH);
+    kim.role = BS_ROLE_NONE;
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "me", &err)), BS_E_USAGE);
+    kim.role = BS_ROLE_APPROVER;
+    kim.token_sha256 = "sesame";
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "me", &err)), BS_E_USAGE);
+    kim.token_sha256 = hash;
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_operator_find(state, "sesame", &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.name, "kim") == 0 && got.role == BS_ROLE_APPROVER);
+    EXPECT_EQ(CODE(bs_state_operator_find(state, "Sesame", &arena, &got, &err)), BS_E_AUTH);
+    EXPECT_EQ(CODE(bs_state_operator_find(state, hash, &arena, &got, &err)), BS_E_AUTH);
+    EXPECT_EQ(CODE(bs_state_operator_find(state, "", &arena, &got, &err)), BS_E_AUTH);
+    EXPECT_EQ(CODE(bs_state_operator_revoke(state, "kim", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_revoke(state, "kim", "me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_operator_find(state, "sesame", &arena, &got, &err)), BS_E_AUTH);
+    EXPECT_EQ(CODE(bs_state_operator_ever(state, &ever, &err)), BS_OK);
+    EXPECT(ever); /* a revoked one counts: the system was set up once */
+    REQUIRE(bs_state_operator_list(state, &arena, &all, &n, &err) == BS_DONE && n == 1);
+    EXPECT(all[0].revoked_us > 0);
+    tear_down();
+}
+
+static void
+roles(void)
+{
+    struct bs_operator op = {.name = "x", .role = BS_ROLE_APPROVER};
+
+    EXPECT(bs_operator_may(&op, BS_ROLE_VIEWER) && bs_operator_may(&op, BS_ROLE_APPROVER));
+    EXPECT(!bs_operator_may(&op, BS_ROLE_ADMIN) && !bs_operator_may(&op, BS_ROLE_NONE));
+    op.revoked_us = 1;
+    EXPECT(!bs_operator_may(&op, BS_ROLE_VIEWER));
+    op = (struct bs_operator){0};
+    EXPECT(!bs_operator_may(&op, BS_ROLE_VIEWER) && !bs_operator_may(&op, BS_ROLE_NONE));
+    EXPECT_EQ(bs_role_find("admin"), BS_ROLE_ADMIN);
+    EXPECT_EQ(bs_role_find("none"), BS_ROLE_NONE);
+    EXPECT_EQ(bs_role_find("root"), BS_ROLE_NONE);
+}
+
+static void
+changes_come_with_what_they_tell(void)
+{
+    struct bs_err err = {0};
+    char hash[BS_SHA256_TEXT];
+    struct bs_agent a = an_agent("a");
+    struct bs_operator kim = an_operator("kim", BS_ROLE_ADMIN, "t", hash);
+    struct bs_change *c;
+    size_t n;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "local:me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "local:me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "local:me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_revoke(state, "a", "operator:kim", &err)), BS_OK);
+    REQUIRE(bs_state_change_list(state, 0, &arena, &c, &n, &err) == BS_DONE && n == 3);
+    EXPECT(strcmp(c[0].action, "agent.add") == 0 && strcmp(c[0].by, "local:me") == 0);
+    EXPECT(strstr(c[0].detail, "Shop DB") != NULL && strstr(c[0].detail, "SCRAM") == NULL);
+    EXPECT(strcmp(c[1].action, "operator.add") == 0 && strcmp(c[1].subject, "kim") == 0);
+    EXPECT(strstr(c[1].detail, "admin") != NULL && strstr(c[1].detail, hash) == NULL);
+    EXPECT(strcmp(c[2].action, "agent.revoke") == 0 && c[2].at_us > 0);
+    EXPECT_EQ(CODE(bs_state_change_drop(state, c[0].id, &err)), BS_OK);
+    REQUIRE(bs_state_change_list(state, 1, &arena, &c, &n, &err) == BS_DONE && n == 1);
+    EXPECT(strcmp(c[0].action, "operator.add") == 0);
+    tear_down();
+}
+
+static struct bs_ticket
+a_ticket(const char *id, const char *identity)
+{
+    struct bs_ticket t = {.actor = "a",
+                          .owner = "alice",
+                          .database = "app",
+                          .role = "app_rw",
+                          .environment = "production",
+                          .session = "S",
+                          .client = "127.0.0.1:1",
+                          .sql = "DROP TABLE t",
+                          .params = "p",
+                          .risk = "CRITICAL",
+                          .effects = "[]",
+                          .plan = "{}",
+                          .reasons = "[1]",
+                          .limits = "{\"a\":1}",
+                          .created_us = 100,
+                          .decide_by_us = 200,
+                          .state = BS_TICKET_PENDING};
+
+    (void)snprintf(t.id, sizeof(t.id), "%s", id);
+    (void)snprintf(t.identity, sizeof(t.identity), "%s", identity);
+    return t;
+}
+
+static void
+tickets_keep_all_fields(void)
+{
+    struct bs_err err = {0};
+    struct bs_ticket t = a_ticket("T-1", IDENTITY), got, again;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    got.state = BS_TICKET_APPROVED;
+    got.decided_us = 1;
+    got.decided_by = "kim";
+    got.reason = "because";
+    got.redeem_by_us = 2;
+    got.started_us = 3;
+    got.finished_us = 4;
+    got.detail = "d";
+    got.point = "P";
+    EXPECT_EQ(CODE(bs_state_ticket_move(state, &got, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_ticket_get(state, "T-1", &arena, &again, &err)), BS_OK);
+    EXPECT(strcmp(again.id, "T-1") == 0 && strcmp(again.identity, IDENTITY) == 0);
+    EXPECT(strcmp(again.actor, "a") == 0 && strcmp(again.owner, "alice") == 0);
+    EXPECT(strcmp(again.database, "app") == 0 && strcmp(again.role, "app_rw") == 0);
+    EXPECT(strcmp(again.environment, "production") == 0 && strcmp(again.session, "S") == 0);
+    EXPECT(strcmp(again.client, "127.0.0.1:1") == 0 && strcmp(again.sql, "DROP TABLE t") == 0);
+    EXPECT(strcmp(again.params, "p") == 0 && strcmp(again.risk, "CRITICAL") == 0);
+    EXPECT(strcmp(again.effects, "[]") == 0 && strcmp(again.plan, "{}") == 0);
+    EXPECT(strcmp(again.reasons, "[1]") == 0 && strcmp(again.limits, "{\"a\":1}") == 0);
+    EXPECT(again.created_us == 100 && again.decide_by_us == 200);
+    EXPECT(again.state == BS_TICKET_APPROVED && again.decided_us == 1 && again.redeem_by_us == 2);
+    EXPECT(strcmp(again.decided_by, "kim") == 0 && strcmp(again.reason, "because") == 0);
+    EXPECT(again.started_us == 3 && again.finished_us == 4);
+    EXPECT(strcmp(again.detail, "d") == 0 && strcmp(again.point, "P") == 0);
+    EXPECT_EQ(again.version, got.version + 1);
+    tear_down();
+}
+
+static void
+tickets_open_or_find(void)
+{
+    struct bs_err err = {0};
+    struct bs_ticket t = a_ticket("T-1", IDENTITY), got;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.id, "T-1") == 0 && got.asked == 1);
+    t = a_ticket("T-2", IDENTITY);
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.id, "T-1") == 0 && got.asked == 2);
+    t = a_ticket("T-3", IDENTITY2);
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.id, "T-3") == 0);
+    got.state = BS_TICKET_DENIED;
+    EXPECT_EQ(CODE(bs_state_ticket_move(state, &got, &err)), BS_OK);
+    t = a_ticket("T-4", IDENTITY2); /* a closed one is not found again */
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.id, "T-4") == 0);
+    t.sql = "\xff";
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_E_DATA);
+    t = a_ticket("T-5", "short");
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_E_DATA);
+    t = a_ticket("T-5", IDENTITY);
+    t.state = BS_TICKET_APPROVED; /* nobody is born approved */
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_E_DATA);
+    tear_down();
+}
+
+static void
+tickets_compare_and_set(void)
+{
+    struct bs_err err = {0};
+    struct bs_ticket t = a_ticket("T-1", IDENTITY), one, two;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &one, &err)), BS_OK);
+    two = one;
+    one.state = BS_TICKET_APPROVED;
+    two.state = BS_TICKET_DENIED;
+    EXPECT_EQ(CODE(bs_state_ticket_move(state, &one, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_ticket_move(state, &two, &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_ticket_get(state, "T-1", &arena, &two, &err)), BS_OK);
+    EXPECT_EQ(two.state, BS_TICKET_APPROVED);
+    two.state = BS_TICKET_NONE;
+    EXPECT_EQ(CODE(bs_state_ticket_move(state, &two, &err)), BS_E_DATA);
+    t = a_ticket("T-9", IDENTITY);
+    EXPECT_EQ(CODE(bs_state_ticket_move(state, &t, &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_ticket_get(state, "T-9", &arena, &t, &err)), BS_E_NOT_FOUND);
+    tear_down();
+}
+
+static size_t
+listed(unsigned states, const char *actor, const char *database, size_t limit)
+{
+    struct bs_ticket_filter f = {states, actor, database, limit};
+    struct bs_err err = {0};
+    struct bs_ticket *all;
+    size_t n = 99;
+
+    EXPECT_EQ(bs_state_ticket_list(state, &f, &arena, &all, &n, &err), BS_DONE);
+    return n;
+}
+
+static void
+tickets_list_and_expire(void)
+{
+    struct bs_err err = {0};
+    struct bs_ticket t = a_ticket("T-1", IDENTITY), got, *all;
+    size_t n;
+    uint64_t denied;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    got.state = BS_TICKET_APPROVED;
+    got.redeem_by_us = 300;
+    EXPECT_EQ(CODE(bs_state_ticket_move(state, &got, &err)), BS_OK);
+    t = a_ticket("T-2", IDENTITY2);
+    t.actor = "b";
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    EXPECT_EQ(listed(0, NULL, NULL, 0), 2);
+    EXPECT_EQ(listed(0, NULL, NULL, 1), 1);
+    EXPECT_EQ(listed(1u << BS_TICKET_PENDING, NULL, NULL, 0), 1);
+    EXPECT_EQ(listed(1u << BS_TICKET_PENDING | 1u << BS_TICKET_APPROVED, NULL, NULL, 0), 2);
+    EXPECT_EQ(listed(1u << BS_TICKET_DENIED, NULL, NULL, 0), 0);
+    EXPECT_EQ(listed(0, "b", "app", 0), 1);
+    EXPECT_EQ(listed(0, "b", "other", 0), 0);
+    EXPECT_EQ(CODE(bs_state_ticket_expire(state, 199, &arena, &all, &n, &err)), BS_OK);
+    EXPECT_EQ(n, 0);
+    EXPECT_EQ(CODE(bs_state_ticket_expire(state, 200, &arena, &all, &n, &err)), BS_OK);
+    REQUIRE(n == 1);
+    EXPECT(strcmp(all[0].id, "T-2") == 0 && all[0].state == BS_TICKET_EXPIRED);
+    EXPECT(all[0].finished_us == 200 && all[0].detail != NULL);
+    EXPECT_EQ(CODE(bs_state_ticket_expire(state, 300, &arena, &all, &n, &err)), BS_OK);
+    REQUIRE(n == 1);
+    EXPECT(strcmp(all[0].id, "T-1") == 0);
+    EXPECT_EQ(CODE(bs_state_ticket_expire(state, 900, &arena, &all, &n, &err)), BS_OK);
+    EXPECT_EQ(n, 0);
+    t = a_ticket("T-3", IDENTITY);
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    got.state = BS_TICKET_DENIED;
+    got.decided_us = 50;
+    EXPECT_EQ(CODE(bs_state_ticket_move(state, &got, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_ticket_denials(state, "a", 50, &denied, &err)), BS_OK);
+    EXPECT_EQ(denied, 1);
+    EXPECT_EQ(CODE(bs_state_ticket_denials(state, "a", 51, &denied, &err)), BS_OK);
+    EXPECT_EQ(denied, 0);
+    tear_down();
+}
+
+static void
+points(void)
+{
+    struct bs_err err = {0};
+    struct bs_point_row p = {.id = "P1",
+                             .database = "app",
+                             .state = "armed",
+                             .actor = "a",
+                             .ticket = "T-1",
+                             .kind = "DROP TABLE",
+                             .tables = "[\"public.t\"]",
+                             .manifest = "app/P1/manifest.json",
+                             .created_us = 10,
+                             .rows = 5,
+                             .bytes = 1LL << 40};
+    struct bs_point_row got, *all;
+    size_t n;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_point_put(state, &p, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_point_set(state, "P1", "committed", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_point_set(state, "P9", "committed", &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_point_get(state, "P1", &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.state, "committed") == 0 && strcmp(got.ticket, "T-1") == 0);
+    EXPECT(strcmp(got.manifest, p.manifest) == 0 && strcmp(got.tables, p.tables) == 0);
+    EXPECT(got.created_us == 10 && got.rows == 5 && got.bytes == 1LL << 40);
+    p.id = "P2";
+    p.created_us = 11;
+    EXPECT_EQ(CODE(bs_state_point_put(state, &p, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_point_put(state, &p, &err)), BS_OK); /* again: replaced, not doubled */
+    REQUIRE(bs_state_point_list(state, NULL, NULL, 0, &arena, &all, &n, &err) == BS_DONE && n == 2);
+    EXPECT(strcmp(all[0].id, "P2") == 0);
+    REQUIRE(bs_state_point_list(state, "app", "armed", 0, &arena, &all, &n, &err) == BS_DONE);
+    EXPECT_EQ(n, 1);
+    EXPECT_EQ(CODE(bs_state_point_list(state, "x", NULL, 0, &arena, &all, &n, &err)), BS_OK);
+    EXPECT_EQ(n, 0);
+    p.state = "";
+    EXPECT_EQ(CODE(bs_state_point_put(state, &p, &err)), BS_E_USAGE);
+    tear_down();
+}
+
+static void
+arena_ceiling_is_told(void)
+{
+    struct bs_err err = {0};
+    struct bs_ticket t = a_ticket("T-1", IDENTITY), got, *all;
+    struct bs_ticket_filter any = {0};
+    struct bs_arena small;
+    char *long_sql;
+    size_t n;
+
+    REQUIRE(set_up());
+    long_sql = bs_malloc(100001);
+    memset(long_sql, 'x', 100000);
+    t.sql = long_sql;
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    bs_arena_init(&small, "small", 50000);
+    EXPECT_EQ(CODE(bs_state_ticket_get(state, "T-1", &small, &got, &err)), BS_E_LIMIT);
+    EXPECT_EQ(CODE(bs_state_ticket_list(state, &any, &small, &all, &n, &err)), BS_E_LIMIT);
+    EXPECT(n == 0);
+    bs_arena_fini(&small);
+    free(long_sql);
+    tear_down();
+}
+
+/* Eight processes open a state that does not exist yet, and each adds an agent. */
+static void
+many_processes_at_once(void)
+{
+    struct bs_err err = {0};
+    struct bs_agent *all;
+    size_t n = 0;
+    pid_t kids[8];
+
+    REQUIRE(set_up());
+    bs_state_close(&state);
+    forget("state.db");
+    for (int i = 0; i < 8; i++) {
+        kids[i] = fork();
+        if (kids[i] == 0) {
+            char name[32];
+            struct bs_agent a;
+            (void)snprintf(name, sizeof(name), "agent-%d", i);
+            a = an_agent(name);
+            if (bs_state_open(path, &state, &err) != BS_DONE ||
+                bs_state_agent_add(state, &a, "me", &err) != BS_DONE) {
+                fprintf(stderr, "# %s\n", err.message);
+                _exit(1);
+            }
+            bs_state_close(&state);
+            _exit(0);
+        }
+    }
+    for (int i = 0; i < 8; i++) {
+        int status = -1;
+        EXPECT(waitpid(kids[i], &status, 0) == kids[i] && status == 0);
+    }
+    REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
+    EXPECT_EQ(CODE(bs_state_agent_list(state, &arena, &all, &n, &err)), BS_OK);
+    EXPECT_EQ(n, 8);
+    tear_down();
+}
+
+static const struct tap_case cases[] = {
+    {"the file is private, and one that is not is refused", opens_private_and_again},
+    {"another program's or a newer file is refused", refuses_other_files},
+    {"names", names},
+    {"agents: add, get, list, rekey, revoke, again", agents},
+    {"agents: what is malformed is refused", bad_agents},
+    {"operators: token, role, revoke, ever", operators},
+    {"roles: zero may nothing", roles},
+    {"changes are written with what they tell, without secrets", changes_come_with_what_they_tell},
+    {"tickets: every field comes back", tickets_keep_all_fields},
+    {"tickets: open or find", tickets_open_or_find},
+    {"tickets: of two changes one wins", tickets_compare_and_set},
+    {"tickets: list, expire, denials", tickets_list_and_expire},
+    {"points: put, set, get, list", points},
+    {"the arena's ceiling is told", arena_ceiling_is_told},
+    {"many processes create and write at once", many_processes_at_once},
+};
+
+int
+main(void)
+{
+    return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
+}
