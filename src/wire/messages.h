@@ -67,7 +67,7 @@ struct bs_bind {
 };
 
 /* Describe or Close. */
-struct bs_target {
+struct bs_named {
     uint8_t kind; /* 'S' statement, 'P' portal */
     struct bs_bytes name;
 };
@@ -109,7 +109,7 @@ BS_MUST_CHECK enum bs_done bs_msg_read_bind_names(struct bs_bytes head,
                                                   struct bs_err *err);
 /* Body of a Describe or of a Close. */
 BS_MUST_CHECK enum bs_done
-bs_msg_read_target(struct bs_bytes body, struct bs_target *out, struct bs_err *err);
+bs_msg_read_target(struct bs_bytes body, struct bs_named *out, struct bs_err *err);
 BS_MUST_CHECK enum bs_done
 bs_msg_read_execute(struct bs_bytes body, struct bs_execute *out, struct bs_err *err);
 /* The reason in a CopyFail. */
