@@ -10,7 +10,7 @@
  * Layer  wire. A context is loaded from files, then read-only: any thread. An endpoint: one
  *        thread at a time.
  * Spec   PostgreSQL manual, protocol-flow.html#PROTOCOL-FLOW-SSL and libpq-ssl.html.
- * Owns   bs_tls_server_new, bs_tls_client_new and bs_tls_new allocate, the matching free gives back.
+ * Owns   bs_tls_ctx_new_server, bs_tls_ctx_new_client and bs_tls_new allocate, the matching free gives back.
  */
 #ifndef BS_WIRE_TLS_H
 #define BS_WIRE_TLS_H
@@ -43,14 +43,14 @@ struct bs_tls_client_options {
 };
 
 /* For actors: TLS 1.2 or later. err CONFIG: a file cannot be used; the message names it. */
-BS_MUST_CHECK enum bs_done bs_tls_server_new(const char *cert_file,
-                                             const char *key_file,
-                                             struct bs_tls_ctx **out,
-                                             struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_tls_ctx_new_server(const char *cert_file,
+                                                 const char *key_file,
+                                                 struct bs_tls_ctx **out,
+                                                 struct bs_err *err);
 /* Towards the database: TLS 1.2 or later. err CONFIG as above. */
-BS_MUST_CHECK enum bs_done bs_tls_client_new(const struct bs_tls_client_options *options,
-                                             struct bs_tls_ctx **out,
-                                             struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_tls_ctx_new_client(const struct bs_tls_client_options *options,
+                                                 struct bs_tls_ctx **out,
+                                                 struct bs_err *err);
 /* Endpoints made from it may live longer. Accepts a NULL context; sets it NULL. */
 void bs_tls_ctx_free(struct bs_tls_ctx **ctx);
 
