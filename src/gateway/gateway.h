@@ -9,19 +9,20 @@
 #define BS_GATEWAY_GATEWAY_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
 
-struct bs_audit;   /* audit/record.h */
-struct bs_cancels; /* gateway/cancel.h */
-struct bs_config;  /* policy/config.h */
-struct bs_conninfo; /* gateway/conninfo.h */
+struct bs_audit;     /* audit/record.h */
+struct bs_cancels;   /* gateway/cancel.h */
+struct bs_config;    /* policy/config.h */
+struct bs_conninfo;  /* gateway/conninfo.h */
 struct bs_databases; /* gateway/databases.h */
-struct bs_state;   /* state/state.h */
-struct bs_store;   /* storage/storage.h */
-struct bs_tls_ctx; /* wire/tls.h */
-struct bs_worker;  /* gateway/worker.h */
+struct bs_state;     /* state/state.h */
+struct bs_store;     /* storage/storage.h */
+struct bs_tls_ctx;   /* wire/tls.h */
+struct bs_worker;    /* gateway/worker.h */
 
 /* Read by every thread, changed by none once the workers run. */
 struct bs_gateway {
@@ -30,9 +31,9 @@ struct bs_gateway {
     struct bs_audit *audit;
     struct bs_store *store;
     struct bs_databases *databases;
-    struct bs_conninfo *upstreams; /* one for each of config->databases, in that order */
+    struct bs_conninfo *upstreams;    /* one for each of config->databases, in that order */
     struct bs_tls_ctx **upstream_tls; /* the same; NULL where sslmode is disable */
-    uint8_t mock_secret[32]; /* makes the verifiers of actors that do not exist */
+    uint8_t mock_secret[32];          /* makes the verifiers of actors that do not exist */
     struct bs_cancels *cancels;
     struct bs_tls_ctx *tls; /* towards clients; NULL: no certificate configured */
     struct bs_worker **workers;

@@ -52,12 +52,13 @@ struct bs_session {
     int64_t started_us;    /* bs_now_us at accept */
     bool client_tls;
 
-    const char *actor;       /* authenticated name; NULL before */
-    const char *owner;       /* the human who answers for the actor; may be NULL */
-    const char *database;    /* configured name */
-    const char *server_user; /* the role on the server; from the upstream's conninfo */
-    bool shielded;           /* the server session has default_transaction_read_only = on */
-    const char *application_name;   /* what the client called itself: a claim; may be NULL */
+    const char *actor;            /* authenticated name; NULL before */
+    const char *owner;            /* the human who answers for the actor; may be NULL */
+    const char *database;         /* configured name */
+    const char *server_host;      /* as configured: the name its certificate has; for logs only */
+    const char *server_user;      /* the role on the server; from the upstream's conninfo */
+    bool shielded;                /* the server session has default_transaction_read_only = on */
+    const char *application_name; /* what the client called itself: a claim; may be NULL */
     const struct bs_setting *claims; /* "run", "purpose", "parent": claims, too; for display */
     size_t n_claims;
     size_t database_at; /* index into config->databases */
@@ -66,7 +67,7 @@ struct bs_session {
     struct bs_link server;
     bool client_gone; /* bs_relay_on_client_gone was called */
     bool server_gone;
-    bool made_room; /* a socket took bytes: bs_relay_on_room is due */
+    bool made_room;      /* a socket took bytes: bs_relay_on_room is due */
     uint32_t server_pid; /* backend PID; the client is told the same */
     uint8_t server_secret[256];
     size_t server_secret_len;

@@ -50,11 +50,8 @@ void bs_worker_post(struct bs_worker *w, bs_post_fn *fn, void *arg);
  *
  * s    keeps a reference until `done` has run; NULL where no session is meant (current is true)
  */
-void bs_worker_job(struct bs_worker *w,
-                   struct bs_session *s,
-                   bs_work_fn *work,
-                   bs_work_done_fn *done,
-                   void *arg);
+void bs_worker_job(
+    struct bs_worker *w, struct bs_session *s, bs_work_fn *work, bs_work_done_fn *done, void *arg);
 
 /* The open session of that id, or NULL. Only on the worker's thread. */
 struct bs_session *bs_worker_session(struct bs_worker *w, const char *id);

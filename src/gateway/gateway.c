@@ -1,0 +1,314 @@
+/*
+ * gateway.c - start in the order of dependence, serve, stop in the reverse order.
+ *
+ * Signals are blocked in every thread and taken by the first one with sigtimedwait: no handler, so
+ * nothing that a handler may not do.
+ */
+#include "gateway/gateway.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "audit/record.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "gateway/address.h"
+#include "gateway/cancel.h"
+#include "gateway/conninfo.h"
+#include "gateway/databases.h"
+#include "gateway/worker.h"
+#include "policy/config.h"
+#include "state/state.h"
+#include "storage/storage.h"
+#include "wire/tls.h"
+
+#define JOB_THREADS   "64" /* libuv's own default of 4 is for files, not for captures that last */
+#define STOP_SECONDS  30   /* for a graceful stop */
+#define LOOK_EVERY_MS 50
+
+/* --- opening what all workers share -------------------------------------------------------- */
+
+static enum bs_done
+open_state(struct bs_gateway *g, struct bs_err *err)
+{
+    char url[4096];
+    int n = snprintf(url, sizeof(url), "sqlite://%s", g->config->state_path);
+
+    if (n < 0 || (size_t)n >= sizeof(url))
+        return BS_FAIL(err, CONFIG, "state: the path is too long");
+    if (bs_state_open(url, &g->state, err) == BS_FAILED) {
+        bs_err_prefix(err, "state");
+        return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+open_audit(struct bs_gateway *g, struct bs_err *err)
+{
+    const struct bs_audit_options options = {.directory = g->config->audit_directory};
+
+    if (bs_audit_open(&options, &g->audit, err) == BS_FAILED) {
+        bs_err_prefix(err, "audit");
+        return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+open_store(struct bs_gateway *g, struct bs_err *err)
+{
+    if (bs_store_open(g->config->storage_url, &g->store, err) == BS_FAILED) {
+        bs_err_prefix(err, "storage");
+        return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+/* What each sslmode checks, as libpq does it: a root file makes `require` check, too. */
+static enum bs_done
+open_upstream_tls(const struct bs_conninfo *c, struct bs_tls_ctx **out, struct bs_err *err)
+{
+    struct bs_tls_client_options options = {.cert_file = c->sslcert, .key_file = c->sslkey};
+
+    if (c->sslmode == BS_SSL_DISABLE)
+        return BS_DONE;
+    if (c->sslmode == BS_SSL_VERIFY_FULL)
+        options.check = BS_TLS_CHECK_FULL;
+    else if (c->sslmode == BS_SSL_VERIFY_CA ||
+             (c->sslmode == BS_SSL_REQUIRE && c->sslrootcert != NULL))
+        options.check = BS_TLS_CHECK_CHAIN;
+    else
+        options.check = BS_TLS_CHECK_NONE;
+    if (options.check != BS_TLS_CHECK_NONE)
+        options.root_file = c->sslrootcert;
+    if (options.check != BS_TLS_CHECK_NONE && options.root_file == NULL)
+        return BS_FAIL(err, CONFIG, "this sslmode needs sslrootcert");
+    return bs_tls_ctx_new_client(&options, out, err);
+}
+
+static enum bs_done
+read_upstreams(struct bs_gateway *g, struct bs_err *err)
+{
+    const struct bs_config *c = g->config;
+
+    g->upstreams = bs_malloc(c->n_databases * sizeof(*g->upstreams));
+    g->upstream_tls = bs_malloc(c->n_databases * sizeof(struct bs_tls_ctx *));
+    for (size_t i = 0; i < c->n_databases; i++) {
+        if (bs_conninfo_parse(c->databases[i].upstream, &g->upstreams[i], err) == BS_FAILED ||
+            open_upstream_tls(&g->upstreams[i], &g->upstream_tls[i], err) == BS_FAILED) {
+            bs_err_prefix(err, "databases: %s: upstream", c->databases[i].name);
+            return BS_FAILED;
+        }
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+open_tls(struct bs_gateway *g, struct bs_err *err)
+{
+    if (g->config->tls_cert == NULL)
+        return BS_DONE;
+    if (bs_tls_ctx_new_server(g->config->tls_cert, g->config->tls_key, &g->tls, err) == BS_FAILED) {
+        bs_err_prefix(err, "tls");
+        return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+make_workers(struct bs_gateway *g, struct bs_err *err)
+{
+    unsigned n = (unsigned)g->config->workers;
+
+    g->cancels = bs_cancels_new();
+    g->databases = bs_databases_new(g->config);
+    g->workers = bs_malloc(n * sizeof(struct bs_worker *));
+    for (; g->n_workers < n; g->n_workers++)
+        if (bs_worker_new(g, g->n_workers, &g->workers[g->n_workers], err) == BS_FAILED)
+            return BS_FAILED;
+    return BS_DONE;
+}
+
+/* The first worker owns all listeners. Each address is logged as it was bound. */
+static enum bs_done
+listen_on_all(struct bs_gateway *g, struct bs_err *err)
+{
+    for (size_t i = 0; i < g->config->n_listen; i++) {
+        int fds[BS_LISTEN_MAX];
+        size_t n;
+        if (bs_listen_open(&g->config->listen[i], fds, &n, err) == BS_FAILED)
+            return BS_FAILED;
+        g->n_listening = i + 1;
+        for (size_t k = 0; k < n; k++) {
+            char *text = bs_address_of_socket(fds[k]);
+            BS_LOG(INFO, "listening", BS_F_STR("address", text), BS_F_STR("for", "actors"));
+            free(text);
+            if (bs_worker_listen(g->workers[0], fds[k], err) == BS_FAILED) {
+                while (++k < n)
+                    (void)close(fds[k]);
+                return BS_FAILED;
+            }
+        }
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+start_workers(struct bs_gateway *g, struct bs_err *err)
+{
+    for (unsigned i = 0; i < g->n_workers; i++)
+        if (bs_worker_start(g->workers[i], err) == BS_FAILED)
+            return BS_FAILED;
+    return BS_DONE;
+}
+
+/* --- signals ------------------------------------------------------------------------------- */
+
+static void
+take_signals(sigset_t *set)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, SIGINT);
+    (void)sigaddset(set, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+/* SIGTERM or SIGINT within the time, else 0. A terminal that goes away is no reason to stop. */
+static int
+wait_signal(const sigset_t *set, int64_t ms)
+{
+    const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    int got = sigtimedwait(set, NULL, &time);
+
+    return got == SIGTERM || got == SIGINT ? got : 0;
+}
+
+static void
+serve(const sigset_t *set)
+{
+    int got;
+
+    do
+        got = wait_signal(set, 3600 * 1000);
+    while (got == 0);
+    BS_LOG(INFO, "stopping", BS_F_STR("signal", got == SIGTERM ? "SIGTERM" : "SIGINT"));
+}
+
+/* Sessions end by themselves, or by the clock, or by a second signal. */
+static void
+stop_workers(struct bs_gateway *g, const sigset_t *set)
+{
+    int64_t end_us = bs_mono_us() + (int64_t)STOP_SECONDS * 1000000;
+    bool killed = false;
+
+    atomic_store(&g->stopping, true);
+    for (unsigned i = 0; i < g->n_workers; i++)
+        bs_worker_stop(g->workers[i]);
+    while (atomic_load(&g->running) > 0) {
+        bool again = wait_signal(set, LOOK_EVERY_MS) != 0;
+        if (killed || (!again && bs_mono_us() < end_us))
+            continue;
+        killed = true;
+        BS_LOG(WARNING, "closing what is left", BS_F_STR("why", again ? "signal" : "deadline"));
+        for (unsigned i = 0; i < g->n_workers; i++)
+            bs_worker_kill(g->workers[i]);
+    }
+    for (unsigned i = 0; i < g->n_workers; i++)
+        bs_worker_join(g->workers[i]);
+}
+
+/* --- the whole ----------------------------------------------------------------------------- */
+
+static void
+close_all(struct bs_gateway *g)
+{
+    for (unsigned i = 0; i < g->n_workers; i++)
+        bs_worker_free(&g->workers[i]);
+    free(g->workers);
+    for (size_t i = 0; i < g->n_listening; i++)
+        bs_listen_remove(&g->config->listen[i]);
+    bs_cancels_free(&g->cancels);
+    bs_databases_free(&g->databases);
+    for (size_t i = 0; g->upstreams != NULL && i < g->config->n_databases; i++) {
+        bs_conninfo_fini(&g->upstreams[i]);
+        bs_tls_ctx_free(&g->upstream_tls[i]);
+    }
+    free(g->upstreams);
+    free(g->upstream_tls);
+    bs_wipe(g->mock_secret, sizeof(g->mock_secret));
+    bs_tls_ctx_free(&g->tls);
+    bs_store_close(&g->store);
+    bs_audit_close(&g->audit);
+    bs_state_close(&g->state);
+}
+
+/* Every session has two sockets; the usual soft limit of 1024 would be 500 sessions. */
+static void
+raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static enum bs_done
+open_all(struct bs_gateway *g, struct bs_err *err)
+{
+    static enum bs_done (*const steps[])(struct bs_gateway *, struct bs_err *) = {
+        read_upstreams, open_tls, open_state, open_audit, open_store, make_workers,
+    };
+
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        if (steps[i](g, err) == BS_FAILED)
+            return BS_FAILED;
+    return BS_DONE;
+}
+
+enum bs_done
+bs_gateway_run(const struct bs_config *config,
+               const struct bs_gateway_side *side,
+               struct bs_err *err)
+{
+    struct bs_gateway g = {.config = config};
+    enum bs_done done = BS_FAILED;
+    void *self = NULL;
+    bool beside = false;
+    sigset_t set;
+
+    bs_random(g.mock_secret, sizeof(g.mock_secret));
+    take_signals(&set);
+    raise_descriptors();
+    (void)setenv("UV_THREADPOOL_SIZE", JOB_THREADS, 0);
+    if (open_all(&g, err) == BS_FAILED)
+        goto out;
+    if (side != NULL) {
+        if (side->start(&g, &self, err) == BS_FAILED)
+            goto out;
+        beside = true;
+    }
+    if (listen_on_all(&g, err) == BS_FAILED || start_workers(&g, err) == BS_FAILED)
+        goto out;
+    BS_LOG(INFO, "ready", BS_F_INT("workers", g.n_workers), BS_F_INT("pid", getpid()));
+    serve(&set);
+    done = BS_DONE;
+out:
+    stop_workers(&g, &set);
+    if (beside)
+        side->stop(self);
+    close_all(&g);
+    if (done == BS_DONE)
+        BS_LOG(INFO, "stopped", {NULL, NULL, 0});
+    return done;
+}

@@ -1,0 +1,479 @@
+/*
+ * login.c - a client's first bytes come from anybody, so each step takes one packet of a known
+ * size and then stops reading until it is answered.
+ *
+ * Unknown, revoked and expired actors go through the same exchange as others, to the same refusal
+ * at its end: who exists is not to be found out by trying.
+ */
+#include "gateway/login.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/record.h"
+#include "base/log.h"
+#include "gateway/cancel.h"
+#include "gateway/gateway.h"
+#include "gateway/upstream.h"
+#include "gateway/worker.h"
+#include "policy/config.h"
+#include "policy/decide.h"
+#include "state/state.h"
+#include "wire/messages.h"
+#include "wire/scram.h"
+#include "wire/startup.h"
+#include "wire/tls.h"
+
+#define DEADLINE_MS  30000 /* from accept to the proof of the password */
+#define PENDING_MAX  512   /* clients that have not proven anything, over all workers */
+#define LOOKUP_ARENA (256 * 1024)
+#define TLS_FIRST    0x16 /* a TLS record, where a client begins without asking */
+#define MINOR_SPOKEN 0    /* protocol 3.0 */
+
+enum step {
+    STEP_STOPPED = 0, /* waits for something else than the client, or is over */
+    STEP_PACKET,      /* a start-up packet comes next */
+    STEP_HANDSHAKE,   /* TLS; then a start-up packet */
+    STEP_INITIAL,     /* SASLInitialResponse */
+    STEP_FINAL,       /* SASLResponse */
+};
+
+struct bs_login {
+    enum step step;
+    bool asked_ssl, asked_gss, direct;
+    bool found;   /* the actor exists; whether it may log in is the verifier's to say */
+    bool allowed; /* it may use the database */
+    struct bs_startup_wish wish;
+    struct bs_scram_server scram;
+};
+
+/* A look-up on its way to a job thread and back. */
+struct lookup {
+    struct bs_state *state;
+    char *name;
+    char *database;
+    struct bs_arena arena;
+    bool failed; /* the state did not answer */
+    bool found;
+    bool usable;  /* neither revoked nor expired */
+    bool allowed; /* the database is on its list */
+    struct bs_agent agent;
+};
+
+/* --- begin and end ------------------------------------------------------------------------- */
+
+void
+bs_login_begin(struct bs_session *s)
+{
+    s->login = bs_malloc(sizeof(*s->login));
+    s->login->step = STEP_PACKET;
+    bs_session_set_timer(s, DEADLINE_MS);
+    if (atomic_fetch_add(&s->gateway->pending, 1) >= PENDING_MAX)
+        bs_session_fail(s, "53300", "sorry, too many clients are logging in");
+}
+
+void
+bs_login_free(struct bs_session *s)
+{
+    if (s->login == NULL)
+        return;
+    atomic_fetch_sub(&s->gateway->pending, 1);
+    bs_scram_server_fini(&s->login->scram);
+    free(s->login);
+    s->login = NULL;
+}
+
+void
+bs_login_on_timer(struct bs_session *s)
+{
+    bs_session_fail(s, "08P01", "canceling authentication due to timeout");
+}
+
+/* Logins are told to the audit, refused ones too; a log that has failed lets nobody in. */
+static bool
+record(struct bs_session *s, const char *outcome, const char *sqlstate)
+{
+    const struct bs_login *l = s->login;
+    const struct bs_audit_record r = {
+        .kind = BS_AUDIT_SESSION_OPEN,
+        .actor = l->wish.user,
+        .owner = s->owner,
+        .database = l->wish.database,
+        .session = s->id,
+        .client = s->address,
+        .application = l->wish.application_name,
+        .outcome = outcome,
+        .sqlstate = sqlstate,
+    };
+    struct bs_err err = {0};
+
+    if (bs_audit_enqueue(s->gateway->audit, &r, &err) == BS_DONE)
+        return true;
+    BS_LOG(ERROR, "the audit log refuses", BS_F_STR("reason", err.message));
+    return false;
+}
+
+static void
+refuse_password(struct bs_session *s)
+{
+    (void)record(s, "refused", "28P01");
+    bs_session_fail(s, "28P01", "password authentication failed for user \"%.*s\"", BS_NAME_MAX,
+                    s->login->wish.user);
+}
+
+/* --- encryption ---------------------------------------------------------------------------- */
+
+/* Answers with one byte, which must be gone before anything else happens. */
+static bool
+answer(struct bs_session *s, char byte)
+{
+    struct bs_err err = {0};
+
+    bs_put_u8(&s->client.out, (uint8_t)byte);
+    if (bs_link_write(&s->client, &err) == BS_DONE && bs_link_pending(&s->client) == 0)
+        return true;
+    bs_session_kill(s);
+    return false;
+}
+
+static void
+begin_tls(struct bs_session *s)
+{
+    struct bs_err err = {0};
+
+    s->login->step = STEP_HANDSHAKE;
+    s->client_tls = true;
+    if (bs_link_start_tls(&s->client, s->gateway->tls, NULL, &err) == BS_FAILED) {
+        BS_LOG(INFO, "TLS with a client failed", BS_F_STR("client", s->address),
+               BS_F_STR("reason", err.message));
+        (void)!bs_link_write(&s->client, &err);
+        bs_session_kill(s);
+    }
+}
+
+/* True once the handshake is over. */
+static bool
+tls_is_open(struct bs_session *s)
+{
+    if (!bs_link_tls_open(&s->client))
+        return false;
+    if (s->login->direct && !bs_tls_is_postgresql(s->client.tls)) {
+        BS_LOG(INFO, "direct TLS without ALPN refused", BS_F_STR("client", s->address));
+        bs_session_kill(s);
+        return false;
+    }
+    s->login->step = STEP_PACKET;
+    return true;
+}
+
+/*
+ * A request for encryption. What lies behind it in the buffer was sent before our answer, so
+ * somebody else may have put it there (CVE-2021-23214).
+ */
+static void
+on_encryption(struct bs_session *s, enum bs_startup_kind kind)
+{
+    struct bs_login *l = s->login;
+    bool *asked = kind == BS_STARTUP_SSL ? &l->asked_ssl : &l->asked_gss;
+
+    if (*asked || s->client_tls) {
+        bs_session_fail(s, "08P01", "encryption was asked for twice");
+        return;
+    }
+    if (s->client.in.n > 0) {
+        bs_session_fail(s, "08P01", "received unencrypted data after %s request",
+                        kind == BS_STARTUP_SSL ? "SSL" : "GSSAPI encryption");
+        return;
+    }
+    *asked = true;
+    if (kind == BS_STARTUP_GSSENC || s->gateway->tls == NULL)
+        (void)answer(s, 'N');
+    else if (answer(s, 'S'))
+        begin_tls(s);
+}
+
+/* --- who it is ----------------------------------------------------------------------------- */
+
+static void
+look_up(void *arg)
+{
+    struct lookup *k = arg;
+    struct bs_err err = {0};
+    int64_t now = bs_now_us();
+
+    k->found = bs_state_agent_get(k->state, k->name, &k->arena, &k->agent, &err) == BS_DONE;
+    k->failed = !k->found && err.code != BS_E_NOT_FOUND;
+    if (!k->found)
+        return;
+    k->usable = k->agent.revoked_us == 0 && (k->agent.expires_us == 0 || now < k->agent.expires_us);
+    k->allowed = bs_agent_may(&k->agent, k->database, now);
+}
+
+static void
+lookup_free(struct lookup *k)
+{
+    bs_arena_fini(&k->arena);
+    free(k->name);
+    free(k->database);
+    free(k);
+}
+
+/* The verifier to ask with; one that refuses in the end where the actor may not log in. */
+static void
+choose_verifier(struct bs_session *s, const struct lookup *k, struct bs_scram_verifier *out)
+{
+    struct bs_gateway *g = s->gateway;
+    struct bs_err err = {0};
+
+    if (k->found && bs_scram_verifier_parse(k->agent.verifier, out, &err) == BS_DONE) {
+        out->known = out->known && k->usable;
+        return;
+    }
+    if (k->found)
+        BS_LOG(ERROR, "an actor's verifier is damaged", BS_F_STR("actor", k->agent.name));
+    bs_scram_verifier_mock((struct bs_bytes){g->mock_secret, sizeof(g->mock_secret)}, k->name, out);
+}
+
+static void
+looked_up(struct bs_session *s, bool current, void *arg)
+{
+    static const char *const mechanisms[] = {BS_SCRAM_MECHANISM, NULL};
+    struct lookup *k = arg;
+    struct bs_scram_verifier verifier = {0};
+
+    if (current && k->failed) {
+        bs_session_fail(s, "58000", "the gateway cannot look up its actors now");
+    } else if (current) {
+        s->login->found = k->found;
+        s->login->allowed = k->allowed;
+        s->owner = k->found ? bs_arena_str(&s->arena, k->agent.owner) : NULL;
+        choose_verifier(s, k, &verifier);
+        bs_scram_server_init(&s->login->scram, &verifier, BS_SCRAM_OFFERED_PLAIN);
+        bs_msg_put_auth_sasl(&s->client.out, mechanisms);
+        s->login->step = STEP_INITIAL;
+        bs_link_resume(&s->client);
+    }
+    bs_scram_verifier_wipe(&verifier);
+    lookup_free(k);
+}
+
+static void
+begin_lookup(struct bs_session *s)
+{
+    struct lookup *k = bs_malloc(sizeof(*k));
+
+    k->state = s->gateway->state;
+    k->name = bs_strdup(s->login->wish.user);
+    k->database = bs_strdup(s->login->wish.database);
+    bs_arena_init(&k->arena, "lookup", LOOKUP_ARENA);
+    s->login->step = STEP_STOPPED;
+    bs_link_pause(&s->client);
+    bs_worker_job(s->worker, s, look_up, looked_up, k);
+}
+
+/* --- start-up packets ---------------------------------------------------------------------- */
+
+static void
+on_startup(struct bs_session *s, const struct bs_startup *packet)
+{
+    struct bs_startup_wish *wish = &s->login->wish;
+    struct bs_err err = {0};
+
+    if (bs_startup_judge(packet, &s->arena, wish, &err) == BS_FAILED) {
+        bs_session_fail_err(s, &err);
+        return;
+    }
+    if (wish->negotiate)
+        bs_msg_put_negotiate(&s->client.out, MINOR_SPOKEN, wish->unknown, wish->n_unknown);
+    begin_lookup(s);
+}
+
+static void
+on_cancel(struct bs_session *s, const struct bs_startup *packet)
+{
+    bs_cancels_request(s->gateway->cancels, packet->pid, packet->secret);
+    bs_session_kill(s); /* no answer but the end, and at once: clients wait for it */
+}
+
+static void
+on_packet(struct bs_session *s)
+{
+    struct bs_bytes in = bs_buf_view(&s->client.in);
+    struct bs_startup packet;
+    struct bs_err err = {0};
+    enum bs_scan scan;
+    size_t used;
+
+    if (in.n > 0 && in.p[0] == TLS_FIRST && s->gateway->tls != NULL && !s->client_tls &&
+        !s->login->asked_ssl) {
+        s->login->direct = true;
+        begin_tls(s);
+        return;
+    }
+    scan = bs_startup_next(&in, &packet, &err);
+    if (scan == BS_SCAN_MORE)
+        return;
+    if (scan == BS_SCAN_BAD) {
+        bs_session_fail_err(s, &err);
+        return;
+    }
+    used = s->client.in.n - in.n;
+    switch (packet.kind) {
+    case BS_STARTUP_SSL:
+    case BS_STARTUP_GSSENC:
+        bs_buf_drop(&s->client.in, used);
+        on_encryption(s, packet.kind);
+        break;
+    case BS_STARTUP_CANCEL:
+        on_cancel(s, &packet);
+        break;
+    case BS_STARTUP_MESSAGE:
+        on_startup(s, &packet); /* it borrows the buffer */
+        bs_buf_drop(&s->client.in, used);
+        break;
+    case BS_STARTUP_NONE:
+    default:
+        bs_session_fail(s, "08P01", "invalid start-up packet");
+        break;
+    }
+}
+
+/* --- the proof ----------------------------------------------------------------------------- */
+
+static void
+on_initial(struct bs_session *s, struct bs_bytes body)
+{
+    struct bs_sasl_initial initial;
+    struct bs_err err = {0};
+    struct bs_buf first;
+
+    if (bs_msg_read_sasl_initial(body, &initial, &err) == BS_FAILED) {
+        bs_session_fail_err(s, &err);
+        return;
+    }
+    if (!bs_bytes_equal(initial.mechanism, BS_LIT(BS_SCRAM_MECHANISM)) || !initial.has_data) {
+        bs_session_fail(s, "08P01", "client selected an invalid SASL authentication mechanism");
+        return;
+    }
+    bs_buf_init(&first, BS_SCRAM_MESSAGE_MAX);
+    if (bs_scram_server_first(&s->login->scram, initial.data, &first, &err) == BS_DONE) {
+        bs_msg_put_auth_sasl_continue(&s->client.out, bs_buf_view(&first));
+        s->login->step = STEP_FINAL;
+    } else {
+        bs_session_fail_err(s, &err);
+    }
+    bs_buf_fini(&first);
+}
+
+/* The password was right: may the actor use that database, and where is it? */
+static void
+admit(struct bs_session *s)
+{
+    struct bs_gateway *g = s->gateway;
+    const struct bs_startup_wish wish = s->login->wish;
+    const struct bs_config_database *db = bs_config_database_find(g->config, wish.database);
+    bool allowed = s->login->allowed;
+
+    if (db == NULL || !allowed) {
+        const char *sqlstate = db == NULL ? "3D000" : "42501";
+        (void)record(s, "refused", sqlstate);
+        bs_session_fail(s, sqlstate,
+                        db == NULL ? "database \"%.*s\" does not exist"
+                                   : "permission denied for database \"%.*s\"",
+                        BS_NAME_MAX, wish.database);
+        return;
+    }
+    if (!record(s, "done", NULL)) {
+        bs_session_fail(s, "58030", "the gateway cannot write its audit log");
+        return;
+    }
+    s->actor = wish.user;
+    s->database = db->name;
+    s->database_at = (size_t)(db - g->config->databases);
+    s->application_name = wish.application_name;
+    s->claims = wish.claims;
+    s->n_claims = wish.n_claims;
+    s->shielded = bs_policy_shielded(g->config->policy, s->actor, s->database);
+    bs_login_free(s);
+    s->phase = BS_PHASE_UPSTREAM;
+    bs_link_pause(&s->client);
+    bs_upstream_begin(s, wish.settings, wish.n_settings);
+}
+
+static void
+on_final(struct bs_session *s, struct bs_bytes body)
+{
+    struct bs_err err = {0};
+    struct bs_buf last;
+    enum bs_done done;
+
+    bs_buf_init(&last, BS_SCRAM_MESSAGE_MAX);
+    done = bs_scram_server_final(&s->login->scram, body, &last, &err);
+    if (done == BS_DONE) {
+        bs_msg_put_auth_sasl_final(&s->client.out, bs_buf_view(&last));
+        admit(s);
+    } else if (err.code == BS_E_AUTH) {
+        refuse_password(s);
+    } else {
+        bs_session_fail_err(s, &err);
+    }
+    bs_buf_fini(&last);
+}
+
+/* A message of the SASL exchange; true where one was taken. */
+static bool
+on_message(struct bs_session *s)
+{
+    struct bs_bytes in = bs_buf_view(&s->client.in);
+    struct bs_frame frame;
+    struct bs_err err = {0};
+    enum bs_scan scan = bs_frame_next(&in, BS_SCRAM_MESSAGE_MAX + 64, &frame, &err);
+    size_t used = s->client.in.n - in.n;
+
+    if (scan == BS_SCAN_MORE)
+        return false;
+    if (scan == BS_SCAN_BAD) {
+        bs_session_fail_err(s, &err);
+        return false;
+    }
+    if (frame.type != 'p') {
+        bs_session_fail(s, "08P01", "expected SASL response, got message type %d", frame.type);
+        return false;
+    }
+    if (s->login->step == STEP_INITIAL)
+        on_initial(s, frame.body);
+    else
+        on_final(s, frame.body);
+    if (s->phase == BS_PHASE_LOGIN || s->phase == BS_PHASE_UPSTREAM)
+        bs_buf_drop(&s->client.in, used);
+    return s->phase == BS_PHASE_LOGIN;
+}
+
+void
+bs_login_on_client(struct bs_session *s)
+{
+    bool again = true;
+
+    while (again && s->phase == BS_PHASE_LOGIN) {
+        enum step step = s->login->step;
+        size_t before = s->client.in.n;
+        switch (step) {
+        case STEP_PACKET:
+            on_packet(s);
+            again =
+                s->phase == BS_PHASE_LOGIN && (s->client.in.n != before || s->login->step != step);
+            break;
+        case STEP_HANDSHAKE:
+            again = tls_is_open(s);
+            break;
+        case STEP_INITIAL:
+        case STEP_FINAL:
+            again = on_message(s);
+            break;
+        case STEP_STOPPED:
+        default:
+            again = false;
+            break;
+        }
+    }
+}

@@ -1,0 +1,496 @@
+/*
+ * session.c - events of the two sockets go to whoever has the session in its present phase, and
+ * the ways a session ends all meet in `finish`.
+ */
+#include "gateway/session.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "gateway/cancel.h"
+#include "gateway/gateway.h"
+#include "gateway/login.h"
+#include "gateway/relay.h"
+#include "gateway/upstream.h"
+#include "gateway/worker.h"
+#include "wire/messages.h"
+
+/* Ceilings. A whole message may be as long as the server itself accepts. */
+#define LINK_MAX    ((size_t)1024 * 1024 * 1024 + 64 * 1024)
+#define ARENA_MAX   ((size_t)16 * 1024 * 1024)
+#define MESSAGE_MAX ((size_t)512 * 1024 * 1024)
+#define PARAMS_MAX  256
+#define LINGER_MS   1000 /* for the client to take the last message and hang up */
+
+static void on_client(struct bs_link *l, int events);
+static void on_timer(uv_timer_t *timer);
+
+/* --- life ---------------------------------------------------------------------------------- */
+
+static void
+free_timer(uv_handle_t *timer)
+{
+    free(timer);
+}
+
+void
+bs_session_accept(struct bs_worker *w, int fd, char *address)
+{
+    struct bs_session *s = bs_malloc(sizeof(*s));
+    struct bs_err err = {0};
+
+    *s = (struct bs_session){
+        .worker = w,
+        .gateway = bs_worker_gateway(w),
+        .phase = BS_PHASE_LOGIN,
+        .refs = 1,
+        .address = address,
+        .started_us = bs_now_us(),
+        .client = {.fd = -1},
+        .server = {.fd = -1},
+    };
+    bs_ulid_new(s->id);
+    bs_arena_init(&s->arena, "session", ARENA_MAX);
+    bs_arena_init(&s->message, "message", MESSAGE_MAX);
+    s->timer = bs_malloc(sizeof(*s->timer));
+    (void)uv_timer_init(bs_worker_loop(w), s->timer);
+    s->timer->data = s;
+    bs_worker_add(w, s);
+    if (bs_link_open(&s->client, bs_worker_loop(w), fd, LINK_MAX, LINK_MAX, on_client, s, &err) ==
+        BS_FAILED) {
+        BS_LOG(WARNING, "client lost", BS_F_STR("reason", err.message));
+        bs_session_kill(s);
+        return;
+    }
+    bs_session_ref(s);
+    bs_login_begin(s);
+    bs_session_pump(s);
+    bs_session_unref(s);
+}
+
+static void
+free_params(struct bs_param *p)
+{
+    while (p != NULL) {
+        struct bs_param *next = p->next;
+        free(p->name);
+        free(p->value);
+        free(p);
+        p = next;
+    }
+}
+
+void
+bs_session_ref(struct bs_session *s)
+{
+    s->refs++;
+}
+
+void
+bs_session_unref(struct bs_session *s)
+{
+    bs_assert(s->refs > 0);
+    if (--s->refs > 0)
+        return;
+    bs_assert(s->phase == BS_PHASE_CLOSED);
+    free_params(s->params);
+    bs_arena_fini(&s->arena);
+    bs_arena_fini(&s->message);
+    bs_wipe(s->server_secret, sizeof(s->server_secret));
+    bs_wipe(s->secret, sizeof(s->secret));
+    free(s->address);
+    free(s);
+}
+
+/* Everything that makes the session act is given back; only the client's last bytes remain. */
+static void
+leave_phase(struct bs_session *s)
+{
+    struct bs_err ignored = {0};
+
+    s->generation++;
+    if (s->relay != NULL)
+        bs_relay_free(s);
+    if (s->phase == BS_PHASE_RELAY && bs_link_is_open(&s->server)) {
+        bs_msg_put_terminate(&s->server.out);
+        (void)!bs_link_write(&s->server, &ignored);
+    }
+    s->relay = NULL;
+    bs_login_free(s);
+    bs_upstream_free(s);
+    bs_cancels_remove(s->gateway->cancels, s);
+    bs_link_close(&s->server);
+    (void)uv_timer_stop(s->timer);
+}
+
+void
+bs_session_kill(struct bs_session *s)
+{
+    if (s->phase == BS_PHASE_CLOSED)
+        return;
+    leave_phase(s);
+    s->phase = BS_PHASE_CLOSED;
+    bs_link_close(&s->client);
+    uv_close((uv_handle_t *)s->timer, free_timer);
+    s->timer = NULL;
+    bs_worker_remove(s->worker, s);
+    bs_session_unref(s);
+}
+
+/*
+ * Closing a socket whose received bytes nobody read resets the connection, and the reset can
+ * overtake our last message. So: send, say that no more will come, and read until the client
+ * hangs up or its time is over.
+ */
+static void
+linger(struct bs_session *s)
+{
+    struct bs_err err = {0};
+
+    if (s->phase != BS_PHASE_CLOSING)
+        return;
+    if (!bs_link_is_open(&s->client) || s->client.eof ||
+        bs_link_write(&s->client, &err) == BS_FAILED) {
+        bs_session_kill(s);
+        return;
+    }
+    if (bs_link_pending(&s->client) == 0 && !s->client.said_last)
+        bs_link_say_last(&s->client);
+    bs_buf_clear(&s->client.in);
+    bs_link_resume(&s->client);
+}
+
+static void
+begin_closing(struct bs_session *s)
+{
+    leave_phase(s);
+    s->phase = BS_PHASE_CLOSING;
+    bs_session_set_timer(s, LINGER_MS);
+    linger(s);
+}
+
+void
+bs_session_close(struct bs_session *s)
+{
+    struct bs_err err = {0};
+
+    if (s->phase == BS_PHASE_CLOSED || s->phase == BS_PHASE_CLOSING)
+        return;
+    bs_session_ref(s);
+    if (bs_link_is_open(&s->client) && bs_link_write(&s->client, &err) == BS_DONE &&
+        bs_link_pending(&s->client) > 0)
+        begin_closing(s);
+    else
+        bs_session_kill(s);
+    bs_session_unref(s);
+}
+
+static void
+fail(struct bs_session *s, const struct bs_report *report)
+{
+    if (s->phase == BS_PHASE_CLOSED || s->phase == BS_PHASE_CLOSING)
+        return;
+    BS_LOG(INFO, "session refused", BS_F_STR("session", s->id), BS_F_STR("client", s->address),
+           BS_F_STR("actor", s->actor), BS_F_STR("database", s->database),
+           BS_F_STR("sqlstate", report->sqlstate), BS_F_STR("reason", report->message));
+    bs_session_ref(s);
+    if (bs_link_is_open(&s->client))
+        bs_msg_put_error(&s->client.out, report);
+    begin_closing(s);
+    bs_session_unref(s);
+}
+
+void
+bs_session_fail(struct bs_session *s, const char *sqlstate, const char *fmt, ...)
+{
+    char message[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(message, sizeof(message), fmt, ap);
+    va_end(ap);
+    fail(s, &(struct bs_report){.severity = "FATAL", .sqlstate = sqlstate, .message = message});
+}
+
+void
+bs_session_fail_err(struct bs_session *s, const struct bs_err *err)
+{
+    fail(s, &(struct bs_report){.severity = "FATAL",
+                                .sqlstate = bs_err_sqlstate(err),
+                                .message = err->message,
+                                .hint = err->hint[0] == '\0' ? NULL : err->hint});
+}
+
+/* --- events -------------------------------------------------------------------------------- */
+
+static void
+client_gone(struct bs_session *s)
+{
+    if (s->client_gone)
+        return;
+    s->client_gone = true;
+    if (s->phase == BS_PHASE_RELAY)
+        bs_relay_on_client_gone(s);
+    else
+        bs_session_kill(s);
+}
+
+static void
+server_gone(struct bs_session *s)
+{
+    if (s->server_gone)
+        return;
+    s->server_gone = true;
+    if (s->phase == BS_PHASE_RELAY)
+        bs_relay_on_server_gone(s);
+}
+
+static void
+read_client(struct bs_session *s)
+{
+    struct bs_err err = {0};
+
+    switch (bs_link_read(&s->client, &err)) {
+    case BS_LINK_GOT:
+        if (s->phase == BS_PHASE_RELAY)
+            bs_relay_on_client(s);
+        else if (s->phase == BS_PHASE_LOGIN)
+            bs_login_on_client(s);
+        break;
+    case BS_LINK_AGAIN:
+        if (s->phase == BS_PHASE_LOGIN)
+            bs_login_on_client(s); /* the TLS handshake moved */
+        break;
+    case BS_LINK_EOF:
+    case BS_LINK_ERROR:
+    default:
+        client_gone(s);
+        break;
+    }
+}
+
+static void
+read_server(struct bs_session *s)
+{
+    struct bs_err err = {0};
+
+    switch (bs_link_read(&s->server, &err)) {
+    case BS_LINK_GOT:
+        bs_relay_on_server(s);
+        break;
+    case BS_LINK_AGAIN:
+        break;
+    case BS_LINK_EOF:
+    case BS_LINK_ERROR:
+    default:
+        server_gone(s);
+        break;
+    }
+}
+
+static void
+on_client(struct bs_link *l, int events)
+{
+    struct bs_session *s = l->owner;
+
+    bs_session_ref(s);
+    if ((events & BS_LINK_READABLE) != 0)
+        read_client(s);
+    if ((events & BS_LINK_WRITABLE) != 0)
+        s->made_room = true;
+    bs_session_pump(s);
+    bs_session_unref(s);
+}
+
+/* Also for upstream.c, which opens the server's link with it. */
+void
+bs_session_on_server(struct bs_link *l, int events)
+{
+    struct bs_session *s = l->owner;
+
+    bs_session_ref(s);
+    if (s->phase == BS_PHASE_UPSTREAM)
+        bs_upstream_on_server(s, events);
+    else if (s->phase == BS_PHASE_RELAY && (events & BS_LINK_READABLE) != 0)
+        read_server(s);
+    if ((events & BS_LINK_WRITABLE) != 0)
+        s->made_room = true;
+    bs_session_pump(s);
+    bs_session_unref(s);
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+    struct bs_session *s = timer->data;
+
+    bs_session_ref(s);
+    if (s->phase == BS_PHASE_RELAY)
+        bs_relay_on_timer(s);
+    else if (s->phase == BS_PHASE_LOGIN)
+        bs_login_on_timer(s);
+    else if (s->phase == BS_PHASE_UPSTREAM)
+        bs_upstream_on_timer(s);
+    else
+        bs_session_kill(s);
+    bs_session_pump(s);
+    bs_session_unref(s);
+}
+
+void
+bs_session_set_timer(struct bs_session *s, uint64_t ms)
+{
+    if (s->timer == NULL)
+        return;
+    uv_update_time(
+        bs_worker_loop(s->worker)); /* the loop's clock stands still during a long turn */
+    if (ms == 0)
+        (void)uv_timer_stop(s->timer);
+    else
+        (void)uv_timer_start(s->timer, on_timer, ms, 0);
+}
+
+/* Flushes one link; true while it works. */
+static bool
+flush(struct bs_link *l)
+{
+    struct bs_err err = {0};
+
+    return !bs_link_is_open(l) || bs_link_write(l, &err) == BS_DONE;
+}
+
+static bool
+is_live(const struct bs_session *s)
+{
+    return s->phase != BS_PHASE_CLOSED && s->phase != BS_PHASE_CLOSING;
+}
+
+/* One round; true where a callback ran that may have left something to flush. */
+static bool
+pump_once(struct bs_session *s)
+{
+    bool client = flush(&s->client), server = s->phase == BS_PHASE_UPSTREAM || flush(&s->server);
+
+    if ((!client || (s->client.hung_up && s->client.paused)) && !s->client_gone) {
+        client_gone(s);
+        return true;
+    }
+    if (s->phase == BS_PHASE_RELAY && !s->server_gone &&
+        (!server || (s->server.hung_up && s->server.paused))) {
+        server_gone(s);
+        return true;
+    }
+    if (s->made_room && s->phase == BS_PHASE_RELAY) {
+        s->made_room = false;
+        bs_relay_on_room(s);
+        return true;
+    }
+    return false;
+}
+
+void
+bs_session_pump(struct bs_session *s)
+{
+    bs_session_ref(s);
+    while (is_live(s) && pump_once(s))
+        continue;
+    linger(s);
+    bs_link_want(&s->client);
+    bs_link_want(&s->server);
+    bs_link_trim(&s->client);
+    bs_link_trim(&s->server);
+    bs_session_unref(s);
+}
+
+/* --- parameters and the hand-over ---------------------------------------------------------- */
+
+static struct bs_param *
+find_param(const struct bs_session *s, struct bs_bytes name)
+{
+    for (struct bs_param *p = s->params; p != NULL; p = p->next)
+        if (bs_bytes_equal(bs_bytes_of(p->name), name))
+            return p;
+    return NULL;
+}
+
+const char *
+bs_session_param(const struct bs_session *s, const char *name)
+{
+    const struct bs_param *p = find_param(s, bs_bytes_of(name));
+
+    return p == NULL ? NULL : p->value;
+}
+
+static char *
+copy(struct bs_bytes b)
+{
+    char *text = bs_malloc(b.n + 1);
+
+    if (b.n != 0)
+        memcpy(text, b.p, b.n);
+    return text;
+}
+
+enum bs_done
+bs_session_set_param(struct bs_session *s,
+                     struct bs_bytes name,
+                     struct bs_bytes value,
+                     struct bs_err *err)
+{
+    struct bs_param *p = find_param(s, name);
+
+    if (p == NULL) {
+        struct bs_param **last = &s->params;
+        size_t n = 0;
+        for (; *last != NULL; last = &(*last)->next)
+            n++;
+        if (n >= PARAMS_MAX)
+            return BS_FAIL(err, LIMIT, "the server reports more than %d parameters", PARAMS_MAX);
+        p = bs_malloc(sizeof(*p));
+        p->name = copy(name);
+        *last = p;
+    }
+    free(p->value);
+    p->value = copy(value);
+    return BS_DONE;
+}
+
+/* What the client is told: the truth, but for the shield, which is ours and not its business. */
+static const char *
+reported(const struct bs_session *s, const struct bs_param *p)
+{
+    if (s->shielded && strcmp(p->name, "default_transaction_read_only") == 0)
+        return "off";
+    return p->value;
+}
+
+void
+bs_session_ready(struct bs_session *s, struct bs_bytes notices)
+{
+    struct bs_buf *out = &s->client.out;
+
+    bs_session_set_timer(s, 0);
+    bs_cancels_add(s->gateway->cancels, s);
+    bs_msg_put_auth_ok(out);
+    for (const struct bs_param *p = s->params; p != NULL; p = p->next)
+        bs_msg_put_parameter_status(out, p->name, reported(s, p));
+    bs_msg_put_key_data(out, s->server_pid, (struct bs_bytes){s->secret, sizeof(s->secret)});
+    bs_put_bytes(out, notices);
+    bs_msg_put_ready(out, 'I');
+    bs_upstream_free(s);
+    s->phase = BS_PHASE_RELAY;
+    BS_LOG(INFO, "session started", BS_F_STR("session", s->id), BS_F_STR("actor", s->actor),
+           BS_F_STR("database", s->database), BS_F_STR("client", s->address),
+           BS_F_INT("server_pid", s->server_pid));
+    bs_link_resume(&s->client);
+    bs_relay_start(s);
+    if (s->phase == BS_PHASE_RELAY && s->client.in.n > 0)
+        bs_relay_on_client(s); /* a hasty client: sent while it was being let in */
+    if (s->phase == BS_PHASE_RELAY && s->server.in.n > 0)
+        bs_relay_on_server(s);
+}

@@ -1,0 +1,295 @@
+"""A private PostgreSQL and a gateway in front of it, for every test that asks.
+
+Nothing here speaks to anything but loopback and Unix sockets. The PostgreSQL programs are found by
+BACKSTOP_PG_BIN, else in Debian's folders; the gateway by BACKSTOP_BIN, else in build/.
+"""
+
+import contextlib
+import glob
+import itertools
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+import psycopg
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PASSWORD = "it's a p:ss\\word"  # of every role of the server that has one; awkward on purpose
+PORTS = itertools.count(21000 + os.getpid() % 5000)
+
+
+def free_port():
+    """A port below 32768 that nobody uses now."""
+    for port in PORTS:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+def binary():
+    path = pathlib.Path(os.environ.get("BACKSTOP_BIN", ROOT / "build" / "backstop"))
+    if not path.exists():
+        pytest.exit(f"{path} is missing: run script/build first", returncode=2)
+    return str(path)
+
+
+def pg_bin():
+    folder = os.environ.get("BACKSTOP_PG_BIN")
+    found = [folder] if folder else sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+    if not found:
+        pytest.exit("no PostgreSQL server programs found: run script/setup first", returncode=2)
+    return pathlib.Path(found[-1])
+
+
+def as_server_user(command):
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return command
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+
+
+def make_certificate(folder, name="server", san="DNS:localhost,IP:127.0.0.1"):
+    """A self-signed certificate; returns (certificate, key)."""
+    cert, key = folder / f"{name}.crt", folder / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", f"subjectAltName={san}",
+         "-keyout", key, "-out", cert],
+        check=True, capture_output=True)
+    key.chmod(0o600)
+    return cert, key
+
+
+# Roles of the server, and how each must log in there.
+HBA = """\
+local   all  postgres   trust
+local   all  app_trust  trust
+local   all  app_scram  scram-sha-256
+local   all  app_md5    md5
+local   all  app_pw     password
+host    all  app_scram  127.0.0.1/32 scram-sha-256
+host    all  app_md5    127.0.0.1/32 md5
+host    all  app_pw     127.0.0.1/32 password
+host    all  app_trust  127.0.0.1/32 trust
+hostssl all  app_tls    127.0.0.1/32 scram-sha-256
+hostnossl all app_plain 127.0.0.1/32 scram-sha-256
+"""
+
+ROLES = """
+CREATE ROLE app_trust LOGIN;
+CREATE ROLE backstop LOGIN SUPERUSER;
+SET password_encryption = 'scram-sha-256';
+CREATE ROLE app_scram LOGIN PASSWORD {p};
+CREATE ROLE app_pw LOGIN PASSWORD {p};
+CREATE ROLE app_tls LOGIN PASSWORD {p};
+CREATE ROLE app_plain LOGIN PASSWORD {p};
+SET password_encryption = 'md5';
+CREATE ROLE app_md5 LOGIN PASSWORD {p};
+"""
+
+
+class Postgres:
+    """A private server: Unix socket in .folder, TCP on 127.0.0.1:.port, TLS with .certificate."""
+
+    def __init__(self):
+        self.bin = pg_bin()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bs-pg-"))
+        self.data = self.folder / "data"
+        self.port = free_port()
+        self.log = self.folder / "log"
+        self.certificate, key = make_certificate(self.folder)
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            for path in (self.folder, self.certificate, key):
+                os.chown(path, user.pw_uid, user.pw_gid)
+        self.folder.chmod(0o755)
+        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+                  "--locale=C.UTF-8", "--no-sync")
+        (self.data / "pg_hba.conf").write_text(
+            HBA.replace("app_trust  trust", "app_trust  trust\nlocal   all  backstop   trust", 1))
+        with (self.data / "postgresql.conf").open("a") as f:
+            f.write(f"listen_addresses = '127.0.0.1'\nport = {self.port}\n"
+                    f"unix_socket_directories = '{self.folder}'\nssl = on\n"
+                    f"ssl_cert_file = '{self.certificate}'\nssl_key_file = '{key}'\n"
+                    "fsync = off\nmax_connections = 200\nlog_line_prefix = '%m [%p] %q%u@%d %a '\n"
+                    "log_connections = on\n")
+        self._run("pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", "60", "start")
+        with self.admin("postgres") as c:
+            c.execute("CREATE DATABASE app")
+            for statement in ROLES.format(p=psycopg.sql.Literal(PASSWORD).as_string(c)).split(";\n"):
+                if statement.strip():
+                    c.execute(statement)
+            c.execute("GRANT ALL ON DATABASE app TO PUBLIC")
+        with self.admin() as c:
+            c.execute("GRANT ALL ON SCHEMA public TO PUBLIC")
+
+    def _run(self, program, *args):
+        subprocess.run(as_server_user([str(self.bin / program), *map(str, args)]), check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd="/")
+
+    @contextlib.contextmanager
+    def admin(self, dbname="app"):
+        """A superuser's connection past the gateway, in autocommit."""
+        with psycopg.connect(host=str(self.folder), port=self.port, user="postgres",
+                             dbname=dbname, autocommit=True) as c:
+            yield c
+
+    def conninfo(self, user, how="unix", **more):
+        where = {"unix": str(self.folder), "tcp": "127.0.0.1"}[how]
+        return psycopg.conninfo.make_conninfo(
+            "", host=where, port=self.port, user=user, dbname="app", **more)
+
+    def stop(self):
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self._run("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def pg():
+    server = Postgres()
+    yield server
+    server.stop()
+
+
+class Gateway:
+    """One gateway process with a folder, a configuration and agents of its own."""
+
+    def __init__(self, pg, databases=None, tls=True, policy=None, extra=None, env=None):
+        self.pg = pg
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bs-gw-"))
+        self.port = free_port()
+        self.operators_port = free_port()
+        self.passwords = {}
+        self.env = {**os.environ, **(env or {})}
+        self.process = None
+        self.lines = []
+        self.config = self.folder / "backstop.yaml"
+        (self.folder / "socket").mkdir()
+        self.databases = databases or {"app": pg.conninfo("app_trust")}
+        text = {
+            "listen": [f"127.0.0.1:{self.port}", f"unix:{self.folder}/socket"],
+            "operators": {"listen": f"127.0.0.1:{self.operators_port}"},
+            "databases": {
+                name: {"upstream": upstream, "helper": pg.conninfo("backstop"),
+                       "environment": "test"}
+                for name, upstream in self.databases.items()},
+            "state": f"sqlite://{self.folder}/state.db",
+            "audit": {"directory": f"{self.folder}/audit"},
+            "storage": f"file://{self.folder}/points",
+            "spool": f"{self.folder}/spool",
+            "workers": 2,
+        }
+        if tls:
+            self.certificate, key = make_certificate(self.folder)
+            text["tls"] = {"cert": str(self.certificate), "key": str(key)}
+        if policy is not None:
+            text["policy"] = policy
+        text.update(extra or {})
+        self.config.write_text(json.dumps(text, indent=1))  # JSON is YAML
+        self.config.chmod(0o600)
+
+    def cli(self, *args, check=True):
+        """Run a verb against this gateway's configuration."""
+        return subprocess.run([binary(), *args, "--config", str(self.config)], check=check,
+                              capture_output=True, text=True, env=self.env, timeout=60)
+
+    def add_agent(self, name, *databases):
+        args = [x for d in databases or self.databases for x in ("--database", d)]
+        out = self.cli("agents", "add", name, "--owner", "alice", "--json", *args)
+        self.passwords[name] = json.loads(out.stdout)["password"]
+        return self.passwords[name]
+
+    def start(self):
+        self.process = subprocess.Popen([binary(), "serve", "--config", str(self.config)],
+                                        stderr=subprocess.PIPE, text=True, env=self.env)
+        ready = threading.Event()
+        threading.Thread(target=self._collect, args=(ready,), daemon=True).start()
+        deadline = time.monotonic() + 30
+        while not ready.wait(0.02):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError("the gateway did not become ready:\n" + "".join(self.lines))
+        return self
+
+    def _collect(self, ready):
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if '"ready"' in line or " ready" in line:
+                ready.set()
+
+    def log(self):
+        return "".join(self.lines)
+
+    def connect(self, actor="alice", dbname="app", **more):
+        options = {"host": "127.0.0.1", "port": self.port, "user": actor, "dbname": dbname,
+                   "password": self.passwords.get(actor), "connect_timeout": 20, **more}
+        return psycopg.connect(**options)
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def stop(self, sig=signal.SIGTERM, timeout=40):
+        """Ends the process; its exit status."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def wait_until(what, seconds=10, every=0.05):
+    """The first true value of what(), or an AssertionError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = what()
+        if value:
+            return value
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(every)
+
+
+@contextlib.contextmanager
+def running(gateway, *agents):
+    """Adds agents, starts, and makes sure that the end is clean."""
+    try:
+        for agent in agents:
+            gateway.add_agent(agent)
+        gateway.start()
+        yield gateway
+        status = gateway.stop()
+        assert status == 0, f"exit status {status}\n{gateway.log()}"
+        assert "ERROR: AddressSanitizer" not in gateway.log()
+        assert "ERROR: LeakSanitizer" not in gateway.log(), gateway.log()
+        assert "runtime error:" not in gateway.log(), gateway.log()
+    finally:
+        if gateway.process is not None and gateway.process.poll() is None:
+            gateway.process.kill()
+            gateway.process.wait()
+        gateway.remove()
+
+
+@pytest.fixture(scope="module")
+def gateway(pg):
+    """A gateway with TLS, the database `app` and the agent `alice`."""
+    with running(Gateway(pg), "alice") as g:
+        yield g
