@@ -25,6 +25,12 @@
 
 struct bs_capture;
 
+/* How far the point is proven before run returns. */
+enum bs_capture_grade {
+    BS_CAPTURE_READ_BACK = 0, /* every object downloaded, walked and compared */
+    BS_CAPTURE_STORED,        /* stored and its size asked for; the manifest is read back */
+};
+
 /* A pg_dump that may be used. */
 struct bs_pg_dump {
     int major;
@@ -39,6 +45,7 @@ struct bs_capture_request {
     const struct bs_pg_dump *pg_dumps; /* config: recovery.pg_dump; may be empty */
     size_t n_pg_dumps;
     int64_t deadline_us; /* bs_mono_us() by which the lock budget is spent; 0: 30 s from open */
+    enum bs_capture_grade grade;
     const struct bs_plan *plan;          /* WHOLE or RECORD; others are refused by run */
     int actor_pid;                       /* BackendKeyData of the actor's server connection */
     uint64_t actor_xid;                  /* xid8 where known, 0 otherwise */
@@ -109,8 +116,9 @@ BS_MUST_CHECK enum bs_done bs_capture_open(const struct bs_capture_request *requ
  * In mode WHOLE it first makes sure through pg_locks that actor_pid holds SHARE ROW EXCLUSIVE or
  * stronger on every planned table (materialized views cannot be locked and are let through), that
  * OID, schema and name still agree, and that every partition of a planned partitioned table is
- * planned. On success everything is stored and read back (grade read-back). On failure no
- * manifest exists and the statement must not run.
+ * planned. On success everything is stored and read back (grade read-back). On failure the
+ * statement must not run: there is no manifest, or, where only its proof failed, it is closed as
+ * not_used.
  *
  * err   NO_POINT (budget spent, lock missing, names differ, no room, no pg_dump, store failed,
  *       proof differs, helper lost), CANCELLED (bs_capture_abort was called)
@@ -146,6 +154,12 @@ void bs_capture_abort(struct bs_capture *c);
 
 /* Any thread, until bs_capture_close begins. Does not block. */
 void bs_capture_progress(const struct bs_capture *c, struct bs_capture_progress *out);
+
+/*
+ * At start, before the first capture: removes what captures of dead processes left in the spool.
+ * Never fails; what cannot be removed stays.
+ */
+void bs_capture_sweep(const char *spool);
 
 /* Frees all; accepts a NULL capture and sets it NULL. */
 void bs_capture_close(struct bs_capture **c);

@@ -9,17 +9,10 @@
 #ifndef BS_RECOVERY_VERIFY_H
 #define BS_RECOVERY_VERIFY_H
 
-#include <stdatomic.h>
-
 #include "recovery/manifest.h"
 #include "recovery/seal.h"
+#include "recovery/watch.h"
 #include "storage/storage.h"
-
-struct bs_verify_watch {
-    atomic_bool *stop;   /* NULL, or: set from another thread, ends with CANCELLED */
-    atomic_llong *bytes; /* NULL, or: counts stored bytes read */
-    int64_t deadline_us; /* bs_mono_us() after which it ends with NO_POINT; 0: none */
-};
 
 struct bs_verify_report {
     size_t objects; /* read whole and found as the manifest says */
@@ -34,14 +27,14 @@ struct bs_verify_report {
  *
  * sink    gets bytes before they are proven: undo what was done with them unless BS_DONE is
  *         answered. NULL: only verify.
- * watch   may be NULL
+ * watch   may end it early and counts stored bytes; may be NULL
  * err     DAMAGED (what differs, and the key), NOT_FOUND is told as DAMAGED; IO; the sink's own
  */
 BS_MUST_CHECK enum bs_done bs_object_read(struct bs_store *store,
                                           const struct bs_point_object *object,
                                           bs_unseal_sink sink,
                                           void *ctx,
-                                          const struct bs_verify_watch *watch,
+                                          const struct bs_watch *watch,
                                           struct bs_err *err);
 
 /*
@@ -61,7 +54,7 @@ BS_MUST_CHECK enum bs_done bs_schema_read(struct bs_store *store,
  */
 BS_MUST_CHECK enum bs_done bs_point_verify(struct bs_store *store,
                                            const struct bs_manifest *m,
-                                           const struct bs_verify_watch *watch,
+                                           const struct bs_watch *watch,
                                            struct bs_verify_report *out,
                                            struct bs_err *err);
 

@@ -1,0 +1,471 @@
+/*
+ * facts.c - a query a fact. The search path is empty, so plain operators and functions are
+ * pg_catalog's; names of relations are written out all the same.
+ */
+#include "recovery/facts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char tables_sql[] =
+    "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,"
+    " COALESCE((SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid"
+    " ORDER BY i.inhseqno LIMIT 1), 0),"
+    " CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END"
+    " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.oid = ANY ($1::pg_catalog.oid[]) ORDER BY c.oid";
+
+static const char missing_partition_sql[] =
+    "SELECT n.nspname, k.relname FROM pg_catalog.pg_inherits i"
+    " JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p'"
+    " JOIN pg_catalog.pg_class k ON k.oid = i.inhrelid"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = k.relnamespace"
+    " WHERE i.inhparent = ANY ($1::pg_catalog.oid[])"
+    " AND i.inhrelid <> ALL ($1::pg_catalog.oid[]) LIMIT 1";
+
+static const char columns_sql[] =
+    "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid,"
+    " a.atttypmod,"
+    " CASE WHEN a.attcollation <> t.typcollation THEN (SELECT pg_catalog.quote_ident(cn.nspname)"
+    " || '.' || pg_catalog.quote_ident(co.collname) FROM pg_catalog.pg_collation co"
+    " JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace"
+    " WHERE co.oid = a.attcollation) END,"
+    " a.attnum, a.attgenerated, a.attidentity, a.attnotnull,"
+    " COALESCE((SELECT k.place FROM pg_catalog.pg_index x,"
+    " pg_catalog.unnest(x.indkey) WITH ORDINALITY k(att, place)"
+    " WHERE x.indrelid = a.attrelid AND x.indisprimary AND k.att = a.attnum"
+    " AND k.place <= x.indnkeyatts), 0)"
+    " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
+    " WHERE a.attrelid = ANY ($1::pg_catalog.oid[]) AND a.attnum > 0 AND NOT a.attisdropped"
+    " ORDER BY a.attrelid, a.attnum";
+
+/* Relations with a type, however deep inside, that cannot be written in binary. */
+static const char text_only_sql[] =
+    "WITH RECURSIVE t(rel, typ) AS ("
+    "SELECT attrelid, atttypid FROM pg_catalog.pg_attribute"
+    " WHERE attrelid = ANY ($1::pg_catalog.oid[]) AND attnum > 0 AND NOT attisdropped"
+    " UNION SELECT t.rel, x.typ FROM t JOIN pg_catalog.pg_type p ON p.oid = t.typ"
+    " CROSS JOIN LATERAL (SELECT p.typelem WHERE p.typelem <> 0"
+    " UNION ALL SELECT p.typbasetype WHERE p.typbasetype <> 0"
+    " UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE p.typrelid <> 0"
+    " AND a.attrelid = p.typrelid AND a.attnum > 0 AND NOT a.attisdropped"
+    " UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r"
+    " WHERE r.rngtypid = p.oid OR r.rngmultitypid = p.oid) x(typ))"
+    " SELECT DISTINCT t.rel FROM t JOIN pg_catalog.pg_type p ON p.oid = t.typ"
+    " WHERE p.typsend::pg_catalog.oid = 0";
+
+static const char sequences_sql[] =
+    "SELECT n.nspname, s.relname, s.oid, q.tab, a.attname, pg_catalog.bool_or(q.owned)"
+    " FROM (SELECT d.objid AS seq, d.refobjid AS tab, d.refobjsubid AS att, true AS owned"
+    " FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    " AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    " AND d.refobjid = ANY ($1::pg_catalog.oid[]) AND d.refobjsubid > 0"
+    " AND d.deptype IN ('a', 'i')"
+    " UNION ALL SELECT d.refobjid, f.adrelid, f.adnum, false FROM pg_catalog.pg_attrdef f"
+    " JOIN pg_catalog.pg_depend d ON d.objid = f.oid"
+    " AND d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass"
+    " AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    " WHERE f.adrelid = ANY ($1::pg_catalog.oid[])) q"
+    " JOIN pg_catalog.pg_class s ON s.oid = q.seq AND s.relkind = 'S'"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace"
+    " JOIN pg_catalog.pg_attribute a ON a.attrelid = q.tab AND a.attnum = q.att"
+    " GROUP BY n.nspname, s.relname, s.oid, q.tab, a.attname ORDER BY s.oid, q.tab, a.attname";
+
+/*
+ * What DROP ... CASCADE would reach. A view hangs on its table only through its rewrite rule, so
+ * wherever something is reached that is an internal part of another object, that object is
+ * reached, too, and the walk goes on from there. Dependents of a column count for its table.
+ */
+static const char closure_sql[] =
+    "WITH RECURSIVE r(cls, obj, sub, part) AS ("
+    "SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, o, 0, true"
+    " FROM pg_catalog.unnest($1::pg_catalog.oid[]) o"
+    " UNION SELECT x.cls, x.obj, x.sub, x.part FROM r CROSS JOIN LATERAL ("
+    "SELECT d.classid, d.objid, d.objsubid, r.part AND d.deptype IN ('a', 'i', 'P', 'S')"
+    " FROM pg_catalog.pg_depend d WHERE d.refclassid = r.cls AND d.refobjid = r.obj"
+    " AND (r.sub = 0 OR d.refobjsubid = r.sub) AND d.deptype IN ('n', 'a', 'i', 'P', 'S')"
+    " UNION ALL SELECT d.refclassid, d.refobjid, d.refobjsubid, r.part"
+    " FROM pg_catalog.pg_depend d WHERE d.classid = r.cls AND d.objid = r.obj"
+    " AND d.objsubid = r.sub AND d.deptype = 'i') x(cls, obj, sub, part)),"
+    " g AS (SELECT cls, obj, sub, pg_catalog.bool_or(part) AS part FROM r"
+    " WHERE NOT (cls = 'pg_catalog.pg_class'::pg_catalog.regclass AND obj = ANY "
+    "($1::pg_catalog.oid[]))"
+    " GROUP BY cls, obj, sub)"
+    " SELECT g.cls, g.obj, i.type, i.schema, i.identity, g.part FROM g,"
+    " pg_catalog.pg_identify_object(g.cls, g.obj, g.sub) i"
+    " WHERE COALESCE(i.schema, '') <> 'pg_toast'"
+    " AND NOT (g.part AND g.cls = 'pg_catalog.pg_type'::pg_catalog.regclass)"
+    " AND NOT (g.cls = 'pg_catalog.pg_type'::pg_catalog.regclass AND EXISTS (SELECT 1"
+    " FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem"
+    " WHERE t.oid = g.obj AND (t.typrelid IN (SELECT obj FROM g)"
+    " OR e.typrelid IN (SELECT obj FROM g))))"
+    " AND NOT (g.cls = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND EXISTS (SELECT 1"
+    " FROM pg_catalog.pg_trigger t WHERE t.oid = g.obj AND t.tgisinternal))"
+    " ORDER BY g.part, i.type, i.identity";
+
+static const char incoming_sql[] =
+    "SELECT k.conname, n.nspname, c.relname, k.oid, k.conrelid, k.confrelid,"
+    " pg_catalog.pg_get_constraintdef(k.oid) FROM pg_catalog.pg_constraint k"
+    " JOIN pg_catalog.pg_class c ON c.oid = k.conrelid"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = ANY ($1::pg_catalog.oid[])"
+    " ORDER BY k.oid";
+
+static const char *
+text_at(const PGresult *res, int row, int column, struct bs_arena *arena)
+{
+    return PQgetisnull(res, row, column) ? NULL : bs_arena_str(arena, PQgetvalue(res, row, column));
+}
+
+static uint32_t
+oid_at(const PGresult *res, int row, int column)
+{
+    return (uint32_t)strtoul(PQgetvalue(res, row, column), NULL, 10);
+}
+
+static int64_t
+number_at(const PGresult *res, int row, int column)
+{
+    return strtoll(PQgetvalue(res, row, column), NULL, 10);
+}
+
+static bool
+true_at(const PGresult *res, int row, int column)
+{
+    return PQgetvalue(res, row, column)[0] == 't';
+}
+
+static enum bs_done
+full(struct bs_err *err)
+{
+    return BS_FAIL(err, LIMIT, "the description of the tables does not fit into memory set aside");
+}
+
+static const char *
+oid_list(const uint32_t *first, size_t n, size_t step, struct bs_arena *arena)
+{
+    struct bs_buf text;
+    const char *out;
+
+    bs_buf_init(&text, 2 + n * 11 + 1);
+    bs_put_u8(&text, '{');
+    for (size_t i = 0; i < n; i++) {
+        const char *at = (const char *)first + i * step;
+        bs_put_fmt(&text, "%s%u", i == 0 ? "" : ",", *(const uint32_t *)(const void *)at);
+    }
+    bs_put_u8(&text, '}');
+    out = bs_arena_copy(arena, bs_buf_view(&text));
+    bs_buf_fini(&text);
+    return out;
+}
+
+const char *
+bs_facts_oids(const struct bs_plan *plan, struct bs_arena *arena)
+{
+    return oid_list(plan->n_tables == 0 ? NULL : &plan->tables[0].oid, plan->n_tables,
+                    sizeof(plan->tables[0]), arena);
+}
+
+void
+bs_facts_put_column(struct bs_buf *out, const char *name)
+{
+    bs_put_u8(out, '"');
+    for (; *name != '\0'; name++) {
+        if (*name == '"')
+            bs_put_u8(out, '"');
+        bs_put_u8(out, (uint8_t)*name);
+    }
+    bs_put_u8(out, '"');
+}
+
+void
+bs_facts_put_name(struct bs_buf *out, const char *schema, const char *name)
+{
+    bs_facts_put_column(out, schema);
+    bs_put_u8(out, '.');
+    bs_facts_put_column(out, name);
+}
+
+static struct bs_point_object *
+object_of(struct bs_manifest *m, uint32_t oid)
+{
+    for (size_t i = 0; i < m->n_objects; i++) {
+        if (m->objects[i].oid == oid)
+            return &m->objects[i];
+    }
+    return NULL;
+}
+
+static const char *
+reach_name(enum bs_reach reach)
+{
+    static const char *const names[] = {[BS_REACH_TARGET] = "target",
+                                        [BS_REACH_CASCADE] = "cascade",
+                                        [BS_REACH_DEPENDENT] = "dependent"};
+    return names[reach];
+}
+
+/* One planned table as the catalog has it now. */
+static enum bs_done
+take_table(const PGresult *res,
+           int row,
+           const struct bs_plan_table *t,
+           struct bs_point_object *o,
+           struct bs_arena *arena,
+           struct bs_err *err)
+{
+    char relkind = PQgetvalue(res, row, 3)[0];
+
+    *o = (struct bs_point_object){.schema = text_at(res, row, 1, arena),
+                                  .name = text_at(res, row, 2, arena),
+                                  .oid = t->oid,
+                                  .relkind = relkind,
+                                  .parent_oid = oid_at(res, row, 5),
+                                  .kind = bs_kind_name(t->kind),
+                                  .reach = reach_name(t->reach)};
+    if (o->schema == NULL || o->name == NULL)
+        return full(err);
+    if (strcmp(o->schema, t->schema) != 0 || strcmp(o->name, t->name) != 0 || relkind != t->relkind)
+        return BS_FAIL(err, NO_POINT, "\"%.60s\".\"%.60s\" is not the relation it was when judged",
+                       t->schema, t->name);
+    if (strchr("rpm", relkind) == NULL || PQgetvalue(res, row, 4)[0] == 't')
+        return BS_FAIL(err, NO_POINT, "\"%.60s\".\"%.60s\" is not a relation that can be copied",
+                       t->schema, t->name);
+    o->format = relkind == 'p' ? BS_ROWS_NONE : BS_ROWS_BINARY;
+    return BS_DONE;
+}
+
+/* By OID on both sides: the plan promises order, but nothing breaks without it. */
+static enum bs_done
+take_tables(const PGresult *res,
+            const struct bs_plan *plan,
+            struct bs_arena *arena,
+            struct bs_manifest *m,
+            int64_t *bytes,
+            struct bs_err *err)
+{
+    *bytes = 0;
+    m->objects = bs_arena_array(arena, plan->n_tables, sizeof(*m->objects));
+    m->n_objects = 0;
+    if (m->objects == NULL)
+        return full(err);
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        const struct bs_plan_table *t = &plan->tables[i];
+        int row = 0;
+        if (object_of(m, t->oid) != NULL)
+            continue;
+        while (row < PQntuples(res) && oid_at(res, row, 0) != t->oid)
+            row++;
+        if (row == PQntuples(res))
+            return BS_FAIL(err, NO_POINT, "\"%.60s\".\"%.60s\" is not there any more", t->schema,
+                           t->name);
+        if (take_table(res, row, t, &m->objects[m->n_objects], arena, err) != BS_DONE)
+            return BS_FAILED;
+        m->n_objects++;
+        *bytes += number_at(res, row, 6);
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+take_columns(const PGresult *res, struct bs_arena *arena, struct bs_manifest *m, struct bs_err *err)
+{
+    struct bs_point_column *all = bs_arena_array(arena, (size_t)PQntuples(res) + 1, sizeof(*all));
+
+    if (all == NULL)
+        return full(err);
+    for (int i = 0; i < PQntuples(res); i++) {
+        struct bs_point_object *o = object_of(m, oid_at(res, i, 0));
+        struct bs_point_column *c = &all[i];
+        *c = (struct bs_point_column){
+            .name = text_at(res, i, 1, arena),
+            .type = text_at(res, i, 2, arena),
+            .type_oid = oid_at(res, i, 3),
+            .typmod = (int)number_at(res, i, 4),
+            .collation = text_at(res, i, 5, arena),
+            .attnum = (int)number_at(res, i, 6),
+            .generated = PQgetvalue(res, i, 7)[0],
+            .identity = PQgetvalue(res, i, 8)[0],
+            .not_null = true_at(res, i, 9),
+            .key = (int)number_at(res, i, 10),
+        };
+        if (c->name == NULL || c->type == NULL)
+            return full(err);
+        bs_assert(o != NULL);
+        if (o->n_columns++ == 0)
+            o->columns = c;
+    }
+    return BS_DONE;
+}
+
+enum bs_done
+bs_facts_tables(struct bs_helper *h,
+                const struct bs_plan *plan,
+                struct bs_arena *arena,
+                struct bs_manifest *m,
+                int64_t *bytes,
+                struct bs_err *err)
+{
+    const char *oids[] = {bs_facts_oids(plan, arena)};
+    PGresult *res = NULL;
+    enum bs_done done;
+
+    if (oids[0] == NULL)
+        return full(err);
+    if (bs_helper_query(h, tables_sql, 1, oids, &res, err) != BS_DONE)
+        return BS_FAILED;
+    done = take_tables(res, plan, arena, m, bytes, err);
+    PQclear(res);
+    if (done != BS_DONE || bs_helper_query(h, missing_partition_sql, 1, oids, &res, err) != BS_DONE)
+        return BS_FAILED;
+    if (PQntuples(res) != 0)
+        done = BS_FAIL(err, NO_POINT, "partition \"%.60s\".\"%.60s\" is not in the plan",
+                       PQgetvalue(res, 0, 0), PQgetvalue(res, 0, 1));
+    PQclear(res);
+    if (done != BS_DONE || bs_helper_query(h, columns_sql, 1, oids, &res, err) != BS_DONE)
+        return BS_FAILED;
+    done = take_columns(res, arena, m, err);
+    PQclear(res);
+    if (done != BS_DONE || bs_helper_query(h, text_only_sql, 1, oids, &res, err) != BS_DONE)
+        return BS_FAILED;
+    for (int i = 0; i < PQntuples(res); i++) {
+        struct bs_point_object *o = object_of(m, oid_at(res, i, 0));
+        if (o != NULL && o->format == BS_ROWS_BINARY)
+            o->format = BS_ROWS_TEXT;
+    }
+    PQclear(res);
+    return BS_DONE;
+}
+
+/* The state is in the sequence itself; pg_sequences does not show is_called. */
+static enum bs_done
+read_sequence(struct bs_helper *h, struct bs_point_sequence *s, struct bs_err *err)
+{
+    struct bs_buf sql;
+    PGresult *res = NULL;
+    enum bs_done done;
+
+    bs_buf_init(&sql, 4096);
+    bs_put_str(&sql, "SELECT last_value, is_called FROM ");
+    bs_facts_put_name(&sql, s->schema, s->name);
+    bs_put_u8(&sql, '\0');
+    done = bs_helper_query(h, (const char *)sql.p, 0, NULL, &res, err);
+    bs_buf_fini(&sql);
+    if (done != BS_DONE)
+        return BS_FAILED;
+    if (PQntuples(res) == 1) {
+        s->last_value = number_at(res, 0, 0);
+        s->is_called = true_at(res, 0, 1);
+    } else {
+        done = BS_FAIL(err, NO_POINT, "sequence \"%.60s\" has no state", s->name);
+    }
+    PQclear(res);
+    return done;
+}
+
+static enum bs_done
+take_sequences(struct bs_helper *h,
+               const PGresult *res,
+               struct bs_arena *arena,
+               struct bs_manifest *m,
+               struct bs_err *err)
+{
+    size_t n = (size_t)PQntuples(res);
+
+    m->sequences = bs_arena_array(arena, n + 1, sizeof(*m->sequences));
+    if (m->sequences == NULL)
+        return full(err);
+    for (int i = 0; (size_t)i < n; i++) {
+        struct bs_point_sequence *s = &m->sequences[i];
+        *s = (struct bs_point_sequence){.schema = text_at(res, i, 0, arena),
+                                        .name = text_at(res, i, 1, arena),
+                                        .oid = oid_at(res, i, 2),
+                                        .table_oid = oid_at(res, i, 3),
+                                        .column = text_at(res, i, 4, arena),
+                                        .owned = true_at(res, i, 5)};
+        if (s->schema == NULL || s->name == NULL || s->column == NULL)
+            return full(err);
+        if (read_sequence(h, s, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    m->n_sequences = n;
+    return BS_DONE;
+}
+
+static enum bs_done
+take_closure(const PGresult *res, struct bs_arena *arena, struct bs_manifest *m, struct bs_err *err)
+{
+    size_t n = (size_t)PQntuples(res);
+
+    m->closure = bs_arena_array(arena, n + 1, sizeof(*m->closure));
+    if (m->closure == NULL)
+        return full(err);
+    for (int i = 0; (size_t)i < n; i++) {
+        struct bs_point_dependent *d = &m->closure[i];
+        *d = (struct bs_point_dependent){.class_oid = oid_at(res, i, 0),
+                                         .oid = oid_at(res, i, 1),
+                                         .type = text_at(res, i, 2, arena),
+                                         .schema = text_at(res, i, 3, arena),
+                                         .identity = text_at(res, i, 4, arena),
+                                         .part = true_at(res, i, 5)};
+        if (d->type == NULL || d->identity == NULL)
+            return full(err);
+    }
+    m->n_closure = n;
+    return BS_DONE;
+}
+
+static enum bs_done
+take_incoming(const PGresult *res,
+              struct bs_arena *arena,
+              struct bs_manifest *m,
+              struct bs_err *err)
+{
+    size_t n = (size_t)PQntuples(res);
+
+    m->incoming = bs_arena_array(arena, n + 1, sizeof(*m->incoming));
+    if (m->incoming == NULL)
+        return full(err);
+    for (int i = 0; (size_t)i < n; i++) {
+        struct bs_point_fk *f = &m->incoming[i];
+        *f = (struct bs_point_fk){.name = text_at(res, i, 0, arena),
+                                  .schema = text_at(res, i, 1, arena),
+                                  .table = text_at(res, i, 2, arena),
+                                  .oid = oid_at(res, i, 3),
+                                  .table_oid = oid_at(res, i, 4),
+                                  .ref_oid = oid_at(res, i, 5),
+                                  .definition = text_at(res, i, 6, arena)};
+        if (f->name == NULL || f->schema == NULL || f->table == NULL || f->definition == NULL)
+            return full(err);
+    }
+    m->n_incoming = n;
+    return BS_DONE;
+}
+
+enum bs_done
+bs_facts_around(struct bs_helper *h,
+                struct bs_arena *arena,
+                struct bs_manifest *m,
+                struct bs_err *err)
+{
+    const char *oids[] = {oid_list(m->n_objects == 0 ? NULL : &m->objects[0].oid, m->n_objects,
+                                   sizeof(m->objects[0]), arena)};
+    PGresult *res = NULL;
+    enum bs_done done;
+
+    if (oids[0] == NULL)
+        return full(err);
+    if (bs_helper_query(h, sequences_sql, 1, oids, &res, err) != BS_DONE)
+        return BS_FAILED;
+    done = take_sequences(h, res, arena, m, err);
+    PQclear(res);
+    if (done != BS_DONE || bs_helper_query(h, closure_sql, 1, oids, &res, err) != BS_DONE)
+        return BS_FAILED;
+    done = take_closure(res, arena, m, err);
+    PQclear(res);
+    if (done != BS_DONE || bs_helper_query(h, incoming_sql, 1, oids, &res, err) != BS_DONE)
+        return BS_FAILED;
+    done = take_incoming(res, arena, m, err);
+    PQclear(res);
+    return done;
+}

@@ -1,0 +1,76 @@
+/*
+ * helper.h - the helper role's session: libpq without a call that cannot be ended from outside.
+ *
+ * Every session runs read only, with row security off (a policy is an error, never fewer rows),
+ * an empty search path, pinned output settings and server-side timeouts, so that a gateway that
+ * stalls leaves nothing behind.
+ *
+ * Layer  recovery. Blocks.
+ * Spec   libpq-async.html, libpq-connect.html; PROTECT.md rule 2.
+ * Owns   a connection. PGresults belong to the caller.
+ */
+#ifndef BS_RECOVERY_HELPER_H
+#define BS_RECOVERY_HELPER_H
+
+#include <libpq-fe.h>
+
+#include "base/bytes.h"
+#include "recovery/manifest.h"
+#include "recovery/watch.h"
+
+struct bs_helper {
+    PGconn *conn;
+    const struct bs_watch *watch;
+    enum bs_code code; /* what a failure of the server or the connection is called */
+    char sqlstate[6];  /* of the server's last error; "" where it gave none */
+};
+
+/*
+ * Connects and pins the session.
+ *
+ * conninfo  secret; never quoted in messages
+ * watch     outlives the helper
+ * code      NO_POINT, UNAVAILABLE, ...
+ * err       `code`, CANCELLED
+ */
+BS_MUST_CHECK enum bs_done bs_helper_open(struct bs_helper *h,
+                                          const char *conninfo,
+                                          const struct bs_watch *watch,
+                                          enum bs_code code,
+                                          struct bs_err *err);
+void bs_helper_close(struct bs_helper *h); /* accepts a zeroed one */
+
+/*
+ * One statement with text parameters.
+ *
+ * params  n texts, NULL for null
+ * out     the rows; NULL on failure, and for statements without rows where out itself is NULL
+ */
+BS_MUST_CHECK enum bs_done bs_helper_query(struct bs_helper *h,
+                                           const char *sql,
+                                           int n,
+                                           const char *const *params,
+                                           PGresult **out,
+                                           struct bs_err *err);
+
+typedef enum bs_done (*bs_helper_sink)(void *ctx, struct bs_bytes data, struct bs_err *err);
+/*
+ * COPY ... TO STDOUT. On failure the connection is of no more use.
+ *
+ * sink   gets each CopyData
+ * rows   out: the command tag's number of rows
+ */
+BS_MUST_CHECK enum bs_done bs_helper_copy(struct bs_helper *h,
+                                          const char *sql,
+                                          bs_helper_sink sink,
+                                          void *ctx,
+                                          int64_t *rows,
+                                          struct bs_err *err);
+
+/* System identifier, timeline, database, version, encodings; texts live in `arena`. */
+BS_MUST_CHECK enum bs_done bs_helper_source(struct bs_helper *h,
+                                            struct bs_arena *arena,
+                                            struct bs_point_source *out,
+                                            struct bs_err *err);
+
+#endif

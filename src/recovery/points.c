@@ -1,0 +1,423 @@
+/*
+ * points.c - a store's keys say all that a list needs; what the database says decides the rest.
+ */
+#include "recovery/points.h"
+
+#include <ctype.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "recovery/helper.h"
+
+enum { EVENT_MAX = 1 << 20, ID_SHORTEST = 4, CLOSE_BUDGET_MS = 60000 };
+
+struct listing {
+    struct bs_arena *arena;
+    struct bs_points *out;
+    size_t cap;
+};
+
+/* The length of "v1/.../rp/YYYY/MM/DD/RP-.../" at the start of a key; 0 where it has none. */
+static size_t
+dir_length(const char *key)
+{
+    const char *rp = strstr(key, "/rp/");
+    const char *id = rp == NULL ? NULL : strstr(rp, "/RP-");
+    size_t n = BS_POINT_ID_TEXT - 1;
+
+    if (id == NULL || strlen(id) < n + 2 || id[1 + n] != '/' || strcspn(id + 1, "/") != n)
+        return 0;
+    return (size_t)(id - key) + 1 + n + 1;
+}
+
+static struct bs_point_ref *
+point_add(struct listing *l, const char *key, size_t n)
+{
+    struct bs_points *p = l->out;
+    struct bs_point_ref *ref;
+
+    if (p->n == l->cap) {
+        size_t cap = l->cap == 0 ? 64 : l->cap * 2;
+        struct bs_point_ref *more = bs_arena_array(l->arena, cap, sizeof(*more));
+        if (more == NULL)
+            return NULL;
+        if (p->n != 0)
+            memcpy(more, p->list, p->n * sizeof(*more));
+        p->list = more;
+        l->cap = cap;
+    }
+    ref = &p->list[p->n];
+    *ref = (struct bs_point_ref){.outcome = BS_EVENT_NONE, .proof = BS_EVENT_NONE};
+    memcpy(ref->id, key + n - BS_POINT_ID_TEXT, BS_POINT_ID_TEXT - 1);
+    ref->dir = bs_arena_copy(l->arena, (struct bs_bytes){(const uint8_t *)key, n});
+    if (ref->dir == NULL)
+        return NULL;
+    p->n++;
+    return ref;
+}
+
+/* events/<ULID>-<state>.json; events come in the order of their ULIDs. */
+static enum bs_done
+event_seen(struct listing *l, struct bs_point_ref *ref, const char *key, const char *name)
+{
+    char word[24];
+    size_t n = strlen(name), at = BS_ULID_TEXT; /* the ULID and its dash */
+    enum bs_event_state state;
+
+    if (n < at + 6 || n - at - 5 >= sizeof(word) || strcmp(name + n - 5, ".json") != 0)
+        return BS_DONE;
+    memcpy(word, name + at, n - at - 5);
+    word[n - at - 5] = '\0';
+    state = bs_event_find(word);
+    ref->n_events++;
+    if (state == BS_EVENT_VERIFIED || state == BS_EVENT_DAMAGED) {
+        ref->proof = state;
+    } else if (state == BS_EVENT_RESTORED) {
+        ref->restored = true;
+    } else if (state != BS_EVENT_EXPIRED && state != BS_EVENT_NONE) {
+        ref->outcome = state;
+    }
+    if (state == BS_EVENT_ARMED) {
+        ref->armed_key = bs_arena_str(l->arena, key);
+        if (ref->armed_key == NULL)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+visit(void *ctx, const char *key, int64_t size, struct bs_err *err)
+{
+    struct listing *l = ctx;
+    size_t n = dir_length(key);
+    struct bs_point_ref *ref = l->out->n == 0 ? NULL : &l->out->list[l->out->n - 1];
+
+    (void)size;
+    if (n == 0)
+        return BS_DONE;
+    if (ref == NULL || strncmp(ref->dir, key, n) != 0)
+        ref = point_add(l, key, n);
+    if (ref == NULL)
+        return BS_FAIL(err, LIMIT, "there are more points than memory set aside for them");
+    if (strcmp(key + n, "manifest.json") == 0)
+        ref->complete = true;
+    if (strncmp(key + n, "events/", 7) == 0 && event_seen(l, ref, key, key + n + 7) != BS_DONE)
+        return BS_FAIL(err, LIMIT, "there are more points than memory set aside for them");
+    return BS_DONE;
+}
+
+static int
+newest_first(const void *a, const void *b)
+{
+    const struct bs_point_ref *x = a, *y = b;
+
+    return strcmp(y->id, x->id);
+}
+
+enum bs_done
+bs_points_list(struct bs_store *store,
+               const char *base,
+               struct bs_arena *arena,
+               struct bs_points *out,
+               struct bs_err *err)
+{
+    struct listing l = {arena, out, 0};
+
+    *out = (struct bs_points){0};
+    if (bs_store_list(store, base, visit, &l, err) != BS_DONE)
+        return BS_FAILED;
+    if (out->n != 0)
+        qsort(out->list, out->n, sizeof(*out->list), newest_first);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_points_find(struct bs_store *store,
+               const char *id,
+               struct bs_arena *arena,
+               struct bs_point_ref *out,
+               struct bs_err *err)
+{
+    struct bs_points all;
+    char want[BS_POINT_ID_TEXT] = "RP-";
+    size_t n = 3, found = 0;
+
+    if (strncasecmp(id, "RP-", 3) == 0)
+        id += 3;
+    if (strlen(id) < ID_SHORTEST || strlen(id) > BS_POINT_ID_TEXT - 4)
+        return BS_FAIL(err, USAGE, "a point is named by %d to 26 characters of its id",
+                       ID_SHORTEST);
+    for (; *id != '\0'; id++)
+        want[n++] = (char)toupper((unsigned char)*id);
+    if (bs_points_list(store, "", arena, &all, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < all.n; i++) {
+        if (strncmp(all.list[i].id, want, n) != 0)
+            continue;
+        *out = all.list[i];
+        found++;
+    }
+    if (found == 0)
+        return BS_FAIL(err, NOT_FOUND, "there is no point \"%s\"", want);
+    if (found > 1)
+        return BS_FAIL(err, CONFLICT, "\"%s\" could be any of %zu points", want, found);
+    return BS_DONE;
+}
+
+/* A key in a point's folder; false where it is too long to be one. */
+static bool
+key_in(const char *dir, const char *name, char out[BS_KEY_MAX + 1])
+{
+    int n = snprintf(out, BS_KEY_MAX + 1, "%s%s", dir, name);
+
+    return n > 0 && n <= BS_KEY_MAX;
+}
+
+enum bs_done
+bs_points_load(struct bs_store *store,
+               const struct bs_point_ref *point,
+               struct bs_arena *arena,
+               struct bs_manifest *out,
+               struct bs_err *err)
+{
+    char key[BS_KEY_MAX + 1];
+    struct bs_buf text;
+    enum bs_done done = BS_FAILED;
+
+    bs_buf_init(&text, BS_MANIFEST_MAX);
+    if (!key_in(point->dir, "manifest.json", key))
+        (void)BS_FAIL(err, DATA, "that is not the folder of a point");
+    else if (bs_store_get(store, key, &text, err) == BS_DONE)
+        done = bs_manifest_parse(bs_buf_view(&text), arena, out, err);
+    bs_buf_fini(&text);
+    /* A manifest that was moved here from another point proves nothing about this one. */
+    if (done == BS_DONE && strcmp(out->id, point->id) != 0)
+        done = BS_FAIL(err, DAMAGED, "the manifest of %s is another point's", point->id);
+    return done;
+}
+
+enum bs_done
+bs_points_event(struct bs_store *store,
+                const char *dir,
+                const struct bs_point_event *event,
+                struct bs_err *err)
+{
+    char key[BS_KEY_MAX + 1], name[64], ulid[BS_ULID_TEXT], id[BS_POINT_ID_TEXT];
+    struct bs_buf text;
+    enum bs_done done = BS_FAILED;
+
+    if (dir_length(dir) != strlen(dir) || event->state == BS_EVENT_NONE)
+        return BS_FAIL(err, DATA, "that is not the folder of a point, or not an event");
+    memcpy(id, dir + strlen(dir) - BS_POINT_ID_TEXT, BS_POINT_ID_TEXT - 1);
+    id[BS_POINT_ID_TEXT - 1] = '\0';
+    bs_ulid_new(ulid);
+    (void)snprintf(name, sizeof(name), "events/%s-%s.json", ulid, bs_event_name(event->state));
+    bs_buf_init(&text, EVENT_MAX);
+    if (!key_in(dir, name, key))
+        (void)BS_FAIL(err, DATA, "the folder of a point is too long");
+    else if (bs_event_print(event, id, &text, err) == BS_DONE)
+        done = bs_store_put(store, key, bs_buf_view(&text), err);
+    bs_buf_fini(&text);
+    return done;
+}
+
+struct closing {
+    struct bs_store *store;
+    struct bs_helper helper;
+    int64_t until_us; /* how long transactions in progress are waited for */
+    struct bs_points_closed *out;
+};
+
+/* pg_xact_status of an xid. */
+static enum bs_done
+ask_status(struct closing *c, uint64_t xid, enum bs_event_state *out, struct bs_err *err)
+{
+    char text[24];
+    const char *params[] = {text};
+    PGresult *res = NULL;
+    const char *said;
+    struct bs_err why = {0};
+
+    *out = BS_EVENT_UNKNOWN;
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)xid);
+    if (bs_helper_query(&c->helper, "SELECT pg_catalog.pg_xact_status($1::pg_catalog.xid8)", 1,
+                        params, &res, &why) != BS_DONE) {
+        /* An xid from a future that this server lost (a failover) is refused: unknown. */
+        if (strcmp(c->helper.sqlstate, "22023") == 0)
+            return BS_DONE;
+        return bs_err_set(err, why.code, "%s", why.message);
+    }
+    said = PQgetvalue(res, 0, 0);
+    if (strcmp(said, "committed") == 0)
+        *out = BS_EVENT_COMMITTED;
+    else if (strcmp(said, "aborted") == 0)
+        *out = BS_EVENT_ROLLED_BACK;
+    else if (strcmp(said, "in progress") == 0)
+        *out = BS_EVENT_ARMED;
+    PQclear(res);
+    return BS_DONE;
+}
+
+/* Asks until the transaction has ended or the patience has. */
+static enum bs_done
+await_status(struct closing *c, uint64_t xid, enum bs_event_state *out, struct bs_err *err)
+{
+    for (;;) {
+        if (ask_status(c, xid, out, err) != BS_DONE)
+            return BS_FAILED;
+        if (*out != BS_EVENT_ARMED || bs_mono_us() >= c->until_us)
+            return BS_DONE;
+        (void)poll(NULL, 0, 20);
+    }
+}
+
+/* Is the backend that was to run the statement still there? Its start time tells it from a later
+ * one with the same pid. */
+static enum bs_done
+actor_lives(struct closing *c, const struct bs_point_actor *a, bool *lives, struct bs_err *err)
+{
+    char pid[16];
+    const char *params[] = {pid, a->backend_start};
+    PGresult *res = NULL;
+
+    (void)snprintf(pid, sizeof(pid), "%d", a->backend_pid);
+    if (bs_helper_query(&c->helper,
+                        "SELECT 1 FROM pg_catalog.pg_stat_get_activity($1::pg_catalog.int4) a"
+                        " WHERE a.backend_start::pg_catalog.text = COALESCE($2,"
+                        " a.backend_start::pg_catalog.text) OR a.backend_start IS NULL",
+                        2, params, &res, err) != BS_DONE)
+        return BS_FAILED;
+    *lives = PQntuples(res) != 0;
+    PQclear(res);
+    return BS_DONE;
+}
+
+static enum bs_done
+note(struct closing *c, const struct bs_point_ref *p, enum bs_event_state state, struct bs_err *err)
+{
+    struct bs_point_event event = {.state = state, .by = "start"};
+
+    if (bs_points_event(c->store, p->dir, &event, err) != BS_DONE)
+        return BS_FAILED;
+    c->out->committed += state == BS_EVENT_COMMITTED;
+    c->out->rolled_back += state == BS_EVENT_ROLLED_BACK;
+    c->out->not_used += state == BS_EVENT_NOT_USED;
+    c->out->unknown += state == BS_EVENT_UNKNOWN;
+    return BS_DONE;
+}
+
+static enum bs_done
+close_armed(struct closing *c, const struct bs_point_ref *p, struct bs_err *err)
+{
+    struct bs_arena arena;
+    struct bs_buf text;
+    struct bs_point_event event = {0};
+    struct bs_err why = {0};
+    enum bs_event_state state = BS_EVENT_UNKNOWN;
+    enum bs_done done = BS_DONE;
+    bool read;
+
+    bs_arena_init(&arena, "event", EVENT_MAX * 2);
+    bs_buf_init(&text, EVENT_MAX);
+    read = bs_store_get(c->store, p->armed_key, &text, &why) == BS_DONE &&
+           bs_event_parse(bs_buf_view(&text), &arena, &event, &why) == BS_DONE;
+    if (!read && why.code == BS_E_IO)
+        done = bs_err_set(err, why.code, "%s", why.message);
+    else if (!read)
+        c->out->damaged++;
+    else if (event.xid != 0)
+        done = await_status(c, event.xid, &state, err);
+    if (done == BS_DONE && read && state == BS_EVENT_ARMED)
+        c->out->open++;
+    else if (done == BS_DONE && read)
+        done = note(c, p, state, err);
+    bs_buf_fini(&text);
+    bs_arena_fini(&arena);
+    return done;
+}
+
+/* Complete, but its COMMIT was never let go: once the actor's backend is gone, it never will. */
+static enum bs_done
+close_unarmed(struct closing *c, const struct bs_point_ref *p, struct bs_err *err)
+{
+    struct bs_arena arena;
+    struct bs_manifest m;
+    struct bs_err why = {0};
+    bool lives = true;
+    enum bs_done done = BS_DONE;
+
+    bs_arena_init(&arena, "manifest", (size_t)BS_MANIFEST_MAX * 4);
+    if (bs_points_load(c->store, p, &arena, &m, &why) != BS_DONE) {
+        if (why.code == BS_E_IO)
+            done = bs_err_set(err, why.code, "%s", why.message);
+        else
+            c->out->damaged++;
+    } else {
+        done = actor_lives(c, &m.actor, &lives, err);
+        if (done == BS_DONE && lives)
+            c->out->open++;
+        else if (done == BS_DONE)
+            done = note(c, p, BS_EVENT_NOT_USED, err);
+    }
+    bs_arena_fini(&arena);
+    return done;
+}
+
+static enum bs_done
+close_all(struct closing *c, struct bs_arena *arena, struct bs_err *err)
+{
+    struct bs_point_source source;
+    struct bs_points points;
+    struct bs_buf base;
+    enum bs_done done;
+
+    if (bs_helper_source(&c->helper, arena, &source, err) != BS_DONE)
+        return BS_FAILED;
+    bs_buf_init(&base, BS_KEY_MAX + 1);
+    /* Without the name at the end: a database may have been renamed. */
+    bs_put_str(&base, "v1/");
+    bs_key_segment(&base, source.system_identifier);
+    bs_put_fmt(&base, "/%u-", source.database_oid);
+    bs_put_u8(&base, '\0');
+    done = bs_points_list(c->store, (const char *)base.p, arena, &points, err);
+    bs_buf_fini(&base);
+    for (size_t i = 0; done == BS_DONE && i < points.n; i++) {
+        const struct bs_point_ref *p = &points.list[i];
+        if (p->outcome == BS_EVENT_ARMED)
+            done = close_armed(c, p, err);
+        else if (p->outcome == BS_EVENT_NONE && p->complete)
+            done = close_unarmed(c, p, err);
+    }
+    return done;
+}
+
+enum bs_done
+bs_points_open_close(struct bs_store *store,
+                     const char *helper,
+                     int wait_ms,
+                     struct bs_points_closed *out,
+                     struct bs_err *err)
+{
+    struct closing c = {.store = store, .out = out};
+    struct bs_watch watch;
+    struct bs_arena arena;
+    enum bs_done done;
+
+    *out = (struct bs_points_closed){0};
+    c.until_us = bs_mono_us() + (int64_t)wait_ms * 1000;
+    if (bs_watch_init(&watch, c.until_us + (int64_t)CLOSE_BUDGET_MS * 1000, err) != BS_DONE)
+        return BS_FAILED;
+    watch.late = BS_E_UNAVAILABLE;
+    bs_arena_init(&arena, "points", (size_t)BS_MANIFEST_MAX * 4);
+    done = bs_helper_open(&c.helper, helper, &watch, BS_E_UNAVAILABLE, err);
+    if (done == BS_DONE)
+        done = close_all(&c, &arena, err);
+    bs_helper_close(&c.helper);
+    bs_arena_fini(&arena);
+    bs_watch_fini(&watch);
+    return done;
+}

@@ -1,0 +1,48 @@
+/*
+ * spool.h - the local folder of one capture: files on their way to the store, gone afterwards.
+ *
+ * Layer  recovery. Blocks.
+ * Owns   a folder <pid>-<point id> in the configured spool, from open to close.
+ */
+#ifndef BS_RECOVERY_SPOOL_H
+#define BS_RECOVERY_SPOOL_H
+
+#include <limits.h>
+
+#include "recovery/manifest.h"
+#include "recovery/watch.h"
+#include "storage/storage.h"
+
+struct bs_spool {
+    char dir[PATH_MAX];  /* "": not open */
+    const char *pg_dump; /* that wrote the file "schema"; borrowed */
+};
+
+BS_MUST_CHECK enum bs_done
+bs_spool_open(struct bs_spool *s, const char *folder, const char *point, struct bs_err *err);
+void bs_spool_close(struct bs_spool *s); /* removes all; accepts a zeroed one */
+
+/* Path of a file in it. LIMIT where it is too long. */
+BS_MUST_CHECK enum bs_done
+bs_spool_name(const struct bs_spool *s, const char *name, char out[PATH_MAX], struct bs_err *err);
+/* The same for the rows of object i. */
+BS_MUST_CHECK enum bs_done
+bs_spool_path(const struct bs_spool *s, size_t i, char out[PATH_MAX], struct bs_err *err);
+
+/* Key of the rows of object i: "<dir>t/0001-public.users.copybin.zst". NULL: the arena is full. */
+const char *
+bs_spool_key(struct bs_arena *arena, const char *dir, size_t i, const struct bs_point_object *o);
+
+/*
+ * Stores the file "schema", once per distinct text, reads back what the store has and fills
+ * m->schema. Whatever is in the store must give the same plain text; where an older object does
+ * not, this one is stored beside it. NO_POINT, CANCELLED, LIMIT, IO.
+ */
+BS_MUST_CHECK enum bs_done bs_spool_schema(const struct bs_spool *s,
+                                           struct bs_store *store,
+                                           struct bs_manifest *m,
+                                           struct bs_arena *arena,
+                                           const struct bs_watch *watch,
+                                           struct bs_err *err);
+
+#endif

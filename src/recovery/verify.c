@@ -1,0 +1,220 @@
+/*
+ * verify.c - what is read is compared only at its end: the digest is over stored bytes, so a
+ * change anywhere, also one that zstd and the walk would let pass, is found there at the latest.
+ */
+#include "recovery/verify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+
+struct reading {
+    const struct bs_watch *watch;
+    struct bs_unseal *unseal; /* NULL: a definition, which goes to fd */
+    int fd;                   /* -1: only digest */
+    EVP_MD_CTX *sha;          /* of a part or definition; NULL: the whole's own is enough */
+    int64_t stored;
+};
+
+static enum bs_done
+take(void *ctx, struct bs_bytes piece, struct bs_err *err)
+{
+    struct reading *r = ctx;
+
+    if (bs_watch_check(r->watch, err) != BS_DONE)
+        return BS_FAILED;
+    bs_watch_count(r->watch, (int64_t)piece.n);
+    r->stored += (int64_t)piece.n;
+    if (r->sha != NULL)
+        bs_assert(EVP_DigestUpdate(r->sha, piece.p, piece.n) == 1);
+    if (r->unseal != NULL)
+        return bs_unseal_put(r->unseal, piece, err);
+    return r->fd < 0 ? BS_DONE : bs_fd_write(r->fd, piece, "copy of a definition", err);
+}
+
+/* Reads one stored object; a missing one is damage, and damage gets its key. */
+static enum bs_done
+read_key(struct bs_store *store, const char *key, struct reading *r, struct bs_err *err)
+{
+    struct bs_err why = {0};
+
+    if (bs_store_read(store, key, take, r, &why) == BS_DONE)
+        return BS_DONE;
+    if (why.code == BS_E_NOT_FOUND)
+        return BS_FAIL(err, DAMAGED, "\"%.200s\" is missing", key);
+    if (why.code == BS_E_DAMAGED)
+        return BS_FAIL(err, DAMAGED, "\"%.200s\": %.250s", key, why.message);
+    (void)bs_err_set(err, why.code, "%s", why.message);
+    return BS_FAILED;
+}
+
+static enum bs_done
+differs(const char *key, const char *what, struct bs_err *err)
+{
+    return BS_FAIL(err, DAMAGED, "\"%.200s\": its %s is not what the manifest says", key, what);
+}
+
+static void
+digest_text(EVP_MD_CTX *sha, char out[BS_SHA256_TEXT])
+{
+    uint8_t digest[EVP_MAX_MD_SIZE] = {0};
+
+    bs_assert(EVP_DigestFinal_ex(sha, digest, NULL) == 1);
+    bs_assert(EVP_DigestInit_ex(sha, EVP_sha256(), NULL) == 1);
+    bs_hex(digest, 32, out);
+}
+
+static EVP_MD_CTX *
+digest_new(void)
+{
+    EVP_MD_CTX *sha = EVP_MD_CTX_new();
+
+    bs_assert(sha != NULL && EVP_DigestInit_ex(sha, EVP_sha256(), NULL) == 1);
+    return sha;
+}
+
+static enum bs_done
+read_parts(struct bs_store *store,
+           const struct bs_point_object *o,
+           struct reading *r,
+           struct bs_err *err)
+{
+    for (size_t i = 0; i < o->n_parts; i++) {
+        const struct bs_point_part *p = &o->parts[i];
+        char sha[BS_SHA256_TEXT];
+        r->stored = 0;
+        if (read_key(store, p->key, r, err) != BS_DONE)
+            return BS_FAILED;
+        if (r->stored != p->stored_bytes)
+            return differs(p->key, "size", err);
+        digest_text(r->sha, sha);
+        if (strcmp(sha, p->sha256) != 0)
+            return differs(p->key, "SHA-256", err);
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+compare(const struct bs_point_object *o, const struct bs_sealed *is, struct bs_err *err)
+{
+    if (is->stored_bytes != o->stored_bytes || is->raw_bytes != o->raw_bytes)
+        return differs(o->key, "size", err);
+    if (strcmp(is->sha256, o->sha256) != 0)
+        return differs(o->key, "SHA-256", err);
+    if (is->rows != o->row_count)
+        return differs(o->key, "number of rows", err);
+    if (strcmp(is->row_hash, o->row_hash) != 0)
+        return differs(o->key, "row hash", err);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_object_read(struct bs_store *store,
+               const struct bs_point_object *object,
+               bs_unseal_sink sink,
+               void *ctx,
+               const struct bs_watch *watch,
+               struct bs_err *err)
+{
+    struct reading r = {.watch = watch, .fd = -1};
+    struct bs_sealed is;
+    struct bs_err why = {0};
+    enum bs_done done;
+
+    if (object->format == BS_ROWS_NONE)
+        return BS_DONE;
+    r.sha = digest_new();
+    r.unseal = bs_unseal_new(object->format, object->n_columns, object->raw_bytes, sink, ctx);
+    done = read_parts(store, object, &r, err);
+    if (done == BS_DONE && bs_unseal_finish(r.unseal, &is, &why) != BS_DONE)
+        done = BS_FAIL(err, DAMAGED, "\"%.200s\": %.250s", object->key, why.message);
+    if (done == BS_DONE)
+        done = compare(object, &is, err);
+    bs_unseal_free(&r.unseal);
+    EVP_MD_CTX_free(r.sha);
+    return done;
+}
+
+/* The definition to `fd`, or nowhere. */
+static enum bs_done
+read_schema(struct bs_store *store,
+            const struct bs_point_schema *schema,
+            int fd,
+            const struct bs_watch *watch,
+            struct bs_err *err)
+{
+    struct reading r = {.watch = watch, .fd = fd, .sha = digest_new()};
+    enum bs_done done = read_key(store, schema->key, &r, err);
+    char sha[BS_SHA256_TEXT];
+
+    digest_text(r.sha, sha);
+    EVP_MD_CTX_free(r.sha);
+    if (done != BS_DONE)
+        return BS_FAILED;
+    if (r.stored != schema->stored_bytes)
+        return differs(schema->key, "size", err);
+    if (strcmp(sha, schema->sha256) != 0)
+        return differs(schema->key, "SHA-256", err);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_schema_read(struct bs_store *store,
+               const struct bs_point_schema *schema,
+               const char *path,
+               struct bs_err *err)
+{
+    enum bs_done done;
+    int fd;
+
+    if (schema->key == NULL)
+        return BS_FAIL(err, NOT_FOUND, "the point has no definition");
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return BS_FAIL(err, CONFLICT, "\"%.300s\" exists already", path);
+    if (fd < 0)
+        return BS_FAIL(err, IO, "cannot create \"%.300s\": %s", path, strerror(errno));
+    done = read_schema(store, schema, fd, NULL, err);
+    if (close(fd) != 0 && done == BS_DONE)
+        done = BS_FAIL(err, IO, "cannot close \"%.300s\": %s", path, strerror(errno));
+    if (done != BS_DONE)
+        (void)unlink(path);
+    return done;
+}
+
+enum bs_done
+bs_point_verify(struct bs_store *store,
+                const struct bs_manifest *m,
+                const struct bs_watch *watch,
+                struct bs_verify_report *out,
+                struct bs_err *err)
+{
+    *out = (struct bs_verify_report){0};
+    for (size_t i = 0; i < m->n_objects; i++) {
+        const struct bs_point_object *o = &m->objects[i];
+        if (bs_object_read(store, o, NULL, NULL, watch, err) != BS_DONE) {
+            if (err->code == BS_E_DAMAGED)
+                (void)snprintf(out->damaged, sizeof(out->damaged), "%s", o->key);
+            return BS_FAILED;
+        }
+        out->objects += o->format != BS_ROWS_NONE;
+        out->rows += o->row_count;
+        out->stored_bytes += o->stored_bytes;
+    }
+    if (m->schema.key == NULL)
+        return BS_DONE;
+    if (read_schema(store, &m->schema, -1, watch, err) != BS_DONE) {
+        if (err->code == BS_E_DAMAGED)
+            (void)snprintf(out->damaged, sizeof(out->damaged), "%s", m->schema.key);
+        return BS_FAILED;
+    }
+    out->objects++;
+    out->stored_bytes += m->schema.stored_bytes;
+    return BS_DONE;
+}

@@ -1,0 +1,259 @@
+/*
+ * walk.c - one state for each thing the stream can be in the middle of. Values are counted
+ * through and hashed, never gathered, so a field of a gigabyte costs nothing.
+ */
+#include "recovery/walk.h"
+
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum phase {
+    BAD = 0, /* zeroed, or refused: takes nothing any more */
+    HEADER,  /* signature, flags, length of the extension: 19 bytes */
+    EXTENSION,
+    COUNT,  /* of fields, or the trailer: 2 bytes */
+    LENGTH, /* of a field: 4 bytes */
+    VALUE,
+    END,       /* trailer seen */
+    LINE,      /* TEXT: within a line */
+    LINE_OPEN, /* TEXT: at the start of a line */
+};
+
+enum { SIGNATURE = 11, COPY_HEADER = 19 };
+
+static const uint8_t signature[SIGNATURE] = "PGCOPY\n\377\r\n";
+
+void
+bs_walk_init(struct bs_walk *w, enum bs_rows_format format, size_t n_fields)
+{
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+
+    bs_assert(digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1);
+    *w = (struct bs_walk){.format = format, .n_fields = n_fields, .digest = digest};
+    if (format == BS_ROWS_BINARY)
+        w->phase = HEADER;
+    else if (format == BS_ROWS_TEXT)
+        w->phase = LINE_OPEN;
+}
+
+void
+bs_walk_fini(struct bs_walk *w)
+{
+    EVP_MD_CTX_free(w->digest);
+    *w = (struct bs_walk){0};
+}
+
+static void
+digest_add(struct bs_walk *w, const uint8_t *p, size_t n)
+{
+    bs_assert(EVP_DigestUpdate(w->digest, p, n) == 1);
+}
+
+static uint64_t
+u64_at(const uint8_t *p)
+{
+    uint64_t v = 0;
+
+    for (int i = 0; i < 8; i++)
+        v = v << 8 | p[i];
+    return v;
+}
+
+/* The row is whole: add its hash to the sum and start the next. */
+static void
+row_end(struct bs_walk *w)
+{
+    uint8_t hash[EVP_MAX_MD_SIZE] = {0};
+    uint64_t low;
+
+    bs_assert(EVP_DigestFinal_ex(w->digest, hash, NULL) == 1);
+    bs_assert(EVP_DigestInit_ex(w->digest, NULL, NULL) == 1);
+    low = w->sum_low + u64_at(hash + 8);
+    w->sum_high += u64_at(hash) + (low < w->sum_low ? 1 : 0);
+    w->sum_low = low;
+    w->rows++;
+}
+
+/* Gathers `want` bytes in w->part; false where more input is needed. */
+static bool
+gather(struct bs_walk *w, struct bs_bytes *in, size_t want)
+{
+    size_t n = want - w->have;
+
+    if (n > in->n)
+        n = in->n;
+    memcpy(w->part + w->have, in->p, n);
+    w->have += n;
+    in->p += n;
+    in->n -= n;
+    if (w->have < want)
+        return false;
+    w->have = 0;
+    return true;
+}
+
+static uint32_t
+u32_at(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static enum bs_done
+refuse(struct bs_walk *w, struct bs_err *err, const char *why)
+{
+    w->phase = BAD;
+    return BS_FAIL(err, DATA, "not a COPY stream: %s, after %lld rows", why, (long long)w->rows);
+}
+
+static enum bs_done
+on_header(struct bs_walk *w, struct bs_err *err)
+{
+    if (memcmp(w->part, signature, SIGNATURE) != 0)
+        return refuse(w, err, "wrong signature");
+    /* A flag could change the meaning of all that follows; no server sets one since 12. */
+    if (u32_at(w->part + 11) != 0)
+        return refuse(w, err, "unknown flags");
+    w->skip = u32_at(w->part + 15);
+    w->phase = w->skip == 0 ? COUNT : EXTENSION;
+    return BS_DONE;
+}
+
+static void
+field_end(struct bs_walk *w)
+{
+    w->fields--;
+    w->phase = w->fields == 0 ? COUNT : LENGTH;
+    if (w->fields == 0)
+        row_end(w);
+}
+
+static enum bs_done
+on_count(struct bs_walk *w, struct bs_err *err)
+{
+    uint32_t count = (uint32_t)w->part[0] << 8 | w->part[1];
+
+    if (count == 0xffff) {
+        w->phase = END;
+        return BS_DONE;
+    }
+    if (count != w->n_fields)
+        return refuse(w, err, "a row has another number of fields");
+    digest_add(w, w->part, 2);
+    w->fields = count;
+    if (count == 0) {
+        row_end(w);
+        return BS_DONE;
+    }
+    w->phase = LENGTH;
+    return BS_DONE;
+}
+
+static enum bs_done
+on_length(struct bs_walk *w, struct bs_err *err)
+{
+    uint32_t length = u32_at(w->part);
+
+    if (length != 0xffffffff && length > 0x7fffffff)
+        return refuse(w, err, "a field has a negative length");
+    digest_add(w, w->part, 4);
+    w->skip = length == 0xffffffff ? 0 : length;
+    if (w->skip == 0)
+        field_end(w);
+    else
+        w->phase = VALUE;
+    return BS_DONE;
+}
+
+/* Passes over bytes of a value or of the header's extension. */
+static void
+pass(struct bs_walk *w, struct bs_bytes *in)
+{
+    size_t n = in->n < w->skip ? in->n : w->skip;
+
+    if (w->phase == VALUE)
+        digest_add(w, in->p, n);
+    in->p += n;
+    in->n -= n;
+    w->skip -= (uint32_t)n;
+    if (w->skip != 0)
+        return;
+    if (w->phase == EXTENSION)
+        w->phase = COUNT;
+    else
+        field_end(w);
+}
+
+static void
+line(struct bs_walk *w, struct bs_bytes *in)
+{
+    const uint8_t *end = memchr(in->p, '\n', in->n);
+    size_t n = end == NULL ? in->n : (size_t)(end - in->p);
+
+    digest_add(w, in->p, n);
+    w->phase = LINE;
+    if (end != NULL) {
+        row_end(w);
+        w->phase = LINE_OPEN;
+        n++;
+    }
+    in->p += n;
+    in->n -= n;
+}
+
+static enum bs_done
+step(struct bs_walk *w, struct bs_bytes *in, struct bs_err *err)
+{
+    switch ((enum phase)w->phase) {
+    case HEADER:
+        return gather(w, in, COPY_HEADER) ? on_header(w, err) : BS_DONE;
+    case COUNT:
+        return gather(w, in, 2) ? on_count(w, err) : BS_DONE;
+    case LENGTH:
+        return gather(w, in, 4) ? on_length(w, err) : BS_DONE;
+    case EXTENSION:
+    case VALUE:
+        pass(w, in);
+        return BS_DONE;
+    case LINE:
+    case LINE_OPEN:
+        line(w, in);
+        return BS_DONE;
+    case END:
+        return refuse(w, err, "bytes after the trailer");
+    case BAD:
+    default:
+        return refuse(w, err, "already refused");
+    }
+}
+
+enum bs_done
+bs_walk_put(struct bs_walk *w, struct bs_bytes raw, struct bs_err *err)
+{
+    while (raw.n != 0) {
+        if (step(w, &raw, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+enum bs_done
+bs_walk_finish(struct bs_walk *w, struct bs_err *err)
+{
+    if (w->phase == END || w->phase == LINE_OPEN)
+        return BS_DONE;
+    return refuse(w, err, "it ends early");
+}
+
+void
+bs_walk_hash(const struct bs_walk *w, char out[BS_ROW_HASH_TEXT])
+{
+    uint8_t sum[16];
+
+    for (int i = 0; i < 8; i++) {
+        sum[i] = (uint8_t)(w->sum_high >> (56 - 8 * i));
+        sum[8 + i] = (uint8_t)(w->sum_low >> (56 - 8 * i));
+    }
+    bs_hex(sum, sizeof(sum), out);
+}
