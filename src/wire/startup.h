@@ -17,7 +17,7 @@
 #include "base/arena.h"
 #include "wire/frame.h"
 
-#define BS_STARTUP_MAX        10000 /* bytes of a whole packet, as PostgreSQL's */
+#define BS_STARTUP_MAX        10004 /* bytes of a whole packet: PostgreSQL's 10,000 and a length word */
 #define BS_STARTUP_SECRET_MIN 4     /* bytes of a cancel secret */
 #define BS_STARTUP_SECRET_MAX 256
 
@@ -64,8 +64,8 @@ struct bs_startup_wish {
  *
  * in   advanced only on BS_SCAN_GOT
  * out  borrowed views into `in`
- * err  set on BS_SCAN_BAD: PROTOCOL (length, version or body is wrong) or LIMIT (longer than
- *      BS_STARTUP_MAX). Decided from the first bytes that show it.
+ * err  set on BS_SCAN_BAD: PROTOCOL (length or body is wrong), UNSUPPORTED (not protocol 3) or
+ *      LIMIT (longer than BS_STARTUP_MAX). Decided from the first bytes that show it.
  */
 BS_MUST_CHECK enum bs_scan
 bs_startup_next(struct bs_bytes *in, struct bs_startup *out, struct bs_err *err);
@@ -78,8 +78,12 @@ bool bs_startup_param_next(struct bs_bytes *params, struct bs_bytes *name, struc
  * --name=value, backslash escapes) count like parameters of their own; where both name one, the
  * parameter wins, as in the server.
  *
+ * What is not on the list of startup_params.h is refused, never ignored: a client that asked for
+ * something and did not get it would read wrong data. A search_path is refused because nobody
+ * vetted it; it may be set later, where it is judged like any other statement.
+ *
  * err  PROTOCOL (a parameter twice, not UTF-8, no user), UNSUPPORTED (a parameter or option that
- *      is refused; the message names it), LIMIT (the arena is full)
+ *      is refused; the message names it), LIMIT (too many of them, or the arena is full)
  */
 BS_MUST_CHECK enum bs_done bs_startup_judge(const struct bs_startup *in,
                                             struct bs_arena *arena,
