@@ -32,7 +32,7 @@ struct bs_audit_verdict {
 /*
  * Verify a directory.
  *
- * err   NOT_FOUND: no such directory; IO: a file cannot be read. A broken chain is an answer, not
+ * err   NOT_FOUND: no such directory, or no log in it; IO: a file cannot be read. A broken chain is an answer, not
  *       an error.
  */
 BS_MUST_CHECK enum bs_done

@@ -1,0 +1,297 @@
+/*
+ * chain.c - what is checked of a line: its beginning byte for byte (seq and prev), that it is one
+ * JSON object, and by the next line's prev or the head every byte of it.
+ */
+#include "audit/chain.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <openssl/sha.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/files.h"
+
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
+void
+bs_audit_hash(struct bs_bytes line, char out[BS_HASH_TEXT])
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+
+    SHA256(line.p, line.n, digest);
+    bs_hex(digest, sizeof(digest), out);
+}
+
+/* --- files --- */
+
+void
+bs_segment_name(uint64_t first_seq, char out[BS_SEGMENT_NAME])
+{
+    (void)snprintf(out, BS_SEGMENT_NAME, "audit-%012llu.jsonl", (unsigned long long)first_seq);
+}
+
+/* 0: not the name of a segment. */
+static uint64_t
+segment_seq(const char *name)
+{
+    static const char prefix[] = "audit-";
+    char again[BS_SEGMENT_NAME];
+    unsigned long long seq;
+
+    if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
+        return 0;
+    errno = 0;
+    seq = strtoull(name + sizeof(prefix) - 1, NULL, 10);
+    if (errno != 0)
+        return 0;
+    bs_segment_name(seq, again);
+    return strcmp(name, again) == 0 ? seq : 0;
+}
+
+static int
+by_seq(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+enum bs_done
+bs_segments_list(const char *directory, struct bs_segments *out, struct bs_err *err)
+{
+    DIR *dir = opendir(directory);
+    struct dirent *entry;
+
+    if (dir == NULL && errno == ENOENT)
+        return BS_FAIL(err, NOT_FOUND, "no folder \"%.300s\"", directory);
+    if (dir == NULL)
+        return BS_FAIL(err, IO, "cannot read folder \"%.300s\": %s", directory, strerror(errno));
+    while ((entry = readdir(dir)) != NULL) {
+        uint64_t seq = segment_seq(entry->d_name);
+        if (seq == 0)
+            continue;
+        out->first = bs_realloc(out->first, (out->n + 1) * sizeof(*out->first));
+        out->first[out->n++] = seq;
+    }
+    (void)closedir(dir);
+    if (out->n > 1)
+        qsort(out->first, out->n, sizeof(*out->first), by_seq);
+    return BS_DONE;
+}
+
+void
+bs_segments_fini(struct bs_segments *s)
+{
+    free(s->first);
+    *s = (struct bs_segments){0};
+}
+
+/* --- head --- */
+
+static bool
+is_hash(const char *text)
+{
+    return text != NULL && strlen(text) == BS_HASH_TEXT - 1 &&
+           strspn(text, "0123456789abcdef") == BS_HASH_TEXT - 1;
+}
+
+static enum bs_done
+head_parse(struct bs_bytes text, struct bs_head *out, struct bs_err *err)
+{
+    json_t *root = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+    json_t *seq = json_object_get(root, "seq");
+    const char *hash = json_string_value(json_object_get(root, "hash"));
+    bool good = text.n == BS_HEAD_BYTES && json_is_integer(seq) && json_integer_value(seq) >= 0 &&
+                is_hash(hash);
+
+    if (good) {
+        out->there = true;
+        out->seq = (uint64_t)json_integer_value(seq);
+        memcpy(out->hash, hash, BS_HASH_TEXT);
+    }
+    json_decref(root);
+    return good ? BS_DONE : BS_FAIL(err, DAMAGED, "the head of the audit log cannot be read");
+}
+
+static enum bs_done
+head_load(const char *directory, struct bs_buf *out, struct bs_err *err)
+{
+    char path[PATH_MAX];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", directory, BS_HEAD_FILE);
+    return bs_file_read(path, out, err);
+}
+
+/* Twice the same: it may be overwritten while it is read. */
+enum bs_done
+bs_head_read(const char *directory, struct bs_head *out, struct bs_err *err)
+{
+    struct bs_buf one, two;
+    struct bs_err why = {0};
+    enum bs_done done = BS_FAILED;
+
+    *out = (struct bs_head){.hash = ZEROS};
+    bs_buf_init(&one, 4096);
+    bs_buf_init(&two, 4096);
+    for (int tries = 0; tries < 100; tries++) {
+        bs_buf_clear(&one);
+        bs_buf_clear(&two);
+        if (head_load(directory, &one, &why) != BS_DONE ||
+            head_load(directory, &two, &why) != BS_DONE)
+            break;
+        done = BS_DONE;
+        if (bs_bytes_equal(bs_buf_view(&one), bs_buf_view(&two)))
+            break;
+        (void)sched_yield();
+    }
+    if (why.code == BS_E_NOT_FOUND)
+        done = BS_DONE;
+    else if (why.code != BS_OK)
+        done = bs_err_set(err, why.code, "%s", why.message);
+    else
+        done = head_parse(bs_buf_view(&one), out, err);
+    bs_buf_fini(&one);
+    bs_buf_fini(&two);
+    return done;
+}
+
+static void
+head_text(const struct bs_head *head, char out[BS_HEAD_BYTES + 1])
+{
+    int n = snprintf(out, BS_HEAD_BYTES + 1, "{\"seq\":%llu,\"hash\":\"%s\"}",
+                     (unsigned long long)head->seq, head->hash);
+
+    bs_assert(n > 0 && n < BS_HEAD_BYTES);
+    memset(out + n, ' ', (size_t)(BS_HEAD_BYTES - n));
+    out[BS_HEAD_BYTES - 1] = '\n';
+    out[BS_HEAD_BYTES] = '\0';
+}
+
+enum bs_done
+bs_head_write(int fd, const struct bs_head *head, struct bs_err *err)
+{
+    char text[BS_HEAD_BYTES + 1];
+    ssize_t put;
+
+    head_text(head, text);
+    do
+        put = pwrite(fd, text, BS_HEAD_BYTES, 0);
+    while (put < 0 && errno == EINTR);
+    if (put != BS_HEAD_BYTES)
+        return BS_FAIL(err, IO, "cannot write the head of the audit log: %s",
+                       put < 0 ? strerror(errno) : "short write");
+    return BS_DONE;
+}
+
+enum bs_done
+bs_head_create(const char *directory, struct bs_err *err)
+{
+    const struct bs_head none = {.hash = ZEROS};
+    char text[BS_HEAD_BYTES + 1], path[PATH_MAX];
+
+    head_text(&none, text);
+    (void)snprintf(path, sizeof(path), "%s/%s", directory, BS_HEAD_FILE);
+    return bs_file_create(path, bs_bytes_of(text), 0600, err);
+}
+
+/* --- the walk --- */
+
+void
+bs_chain_start(struct bs_chain *c, uint64_t first_seq, const struct bs_head *head)
+{
+    *c = (struct bs_chain){.seq = first_seq - 1, .head = *head};
+    if (first_seq == 1)
+        memcpy(c->hash, ZEROS, BS_HASH_TEXT);
+    c->head_seen = head->there && head->seq == 0;
+}
+
+static bool
+is_object(struct bs_bytes line)
+{
+    json_t *root =
+        json_loadb((const char *)line.p, line.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    bool object = json_is_object(root);
+
+    json_decref(root);
+    return object;
+}
+
+/* NULL where the line continues the chain, else what is wrong with it. */
+static const char *
+check_line(struct bs_chain *c, struct bs_bytes line)
+{
+    char begin[BS_HASH_TEXT + 48], hash[BS_HASH_TEXT];
+    int n =
+        snprintf(begin, sizeof(begin), "{\"seq\":%llu,\"prev\":\"", (unsigned long long)c->seq + 1);
+    size_t at = (size_t)n;
+
+    if (line.n < at + BS_HASH_TEXT || memcmp(line.p, begin, at) != 0)
+        return "the line does not have the next sequence number";
+    if (c->hash[0] != '\0' && memcmp(line.p + at, c->hash, BS_HASH_TEXT - 1) != 0)
+        return "the line does not continue the one before it, which was changed or replaced";
+    if (!is_object(line))
+        return "the line is not a JSON object";
+    bs_audit_hash(line, hash);
+    if (c->head.there && c->head.seq == c->seq + 1) {
+        if (strcmp(hash, c->head.hash) != 0)
+            return "the line is not the one that the head remembers";
+        c->head_seen = true;
+    }
+    c->seq++;
+    memcpy(c->hash, hash, BS_HASH_TEXT);
+    return NULL;
+}
+
+static enum bs_chain_end
+walk(struct bs_chain *c, FILE *file, char **line, size_t *room, struct bs_chain_stop *stop)
+{
+    ssize_t n;
+
+    while ((n = getline(line, room, file)) > 0) {
+        const char *why;
+        stop->line++;
+        if ((*line)[n - 1] != '\n')
+            return BS_CHAIN_TORN;
+        why = check_line(c, (struct bs_bytes){(const uint8_t *)*line, (size_t)n - 1});
+        if (why != NULL) {
+            (void)snprintf(stop->why, sizeof(stop->why), "%s", why);
+            return BS_CHAIN_BROKEN;
+        }
+        stop->offset += (uint64_t)n;
+    }
+    stop->line++;
+    return BS_CHAIN_WHOLE;
+}
+
+enum bs_done
+bs_chain_walk(struct bs_chain *c,
+              const char *path,
+              enum bs_chain_end *end,
+              struct bs_chain_stop *stop,
+              struct bs_err *err)
+{
+    FILE *file = fopen(path, "re");
+    char *line = NULL;
+    size_t room = 0;
+    enum bs_done done = BS_DONE;
+
+    *end = BS_CHAIN_BROKEN;
+    *stop = (struct bs_chain_stop){0};
+    if (file == NULL)
+        return BS_FAIL(err, IO, "cannot open \"%.300s\": %s", path, strerror(errno));
+    *end = walk(c, file, &line, &room, stop);
+    if (*end == BS_CHAIN_WHOLE && (ferror(file) || !feof(file)))
+        done = BS_FAIL(err, IO, "cannot read \"%.300s\": %s", path, strerror(errno));
+    free(line);
+    (void)fclose(file);
+    return done;
+}

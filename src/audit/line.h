@@ -1,0 +1,19 @@
+/*
+ * line.h - a record as the JSON text of its line.
+ *
+ * Layer  audit. Pure but for the clock of a record without a time.
+ * Owns   nothing; appends to the caller's buffer.
+ */
+#ifndef BS_AUDIT_LINE_H
+#define BS_AUDIT_LINE_H
+
+#include "audit/record.h"
+
+/*
+ * Append what comes behind `{"seq":...,"prev":...,`: from "at" to the closing brace, without a
+ * newline. A text that is not UTF-8 loses the offending bytes (U+FFFD), but for the statement,
+ * which is kept whole. Check out->failed.
+ */
+void bs_audit_line(const struct bs_audit_record *record, struct bs_buf *out);
+
+#endif

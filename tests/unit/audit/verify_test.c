@@ -1,0 +1,324 @@
+/*
+ * verify_test.c - whatever is done to a log afterwards shows.
+ */
+#include <dirent.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "audit/record.h"
+#include "audit/verify.h"
+#include "base/arena.h"
+#include "base/files.h"
+#include "tap.h"
+
+#define ONE   "audit-000000000001.jsonl"
+#define TWO   "audit-000000000004.jsonl"
+#define LINES 5 /* three in the first file, two in the second */
+
+static char folder[64];
+
+static void
+path_of(const char *name, char out[400])
+{
+    (void)snprintf(out, 400, "%s/%s", folder, name);
+}
+
+static void
+make_log(void)
+{
+    struct bs_audit_options o = {.directory = folder, .segment_bytes = 700};
+    struct bs_audit_record r = {.kind = BS_AUDIT_JUDGED,
+                                .actor = "agent",
+                                .statement =
+                                    BS_LIT_INIT("DELETE FROM \"t\" WHERE id = 1 -- \xc3\xa4"),
+                                .risk = "HIGH",
+                                .reasons = "[1,{\"a\":null}]",
+                                .duration_us = 12};
+    struct bs_err err = {0};
+    struct bs_audit *a;
+
+    (void)snprintf(folder, sizeof(folder), "/tmp/bs-verify-XXXXXX");
+    REQUIRE(mkdtemp(folder) != NULL);
+    REQUIRE(bs_audit_open(&o, &a, &err) == BS_DONE);
+    for (int i = 0; i < LINES; i++)
+        EXPECT_EQ(bs_audit_write(a, &r, NULL, &err), BS_DONE);
+    bs_audit_close(&a);
+}
+
+static void
+remove_log(void)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *e;
+    char path[400];
+
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        path_of(e->d_name, path);
+        (void)unlink(path);
+    }
+    (void)closedir(dir);
+    EXPECT_EQ(rmdir(folder), 0);
+}
+
+static void
+load(const char *name, struct bs_buf *out)
+{
+    struct bs_err err = {0};
+    char path[400];
+
+    path_of(name, path);
+    bs_buf_init(out, 1 << 20);
+    EXPECT_EQ(bs_file_read(path, out, &err), BS_DONE);
+}
+
+/* Without the syncs of bs_file_replace: this runs thousands of times. */
+static void
+store(const char *name, struct bs_bytes content)
+{
+    char path[400];
+    FILE *f;
+
+    path_of(name, path);
+    f = fopen(path, "w");
+    EXPECT(f != NULL && fwrite(content.p, 1, content.n, f) == content.n);
+    (void)fclose(f);
+}
+
+static struct bs_audit_verdict
+verify(void)
+{
+    struct bs_audit_verdict v;
+    struct bs_err err = {0};
+
+    EXPECT_EQ(bs_audit_verify(folder, &v, &err), BS_DONE);
+    return v;
+}
+
+/* And the gateway does not start on it. */
+static void
+opens_not(void)
+{
+    struct bs_audit_options o = {.directory = folder};
+    struct bs_err err = {0};
+    struct bs_audit *a;
+
+    EXPECT_EQ(bs_audit_open(&o, &a, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_DAMAGED);
+    EXPECT(a == NULL);
+}
+
+static void
+untouched(void)
+{
+    struct bs_audit_verdict v;
+
+    make_log();
+    v = verify();
+    EXPECT(v.intact && v.records == LINES && v.files == 2 && v.last_seq == LINES);
+    remove_log();
+}
+
+static void
+every_byte_of(const char *name, uint8_t mask)
+{
+    struct bs_buf b;
+    struct bs_audit_verdict v;
+
+    load(name, &b);
+    EXPECT(b.n > 100);
+    for (size_t i = 0; i < b.n; i++) {
+        b.p[i] ^= mask;
+        store(name, bs_buf_view(&b));
+        v = verify();
+        EXPECT(!v.intact && v.why[0] != '\0' && v.file[0] != '\0');
+        if (v.intact)
+            printf("# byte %zu of %s\n", i, name);
+        b.p[i] ^= mask;
+    }
+    store(name, bs_buf_view(&b));
+    EXPECT(verify().intact);
+    bs_buf_fini(&b);
+}
+
+static void
+each_byte_flipped(void)
+{
+    static const char *const names[] = {ONE, TWO, "head.json"};
+    static const uint8_t masks[] = {0x01, 0x20, 0x80};
+
+    make_log();
+    for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
+        for (size_t m = 0; m < sizeof(masks); m++)
+            every_byte_of(names[n], masks[m]);
+    }
+    remove_log();
+}
+
+/* Where each line begins; starts[n] is the end. */
+static size_t
+split(const struct bs_buf *b, size_t starts[LINES + 1])
+{
+    size_t n = 0;
+
+    starts[0] = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->p[i] == '\n')
+            starts[++n] = i + 1;
+    }
+    return n;
+}
+
+static void
+put_line(struct bs_buf *out, const struct bs_buf *b, const size_t starts[LINES + 1], size_t i)
+{
+    bs_put_bytes(out, (struct bs_bytes){b->p + starts[i], starts[i + 1] - starts[i]});
+}
+
+enum damage { DROP, SWAP, TWICE };
+
+/* Line `at` is dropped, swapped with the next, or doubled. */
+static void
+damage(const char *name, enum damage how, size_t at, struct bs_audit_verdict *v)
+{
+    size_t starts[LINES + 1], n;
+    struct bs_buf b, out;
+
+    load(name, &b);
+    bs_buf_init(&out, 1 << 20);
+    n = split(&b, starts);
+    for (size_t i = 0; i < n; i++) {
+        if (how == SWAP && (i == at || i == at + 1))
+            put_line(&out, &b, starts, i == at ? at + 1 : at);
+        else if (how != DROP || i != at)
+            put_line(&out, &b, starts, i);
+        if (how == TWICE && i == at)
+            put_line(&out, &b, starts, i);
+    }
+    store(name, bs_buf_view(&out));
+    *v = verify();
+    EXPECT(!v->intact);
+    store(name, bs_buf_view(&b));
+    bs_buf_fini(&out);
+    bs_buf_fini(&b);
+}
+
+static void
+lines_dropped_swapped_doubled(void)
+{
+    struct bs_audit_verdict v;
+
+    make_log();
+    for (size_t i = 0; i < 3; i++) {
+        damage(ONE, DROP, i, &v);
+        EXPECT(v.seq == i + 1);
+        damage(ONE, TWICE, i, &v);
+        EXPECT(v.seq == i + 2);
+    }
+    damage(ONE, DROP, 1, &v);
+    EXPECT(strcmp(v.file, ONE) == 0 && v.line == 2 && v.seq == 2 && v.records == 1);
+    for (size_t i = 0; i < 2; i++) {
+        damage(ONE, SWAP, i, &v);
+        EXPECT(strcmp(v.file, ONE) == 0 && v.line == i + 1 && v.seq == i + 1);
+        damage(TWO, DROP, i, &v);
+        damage(TWO, TWICE, i, &v);
+    }
+    damage(TWO, SWAP, 0, &v);
+    EXPECT(strcmp(v.file, TWO) == 0 && v.line == 1 && v.seq == 4);
+    EXPECT(verify().intact);
+    remove_log();
+}
+
+static void
+tail_cut_at_each_byte(void)
+{
+    struct bs_buf b;
+
+    make_log();
+    load(TWO, &b);
+    for (size_t n = 0; n < b.n; n++) {
+        struct bs_audit_verdict v;
+        store(TWO, (struct bs_bytes){b.p, n});
+        v = verify();
+        EXPECT(!v.intact);
+        EXPECT(v.records == (n < b.n / 2 ? 3 : 4));
+    }
+    store(TWO, (struct bs_bytes){b.p, b.n - 1});
+    opens_not();
+    store(TWO, bs_buf_view(&b));
+    EXPECT(verify().intact);
+    bs_buf_fini(&b);
+    remove_log();
+}
+
+static void
+files_removed(void)
+{
+    static const char *const names[] = {ONE, TWO, "head.json"};
+
+    make_log();
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct bs_buf b;
+        char path[400];
+        load(names[i], &b);
+        path_of(names[i], path);
+        EXPECT_EQ(unlink(path), 0);
+        EXPECT(!verify().intact);
+        if (i != 0) /* at start only the last files are looked at */
+            opens_not();
+        store(names[i], bs_buf_view(&b));
+        bs_buf_fini(&b);
+    }
+    EXPECT(verify().intact);
+    remove_log();
+}
+
+static void
+everything_but_the_head_removed(void)
+{
+    char path[400];
+
+    make_log();
+    path_of(ONE, path);
+    EXPECT_EQ(unlink(path), 0);
+    path_of(TWO, path);
+    EXPECT_EQ(unlink(path), 0);
+    EXPECT(!verify().intact);
+    opens_not();
+    remove_log();
+}
+
+static void
+last_line_edited(void)
+{
+    struct bs_buf b;
+    struct bs_audit_verdict v;
+    uint8_t *at;
+
+    make_log();
+    load(TWO, &b);
+    at = memmem(b.p + b.n / 2, b.n - b.n / 2, "HIGH", 4);
+    REQUIRE(at != NULL);
+    memcpy(at, "SAFE", 4);
+    store(TWO, bs_buf_view(&b));
+    v = verify();
+    EXPECT(!v.intact && strcmp(v.file, TWO) == 0 && v.line == 2 && v.seq == 5);
+    opens_not();
+    bs_buf_fini(&b);
+    remove_log();
+}
+
+static const struct tap_case cases[] = {
+    {"an untouched log is intact", untouched},
+    {"each byte of each file, flipped in three ways", each_byte_flipped},
+    {"lines dropped, swapped, doubled", lines_dropped_swapped_doubled},
+    {"the tail cut at each byte", tail_cut_at_each_byte},
+    {"a file removed", files_removed},
+    {"all but the head removed", everything_but_the_head_removed},
+    {"the last line edited", last_line_edited},
+};
+
+int
+main(void)
+{
+    return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
+}
