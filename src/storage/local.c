@@ -231,10 +231,11 @@ local_head(struct bs_store *s, const char *key, struct bs_store_info *out, struc
 
     if (path_of(s, key, path, err) != BS_DONE)
         return BS_FAILED;
-    if (lstat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
-        return BS_FAIL(err, NOT_FOUND, "the store has no \"%.300s\"", key);
-    if (stat(path, &st) != 0)
+    if (lstat(path, &st) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            return BS_FAIL(err, NOT_FOUND, "the store has no \"%.300s\"", key);
         return BS_FAIL(err, IO, "cannot look at \"%.300s\": %s", path, strerror(errno));
+    }
     if (!S_ISREG(st.st_mode))
         return BS_FAIL(err, NOT_FOUND, "the store has no object \"%.300s\"", key);
     out->size = (int64_t)st.st_size;
