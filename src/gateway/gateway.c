@@ -30,6 +30,7 @@
 
 #define JOB_THREADS   "64" /* libuv's own default of 4 is for files, not for captures that last */
 #define STOP_SECONDS  30   /* for a graceful stop */
+#define KILL_SECONDS  5    /* for jobs after that */
 #define LOOK_EVERY_MS 50
 
 /* --- opening what all workers share -------------------------------------------------------- */
@@ -203,6 +204,14 @@ serve(const sigset_t *set)
     BS_LOG(INFO, "stopping", BS_F_STR("signal", got == SIGTERM ? "SIGTERM" : "SIGINT"));
 }
 
+static void
+kill_workers(struct bs_gateway *g, const char *why)
+{
+    BS_LOG(WARNING, "closing what is left", BS_F_STR("why", why));
+    for (unsigned i = 0; i < g->n_workers; i++)
+        bs_worker_kill(g->workers[i]);
+}
+
 /* Sessions end by themselves, or by the clock, or by a second signal. */
 static void
 stop_workers(struct bs_gateway *g, const sigset_t *set)
@@ -215,12 +224,15 @@ stop_workers(struct bs_gateway *g, const sigset_t *set)
         bs_worker_stop(g->workers[i]);
     while (atomic_load(&g->running) > 0) {
         bool again = wait_signal(set, LOOK_EVERY_MS) != 0;
-        if (killed || (!again && bs_mono_us() < end_us))
+        if (!again && bs_mono_us() < end_us)
             continue;
+        if (killed) { /* a job is stuck; everything durable is so already */
+            BS_LOG(ERROR, "a job does not end: leaving it", BS_F_INT("pid", getpid()));
+            _exit(EXIT_FAILURE);
+        }
         killed = true;
-        BS_LOG(WARNING, "closing what is left", BS_F_STR("why", again ? "signal" : "deadline"));
-        for (unsigned i = 0; i < g->n_workers; i++)
-            bs_worker_kill(g->workers[i]);
+        end_us = bs_mono_us() + (int64_t)KILL_SECONDS * 1000000;
+        kill_workers(g, again ? "signal" : "deadline");
     }
     for (unsigned i = 0; i < g->n_workers; i++)
         bs_worker_join(g->workers[i]);

@@ -233,6 +233,7 @@ receive(struct bs_link *l, uint8_t *at, size_t room, size_t *n, struct bs_err *e
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK)
         return BS_LINK_AGAIN;
+    l->broken = l->eof = true;
     (void)BS_FAIL(err, IO, "receive: %s", strerror(errno));
     return BS_LINK_ERROR;
 }
@@ -249,6 +250,7 @@ read_tls(struct bs_link *l, struct bs_err *err)
     if (decrypt(l, (struct bs_bytes){records, n}, err) == BS_FAILED) {
         struct bs_err ignored = {0};
         (void)!bs_link_write(l, &ignored); /* the alert tells the far side why */
+        l->broken = l->eof = true;
         return BS_LINK_ERROR;
     }
     l->bytes_in += l->in.n - before;
@@ -295,6 +297,18 @@ bs_link_read(struct bs_link *l, struct bs_err *err)
 
 /* --- writing ------------------------------------------------------------------------------- */
 
+/* What is meant for a broken connection is forgotten, so that nothing waits for it. */
+static bool
+is_broken(struct bs_link *l, struct bs_err *err)
+{
+    if (l->poll != NULL && !l->broken)
+        return false;
+    bs_buf_clear(&l->out);
+    bs_buf_clear(&l->wire);
+    (void)BS_FAIL(err, IO, "the connection is broken");
+    return true;
+}
+
 /* One send; *n bytes were taken, perhaps none. */
 static enum bs_done
 transmit(struct bs_link *l, struct bs_bytes b, size_t *n, struct bs_err *err)
@@ -307,6 +321,7 @@ transmit(struct bs_link *l, struct bs_bytes b, size_t *n, struct bs_err *err)
     *n = sent < 0 ? 0 : (size_t)sent;
     if (sent >= 0 || errno == EAGAIN || errno == EWOULDBLOCK)
         return BS_DONE;
+    l->broken = l->eof = true;
     return BS_FAIL(err, IO, "send: %s", strerror(errno));
 }
 
@@ -354,8 +369,8 @@ bs_link_write(struct bs_link *l, struct bs_err *err)
     size_t before = l->out.n;
     enum bs_done done;
 
-    if (l->poll == NULL)
-        return BS_FAIL(err, IO, "the connection is closed");
+    if (is_broken(l, err))
+        return BS_FAILED;
     if (l->tls != NULL)
         return write_tls(l, err);
     done = flush(l, &l->out, err);
@@ -368,8 +383,8 @@ bs_link_send(struct bs_link *l, struct bs_bytes bytes, struct bs_err *err)
 {
     size_t n = 0;
 
-    if (l->poll == NULL)
-        return BS_FAIL(err, IO, "the connection is closed");
+    if (is_broken(l, err))
+        return BS_FAILED;
     if (l->tls == NULL && l->out.n == 0 && bytes.n > 0) {
         if (transmit(l, bytes, &n, err) == BS_FAILED)
             return BS_FAILED;
@@ -408,6 +423,8 @@ bs_link_say_last(struct bs_link *l)
 static bool
 wants_to_send(const struct bs_link *l)
 {
+    if (l->broken)
+        return false;
     if (l->tls == NULL)
         return l->out.n > 0;
     return l->wire.n > 0 || bs_tls_pending(l->tls) > 0 || (l->out.n > 0 && may_encrypt(l));

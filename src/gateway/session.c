@@ -4,6 +4,7 @@
  */
 #include "gateway/session.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "audit/record.h"
 #include "base/log.h"
 #include "gateway/cancel.h"
 #include "gateway/gateway.h"
@@ -107,6 +109,33 @@ bs_session_unref(struct bs_session *s)
     free(s);
 }
 
+/* Sessions that were let in are told to the audit when they end, too. */
+static void
+record_end(const struct bs_session *s)
+{
+    char detail[128];
+    const struct bs_audit_record r = {
+        .kind = BS_AUDIT_SESSION_CLOSE,
+        .actor = s->actor,
+        .owner = s->owner,
+        .database = s->database,
+        .session = s->id,
+        .client = s->address,
+        .outcome = s->phase == BS_PHASE_RELAY ? "done" : "failed",
+        .duration_us = bs_now_us() - s->started_us,
+        .detail = detail,
+    };
+    struct bs_err err = {0};
+
+    if (s->actor == NULL || (s->phase != BS_PHASE_RELAY && s->phase != BS_PHASE_UPSTREAM))
+        return;
+    (void)snprintf(detail, sizeof(detail),
+                   "{\"from_client\":%" PRIu64 ",\"to_client\":%" PRIu64 "}", s->client.bytes_in,
+                   s->client.bytes_out);
+    if (bs_audit_enqueue(s->gateway->audit, &r, &err) == BS_FAILED)
+        BS_LOG(ERROR, "the audit log refuses", BS_F_STR("reason", err.message));
+}
+
 /* Everything that makes the session act is given back; only the client's last bytes remain. */
 static void
 leave_phase(struct bs_session *s)
@@ -114,6 +143,7 @@ leave_phase(struct bs_session *s)
     struct bs_err ignored = {0};
 
     s->generation++;
+    record_end(s);
     if (s->relay != NULL)
         bs_relay_free(s);
     if (s->phase == BS_PHASE_RELAY && bs_link_is_open(&s->server)) {
@@ -177,16 +207,10 @@ begin_closing(struct bs_session *s)
 void
 bs_session_close(struct bs_session *s)
 {
-    struct bs_err err = {0};
-
     if (s->phase == BS_PHASE_CLOSED || s->phase == BS_PHASE_CLOSING)
         return;
     bs_session_ref(s);
-    if (bs_link_is_open(&s->client) && bs_link_write(&s->client, &err) == BS_DONE &&
-        bs_link_pending(&s->client) > 0)
-        begin_closing(s);
-    else
-        bs_session_kill(s);
+    begin_closing(s);
     bs_session_unref(s);
 }
 
