@@ -1,0 +1,62 @@
+/*
+ * code.c - a scan for labels. What an identifier contains cannot look like a label, because its
+ * blanks come escaped; and if it did, it could only add a function, never hide one.
+ */
+#include "catalog/code.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const struct {
+    const char *label; /* with the blank that ends it */
+    size_t n;
+    enum bs_code_ref ref;
+} labels[] = {
+#define LABEL(text, ref) {text " ", sizeof(text), ref}
+    LABEL(":funcid", BS_CODE_FUNCTION),     LABEL(":opfuncid", BS_CODE_FUNCTION),
+    LABEL(":aggfnoid", BS_CODE_FUNCTION),   LABEL(":winfnoid", BS_CODE_FUNCTION),
+    LABEL(":hashfuncid", BS_CODE_FUNCTION), LABEL(":negfuncid", BS_CODE_FUNCTION),
+    LABEL(":tsmhandler", BS_CODE_FUNCTION), LABEL(":resulttype", BS_CODE_TYPE),
+    LABEL(":relid", BS_CODE_RELATION),
+#undef LABEL
+};
+
+/* Digits only; anything else, or too large, is 0. */
+static uint32_t
+number(const char *at)
+{
+    uint64_t v = 0;
+
+    for (; *at >= '0' && *at <= '9' && v <= UINT32_MAX; at++)
+        v = v * 10 + (uint64_t)(*at - '0');
+    return v > UINT32_MAX ? 0 : (uint32_t)v;
+}
+
+/* Only these two may be 0 for a function that is really there: the planner's own, filled later. */
+static int
+is_optional(size_t label)
+{
+    return strcmp(labels[label].label, ":hashfuncid ") == 0 ||
+           strcmp(labels[label].label, ":negfuncid ") == 0;
+}
+
+enum bs_code_ref
+bs_code_next(const char **at, uint32_t *oid)
+{
+    const char *p = *at;
+
+    while ((p = strchr(p, ':')) != NULL) {
+        for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+            if (strncmp(p, labels[i].label, labels[i].n) != 0)
+                continue;
+            *oid = number(p + labels[i].n);
+            if (*oid == 0 && (labels[i].ref != BS_CODE_FUNCTION || is_optional(i)))
+                continue;
+            *at = p + labels[i].n;
+            return labels[i].ref;
+        }
+        p++;
+    }
+    *at += strlen(*at);
+    return BS_CODE_END;
+}
