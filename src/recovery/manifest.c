@@ -274,6 +274,8 @@ bs_manifest_print(const struct bs_manifest *m,
 static enum bs_done
 check(const struct bs_manifest *m, struct bs_err *err)
 {
+    struct bs_err why = {0};
+
     for (size_t i = 0; i < m->n_objects; i++) {
         const struct bs_point_object *o = &m->objects[i];
         int64_t sum = 0;
@@ -282,7 +284,7 @@ check(const struct bs_manifest *m, struct bs_err *err)
             return BS_FAIL(err, DAMAGED, "a manifest counts less than nothing");
         for (size_t k = 0; k < o->n_parts; k++) {
             if (o->parts[k].stored_bytes < 0 || o->parts[k].stored_bytes > INT64_MAX - sum ||
-                bs_key_check(o->parts[k].key, err) != BS_DONE)
+                bs_key_check(o->parts[k].key, &why) != BS_DONE)
                 return BS_FAIL(err, DAMAGED, "a manifest has a part that cannot be");
             sum += o->parts[k].stored_bytes;
         }

@@ -209,10 +209,11 @@ bs_points_event(struct bs_store *store,
     char key[BS_KEY_MAX + 1], name[64], ulid[BS_ULID_TEXT], id[BS_POINT_ID_TEXT];
     struct bs_buf text;
     enum bs_done done = BS_FAILED;
+    size_t n = dir_length(dir);
 
-    if (dir_length(dir) != strlen(dir) || event->state == BS_EVENT_NONE)
+    if (n == 0 || n != strlen(dir) || event->state == BS_EVENT_NONE)
         return BS_FAIL(err, DATA, "that is not the folder of a point, or not an event");
-    memcpy(id, dir + strlen(dir) - BS_POINT_ID_TEXT, BS_POINT_ID_TEXT - 1);
+    memcpy(id, dir + n - BS_POINT_ID_TEXT, BS_POINT_ID_TEXT - 1);
     id[BS_POINT_ID_TEXT - 1] = '\0';
     bs_ulid_new(ulid);
     (void)snprintf(name, sizeof(name), "events/%s-%s.json", ulid, bs_event_name(event->state));
