@@ -25,6 +25,7 @@
 #define BS_SCRAM_ITERATIONS_MAX 1000000 /* a hostile server may not ask for more work */
 #define BS_SCRAM_TEXT           256     /* a verifier of ours as text, with its NUL */
 #define BS_SCRAM_MESSAGE_MAX    1024    /* bytes of one message, either way */
+#define BS_SCRAM_NONCE_TEXT     25      /* our part of the nonce, with its NUL */
 #define BS_SCRAM_NONCE_MAX      256     /* bytes of the far side's part of the nonce */
 
 /* A zeroed verifier refuses everybody. */
@@ -56,7 +57,7 @@ struct bs_scram_server {
     enum bs_scram_step step;
     enum bs_scram_offered offered;
     struct bs_scram_verifier verifier;
-    char flag;                               /* 'n' or 'y', as the client said */
+    const char *binding;                     /* what c= must be, by the client's flag */
     char first_bare[BS_SCRAM_MESSAGE_MAX];   /* client-first-message-bare */
     char server_first[BS_SCRAM_MESSAGE_MAX]; /* what we answered */
     char nonce[BS_SCRAM_MESSAGE_MAX];        /* both halves */
@@ -64,9 +65,10 @@ struct bs_scram_server {
 
 struct bs_scram_client {
     enum bs_scram_step step;
-    char nonce[33];                          /* ours */
+    char nonce[BS_SCRAM_NONCE_TEXT];         /* ours */
+    char first_bare[64];                     /* client-first-message-bare */
     char server_first[BS_SCRAM_MESSAGE_MAX]; /* what the server sent */
-    char combined[BS_SCRAM_MESSAGE_MAX];     /* both halves */
+    char combined[BS_SCRAM_MESSAGE_MAX];     /* both halves of the nonce */
     uint8_t salt[BS_SCRAM_SALT_MAX];
     size_t salt_len;
     uint32_t iterations;
