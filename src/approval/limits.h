@@ -43,7 +43,10 @@ bs_limits_read(const char *json, struct bs_arena *arena, struct bs_limits *out, 
 BS_MUST_CHECK enum bs_done
 bs_limits_cover(const struct bs_limits *approved, const struct bs_limits *now, struct bs_err *err);
 
-/* More than 10 % and more than 10 rows above what was approved; or any growth, for a key. */
+/*
+ * More than 10 % and more than 10 rows above what was approved; or any growth, for a key. Who
+ * approved a number that was not measured (-1) approved any; one not measured now is too large.
+ */
 bool bs_rows_grown(int64_t approved, int64_t now, bool by_key);
 
 #endif

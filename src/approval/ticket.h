@@ -31,7 +31,8 @@ void bs_tickets_free(struct bs_tickets **t); /* accepts NULL; sets it NULL */
 
 /*
  * A ticket changed, in this process. Called on the thread that made the change, after it is
- * durable: be quick, do not block, do not subscribe or unsubscribe in it.
+ * durable: be quick, do not block, do not subscribe or unsubscribe in it. Changes made by two
+ * threads may be told in either order: what counts is what bs_ticket_redeem answers.
  *
  * ticket   as it is now; borrowed for the call
  */
@@ -81,7 +82,8 @@ enum bs_decide {
  * by      the operator, as bs_state_operator_find gave it
  * reason  the operator's words; may be NULL
  * out     the decided ticket
- * err     FORBIDDEN: may not decide; NOT_FOUND; CONFLICT: decided already; STALE: expired
+ * err     FORBIDDEN: may not decide; NOT_FOUND; CONFLICT: decided already; STALE: expired; DATA:
+ *         the reason is not UTF-8
  */
 BS_MUST_CHECK enum bs_done bs_ticket_decide(struct bs_tickets *t,
                                             const char *id,

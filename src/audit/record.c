@@ -25,6 +25,7 @@
 struct bs_audit {
     struct bs_log_file file; /* the writer's, from start to join */
     pthread_t writer;
+    size_t queue_max;     /* bytes the queue may hold; never changes */
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t work;  /* for the writer */
     pthread_cond_t news;  /* for those who wait: durable, failed, or room in the queue */
@@ -86,7 +87,7 @@ wait_for_work(struct bs_audit *a)
             wait_until(&a->work, &a->lock, a->sync_due_us);
     }
     until_us = bs_mono_us() + GATHER_US;
-    while (a->waiting == 0 && !a->stopping && a->queue.n < a->queue.max / 2 &&
+    while (a->waiting == 0 && !a->stopping && a->queue.n < a->queue_max / 2 &&
            bs_mono_us() < until_us)
         wait_until(&a->work, &a->lock, until_us);
 }
@@ -190,18 +191,18 @@ make_text(struct bs_audit *a,
 {
     if (record->kind <= BS_AUDIT_NONE || record->kind >= BS_AUDIT_KINDS)
         return BS_FAIL(err, DATA, "an audit record needs a kind");
-    bs_buf_init(text, a->queue.max - sizeof(uint32_t));
+    bs_buf_init(text, a->queue_max - sizeof(uint32_t));
     bs_audit_line(record, text);
     if (!text->failed)
         return BS_DONE;
     bs_buf_fini(text);
-    return BS_FAIL(err, LIMIT, "the audit record is larger than %zu bytes", a->queue.max);
+    return BS_FAIL(err, LIMIT, "the audit record is larger than %zu bytes", a->queue_max);
 }
 
 static bool
 has_room(const struct bs_audit *a, size_t n)
 {
-    return a->queue.max - a->queue.n >= n + sizeof(uint32_t);
+    return a->queue_max - a->queue.n >= n + sizeof(uint32_t);
 }
 
 /* Holds the lock; there is room. */
@@ -237,7 +238,7 @@ bs_audit_enqueue(struct bs_audit *a, const struct bs_audit_record *record, struc
         size_t before = a->queue.n;
         put_text(a, &text);
         /* The writer needs to know of the first one, and when it should hurry. */
-        if (before == 0 || (before < a->queue.max / 2 && a->queue.n >= a->queue.max / 2))
+        if (before == 0 || (before < a->queue_max / 2 && a->queue.n >= a->queue_max / 2))
             (void)pthread_cond_signal(&a->work);
     }
     (void)pthread_mutex_unlock(&a->lock);
@@ -353,13 +354,13 @@ enum bs_done
 bs_audit_open(const struct bs_audit_options *options, struct bs_audit **out, struct bs_err *err)
 {
     struct bs_audit *a = bs_malloc(sizeof(*a));
-    size_t queue = options->queue_bytes != 0 ? options->queue_bytes : QUEUE_BYTES;
     int bad;
 
     *out = NULL;
     init_locks(a);
-    bs_buf_init(&a->queue, queue);
-    bs_buf_init(&a->batch, queue);
+    a->queue_max = options->queue_bytes != 0 ? options->queue_bytes : QUEUE_BYTES;
+    bs_buf_init(&a->queue, a->queue_max);
+    bs_buf_init(&a->batch, a->queue_max);
     bs_buf_init(&a->lines, SIZE_MAX); /* as long as the batch and a fixed part per record */
     if (bs_log_file_open(&a->file, options, err) != BS_DONE) {
         audit_free(a);

@@ -84,11 +84,11 @@ struct bs_ticket {
     enum bs_ticket_state state; /* from here on: what bs_state_ticket_move writes */
     int64_t decided_us;
     const char *decided_by; /* operator */
-    const char *reason;     /* the operator's words, or why it was voided */
+    const char *reason;     /* the operator's words */
     int64_t redeem_by_us;   /* set by approval */
     int64_t started_us;     /* redeemed */
     int64_t finished_us;
-    const char *detail; /* how it ended */
+    const char *detail; /* how it ended, or why it was voided */
     const char *point;  /* recovery point id */
 
     int64_t asked;   /* how often the same request came; kept by the state */

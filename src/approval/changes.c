@@ -1,0 +1,61 @@
+/*
+ * changes.c - first into the audit, then out of the state: a crash between the two tells it twice,
+ * never not at all.
+ */
+#include "approval/changes.h"
+
+#define AT_ONCE   100
+#define MAX_BYTES (8u << 20)
+
+static enum bs_done
+record(struct bs_audit *audit, const struct bs_change *c, struct bs_err *err)
+{
+    const struct bs_audit_record r = {
+        .kind = BS_AUDIT_OPERATOR,
+        .at_us = c->at_us,
+        .operator_ = c->by,
+        .action = c->action,
+        .subject = c->subject,
+        .detail = c->detail,
+    };
+
+    return bs_audit_write(audit, &r, NULL, err);
+}
+
+static enum bs_done
+record_some(struct bs_state *state,
+            struct bs_audit *audit,
+            struct bs_arena *arena,
+            size_t *n,
+            struct bs_err *err)
+{
+    struct bs_change *changes;
+
+    if (bs_state_change_list(state, AT_ONCE, arena, &changes, n, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < *n; i++) {
+        if (record(audit, &changes[i], err) != BS_DONE ||
+            bs_state_change_drop(state, changes[i].id, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+enum bs_done
+bs_changes_record(struct bs_state *state, struct bs_audit *audit, size_t *n, struct bs_err *err)
+{
+    struct bs_arena arena;
+    size_t some = AT_ONCE, all = 0;
+    enum bs_done done = BS_DONE;
+
+    bs_arena_init(&arena, "changes", MAX_BYTES);
+    while (done == BS_DONE && some == AT_ONCE) {
+        bs_arena_reset(&arena);
+        done = record_some(state, audit, &arena, &some, err);
+        all += some;
+    }
+    bs_arena_fini(&arena);
+    if (n != NULL)
+        *n = all;
+    return done;
+}

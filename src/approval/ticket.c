@@ -1,0 +1,428 @@
+/*
+ * ticket.c - a table of legal steps, and one way to take one: read, judge, compare-and-set, tell.
+ *
+ * Between reading and setting another may have been faster. Then the ticket is read and judged
+ * again, so that the loser hears what the ticket has become and not just that it lost.
+ */
+#include "approval/ticket.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define MINUTES_US(n)   ((int64_t)(n)*60 * 1000000)
+#define MAX_SUBSCRIBERS 16
+#define SWEEP_BYTES     (256u << 20) /* ceiling for the texts of tickets that expire at once */
+
+struct subscriber {
+    bs_ticket_fn *fn;
+    void *arg;
+};
+
+struct bs_tickets {
+    struct bs_state *state;
+    int64_t decide_us;
+    int64_t redeem_us;
+    int64_t (*now_us)(void);
+    pthread_mutex_t lock; /* guards the subscribers, and is held while they are told */
+    struct subscriber subscribers[MAX_SUBSCRIBERS];
+    size_t n_subscribers;
+};
+
+struct bs_tickets *
+bs_tickets_new(struct bs_state *state, const struct bs_tickets_options *options)
+{
+    struct bs_tickets *t = bs_malloc(sizeof(*t));
+
+    t->state = state;
+    t->decide_us = options->decide_us > 0 ? options->decide_us : MINUTES_US(15);
+    t->redeem_us = options->redeem_us > 0 ? options->redeem_us : MINUTES_US(15);
+    t->now_us = options->now_us != NULL ? options->now_us : bs_now_us;
+    (void)pthread_mutex_init(&t->lock, NULL);
+    return t;
+}
+
+void
+bs_tickets_free(struct bs_tickets **t)
+{
+    if (*t == NULL)
+        return;
+    (void)pthread_mutex_destroy(&(*t)->lock);
+    free(*t);
+    *t = NULL;
+}
+
+/* --- subscribers --- */
+
+enum bs_done
+bs_tickets_subscribe(struct bs_tickets *t, bs_ticket_fn *fn, void *arg, struct bs_err *err)
+{
+    enum bs_done done = BS_DONE;
+
+    (void)pthread_mutex_lock(&t->lock);
+    if (t->n_subscribers == MAX_SUBSCRIBERS)
+        done = BS_FAIL(err, LIMIT, "more than %d subscribers to tickets", MAX_SUBSCRIBERS);
+    else
+        t->subscribers[t->n_subscribers++] = (struct subscriber){fn, arg};
+    (void)pthread_mutex_unlock(&t->lock);
+    return done;
+}
+
+void
+bs_tickets_unsubscribe(struct bs_tickets *t, bs_ticket_fn *fn, void *arg)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    for (size_t i = 0; i < t->n_subscribers; i++) {
+        if (t->subscribers[i].fn != fn || t->subscribers[i].arg != arg)
+            continue;
+        t->subscribers[i] = t->subscribers[--t->n_subscribers];
+        break;
+    }
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+static void
+tell(struct bs_tickets *t, const struct bs_ticket *ticket)
+{
+    (void)pthread_mutex_lock(&t->lock);
+    for (size_t i = 0; i < t->n_subscribers; i++)
+        t->subscribers[i].fn(ticket, t->subscribers[i].arg);
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+/* --- steps --- */
+
+#define TO(STATE) (1u << BS_TICKET_##STATE)
+
+/* What is not in the table is refused. */
+static const unsigned steps[BS_TICKET_STATES] = {
+    [BS_TICKET_PENDING] = TO(APPROVED) | TO(DENIED) | TO(EXPIRED),
+    [BS_TICKET_APPROVED] = TO(RUNNING) | TO(EXPIRED),
+    [BS_TICKET_RUNNING] = TO(DONE) | TO(FAILED) | TO(UNCERTAIN),
+};
+
+bool
+bs_ticket_step_legal(enum bs_ticket_state from, enum bs_ticket_state to)
+{
+    return (unsigned)from < BS_TICKET_STATES && (unsigned)to < BS_TICKET_STATES &&
+           (steps[from] & (1u << to)) != 0;
+}
+
+/* The code that says best why a ticket in that state cannot go where it should. */
+static enum bs_done
+refuse(const struct bs_ticket *ticket, struct bs_err *err)
+{
+    const char *state = bs_ticket_state_name(ticket->state);
+
+    if (ticket->state == BS_TICKET_DENIED)
+        return BS_FAIL(err, DENIED, "ticket %s was denied", ticket->id);
+    if (ticket->state == BS_TICKET_EXPIRED)
+        return BS_FAIL(err, STALE, "ticket %s has expired", ticket->id);
+    return BS_FAIL(err, CONFLICT, "ticket %s is %s", ticket->id, state);
+}
+
+/* Fills in what the step changes besides the state; called anew for every attempt. */
+typedef enum bs_done
+step_fn(struct bs_tickets *t, struct bs_ticket *ticket, const void *arg, struct bs_err *err);
+
+struct step {
+    enum bs_ticket_state to;
+    step_fn *fill;
+    const void *arg;
+};
+
+/* One attempt. again: another was faster, `err` is untouched. */
+static enum bs_done
+attempt(struct bs_tickets *t,
+        const char *id,
+        const struct step *step,
+        struct bs_arena *arena,
+        struct bs_ticket *out,
+        bool *again,
+        struct bs_err *err)
+{
+    struct bs_err why = {0};
+
+    *again = false;
+    if (bs_state_ticket_get(t->state, id, arena, out, err) != BS_DONE)
+        return BS_FAILED;
+    if (!bs_ticket_step_legal(out->state, step->to))
+        return refuse(out, err);
+    if (step->fill(t, out, step->arg, err) != BS_DONE)
+        return BS_FAILED;
+    out->state = step->to;
+    if (bs_state_ticket_move(t->state, out, &why) == BS_DONE) {
+        out->version++;
+        return BS_DONE;
+    }
+    *again = why.code == BS_E_CONFLICT;
+    return *again ? BS_FAILED : bs_err_set(err, why.code, "%s", why.message);
+}
+
+/* Every lost attempt means that the ticket went a step, and no ticket goes more than three. */
+static enum bs_done
+take_step(struct bs_tickets *t,
+          const char *id,
+          const struct step *step,
+          struct bs_arena *arena,
+          struct bs_ticket *out,
+          struct bs_err *err)
+{
+    enum bs_done done = BS_FAILED;
+    bool again = true;
+
+    *out = (struct bs_ticket){0};
+    if (bs_tickets_sweep(t, NULL, err) != BS_DONE)
+        return BS_FAILED;
+    for (int tries = 0; again && tries < 5; tries++)
+        done = attempt(t, id, step, arena, out, &again, err);
+    if (again)
+        return BS_FAIL(err, CONFLICT, "ticket %.40s changes too fast", id);
+    if (done == BS_DONE)
+        tell(t, out);
+    return done;
+}
+
+/* --- operations --- */
+
+static enum bs_done
+check_ask(struct bs_tickets *t, const struct bs_ticket *ask, struct bs_err *err)
+{
+    bool ever;
+
+    if (ask->actor == NULL || ask->database == NULL || ask->sql == NULL)
+        return BS_FAIL(err, DATA, "a ticket needs an actor, a database and a statement");
+    if (bs_state_operator_ever(t->state, &ever, err) != BS_DONE)
+        return BS_FAILED;
+    if (!ever)
+        return BS_FAIL(err, BLOCKED, "no operator has ever been registered who could approve");
+    return BS_DONE;
+}
+
+enum bs_done
+bs_ticket_open(struct bs_tickets *t,
+               const struct bs_ticket *ask,
+               struct bs_arena *arena,
+               struct bs_ticket *out,
+               struct bs_err *err)
+{
+    struct bs_ticket row = *ask;
+    char ulid[BS_ULID_TEXT];
+
+    *out = (struct bs_ticket){0};
+    if (check_ask(t, ask, err) != BS_DONE || bs_tickets_sweep(t, NULL, err) != BS_DONE)
+        return BS_FAILED;
+    bs_ulid_new(ulid);
+    (void)snprintf(row.id, sizeof(row.id), "T-%s", ulid);
+    row.state = BS_TICKET_PENDING;
+    row.created_us = t->now_us();
+    row.decide_by_us = row.created_us + t->decide_us;
+    if (bs_state_ticket_open(t->state, &row, arena, out, err) != BS_DONE)
+        return BS_FAILED;
+    if (strcmp(out->id, row.id) == 0)
+        tell(t, out);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_ticket_get(struct bs_tickets *t,
+              const char *id,
+              struct bs_arena *arena,
+              struct bs_ticket *out,
+              struct bs_err *err)
+{
+    *out = (struct bs_ticket){0};
+    if (bs_tickets_sweep(t, NULL, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_state_ticket_get(t->state, id, arena, out, err);
+}
+
+enum bs_done
+bs_ticket_list(struct bs_tickets *t,
+               const struct bs_ticket_filter *filter,
+               struct bs_arena *arena,
+               struct bs_ticket **out,
+               size_t *n,
+               struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    if (bs_tickets_sweep(t, NULL, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_state_ticket_list(t->state, filter, arena, out, n, err);
+}
+
+struct decision {
+    enum bs_decide verdict;
+    const char *by;
+    const char *reason;
+};
+
+static enum bs_done
+fill_decision(struct bs_tickets *t, struct bs_ticket *ticket, const void *arg, struct bs_err *err)
+{
+    const struct decision *d = arg;
+
+    ticket->decided_us = t->now_us();
+    /* The sweep has looked already, but a slow disk may lie between it and this. */
+    if (ticket->decided_us >= ticket->decide_by_us)
+        return BS_FAIL(err, STALE, "ticket %s has expired", ticket->id);
+    ticket->decided_by = d->by;
+    ticket->reason = d->reason;
+    if (d->verdict == BS_DECIDE_APPROVE)
+        ticket->redeem_by_us = ticket->decided_us + t->redeem_us;
+    return BS_DONE;
+}
+
+/* To one who decides, "denied" by another is a conflict, not an answer to a request. */
+static enum bs_done
+decided_already(const struct bs_err *why, struct bs_err *err)
+{
+    enum bs_code code = why->code == BS_E_DENIED ? BS_E_CONFLICT : why->code;
+
+    return bs_err_set(err, code, "%s", why->message);
+}
+
+enum bs_done
+bs_ticket_decide(struct bs_tickets *t,
+                 const char *id,
+                 const struct bs_operator *by,
+                 enum bs_decide verdict,
+                 const char *reason,
+                 struct bs_arena *arena,
+                 struct bs_ticket *out,
+                 struct bs_err *err)
+{
+    const struct decision d = {verdict, by->name, reason};
+    const struct step step = {verdict == BS_DECIDE_APPROVE ? BS_TICKET_APPROVED : BS_TICKET_DENIED,
+                              fill_decision, &d};
+    struct bs_err why = {0};
+
+    *out = (struct bs_ticket){0};
+    if (by->name == NULL || !bs_operator_may(by, BS_ROLE_APPROVER))
+        return BS_FAIL(err, FORBIDDEN, "deciding needs an approver");
+    if (take_step(t, id, &step, arena, out, &why) != BS_DONE)
+        return decided_already(&why, err);
+    return BS_DONE;
+}
+
+static enum bs_done
+fill_redeem(struct bs_tickets *t, struct bs_ticket *ticket, const void *arg, struct bs_err *err)
+{
+    const char *identity = arg;
+
+    if (strcmp(ticket->identity, identity) != 0)
+        return BS_FAIL(err, CONFLICT, "ticket %s is for another request", ticket->id);
+    ticket->started_us = t->now_us();
+    if (ticket->started_us >= ticket->redeem_by_us)
+        return BS_FAIL(err, STALE, "ticket %s has expired", ticket->id);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_ticket_redeem(struct bs_tickets *t,
+                 const char *id,
+                 const char *identity,
+                 struct bs_arena *arena,
+                 struct bs_ticket *out,
+                 struct bs_err *err)
+{
+    const struct step step = {BS_TICKET_RUNNING, fill_redeem, identity};
+
+    return take_step(t, id, &step, arena, out, err);
+}
+
+struct ending {
+    const char *point;
+    const char *detail;
+};
+
+static enum bs_done
+fill_ending(struct bs_tickets *t, struct bs_ticket *ticket, const void *arg, struct bs_err *err)
+{
+    const struct ending *e = arg;
+
+    (void)err;
+    ticket->finished_us = t->now_us();
+    ticket->point = e->point;
+    ticket->detail = e->detail;
+    return BS_DONE;
+}
+
+/* A step whose result only the subscribers see. */
+static enum bs_done
+take_step_unseen(struct bs_tickets *t, const char *id, const struct step *step, struct bs_err *err)
+{
+    struct bs_arena arena;
+    struct bs_ticket ticket;
+    enum bs_done done;
+
+    bs_arena_init(&arena, "ticket", SWEEP_BYTES);
+    done = take_step(t, id, step, &arena, &ticket, err);
+    bs_arena_fini(&arena);
+    return done;
+}
+
+enum bs_done
+bs_ticket_finish(struct bs_tickets *t,
+                 const char *id,
+                 enum bs_ticket_state end,
+                 const char *point,
+                 const char *detail,
+                 struct bs_err *err)
+{
+    const struct ending e = {point, detail};
+    const struct step step = {end, fill_ending, &e};
+    struct bs_err why = {0};
+
+    if (!bs_ticket_step_legal(BS_TICKET_RUNNING, end))
+        return BS_FAIL(err, USAGE, "a run cannot end as %s", bs_ticket_state_name(end));
+    if (take_step_unseen(t, id, &step, &why) == BS_DONE)
+        return BS_DONE;
+    if (why.code == BS_E_DENIED || why.code == BS_E_STALE)
+        return bs_err_set(err, BS_E_CONFLICT, "%s", why.message);
+    return bs_err_set(err, why.code, "%s", why.message);
+}
+
+static enum bs_done
+fill_void(struct bs_tickets *t, struct bs_ticket *ticket, const void *arg, struct bs_err *err)
+{
+    (void)err;
+    ticket->finished_us = t->now_us();
+    ticket->detail = arg;
+    return BS_DONE;
+}
+
+enum bs_done
+bs_ticket_void(struct bs_tickets *t, const char *id, const char *why, struct bs_err *err)
+{
+    const struct step step = {BS_TICKET_EXPIRED, fill_void, why};
+    struct bs_err refused = {0};
+
+    if (take_step_unseen(t, id, &step, &refused) == BS_DONE)
+        return BS_DONE;
+    if (refused.code == BS_E_DENIED || refused.code == BS_E_STALE)
+        return bs_err_set(err, BS_E_CONFLICT, "%s", refused.message);
+    return bs_err_set(err, refused.code, "%s", refused.message);
+}
+
+enum bs_done
+bs_tickets_sweep(struct bs_tickets *t, size_t *n, struct bs_err *err)
+{
+    struct bs_arena arena;
+    struct bs_ticket *expired;
+    size_t found;
+    enum bs_done done;
+
+    bs_arena_init(&arena, "expired tickets", SWEEP_BYTES);
+    done = bs_state_ticket_expire(t->state, t->now_us(), &arena, &expired, &found, err);
+    for (size_t i = 0; done == BS_DONE && i < found; i++)
+        tell(t, &expired[i]);
+    if (n != NULL)
+        *n = done == BS_DONE ? found : 0;
+    bs_arena_fini(&arena);
+    return done;
+}

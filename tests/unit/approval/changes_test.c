@@ -1,0 +1,86 @@
+/*
+ * changes_test.c - what the command line did to agents and operators reaches the audit.
+ */
+#include <dirent.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "approval/changes.h"
+#include "base/files.h"
+#include "tap.h"
+
+static char folder[64];
+
+static void
+path_of(const char *name, char out[400])
+{
+    (void)snprintf(out, 400, "%s/%s", folder, name);
+}
+
+static void
+tear_down(void)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *e;
+    char path[400];
+
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
+        path_of(e->d_name, path);
+        (void)unlink(path);
+    }
+    (void)closedir(dir);
+    EXPECT_EQ(rmdir(folder), 0);
+}
+
+static void
+moved_once_and_in_order(void)
+{
+    const char *databases[] = {"app"};
+    struct bs_agent a = {.databases = databases,
+                         .n_databases = 1,
+                         .verifier = "SCRAM-SHA-256$4096:c2FsdA==$a2V5:a2V5"};
+    struct bs_audit_options o = {.directory = folder};
+    struct bs_state *state = NULL;
+    struct bs_audit *audit = NULL;
+    struct bs_err err = {0};
+    struct bs_buf log;
+    char path[400], name[16];
+    size_t n;
+
+    (void)snprintf(folder, sizeof(folder), "/tmp/bs-changes-XXXXXX");
+    REQUIRE(mkdtemp(folder) != NULL);
+    path_of("state.db", path);
+    REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
+    for (unsigned i = 0; i < 150; i++) { /* more than are taken at once */
+        (void)snprintf(name, sizeof(name), "agent-%u", i % 1000);
+        a.name = name;
+        EXPECT_EQ(bs_state_agent_add(state, &a, "local:me", &err), BS_DONE);
+    }
+    REQUIRE(bs_audit_open(&o, &audit, &err) == BS_DONE);
+    EXPECT_EQ(bs_changes_record(state, audit, &n, &err), BS_DONE);
+    EXPECT_EQ(n, 150);
+    EXPECT_EQ(bs_changes_record(state, audit, &n, &err), BS_DONE);
+    EXPECT_EQ(n, 0);
+    EXPECT_EQ(bs_audit_seq(audit), 150);
+    bs_audit_close(&audit);
+    bs_state_close(&state);
+    path_of("audit-000000000001.jsonl", path);
+    bs_buf_init(&log, 1 << 20);
+    EXPECT_EQ(bs_file_read(path, &log, &err), BS_DONE);
+    bs_put_u8(&log, 0);
+    EXPECT(strstr((const char *)log.p, "\"operator\":\"local:me\",\"action\":\"agent.add\","
+                                       "\"subject\":\"agent-0\"") != NULL);
+    EXPECT(strstr((const char *)log.p, "SCRAM") == NULL);
+    bs_buf_fini(&log);
+    tear_down();
+}
+
+static const struct tap_case cases[] = {
+    {"changes are moved once and in order", moved_once_and_in_order},
+};
+
+int
+main(void)
+{
+    return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
+}
