@@ -292,7 +292,8 @@ static void
 on_cancel(struct bs_session *s, const struct bs_startup *packet)
 {
     bs_cancels_request(s->gateway->cancels, packet->pid, packet->secret);
-    bs_session_kill(s); /* no answer but the end, and at once: clients wait for it */
+    bs_link_say_last(&s->client); /* no answer but the end, and at once: clients wait for it */
+    bs_session_kill(s);
 }
 
 static void

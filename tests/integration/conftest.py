@@ -290,6 +290,8 @@ def running(gateway, *agents):
 
 @pytest.fixture(scope="module")
 def gateway(pg):
-    """A gateway with TLS, the database `app` and the agent `alice`."""
-    with running(Gateway(pg), "alice") as g:
+    """A gateway with TLS; the agent `alice` may use the database `app`, but not `other`."""
+    g = Gateway(pg, {name: pg.conninfo("app_trust") for name in ("app", "other")})
+    g.add_agent("alice", "app")
+    with running(g) as g:
         yield g
