@@ -11,6 +11,8 @@
 #ifndef BS_POLICY_RULES_H
 #define BS_POLICY_RULES_H
 
+#include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,14 +38,21 @@ struct bs_globs {
     size_t n;
 };
 
+/* "pay.*" cut at its dot, so that no wildcard can cross it whatever the names contain. */
+struct bs_object_glob {
+    const char *schema;
+    const char *name;
+};
+
 struct bs_rule {
     const char *name;
     int line;
-    struct bs_globs actors;    /* `*` any run of characters, `?` one character */
-    struct bs_globs databases; /* the same, on the name actors connect to */
-    struct bs_globs objects;   /* schema.name; neither wildcard crosses the dot */
-    uint32_t risks;            /* BS_RISK_BIT; what the rule says or what its action implies */
-    bool *kinds;               /* BS_KIND_COUNT long; NULL: any kind */
+    struct bs_globs actors;
+    struct bs_globs databases;      /* the names actors connect to */
+    struct bs_object_glob *objects; /* n_objects == 0: not given */
+    size_t n_objects;
+    uint32_t risks; /* BS_RISK_BIT; what the rule says, or what its action implies */
+    bool *kinds;    /* BS_KIND_COUNT long; NULL: any kind */
     enum bs_action action;
     bool no_recovery; /* recovery: none */
 };
@@ -58,6 +67,10 @@ struct bs_policy {
 const char *bs_action_name(enum bs_action action); /* "block", "approve", "allow" */
 /* True where the whole text matches: `*` any run, `?` one character, all else itself. */
 bool bs_glob_match(const char *pattern, const char *text);
+/* True where one of the patterns matches, or none is given. */
+bool bs_globs_match(const struct bs_globs *globs, const char *text);
+/* True where a rule may apply to this actor in this database, whatever the statement. */
+bool bs_rule_concerns(const struct bs_rule *rule, const char *actor, const char *database);
 
 /* Defaults of DESIGN 6, no rules, sealed. */
 void bs_policy_init(struct bs_policy *policy);
@@ -66,5 +79,7 @@ void bs_policy_init(struct bs_policy *policy);
  * comments, spacing and the order of keys do not change it. Call after the last change.
  */
 void bs_policy_seal(struct bs_policy *policy);
+/* The policy as JSON, in the words of the file. The caller decrefs it. */
+json_t *bs_policy_json(const struct bs_policy *policy);
 
 #endif

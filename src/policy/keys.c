@@ -1,0 +1,402 @@
+/*
+ * keys.c - the table of all keys, and the readers of those outside the policy.
+ */
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/load.h"
+#include "policy/values.h"
+
+#define DAY_MS INT64_C(86400000)
+
+static void
+read_text(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    (void)l;
+    (void)key;
+    *(const char **)into = value.text;
+}
+
+static void
+read_path(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    (void)key;
+    *(const char **)into = bs_load_path(l, value.text);
+}
+
+/* Stores what lies within the row's bounds; `what` says how such a value is written. */
+static void
+store_number(struct bs_load *l,
+             const struct bs_key *key,
+             struct bs_scalar value,
+             bool read,
+             int64_t number,
+             const char *what,
+             int64_t *into)
+{
+    if (!read)
+        bs_load_problem(l, value.line, "%s: \"%.60s\" is not %s", bs_key_shown(key), value.text,
+                        what);
+    else if (number < key->min || number > key->max)
+        bs_load_problem(l, value.line, "%s: \"%.60s\" is too %s", bs_key_shown(key), value.text,
+                        number < key->min ? "small" : "large");
+    else
+        *into = number;
+}
+
+static void
+read_integer(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    int64_t n = 0;
+    bool read = bs_value_integer(value.text, &n);
+
+    store_number(l, key, value, read, n, "a whole number", into);
+}
+
+static void
+read_duration(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    int64_t n = 0;
+    bool read = bs_value_duration(value.text, &n);
+
+    store_number(l, key, value, read, n, "a duration such as 500ms, 20s, 15m, 2h or 1d", into);
+}
+
+static void
+read_size(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    int64_t n = 0;
+    bool read = bs_value_size(value.text, &n);
+
+    store_number(l, key, value, read, n, "a size such as 64MB or 10GB", into);
+}
+
+static bool
+parse_listen(struct bs_load *l,
+             const struct bs_key *key,
+             struct bs_scalar value,
+             struct bs_config_listen *out)
+{
+    const char *why = NULL;
+
+    if (!bs_value_listen(value.text, l->arena, out, &why)) {
+        bs_load_problem(l, value.line, "%s: \"%.60s\": %s", bs_key_shown(key), value.text, why);
+        return false;
+    }
+    if (out->dir != NULL)
+        out->dir = bs_load_path(l, out->dir);
+    return !l->full;
+}
+
+static bool
+same_listen(const struct bs_config_listen *a, const struct bs_config_listen *b)
+{
+    if (a->dir != NULL || b->dir != NULL)
+        return a->dir != NULL && b->dir != NULL && strcmp(a->dir, b->dir) == 0;
+    return a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+static void
+read_listen(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into)
+{
+    struct bs_config *c = l->config;
+    size_t n = bs_load_list(l, key, node);
+
+    (void)into;
+    c->listen = bs_load_array(l, n, sizeof(c->listen[0]));
+    for (size_t i = 0; c->listen != NULL && i < n; i++) {
+        struct bs_scalar value;
+        struct bs_config_listen *out = &c->listen[c->n_listen];
+        size_t same = 0;
+
+        if (!bs_load_scalar(l, key, bs_load_item(l, node, i), &value) ||
+            !parse_listen(l, key, value, out))
+            continue;
+        while (same < c->n_listen && !same_listen(&c->listen[same], out))
+            same++;
+        if (same < c->n_listen)
+            bs_load_problem(l, value.line, "listen: \"%.60s\" is given twice", value.text);
+        else
+            c->n_listen++;
+    }
+}
+
+/*
+ * Who reaches this listener and holds a token may approve. Until it has TLS of its own, it stays
+ * on the machine.
+ */
+static void
+read_operators_listen(struct bs_load *l,
+                      const struct bs_key *key,
+                      struct bs_scalar value,
+                      void *into)
+{
+    struct bs_config_listen out;
+
+    if (!parse_listen(l, key, value, &out))
+        return;
+    if (out.host == NULL || !bs_value_is_loopback(out.host))
+        bs_load_problem(l, value.line,
+                        "%s: \"%.60s\" is not a loopback address (host:port), and TLS for "
+                        "operators is not supported by this version",
+                        bs_key_shown(key), value.text);
+    else
+        *(struct bs_config_listen *)into = out;
+}
+
+/* Nothing of the value is ever quoted: it may hold a password. libpq's message names an option only
+ * where the option is unknown. */
+static void
+read_conninfo(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    char *why = NULL;
+    PQconninfoOption *options = PQconninfoParse(value.text, &why);
+
+    if (options != NULL) {
+        *(const char **)into = value.text;
+        PQconninfoFree(options);
+        return;
+    }
+    if (why != NULL && strncmp(why, "invalid connection option ", 26) == 0)
+        bs_load_problem(l, value.line, "%s: %.*s", bs_key_shown(key), (int)strcspn(why, "\n"), why);
+    else
+        bs_load_problem(l, value.line,
+                        "%s: not a connection string (\"host=... dbname=...\" or postgresql://...)",
+                        bs_key_shown(key));
+    PQfreemem(why);
+}
+
+/* The path of "scheme:///absolute" or "scheme:relative"; NULL where it is neither. */
+static const char *
+url_path(struct bs_load *l, const char *text, const char *scheme)
+{
+    size_t n = strlen(scheme);
+
+    if (strncmp(text, scheme, n) != 0 || text[n] != ':')
+        return NULL;
+    text += n + 1;
+    if (strncmp(text, "///", 3) == 0)
+        return bs_load_path(l, text + 2);
+    return text[0] == '\0' || strncmp(text, "//", 2) == 0 ? NULL : bs_load_path(l, text);
+}
+
+static void
+read_url(struct bs_load *l,
+         const struct bs_key *key,
+         struct bs_scalar value,
+         const char *scheme,
+         const char *later,
+         const char **into)
+{
+    const char *path = url_path(l, value.text, scheme);
+
+    if (path != NULL)
+        *into = path;
+    else if (strncmp(value.text, later, strlen(later)) == 0)
+        bs_load_problem(l, value.line, "%s: %s:... is not supported by this version, only %s:...",
+                        bs_key_shown(key), later, scheme);
+    else
+        bs_load_problem(l, value.line, "%s: must be %s:///absolute/path or %s:relative/path",
+                        bs_key_shown(key), scheme, scheme);
+}
+
+static void
+read_state(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    read_url(l, key, value, "sqlite", "postgres", into);
+}
+
+static void
+read_storage(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    const char **path = into;
+
+    read_url(l, key, value, "file", "s3", path);
+    if (*path == NULL)
+        return;
+    l->config->storage_url = bs_arena_fmt(l->arena, "file://%s", *path);
+    l->full = l->full || l->config->storage_url == NULL;
+}
+
+static void
+read_database(struct bs_load *l,
+              const struct bs_key *key,
+              struct bs_scalar name,
+              yaml_node_t *value,
+              void *into)
+{
+    struct bs_config *c = l->config;
+    struct bs_config_database *db = &c->databases[c->n_databases];
+    char scope[96];
+
+    (void)key;
+    (void)into;
+    if (strlen(name.text) > 63) {
+        bs_load_problem(l, name.line, "databases: the name \"%.60s...\" is longer than 63 bytes",
+                        name.text);
+        return;
+    }
+    (void)snprintf(scope, sizeof(scope), " in database \"%s\"", name.text);
+    db->name = bs_load_str(l, bs_bytes_of(name.text));
+    if (db->name == NULL)
+        return;
+    l->database_lines[c->n_databases++] = name.line;
+    bs_load_map(l, value, "databases.*.", scope, db);
+}
+
+/* Room for as many entries as the map has. */
+static size_t
+pairs_of(const yaml_node_t *node)
+{
+    if (node->type != YAML_MAPPING_NODE)
+        return 0;
+    return (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
+}
+
+static void
+read_databases(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into)
+{
+    size_t n = pairs_of(node);
+
+    (void)into;
+    l->config->databases = bs_load_array(l, n, sizeof(l->config->databases[0]));
+    l->database_lines = bs_load_array(l, n, sizeof(l->database_lines[0]));
+    if (l->config->databases != NULL && l->database_lines != NULL)
+        bs_load_each(l, key, node, read_database, NULL);
+}
+
+static void
+read_one_pg_dump(struct bs_load *l,
+                 const struct bs_key *key,
+                 struct bs_scalar name,
+                 yaml_node_t *value,
+                 void *into)
+{
+    struct bs_config *c = l->config;
+    struct bs_scalar path;
+    int64_t major;
+
+    (void)into;
+    if (!bs_value_integer(name.text, &major) || major < 14 || major > 99) {
+        bs_load_problem(l, name.line,
+                        "recovery.pg_dump: \"%.60s\" is not a major version of PostgreSQL from 14",
+                        name.text);
+        return;
+    }
+    if (bs_load_scalar(l, key, value, &path))
+        c->pg_dumps[c->n_pg_dumps++] =
+            (struct bs_config_pg_dump){(int)major, bs_load_path(l, path.text)};
+}
+
+static int
+by_major(const void *a, const void *b)
+{
+    return ((const struct bs_config_pg_dump *)a)->major -
+           ((const struct bs_config_pg_dump *)b)->major;
+}
+
+static void
+read_pg_dump(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into)
+{
+    struct bs_config *c = l->config;
+
+    (void)into;
+    if (node == NULL)
+        return;
+    c->pg_dumps = bs_load_array(l, pairs_of(node), sizeof(c->pg_dumps[0]));
+    if (c->pg_dumps == NULL)
+        return;
+    bs_load_each(l, key, node, read_one_pg_dump, NULL);
+    qsort(c->pg_dumps, c->n_pg_dumps, sizeof(c->pg_dumps[0]), by_major);
+}
+
+/* A map of fixed keys whose values go into the same struct: its rows are those under its path. */
+static void
+read_section(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into)
+{
+    char prefix[64], scope[64];
+
+    (void)into;
+    (void)snprintf(prefix, sizeof(prefix), "%s.", key->path);
+    (void)snprintf(scope, sizeof(scope), " in %s", key->path);
+    bs_load_map(l, node, prefix, scope, l->config);
+}
+
+/* The defaults by risk stand in the policy, not in the config. */
+static void
+read_defaults(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into)
+{
+    (void)key;
+    (void)into;
+    bs_load_map(l, node, "policy.defaults.", " in policy.defaults", l->policy);
+}
+
+static const char *const grades[] = {"read-back", "stored", NULL};
+static const char *const later_grades[] = {"restored", NULL};
+static const char *const audits[] = {"all", "sampled", "counted", NULL};
+static const char *const actions[] = {"block", "approve", "allow", NULL};
+
+#define REQUIRED  BS_KEY_REQUIRED
+#define LATER     BS_KEY_LATER
+#define LITERAL   BS_KEY_LITERAL
+#define CONNINFO  BS_KEY_CONNINFO
+#define AT(field) .offset = offsetof(struct bs_config, field)
+#define DB(field) .offset = offsetof(struct bs_config_database, field)
+#define RU(field) .offset = offsetof(struct bs_rule, field)
+#define DEFAULT(risk)                                                                              \
+    .offset = offsetof(struct bs_policy, defaults) + (risk) * sizeof(enum bs_action)
+
+/* clang-format off */
+const struct bs_key bs_keys[] = {
+    {"listen",                REQUIRED, .node = read_listen},
+    {"tls",                   0, .node = read_section},
+    {"tls.cert",              REQUIRED, .scalar = read_path, AT(tls_cert)},
+    {"tls.key",               REQUIRED, .scalar = read_path, AT(tls_key)},
+    {"operators",             0, .node = read_section},
+    {"operators.listen",      0, .scalar = read_operators_listen, AT(operators), .fallback = "127.0.0.1:6580"},
+    {"databases",             REQUIRED, .node = read_databases},
+    {"databases.*.upstream",  REQUIRED | CONNINFO, .scalar = read_conninfo, DB(upstream)},
+    {"databases.*.helper",    REQUIRED | CONNINFO, .scalar = read_conninfo, DB(helper)},
+    {"databases.*.environment", 0, .scalar = read_text, DB(environment), .fallback = ""},
+    {"state",                 REQUIRED, .scalar = read_state, AT(state_path)},
+    {"audit",                 REQUIRED, .node = read_section},
+    {"audit.directory",       REQUIRED, .scalar = read_path, AT(audit_directory)},
+    {"storage",               REQUIRED, .scalar = read_storage, AT(storage_path)},
+    {"spool",                 REQUIRED, .scalar = read_path, AT(spool)},
+    {"workers",               0, .scalar = read_integer, AT(workers), .fallback = "2", .min = 1, .max = 64},
+    {"hold",                  0, .node = read_section},
+    {"hold.wait",             0, .scalar = read_duration, AT(hold_wait_ms), .fallback = "20s", .min = 0, .max = DAY_MS},
+    {"hold.notice",           0, .scalar = read_duration, AT(hold_notice_ms), .fallback = "10s", .min = 1000, .max = DAY_MS},
+    {"hold.decide",           0, .scalar = read_duration, AT(hold_decide_ms), .fallback = "15m", .min = 1000, .max = 30 * DAY_MS},
+    {"hold.redeem",           0, .scalar = read_duration, AT(hold_redeem_ms), .fallback = "15m", .min = 1000, .max = 30 * DAY_MS},
+    {"recovery",              0, .node = read_section},
+    {"recovery.grade",        0, .scalar = bs_read_choice, AT(grade), .fallback = "read-back", .words = grades, .later = later_grades},
+    {"recovery.lock_budget",  0, .scalar = read_duration, AT(lock_budget_ms), .fallback = "30s", .min = 100, .max = DAY_MS},
+    {"recovery.max_bytes",    0, .scalar = read_size, AT(max_bytes), .fallback = "10GB", .min = 0, .max = INT64_MAX},
+    {"recovery.pg_dump",      0, .node = read_pg_dump},
+    {"audit_safe",            0, .scalar = bs_read_choice, AT(audit_safe), .fallback = "all", .words = audits},
+    {"policy",                0, .node = bs_read_policy},
+    {"policy.defaults",       0, .node = read_defaults},
+    {"policy.defaults.SAFE",     0, .scalar = bs_read_choice, DEFAULT(BS_RISK_SAFE), .fallback = "allow", .words = actions},
+    {"policy.defaults.HIGH",     0, .scalar = bs_read_choice, DEFAULT(BS_RISK_HIGH), .fallback = "approve", .words = actions},
+    {"policy.defaults.CRITICAL", 0, .scalar = bs_read_choice, DEFAULT(BS_RISK_CRITICAL), .fallback = "approve", .words = actions},
+    {"policy.rules",             0, .node = bs_read_rules},
+    {"policy.rules[].name",      REQUIRED | LITERAL, .scalar = read_text, RU(name)},
+    {"policy.rules[].actors",    LITERAL, .node = bs_read_globs, RU(actors)},
+    {"policy.rules[].databases", LITERAL, .node = bs_read_globs, RU(databases)},
+    {"policy.rules[].objects",   LITERAL, .node = bs_read_objects},
+    {"policy.rules[].risk",      LITERAL, .node = bs_read_risks, RU(risks)},
+    {"policy.rules[].kinds",     LITERAL, .node = bs_read_kinds, RU(kinds)},
+    {"policy.rules[].action",    REQUIRED | LITERAL, .scalar = bs_read_choice, RU(action), .words = actions},
+    {"policy.rules[].recovery",  LITERAL, .scalar = bs_read_waiver, RU(no_recovery)},
+    {"policy.rules[].quorum",    LITERAL, .scalar = bs_read_quorum},
+    {"policy.rules[].max_rows",  LATER},
+    {"policy.rules[].max_share", LATER},
+    {"policy.rules[].columns",   LATER},
+    {"policy.rules[].mode",      LATER},
+};
+/* clang-format on */
+
+const size_t bs_keys_count = sizeof(bs_keys) / sizeof(bs_keys[0]);

@@ -1,0 +1,562 @@
+/*
+ * decide_test.c - rules against statements: the strictest wins, to allow everything must be inside.
+ *
+ * A statement is written "KIND|RISK|POINT|things": things are separated by commas, each one
+ *   @schema.name      the catalog's target, of the statement's kind
+ *   @schema.name=KIND the catalog's target, of another kind
+ *   schema.name, name an effect on a relation that the catalog did not resolve; also with =KIND
+ *   #name  %name  ^schema.name   an effect on a schema, a role, a function
+ *   !opaque           flag: runs code that is not known
+ * and statements of a unit by semicolons.
+ */
+#include <stdlib.h>
+
+#include "policies.h"
+#include "policy/decide.h"
+
+static const char none[] = HEAD;
+static const char shop[] = HEAD
+    "policy:\n"
+    "  rules:\n"
+    "    - {name: cleanup, actors: ['cleanup-*'], kinds: [DELETE], objects: [public.sessions],\n"
+    "       risk: [HIGH], action: allow}\n"
+    "    - {name: additive, kinds: [INSERT, SELECT FOR UPDATE, CREATE TABLE], action: allow}\n"
+    "    - {name: payments, objects: ['pay.*'], risk: [HIGH, CRITICAL], action: approve}\n"
+    "    - {name: no schema drops, kinds: [DROP SCHEMA, DROP DATABASE], action: block}\n"
+    "    - {name: stage is shut, databases: [stage], risk: [CRITICAL], action: block}\n"
+    "    - {name: program, kinds: [COPY PROGRAM], action: approve}\n";
+static const char wide[] =
+    HEAD "policy:\n"
+         "  rules:\n"
+         "    - {name: scratch, objects: ['scratch.*', 'public.tmp_*'], risk: [HIGH, CRITICAL],\n"
+         "       action: allow, recovery: none}\n"
+         "    - {name: held, objects: ['held.*'], action: approve, recovery: none}\n"
+         "    - {name: trusted, actors: [root], risk: [SAFE, HIGH, CRITICAL], action: allow}\n"
+         "    - {name: do it, kinds: [DO], risk: [CRITICAL], action: allow, recovery: none}\n"
+         "    - {name: mute, actors: ['mute?'], action: block}\n"
+         "    - {name: nothing outside, actors: [fenced], objects: ['*.*'], action: block}\n"
+         "    - {name: held too, actors: [both], objects: ['held.*'], action: approve}\n";
+static const char strict[] =
+    HEAD "policy: {defaults: {SAFE: approve, HIGH: block, CRITICAL: block}}\n";
+static const char loose[] = HEAD "policy: {defaults: {HIGH: allow}}\n";
+
+struct row {
+    const char *policy;
+    const char *actor;
+    const char *database;
+    const char *unit;
+    enum bs_action want;
+    const char *rule; /* NULL: a default decides */
+    bool waived;
+};
+
+#define ALLOW   BS_ACTION_ALLOW
+#define APPROVE BS_ACTION_APPROVE
+#define BLOCK   BS_ACTION_BLOCK
+
+/* clang-format off */
+static const struct row rows[] = {
+    /* Defaults by risk. */
+    {none, "a", "shop", "SELECT|SAFE|NONE|", ALLOW, NULL, false},
+    {none, "a", "shop", "INSERT|HIGH|RECORD|@public.t", APPROVE, NULL, false},
+    {none, "a", "shop", "DELETE|CRITICAL|ROWS|@public.t", APPROVE, NULL, false},
+    {none, "a", "shop", "DROP TABLE|CRITICAL|WHOLE|@public.t", APPROVE, NULL, false},
+    {none, "a", "shop", "SET ROLE|CRITICAL|NONE|", APPROVE, NULL, false},
+    {none, "a", "shop", "SELECT|UNKNOWN|NONE|", BLOCK, NULL, false},
+    {none, "a", "shop", "DROP DATABASE|CRITICAL|UNKNOWN|", BLOCK, NULL, false},
+    {none, "a", "shop", "DROP DATABASE|CRITICAL|WHOLE|", BLOCK, NULL, false},
+    {none, "a", "shop", "DO|CRITICAL|UNKNOWN|!opaque", BLOCK, NULL, false},
+    {none, "a", "shop", "COPY PROGRAM|CRITICAL|UNKNOWN|", BLOCK, NULL, false},
+    {none, "a", "shop", "UNKNOWN|CRITICAL|UNKNOWN|", BLOCK, NULL, false},
+    {none, "a", "shop", "UNKNOWN|UNKNOWN|UNKNOWN|", BLOCK, NULL, false},
+    {none, "a", "shop", "UNKNOWN|SAFE|UNKNOWN|", BLOCK, NULL, false},
+    {none, "a", "shop", "SELECT|CRITICAL|UNKNOWN|!opaque", BLOCK, NULL, false},
+    {none, "a", "shop", "SELECT|CRITICAL|NONE|!opaque", APPROVE, NULL, false},
+    {strict, "a", "shop", "SELECT|SAFE|NONE|", APPROVE, NULL, false},
+    {strict, "a", "shop", "INSERT|HIGH|RECORD|@public.t", BLOCK, NULL, false},
+    {strict, "a", "shop", "DELETE|CRITICAL|ROWS|@public.t", BLOCK, NULL, false},
+    {loose, "a", "shop", "INSERT|HIGH|RECORD|@public.t", ALLOW, NULL, false},
+    {loose, "a", "shop", "DELETE|CRITICAL|ROWS|@public.t", APPROVE, NULL, false},
+    {loose, "a", "shop", "VACUUM|HIGH|UNKNOWN|", BLOCK, NULL, false},
+
+    /* A unit is as strict as its strictest statement, wherever that stands. */
+    {none, "a", "shop", "SELECT|SAFE|NONE|;INSERT|HIGH|RECORD|@public.t", APPROVE, NULL, false},
+    {none, "a", "shop", "INSERT|HIGH|RECORD|@public.t;SELECT|SAFE|NONE|", APPROVE, NULL, false},
+    {none, "a", "shop", "SELECT|SAFE|NONE|;SELECT|SAFE|NONE|", ALLOW, NULL, false},
+    {none, "a", "shop", "SELECT|SAFE|NONE|;DO|CRITICAL|UNKNOWN|;SELECT|SAFE|NONE|", BLOCK, NULL, false},
+    {shop, "a", "shop", "INSERT|HIGH|RECORD|@public.t;DROP SCHEMA|CRITICAL|WHOLE|#pay", BLOCK, "no schema drops", false},
+    {shop, "a", "shop", "DROP SCHEMA|CRITICAL|WHOLE|#pay;INSERT|HIGH|RECORD|@public.t", BLOCK, "no schema drops", false},
+    {shop, "a", "shop", "INSERT|HIGH|RECORD|@public.t;DELETE|CRITICAL|ROWS|@public.t", APPROVE, NULL, false},
+    {shop, "a", "shop", "INSERT|HIGH|RECORD|@pay.t;INSERT|HIGH|RECORD|@public.t", APPROVE, "payments", false},
+
+    /* Actors. */
+    {shop, "cleanup-1", "shop", "DELETE|HIGH|ROWS|@public.sessions", ALLOW, "cleanup", false},
+    {shop, "cleanup-", "shop", "DELETE|HIGH|ROWS|@public.sessions", ALLOW, "cleanup", false},
+    {shop, "cleanup", "shop", "DELETE|HIGH|ROWS|@public.sessions", APPROVE, NULL, false},
+    {shop, "Cleanup-1", "shop", "DELETE|HIGH|ROWS|@public.sessions", APPROVE, NULL, false},
+    {shop, "xcleanup-1", "shop", "DELETE|HIGH|ROWS|@public.sessions", APPROVE, NULL, false},
+    {shop, "", "shop", "DELETE|HIGH|ROWS|@public.sessions", APPROVE, NULL, false},
+    {wide, "root", "shop", "DELETE|CRITICAL|ROWS|@public.t", ALLOW, "trusted", false},
+    {wide, "root2", "shop", "DELETE|CRITICAL|ROWS|@public.t", APPROVE, NULL, false},
+    {wide, "mute1", "shop", "SELECT|SAFE|NONE|", BLOCK, "mute", false},
+    {wide, "mute", "shop", "SELECT|SAFE|NONE|", ALLOW, NULL, false},
+    {wide, "mute12", "shop", "SELECT|SAFE|NONE|", ALLOW, NULL, false},
+    {wide, "mute\xc3\xa9", "shop", "SELECT|SAFE|NONE|", BLOCK, "mute", false},
+
+    /* Databases. */
+    {shop, "a", "stage", "DELETE|CRITICAL|ROWS|@public.t", BLOCK, "stage is shut", false},
+    {shop, "a", "stag", "DELETE|CRITICAL|ROWS|@public.t", APPROVE, NULL, false},
+    {shop, "a", "shop", "DELETE|CRITICAL|ROWS|@public.t", APPROVE, NULL, false},
+    {shop, "a", "stage", "DELETE|HIGH|ROWS|@public.t", APPROVE, NULL, false},
+    {shop, "a", "stage", "SELECT|SAFE|NONE|", ALLOW, NULL, false},
+    {shop, "a", "stage", "UNKNOWN|UNKNOWN|UNKNOWN|", BLOCK, "stage is shut", false},
+
+    /* Risk: an exact list; CRITICAL is never implied for allow. */
+    {shop, "cleanup-1", "shop", "DELETE|CRITICAL|ROWS|@public.sessions", APPROVE, NULL, false},
+    {shop, "cleanup-1", "shop", "DELETE|UNKNOWN|ROWS|@public.sessions", BLOCK, NULL, false},
+    {shop, "a", "shop", "INSERT|HIGH|RECORD|@public.t", ALLOW, "additive", false},
+    {shop, "a", "shop", "INSERT|SAFE|RECORD|@public.t", ALLOW, "additive", false},
+    {shop, "a", "shop", "INSERT|CRITICAL|RECORD|@public.t", APPROVE, NULL, false},
+    {shop, "a", "shop", "INSERT|UNKNOWN|RECORD|@public.t", BLOCK, NULL, false},
+    {wide, "root", "shop", "DELETE|UNKNOWN|ROWS|@public.t", BLOCK, NULL, false},
+    {shop, "a", "shop", "SELECT|SAFE|NONE|@pay.cards", ALLOW, NULL, false},
+    {shop, "a", "shop", "UPDATE|UNKNOWN|ROWS|@pay.cards", APPROVE, "payments", false},
+
+    /* Kinds: any for approve and block, all for allow. */
+    {shop, "a", "shop", "SELECT FOR UPDATE|HIGH|NONE|", ALLOW, "additive", false},
+    {shop, "a", "shop", "SELECT|HIGH|RECORD|@public.t=INSERT", ALLOW, "additive", false},
+    {shop, "a", "shop", "SELECT|HIGH|RECORD|public.t=INSERT", ALLOW, "additive", false},
+    {shop, "a", "shop", "SELECT|HIGH|ROWS|public.t=DELETE", APPROVE, NULL, false},
+    {shop, "a", "shop", "SELECT|HIGH|ROWS|public.t=INSERT,public.t=DELETE", APPROVE, NULL, false},
+    {shop, "a", "shop", "INSERT|HIGH|ROWS|@public.t,@public.t=UPDATE", APPROVE, NULL, false},
+    {shop, "a", "shop", "INSERT|HIGH|ROWS|@public.t=UPDATE,@public.t", APPROVE, NULL, false},
+    {shop, "a", "shop", "INSERT|HIGH|ROWS|public.t,public.t=UPDATE", APPROVE, NULL, false},
+    {shop, "a", "shop", "DELETE|HIGH|ROWS|public.t=INSERT", APPROVE, NULL, false},
+    {shop, "cleanup-1", "shop", "SELECT|HIGH|ROWS|@public.sessions=DELETE", ALLOW, "cleanup", false},
+    {shop, "cleanup-1", "shop", "SELECT|HIGH|ROWS|sessions=DELETE,@public.sessions=DELETE", ALLOW, "cleanup", false},
+    {shop, "cleanup-1", "shop", "DELETE|HIGH|ROWS|@public.sessions,@public.sessions=UPDATE", APPROVE, NULL, false},
+    {shop, "a", "shop", "DROP SCHEMA|CRITICAL|WHOLE|#x", BLOCK, "no schema drops", false},
+    {shop, "a", "shop", "EXPLAIN ANALYZE|CRITICAL|WHOLE|#x=DROP SCHEMA", BLOCK, "no schema drops", false},
+    {shop, "a", "shop", "DO|CRITICAL|WHOLE|@a.b=DROP SCHEMA", BLOCK, "no schema drops", false},
+    {shop, "a", "shop", "DROP DATABASE|CRITICAL|UNKNOWN|", BLOCK, "no schema drops", false},
+    {shop, "a", "shop", "COPY PROGRAM|CRITICAL|UNKNOWN|", APPROVE, "program", false},
+    {shop, "a", "shop", "SELECT|SAFE|NONE|", ALLOW, NULL, false},
+    {wide, "a", "shop", "DO|CRITICAL|UNKNOWN|!opaque", ALLOW, "do it", true},
+    {wide, "a", "shop", "DO|CRITICAL|UNKNOWN|", ALLOW, "do it", true},
+    {wide, "a", "shop", "CALL|CRITICAL|UNKNOWN|!opaque", BLOCK, NULL, false},
+
+    /* Objects: any for approve and block, all for allow; no wildcard crosses the dot. */
+    {shop, "a", "shop", "UPDATE|HIGH|ROWS|@pay.cards", APPROVE, "payments", false},
+    {shop, "a", "shop", "INSERT|HIGH|RECORD|@pay.cards", APPROVE, "payments", false},
+    {shop, "a", "shop", "INSERT|HIGH|RECORD|@public.t,@pay.log", APPROVE, "payments", false},
+    {shop, "a", "shop", "INSERT|HIGH|RECORD|@payroll.t", ALLOW, "additive", false},
+    {shop, "a", "shop", "INSERT|HIGH|RECORD|@public.pay", ALLOW, "additive", false},
+    {shop, "cleanup-1", "shop", "DELETE|HIGH|ROWS|@public.sessions,@public.orders", APPROVE, NULL, false},
+    {shop, "cleanup-1", "shop", "DELETE|HIGH|ROWS|@public.sessions2", APPROVE, NULL, false},
+    {shop, "cleanup-1", "shop", "DELETE|HIGH|ROWS|@other.sessions", APPROVE, NULL, false},
+    {shop, "cleanup-1", "shop", "DELETE|HIGH|ROWS|@public.Sessions", APPROVE, NULL, false},
+    {shop, "cleanup-1", "shop", "DELETE|HIGH|ROWS|sessions", APPROVE, "payments", false},
+    {shop, "cleanup-1", "shop", "DELETE|HIGH|ROWS|public.sessions", ALLOW, "cleanup", false},
+    {shop, "cleanup-1", "shop", "DELETE|HIGH|ROWS|sessions,@public.sessions", ALLOW, "cleanup", false},
+    {shop, "cleanup-1", "shop", "DELETE|HIGH|ROWS|other.sessions,@public.sessions", APPROVE, NULL, false},
+    {shop, "cleanup-1", "shop", "DELETE|HIGH|ROWS|", APPROVE, NULL, false},
+    {shop, "cleanup-1", "shop", "DELETE|HIGH|ROWS|@public.sessions,!opaque", APPROVE, NULL, false},
+    {wide, "a", "shop", "DELETE|CRITICAL|ROWS|@scratch.t", ALLOW, "scratch", true},
+    {wide, "a", "shop", "DELETE|CRITICAL|ROWS|@public.tmp_1", ALLOW, "scratch", true},
+    {wide, "a", "shop", "DELETE|CRITICAL|ROWS|@public.tmp_1,@scratch.x", ALLOW, "scratch", true},
+    {wide, "a", "shop", "DELETE|CRITICAL|ROWS|@public.tm", APPROVE, NULL, false},
+    {wide, "a", "shop", "DELETE|CRITICAL|ROWS|@scratch.t,@public.t", APPROVE, NULL, false},
+    {wide, "a", "shop", "DELETE|CRITICAL|ROWS|@scratch.t,!opaque", APPROVE, NULL, false},
+    {wide, "a", "shop", "DROP SCHEMA|CRITICAL|WHOLE|#scratch", ALLOW, "scratch", true},
+    {wide, "a", "shop", "DROP SCHEMA|CRITICAL|WHOLE|#public", APPROVE, NULL, false},
+    {wide, "a", "shop", "DROP FUNCTION|CRITICAL|DEFINITION|^scratch.f", ALLOW, "scratch", true},
+    {wide, "a", "shop", "DROP FUNCTION|CRITICAL|DEFINITION|^f", APPROVE, "held", false},
+    {shop, "a", "shop", "DROP FUNCTION|CRITICAL|DEFINITION|^f", APPROVE, "payments", false},
+    {shop, "a", "shop", "UPDATE|HIGH|ROWS|cards", APPROVE, "payments", false},
+    {shop, "a", "shop", "GRANT|CRITICAL|STATE|%boss", APPROVE, NULL, false},
+    {wide, "fenced", "shop", "GRANT|CRITICAL|STATE|%boss", BLOCK, "nothing outside", false},
+    {wide, "fenced", "shop", "INSERT|HIGH|RECORD|@public.t", BLOCK, "nothing outside", false},
+    {wide, "fenced", "shop", "INSERT|HIGH|RECORD|t", BLOCK, "nothing outside", false},
+    {wide, "fenced", "shop", "DROP SCHEMA|CRITICAL|WHOLE|#public", BLOCK, "nothing outside", false},
+    {wide, "fenced", "shop", "SELECT|SAFE|NONE|", ALLOW, NULL, false},
+    {wide, "fenced", "shop", "DELETE|CRITICAL|ROWS|@scratch.t", BLOCK, "nothing outside", false},
+
+    /* recovery: none holds only where all is inside the rule, and where every equal rule says so. */
+    {wide, "a", "shop", "DELETE|CRITICAL|ROWS|@held.t", APPROVE, "held", true},
+    {wide, "a", "shop", "DELETE|CRITICAL|ROWS|@held.t,@public.t", APPROVE, "held", false},
+    {wide, "a", "shop", "DELETE|CRITICAL|ROWS|@held.t,!opaque", APPROVE, "held", false},
+    {wide, "a", "shop", "DELETE|CRITICAL|ROWS|@held.t;DELETE|CRITICAL|ROWS|@held.u", APPROVE, "held", true},
+    {wide, "a", "shop", "DELETE|CRITICAL|ROWS|@held.t;DELETE|CRITICAL|ROWS|@public.u", APPROVE, "held", false},
+    {wide, "a", "shop", "DELETE|CRITICAL|ROWS|@held.t;SELECT|SAFE|NONE|", APPROVE, "held", true},
+    {wide, "both", "shop", "DELETE|CRITICAL|ROWS|@held.t", APPROVE, "held", false},
+    {wide, "root", "shop", "DELETE|CRITICAL|ROWS|@scratch.t", ALLOW, "scratch", false},
+    {wide, "a", "shop", "SELECT|SAFE|NONE|", ALLOW, NULL, false},
+
+    /* The strictest of several wins, not the first. */
+    {wide, "root", "shop", "DELETE|CRITICAL|ROWS|@held.t", APPROVE, "held", true},
+    {wide, "mute1", "shop", "DELETE|CRITICAL|ROWS|@held.t", BLOCK, "mute", false},
+    {shop, "a", "stage", "UPDATE|CRITICAL|ROWS|@pay.t", BLOCK, "stage is shut", false},
+};
+/* clang-format on */
+
+/* A judged unit built from a row's text. */
+struct built {
+    struct bs_unit unit;
+    struct bs_facts facts;
+    struct bs_stmt stmts[4];
+    struct bs_effect effects[4][4];
+    struct bs_target targets[16];
+    char text[256];
+};
+
+static enum bs_point
+point_of(const char *name)
+{
+    static const char *const names[] = {"UNKNOWN",    "NONE", "RECORD", "STATE",
+                                        "DEFINITION", "ROWS", "WHOLE"};
+
+    for (unsigned i = 0; i < 7; i++) {
+        if (strcmp(names[i], name) == 0)
+            return (enum bs_point)i;
+    }
+    abort();
+}
+
+static struct bs_name
+name_of(char *text)
+{
+    char *name = strchr(text, '.');
+
+    if (name == NULL)
+        return (struct bs_name){NULL, text};
+    *name++ = '\0';
+    return (struct bs_name){text, name};
+}
+
+static enum bs_object
+object_of(char mark)
+{
+    switch (mark) {
+    case '#':
+        return BS_OBJECT_SCHEMA;
+    case '%':
+        return BS_OBJECT_ROLE;
+    case '^':
+        return BS_OBJECT_FUNCTION;
+    default:
+        return BS_OBJECT_RELATION;
+    }
+}
+
+static void
+build_thing(struct built *b, size_t at, char *thing)
+{
+    struct bs_stmt *stmt = &b->stmts[at];
+    char *kind_text = strchr(thing, '=');
+    enum bs_kind kind = stmt->kind;
+
+    if (strcmp(thing, "!opaque") == 0) {
+        stmt->flags |= BS_FLAG_VOLATILE;
+        return;
+    }
+    if (kind_text != NULL) {
+        *kind_text = '\0';
+        kind = bs_kind_find(kind_text + 1);
+    }
+    if (thing[0] == '@') {
+        struct bs_name name = name_of(thing + 1);
+        b->targets[b->facts.n_targets++] =
+            (struct bs_target){.schema = name.schema, .name = name.name, .kind = kind, .stmt = at};
+        return;
+    }
+    b->effects[at][stmt->n_effects++] =
+        (struct bs_effect){.kind = kind,
+                           .object = object_of(thing[0]),
+                           .name = name_of(thing + (strchr("#%^", thing[0]) != NULL)),
+                           .rows = -1};
+}
+
+static void
+build_stmt(struct built *b, size_t at, char *text)
+{
+    struct bs_stmt *stmt = &b->stmts[at];
+    char *thing;
+
+    stmt->effects = b->effects[at];
+    stmt->kind = bs_kind_find(strsep(&text, "|"));
+    stmt->risk = bs_risk_find(strsep(&text, "|"));
+    stmt->point = point_of(strsep(&text, "|"));
+    while ((thing = strsep(&text, ",")) != NULL) {
+        if (thing[0] != '\0')
+            build_thing(b, at, thing);
+    }
+}
+
+static void
+build(struct built *b, const char *text)
+{
+    char *rest = b->text, *part;
+
+    *b = (struct built){.unit = {.parsed = true, .catalog = true, .risk = BS_RISK_SAFE}};
+    (void)snprintf(b->text, sizeof(b->text), "%s", text);
+    b->unit.stmts = b->stmts;
+    b->facts.targets = b->targets;
+    while ((part = strsep(&rest, ";")) != NULL)
+        build_stmt(b, b->unit.n_stmts++, part);
+    for (size_t i = 0; i < b->unit.n_stmts; i++)
+        b->unit.risk = bs_risk_worse(b->unit.risk, b->stmts[i].risk);
+}
+
+static void
+every_row(void)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct row *r = &rows[i];
+        struct bs_config *c = config_of(r->policy);
+        struct bs_subject subject = {r->actor, r->database};
+        struct bs_arena arena;
+        struct bs_decision d, e;
+        struct bs_err err = {0};
+        struct built b;
+        int before = tap_misses;
+
+        REQUIRE(c != NULL);
+        bs_arena_init(&arena, "test", 1 << 20);
+        build(&b, r->unit);
+        EXPECT_EQ(bs_decide(c->policy, &subject, &b.unit, &b.facts, &arena, &d, &err), BS_DONE);
+        EXPECT_EQ(d.action, r->want);
+        EXPECT(r->rule == NULL ? d.rule == NULL : d.rule != NULL && strcmp(d.rule, r->rule) == 0);
+        EXPECT_EQ(d.recovery_waived, r->waived);
+        EXPECT(d.why != NULL && d.digest == c->policy->digest);
+        EXPECT_EQ(bs_decide_explain(c->policy, &subject, &b.unit, &b.facts, &arena, &e, &err),
+                  BS_DONE);
+        EXPECT_EQ(e.action, d.action);
+        EXPECT(e.rule == d.rule && e.n_lines >= b.unit.n_stmts * (2 + c->policy->n_rules));
+        if (tap_misses != before)
+            printf("# in row %zu: %s: %s; got %s, rule %s\n", i, r->actor, r->unit,
+                   bs_action_name(d.action), d.rule == NULL ? "(none)" : d.rule);
+        bs_arena_fini(&arena);
+        bs_config_unref(&c);
+    }
+}
+
+/* Decides a unit under the given policy, without facts. */
+static enum bs_action
+decide(const char *policy, const struct bs_unit *unit, size_t arena_max)
+{
+    struct bs_config *c = config_of(policy);
+    struct bs_subject subject = {"root", "shop"};
+    struct bs_arena arena;
+    struct bs_decision d = {.action = BS_ACTION_ALLOW};
+    struct bs_err err = {0};
+
+    bs_arena_init(&arena, "test", arena_max);
+    if (bs_decide(c->policy, &subject, unit, NULL, &arena, &d, &err) != BS_DONE)
+        EXPECT_EQ(err.code, BS_E_LIMIT);
+    bs_arena_fini(&arena);
+    bs_config_unref(&c);
+    return d.action;
+}
+
+static void
+zero_refuses(void)
+{
+    struct bs_decision zero = {0};
+    struct bs_unit unread = {0};
+    struct bs_stmt nothing[1] = {{0}};
+    struct bs_unit zeroed = {.stmts = nothing, .n_stmts = 1};
+
+    EXPECT_EQ(zero.action, BS_ACTION_BLOCK);
+    EXPECT_EQ(decide(loose, &unread, 4096), BS_ACTION_BLOCK);
+    EXPECT_EQ(decide(loose, &zeroed, 4096), BS_ACTION_BLOCK);
+    EXPECT_EQ(decide(wide, &zeroed, 4096), BS_ACTION_BLOCK);
+}
+
+static void
+empty_query_passes(void)
+{
+    struct bs_unit empty = {.parsed = true, .risk = BS_RISK_SAFE};
+    struct bs_unit odd = {.parsed = true, .risk = BS_RISK_CRITICAL};
+
+    EXPECT_EQ(decide(none, &empty, 4096), BS_ACTION_ALLOW);
+    EXPECT_EQ(decide(none, &odd, 4096), BS_ACTION_APPROVE);
+}
+
+/* The unit as a whole may have been raised above its statements. */
+static void
+unit_risk_counts(void)
+{
+    struct bs_stmt read[1] = {
+        {.kind = BS_KIND_SELECT, .risk = BS_RISK_SAFE, .point = BS_POINT_NONE}};
+    struct bs_unit unit = {.parsed = true, .risk = BS_RISK_SAFE, .stmts = read, .n_stmts = 1};
+
+    EXPECT_EQ(decide(none, &unit, 4096), BS_ACTION_ALLOW);
+    unit.risk = BS_RISK_CRITICAL;
+    EXPECT_EQ(decide(none, &unit, 4096), BS_ACTION_APPROVE);
+    unit.risk = BS_RISK_UNKNOWN;
+    EXPECT_EQ(decide(none, &unit, 4096), BS_ACTION_BLOCK);
+}
+
+static void
+no_memory_blocks(void)
+{
+    struct bs_stmt read[1] = {
+        {.kind = BS_KIND_SELECT, .risk = BS_RISK_SAFE, .point = BS_POINT_NONE}};
+    struct bs_unit unit = {.parsed = true, .risk = BS_RISK_SAFE, .stmts = read, .n_stmts = 1};
+
+    EXPECT_EQ(decide(none, &unit, 4096), BS_ACTION_ALLOW);
+    EXPECT_EQ(decide(none, &unit, 8), BS_ACTION_BLOCK);
+}
+
+static void
+without_catalog(void)
+{
+    struct bs_effect effects[1] = {
+        {.kind = BS_KIND_DELETE, .object = BS_OBJECT_RELATION, .name = {"scratch", "t"}}};
+    struct bs_stmt stmts[1] = {{.kind = BS_KIND_DELETE,
+                                .risk = BS_RISK_CRITICAL,
+                                .point = BS_POINT_ROWS,
+                                .effects = effects,
+                                .n_effects = 1}};
+    struct bs_unit unit = {.parsed = true, .risk = BS_RISK_CRITICAL, .stmts = stmts, .n_stmts = 1};
+
+    EXPECT_EQ(decide(shop, &unit, 4096), BS_ACTION_APPROVE);
+    EXPECT_EQ(decide(wide, &unit, 4096), BS_ACTION_ALLOW);
+    effects[0].name.schema = NULL;
+    EXPECT_EQ(decide(wide, &unit, 4096), BS_ACTION_APPROVE);
+}
+
+static void
+shield(void)
+{
+    static const struct {
+        const char *policy, *actor, *database;
+        bool want;
+    } cases[] = {
+        {none, "a", "shop", true},
+        {strict, "a", "shop", true},
+        {loose, "a", "shop", false},
+        {HEAD "policy: {defaults: {CRITICAL: allow}}\n", "a", "shop", false},
+        {shop, "a", "shop", false}, /* additive: anyone may INSERT */
+        {HEAD "policy: {rules: [{name: r, risk: [SAFE], action: allow}]}\n", "a", "shop", true},
+        {HEAD "policy: {rules: [{name: r, actors: [b], action: allow}]}\n", "a", "shop", true},
+        {HEAD "policy: {rules: [{name: r, actors: [b], action: allow}]}\n", "b", "shop", false},
+        {HEAD "policy: {rules: [{name: r, databases: [stage], action: allow}]}\n", "b", "shop",
+         true},
+        {HEAD "policy: {rules: [{name: r, databases: [stage], action: allow}]}\n", "b", "stage",
+         false},
+        {HEAD "policy: {rules: [{name: r, action: approve}, {name: s, action: block}]}\n", "a",
+         "shop", true},
+        {HEAD "policy: {rules: [{name: r, risk: [CRITICAL], kinds: [DO], action: allow}]}\n", "a",
+         "shop", false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bs_config *c = config_of(cases[i].policy);
+        REQUIRE(c != NULL);
+        if (bs_policy_shielded(c->policy, cases[i].actor, cases[i].database) != cases[i].want)
+            EXPECT(!"shield"), printf("# in row %zu\n", i);
+        bs_config_unref(&c);
+    }
+}
+
+static void
+globs(void)
+{
+    static const struct {
+        const char *pattern, *text;
+        bool want;
+    } cases[] = {
+        {"", "", true},
+        {"", "a", false},
+        {"*", "", true},
+        {"*", "anything", true},
+        {"?", "", false},
+        {"?", "a", true},
+        {"?", "ab", false},
+        {"?", "\xc3\xa9", true},
+        {"a*", "a", true},
+        {"a*", "ba", false},
+        {"*a", "bca", true},
+        {"*a", "bcab", false},
+        {"a*b*c", "a--b--c", true},
+        {"a*b*c", "a--c--b", false},
+        {"a*ab", "aaab", true},
+        {"**", "x", true},
+        {"a?c", "abc", true},
+        {"a?c", "ac", false},
+        {"[a]", "a", false},
+        {"[a]", "[a]", true},
+        {"\\*", "*", false},
+        {"*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (bs_glob_match(cases[i].pattern, cases[i].text) != cases[i].want)
+            EXPECT(!"glob"), printf("# %s against %s\n", cases[i].pattern, cases[i].text);
+    }
+}
+
+static const char *
+digest_of(const char *text, char out[65])
+{
+    struct bs_config *c = config_of(text);
+
+    out[0] = '\0';
+    if (c != NULL)
+        (void)snprintf(out, 65, "%s", c->policy->digest);
+    bs_config_unref(&c);
+    return out;
+}
+
+static void
+digest_is_of_the_meaning(void)
+{
+    char a[65], b[65];
+    const char *base = HEAD "policy: {rules: [{name: r, kinds: [DO, CALL], action: block}]}\n";
+    static const char *const same[] = {
+        HEAD
+        "# a comment\npolicy:\n  rules:\n  - action: block\n    name: r\n    kinds: [CALL, do]\n",
+        HEAD "policy: {defaults: {HIGH: approve}, rules: [{name: r, kinds: [DO, CALL], action: "
+             "block, risk: [SAFE, HIGH, CRITICAL]}]}\n",
+        HEAD "workers: 4\npolicy: {rules: [{name: r, kinds: [DO, CALL], action: block}]}\n",
+    };
+    static const char *const other[] = {
+        HEAD,
+        HEAD "policy: {rules: [{name: r2, kinds: [DO, CALL], action: block}]}\n",
+        HEAD "policy: {rules: [{name: r, kinds: [DO], action: block}]}\n",
+        HEAD "policy: {rules: [{name: r, kinds: [DO, CALL], action: approve}]}\n",
+        HEAD "policy: {rules: [{name: r, kinds: [DO, CALL], action: block, actors: ['*']}]}\n",
+        HEAD "policy: {rules: [{name: r, kinds: [DO, CALL], action: block, objects: [a.b]}]}\n",
+        HEAD "policy: {rules: [{name: r, kinds: [DO, CALL], action: block, databases: [shop]}]}\n",
+        HEAD "policy: {rules: [{name: r, kinds: [DO, CALL], action: block, risk: [CRITICAL]}]}\n",
+        HEAD "policy: {defaults: {HIGH: allow}, rules: [{name: r, kinds: [DO, CALL], action: "
+             "block}]}\n",
+    };
+
+    EXPECT_EQ(strlen(digest_of(base, a)), 64);
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+        EXPECT(strcmp(a, digest_of(same[i], b)) == 0);
+    for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+        EXPECT_EQ(strlen(digest_of(other[i], b)), 64);
+        EXPECT(strcmp(a, b) != 0);
+    }
+}
+
+int
+main(void)
+{
+    static const struct tap_case cases[] = {
+        {"every row", every_row},
+        {"zero refuses", zero_refuses},
+        {"an empty query passes", empty_query_passes},
+        {"the unit's own risk counts", unit_risk_counts},
+        {"no memory blocks", no_memory_blocks},
+        {"without a catalog names count as written", without_catalog},
+        {"shield", shield},
+        {"globs", globs},
+        {"the digest is of the meaning", digest_is_of_the_meaning},
+    };
+
+    return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
+}
