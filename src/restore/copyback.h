@@ -1,0 +1,80 @@
+/*
+ * copyback.h - saved rows and lost objects back into their place, in one transaction.
+ *
+ * A relation that is gone is made again from the stored definition, with everything the dump
+ * knows: pre-data, rows, post-data, sequences, materialized views. In a relation that is still
+ * there, missing rows are put back under a lock, after a recovery point of what is there now.
+ *
+ * Layer  restore. Blocks.
+ * Spec   RECOVERY.md sections 4 and 9.
+ * Owns   results live in the restore's arena.
+ */
+#ifndef BS_RESTORE_COPYBACK_H
+#define BS_RESTORE_COPYBACK_H
+
+#include "restore/diff.h"
+#include "restore/restore.h"
+
+/* What to do about rows that are there with other values. */
+enum bs_copyback_conflict {
+    BS_COPYBACK_SKIP = 0, /* leave them; only missing rows are put back */
+    BS_COPYBACK_ABORT,    /* refuse the whole copy-back */
+    BS_COPYBACK_OVERWRITE,
+};
+
+enum bs_copyback_triggers {
+    BS_COPYBACK_FIRE = 0,
+    BS_COPYBACK_SUPPRESS, /* user triggers are disabled in the transaction; needs ownership */
+};
+
+struct bs_copyback_options {
+    const char *table; /* NULL: all */
+    enum bs_copyback_conflict conflict;
+    enum bs_copyback_triggers triggers;
+    bool all_missing; /* also what the live database lacks for other reasons */
+};
+
+struct bs_copyback_table {
+    struct bs_diff_table diff; /* before; where the table is gone, all rows are missing */
+    int64_t inserted;          /* done, or planned */
+    int64_t updated;
+};
+
+struct bs_copyback {
+    struct bs_copyback_table *tables; /* parents before children */
+    size_t n_tables;
+    const char **objects; /* entries of the definition that come back, as pg_restore -l tells */
+    size_t n_objects;
+    size_t n_sequences; /* set or advanced */
+    size_t n_refreshed; /* materialized views */
+    char point[BS_POINT_ID_TEXT]; /* of the state before; "" where nothing live was changed */
+    bool compared;          /* the definition was compared afterwards */
+    const char *difference; /* lines that differ, "-" saved and "+" live; NULL: identical */
+    const char *uncompared; /* why it could not be compared; NULL: it was, or nothing was lost */
+};
+
+/* What would be done, counted. Touches nothing but temporary tables. Errors as bs_copyback_run. */
+BS_MUST_CHECK enum bs_done bs_copyback_plan(struct bs_restore *r,
+                                            const struct bs_copyback_options *options,
+                                            struct bs_copyback *out,
+                                            struct bs_err *err);
+/* The SQL of it. Neither rows nor locks are touched. `out` is initialised by the caller. */
+BS_MUST_CHECK enum bs_done bs_copyback_print(struct bs_restore *r,
+                                             const struct bs_copyback_options *options,
+                                             struct bs_buf *out,
+                                             struct bs_err *err);
+/*
+ * Does it.
+ *
+ * plan   NULL, or what was agreed to: where the counts differ now, nothing is done
+ * err    CONFLICT (plan and reality differ, conflicts, locks, constraints), DAMAGED, NO_POINT,
+ *        FORBIDDEN, UNSUPPORTED (no definition was stored), UNCOVERED (a trigger changed what has no
+ *        recovery point), UNCERTAIN (the answer to COMMIT was lost), UNAVAILABLE, DATABASE, IO
+ */
+BS_MUST_CHECK enum bs_done bs_copyback_run(struct bs_restore *r,
+                                           const struct bs_copyback_options *options,
+                                           const struct bs_copyback *plan,
+                                           struct bs_copyback *out,
+                                           struct bs_err *err);
+
+#endif

@@ -1,0 +1,441 @@
+/*
+ * definition.c - the stored dump is never restored as a whole: what is there stays untouched, and
+ * pg_restore writes the SQL of chosen entries only.
+ */
+#include "restore/definition.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "recovery/child.h"
+#include "recovery/dump.h"
+#include "recovery/verify.h"
+
+#define TEXT_MAX     (256u << 20) /* bytes of SQL or of a listing */
+#define LOCK_WAIT_MS 10000
+
+static enum bs_done
+take_output(void *ctx, struct bs_bytes out, struct bs_err *err)
+{
+    struct bs_buf *b = ctx;
+
+    bs_put_bytes(b, out);
+    return b->failed ? BS_FAIL(err, LIMIT, "the definition is larger than %zu bytes", b->max)
+                     : BS_DONE;
+}
+
+/* Children fail with NO_POINT; here no point is being made. */
+static enum bs_done
+rename_failure(struct bs_err *err, const struct bs_err *why)
+{
+    return bs_err_set(err, why->code == BS_E_NO_POINT ? BS_E_UNAVAILABLE : why->code, "%s",
+                      why->message);
+}
+
+/* pg_restore, which is beside pg_dump, with up to three more arguments. */
+static enum bs_done
+run_pg_restore(const struct bs_definition *d,
+               const char *file,
+               const char *const more[3],
+               struct bs_buf *out,
+               struct bs_err *err)
+{
+    char program[PATH_MAX + 16], copies[4][PATH_MAX + 16];
+    char *argv[6] = {program};
+    struct bs_child child;
+    struct bs_err why = {0};
+    size_t n = 0;
+
+    (void)snprintf(program, sizeof(program), "%.*s/pg_restore",
+                   (int)(strrchr(d->pg_dump, '/') - d->pg_dump), d->pg_dump);
+    for (; n < 3 && more[n] != NULL; n++)
+        (void)snprintf(copies[n], sizeof(copies[n]), "%s", more[n]);
+    (void)snprintf(copies[n++], sizeof(copies[0]), "%s", file);
+    for (size_t i = 0; i < n; i++)
+        argv[i + 1] = copies[i];
+    if (bs_child_start(&child, argv, NULL, &why) != BS_DONE ||
+        bs_child_wait(&child, NULL, take_output, out, &why) != BS_DONE)
+        return rename_failure(err, &why);
+    return BS_DONE;
+}
+
+/* A dump of the live database on a snapshot of its own. */
+static enum bs_done
+dump_live(struct bs_restore *r, struct bs_definition *d, struct bs_err *err)
+{
+    struct bs_rdb db = {0};
+    struct bs_child child;
+    struct bs_err why = {0};
+    PGresult *snapshot = NULL;
+    enum bs_done done = BS_FAILED;
+
+    if (bs_rdb_open(r->request.helper, &db, err) != BS_DONE)
+        return BS_FAILED;
+    if (bs_rdb_do(&db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) == BS_DONE)
+        snapshot = bs_rdb_ask(&db, "SELECT pg_catalog.pg_export_snapshot()", 0, NULL, err);
+    if (snapshot != NULL) {
+        if (bs_dump_start(&child, d->pg_dump, db.conn, PQgetvalue(snapshot, 0, 0), d->live_file,
+                          LOCK_WAIT_MS, &why) == BS_DONE &&
+            bs_child_wait(&child, NULL, NULL, NULL, &why) == BS_DONE)
+            done = BS_DONE;
+        else
+            (void)rename_failure(err, &why);
+    }
+    PQclear(snapshot);
+    bs_rdb_close(&db);
+    return done;
+}
+
+static enum bs_done
+list(const struct bs_definition *d,
+     const char *file,
+     struct bs_buf *text,
+     struct bs_arena *arena,
+     struct bs_toc *out,
+     struct bs_err *err)
+{
+    static const char *const more[3] = {"--list", "--verbose"};
+
+    bs_buf_init(text, TEXT_MAX);
+    if (run_pg_restore(d, file, more, text, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_toc_parse(bs_buf_view(text), arena, out, err);
+}
+
+static enum bs_done
+name_files(struct bs_restore *r, struct bs_definition *d, struct bs_err *err)
+{
+    char id[BS_ULID_TEXT];
+    int a, b;
+
+    if (bs_dir_make(r->request.spool, err) != BS_DONE)
+        return BS_FAILED;
+    bs_ulid_new(id);
+    a = snprintf(d->saved_file, PATH_MAX, "%s/restore-%s-saved.dump", r->request.spool, id);
+    b = snprintf(d->live_file, PATH_MAX, "%s/restore-%s-live.dump", r->request.spool, id);
+    return a > 0 && a < PATH_MAX && b > 0 && b < PATH_MAX
+               ? BS_DONE
+               : BS_FAIL(err, LIMIT, "the spool's path is too long");
+}
+
+enum bs_done
+bs_definition_open(struct bs_restore *r,
+                   struct bs_toc_want want,
+                   struct bs_definition *out,
+                   struct bs_err *err)
+{
+    char version[128];
+    struct bs_err why = {0};
+
+    if (r->manifest.schema.key == NULL)
+        return BS_FAIL(err, UNSUPPORTED, "the point was made without a definition");
+    if (bs_dump_find(r->request.pg_dumps, r->request.n_pg_dumps, PQserverVersion(r->db.conn),
+                     out->pg_dump, version, &why) != BS_DONE)
+        return rename_failure(err, &why);
+    if (name_files(r, out, err) != BS_DONE ||
+        bs_schema_read(r->request.store, &r->manifest.schema, out->saved_file, err) != BS_DONE)
+        return BS_FAILED;
+    bs_restore_tell(r, "reading the definition of the live database", 0, 0);
+    if (dump_live(r, out, err) != BS_DONE ||
+        list(out, out->saved_file, &out->saved_text, &r->arena, &out->saved, err) != BS_DONE ||
+        list(out, out->live_file, &out->live_text, &r->arena, &out->live, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_toc_choose(&out->saved, &out->live, want, &r->arena, &out->chosen, &out->n_chosen,
+                         err);
+}
+
+void
+bs_definition_close(struct bs_definition *d)
+{
+    if (d->saved_file[0] != '\0')
+        (void)unlink(d->saved_file);
+    if (d->live_file[0] != '\0')
+        (void)unlink(d->live_file);
+    bs_buf_fini(&d->saved_text);
+    bs_buf_fini(&d->live_text);
+    *d = (struct bs_definition){0};
+}
+
+bool
+bs_definition_has(const struct bs_definition *d, uint32_t oid)
+{
+    enum { pg_class = 1259 };
+
+    for (size_t i = 0; i < d->n_chosen; i++) {
+        const struct bs_toc_entry *e = &d->saved.list[d->chosen[i]];
+        if (e->class_oid == pg_class && e->oid == oid)
+            return true;
+    }
+    return false;
+}
+
+/* Scripts. */
+
+static bool
+begins(const uint8_t *p, size_t n, const char *word)
+{
+    return n >= strlen(word) && memcmp(p, word, strlen(word)) == 0;
+}
+
+/*
+ * Only the first such line before any SQL, and the one that closes with its token: a function's
+ * body may hold lines that look the same.
+ */
+void
+bs_definition_strip(struct bs_buf *script)
+{
+    char *token = NULL;
+    size_t kept = 0;
+    bool sql = false;
+
+    for (size_t at = 0, n; at < script->n; at += n) {
+        const uint8_t *line = script->p + at;
+        const uint8_t *end = memchr(line, '\n', script->n - at);
+        n = end == NULL ? script->n - at : (size_t)(end - line) + 1;
+        if (!sql && token == NULL && begins(line, n, "\\restrict ")) {
+            token = bs_malloc(n + 1);
+            memcpy(token, line + 10, n - 10);
+            continue;
+        }
+        if (token != NULL && begins(line, n, "\\unrestrict ") && n - 12 == strlen(token) &&
+            memcmp(line + 12, token, n - 12) == 0)
+            continue;
+        sql = sql || (n > 1 && !begins(line, n, "--"));
+        memmove(script->p + kept, line, n);
+        kept += n;
+    }
+    script->n = kept;
+    free(token);
+}
+
+static enum bs_done
+write_list(const struct bs_definition *d, const char *path, struct bs_err *err)
+{
+    struct bs_buf text;
+    enum bs_done done;
+
+    bs_buf_init(&text, TEXT_MAX);
+    for (size_t i = 0; i < d->n_chosen; i++) {
+        bs_put_bytes(&text, d->saved.list[d->chosen[i]].line);
+        bs_put_u8(&text, '\n');
+    }
+    done = text.failed ? BS_FAIL(err, LIMIT, "the dump has too many entries")
+                       : bs_file_create(path, bs_buf_view(&text), 0600, err);
+    bs_buf_fini(&text);
+    return done;
+}
+
+enum bs_done
+bs_definition_script(struct bs_restore *r,
+                     const struct bs_definition *d,
+                     enum bs_definition_section section,
+                     struct bs_buf *out,
+                     struct bs_err *err)
+{
+    char path[PATH_MAX + 8], option[PATH_MAX + 24];
+    const char *more[3] = {"--file=-", option,
+                           section == BS_DEFINITION_BEFORE_ROWS ? "--section=pre-data"
+                                                                : "--section=post-data"};
+    enum bs_done done;
+
+    (void)r;
+    (void)snprintf(path, sizeof(path), "%s.list", d->saved_file);
+    (void)snprintf(option, sizeof(option), "--use-list=%s", path);
+    if (write_list(d, path, err) != BS_DONE)
+        return BS_FAILED;
+    done = run_pg_restore(d, d->saved_file, more, out, err);
+    (void)unlink(path);
+    if (done == BS_DONE)
+        bs_definition_strip(out);
+    return done;
+}
+
+/* The header sets client_encoding, but the server converts the whole text before it runs that. */
+static enum bs_done
+use_encoding_of(struct bs_restore *r, const char *script, struct bs_err *err)
+{
+    static const char set[] = "\nSET client_encoding = '";
+    const char *at = strstr(script, set);
+    char name[64];
+    size_t n;
+
+    if (at == NULL)
+        return BS_DONE;
+    at += sizeof(set) - 1;
+    n = strcspn(at, "'");
+    if (n >= sizeof(name))
+        return BS_FAIL(err, DATA, "the definition names no encoding that exists");
+    memcpy(name, at, n);
+    name[n] = '\0';
+    if (PQsetClientEncoding(r->db.conn, name) != 0)
+        return BS_FAIL(err, DATA, "the database does not know the definition's encoding");
+    return BS_DONE;
+}
+
+enum bs_done
+bs_definition_run(struct bs_restore *r, struct bs_buf *script, struct bs_err *err)
+{
+    bs_put_u8(script, 0);
+    if (script->failed)
+        return BS_FAIL(err, LIMIT, "the definition is larger than %zu bytes", script->max);
+    if (use_encoding_of(r, (const char *)script->p, err) != BS_DONE ||
+        bs_rdb_do(&r->db, (const char *)script->p, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_rdb_pin(&r->db, err);
+}
+
+/* Differences. */
+
+struct lines {
+    struct bs_bytes *list; /* as they come */
+    struct bs_bytes *sorted;
+    size_t n;
+};
+
+static int
+by_bytes(const void *a, const void *b)
+{
+    const struct bs_bytes *x = a, *y = b;
+    size_t n = x->n < y->n ? x->n : y->n;
+    int c = n == 0 ? 0 : memcmp(x->p, y->p, n);
+
+    return c != 0 ? c : (x->n > y->n) - (x->n < y->n);
+}
+
+/* Lines that a reader cares for: which program wrote a dump is no difference. */
+static struct lines
+cut(struct bs_bytes text)
+{
+    struct lines l = {0};
+    size_t most = 1;
+
+    for (size_t i = 0; i < text.n; i++)
+        most += text.p[i] == '\n';
+    l.list = bs_malloc(most * sizeof(*l.list));
+    l.sorted = bs_malloc(most * sizeof(*l.sorted));
+    while (text.n != 0) {
+        const uint8_t *end = memchr(text.p, '\n', text.n);
+        size_t n = end == NULL ? text.n : (size_t)(end - text.p);
+        if (n != 0 && !begins(text.p, n, "-- Dumped "))
+            l.list[l.n++] = (struct bs_bytes){text.p, n};
+        text.p += end == NULL ? n : n + 1;
+        text.n -= end == NULL ? n : n + 1;
+    }
+    memcpy(l.sorted, l.list, l.n * sizeof(*l.list));
+    qsort(l.sorted, l.n, sizeof(*l.sorted), by_bytes);
+    return l;
+}
+
+/* How often a line occurs. */
+static size_t
+occurrences(const struct lines *l, const struct bs_bytes *line)
+{
+    const struct bs_bytes *hit = bsearch(line, l->sorted, l->n, sizeof(*line), by_bytes);
+    size_t n = 0;
+
+    if (hit == NULL)
+        return 0;
+    while (hit > l->sorted && by_bytes(hit - 1, line) == 0)
+        hit--;
+    for (; hit < l->sorted + l->n && by_bytes(hit, line) == 0; hit++)
+        n++;
+    return n;
+}
+
+enum { SHOWN = 30 }; /* lines of each side */
+
+/* Puts what `a` has more often than `b`; how many lines that were. */
+static size_t
+put_surplus(struct bs_buf *out, const struct lines *a, const struct lines *b, char sign)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n; i++) {
+        if (occurrences(a, &a->list[i]) <= occurrences(b, &a->list[i]))
+            continue;
+        if (n++ < SHOWN)
+            bs_put_fmt(out, "%c%.*s\n", sign, (int)a->list[i].n, (const char *)a->list[i].p);
+    }
+    if (n > SHOWN)
+        bs_put_fmt(out, "%c... and %zu lines more\n", sign, n - SHOWN);
+    return n;
+}
+
+static bool
+same_order(const struct lines *a, const struct lines *b)
+{
+    bool same = a->n == b->n;
+
+    for (size_t i = 0; same && i < a->n; i++)
+        same = bs_bytes_equal(a->list[i], b->list[i]);
+    return same;
+}
+
+static void
+lines_fini(struct lines *l)
+{
+    free(l->list);
+    free(l->sorted);
+}
+
+const char *
+bs_definition_difference(struct bs_bytes saved, struct bs_bytes live, struct bs_arena *arena)
+{
+    struct lines a = cut(saved), b = cut(live);
+    const char *text = NULL;
+    struct bs_buf out;
+
+    bs_buf_init(&out, 1u << 20);
+    if (!same_order(&a, &b)) {
+        if (put_surplus(&out, &a, &b, '-') + put_surplus(&out, &b, &a, '+') == 0)
+            bs_put_str(&out, "the same lines in another order\n");
+        text = bs_arena_copy(arena, bs_buf_view(&out));
+        if (text == NULL)
+            text = "more than can be shown\n";
+    }
+    bs_buf_fini(&out);
+    lines_fini(&a);
+    lines_fini(&b);
+    return text;
+}
+
+static enum bs_done
+plain_text(const struct bs_definition *d, const char *file, struct bs_buf *out, struct bs_err *err)
+{
+    static const char *const more[3] = {"--file=-"};
+
+    if (run_pg_restore(d, file, more, out, err) != BS_DONE)
+        return BS_FAILED;
+    bs_definition_strip(out);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_definition_compare(struct bs_restore *r,
+                      struct bs_definition *d,
+                      const char **difference,
+                      struct bs_err *err)
+{
+    struct bs_buf saved, live;
+    enum bs_done done;
+
+    bs_restore_tell(r, "comparing the definition", 0, 0);
+    (void)unlink(d->live_file);
+    bs_buf_init(&saved, TEXT_MAX);
+    bs_buf_init(&live, TEXT_MAX);
+    done = dump_live(r, d, err);
+    if (done == BS_DONE)
+        done = plain_text(d, d->saved_file, &saved, err);
+    if (done == BS_DONE)
+        done = plain_text(d, d->live_file, &live, err);
+    if (done == BS_DONE)
+        *difference =
+            bs_definition_difference(bs_buf_view(&saved), bs_buf_view(&live), &r->arena);
+    bs_buf_fini(&saved);
+    bs_buf_fini(&live);
+    return done;
+}

@@ -1,0 +1,78 @@
+/*
+ * definition.h - the stored schema dump against the live database's: what is missing, the SQL that
+ * brings it back, and whether both say the same afterwards.
+ *
+ * Layer  restore. Runs pg_dump and pg_restore; blocks.
+ * Spec   app-pgdump.html, app-pgrestore.html.
+ * Owns   two files in the spool and the buffers of their listings, until bs_definition_close.
+ */
+#ifndef BS_RESTORE_DEFINITION_H
+#define BS_RESTORE_DEFINITION_H
+
+#include <limits.h>
+
+#include "restore/restore.h"
+#include "restore/toc.h"
+
+struct bs_definition {
+    char pg_dump[PATH_MAX];
+    char saved_file[PATH_MAX]; /* "": not there */
+    char live_file[PATH_MAX];
+    struct bs_buf saved_text; /* what the tables of contents point into */
+    struct bs_buf live_text;
+    struct bs_toc saved;
+    struct bs_toc live;
+    size_t *chosen; /* of saved.list, in its order */
+    size_t n_chosen;
+};
+
+enum bs_definition_section {
+    BS_DEFINITION_BEFORE_ROWS = 0, /* pre-data */
+    BS_DEFINITION_AFTER_ROWS,      /* post-data */
+};
+
+/*
+ * Fetches the stored dump, dumps the live database through the request's helper, reads both
+ * tables of contents and chooses what has to come back.
+ *
+ * out   zeroed by the caller; closed in either case
+ * err   UNSUPPORTED: the point has no definition; DAMAGED; UNAVAILABLE: no pg_dump, or it failed;
+ *       IO, LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_definition_open(struct bs_restore *r,
+                                              struct bs_toc_want want,
+                                              struct bs_definition *out,
+                                              struct bs_err *err);
+void bs_definition_close(struct bs_definition *d); /* accepts a zeroed one */
+
+/* True where the relation of that OID (in the saved database) is among what was chosen. */
+bool bs_definition_has(const struct bs_definition *d, uint32_t oid);
+
+/* Puts the SQL of one section of what was chosen, without psql's own commands. */
+BS_MUST_CHECK enum bs_done bs_definition_script(struct bs_restore *r,
+                                                const struct bs_definition *d,
+                                                enum bs_definition_section section,
+                                                struct bs_buf *out,
+                                                struct bs_err *err);
+/* Runs such a script in the open transaction and pins the session again. Errors of bs_rdb_do. */
+BS_MUST_CHECK enum bs_done
+bs_definition_run(struct bs_restore *r, struct bs_buf *script, struct bs_err *err);
+
+/*
+ * Dumps the live database once more and compares its plain text with the stored one's.
+ *
+ * difference   out: NULL where they are the same, else up to 60 lines that differ, in the arena
+ */
+BS_MUST_CHECK enum bs_done bs_definition_compare(struct bs_restore *r,
+                                                 struct bs_definition *d,
+                                                 const char **difference,
+                                                 struct bs_err *err);
+
+/* Removes the pair of lines \restrict and \unrestrict, which are psql's, not SQL. */
+void bs_definition_strip(struct bs_buf *script);
+/* Lines that one text has more often than the other, "-" saved, "+" live; NULL: none. */
+const char *bs_definition_difference(struct bs_bytes saved,
+                                     struct bs_bytes live,
+                                     struct bs_arena *arena);
+
+#endif

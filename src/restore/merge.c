@@ -1,0 +1,118 @@
+/*
+ * merge.c - columns are always named, so that one that was added since takes its default.
+ */
+#include "restore/merge.h"
+
+#include "restore/diff.h"
+#include "restore/text.h"
+
+void
+bs_merge_put_lock(struct bs_buf *b, const struct bs_live *live)
+{
+    bs_put_str(b, "LOCK TABLE ONLY ");
+    bs_put_name(b, live->object->schema, live->object->name);
+    bs_put_str(b, " IN SHARE ROW EXCLUSIVE MODE");
+}
+
+/* Columns that may be written; `side` goes before each name. */
+static void
+put_written(struct bs_buf *b, const struct bs_live *live, const char *side)
+{
+    const char *before = "";
+
+    for (size_t i = 0; i < live->object->n_columns; i++) {
+        if (live->columns[i].generated)
+            continue;
+        bs_put_fmt(b, "%s%s", before, side);
+        bs_put_ident(b, live->columns[i].name);
+        before = ", ";
+    }
+}
+
+static void
+put_insert(struct bs_buf *b, const struct bs_live *live, size_t at)
+{
+    bs_put_str(b, "INSERT INTO ");
+    bs_put_name(b, live->object->schema, live->object->name);
+    bs_put_str(b, " (");
+    put_written(b, live, "");
+    bs_put_str(b, ") OVERRIDING SYSTEM VALUE\n  SELECT ");
+    put_written(b, live, "s.");
+    bs_put_str(b, " FROM ");
+    bs_diff_put_saved(b, at);
+    bs_put_str(b, " s");
+}
+
+void
+bs_merge_put_insert(struct bs_buf *b, const struct bs_live *live, size_t at)
+{
+    put_insert(b, live, at);
+    bs_put_str(b, " JOIN ");
+    bs_diff_put_result(b, at);
+    bs_put_str(b, " d ON d.saved = s.\"" BS_DIFF_ROW "\"\n  WHERE d.what = 'm'"
+                  " ORDER BY s.\"" BS_DIFF_ROW "\"");
+}
+
+void
+bs_merge_put_insert_all(struct bs_buf *b, const struct bs_live *live, size_t at)
+{
+    put_insert(b, live, at);
+    bs_put_str(b, " ORDER BY s.\"" BS_DIFF_ROW "\"");
+}
+
+/* GENERATED ALWAYS AS IDENTITY can only be inserted, never updated. */
+static bool
+is_updated(const struct bs_live_column *c)
+{
+    return !c->generated && !c->identity_always;
+}
+
+void
+bs_merge_put_update(struct bs_buf *b, const struct bs_live *live, size_t at)
+{
+    const char *before = "";
+
+    bs_put_str(b, "UPDATE ONLY ");
+    bs_put_name(b, live->object->schema, live->object->name);
+    bs_put_str(b, " l SET ");
+    for (size_t i = 0; i < live->object->n_columns; i++) {
+        if (!is_updated(&live->columns[i]))
+            continue;
+        bs_put_str(b, before);
+        bs_put_ident(b, live->columns[i].name);
+        bs_put_str(b, " = s.");
+        bs_put_ident(b, live->columns[i].name);
+        before = ", ";
+    }
+    bs_put_str(b, "\n  FROM ");
+    bs_diff_put_saved(b, at);
+    bs_put_str(b, " s JOIN ");
+    bs_diff_put_result(b, at);
+    bs_put_str(b, " d ON d.saved = s.\"" BS_DIFF_ROW "\"\n  WHERE d.what = 'c' AND ");
+    bs_diff_put_keys_equal(b, live);
+}
+
+static void
+put_trigger(struct bs_buf *b, const struct bs_live *live, const char *verb, const char *trigger)
+{
+    bs_put_str(b, "ALTER TABLE ONLY ");
+    bs_put_name(b, live->object->schema, live->object->name);
+    bs_put_fmt(b, " %s TRIGGER ", verb);
+    bs_put_ident(b, trigger);
+    bs_put_str(b, ";\n");
+}
+
+void
+bs_merge_put_triggers_off(struct bs_buf *b, const struct bs_live *live)
+{
+    for (size_t i = 0; i < live->n_triggers; i++)
+        put_trigger(b, live, "DISABLE", live->triggers[i]);
+}
+
+void
+bs_merge_put_triggers_on(struct bs_buf *b, const struct bs_live *live)
+{
+    for (size_t i = 0; i < live->n_triggers; i++)
+        put_trigger(b, live, live->trigger_states[i] == 'A' ? "ENABLE ALWAYS" : "ENABLE",
+                    live->triggers[i]);
+}

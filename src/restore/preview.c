@@ -1,0 +1,182 @@
+/*
+ * preview.c - sentences for people, from what the manifest says and what is there now.
+ */
+#include "restore/preview.h"
+
+#include <string.h>
+
+#include "restore/text.h"
+
+#define COUNT_TIMEOUT "5s"
+
+enum { SENTENCES = 1000 }; /* more than anybody reads */
+
+struct sentences {
+    struct bs_restore *r;
+    const char ***list;
+    size_t *n;
+};
+
+static void
+say(const struct sentences *s, const char *text)
+{
+    if (*s->n < SENTENCES && text != NULL)
+        (*s->list)[(*s->n)++] = text;
+}
+
+/* Rows that are there now; -1 where counting takes too long or is not allowed. */
+static enum bs_done
+count_live(struct bs_restore *r, struct bs_preview_table *t, struct bs_err *err)
+{
+    const struct bs_point_object *o = t->object;
+    struct bs_err ignored = {0};
+    struct bs_buf sql;
+    PGresult *result = NULL;
+
+    t->live_rows = -1;
+    if (!t->live.exists || strchr("rmp", t->live.relkind) == NULL)
+        return BS_DONE;
+    bs_buf_init(&sql, 4096);
+    bs_put_str(&sql, "SELECT pg_catalog.count(*) FROM ONLY ");
+    bs_put_name(&sql, o->schema, o->name);
+    bs_put_u8(&sql, 0);
+    if (bs_rdb_do(&r->db, "BEGIN READ ONLY; SET LOCAL statement_timeout = '" COUNT_TIMEOUT "'",
+                  err) == BS_DONE &&
+        !sql.failed)
+        result = bs_rdb_ask(&r->db, (const char *)sql.p, 0, NULL, &ignored);
+    if (result != NULL)
+        t->live_rows = bs_rdb_number(result, 0, 0);
+    PQclear(result);
+    bs_buf_fini(&sql);
+    bs_rdb_rollback(&r->db);
+    return err->code == BS_OK ? BS_DONE : BS_FAILED;
+}
+
+static void
+say_moved_columns(const struct sentences *s, const struct bs_preview_table *t)
+{
+    struct bs_arena *a = &s->r->arena;
+    const struct bs_point_object *o = t->object;
+
+    for (size_t i = 0; i < o->n_columns; i++) {
+        const struct bs_live_column *c = &t->live.columns[i];
+        if (c->match == BS_LIVE_GONE)
+            say(s, bs_arena_fmt(a, "%s.%s no longer has column %s: copy-back will refuse",
+                                o->schema, o->name, c->name));
+        if (c->match == BS_LIVE_OTHER_TYPE)
+            say(s, bs_arena_fmt(a, "%s.%s.%s was %s and is now %s: copy-back will refuse",
+                                o->schema, o->name, c->name, o->columns[i].type, c->live_type));
+    }
+    for (size_t i = 0; i < t->live.n_added; i++)
+        say(s, bs_arena_fmt(a, "%s.%s has a new column %s: rows put back get its default",
+                            o->schema, o->name, t->live.added[i]));
+}
+
+static void
+say_conflicts(const struct sentences *s, const struct bs_preview_table *t)
+{
+    struct bs_arena *a = &s->r->arena;
+    const struct bs_point_object *o = t->object;
+
+    if (!t->live.exists) {
+        if (s->r->manifest.schema.key == NULL)
+            say(s, bs_arena_fmt(a, "%s.%s is gone, and the point holds no definition of it",
+                                o->schema, o->name));
+        return;
+    }
+    if (strncmp(o->kind, "DROP", 4) == 0 &&
+        (s->r->ref.outcome == BS_EVENT_COMMITTED || s->r->ref.outcome == BS_EVENT_UNKNOWN))
+        say(s, bs_arena_fmt(a, "%s.%s exists again: saved rows would be put into what is there",
+                            o->schema, o->name));
+    if (t->live.relkind != o->relkind)
+        say(s, bs_arena_fmt(a, "%s.%s is now another kind of relation: copy-back will refuse",
+                            o->schema, o->name));
+    say_moved_columns(s, t);
+    if (t->live.n_triggers != 0)
+        say(s, bs_arena_fmt(a, "%s.%s has %zu triggers that fire when rows are put back",
+                            o->schema, o->name, t->live.n_triggers));
+    if (t->live.n_key == 0 && o->relkind == 'r')
+        say(s, bs_arena_fmt(a, "%s.%s has no primary key in common with the saved rows: changed"
+                               " rows count as missing and extra",
+                            o->schema, o->name));
+}
+
+static void
+say_limits(const struct sentences *s, const struct bs_preview *p)
+{
+    const struct bs_manifest *m = &s->r->manifest;
+    bool views = false;
+
+    for (size_t i = 0; i < p->n_tables; i++)
+        views = views || p->tables[i].object->relkind == 'm';
+    say(s, "what was written after the point was made");
+    say(s, "numbers that are not data: OIDs, row versions, planner statistics");
+    if (m->schema.key == NULL)
+        say(s, "definitions: the point holds rows only");
+    else
+        say(s, "roles that were dropped since, and what was granted to them");
+    if (views)
+        say(s, "contents of materialized views: they are computed again");
+}
+
+static void
+say_outcome(const struct sentences *s)
+{
+    if (s->r->ref.outcome == BS_EVENT_ROLLED_BACK || s->r->ref.outcome == BS_EVENT_NOT_USED)
+        say(s, "the statement was not carried out: nothing was lost by it");
+    if (s->r->ref.outcome == BS_EVENT_UNKNOWN)
+        say(s, "it is not known whether the statement was carried out");
+}
+
+static enum bs_done
+look_at_tables(struct bs_restore *r, struct bs_preview *p, struct bs_err *err)
+{
+    for (size_t i = 0; i < p->n_tables; i++) {
+        struct bs_preview_table *t = &p->tables[i];
+        if (bs_live_look(&r->db, t->object, &r->arena, &t->live, err) != BS_DONE ||
+            count_live(r, t, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    p->database = true;
+    return BS_DONE;
+}
+
+static enum bs_done
+choose_tables(struct bs_restore *r, const char *table, struct bs_preview *p, struct bs_err *err)
+{
+    const struct bs_point_object **picked;
+    if (bs_restore_pick(r, table, &picked, &p->n_tables, err) != BS_DONE)
+        return BS_FAILED;
+    p->tables = bs_arena_array(&r->arena, p->n_tables + 1, sizeof(*p->tables));
+    p->conflicts = bs_arena_array(&r->arena, SENTENCES, sizeof(*p->conflicts));
+    p->cannot = bs_arena_array(&r->arena, SENTENCES, sizeof(*p->cannot));
+    if (p->tables == NULL || p->conflicts == NULL || p->cannot == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    for (size_t i = 0; i < p->n_tables; i++)
+        p->tables[i] = (struct bs_preview_table){.object = picked[i], .live_rows = -1};
+    return BS_DONE;
+}
+
+enum bs_done
+bs_preview_make(struct bs_restore *r,
+                const char *table,
+                struct bs_preview *out,
+                struct bs_err *err)
+{
+    struct sentences conflicts = {r, &out->conflicts, &out->n_conflicts};
+    struct sentences cannot = {r, &out->cannot, &out->n_cannot};
+
+    *out = (struct bs_preview){0};
+    if (choose_tables(r, table, out, err) != BS_DONE)
+        return BS_FAILED;
+    bs_restore_tell(r, "reading the point again", 0, 0);
+    if (bs_point_verify(r->request.store, &r->manifest, NULL, &out->proof, err) != BS_DONE)
+        return BS_FAILED;
+    if (r->db.conn != NULL && look_at_tables(r, out, err) != BS_DONE)
+        return BS_FAILED;
+    say_outcome(&conflicts);
+    for (size_t i = 0; out->database && i < out->n_tables; i++)
+        say_conflicts(&conflicts, &out->tables[i]);
+    say_limits(&cannot, out);
+    return BS_DONE;
+}

@@ -1,0 +1,44 @@
+/*
+ * preview.h - what a restore would give back, before anything is touched.
+ *
+ * Layer  restore. Reads the store and, where it can be reached, the database.
+ * Owns   everything lives in the restore's arena.
+ */
+#ifndef BS_RESTORE_PREVIEW_H
+#define BS_RESTORE_PREVIEW_H
+
+#include "recovery/verify.h"
+#include "restore/live.h"
+#include "restore/restore.h"
+
+struct bs_preview_table {
+    const struct bs_point_object *object;
+    struct bs_live live;
+    int64_t live_rows; /* counted; -1: not (gone, no access, or it took too long) */
+};
+
+struct bs_preview {
+    struct bs_preview_table *tables;
+    size_t n_tables;
+    struct bs_verify_report proof;
+    bool database;          /* the live side was looked at */
+    const char *unreached;  /* why not, where it was not */
+    const char **conflicts; /* sentences */
+    size_t n_conflicts;
+    const char **cannot; /* what restore cannot give back; sentences */
+    size_t n_cannot;
+};
+
+/*
+ * Reads every object of the point again and looks at the live tables. Where the restore is not
+ * connected, only the saved side is told.
+ *
+ * table   NULL: all
+ * err     DAMAGED: an object is not what the manifest says; NOT_FOUND, CONFLICT; IO, DATABASE
+ */
+BS_MUST_CHECK enum bs_done bs_preview_make(struct bs_restore *r,
+                                           const char *table,
+                                           struct bs_preview *out,
+                                           struct bs_err *err);
+
+#endif

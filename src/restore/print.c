@@ -1,0 +1,148 @@
+/*
+ * print.c - the SQL of a copy-back, for people to read before it runs. What the run does between
+ * the statements (recovery point, checks) stands there as comments.
+ */
+#include "restore/copyback.h"
+#include "restore/counters.h"
+#include "restore/merge.h"
+#include "restore/work.h"
+
+static void
+put_rows_comment(struct bs_buf *b, const struct bs_point_object *o)
+{
+    bs_put_fmt(b, ";\n-- %lld rows from %s\n", (long long)o->row_count, o->key);
+}
+
+static void
+put_locks(struct bs_buf *b, const struct bs_copyback *c)
+{
+    for (size_t i = 0; i < c->n_tables; i++) {
+        if (!c->tables[i].diff.live.exists)
+            continue;
+        bs_merge_put_lock(b, &c->tables[i].diff.live);
+        bs_put_str(b, ";\n");
+    }
+}
+
+static enum bs_done
+put_comparison(struct bs_work *w, size_t at, struct bs_buf *b, struct bs_err *err)
+{
+    const struct bs_live *live = &w->out->tables[at].diff.live;
+    struct bs_shape shape;
+
+    if (bs_shape_find(&w->r->db, live->object, &w->r->arena, &shape, err) != BS_DONE ||
+        bs_shape_check(&shape, err) != BS_DONE)
+        return BS_FAILED;
+    bs_diff_put_load(b, &shape, at);
+    bs_put_str(b, ";\n");
+    bs_diff_put_copy(b, live->object, at);
+    put_rows_comment(b, live->object);
+    bs_diff_put_compare(b, live, at);
+    bs_put_str(b, ";\n");
+    return BS_DONE;
+}
+
+static enum bs_done
+put_section(struct bs_work *w,
+            enum bs_definition_section section,
+            struct bs_buf *b,
+            struct bs_err *err)
+{
+    return w->out->n_objects == 0
+               ? BS_DONE
+               : bs_definition_script(w->r, &w->definition, section, b, err);
+}
+
+static void
+put_lost_rows(struct bs_buf *b, const struct bs_copyback *c)
+{
+    for (size_t i = 0; i < c->n_tables; i++) {
+        const struct bs_live *live = &c->tables[i].diff.live;
+        if (live->exists)
+            continue;
+        bs_put_str(b, "COPY ");
+        bs_put_name(b, live->object->schema, live->object->name);
+        bs_put_str(b, " (");
+        bs_put_column_names(b, live->object);
+        bs_put_str(b, ") FROM STDIN (");
+        bs_put_format(b, live->object);
+        bs_put_str(b, ", FREEZE)");
+        put_rows_comment(b, live->object);
+    }
+}
+
+static void
+put_merges(struct bs_buf *b, const struct bs_work *w)
+{
+    const struct bs_copyback *c = w->out;
+    bool off = w->options->triggers == BS_COPYBACK_SUPPRESS;
+
+    for (size_t i = 0; off && i < c->n_tables; i++)
+        bs_merge_put_triggers_off(b, &c->tables[i].diff.live);
+    for (size_t i = 0; i < c->n_tables; i++) {
+        const struct bs_live *live = &c->tables[i].diff.live;
+        if (!live->exists)
+            continue;
+        if (w->options->conflict == BS_COPYBACK_OVERWRITE && live->n_key != 0) {
+            bs_merge_put_update(b, live, i);
+            bs_put_str(b, ";\n");
+        }
+        bs_merge_put_insert(b, live, i);
+        bs_put_str(b, ";\n");
+    }
+    for (size_t i = 0; off && i < c->n_tables; i++)
+        bs_merge_put_triggers_on(b, &c->tables[i].diff.live);
+}
+
+static void
+put_counters(struct bs_buf *b, const struct bs_work *w)
+{
+    const struct bs_manifest *m = &w->r->manifest;
+
+    for (size_t i = 0; i < m->n_sequences; i++) {
+        if (!bs_counter_belongs(&m->sequences[i], w->only))
+            continue;
+        bs_counter_put(b, &m->sequences[i]);
+        bs_put_str(b, ";  -- unless it is further already\n");
+    }
+}
+
+static enum bs_done
+put_all(struct bs_work *w, struct bs_buf *b, struct bs_err *err)
+{
+    bs_put_fmt(b, "-- copy-back of %s\nBEGIN;\nSET CONSTRAINTS ALL DEFERRED;\n",
+               w->r->manifest.id);
+    put_locks(b, w->out);
+    for (size_t i = 0; i < w->out->n_tables; i++) {
+        if (w->out->tables[i].diff.live.exists && put_comparison(w, i, b, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    bs_put_str(b, "-- here the tables that will be changed get a recovery point of their own\n");
+    if (put_section(w, BS_DEFINITION_BEFORE_ROWS, b, err) != BS_DONE)
+        return BS_FAILED;
+    put_lost_rows(b, w->out);
+    put_merges(b, w);
+    if (put_section(w, BS_DEFINITION_AFTER_ROWS, b, err) != BS_DONE)
+        return BS_FAILED;
+    put_counters(b, w);
+    bs_put_str(b, "-- materialized views made above are refreshed\n"
+                  "SET CONSTRAINTS ALL IMMEDIATE;\n"
+                  "-- rows and row hashes are compared with the saved ones\nCOMMIT;\n");
+    return b->failed ? BS_FAIL(err, LIMIT, "the plan is longer than %zu bytes", b->max) : BS_DONE;
+}
+
+enum bs_done
+bs_copyback_print(struct bs_restore *r,
+                  const struct bs_copyback_options *options,
+                  struct bs_buf *out,
+                  struct bs_err *err)
+{
+    struct bs_copyback c;
+    struct bs_work work;
+    enum bs_done done = bs_work_open(r, options, &c, &work, err);
+
+    if (done == BS_DONE)
+        done = put_all(&work, out, err);
+    bs_work_close(&work);
+    return done;
+}

@@ -1,0 +1,244 @@
+/*
+ * safety.c - the same capture that protects an agent's statement protects from a restore.
+ */
+#include "restore/safety.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define BUDGET_US (30 * 1000 * 1000)
+
+static int
+by_oid(const void *a, const void *b)
+{
+    const struct bs_plan_table *x = a, *y = b;
+
+    return (x->oid > y->oid) - (x->oid < y->oid);
+}
+
+/* Tables that will be written; the plan's estimates are the saved ones, near enough for room. */
+static enum bs_done
+make_plan(struct bs_safety *s, const struct bs_work *w, struct bs_err *err)
+{
+    const struct bs_copyback *c = w->out;
+
+    s->plan = (struct bs_plan){.kind = BS_PLAN_WHOLE, .why = "a copy-back changes it",
+                               .in_block = true};
+    s->plan.tables = bs_arena_array(&w->r->arena, c->n_tables + 1, sizeof(*s->plan.tables));
+    if (s->plan.tables == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    for (size_t i = 0; i < c->n_tables; i++) {
+        const struct bs_copyback_table *t = &c->tables[i];
+        const struct bs_point_object *o = t->diff.live.object;
+        if (!t->diff.live.exists || (t->inserted == 0 && t->updated == 0))
+            continue;
+        s->plan.tables[s->plan.n_tables++] = (struct bs_plan_table){
+            .oid = t->diff.live.oid,
+            .schema = o->schema,
+            .name = o->name,
+            .relkind = t->diff.live.relkind,
+            .reach = BS_REACH_TARGET,
+            .kind = t->updated != 0 ? BS_KIND_UPDATE : BS_KIND_INSERT,
+            .est_rows = (double)t->diff.live_rows,
+            .est_bytes = o->raw_bytes,
+        };
+        s->plan.est_bytes += o->raw_bytes;
+    }
+    qsort(s->plan.tables, s->plan.n_tables, sizeof(*s->plan.tables), by_oid);
+    return BS_DONE;
+}
+
+static const char *
+sha256_of(struct bs_arena *arena, const char *text)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    char hex[BS_SHA256_TEXT];
+
+    bs_assert(EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL) == 1);
+    bs_hex(digest, 32, hex);
+    return bs_arena_str(arena, hex);
+}
+
+static enum bs_done
+ask_text(struct bs_work *w, const char *sql, const char **out, struct bs_err *err)
+{
+    PGresult *result = bs_rdb_ask(&w->r->db, sql, 0, NULL, err);
+
+    if (result == NULL)
+        return BS_FAILED;
+    *out = bs_rdb_text(result, 0, 0, &w->r->arena);
+    PQclear(result);
+    return *out == NULL ? BS_FAIL(err, LIMIT, "the restore's memory is used up") : BS_DONE;
+}
+
+static uint64_t
+xid_of(const char *text)
+{
+    uint64_t xid = 0;
+
+    for (; *text >= '0' && *text <= '9'; text++)
+        xid = xid * 10 + (uint64_t)(*text - '0');
+    return xid;
+}
+
+static enum bs_done
+ask_xid(struct bs_work *w, uint64_t *xid, struct bs_err *err)
+{
+    const char *text = NULL;
+
+    if (ask_text(w, "SELECT pg_catalog.pg_current_xact_id()", &text, err) != BS_DONE)
+        return BS_FAILED;
+    *xid = xid_of(text);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
+{
+    const struct bs_restore_request *q = &w->r->request;
+    const char *text = bs_arena_fmt(&w->r->arena, "backstop restore copy-back %s",
+                                    w->r->manifest.id);
+    struct bs_capture_request request = {
+        .helper = q->helper,
+        .store = q->store,
+        .spool = q->spool,
+        .pg_dumps = q->pg_dumps,
+        .n_pg_dumps = q->n_pg_dumps,
+        .deadline_us = bs_mono_us() + (q->lock_budget_us > 0 ? q->lock_budget_us : BUDGET_US),
+        .plan = &s->plan,
+        .actor_pid = PQbackendPID(w->r->db.conn),
+        .actor = {.agent = q->by},
+        .statement = {.text = text, .kind = "COPY-BACK"},
+    };
+    struct bs_capture_result result;
+
+    if (make_plan(s, w, err) != BS_DONE)
+        return BS_FAILED;
+    if (s->plan.n_tables == 0)
+        return BS_DONE;
+    if (text == NULL ||
+        ask_text(w, "SELECT CURRENT_USER", &request.actor.role, err) != BS_DONE ||
+        ask_xid(w, &request.actor_xid, err) != BS_DONE)
+        return BS_FAILED;
+    request.statement.sha256 = sha256_of(&w->r->arena, text);
+    bs_restore_tell(w->r, "making a recovery point of what is there", 0, 0);
+    if (bs_capture_open(&request, &s->capture, err) != BS_DONE ||
+        bs_capture_run(s->capture, &result, err) != BS_DONE)
+        return BS_FAILED;
+    memcpy(w->out->point, result.manifest->id, sizeof(w->out->point));
+    return BS_DONE;
+}
+
+static bool
+is_covered(const struct bs_safety *s, int64_t oid)
+{
+    for (size_t i = 0; i < s->plan.n_tables; i++) {
+        if (s->plan.tables[i].oid == oid)
+            return true;
+    }
+    return false;
+}
+
+/* The server's own counters, so a trigger's work counts, too. */
+enum bs_done
+bs_safety_check(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
+{
+    PGresult *changed = bs_rdb_ask(
+        &w->r->db,
+        "SELECT relid, schemaname, relname FROM pg_catalog.pg_stat_xact_user_tables"
+        " WHERE n_tup_upd + n_tup_del > 0 ORDER BY 2, 3",
+        0, NULL, err);
+    enum bs_done done = changed == NULL ? BS_FAILED : BS_DONE;
+
+    for (int i = 0; done == BS_DONE && i < PQntuples(changed); i++) {
+        if (is_covered(s, bs_rdb_number(changed, i, 0)))
+            continue;
+        done = BS_FAIL(err, UNCOVERED,
+                       "a trigger or foreign key also changed rows of \"%.63s\".\"%.63s\"",
+                       PQgetvalue(changed, i, 1), PQgetvalue(changed, i, 2));
+        bs_err_hint(err, "nothing was done; --no-triggers writes the rows alone");
+    }
+    PQclear(changed);
+    return done;
+}
+
+static enum bs_done
+tell_point(struct bs_safety *s,
+           struct bs_work *w,
+           enum bs_event_state state,
+           uint64_t xid,
+           struct bs_err *err)
+{
+    struct bs_point_event e = {.state = state, .xid = xid, .by = w->r->request.by};
+
+    return s->capture == NULL || w->out->point[0] == '\0' ? BS_DONE
+                                                          : bs_capture_event(s->capture, &e, err);
+}
+
+/* What became of a transaction whose COMMIT was not answered. */
+static enum bs_event_state
+look_up(struct bs_work *w, uint64_t xid)
+{
+    enum bs_event_state state = BS_EVENT_UNKNOWN;
+    struct bs_err ignored = {0};
+    struct bs_rdb db = {0};
+    char text[24];
+    const char *values[] = {text};
+    PGresult *result = NULL;
+
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)xid);
+    if (bs_rdb_open(w->r->request.dsn, &db, &ignored) == BS_DONE)
+        result = bs_rdb_ask(&db, "SELECT pg_catalog.pg_xact_status($1::pg_catalog.xid8)", 1,
+                            values, &ignored);
+    if (result != NULL && strcmp(PQgetvalue(result, 0, 0), "committed") == 0)
+        state = BS_EVENT_COMMITTED;
+    else if (result != NULL && strcmp(PQgetvalue(result, 0, 0), "aborted") == 0)
+        state = BS_EVENT_ROLLED_BACK;
+    PQclear(result);
+    bs_rdb_close(&db);
+    return state;
+}
+
+enum bs_done
+bs_safety_commit(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
+{
+    enum bs_event_state state = BS_EVENT_COMMITTED;
+    struct bs_err why = {0}, ignored = {0};
+    uint64_t xid = 0;
+
+    if (ask_xid(w, &xid, err) != BS_DONE ||
+        tell_point(s, w, BS_EVENT_ARMED, xid, err) != BS_DONE) {
+        bs_safety_rollback(s, w);
+        return BS_FAILED;
+    }
+    if (bs_rdb_commit(&w->r->db, &why) != BS_DONE)
+        state = why.code == BS_E_UNCERTAIN ? look_up(w, xid) : BS_EVENT_ROLLED_BACK;
+    /* Should this event be lost, the next start of the gateway finds the fact by the xid. */
+    (void)tell_point(s, w, state, 0, &ignored);
+    if (state == BS_EVENT_COMMITTED)
+        return BS_DONE;
+    *err = why;
+    if (state == BS_EVENT_ROLLED_BACK && why.code == BS_E_UNCERTAIN) {
+        *err = (struct bs_err){0};
+        return BS_FAIL(err, UNAVAILABLE, "the connection was lost; nothing was changed");
+    }
+    return BS_FAILED;
+}
+
+void
+bs_safety_rollback(struct bs_safety *s, struct bs_work *w)
+{
+    struct bs_err ignored = {0};
+
+    bs_rdb_rollback(&w->r->db);
+    (void)tell_point(s, w, BS_EVENT_ROLLED_BACK, 0, &ignored);
+}
+
+void
+bs_safety_fini(struct bs_safety *s)
+{
+    bs_capture_close(&s->capture);
+}

@@ -1,0 +1,37 @@
+/*
+ * safety.h - what a copy-back owes to what is there now: a recovery point of the tables that it
+ * will change, proof that it changed no others, and a COMMIT whose outcome is known.
+ *
+ * Layer  restore. Blocks.
+ * Spec   PROTECT.md rules 3, 4, 8; RECOVERY.md sections 9 and 10.
+ * Owns   a capture, from bs_safety_take to bs_safety_fini.
+ */
+#ifndef BS_RESTORE_SAFETY_H
+#define BS_RESTORE_SAFETY_H
+
+#include "restore/work.h"
+
+struct bs_safety {
+    struct bs_capture *capture; /* NULL: nothing live is changed */
+    struct bs_plan plan;
+};
+
+/*
+ * Captures every living table that the copy-back will change. Its transaction holds SHARE ROW
+ * EXCLUSIVE on them. Nothing to change: nothing is captured. NO_POINT, LIMIT.
+ */
+BS_MUST_CHECK enum bs_done
+bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err);
+/* UNCOVERED where rows of a table that was not captured were updated or deleted. */
+BS_MUST_CHECK enum bs_done
+bs_safety_check(struct bs_safety *s, struct bs_work *w, struct bs_err *err);
+/*
+ * Arms the point, commits, and tells the point what became of it. A lost answer is looked up.
+ * UNCERTAIN, CONFLICT, IO, DATABASE.
+ */
+BS_MUST_CHECK enum bs_done
+bs_safety_commit(struct bs_safety *s, struct bs_work *w, struct bs_err *err);
+void bs_safety_rollback(struct bs_safety *s, struct bs_work *w);
+void bs_safety_fini(struct bs_safety *s); /* accepts a zeroed one */
+
+#endif

@@ -1,0 +1,209 @@
+/*
+ * work.c - a relation is gone or it is there; there is no third case, and a table of the same name
+ * with other columns is there and does not fit.
+ */
+#include "restore/work.h"
+
+#include <string.h>
+
+struct survey {
+    struct bs_live *lives; /* one for each object of the manifest */
+    uint32_t *lost;        /* saved OIDs of what is gone and asked for */
+    size_t n_lost;
+};
+
+static bool
+is_picked(const struct bs_point_object *const *picked, size_t n, const struct bs_point_object *o)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (picked[i] == o)
+            return true;
+    }
+    return false;
+}
+
+/* Without a table's name also relations without rows are asked for: partitioned tables. */
+static enum bs_done
+survey_all(struct bs_work *w,
+           const struct bs_point_object *const *picked,
+           size_t n,
+           struct survey *s,
+           struct bs_err *err)
+{
+    const struct bs_manifest *m = &w->r->manifest;
+
+    s->lives = bs_arena_array(&w->r->arena, m->n_objects + 1, sizeof(*s->lives));
+    s->lost = bs_arena_array(&w->r->arena, m->n_objects + 1, sizeof(*s->lost));
+    if (s->lives == NULL || s->lost == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    for (size_t i = 0; i < m->n_objects; i++) {
+        const struct bs_point_object *o = &m->objects[i];
+        bool asked = w->options->table == NULL || is_picked(picked, n, o);
+        if (bs_live_look(&w->r->db, o, &w->r->arena, &s->lives[i], err) != BS_DONE)
+            return BS_FAILED;
+        if (asked && !s->lives[i].exists)
+            s->lost[s->n_lost++] = o->oid;
+    }
+    return BS_DONE;
+}
+
+enum bs_done
+bs_work_fits(const struct bs_live *live, struct bs_err *err)
+{
+    const struct bs_point_object *o = live->object;
+
+    if (bs_live_fits(live))
+        return BS_DONE;
+    bs_err_hint(err, "restore run loads the saved rows into a table of their own");
+    for (size_t i = 0; i < o->n_columns; i++) {
+        const struct bs_live_column *c = &live->columns[i];
+        if (c->match == BS_LIVE_GONE)
+            return BS_FAIL(err, CONFLICT, "\"%.63s\" no longer has its column \"%.63s\"", o->name,
+                           c->name);
+        if (c->match == BS_LIVE_OTHER_TYPE)
+            return BS_FAIL(err, CONFLICT, "column \"%.63s\" of \"%.63s\" is now of type %.60s",
+                           c->name, o->name, c->live_type);
+    }
+    return BS_FAIL(err, CONFLICT, "\"%.63s\" is now another kind of relation", o->name);
+}
+
+/* Materialized views are refreshed, partitioned tables have no rows: neither is loaded. */
+static enum bs_done
+choose_tables(struct bs_work *w,
+              const struct bs_point_object *const *picked,
+              size_t n,
+              const struct survey *s,
+              struct bs_err *err)
+{
+    const struct bs_manifest *m = &w->r->manifest;
+
+    w->out->tables = bs_arena_array(&w->r->arena, m->n_objects + 1, sizeof(*w->out->tables));
+    if (w->out->tables == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    for (size_t i = 0; i < m->n_objects; i++) {
+        const struct bs_point_object *o = &m->objects[i];
+        const struct bs_live *live = &s->lives[i];
+        /* What comes back with another one's definition must not come back empty. */
+        bool wanted = live->exists ? is_picked(picked, n, o)
+                                   : bs_definition_has(&w->definition, o->oid);
+        if (o->relkind != 'r' || !wanted)
+            continue;
+        if (live->exists && bs_work_fits(live, err) != BS_DONE)
+            return BS_FAILED;
+        w->out->tables[w->out->n_tables++].diff.live = *live;
+    }
+    return BS_DONE;
+}
+
+/* Foreign keys among living tables, as child and parent. */
+static const char find_fks[] =
+    "SELECT DISTINCT conrelid, confrelid FROM pg_catalog.pg_constraint"
+    " WHERE contype = 'f' AND conrelid <> confrelid";
+
+static size_t
+table_with(const struct bs_copyback *c, int64_t oid)
+{
+    for (size_t i = 0; i < c->n_tables; i++) {
+        if (c->tables[i].diff.live.exists && c->tables[i].diff.live.oid == oid)
+            return i;
+    }
+    return c->n_tables;
+}
+
+/*
+ * Parents first: whoever has its parents placed is placed next. In a circle the rest follows as it
+ * comes; there only deferrable constraints help.
+ */
+static enum bs_done
+order_tables(struct bs_work *w, struct bs_err *err)
+{
+    struct bs_copyback *out = w->out;
+    size_t n = out->n_tables;
+    struct bs_copyback_table *sorted = bs_arena_array(&w->r->arena, n + 1, sizeof(*sorted));
+    bool *placed = bs_arena_array(&w->r->arena, n + 1, sizeof(*placed));
+    PGresult *fks = bs_rdb_ask(&w->r->db, find_fks, 0, NULL, err);
+
+    if (fks == NULL)
+        return BS_FAILED;
+    for (size_t done = 0; sorted != NULL && placed != NULL && done < n;) {
+        size_t pick = n, first = n;
+        for (size_t i = 0; i < n && pick == n; i++) {
+            bool ready = !placed[i];
+            for (int k = 0; ready && k < PQntuples(fks); k++) {
+                size_t child = table_with(out, bs_rdb_number(fks, k, 0));
+                size_t parent = table_with(out, bs_rdb_number(fks, k, 1));
+                ready = child != i || parent == n || placed[parent];
+            }
+            if (!placed[i] && first == n)
+                first = i;
+            if (ready)
+                pick = i;
+        }
+        pick = pick == n ? first : pick;
+        placed[pick] = true;
+        sorted[done++] = out->tables[pick];
+    }
+    PQclear(fks);
+    if (sorted == NULL || placed == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    out->tables = sorted;
+    return BS_DONE;
+}
+
+static enum bs_done
+list_objects(struct bs_work *w, struct bs_err *err)
+{
+    const struct bs_definition *d = &w->definition;
+
+    w->out->objects = bs_arena_array(&w->r->arena, d->n_chosen + 1, sizeof(*w->out->objects));
+    if (w->out->objects == NULL)
+        return BS_FAIL(err, LIMIT, "the definition has too many entries");
+    for (size_t i = 0; i < d->n_chosen; i++)
+        w->out->objects[w->out->n_objects++] =
+            bs_arena_copy(&w->r->arena, d->saved.list[d->chosen[i]].key);
+    return BS_DONE;
+}
+
+static enum bs_done
+find_lost(struct bs_work *w, const struct survey *s, struct bs_err *err)
+{
+    struct bs_toc_want want = {s->lost, s->n_lost, w->options->all_missing};
+
+    if (s->n_lost == 0 && !want.all_missing)
+        return BS_DONE;
+    if (bs_definition_open(w->r, want, &w->definition, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < s->n_lost; i++) {
+        if (!bs_definition_has(&w->definition, s->lost[i]))
+            return BS_FAIL(err, DATA, "the stored definition does not hold every lost table");
+    }
+    return list_objects(w, err);
+}
+
+enum bs_done
+bs_work_open(struct bs_restore *r,
+             const struct bs_copyback_options *options,
+             struct bs_copyback *out,
+             struct bs_work *work,
+             struct bs_err *err)
+{
+    const struct bs_point_object **picked;
+    struct survey s = {0};
+    size_t n;
+
+    *out = (struct bs_copyback){0};
+    *work = (struct bs_work){.r = r, .options = options, .out = out};
+    if (bs_restore_pick(r, options->table, &picked, &n, err) != BS_DONE ||
+        survey_all(work, picked, n, &s, err) != BS_DONE || find_lost(work, &s, err) != BS_DONE ||
+        choose_tables(work, picked, n, &s, err) != BS_DONE)
+        return BS_FAILED;
+    if (options->table != NULL)
+        work->only = picked[0];
+    return order_tables(work, err);
+}
+
+void
+bs_work_close(struct bs_work *work)
+{
+    bs_definition_close(&work->definition);
+}
