@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -328,6 +329,25 @@ bs_sq_end(struct bs_sqlite *q, enum bs_done done, struct bs_err *err)
 
 /* --- open and close --- */
 
+/*
+ * The command line may be run as root before the daemon has ever been started as its own user: the
+ * file then belongs to whom the folder belongs to. (SQLite gives the owner on to its side files.)
+ */
+static enum bs_done
+give_to_folder(int fd, const char *path, struct bs_err *err)
+{
+    char folder[PATH_MAX];
+    struct stat st;
+
+    if (geteuid() != 0)
+        return BS_DONE;
+    (void)snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path) + 1, path);
+    if (stat(folder, &st) != 0 || fchown(fd, st.st_uid, st.st_gid) != 0)
+        return BS_FAIL(err, UNAVAILABLE, "cannot give \"%.300s\" to the owner of its folder: %s",
+                       path, strerror(errno));
+    return BS_DONE;
+}
+
 /* A new file is ours alone from its first byte; one that others can read is not taken. */
 static enum bs_done
 make_file(const char *path, struct bs_err *err)
@@ -336,8 +356,9 @@ make_file(const char *path, struct bs_err *err)
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
     if (fd >= 0) {
+        enum bs_done done = give_to_folder(fd, path, err);
         close(fd);
-        return BS_DONE;
+        return done;
     }
     if (errno != EEXIST)
         return BS_FAIL(err, UNAVAILABLE, "cannot create \"%.300s\": %s", path, strerror(errno));

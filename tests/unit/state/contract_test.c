@@ -83,6 +83,27 @@ opens_private_and_again(void)
     tear_down();
 }
 
+/* Made by root in a folder of the daemon's user: that user must be able to open it. */
+static void
+belongs_to_whom_the_folder_belongs(void)
+{
+    struct bs_err err = {0};
+    struct stat st;
+
+    REQUIRE(set_up());
+    bs_state_close(&state);
+    forget("state.db");
+    if (geteuid() == 0) {
+        EXPECT_EQ(chown(folder, 12345, 12346), 0);
+        REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
+        EXPECT(stat(path, &st) == 0 && st.st_uid == 12345 && st.st_gid == 12346);
+    } else {
+        REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
+        EXPECT(stat(path, &st) == 0 && st.st_uid == geteuid());
+    }
+    tear_down();
+}
+
 static void
 exec(const char *sql)
 {
@@ -594,6 +615,7 @@ many_processes_at_once(void)
 
 static const struct tap_case cases[] = {
     {"the file is private, and one that is not is refused", opens_private_and_again},
+    {"the file belongs to whom the folder belongs to", belongs_to_whom_the_folder_belongs},
     {"another program's or a newer file is refused", refuses_other_files},
     {"names", names},
     {"agents: add, get, list, rekey, revoke, again", agents},
