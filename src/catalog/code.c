@@ -12,7 +12,10 @@ static const struct {
     size_t n;
     enum bs_code_ref ref;
 } labels[] = {
-#define LABEL(text, ref) {text " ", sizeof(text), ref}
+#define LABEL(text, ref)                                                                           \
+    {                                                                                              \
+        text " ", sizeof(text), ref                                                                \
+    }
     LABEL(":funcid", BS_CODE_FUNCTION),     LABEL(":opfuncid", BS_CODE_FUNCTION),
     LABEL(":aggfnoid", BS_CODE_FUNCTION),   LABEL(":winfnoid", BS_CODE_FUNCTION),
     LABEL(":hashfuncid", BS_CODE_FUNCTION), LABEL(":negfuncid", BS_CODE_FUNCTION),
@@ -59,4 +62,37 @@ bs_code_next(const char **at, uint32_t *oid)
     }
     *at += strlen(*at);
     return BS_CODE_END;
+}
+
+/* The end of the node that begins at `open`; braces inside names are escaped. */
+static const char *
+node_end(const char *open)
+{
+    int depth = 0;
+
+    for (const char *p = open; *p != '\0'; p++) {
+        if (*p == '\\' && p[1] != '\0')
+            p++;
+        else if (*p == '{')
+            depth++;
+        else if (*p == '}' && --depth == 0)
+            return p;
+    }
+    return open + strlen(open);
+}
+
+bool
+bs_code_is_constant(const char *tree, const char *at)
+{
+    static const char column[] = "{VAR ";
+    const char *open = at, *end;
+
+    while (open > tree && *open != '{')
+        open--;
+    end = node_end(open);
+    for (const char *p = open; p < end; p++) {
+        if (strncmp(p, column, sizeof(column) - 1) == 0)
+            return false;
+    }
+    return true;
 }

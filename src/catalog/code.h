@@ -12,6 +12,7 @@
 #ifndef BS_CATALOG_CODE_H
 #define BS_CATALOG_CODE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum bs_code_ref {
@@ -28,5 +29,14 @@ enum bs_code_ref {
  * oid  set unless BS_CODE_END is answered
  */
 enum bs_code_ref bs_code_next(const char **at, uint32_t *oid);
+
+/*
+ * True where the node that a reference was found in names no column: the planner may evaluate it
+ * while it merely plans.
+ *
+ * tree  the whole tree
+ * at    as bs_code_next has left it
+ */
+bool bs_code_is_constant(const char *tree, const char *at);
 
 #endif

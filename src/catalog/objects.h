@@ -61,11 +61,12 @@ struct bs_relation {
     bool rls;         /* row level security is on */
     uint32_t owner;
     uint32_t row_type;
-    double est_rows;    /* -1: never analysed */
-    int64_t est_bytes;  /* heap and TOAST pages; 0 where never analysed */
-    uint8_t rules;      /* bit 1 << BS_USE_x: rules other than a view's own */
-    uint8_t triggers;   /* bit 1 << BS_USE_x: enabled triggers, foreign keys' own not counted */
+    double est_rows;   /* -1: never analysed */
+    int64_t est_bytes; /* heap and TOAST pages; 0 where never analysed */
+    uint8_t rules;     /* bit 1 << BS_USE_x: rules other than a view's own */
+    uint8_t triggers;  /* bit 1 << BS_USE_x: enabled triggers, foreign keys' own not counted */
     struct bs_taint use[BS_USE_COUNT];
+    struct bs_taint row; /* what turning a value into a row would run: domains of its columns */
     const struct bs_relation *table;     /* of an index; else NULL */
     const struct bs_relation **children; /* partitions and inheritance children, direct ones */
     size_t n_children;
@@ -91,12 +92,12 @@ struct bs_fk {
 
 struct bs_function {
     struct bs_named id;
-    char kind;           /* pg_proc.prokind: f p a w */
-    bool builtin;        /* came with the cluster */
+    char kind;    /* pg_proc.prokind: f p a w */
+    bool builtin; /* came with the cluster */
     bool variadic;
-    bool definer;        /* SECURITY DEFINER */
-    int n_args;          /* input arguments */
-    int n_defaults;      /* how many of them may be left out */
+    bool definer;   /* SECURITY DEFINER */
+    int n_args;     /* input arguments */
+    int n_defaults; /* how many of them may be left out */
     const char *language;
     const char *extension; /* whose member it is; NULL */
     enum bs_risk risk;     /* of calling it: SAFE or HIGH where vetted, else CRITICAL */
@@ -112,9 +113,10 @@ struct bs_operator {
 /* Types but the row types of tables and views: find the relation for those. */
 struct bs_type {
     struct bs_named id;
-    char typtype;       /* pg_type.typtype: b c d e r m p */
+    char typtype; /* pg_type.typtype: b c d e r m p */
     bool builtin;
-    uint32_t base;      /* of a domain; of an array its element; of a range its subtype; else 0 */
+    uint32_t base; /* of a domain; of an array its element; of a range its subtype; else 0 */
+    bool cast;     /* has a cast through an unlisted function, which may run unseen */
     struct bs_taint taint; /* what turning a value into it would run */
 };
 

@@ -1,0 +1,55 @@
+/*
+ * build.h - how a snapshot is put together, for load.c, links.c and taint.c.
+ *
+ * Layer  catalog. Blocks (libpq).
+ * Owns   what is collected on the way; the snapshot owns the rest.
+ */
+#ifndef BS_CATALOG_BUILD_H
+#define BS_CATALOG_BUILD_H
+
+#include "catalog/model.h"
+#include "catalog/reader.h"
+
+/* Places in the array of relations. */
+struct bs_pair {
+    uint32_t from, to;
+};
+
+struct bs_pairs {
+    struct bs_pair *list;
+    size_t n, cap;
+};
+
+struct bs_build {
+    struct bs_reader reader;
+    struct bs_snapshot *s;
+    struct bs_err *err;
+    struct bs_pairs children;       /* parent to child */
+    struct bs_pairs reads;          /* view or table with policies to what they read */
+    struct bs_relation **row_types; /* sorted by row_type */
+    size_t n_row_types;
+};
+
+/* Copies into the snapshot; NULL, with the error set, where that is full. NULL stays NULL. */
+const char *bs_build_text(struct bs_build *b, const char *text);
+/* An array in the snapshot, of at least one element. */
+void *bs_build_array(struct bs_build *b, size_t n, size_t each);
+
+void bs_pairs_add(struct bs_pairs *p, uint32_t from, uint32_t to);
+void bs_pairs_fini(struct bs_pairs *p);
+
+/* To change what is found. */
+struct bs_relation *bs_build_relation(struct bs_build *b, uint32_t oid);
+struct bs_type *bs_build_type(struct bs_build *b, uint32_t oid);
+/* The relation whose row type that is; NULL. */
+struct bs_relation *bs_build_row_type(struct bs_build *b, uint32_t type);
+uint32_t bs_build_place(const struct bs_build *b, const struct bs_relation *r);
+
+/* links.c: children, keys, foreign keys, dependencies. After the relations. */
+BS_MUST_CHECK enum bs_done bs_build_links(struct bs_build *b);
+/* links.c: turns b->reads into the relations' lists. After the taints. */
+BS_MUST_CHECK enum bs_done bs_build_reads(struct bs_build *b);
+/* taint.c: what using everything would run. After the links. */
+BS_MUST_CHECK enum bs_done bs_build_taints(struct bs_build *b);
+
+#endif

@@ -1,0 +1,178 @@
+/*
+ * reader.c - nothing here waits longer than the server-side limits below: a table that somebody
+ * holds must not keep a judgement waiting for ever.
+ */
+#include "catalog/reader.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+
+/* Before the first statement that names anything. A setting that older servers do not have is
+ * asked for first. */
+static const char pin_sql[] =
+    "SELECT pg_catalog.set_config('search_path', '', false),"
+    " pg_catalog.set_config('statement_timeout', '60s', false),"
+    " pg_catalog.set_config('lock_timeout', '5s', false),"
+    " pg_catalog.set_config('idle_in_transaction_session_timeout', '60s', false),"
+    " pg_catalog.set_config('row_security', 'off', false),"
+    " CASE WHEN pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL"
+    " THEN pg_catalog.set_config('restrict_nonsystem_relation_kind', 'view, foreign-table', false)"
+    " END";
+
+static enum bs_done
+failed(struct bs_reader *r, const PGresult *res, enum bs_code code, struct bs_err *err)
+{
+    const char *text = res == NULL ? NULL : PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    size_t n;
+
+    if (text == NULL)
+        text = PQerrorMessage(r->conn);
+    n = strcspn(text, "\n");
+    return bs_err_set(err, code, "the catalog cannot be read: %.*s", n > 300 ? 300 : (int)n, text);
+}
+
+enum bs_done
+bs_reader_query(
+    struct bs_reader *r, const char *sql, int columns, PGresult **out, struct bs_err *err)
+{
+    PGresult *res = PQexecParams(r->conn, sql, 0, NULL, NULL, NULL, NULL, 1);
+    ExecStatusType want = columns == 0 ? PGRES_COMMAND_OK : PGRES_TUPLES_OK;
+
+    *out = NULL;
+    if (res == NULL || PQresultStatus(res) != want) {
+        (void)failed(r, res, BS_E_DATABASE, err);
+        PQclear(res);
+        return BS_FAILED;
+    }
+    if (PQnfields(res) != columns) {
+        PQclear(res);
+        return BS_FAIL(err, DATABASE, "the catalog answered with another number of columns");
+    }
+    *out = res;
+    return BS_DONE;
+}
+
+static enum bs_done
+run(struct bs_reader *r, const char *sql, int columns, struct bs_err *err)
+{
+    PGresult *res;
+
+    if (bs_reader_query(r, sql, columns, &res, err) != BS_DONE)
+        return BS_FAILED;
+    PQclear(res);
+    return BS_DONE;
+}
+
+static enum bs_done
+pin(struct bs_reader *r, struct bs_err *err)
+{
+    const char *encoding = PQparameterStatus(r->conn, "server_encoding");
+
+    if (run(r, pin_sql, 6, err) != BS_DONE)
+        return BS_FAILED;
+    /* SQL_ASCII has names of any bytes; asking for UTF8 would make the server refuse them. */
+    if ((encoding == NULL || strcmp(encoding, "SQL_ASCII") != 0) &&
+        PQsetClientEncoding(r->conn, "UTF8") != 0)
+        return failed(r, NULL, BS_E_DATABASE, err);
+    return run(r, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", 0, err);
+}
+
+enum bs_done
+bs_reader_open(struct bs_reader *r, const char *conninfo, struct bs_err *err)
+{
+    /* What comes later wins, so that the conninfo may set its own. */
+    const char *const keys[] = {"connect_timeout", "application_name", "dbname", NULL};
+    const char *const values[] = {"10", "backstop/catalog", conninfo, NULL};
+
+    *r = (struct bs_reader){.conn = PQconnectdbParams(keys, values, 1)};
+    if (PQstatus(r->conn) != CONNECTION_OK) {
+        (void)failed(r, NULL, BS_E_UNAVAILABLE, err);
+        bs_reader_close(r);
+        return BS_FAILED;
+    }
+    r->version = PQserverVersion(r->conn);
+    if (pin(r, err) == BS_DONE)
+        return BS_DONE;
+    bs_reader_close(r);
+    return BS_FAILED;
+}
+
+void
+bs_reader_close(struct bs_reader *r)
+{
+    PQfinish(r->conn);
+    *r = (struct bs_reader){0};
+}
+
+static struct bs_bytes
+bytes_at(const PGresult *res, int row, int column)
+{
+    int n = PQgetisnull(res, row, column) != 0 ? 0 : PQgetlength(res, row, column);
+
+    return (struct bs_bytes){(const uint8_t *)PQgetvalue(res, row, column), (size_t)n};
+}
+
+uint32_t
+bs_oid_at(const PGresult *res, int row, int column)
+{
+    struct bs_bytes b = bytes_at(res, row, column);
+    uint32_t v;
+
+    return b.n == 4 && bs_take_u32(&b, &v) ? v : 0;
+}
+
+int
+bs_int_at(const PGresult *res, int row, int column)
+{
+    struct bs_bytes b = bytes_at(res, row, column);
+    uint32_t four;
+    uint16_t two;
+
+    if (b.n == 2)
+        return bs_take_u16(&b, &two) ? (int16_t)two : 0;
+    return b.n == 4 && bs_take_u32(&b, &four) ? (int32_t)four : 0;
+}
+
+int64_t
+bs_int8_at(const PGresult *res, int row, int column)
+{
+    struct bs_bytes b = bytes_at(res, row, column);
+    uint64_t v;
+
+    return b.n == 8 && bs_take_u64(&b, &v) ? (int64_t)v : 0;
+}
+
+double
+bs_double_at(const PGresult *res, int row, int column)
+{
+    struct bs_bytes b = bytes_at(res, row, column);
+    uint64_t bits;
+    double v = 0;
+
+    if (b.n == 8 && bs_take_u64(&b, &bits))
+        memcpy(&v, &bits, sizeof(v));
+    return v;
+}
+
+bool
+bs_bool_at(const PGresult *res, int row, int column)
+{
+    struct bs_bytes b = bytes_at(res, row, column);
+
+    return b.n == 1 && b.p[0] != 0;
+}
+
+char
+bs_char_at(const PGresult *res, int row, int column)
+{
+    struct bs_bytes b = bytes_at(res, row, column);
+
+    return b.n == 1 ? (char)b.p[0] : '\0';
+}
+
+const char *
+bs_text_at(const PGresult *res, int row, int column)
+{
+    return PQgetisnull(res, row, column) != 0 ? NULL : PQgetvalue(res, row, column);
+}
