@@ -1,0 +1,234 @@
+/*
+ * routes.c - the operators' API.
+ */
+#include "api/routes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/show.h"
+#include "approval/ticket.h"
+#include "audit/record.h"
+#include "base/log.h"
+
+#define LIST_MAX 1000
+
+typedef enum bs_done handler_fn(struct bs_request *q, struct bs_answer *a, struct bs_err *err);
+
+struct route {
+    const char *method;
+    const char *path;  /* "*" stands for one segment */
+    enum bs_role role; /* least role; NONE: anyone who can reach the listener */
+    handler_fn *handler;
+};
+
+/* --- tickets ------------------------------------------------------------------------------ */
+
+static enum bs_done
+list_tickets(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    struct bs_ticket_filter filter = {.limit = LIST_MAX};
+    const char *state = q->query(q->ctx, "state");
+    struct bs_ticket *list;
+    size_t n;
+
+    if (state != NULL && strcmp(state, "all") != 0) {
+        enum bs_ticket_state one = bs_ticket_state_find(state);
+        if (one == BS_TICKET_NONE)
+            return BS_FAIL(err, USAGE, "there is no ticket state \"%.40s\"", state);
+        filter.states = 1u << one;
+    }
+    filter.actor = q->query(q->ctx, "actor");
+    filter.database = q->query(q->ctx, "database");
+    if (bs_ticket_list(q->gateway->tickets, &filter, q->arena, &list, &n, err) != BS_DONE)
+        return BS_FAILED;
+    a->body = json_pack("{s:[]}", "tickets");
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(json_object_get(a->body, "tickets"), bs_show_ticket(&list[i]));
+    return BS_DONE;
+}
+
+static enum bs_done
+show_ticket(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    struct bs_ticket t;
+
+    if (bs_ticket_get(q->gateway->tickets, q->name, q->arena, &t, err) != BS_DONE)
+        return BS_FAILED;
+    a->body = bs_show_ticket(&t);
+    return BS_DONE;
+}
+
+/* {"reason": "..."}, or nothing. */
+static enum bs_done
+read_reason(struct bs_request *q, const char **reason, struct bs_err *err)
+{
+    json_error_t bad;
+    json_t *body;
+    const char *text;
+
+    *reason = NULL;
+    if (q->body.n == 0)
+        return BS_DONE;
+    body = json_loadb((const char *)q->body.p, q->body.n, 0, &bad);
+    if (body == NULL || !json_is_object(body)) {
+        json_decref(body);
+        return BS_FAIL(err, DATA, "the body is not a JSON object: %s", bad.text);
+    }
+    text = json_string_value(json_object_get(body, "reason"));
+    *reason = bs_arena_str(q->arena, text);
+    json_decref(body);
+    return BS_DONE;
+}
+
+/* A decision is on record before it has any effect on a held statement. */
+static enum bs_done
+record_decision(struct bs_request *q,
+                const struct bs_ticket *t,
+                enum bs_decide verdict,
+                const char *reason,
+                struct bs_err *err)
+{
+    struct bs_audit_record record = {
+        .kind = BS_AUDIT_DECISION,
+        .actor = t->actor,
+        .owner = t->owner,
+        .operator_ = q->by.name,
+        .database = t->database,
+        .ticket = t->id,
+        .risk = t->risk,
+        .decision = verdict == BS_DECIDE_APPROVE ? "approve" : "deny",
+        .text = reason,
+    };
+
+    return bs_audit_write(q->gateway->audit, &record, NULL, err);
+}
+
+static enum bs_done
+decide(struct bs_request *q, enum bs_decide verdict, struct bs_answer *a, struct bs_err *err)
+{
+    const char *reason;
+    struct bs_ticket t;
+
+    if (read_reason(q, &reason, err) != BS_DONE ||
+        bs_ticket_get(q->gateway->tickets, q->name, q->arena, &t, err) != BS_DONE ||
+        record_decision(q, &t, verdict, reason, err) != BS_DONE ||
+        bs_ticket_decide(q->gateway->tickets, q->name, &q->by, verdict, reason, q->arena, &t,
+                         err) != BS_DONE)
+        return BS_FAILED;
+    a->body = bs_show_ticket(&t);
+    return BS_DONE;
+}
+
+static enum bs_done
+approve_ticket(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    return decide(q, BS_DECIDE_APPROVE, a, err);
+}
+
+static enum bs_done
+deny_ticket(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    return decide(q, BS_DECIDE_DENY, a, err);
+}
+
+/* --- health ------------------------------------------------------------------------------- */
+
+static enum bs_done
+show_health(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    if (bs_audit_failed(q->gateway->audit))
+        return BS_FAIL(err, UNAVAILABLE, "the audit log cannot be written");
+    a->body = json_pack("{s:s}", "status", "ok");
+    return BS_DONE;
+}
+
+/* clang-format off */
+static const struct route routes[] = {
+    {"GET",  "/healthz",              BS_ROLE_NONE,     show_health},
+    {"GET",  "/v1/tickets",           BS_ROLE_VIEWER,   list_tickets},
+    {"GET",  "/v1/tickets/*",         BS_ROLE_VIEWER,   show_ticket},
+    {"POST", "/v1/tickets/*/approve", BS_ROLE_APPROVER, approve_ticket},
+    {"POST", "/v1/tickets/*/deny",    BS_ROLE_APPROVER, deny_ticket},
+};
+/* clang-format on */
+
+/* --- finding and guarding ----------------------------------------------------------------- */
+
+/* Does the path match? What stands for "*" is copied out. */
+static bool
+path_matches(const char *pattern, const char *path, struct bs_arena *arena, const char **name)
+{
+    size_t n;
+
+    *name = NULL;
+    for (; *pattern != '\0'; pattern++) {
+        if (*pattern != '*') {
+            if (*path++ != *pattern)
+                return false;
+            continue;
+        }
+        n = strcspn(path, "/");
+        if (n == 0)
+            return false;
+        *name = bs_arena_copy(arena, (struct bs_bytes){(const uint8_t *)path, n});
+        path += n;
+    }
+    return *path == '\0';
+}
+
+static enum bs_done
+authorise(struct bs_request *q, const struct route *route, struct bs_err *err)
+{
+    if (route->role == BS_ROLE_NONE)
+        return BS_DONE;
+    if (q->token == NULL) {
+        (void)BS_FAIL(err, AUTH, "an operator's token is needed");
+        bs_err_hint(err, "Send it as \"Authorization: Bearer TOKEN\".");
+        return BS_FAILED;
+    }
+    if (bs_state_operator_find(q->gateway->state, q->token, q->arena, &q->by, err) != BS_DONE)
+        return BS_FAILED;
+    if (!bs_operator_may(&q->by, route->role))
+        return BS_FAIL(err, FORBIDDEN, "this needs the role %s; \"%s\" is %s",
+                       bs_role_name(route->role), q->by.name, bs_role_name(q->by.role));
+    return BS_DONE;
+}
+
+static const struct route *
+find_route(struct bs_request *q, bool *path_known)
+{
+    *path_known = false;
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (!path_matches(routes[i].path, q->path, q->arena, &q->name))
+            continue;
+        *path_known = true;
+        if (strcmp(routes[i].method, q->method) == 0)
+            return &routes[i];
+    }
+    return NULL;
+}
+
+void
+bs_routes_serve(struct bs_request *q, struct bs_answer *a)
+{
+    struct bs_err err = {0};
+    bool path_known;
+    const struct route *route = find_route(q, &path_known);
+
+    *a = (struct bs_answer){.status = 200};
+    if (route == NULL && path_known) {
+        (void)BS_FAIL(&err, USAGE, "this path does not take %.10s", q->method);
+        a->status = 405;
+    } else if (route == NULL) {
+        (void)BS_FAIL(&err, NOT_FOUND, "there is nothing at this path");
+    } else if (authorise(q, route, &err) == BS_DONE) {
+        (void)!route->handler(q, a, &err);
+    }
+    if (err.code == BS_OK)
+        return;
+    json_decref(a->body);
+    a->body = bs_show_problem(&err);
+    if (a->status == 200)
+        a->status = bs_code_get(err.code)->http_status;
+}

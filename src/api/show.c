@@ -1,0 +1,79 @@
+/*
+ * show.c - fields are left out where there is nothing to say.
+ */
+#include "api/show.h"
+
+#include "base/clock.h"
+
+static void
+put_text(json_t *o, const char *name, const char *text)
+{
+    if (text != NULL)
+        json_object_set_new(o, name, json_string(text));
+}
+
+static void
+put_time(json_t *o, const char *name, int64_t at_us)
+{
+    char text[BS_TIME_TEXT];
+
+    if (at_us == 0)
+        return;
+    bs_time_format(at_us, text);
+    json_object_set_new(o, name, json_string(text));
+}
+
+/* A text that is JSON itself. */
+static void
+put_json(json_t *o, const char *name, const char *text)
+{
+    json_t *value = text == NULL ? NULL : json_loads(text, JSON_DECODE_ANY, NULL);
+
+    if (value != NULL)
+        json_object_set_new(o, name, value);
+}
+
+json_t *
+bs_show_ticket(const struct bs_ticket *t)
+{
+    json_t *o = json_pack("{s:s, s:s}", "id", t->id, "state", bs_ticket_state_name(t->state));
+
+    put_text(o, "actor", t->actor);
+    put_text(o, "owner", t->owner);
+    put_text(o, "database", t->database);
+    put_text(o, "environment", t->environment);
+    put_text(o, "role", t->role);
+    put_text(o, "session", t->session);
+    put_text(o, "client", t->client);
+    put_text(o, "sql", t->sql);
+    put_text(o, "params", t->params);
+    put_text(o, "risk", t->risk);
+    put_json(o, "effects", t->effects);
+    put_json(o, "plan", t->plan);
+    put_json(o, "reasons", t->reasons);
+    put_time(o, "created", t->created_us);
+    put_time(o, "decide_by", t->decide_by_us);
+    put_time(o, "decided", t->decided_us);
+    put_text(o, "decided_by", t->decided_by);
+    put_text(o, "reason", t->reason);
+    put_time(o, "redeem_by", t->redeem_by_us);
+    put_time(o, "started", t->started_us);
+    put_time(o, "finished", t->finished_us);
+    put_text(o, "detail", t->detail);
+    put_text(o, "point", t->point);
+    json_object_set_new(o, "asked", json_integer(t->asked));
+    return o;
+}
+
+json_t *
+bs_show_problem(const struct bs_err *err)
+{
+    const struct bs_code_info *info = bs_code_get(err->code);
+    json_t *o = json_pack("{s:s, s:s, s:i, s:s, s:s, s:b}", "type", "about:blank", "title",
+                          info->text, "status", info->http_status, "code", info->name, "detail",
+                          err->message, "retryable", (int)info->retryable);
+
+    if (err->hint[0] != '\0')
+        put_text(o, "hint", err->hint);
+    return o;
+}

@@ -1,0 +1,276 @@
+/*
+ * cmd_approvals.c - the operator's side of a held statement: see it whole, then decide.
+ */
+#include <string.h>
+
+#include "base/arena.h"
+#include "cli/client.h"
+#include "cli/cmd.h"
+#include "cli/out.h"
+
+static const char *
+text_of(const json_t *o, const char *name)
+{
+    const char *text = json_string_value(json_object_get(o, name));
+
+    return text == NULL ? "" : text;
+}
+
+/* The first line of a statement, cut. */
+static void
+cell_sql(struct bs_table *t, const char *sql)
+{
+    size_t n = strcspn(sql, "\n");
+
+    bs_table_cell(t, "%.*s%s", (int)(n > 60 ? 60 : n), sql, n > 60 || sql[n] != '\0' ? "..." : "");
+}
+
+static int
+run_list(int argc, char **argv)
+{
+    static const char *const heads[] = {"TICKET",   "STATE",   "RISK",     "ACTOR",
+                                        "DATABASE", "CREATED", "STATEMENT"};
+    struct bs_client client = {0};
+    const char *state = "pending";
+    const struct bs_arg args[] = {
+        BS_CLIENT_ARGS(&client),
+        {"state", 0, BS_ARG_TEXT, "STATE", "pending (default), approved, denied, ..., or all",
+         &state},
+    };
+    const struct bs_usage usage = {
+        .verb = "approvals list",
+        .operands = "",
+        .summary = "show what waits for a decision",
+        .args = args,
+        .n_args = sizeof(args) / sizeof(args[0]),
+        .examples = "  backstop approvals list\n  backstop approvals list --state all --json\n",
+        .without_config = true,
+    };
+    struct bs_args got;
+    struct bs_err err = {0};
+    struct bs_table table = {0};
+    json_t *answer, *t;
+    char path[128];
+    size_t i;
+
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    if (strspn(state, "abcdefghijklmnopqrstuvwxyz") != strlen(state))
+        return bs_out_usage("approvals list", "there is no ticket state \"%.40s\"", state);
+    (void)snprintf(path, sizeof(path), "/v1/tickets?state=%.40s", state);
+    if (bs_client_ask(&client, "GET", path, NULL, &answer, &err) != BS_DONE)
+        return bs_out_fail(&err);
+    if (got.json) {
+        bs_out_json(answer);
+        return 0;
+    }
+    bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
+    json_array_foreach(json_object_get(answer, "tickets"), i, t)
+    {
+        bs_table_cell(&table, "%s", text_of(t, "id"));
+        bs_table_cell(&table, "%s", text_of(t, "state"));
+        bs_table_cell(&table, "%s", text_of(t, "risk"));
+        bs_table_cell(&table, "%s", text_of(t, "actor"));
+        bs_table_cell(&table, "%s", text_of(t, "database"));
+        bs_table_cell(&table, "%.19s", text_of(t, "created"));
+        cell_sql(&table, text_of(t, "sql"));
+    }
+    bs_table_print(&table);
+    bs_table_fini(&table);
+    json_decref(answer);
+    return 0;
+}
+
+static void
+print_field(const char *label, const char *text)
+{
+    if (text[0] == '\0')
+        return;
+    printf("%-12s ", label);
+    bs_out_text(stdout, text);
+    printf("\n");
+}
+
+static void
+print_effects(const json_t *list)
+{
+    const json_t *e;
+    size_t i;
+
+    json_array_foreach(list, i, e)
+    {
+        double rows = json_number_value(json_object_get(e, "estimated_rows"));
+        printf("%-12s %s ", i == 0 ? "effects" : "", text_of(e, "kind"));
+        bs_out_text(stdout, text_of(e, "object"));
+        if (strcmp(text_of(e, "reach"), "target") != 0)
+            printf(" (%s)", text_of(e, "reach"));
+        if (rows >= 0)
+            printf(", about %.0f rows", rows);
+        printf("\n");
+    }
+}
+
+static void
+print_ticket(const json_t *t)
+{
+    const char *risk = text_of(t, "risk");
+    const json_t *plan = json_object_get(t, "plan"), *reason;
+    size_t i;
+
+    printf("%-12s %s (%s)\n", "ticket", text_of(t, "id"), text_of(t, "state"));
+    printf("%-12s %s%s%s\n", "risk", bs_out_paint(stdout, bs_out_paint_of(risk)), risk,
+           bs_out_paint(stdout, BS_PAINT_NONE));
+    print_field("actor", text_of(t, "actor"));
+    print_field("owner", text_of(t, "owner"));
+    print_field("from", text_of(t, "client"));
+    print_field("database", text_of(t, "database"));
+    print_field("environment", text_of(t, "environment"));
+    print_field("statement", text_of(t, "sql"));
+    print_field("parameters", text_of(t, "params"));
+    print_effects(json_object_get(t, "effects"));
+    json_array_foreach(json_object_get(t, "reasons"), i, reason)
+        print_field(i == 0 ? "why" : "", text_of(reason, "text"));
+    if (plan != NULL)
+        printf("%-12s %s, grade %s: %s\n", "recovery", text_of(plan, "kind"),
+               text_of(plan, "grade"), text_of(plan, "why"));
+    print_field("created", text_of(t, "created"));
+    print_field("decide by", text_of(t, "decide_by"));
+    print_field("decided", text_of(t, "decided"));
+    print_field("decided by", text_of(t, "decided_by"));
+    print_field("words", text_of(t, "reason"));
+    print_field("redeem by", text_of(t, "redeem_by"));
+    print_field("point", text_of(t, "point"));
+    print_field("ended", text_of(t, "detail"));
+}
+
+/* A ticket id goes into a path: only what ids are made of. */
+static bool
+is_ticket(const char *id)
+{
+    return strncmp(id, "T-", 2) == 0 && strlen(id) < 40 &&
+           strspn(id + 2, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == strlen(id + 2);
+}
+
+static int
+show(const struct bs_client *client,
+     const struct bs_args *got,
+     const char *method,
+     const char *path,
+     const json_t *body)
+{
+    struct bs_err err = {0};
+    json_t *answer;
+
+    if (bs_client_ask(client, method, path, body, &answer, &err) != BS_DONE)
+        return bs_out_fail(&err);
+    if (got->json) {
+        bs_out_json(answer);
+        return 0;
+    }
+    print_ticket(answer);
+    json_decref(answer);
+    return 0;
+}
+
+static int
+run_show(int argc, char **argv)
+{
+    struct bs_client client = {0};
+    const struct bs_arg args[] = {BS_CLIENT_ARGS(&client)};
+    const struct bs_usage usage = {
+        .verb = "approvals show",
+        .operands = "TICKET",
+        .summary = "show who wants what, what it would do, and what could be given back",
+        .min = 1,
+        .max = 1,
+        .args = args,
+        .n_args = sizeof(args) / sizeof(args[0]),
+        .examples = "  backstop approvals show T-01JABCDEFGHJKMNPQRSTVWXYZ0\n",
+        .without_config = true,
+    };
+    struct bs_args got;
+    char path[128];
+
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    if (!is_ticket(got.operands[0]))
+        return bs_out_usage("approvals show", "not a ticket id: \"%.60s\"", got.operands[0]);
+    (void)snprintf(path, sizeof(path), "/v1/tickets/%.40s", got.operands[0]);
+    return show(&client, &got, "GET", path, NULL);
+}
+
+static int
+decide(const char *verb,
+       const char *what,
+       const char *summary,
+       const char *examples,
+       int argc,
+       char **argv)
+{
+    struct bs_client client = {0};
+    const char *reason = NULL;
+    const struct bs_arg args[] = {
+        BS_CLIENT_ARGS(&client),
+        {"reason", 'r', BS_ARG_TEXT, "TEXT", "your words, for the record", &reason},
+    };
+    const struct bs_usage usage = {
+        .verb = verb,
+        .operands = "TICKET",
+        .summary = summary,
+        .min = 1,
+        .max = 1,
+        .args = args,
+        .n_args = sizeof(args) / sizeof(args[0]),
+        .examples = examples,
+        .without_config = true,
+    };
+    struct bs_args got;
+    char path[128];
+    json_t *body;
+    int status;
+
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    if (!is_ticket(got.operands[0]))
+        return bs_out_usage(verb, "not a ticket id: \"%.60s\"", got.operands[0]);
+    (void)snprintf(path, sizeof(path), "/v1/tickets/%.40s/%s", got.operands[0], what);
+    body = reason == NULL ? json_object() : json_pack("{s:s}", "reason", reason);
+    if (body == NULL)
+        return bs_out_usage(verb, "the reason is not UTF-8");
+    status = show(&client, &got, "POST", path, body);
+    json_decref(body);
+    return status;
+}
+
+static int
+run_approve(int argc, char **argv)
+{
+    return decide(
+        "approvals approve", "approve", "let a held statement run, once",
+        "  backstop approvals approve T-01JABCDEFGHJKMNPQRSTVWXYZ0 --reason 'asked for in "
+        "#42'\n",
+        argc, argv);
+}
+
+static int
+run_deny(int argc, char **argv)
+{
+    return decide(
+        "approvals deny", "deny", "refuse a held statement",
+        "  backstop approvals deny T-01JABCDEFGHJKMNPQRSTVWXYZ0 --reason 'wrong database'\n", argc,
+        argv);
+}
+
+int
+bs_cmd_approvals(int argc, char **argv)
+{
+    static const struct bs_verb verbs[] = {
+        {"list", "show what waits for a decision", run_list},
+        {"show", "show one ticket whole", run_show},
+        {"approve", "let a held statement run, once", run_approve},
+        {"deny", "refuse a held statement", run_deny},
+    };
+
+    return bs_verbs_run("backstop approvals", "Decide what agents may do.", verbs,
+                        sizeof(verbs) / sizeof(verbs[0]), argc, argv);
+}

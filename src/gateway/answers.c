@@ -1,0 +1,436 @@
+/*
+ * answers.c - the server's side of the relay: rows are counted through, the few messages that mean
+ * something are looked at, and every answer is booked on the message it belongs to.
+ */
+#include <string.h>
+
+#include "gateway/gate.h"
+#include "gateway/running.h"
+#include "wire/messages.h"
+
+/* The longest message that is assembled; rows and COPY data are not. */
+#define ASSEMBLE_MAX (16u << 20)
+
+/* --- where the bytes go ------------------------------------------------------------------- */
+
+void
+bs_answers_flush(struct bs_relay *r)
+{
+    struct bs_bytes bytes = {r->s->server.in.p + r->from, r->read - r->from};
+    struct bs_err err = {0};
+
+    r->from = r->read;
+    if (bytes.n == 0)
+        return;
+    if (r->sink == BS_SINK_WITHHOLD)
+        bs_gate_withhold(r, bytes);
+    else if (r->sink == BS_SINK_CLIENT && bs_link_send(&r->s->client, bytes, &err) != BS_DONE)
+        bs_session_close(r->s);
+}
+
+/* The next n bytes of server.in go to that sink; neighbours for the same one are sent together. */
+static void
+emit(struct bs_relay *r, enum bs_sink sink, size_t n)
+{
+    if (sink != r->sink) {
+        bs_answers_flush(r);
+        r->sink = sink;
+    }
+    r->read += n;
+}
+
+/* Bytes of ours in the place of the next n bytes of server.in. */
+static void
+replace(struct bs_relay *r, enum bs_sink sink, size_t n, const struct bs_buf *with)
+{
+    emit(r, BS_SINK_NOWHERE, n);
+    bs_answers_flush(r);
+    if (bs_relay_over(r))
+        return;
+    if (sink == BS_SINK_WITHHOLD)
+        bs_gate_withhold(r, bs_buf_view(with));
+    else if (sink == BS_SINK_CLIENT)
+        bs_relay_to_client(r, bs_buf_view(with));
+}
+
+/* --- what an answer changes --------------------------------------------------------------- */
+
+/* A setting that decides how a text is read has changed: nothing can be judged any more. */
+static bool
+pinned(struct bs_bytes name, struct bs_bytes value)
+{
+    if (bs_bytes_equal(name, BS_LIT("standard_conforming_strings")))
+        return bs_bytes_equal(value, BS_LIT("on"));
+    if (bs_bytes_equal(name, BS_LIT("client_encoding")))
+        return bs_bytes_equal(value, BS_LIT("UTF8"));
+    return true;
+}
+
+/* ParameterStatus. The shield is nobody's business but ours: it is shown as off. */
+static void
+on_parameter(struct bs_relay *r, enum bs_sink sink, struct bs_bytes body, size_t whole)
+{
+    struct bs_bytes name, value;
+    struct bs_err err = {0};
+    struct bs_buf b;
+
+    if (bs_msg_read_parameter_status(body, &name, &value, &err) != BS_DONE ||
+        bs_session_set_param(r->s, name, value, &err) != BS_DONE) {
+        bs_session_fail(r->s, "08P01", "the database sent a setting that cannot be read");
+        return;
+    }
+    if (!pinned(name, value)) {
+        bs_session_fail(r->s, "0A000", "%.64s may not be changed behind the gateway",
+                        (const char *)name.p);
+        return;
+    }
+    if (!r->s->shielded || !bs_bytes_equal(name, BS_LIT("default_transaction_read_only"))) {
+        emit(r, sink, whole);
+        return;
+    }
+    if (!bs_bytes_equal(value, BS_LIT("on")) && !r->unshielded) {
+        bs_session_fail(r->s, "0A000", "default_transaction_read_only may not be changed here");
+        return;
+    }
+    bs_buf_init(&b, 256);
+    bs_msg_put_parameter_status(&b, "default_transaction_read_only", "off");
+    replace(r, sink, whole, &b);
+    bs_buf_fini(&b);
+}
+
+/* The statements of a message take effect one CommandComplete at a time. */
+static void
+complete_statement(struct bs_relay *r, struct bs_reply *head)
+{
+    if (head->effects != NULL)
+        bs_effects_step(head->effects, &r->state);
+    if (head->prepared != NULL) {
+        bs_names_put(&r->state.names, head->prepared);
+        bs_prepared_unref(&head->prepared);
+        r->preparing--;
+    }
+}
+
+static void
+pop(struct bs_relay *r)
+{
+    struct bs_reply *head = bs_replies_head(&r->replies);
+
+    r->series_dirty = r->series_dirty || head->dirty;
+    if (head->kind == BS_REPLY_QUERY && head->prepared != NULL)
+        r->preparing--;
+    if (head->ddl) {
+        r->ddl_sent--;
+        r->state.meaning.uncommitted_ddl = true;
+    }
+    bs_replies_pop(&r->replies);
+}
+
+/* An answer that ends the head's turn in the extended protocol. */
+static void
+end_turn(struct bs_relay *r, enum bs_reply_kind kind)
+{
+    struct bs_reply *head = bs_replies_head(&r->replies);
+
+    if (head != NULL && head->kind == kind)
+        pop(r);
+}
+
+static void
+on_parse_complete(struct bs_relay *r)
+{
+    struct bs_reply *head = bs_replies_head(&r->replies);
+
+    if (head == NULL || head->kind != BS_REPLY_PARSE)
+        return;
+    if (head->prepared != NULL)
+        bs_names_put(&r->state.names, head->prepared);
+    pop(r);
+}
+
+static void
+on_bind_complete(struct bs_relay *r)
+{
+    struct bs_reply *head = bs_replies_head(&r->replies);
+
+    if (head == NULL || head->kind != BS_REPLY_BIND)
+        return;
+    bs_cursors_put(&r->state.names, bs_bytes_of(head->name), BS_CURSOR_TRANSACTION);
+    if (head->effects != NULL)
+        bs_effects_step(head->effects, &r->state);
+    pop(r);
+}
+
+static void
+on_close_complete(struct bs_relay *r)
+{
+    struct bs_reply *head = bs_replies_head(&r->replies);
+
+    if (head == NULL || head->kind != BS_REPLY_CLOSE)
+        return;
+    if (head->name_kind == 'S')
+        bs_names_remove(&r->state.names, bs_bytes_of(head->name));
+    else
+        bs_cursors_remove(&r->state.names, bs_bytes_of(head->name));
+    pop(r);
+}
+
+/* C, I: one statement of a Query, or the end of an Execute. */
+static void
+on_complete(struct bs_relay *r)
+{
+    struct bs_reply *head = bs_replies_head(&r->replies);
+
+    if (head == NULL)
+        return;
+    if (head->kind == BS_REPLY_QUERY)
+        complete_statement(r, head);
+    if (head->kind == BS_REPLY_EXECUTE)
+        pop(r);
+}
+
+/* The server asks for COPY data: a Sync that it already has is read, and ignored, before the data. */
+static void
+on_copy_in(struct bs_relay *r)
+{
+    struct bs_reply *head = bs_replies_head(&r->replies);
+
+    r->copy_in = true;
+    if (head == NULL || head->kind != BS_REPLY_EXECUTE)
+        return;
+    for (size_t i = 1; i < r->replies.n;) {
+        if (bs_replies_at(&r->replies, i)->kind == BS_REPLY_SYNC)
+            bs_replies_remove(&r->replies, i);
+        else
+            i++;
+    }
+}
+
+/* An error in the extended protocol takes everything up to Sync with it. */
+static void
+on_error(struct bs_relay *r)
+{
+    struct bs_reply *head = bs_replies_head(&r->replies);
+
+    r->copy_in = false;
+    if (head == NULL || head->kind == BS_REPLY_QUERY)
+        return;
+    r->skipping = true;
+    while (head != NULL && head->kind != BS_REPLY_SYNC && head->kind != BS_REPLY_QUERY) {
+        pop(r);
+        head = bs_replies_head(&r->replies);
+    }
+}
+
+/* While the server skips to Sync, a Query is thrown away without an answer. */
+static void
+settle_series(struct bs_relay *r)
+{
+    while (r->replies.n != 0) {
+        struct bs_reply *head = bs_replies_head(&r->replies);
+        bool last = head->kind == BS_REPLY_SYNC || (head->kind == BS_REPLY_QUERY && !r->skipping);
+        pop(r);
+        if (last)
+            break;
+    }
+    r->skipping = false;
+    r->copy_in = false;
+}
+
+/* ReadyForQuery is the only truth about the transaction. */
+static void
+on_ready(struct bs_relay *r, char status)
+{
+    settle_series(r);
+    if (status == 'I') {
+        bs_cursors_end_transaction(&r->state.names);
+        if (r->state.meaning.uncommitted_ddl)
+            bs_database_stale(r->db);
+        r->state.meaning.uncommitted_ddl = false;
+        r->dirty = false;
+    } else {
+        r->dirty = r->dirty || r->series_dirty;
+    }
+    r->series_dirty = false;
+    r->status = status;
+}
+
+/* --- one message -------------------------------------------------------------------------- */
+
+/* The error that our poison provoked: of the server's report nothing is kept but its place. */
+static bool
+rewrite_poison(struct bs_relay *r, enum bs_sink sink, size_t whole)
+{
+    struct bs_reply *head = bs_replies_head(&r->replies);
+    struct bs_buf b;
+
+    if (head == NULL || head->whose != BS_REPLY_POISON || head->refusal == NULL)
+        return false;
+    bs_buf_init(&b, 16384);
+    bs_refusal_put(&b, head->refusal);
+    replace(r, sink, whole, &b);
+    bs_buf_fini(&b);
+    return true;
+}
+
+static enum bs_sink
+sink_now(struct bs_relay *r, uint8_t type)
+{
+    struct bs_reply *head = bs_replies_head(&r->replies);
+
+    if (head != NULL && head->whose == BS_REPLY_SILENT && type != 'S' && type != 'A')
+        return BS_SINK_NOWHERE;
+    return r->mode == BS_MODE_GATE ? bs_gate_sink(r, type) : BS_SINK_CLIENT;
+}
+
+/* Bookkeeping for a whole message; `sink` was chosen before it. */
+static void
+book(struct bs_relay *r, uint8_t type)
+{
+    switch (type) {
+    case '1':
+        on_parse_complete(r);
+        break;
+    case '2':
+        on_bind_complete(r);
+        break;
+    case '3':
+        on_close_complete(r);
+        break;
+    case 'T':
+    case 'n':
+        end_turn(r, BS_REPLY_DESCRIBE);
+        break;
+    case 'C':
+    case 'I':
+        on_complete(r);
+        break;
+    case 's':
+        end_turn(r, BS_REPLY_EXECUTE);
+        break;
+    case 'G':
+        on_copy_in(r);
+        break;
+    case 'E':
+        on_error(r);
+        break;
+    default:
+        break;
+    }
+}
+
+static void
+on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
+{
+    size_t whole = BS_FRAME_HEAD + body.n;
+    enum bs_sink sink = sink_now(r, type);
+    uint8_t status = 0;
+    struct bs_err err = {0};
+
+    if (type == 'S') {
+        on_parameter(r, sink, body, whole);
+        return;
+    }
+    if (type == 'Z' && bs_msg_read_ready(body, &status, &err) != BS_DONE) {
+        bs_session_fail(r->s, "08P01", "the database broke the protocol");
+        return;
+    }
+    if (r->inject.running && type != 'A' && type != 'N') {
+        emit(r, BS_SINK_NOWHERE, whole);
+        book(r, type);
+        if (type == 'Z')
+            on_ready(r, (char)status);
+        (void)bs_inject_on_reply(r, type, body);
+        return;
+    }
+    if (type == 'E' && rewrite_poison(r, sink, whole)) {
+        if (!bs_relay_over(r))
+            book(r, type);
+        return;
+    }
+    if (r->mode == BS_MODE_GATE)
+        bs_gate_look(r, type, body);
+    if (bs_relay_over(r))
+        return;
+    emit(r, sink, whole);
+    book(r, type);
+    if (type != 'Z')
+        return;
+    on_ready(r, (char)status);
+    if (r->mode == BS_MODE_GATE || r->guard != NULL) {
+        bs_answers_flush(r);
+        if (!bs_relay_over(r))
+            bs_gate_ready(r);
+    }
+}
+
+/* Types that are never assembled: only their header is needed. */
+static bool
+streams(const struct bs_relay *r, uint8_t type)
+{
+    return (type == 'D' && !r->inject.running) || type == 'd';
+}
+
+static bool
+known(uint8_t type)
+{
+    return type != 0 && strchr("123ACDEGHINSTZcdnst", type) != NULL;
+}
+
+/* Takes one step through server.in; false where more bytes are needed. */
+static bool
+step(struct bs_relay *r)
+{
+    struct bs_buf *in = &r->s->server.in;
+    struct bs_bytes rest = {in->p + r->read, in->n - r->read};
+    struct bs_err err = {0};
+    uint8_t type = 0;
+    uint32_t n = 0;
+
+    if (rest.n == 0)
+        return false;
+    if (r->skip_server != 0) {
+        size_t now = rest.n < r->skip_server ? rest.n : (size_t)r->skip_server;
+        r->skip_server -= now;
+        emit(r, r->sink, now);
+        return true;
+    }
+    switch (bs_frame_peek(rest, &type, &n, &err)) {
+    case BS_SCAN_MORE:
+        return false;
+    case BS_SCAN_BAD:
+        bs_session_fail(r->s, "08P01", "the database broke the protocol");
+        return false;
+    case BS_SCAN_GOT:
+        break;
+    }
+    if (!known(type) || (n > ASSEMBLE_MAX && !streams(r, type))) {
+        bs_session_fail(r->s, "08P01", "the database sent a message that is not expected");
+        return false;
+    }
+    if (streams(r, type)) {
+        emit(r, sink_now(r, type), BS_FRAME_HEAD);
+        r->skip_server = n;
+        return true;
+    }
+    if (rest.n - BS_FRAME_HEAD < n)
+        return false;
+    on_message(r, type, (struct bs_bytes){rest.p + BS_FRAME_HEAD, n});
+    return true;
+}
+
+void
+bs_answers_pump(struct bs_relay *r)
+{
+    while (!bs_relay_over(r) && step(r))
+        continue;
+    if (bs_relay_over(r))
+        return;
+    bs_answers_flush(r);
+    if (bs_relay_over(r))
+        return;
+    bs_buf_drop(&r->s->server.in, r->read);
+    r->read = r->from = 0;
+    if (r->stalled && r->mode == BS_MODE_RELAY && bs_relay_quiet(r))
+        bs_asks_pump(r);
+}

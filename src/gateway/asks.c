@@ -1,0 +1,968 @@
+/*
+ * asks.c - the client's side of the relay: legal, understood, allowed, recorded, done - in that
+ * order, for each message.
+ *
+ * A Query is judged by itself. The extended protocol is judged at Bind, since planning may already
+ * run code and the values decide the effect; Parse makes the server run nothing. Messages are
+ * looked at once their series is whole, so that a hold begins before its first message is sent.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/record.h"
+#include "gateway/gate.h"
+#include "gateway/gateway.h"
+#include "gateway/judge.h"
+#include "gateway/note.h"
+#include "gateway/running.h"
+#include "gateway/worker.h"
+#include "wire/front.h"
+#include "wire/messages.h"
+
+/* A series without Sync or Flush that is longer than this is looked at as it comes. */
+#define SERIES_MAX (1u << 20)
+
+static struct bs_bytes
+client_bytes(const struct bs_relay *r, size_t from, size_t to)
+{
+    return (struct bs_bytes){r->s->client.in.p + from, to - from};
+}
+
+/* The next message waits for something other than its own bytes. */
+static bool
+stall(struct bs_relay *r)
+{
+    r->stalled = true;
+    return false;
+}
+
+/* --- judging ------------------------------------------------------------------------------ */
+
+enum heard {
+    HEARD_NOT = 0, /* the session ended, or the catalog is being loaded */
+    HEARD,
+};
+
+struct load {
+    struct bs_database *db;
+    int64_t since_us;
+    enum bs_done done;
+    struct bs_err err;
+};
+
+static void
+load_work(void *arg)
+{
+    struct load *l = arg;
+
+    l->done = bs_database_load(l->db, l->since_us, &l->err);
+}
+
+static void
+loaded(struct bs_relay *r, void *arg)
+{
+    const struct load *l = arg;
+
+    if (r->mode != BS_MODE_CATALOG)
+        return;
+    r->loaded = true;
+    r->load_error = l->err;
+    bs_relay_resume(r);
+}
+
+static void
+load_done(struct bs_session *s, bool current, void *arg)
+{
+    if (current)
+        bs_relay_act(s, loaded, arg);
+    free(arg);
+}
+
+static enum heard
+load_catalog(struct bs_relay *r)
+{
+    struct load *l = bs_malloc(sizeof(*l));
+
+    l->db = r->db;
+    l->since_us = bs_mono_us();
+    r->mode = BS_MODE_CATALOG;
+    r->stalled = true;
+    bs_worker_job(r->s->worker, r->s, load_work, load_done, l);
+    return HEARD_NOT;
+}
+
+/* Keeps r->snapshot at the database's newest. NULL: there is none that counts. */
+static const struct bs_snapshot *
+catalog(struct bs_relay *r)
+{
+    uint64_t epoch = bs_database_epoch(r->db);
+
+    if (r->snapshot == NULL || r->epoch != epoch) {
+        bs_snapshot_unref(&r->snapshot);
+        r->snapshot = bs_database_snapshot(r->db);
+        r->epoch = epoch;
+    }
+    return r->snapshot;
+}
+
+static struct bs_judge
+judge_of(struct bs_relay *r)
+{
+    const struct bs_config *c = r->s->gateway->config;
+    struct bs_judge by = {
+        .policy = c->policy,
+        .subject = {r->s->actor, r->s->database},
+        .snapshot = r->snapshot,
+        .epoch = r->epoch,
+        .names = r->state.meaning,
+        .limits = {c->max_bytes},
+        .shielded = r->s->shielded,
+        .known = &r->known,
+    };
+    by.names.uncommitted_ddl = by.names.uncommitted_ddl || r->ddl_sent != 0;
+    return by;
+}
+
+/* Judges a text, loading the catalog first where that is needed. */
+static enum heard
+judge(struct bs_relay *r, struct bs_bytes text, struct bs_arena *arena, struct bs_verdict *out)
+{
+    struct bs_err err = {0};
+    struct bs_judge by;
+
+    if (catalog(r) == NULL && !r->loaded)
+        return load_catalog(r);
+    *out = (struct bs_verdict){.text = text};
+    if (r->snapshot == NULL) {
+        bs_verdict_refuse(
+            out, BS_E_UNAVAILABLE, NULL,
+            "the catalog of this database cannot be read, so nothing can be judged",
+            "Tell the operator of this gateway; `backstop doctor` says what is wrong.");
+        return HEARD;
+    }
+    by = judge_of(r);
+    if (bs_judge(&by, text, arena, out, &err) != BS_DONE)
+        bs_verdict_refuse(out, err.code, NULL, "the statement is too large to be judged", NULL);
+    if (out->refresh && !r->loaded)
+        return load_catalog(r);
+    return HEARD;
+}
+
+/* A statement that the server knows by name: judged again where the catalog or the session has
+ * changed since. */
+static enum heard
+judge_prepared(struct bs_relay *r, struct bs_prepared *p)
+{
+    bool shaky = r->state.meaning.path_changed || r->state.meaning.temporary ||
+                 r->state.meaning.uncommitted_ddl || r->ddl_sent != 0;
+
+    if (catalog(r) != NULL && p->judged && !shaky && !p->shaky && p->verdict.epoch == r->epoch)
+        return HEARD;
+    bs_prepared_rewind(p);
+    if (judge(r, p->text, &p->arena, &p->verdict) != HEARD)
+        return HEARD_NOT;
+    p->judged = true;
+    p->shaky = shaky;
+    return HEARD;
+}
+
+/* The message has been dealt with: the next one may ask for the catalog again. */
+static void
+settle(struct bs_relay *r, size_t to)
+{
+    r->used = to;
+    r->at = to;
+    r->loaded = false;
+    r->stalled = false;
+}
+
+/* --- refusing ----------------------------------------------------------------------------- */
+
+static struct bs_refusal *
+refusal_of(const struct bs_relay *r, const struct bs_verdict *v)
+{
+    const char *sqlstate = v->sqlstate != NULL ? v->sqlstate : bs_code_get(v->code)->sqlstate;
+
+    if (r->status == 'E')
+        return bs_refusal_aborted();
+    return bs_refusal_new(sqlstate, v->message, NULL, v->hint);
+}
+
+/* Refuses a Query (or FunctionCall): the server is asked only where it has to fail something. */
+static void
+poison_query(struct bs_relay *r, struct bs_refusal *refusal)
+{
+    struct bs_reply *reply;
+    struct bs_buf b;
+
+    bs_buf_init(&b, 65536);
+    if (r->status == 'I' && bs_relay_quiet(r) && !r->series_open) {
+        bs_refusal_put(&b, refusal);
+        bs_msg_put_ready(&b, 'I');
+        bs_refusal_free(&refusal);
+        bs_relay_to_client(r, bs_buf_view(&b));
+    } else {
+        bs_msg_put_query(&b, BS_LIT(BS_POISON));
+        reply = bs_replies_push(&r->replies, BS_REPLY_QUERY);
+        reply->whose = BS_REPLY_POISON;
+        reply->refusal = refusal;
+        r->series_open = false;
+        bs_relay_to_server(r, bs_buf_view(&b));
+    }
+    bs_buf_fini(&b);
+}
+
+/* Refuses what comes next in a series: under a name of its own, so that the client's unnamed
+ * statement survives. The server then skips to Sync by itself. */
+static void
+poison_series(struct bs_relay *r, struct bs_refusal *refusal)
+{
+    struct bs_reply *reply;
+    uint8_t raw[16];
+    char name[48] = "backstop_";
+    struct bs_buf b;
+
+    bs_random(raw, sizeof(raw));
+    bs_hex(raw, sizeof(raw), name + 9);
+    bs_buf_init(&b, 4096);
+    bs_msg_put_parse(&b, bs_bytes_of(name), BS_LIT(BS_POISON), NULL, 0);
+    reply = bs_replies_push(&r->replies, BS_REPLY_PARSE);
+    reply->whose = BS_REPLY_POISON;
+    reply->refusal = refusal;
+    r->series_open = true;
+    bs_relay_to_server(r, bs_buf_view(&b));
+    bs_buf_fini(&b);
+}
+
+void
+bs_asks_refuse(struct bs_relay *r, struct bs_bytes messages, struct bs_refusal *refusal)
+{
+    struct bs_buf sync;
+
+    if (messages.n != 0 && messages.p[0] == BS_FRONT_QUERY) {
+        poison_query(r, refusal);
+        return;
+    }
+    poison_series(r, refusal);
+    if (bs_relay_over(r))
+        return;
+    bs_buf_init(&sync, 16);
+    bs_msg_put_sync(&sync);
+    bs_replies_push(&r->replies, BS_REPLY_SYNC);
+    r->series_open = r->series_wrote = false;
+    bs_relay_to_server(r, bs_buf_view(&sync));
+    bs_buf_fini(&sync);
+}
+
+/* --- what the server will owe ------------------------------------------------------------- */
+
+/* BEGIN, SET and SHOW leave a transaction as good as new (PROTECT 15). */
+static bool
+is_bare(const struct bs_unit *unit)
+{
+    for (size_t i = 0; i < unit->n_stmts; i++) {
+        const struct bs_stmt *s = &unit->stmts[i];
+        bool bare = s->control == BS_CONTROL_BEGIN || s->control == BS_CONTROL_SET ||
+                    s->kind == BS_KIND_SHOW;
+        if (!bare)
+            return false;
+    }
+    return true;
+}
+
+static void
+owe_unit(struct bs_relay *r, struct bs_reply *reply, const struct bs_unit *unit)
+{
+    reply->dirty = !is_bare(unit);
+    reply->ddl = (unit->flags & BS_FLAG_DDL) != 0;
+    reply->effects = bs_effects_of(unit);
+    r->ddl_sent += reply->ddl;
+    bs_effects_meaning(unit, &r->state.meaning);
+}
+
+/* PREPARE makes a name that Bind and EXECUTE can use. Its body was judged with it. */
+static void
+owe_prepare(struct bs_reply *reply, const struct bs_verdict *v)
+{
+    if (v->unit.n_stmts != 1 || v->unit.stmts[0].control != BS_CONTROL_PREPARE)
+        return;
+    reply->prepared = bs_prepared_new(bs_bytes_of(v->unit.stmts[0].label), v->text);
+}
+
+static void
+copy_name(char out[BS_SQL_NAME_MAX + 1], struct bs_bytes name)
+{
+    if (name.n != 0)
+        memcpy(out, name.p, name.n);
+    out[name.n] = '\0';
+}
+
+/* NULL, and not `unsure`: there is none of that name. */
+static struct bs_prepared *
+find_statement(struct bs_relay *r, struct bs_bytes name, bool *unsure)
+{
+    struct bs_prepared *p = NULL;
+
+    *unsure = false;
+    switch (bs_replies_pending(&r->replies, name, &p)) {
+    case BS_PENDING_PARSE:
+        return p;
+    case BS_PENDING_UNSURE:
+        *unsure = true;
+        return NULL;
+    case BS_PENDING_NONE:
+        break;
+    }
+    return bs_names_find(&r->state.names, name);
+}
+
+static struct bs_prepared *
+new_statement(const struct bs_parse *parse)
+{
+    struct bs_prepared *p = bs_prepared_new(parse->name, parse->query);
+
+    for (size_t i = 0; i < parse->types.n && i < BS_PREPARED_TYPES; i++)
+        p->types[i] = bs_oids_at(&parse->types, i);
+    return p;
+}
+
+/* Enters one message of a series that is about to be sent. Its form has been checked. */
+static void
+owe_message(struct bs_relay *r, const struct bs_frame *f)
+{
+    struct bs_err err = {0};
+    struct bs_parse parse;
+    struct bs_bind bind;
+    struct bs_named named;
+    struct bs_prepared *p;
+    struct bs_reply *reply;
+    bool unsure;
+
+    r->series_open = true;
+    switch (f->type) {
+    case BS_FRONT_PARSE:
+        reply = bs_replies_push(&r->replies, BS_REPLY_PARSE);
+        if (bs_msg_read_parse(f->body, &parse, &err) == BS_DONE)
+            reply->prepared = new_statement(&parse);
+        break;
+    case BS_FRONT_BIND:
+        if (bs_msg_read_bind(f->body, &bind, &err) != BS_DONE)
+            break;
+        p = find_statement(r, bind.statement, &unsure);
+        reply = bs_replies_push(&r->replies, BS_REPLY_BIND);
+        copy_name(reply->name, bind.portal);
+        if (p != NULL) {
+            owe_unit(r, reply, &p->verdict.unit);
+            r->series_wrote = r->series_wrote || p->verdict.unit.risk != BS_RISK_SAFE;
+        }
+        break;
+    case BS_FRONT_DESCRIBE:
+        (void)bs_replies_push(&r->replies, BS_REPLY_DESCRIBE);
+        break;
+    case BS_FRONT_EXECUTE:
+        (void)bs_replies_push(&r->replies, BS_REPLY_EXECUTE);
+        break;
+    case BS_FRONT_CLOSE:
+        reply = bs_replies_push(&r->replies, BS_REPLY_CLOSE);
+        if (bs_msg_read_target(f->body, &named, &err) == BS_DONE) {
+            copy_name(reply->name, named.name);
+            reply->name_kind = (char)named.kind;
+        }
+        break;
+    case BS_FRONT_SYNC:
+        if (!r->copy_in) /* in COPY the server ignores it */
+            (void)bs_replies_push(&r->replies, BS_REPLY_SYNC);
+        r->series_open = r->series_wrote = false;
+        break;
+    default:
+        break;
+    }
+}
+
+void
+bs_asks_forward(struct bs_relay *r, struct bs_bytes messages)
+{
+    struct bs_bytes rest = messages;
+    struct bs_err err = {0};
+    struct bs_frame f;
+
+    while (bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT) {
+        if (f.type != BS_FRONT_QUERY)
+            owe_message(r, &f);
+    }
+    bs_relay_to_server(r, messages);
+}
+
+/* --- simple query ------------------------------------------------------------------------- */
+
+/* COMMIT of a transaction in which something gated has run: it is closed and audited first. */
+static bool
+ends_guarded(const struct bs_relay *r, const struct bs_unit *unit)
+{
+    return r->guard != NULL && unit->n_stmts == 1 && !unit->stmts[0].chain &&
+           unit->stmts[0].control == BS_CONTROL_COMMIT && r->status == 'T';
+}
+
+/* Other ways to end such a transaction would pass the audit by. */
+static bool
+evades_guard(const struct bs_relay *r, const struct bs_unit *unit)
+{
+    if (r->guard == NULL || r->status != 'T')
+        return false;
+    for (size_t i = 0; i < unit->n_stmts; i++) {
+        enum bs_control c = unit->stmts[i].control;
+        if (c == BS_CONTROL_COMMIT || c == BS_CONTROL_PREPARE_TRANSACTION)
+            return true;
+    }
+    return false;
+}
+
+static const char guard_message[] =
+    "this transaction must be ended with a plain COMMIT or ROLLBACK, "
+    "sent by itself";
+
+/* What the transaction status adds to a verdict. */
+static void
+judge_status(struct bs_relay *r, struct bs_verdict *v)
+{
+    bool gated = v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD;
+
+    if (v->way == BS_WAY_PASS && !ends_guarded(r, &v->unit) && evades_guard(r, &v->unit))
+        bs_verdict_refuse(v, BS_E_UNSUPPORTED, NULL, guard_message, NULL);
+    if (!gated)
+        return;
+    if (r->status == 'T' && (r->dirty || r->guard != NULL))
+        bs_verdict_refuse(
+            v, BS_E_NO_POINT, NULL,
+            "this statement cannot be protected inside a transaction that has already "
+            "run something",
+            "Roll back, then send it as the first statement after BEGIN, or by itself.");
+    else if (r->status == 'T' && (!v->plan.in_block || v->wrapped))
+        bs_verdict_refuse(v, BS_E_UNSUPPORTED, NULL,
+                          "this statement cannot run inside a transaction block", NULL);
+    else if (!v->plan.in_block && v->way == BS_WAY_RUN)
+        bs_verdict_refuse(v, BS_E_NO_POINT, NULL,
+                          "no recovery point can be made for this statement, so it was not run",
+                          NULL);
+}
+
+static void
+forward_query(struct bs_relay *r, const struct bs_verdict *v, struct bs_bytes message)
+{
+    struct bs_reply *reply = bs_replies_push(&r->replies, BS_REPLY_QUERY);
+
+    owe_unit(r, reply, &v->unit);
+    owe_prepare(reply, v);
+    r->preparing += reply->prepared != NULL;
+    r->series_open = r->series_wrote = false;
+    bs_relay_to_server(r, message);
+}
+
+/* The gate judges the text once more, in an arena of its own that outlives the message. */
+static void
+gate_query(struct bs_relay *r, const struct bs_verdict *judged, struct bs_bytes message)
+{
+    struct bs_gate *g = bs_gate_new(r);
+    struct bs_verdict *v = bs_arena_take(bs_gate_arena(g), sizeof(*v));
+    char *text = bs_arena_copy(bs_gate_arena(g), judged->text);
+    struct bs_err err = {0};
+
+    if (v == NULL || text == NULL ||
+        bs_gate_add(g, v, (struct bs_bytes){NULL, 0}, NULL, &err) != BS_DONE) {
+        bs_gate_free(&g);
+        poison_query(r,
+                     bs_refusal_new("54000", "the statement is too large to be held", NULL, NULL));
+        return;
+    }
+    r->loaded = true; /* the same catalog as a moment ago */
+    if (judge(r, (struct bs_bytes){(uint8_t *)text, judged->text.n}, bs_gate_arena(g), v) ==
+            HEARD &&
+        v->way == judged->way)
+        bs_gate_begin(r, g, message);
+    else
+        bs_gate_free(&g);
+}
+
+/* Takes a verdict as far as it goes now; false where it must wait. */
+static bool
+act_on_query(struct bs_relay *r, struct bs_verdict *v, struct bs_bytes message, size_t end)
+{
+    bool gated;
+
+    if (bs_verdict_is_prepare(v) && (v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD))
+        v->way = BS_WAY_PASS; /* forwarded like Parse; what it names is gated where it is run */
+    gated = v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD;
+    if ((gated || r->guard != NULL) && !bs_relay_quiet(r))
+        return stall(r);
+    judge_status(r, v);
+    if (!gated && !bs_note_judged(r, v)) {
+        bs_session_fail(r->s, "58030", "the audit log cannot be written, so nothing is run");
+        return false;
+    }
+    if (v->way == BS_WAY_REFUSE || (gated && r->status == 'E'))
+        poison_query(r, refusal_of(r, v));
+    else if (v->way != BS_WAY_PASS)
+        gate_query(r, v, message);
+    else if (ends_guarded(r, &v->unit))
+        bs_gate_close_transaction(r, message);
+    else
+        forward_query(r, v, message);
+    if (bs_relay_over(r))
+        return false;
+    settle(r, end);
+    return r->mode == BS_MODE_RELAY;
+}
+
+static bool
+on_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
+{
+    struct bs_verdict v = {0};
+    struct bs_bytes text;
+    struct bs_err err = {0};
+
+    if (bs_msg_read_query(f->body, &text, &err) != BS_DONE) {
+        bs_session_fail(r->s, "08P01", "invalid message format");
+        return false;
+    }
+    bs_arena_reset(&r->s->message);
+    if (judge(r, text, &r->s->message, &v) != HEARD)
+        return false;
+    return act_on_query(r, &v, client_bytes(r, r->used, end), end);
+}
+
+/* FunctionCall runs any function by its number, without a text that could be judged. */
+static bool
+on_function_call(struct bs_relay *r, size_t end)
+{
+    if (!bs_relay_quiet(r))
+        return stall(r);
+    poison_query(r, r->status == 'E'
+                        ? bs_refusal_aborted()
+                        : bs_refusal_new("0A000", "function calls by number are not supported",
+                                         NULL, "Call the function in a SELECT instead."));
+    if (bs_relay_over(r))
+        return false;
+    settle(r, end);
+    return true;
+}
+
+/* --- extended query ----------------------------------------------------------------------- */
+
+/* How a message of a series is dealt with. */
+enum next {
+    NEXT_STOP = 0, /* the session ended, or the catalog is being loaded */
+    NEXT_SEND,
+    NEXT_WAIT, /* for answers that decide what a name means */
+    NEXT_GATE,
+    NEXT_REFUSE, /* `refusal` */
+};
+
+static struct bs_refusal *
+too_long(void)
+{
+    return bs_refusal_new("42622", "names of statements and portals may have 63 bytes at most",
+                          NULL, NULL);
+}
+
+/* What is done with a judged Bind. */
+static enum next
+next_of(struct bs_relay *r, struct bs_verdict v, struct bs_refusal **refusal)
+{
+    judge_status(r, &v);
+    if (v.way != BS_WAY_REFUSE && bs_verdict_is_prepare(&v))
+        bs_verdict_refuse(&v, BS_E_UNSUPPORTED, NULL, "PREPARE is supported in a simple Query only",
+                          "Send Parse, which does the same.");
+    if ((v.way == BS_WAY_PASS || v.way == BS_WAY_REFUSE) && !bs_note_judged(r, &v)) {
+        bs_session_fail(r->s, "58030", "the audit log cannot be written, so nothing is run");
+        return NEXT_STOP;
+    }
+    if (v.way == BS_WAY_PASS && ends_guarded(r, &v.unit))
+        return NEXT_GATE; /* closed there */
+    if (v.way == BS_WAY_PASS)
+        return NEXT_SEND;
+    if (v.way == BS_WAY_REFUSE || r->status == 'E') {
+        *refusal = refusal_of(r, &v);
+        return NEXT_REFUSE;
+    }
+    return NEXT_GATE;
+}
+
+static enum next
+look_at_bind(struct bs_relay *r, struct bs_bytes body, struct bs_refusal **refusal)
+{
+    struct bs_err err = {0};
+    struct bs_prepared *p;
+    struct bs_bind bind;
+    bool unsure;
+
+    if (bs_msg_read_bind(body, &bind, &err) != BS_DONE) {
+        if (err.code == BS_E_LIMIT) {
+            *refusal = too_long();
+            return NEXT_REFUSE;
+        }
+        bs_session_fail(r->s, "08P01", "invalid message format");
+        return NEXT_STOP;
+    }
+    p = find_statement(r, bind.statement, &unsure);
+    if (unsure)
+        return NEXT_WAIT;
+    if (p == NULL) {
+        *refusal =
+            bs_refusal_new("26000",
+                           bind.statement.n == 0 ? "unnamed prepared statement does not exist"
+                                                 : "prepared statement does not exist",
+                           NULL, NULL);
+        return NEXT_REFUSE;
+    }
+    return judge_prepared(r, p) == HEARD ? next_of(r, p->verdict, refusal) : NEXT_STOP;
+}
+
+/* A message of a series: legal? understood? allowed? */
+static enum next
+look_at(struct bs_relay *r, const struct bs_frame *f, struct bs_refusal **refusal)
+{
+    struct bs_err err = {0};
+    struct bs_parse parse;
+    struct bs_named named;
+    struct bs_execute execute;
+    enum bs_done done = BS_DONE;
+
+    if (f->type == BS_FRONT_BIND)
+        return look_at_bind(r, f->body, refusal);
+    if (f->type == BS_FRONT_PARSE)
+        done = bs_msg_read_parse(f->body, &parse, &err);
+    else if (f->type == BS_FRONT_DESCRIBE || f->type == BS_FRONT_CLOSE)
+        done = bs_msg_read_target(f->body, &named, &err);
+    else if (f->type == BS_FRONT_EXECUTE)
+        done = bs_msg_read_execute(f->body, &execute, &err);
+    if (done == BS_DONE)
+        return NEXT_SEND;
+    if (err.code == BS_E_LIMIT) {
+        *refusal = too_long();
+        return NEXT_REFUSE;
+    }
+    bs_session_fail(r->s, "08P01", "invalid message format");
+    return NEXT_STOP;
+}
+
+/* Judges one Bind of a gated series into the gate, whose arena outlives the series. */
+static enum next
+gate_bind(struct bs_relay *r,
+          struct bs_gate *g,
+          struct bs_prepared *p,
+          struct bs_bytes body,
+          struct bs_refusal **refusal)
+{
+    struct bs_verdict *v = bs_arena_take(bs_gate_arena(g), sizeof(*v));
+    struct bs_err err = {0};
+    enum next next;
+
+    if (v == NULL || bs_gate_add(g, v, body, p, &err) != BS_DONE) {
+        *refusal = bs_refusal_new("54000", "the series is too long to be held", NULL, NULL);
+        return NEXT_REFUSE;
+    }
+    if (judge(r, p->text, bs_gate_arena(g), v) != HEARD)
+        return NEXT_STOP;
+    next = next_of(r, *v, refusal);
+    return next == NEXT_SEND ? NEXT_GATE : next;
+}
+
+/* Adds every Bind of the series to the gate. A statement may be made by the series itself. */
+static enum next
+gate_series(struct bs_relay *r,
+            struct bs_gate *g,
+            struct bs_bytes series,
+            struct bs_refusal **refusal)
+{
+    struct bs_replies made = {0};
+    enum next next = NEXT_GATE;
+    struct bs_err err = {0};
+    struct bs_frame f;
+
+    while (next == NEXT_GATE &&
+           bs_frame_next(&series, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT) {
+        struct bs_prepared *p = NULL;
+        struct bs_parse parse;
+        struct bs_bind bind;
+        if (f.type == BS_FRONT_PARSE && bs_msg_read_parse(f.body, &parse, &err) == BS_DONE)
+            bs_replies_push(&made, BS_REPLY_PARSE)->prepared = new_statement(&parse);
+        if (f.type != BS_FRONT_BIND)
+            continue;
+        if (bs_msg_read_bind(f.body, &bind, &err) == BS_DONE &&
+            bs_replies_pending(&made, bind.statement, &p) == BS_PENDING_NONE)
+            p = bs_names_find(&r->state.names, bind.statement);
+        if (p == NULL) {
+            *refusal = bs_refusal_new("26000", "prepared statement does not exist", NULL, NULL);
+            next = NEXT_REFUSE;
+            break;
+        }
+        next = gate_bind(r, g, p, f.body, refusal);
+    }
+    bs_replies_fini(&made);
+    return next;
+}
+
+/* Ends a series that is open on the server with a Sync of our own, whose answer is swallowed, so
+ * that the gate finds the server idle (PROTECT 10). */
+static bool
+end_series_silently(struct bs_relay *r)
+{
+    struct bs_buf b;
+
+    bs_buf_init(&b, 16);
+    bs_msg_put_sync(&b);
+    bs_replies_push(&r->replies, BS_REPLY_SYNC)->whose = BS_REPLY_SILENT;
+    r->series_open = false;
+    bs_relay_to_server(r, bs_buf_view(&b));
+    bs_buf_fini(&b);
+    return stall(r);
+}
+
+/* Refuses the rest of the series [from, end): what is after the refused message is skipped, but
+ * its Sync or Flush goes to the server. */
+static bool
+refuse_series(struct bs_relay *r, struct bs_refusal *refusal, size_t last, size_t end)
+{
+    poison_series(r, refusal);
+    if (bs_relay_over(r))
+        return false;
+    bs_asks_forward(r, client_bytes(r, last, end));
+    if (bs_relay_over(r))
+        return false;
+    settle(r, end);
+    return true;
+}
+
+/* The series is at a gated Bind: [used, end), whose last message begins at `last`. */
+static bool
+enter_gate(struct bs_relay *r, size_t last, size_t end)
+{
+    struct bs_bytes series = client_bytes(r, r->used, end);
+    struct bs_refusal *refusal = NULL;
+    struct bs_gate *g;
+    enum next next;
+
+    if (last == end || r->s->client.in.p[last] != BS_FRONT_SYNC || r->series_wrote)
+        return refuse_series(
+            r,
+            bs_refusal_new("0A000",
+                           "this statement must be sent in a series of its own that "
+                           "ends with Sync",
+                           NULL, "Do not send it in a pipeline with others."),
+            last, end);
+    if (r->series_open)
+        return end_series_silently(r);
+    if (!bs_relay_quiet(r))
+        return stall(r);
+    g = bs_gate_new(r);
+    next = gate_series(r, g, series, &refusal);
+    if (next == NEXT_GATE && ends_guarded(r, &bs_gate_first(g)->unit)) {
+        bs_gate_free(&g);
+        bs_gate_close_transaction(r, series);
+    } else if (next == NEXT_GATE) {
+        bs_gate_begin(r, g, series);
+    } else {
+        bs_gate_free(&g);
+        if (next == NEXT_REFUSE)
+            return refuse_series(r, refusal, last, end);
+        return false;
+    }
+    if (bs_relay_over(r))
+        return false;
+    settle(r, end);
+    return r->mode == BS_MODE_RELAY;
+}
+
+/* Sends the messages [used, to) that have been entered one by one. */
+static bool
+send_looked_at(struct bs_relay *r, size_t to)
+{
+    bs_relay_to_server(r, client_bytes(r, r->used, to));
+    if (bs_relay_over(r))
+        return false;
+    settle(r, to);
+    return true;
+}
+
+/* The open batch [used, end) is looked at, message by message; its last one begins at `last`. */
+static bool
+on_series(struct bs_relay *r, size_t last, size_t end)
+{
+    size_t at = r->used;
+
+    while (at < end) {
+        struct bs_bytes rest = client_bytes(r, at, end);
+        struct bs_refusal *refusal = NULL;
+        struct bs_err err = {0};
+        struct bs_frame f = {0};
+        bs_assert(bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT);
+        enum next next = look_at(r, &f, &refusal);
+        if (next != NEXT_SEND) {
+            bool loaded = r->loaded;
+            if (bs_relay_over(r) || (at != r->used && !send_looked_at(r, at))) {
+                bs_refusal_free(&refusal);
+                return false;
+            }
+            r->loaded = loaded;
+            if (next == NEXT_WAIT)
+                return stall(r);
+            if (next == NEXT_REFUSE)
+                return refuse_series(r, refusal, last, end);
+            if (next == NEXT_GATE)
+                return enter_gate(r, last, end);
+            r->stalled = true;
+            return false;
+        }
+        owe_message(r, &f);
+        at = end - rest.n;
+    }
+    return send_looked_at(r, end);
+}
+
+/* --- one message -------------------------------------------------------------------------- */
+
+/* CopyData is never assembled: as much of it goes on as is there. */
+static bool
+stream_copy(struct bs_relay *r, size_t have, uint64_t whole)
+{
+    size_t now = have < whole ? have : (size_t)whole;
+
+    r->skip_client = whole - now;
+    bs_relay_to_server(r, client_bytes(r, r->used, r->used + now));
+    if (bs_relay_over(r))
+        return false;
+    r->used += now;
+    r->at = r->used;
+    return true;
+}
+
+static bool
+forward_alone(struct bs_relay *r, size_t end)
+{
+    bs_relay_to_server(r, client_bytes(r, r->used, end));
+    if (bs_relay_over(r))
+        return false;
+    settle(r, end);
+    return true;
+}
+
+static bool
+dispatch(struct bs_relay *r, const struct bs_frame *f, size_t end)
+{
+    size_t last = r->at;
+
+    switch (f->type) {
+    case BS_FRONT_QUERY:
+        return on_query(r, f, end);
+    case BS_FRONT_PARSE:
+    case BS_FRONT_BIND:
+    case BS_FRONT_DESCRIBE:
+    case BS_FRONT_EXECUTE:
+    case BS_FRONT_CLOSE:
+        r->at = end;
+        return end - r->used < SERIES_MAX || on_series(r, end, end);
+    case BS_FRONT_SYNC:
+    case BS_FRONT_FLUSH:
+        return on_series(r, last, end);
+    case BS_FRONT_COPY_DONE:
+    case BS_FRONT_COPY_FAIL:
+        r->copy_in = false;
+        return forward_alone(r, end);
+    case BS_FRONT_FUNCTION_CALL:
+        return on_function_call(r, end);
+    case BS_FRONT_TERMINATE:
+        bs_session_close(r->s);
+        return false;
+    default:
+        bs_session_fail(r->s, "08P01", "message type \"%c\" is not expected here", f->type);
+        return false;
+    }
+}
+
+/* Messages that do not belong to a series end the one that is being collected. */
+static bool
+is_alone(uint8_t type)
+{
+    return type == BS_FRONT_QUERY || type == BS_FRONT_FUNCTION_CALL || type == BS_FRONT_COPY_DATA ||
+           type == BS_FRONT_COPY_DONE || type == BS_FRONT_COPY_FAIL || type == BS_FRONT_TERMINATE;
+}
+
+/* The batch that is open has no Sync yet; its last whole message is looked for again. */
+static bool
+flush_series(struct bs_relay *r)
+{
+    return on_series(r, r->at, r->at);
+}
+
+/* In mode GATE only the COPY data of the unit itself flows. */
+static bool
+may_step(struct bs_relay *r, uint8_t type)
+{
+    if (r->mode == BS_MODE_RELAY)
+        return r->replies.n < BS_REPLIES_MAX;
+    return r->mode == BS_MODE_GATE && bs_gate_takes_copy(r) &&
+           (type == BS_FRONT_COPY_DATA || type == BS_FRONT_COPY_DONE ||
+            type == BS_FRONT_COPY_FAIL ||
+            (r->copy_in && (type == BS_FRONT_SYNC || type == BS_FRONT_FLUSH)));
+}
+
+/* The end of the unit's own COPY data. What the server ignores while it copies is kept from it. */
+static bool
+copy_step(struct bs_relay *r, uint8_t type, size_t end)
+{
+    if (type == BS_FRONT_COPY_DONE || type == BS_FRONT_COPY_FAIL) {
+        r->copy_in = false;
+        return forward_alone(r, end);
+    }
+    settle(r, end);
+    return true;
+}
+
+/* Takes one step through client.in; false where nothing more can be done now. */
+static bool
+step(struct bs_relay *r)
+{
+    struct bs_bytes rest = client_bytes(r, r->at, r->s->client.in.n);
+    struct bs_front_head head = {0};
+    struct bs_err err = {0};
+    size_t whole;
+
+    if (rest.n == 0 || r->mode == BS_MODE_OVER || r->mode == BS_MODE_CATALOG)
+        return false;
+    if (r->skip_client != 0)
+        return stream_copy(r, rest.n, r->skip_client);
+    switch (bs_front_peek(rest, BS_FRAME_MAX_BODY, &head, &err)) {
+    case BS_SCAN_MORE:
+        return false;
+    case BS_SCAN_BAD:
+        bs_session_fail(r->s, "08P01", "%s", err.message);
+        return false;
+    case BS_SCAN_GOT:
+        break;
+    }
+    if (!may_step(r, head.type) || (r->preparing != 0 && head.type != BS_FRONT_COPY_DATA))
+        return stall(r);
+    if (is_alone(head.type) && r->used != r->at)
+        return flush_series(r);
+    whole = BS_FRAME_HEAD + (size_t)head.body_len;
+    if (head.type == BS_FRONT_COPY_DATA)
+        return stream_copy(r, rest.n, whole);
+    if (rest.n < whole)
+        return false;
+    if (r->mode == BS_MODE_GATE)
+        return copy_step(r, head.type, r->at + whole);
+    return dispatch(r, &(struct bs_frame){head.type, {rest.p + BS_FRAME_HEAD, head.body_len}},
+                    r->at + whole);
+}
+
+void
+bs_asks_pump(struct bs_relay *r)
+{
+    while (!bs_relay_over(r) && step(r))
+        continue;
+    if (bs_relay_over(r))
+        return;
+    bs_buf_drop(&r->s->client.in, r->used);
+    r->at -= r->used;
+    r->used = 0;
+}

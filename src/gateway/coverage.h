@@ -1,0 +1,70 @@
+/*
+ * coverage.h - the pre-commit audit: did the transaction change anything that was not captured?
+ *
+ * Two readings of the actor's own session, one right after BEGIN and one after the closing
+ * sequence, are compared with the locks its backend holds and with what the recovery point has.
+ * Counters are an upper bound and TRUNCATE resets them, so a relation that was rewritten or
+ * dropped is told by its file node and its lock, never by its counters.
+ *
+ * Layer  gateway. Pure.
+ * Spec   PROTECT 3 and 4.
+ * Owns   nothing; findings live in the caller's arena.
+ */
+#ifndef BS_GATEWAY_COVERAGE_H
+#define BS_GATEWAY_COVERAGE_H
+
+#include "recovery/capture.h"
+
+/* One relation as the actor's session sees it. */
+struct bs_reading_row {
+    uint32_t oid;
+    char relkind;
+    uint32_t filenode; /* pg_class.relfilenode; 0 for mapped and fileless relations */
+    uint32_t toast;    /* pg_class.reltoastrelid */
+    int64_t inserted, updated, deleted; /* pg_stat_get_xact_tuples_* */
+};
+
+/* All relations, sorted by oid. */
+struct bs_reading {
+    struct bs_reading_row *rows;
+    size_t n;
+};
+
+/*
+ * The query that reads it: a constant, without a name that search_path could turn (PROTECT 2).
+ * Columns: oid, relkind, relfilenode, reltoastrelid, inserted, updated, deleted.
+ */
+extern const char bs_reading_sql[];
+
+/* Adds one row of that query. DATA where a value is not what was asked for; LIMIT. */
+BS_MUST_CHECK enum bs_done bs_reading_add(struct bs_reading *reading,
+                                          const struct bs_bytes values[7],
+                                          size_t *cap,
+                                          struct bs_arena *arena,
+                                          struct bs_err *err);
+void bs_reading_sort(struct bs_reading *reading);
+
+struct bs_coverage {
+    const struct bs_reading *before, *after;
+    const struct bs_lock *locks;
+    size_t n_locks;
+    const struct bs_plan *plan;
+    const struct bs_manifest *manifest; /* NULL: nothing was captured */
+};
+
+/* What was changed although nothing covers it. */
+struct bs_uncovered {
+    char **list; /* one sentence each */
+    size_t n;
+};
+
+/*
+ * Fills `out` with everything that neither the plan nor the point accounts for; n == 0 is the
+ * only answer that lets the transaction commit.
+ */
+BS_MUST_CHECK enum bs_done bs_coverage_check(const struct bs_coverage *in,
+                                             struct bs_arena *arena,
+                                             struct bs_uncovered *out,
+                                             struct bs_err *err);
+
+#endif

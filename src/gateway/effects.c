@@ -1,0 +1,118 @@
+/*
+ * effects.c - applied statement by statement, since an error may end a message half-way.
+ */
+#include "gateway/effects.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct bs_effects {
+    size_t n, at;
+    struct one {
+        enum bs_control control;
+        uint32_t flags;
+        char label[BS_SQL_NAME_MAX + 1];
+        bool labelled;
+        bool discard; /* DISCARD ALL: everything is as new */
+    } list[];
+};
+
+static bool
+matters(const struct bs_stmt *s)
+{
+    switch (s->control) {
+    case BS_CONTROL_DEALLOCATE:
+    case BS_CONTROL_DECLARE:
+    case BS_CONTROL_CLOSE:
+        return true;
+    case BS_CONTROL_SET:
+    case BS_CONTROL_NONE:
+    case BS_CONTROL_BEGIN:
+    case BS_CONTROL_COMMIT:
+    case BS_CONTROL_ROLLBACK:
+    case BS_CONTROL_SAVEPOINT:
+    case BS_CONTROL_RELEASE:
+    case BS_CONTROL_ROLLBACK_TO:
+    case BS_CONTROL_PREPARE_TRANSACTION:
+    case BS_CONTROL_COMMIT_PREPARED:
+    case BS_CONTROL_ROLLBACK_PREPARED:
+    case BS_CONTROL_PREPARE:
+    case BS_CONTROL_EXECUTE:
+    case BS_CONTROL_FETCH:
+        return false;
+    }
+    return false;
+}
+
+struct bs_effects *
+bs_effects_of(const struct bs_unit *unit)
+{
+    struct bs_effects *e;
+    bool any = false;
+
+    for (size_t i = 0; i < unit->n_stmts; i++)
+        any = any || matters(&unit->stmts[i]);
+    if (!any)
+        return NULL;
+    e = bs_malloc(sizeof(*e) + unit->n_stmts * sizeof(e->list[0]));
+    e->n = unit->n_stmts;
+    for (size_t i = 0; i < e->n; i++) {
+        const struct bs_stmt *s = &unit->stmts[i];
+        struct one *o = &e->list[i];
+        o->control = s->control;
+        o->flags = s->flags;
+        o->labelled = s->label != NULL;
+        o->discard = strcmp(bs_kind_name(s->kind), "DISCARD ALL") == 0;
+        if (o->labelled)
+            strncpy(o->label, s->label, BS_SQL_NAME_MAX);
+    }
+    return e;
+}
+
+void
+bs_effects_free(struct bs_effects **e)
+{
+    free(*e);
+    *e = NULL;
+}
+
+static void
+apply_control(const struct one *o, struct bs_session_state *state)
+{
+    struct bs_bytes label = bs_bytes_of(o->label);
+
+    if (o->control == BS_CONTROL_DEALLOCATE && o->labelled)
+        bs_names_remove(&state->names, label);
+    else if (o->control == BS_CONTROL_DEALLOCATE)
+        bs_names_clear(&state->names);
+    if (o->control == BS_CONTROL_DECLARE)
+        bs_cursors_put(&state->names, label,
+                       (o->flags & BS_FLAG_WITH_HOLD) != 0 ? BS_CURSOR_HOLD
+                                                           : BS_CURSOR_TRANSACTION);
+    if (o->control == BS_CONTROL_CLOSE && o->labelled)
+        bs_cursors_remove(&state->names, label);
+    else if (o->control == BS_CONTROL_CLOSE)
+        bs_cursors_clear(&state->names);
+}
+
+void
+bs_effects_step(struct bs_effects *e, struct bs_session_state *state)
+{
+    const struct one *o;
+
+    if (e->at >= e->n)
+        return;
+    o = &e->list[e->at++];
+    apply_control(o, state);
+    if (o->discard)
+        bs_cursors_clear(&state->names);
+}
+
+void
+bs_effects_meaning(const struct bs_unit *unit, struct bs_session_names *meaning)
+{
+    if ((unit->flags & BS_FLAG_SEARCH_PATH) != 0)
+        meaning->path_changed = true;
+    if ((unit->flags & BS_FLAG_TEMP) != 0)
+        meaning->temporary = true;
+}

@@ -1,0 +1,31 @@
+/*
+ * effects.h - what the statements of a forwarded message will have done to the session once they
+ * are answered: names made and dropped, a search_path set, temporary objects, DDL.
+ *
+ * Layer  gateway. Pure.
+ * Owns   copies of the few strings it needs; freed by bs_effects_free.
+ */
+#ifndef BS_GATEWAY_EFFECTS_H
+#define BS_GATEWAY_EFFECTS_H
+
+#include "gateway/judge.h"
+#include "gateway/names.h"
+
+/* State of a session that its statements change; `meaning` can only raise a risk. */
+struct bs_session_state {
+    struct bs_names names;
+    struct bs_session_names meaning;
+};
+
+struct bs_effects; /* what the statements of a unit do to names; NULL: nothing */
+
+/* NULL where the unit makes and drops no name. */
+struct bs_effects *bs_effects_of(const struct bs_unit *unit);
+void bs_effects_free(struct bs_effects **e); /* accepts NULL */
+/* The next statement of the unit was answered with success. */
+void bs_effects_step(struct bs_effects *e, struct bs_session_state *state);
+
+/* What a unit may do to the meaning of names counts from the moment it is sent. */
+void bs_effects_meaning(const struct bs_unit *unit, struct bs_session_names *meaning);
+
+#endif

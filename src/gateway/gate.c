@@ -1,0 +1,574 @@
+/*
+ * gate.c - the life of a gated unit until it may run: on record, on hold, redeemed.
+ *
+ * What the client is told says that it waits and what to do next, never which rule made it wait.
+ */
+#include "gateway/gate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "gateway/cancel.h"
+#include "gateway/gateway.h"
+#include "gateway/gating.h"
+#include "gateway/waiters.h"
+#include "gateway/worker.h"
+#include "wire/front.h"
+#include "wire/messages.h"
+
+#define GATE_ARENA_MAX (512u << 20)
+#define WITHHELD_MAX   (64u << 20)
+#define ITEMS_MAX      10000
+
+/* --- making one --------------------------------------------------------------------------- */
+
+struct bs_gate *
+bs_gate_new(struct bs_relay *r)
+{
+    struct bs_gate *g = bs_malloc(sizeof(*g));
+
+    g->refs = 1;
+    g->s = r->s;
+    bs_session_ref(g->s);
+    bs_arena_init(&g->arena, "gate", GATE_ARENA_MAX);
+    bs_buf_init(&g->withheld, WITHHELD_MAX);
+    return g;
+}
+
+struct bs_arena *
+bs_gate_arena(struct bs_gate *g)
+{
+    return &g->arena;
+}
+
+const struct bs_verdict *
+bs_gate_first(const struct bs_gate *g)
+{
+    bs_assert(g->n_items != 0);
+    return g->items[0].verdict;
+}
+
+struct bs_gate *
+bs_gate_ref(struct bs_gate *g)
+{
+    g->refs++;
+    return g;
+}
+
+void
+bs_gate_unref(struct bs_gate **gp)
+{
+    struct bs_gate *g = *gp;
+
+    *gp = NULL;
+    if (g == NULL || --g->refs != 0)
+        return;
+    for (size_t i = 0; i < g->n_items; i++)
+        bs_prepared_unref(&g->items[i].prepared);
+    free(g->items);
+    bs_capture_close(&g->capture);
+    bs_capture_close(&g->opened);
+    bs_refusal_free(&g->fate);
+    bs_buf_fini(&g->messages);
+    bs_buf_fini(&g->withheld);
+    bs_arena_fini(&g->arena);
+    bs_session_unref(g->s);
+    free(g);
+}
+
+void
+bs_gate_free(struct bs_gate **g)
+{
+    bs_gate_unref(g);
+}
+
+enum bs_done
+bs_gate_add(struct bs_gate *g,
+            const struct bs_verdict *verdict,
+            struct bs_bytes bind,
+            struct bs_prepared *prepared,
+            struct bs_err *err)
+{
+    struct bs_gate_item *item;
+
+    if (g->n_items == ITEMS_MAX)
+        return BS_FAIL(err, LIMIT, "more than %d statements cannot be held together", ITEMS_MAX);
+    g->items = bs_realloc(g->items, (g->n_items + 1) * sizeof(*g->items));
+    item = &g->items[g->n_items++];
+    *item =
+        (struct bs_gate_item){verdict, bind, prepared == NULL ? NULL : bs_prepared_ref(prepared)};
+    return BS_DONE;
+}
+
+/* --- the unit as a whole ------------------------------------------------------------------ */
+
+static int
+by_oid(const void *a, const void *b)
+{
+    uint32_t x = ((const struct bs_plan_table *)a)->oid;
+    uint32_t y = ((const struct bs_plan_table *)b)->oid;
+
+    return (x > y) - (x < y);
+}
+
+/* Sorts the tables by oid, the order in which everyone locks, and makes each appear once. */
+static void
+unite_tables(struct bs_plan *plan)
+{
+    size_t n = 0;
+
+    if (plan->n_tables < 2)
+        return;
+    qsort(plan->tables, plan->n_tables, sizeof(*plan->tables), by_oid);
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        if (n != 0 && plan->tables[n - 1].oid == plan->tables[i].oid)
+            plan->tables[n - 1].exclusive |= plan->tables[i].exclusive;
+        else
+            plan->tables[n++] = plan->tables[i];
+    }
+    plan->n_tables = n;
+}
+
+/* The plans of all items as one: what is needed by any is made. */
+static enum bs_done
+merge_plans(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_plan *plan = &g->plan;
+    size_t n = 0;
+
+    *plan = (struct bs_plan){.kind = BS_PLAN_NONE, .in_block = true, .why = "nothing is lost"};
+    for (size_t i = 0; i < g->n_items; i++)
+        n += g->items[i].verdict->plan.n_tables;
+    plan->tables = bs_arena_array(&g->arena, n + 1, sizeof(*plan->tables));
+    if (plan->tables == NULL)
+        return BS_FAIL(err, LIMIT, "the unit touches too many tables");
+    for (size_t i = 0; i < g->n_items; i++) {
+        const struct bs_verdict *v = g->items[i].verdict;
+        const struct bs_plan *p = &v->plan;
+        if (v->unit.risk == BS_RISK_SAFE)
+            continue;
+        if (p->kind > plan->kind) {
+            plan->kind = p->kind;
+            plan->why = p->why;
+        }
+        if (p->n_tables != 0)
+            memcpy(plan->tables + plan->n_tables, p->tables, p->n_tables * sizeof(*p->tables));
+        plan->n_tables += p->n_tables;
+        plan->est_bytes += p->est_bytes;
+        plan->definition |= p->definition;
+        plan->ddl |= p->ddl;
+        plan->in_block &= p->in_block;
+        g->hold |= v->way == BS_WAY_HOLD;
+        g->waived |= v->decision.recovery_waived;
+    }
+    unite_tables(plan);
+    for (size_t i = 0; i < plan->n_tables; i++)
+        g->exclusive |= plan->tables[i].exclusive;
+    return BS_DONE;
+}
+
+/* The Binds borrowed the client's buffer; from now on they live as long as the gate. */
+static enum bs_done
+keep_binds(struct bs_gate *g, struct bs_err *err)
+{
+    for (size_t i = 0; i < g->n_items; i++) {
+        struct bs_bytes *b = &g->items[i].bind;
+        char *copy = b->n == 0 ? NULL : bs_arena_copy(&g->arena, *b);
+        if (b->n != 0 && copy == NULL)
+            return BS_FAIL(err, LIMIT, "the parameters are too large to be held");
+        b->p = (uint8_t *)copy;
+    }
+    return BS_DONE;
+}
+
+/* --- asking ------------------------------------------------------------------------------- */
+
+char *
+bs_gate_detail(const struct bs_gate *g, const char *state, const char *retry)
+{
+    char expires[BS_TIME_TEXT];
+    json_t *o = json_object();
+    char *text;
+
+    json_object_set_new(o, "v", json_integer(1));
+    if (g->ticket[0] != '\0')
+        json_object_set_new(o, "ticket", json_string(g->ticket));
+    json_object_set_new(o, "state", json_string(state));
+    if (g->expires_us != 0) {
+        bs_time_format(g->expires_us / 1000000 * 1000000, expires);
+        memcpy(expires + 19, "Z", 2); /* whole seconds */
+        json_object_set_new(o, "expires", json_string(expires));
+    }
+    if (retry != NULL)
+        json_object_set_new(o, "retry", json_string(retry));
+    text = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    return text;
+}
+
+static void
+leave(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+
+    bs_session_set_timer(r->s, 0);
+    bs_waiters_remove(r->s->gateway->waiters, r->s);
+    r->gate = NULL;
+    g->step = BS_GATE_OVER;
+    bs_gate_unref(&g);
+}
+
+void
+bs_gate_refuse(struct bs_relay *r, struct bs_refusal *refusal)
+{
+    struct bs_gate *g = bs_gate_ref(r->gate);
+
+    g->end = BS_END_ROLLED_BACK;
+    g->fate = bs_refusal_copy(refusal);
+    bs_gate_job_finish(r->s->worker, g, NULL);
+    leave(r);
+    bs_asks_refuse(r, bs_buf_view(&g->messages), refusal);
+    bs_gate_unref(&g);
+    bs_relay_resume(r);
+}
+
+static void
+refuse_with(struct bs_relay *r,
+            enum bs_code code,
+            const char *message,
+            const char *state,
+            const char *retry,
+            const char *hint)
+{
+    char *detail = bs_gate_detail(r->gate, state, retry);
+
+    bs_gate_refuse(r, bs_refusal_new(bs_code_get(code)->sqlstate, message, detail, hint));
+    free(detail);
+}
+
+static void
+refuse_held(struct bs_relay *r)
+{
+    char message[128];
+
+    (void)snprintf(message, sizeof(message), "approval required: ticket %s waits for an operator",
+                   r->gate->ticket);
+    refuse_with(r, BS_E_HELD, message, "pending", "same-statement",
+                "Wait for the decision, then send exactly the same statement again.");
+}
+
+static void
+notify_waiting(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+    char message[128];
+    struct bs_buf b;
+
+    (void)snprintf(message, sizeof(message), "held for approval: ticket %s", g->ticket);
+    bs_buf_init(&b, 1024);
+    bs_msg_put_notice(&b,
+                      &(struct bs_report){"NOTICE", "ZB001", message, NULL,
+                                          "The statement runs as soon as an operator approves."});
+    bs_relay_to_client(r, bs_buf_view(&b));
+    bs_buf_fini(&b);
+}
+
+/* The timer runs to the next notice or to the end of the wait, whichever comes first. */
+static void
+arm_wait(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+    int64_t left_ms = (g->give_up_us - bs_mono_us()) / 1000;
+    int64_t notice_ms = r->s->gateway->config->hold_notice_ms;
+
+    if (notice_ms > 0 && notice_ms < left_ms)
+        left_ms = notice_ms;
+    bs_session_set_timer(r->s, left_ms < 1 ? 1 : (uint64_t)left_ms);
+}
+
+static void
+on_redeemed(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
+{
+    if (err->code == BS_OK) {
+        bs_protect_begin(r);
+        return;
+    }
+    (void)g;
+    if (err->code == BS_E_DENIED)
+        refuse_with(r, BS_E_DENIED, "denied by an operator", "denied", NULL,
+                    "Do not ask for it again in another way.");
+    else if (err->code == BS_E_STALE)
+        refuse_with(r, BS_E_STALE, "the approval does not cover this any more", "expired",
+                    "same-statement", "Send the same statement again to ask anew.");
+    else
+        bs_gate_refuse(r, bs_refusal_new(bs_err_sqlstate(err),
+                                         "the approval could not be used, so nothing was run", NULL,
+                                         "Send the same statement again."));
+}
+
+static void
+redeem(struct bs_relay *r)
+{
+    r->gate->step = BS_GATE_REDEEM;
+    bs_session_set_timer(r->s, 0);
+    bs_waiters_remove(r->s->gateway->waiters, r->s);
+    bs_gate_job_redeem(r, r->gate, on_redeemed);
+}
+
+/* The ticket was looked at while waiting. */
+static void
+on_looked(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
+{
+    if (g->step != BS_GATE_WAIT)
+        return;
+    if (err->code == BS_E_HELD)
+        return; /* still pending */
+    if (err->code == BS_OK)
+        redeem(r);
+    else
+        on_redeemed(r, g, err);
+}
+
+void
+bs_gate_decided(struct bs_relay *r, const char *ticket)
+{
+    struct bs_gate *g = r->gate;
+
+    if (r->mode == BS_MODE_GATE && g->step == BS_GATE_WAIT && strcmp(g->ticket, ticket) == 0)
+        bs_gate_job_look(r, g, on_looked);
+}
+
+static void
+wait_for_decision(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+    int64_t wait_ms = r->s->gateway->config->hold_wait_ms;
+
+    if (wait_ms <= 0) {
+        refuse_held(r);
+        return;
+    }
+    g->step = BS_GATE_WAIT;
+    g->give_up_us = bs_mono_us() + wait_ms * 1000;
+    bs_waiters_add(r->s->gateway->waiters, r->s, g->ticket);
+    notify_waiting(r);
+    if (bs_relay_over(r))
+        return;
+    arm_wait(r);
+    bs_gate_job_look(r, g, on_looked); /* decided between opening and waiting? */
+}
+
+static void
+on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
+{
+    if (g->cancelled) {
+        bs_gate_refuse(
+            r, bs_refusal_new("57014", "canceling statement due to user request", NULL, NULL));
+        return;
+    }
+    if (err->code == BS_E_BLOCKED) {
+        bs_gate_refuse(r, bs_refusal_new("42501", "nobody is there who could approve this", NULL,
+                                         "Ask whoever runs this gateway to register an operator."));
+        return;
+    }
+    if (err->code != BS_OK && err->code != BS_E_HELD) {
+        bs_gate_refuse(r, bs_refusal_new("58030",
+                                         "the statement could not be recorded, so it was "
+                                         "not run",
+                                         NULL, "Tell the operator of this gateway."));
+        return;
+    }
+    if (!g->hold)
+        bs_protect_begin(r);
+    else if (err->code == BS_OK)
+        redeem(r);
+    else
+        wait_for_decision(r);
+}
+
+void
+bs_gate_begin(struct bs_relay *r, struct bs_gate *g, struct bs_bytes messages)
+{
+    struct bs_err err = {0};
+
+    bs_assert(r->gate == NULL && bs_relay_quiet(r));
+    r->gate = g;
+    r->mode = BS_MODE_GATE;
+    r->stalled = true;
+    g->in_block = r->status == 'T';
+    g->started_us = bs_mono_us();
+    g->step = BS_GATE_RECORD;
+    bs_buf_init(&g->messages, messages.n + 1);
+    bs_put_bytes(&g->messages, messages);
+    if (keep_binds(g, &err) != BS_DONE || merge_plans(g, &err) != BS_DONE) {
+        bs_gate_refuse(r, bs_refusal_of(&err));
+        return;
+    }
+    bs_gate_job_record(r, g, on_recorded);
+}
+
+/* --- events ------------------------------------------------------------------------------- */
+
+void
+bs_gate_timer(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+
+    if (r->mode != BS_MODE_GATE)
+        return;
+    if (g->step != BS_GATE_WAIT) {
+        bs_protect_timer(r);
+        return;
+    }
+    if (bs_mono_us() >= g->give_up_us) {
+        refuse_held(r);
+        return;
+    }
+    notify_waiting(r);
+    if (!bs_relay_over(r))
+        arm_wait(r);
+}
+
+void
+bs_gate_cancel(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+
+    switch (g->step) {
+    case BS_GATE_WAIT:
+        bs_gate_refuse(
+            r, bs_refusal_new("57014", "canceling statement due to user request", NULL, NULL));
+        break;
+    case BS_GATE_RECORD:
+        g->cancelled = true;
+        break;
+    case BS_GATE_CAPTURE:
+        g->cancelled = true;
+        if (g->capture != NULL)
+            bs_capture_abort(g->capture);
+        break;
+    case BS_GATE_LOCK:
+    case BS_GATE_RUN:
+    case BS_GATE_BARE:
+        g->cancelled = true;
+        bs_cancel_upstream(r->s);
+        break;
+    case BS_GATE_OVER:
+    case BS_GATE_REDEEM:
+    case BS_GATE_BEGIN:
+    case BS_GATE_BEFORE:
+    case BS_GATE_TIMEOUT:
+    case BS_GATE_SAVE:
+    case BS_GATE_RETRY:
+    case BS_GATE_RESTORE:
+    case BS_GATE_GUARD:
+    case BS_GATE_CONSTRAIN:
+    case BS_GATE_READ_ONLY:
+    case BS_GATE_AFTER:
+    case BS_GATE_XID:
+    case BS_GATE_AUDIT:
+    case BS_GATE_COMMIT:
+    case BS_GATE_ROLLBACK:
+    case BS_GATE_FINISH:
+        break; /* a moment: as with the server, a cancel may come too late */
+    }
+}
+
+bool
+bs_gate_committing(const struct bs_relay *r)
+{
+    return r->gate != NULL && r->gate->step == BS_GATE_COMMIT;
+}
+
+bool
+bs_gate_takes_copy(const struct bs_relay *r)
+{
+    return r->gate->step == BS_GATE_RUN || r->gate->step == BS_GATE_BARE;
+}
+
+void
+bs_gate_ready(struct bs_relay *r)
+{
+    if (r->mode == BS_MODE_GATE) {
+        bs_protect_ready(r);
+        return;
+    }
+    if (r->guard == NULL || r->status != 'I')
+        return;
+    /* The actor rolled back: nothing that the point was made for has happened. */
+    struct bs_gate *g = r->guard;
+    r->guard = NULL;
+    g->end = BS_END_ROLLED_BACK;
+    g->step = BS_GATE_FINISH;
+    bs_gate_job_finish(r->s->worker, g, NULL);
+    bs_gate_unref(&g);
+}
+
+void
+bs_gate_close_transaction(struct bs_relay *r, struct bs_bytes messages)
+{
+    struct bs_gate *g = r->guard;
+
+    bs_assert(r->gate == NULL && g != NULL);
+    r->guard = NULL;
+    r->gate = g;
+    r->mode = BS_MODE_GATE;
+    r->stalled = true;
+    bs_buf_fini(&g->messages);
+    bs_buf_init(&g->messages, messages.n + 1);
+    bs_put_bytes(&g->messages, messages);
+    bs_protect_close(r);
+}
+
+void
+bs_gate_server_gone(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+
+    if (g == NULL || g->step != BS_GATE_COMMIT)
+        return;
+    g->end = BS_END_UNCERTAIN;
+    bs_session_fail(
+        r->s, "08007",
+        "the connection was lost while COMMIT was under way: it is not known whether it "
+        "took effect");
+}
+
+/* How a unit ended when its session ended under it. */
+static enum bs_gate_end
+end_of(const struct bs_gate *g)
+{
+    if (g->end != BS_END_NONE)
+        return g->end;
+    return g->step == BS_GATE_COMMIT ? BS_END_UNCERTAIN : BS_END_ROLLED_BACK;
+}
+
+static void
+abandon(struct bs_relay *r, struct bs_gate *g)
+{
+    if (g == NULL)
+        return;
+    if (g->capture != NULL && g->step == BS_GATE_CAPTURE)
+        bs_capture_abort(g->capture);
+    bs_waiters_remove(r->s->gateway->waiters, r->s);
+    if (g->step != BS_GATE_FINISH) {
+        g->end = end_of(g);
+        g->abandoned = true;
+        if (g->jobs == 0)
+            bs_gate_job_finish(r->s->worker, g, NULL);
+    }
+    bs_gate_unref(&g);
+}
+
+void
+bs_gate_abandon(struct bs_relay *r)
+{
+    struct bs_gate *gate = r->gate, *guard = r->guard;
+
+    r->gate = r->guard = NULL;
+    abandon(r, gate);
+    abandon(r, guard);
+}

@@ -1,0 +1,411 @@
+/*
+ * gate_job.c - what a gated unit needs that blocks: records, tickets, capture, audit, events.
+ *
+ * A job holds references to its gate and, through the worker, to its session, so both stay
+ * readable; while a job is out, the worker changes nothing that the job reads.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/record.h"
+#include "base/log.h"
+#include "gateway/gate.h"
+#include "gateway/gateway.h"
+#include "gateway/gating.h"
+#include "gateway/note.h"
+#include "gateway/request.h"
+#include "gateway/worker.h"
+#include "recovery/points.h"
+
+typedef void work_fn(struct bs_gate *g, struct bs_err *err);
+
+struct job {
+    struct bs_gate *g;
+    work_fn *work;
+    bs_gate_job_fn *done;
+    struct bs_err err;
+};
+
+static void
+job_work(void *arg)
+{
+    struct job *j = arg;
+
+    j->work(j->g, &j->err);
+}
+
+static void
+answer(struct bs_relay *r, void *arg)
+{
+    struct job *j = arg;
+
+    if (r->gate == j->g)
+        j->done(r, j->g, &j->err);
+}
+
+static void
+job_done(struct bs_session *s, bool current, void *arg)
+{
+    struct job *j = arg;
+    struct bs_gate *g = j->g;
+
+    g->jobs--;
+    if (g->abandoned && g->jobs == 0)
+        bs_gate_job_finish(g->s->worker, g, NULL);
+    else if (current && j->done != NULL)
+        bs_relay_act(s, answer, j);
+    bs_gate_unref(&j->g);
+    free(j);
+}
+
+static void
+post(struct bs_gate *g, work_fn *work, bs_gate_job_fn *done)
+{
+    struct job *j = bs_malloc(sizeof(*j));
+
+    j->g = bs_gate_ref(g);
+    j->work = work;
+    j->done = done;
+    g->jobs++;
+    bs_worker_job(g->s->worker, g->s, job_work, job_done, j);
+}
+
+/* --- the judgement and the ticket --------------------------------------------------------- */
+
+/* The record comes first: durable before anything of the unit leaves the gateway. */
+static enum bs_done
+record_judged(struct bs_gate *g, struct bs_err *err)
+{
+    for (size_t i = 0; i < g->n_items; i++) {
+        struct bs_audit_record record = {.kind = BS_AUDIT_JUDGED};
+        bs_note_who(&record, g->s);
+        bs_note_what(&record, g->items[i].verdict);
+        record.text = g->plan.why;
+        if (bs_request_describe(g, i, &record, err) != BS_DONE ||
+            bs_audit_write(g->s->gateway->audit, &record, NULL, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+static void
+work_record(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_ticket ask = {0}, got;
+
+    if (record_judged(g, err) != BS_DONE || bs_request_identity(g, err) != BS_DONE || !g->hold)
+        return;
+    if (bs_request_ticket(g, &ask, err) != BS_DONE ||
+        bs_ticket_open(g->s->gateway->tickets, &ask, &g->arena, &got, err) != BS_DONE)
+        return;
+    memcpy(g->ticket, got.id, sizeof(g->ticket));
+    g->expires_us = got.state == BS_TICKET_APPROVED ? got.redeem_by_us : got.decide_by_us;
+    if (got.state != BS_TICKET_APPROVED)
+        (void)BS_FAIL(err, HELD, "ticket %s is pending", got.id);
+}
+
+void
+bs_gate_job_record(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
+{
+    (void)r;
+    post(g, work_record, done);
+}
+
+static void
+work_look(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_ticket t;
+
+    if (bs_ticket_get(g->s->gateway->tickets, g->ticket, &g->arena, &t, err) != BS_DONE)
+        return;
+    switch (t.state) {
+    case BS_TICKET_APPROVED:
+        return;
+    case BS_TICKET_PENDING:
+        (void)BS_FAIL(err, HELD, "still pending");
+        return;
+    case BS_TICKET_DENIED:
+        (void)BS_FAIL(err, DENIED, "denied");
+        return;
+    case BS_TICKET_NONE:
+    case BS_TICKET_EXPIRED:
+    case BS_TICKET_RUNNING:
+    case BS_TICKET_DONE:
+    case BS_TICKET_FAILED:
+    case BS_TICKET_UNCERTAIN:
+    case BS_TICKET_STATES:
+        (void)BS_FAIL(err, STALE, "the ticket is %s", bs_ticket_state_name(t.state));
+        return;
+    }
+}
+
+void
+bs_gate_job_look(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
+{
+    (void)r;
+    post(g, work_look, done);
+}
+
+/* Is what is about to run still what was approved? */
+static enum bs_done
+check_limits(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_limits approved, now;
+    struct bs_ticket t;
+
+    if (bs_ticket_get(g->s->gateway->tickets, g->ticket, &g->arena, &t, err) != BS_DONE)
+        return BS_FAILED;
+    if (t.limits == NULL)
+        return BS_FAIL(err, STALE, "the ticket has no limits");
+    if (bs_limits_read(t.limits, &g->arena, &approved, err) != BS_DONE ||
+        bs_request_limits(g, &now, err) != BS_DONE)
+        return BS_FAILED;
+    if (bs_limits_cover(&approved, &now, err) == BS_DONE)
+        return BS_DONE;
+    if (err->code == BS_E_STALE) {
+        struct bs_err ignored = {0};
+        (void)!bs_ticket_void(g->s->gateway->tickets, g->ticket, err->message, &ignored);
+    }
+    return BS_FAILED;
+}
+
+static void
+work_redeem(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_ticket t;
+
+    if (check_limits(g, err) != BS_DONE ||
+        bs_ticket_redeem(g->s->gateway->tickets, g->ticket, g->identity, &g->arena, &t, err) !=
+            BS_DONE)
+        return;
+    g->redeemed = true;
+    if (t.decided_by != NULL)
+        g->approver = bs_arena_str(&g->arena, t.decided_by);
+}
+
+void
+bs_gate_job_redeem(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
+{
+    (void)r;
+    post(g, work_redeem, done);
+}
+
+/* --- the recovery point ------------------------------------------------------------------- */
+
+static void
+work_open(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_capture_request *request = bs_arena_take(&g->arena, sizeof(*request));
+
+    if (request == NULL) {
+        (void)BS_FAIL(err, LIMIT, "no room for a recovery point's request");
+        return;
+    }
+    if (bs_request_capture(g, request, err) == BS_DONE)
+        (void)!bs_capture_open(request, &g->opened, err);
+}
+
+static void
+index_point(struct bs_gate *g)
+{
+    struct bs_point_row row = {0};
+    struct bs_err err = {0};
+
+    bs_request_point_row(g, &row);
+    if (bs_state_point_put(g->s->gateway->state, &row, &err) != BS_DONE)
+        BS_LOG(WARNING, "the point is stored, but not in the index", BS_F_STR("point", row.id),
+               BS_F_STR("reason", err.message));
+}
+
+static void
+work_capture(struct bs_gate *g, struct bs_err *err)
+{
+    if (g->plan.kind == BS_PLAN_NONE || g->waived)
+        return;
+    if (bs_capture_run(g->capture, &g->point, err) != BS_DONE) {
+        BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
+               BS_F_STR("ticket", g->ticket), BS_F_STR("reason", err->message));
+        g->why = bs_arena_str(&g->arena, err->message);
+        return;
+    }
+    g->captured = true;
+    index_point(g);
+}
+
+/* The capture is handed to the worker before it runs, so that it can be aborted. */
+static void
+on_opened(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
+{
+    bs_gate_job_fn *then = g->then;
+
+    if (err->code != BS_OK) {
+        BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
+               BS_F_STR("reason", err->message));
+        then(r, g, err);
+        return;
+    }
+    g->capture = g->opened;
+    g->opened = NULL;
+    if (g->cancelled)
+        bs_capture_abort(g->capture);
+    post(g, work_capture, then);
+}
+
+void
+bs_gate_job_capture(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
+{
+    (void)r;
+    g->then = done;
+    post(g, work_open, on_opened);
+}
+
+/* --- the audit before COMMIT -------------------------------------------------------------- */
+
+static enum bs_done
+check_coverage(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_coverage in = {.before = &g->before, .after = &g->after, .plan = &g->plan};
+    struct bs_uncovered found;
+    struct bs_lock *locks;
+
+    if (bs_capture_locks(g->capture, (int)g->s->server_pid, &g->arena, &locks, &in.n_locks, err) !=
+        BS_DONE)
+        return BS_FAILED;
+    in.locks = locks;
+    in.manifest = g->captured ? g->point.manifest : NULL;
+    if (bs_coverage_check(&in, &g->arena, &found, err) != BS_DONE)
+        return BS_FAILED;
+    if (found.n == 0)
+        return BS_DONE;
+    g->why = found.list[0];
+    for (size_t i = 0; i < found.n; i++)
+        BS_LOG(WARNING, "not covered", BS_F_STR("session", g->s->id), BS_F_STR("ticket", g->ticket),
+               BS_F_STR("what", found.list[i]));
+    return BS_FAIL(err, UNCOVERED, "%zu things changed that nothing covers", found.n);
+}
+
+static void
+work_audit(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_point_event armed = {.state = BS_EVENT_ARMED, .xid = g->xid, .by = "gateway"};
+
+    if (!g->waived && check_coverage(g, err) != BS_DONE)
+        return;
+    if (!g->captured)
+        return;
+    if (bs_capture_event(g->capture, &armed, err) == BS_DONE)
+        g->armed = true;
+}
+
+void
+bs_gate_job_audit(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
+{
+    (void)r;
+    post(g, work_audit, done);
+}
+
+/* --- the end ------------------------------------------------------------------------------ */
+
+static const char *
+end_name(enum bs_gate_end end)
+{
+    switch (end) {
+    case BS_END_COMMITTED:
+        return "committed";
+    case BS_END_ROLLED_BACK:
+        return "rolled_back";
+    case BS_END_UNCERTAIN:
+        return "uncertain";
+    case BS_END_NONE:
+        break;
+    }
+    return "refused";
+}
+
+/* An uncertain end leaves the point armed; it is asked about, and closed by fact. */
+static void
+close_point(struct bs_gate *g)
+{
+    struct bs_point_event event = {.by = "gateway"};
+    struct bs_points_closed closed;
+    struct bs_err err = {0};
+
+    if (!g->captured)
+        return;
+    if (g->end == BS_END_UNCERTAIN) {
+        const char *helper = bs_config_database_find(g->s->gateway->config, g->s->database)->helper;
+        (void)!bs_points_open_close(g->s->gateway->store, helper, 5000, &closed, &err);
+        return;
+    }
+    event.state = g->end == BS_END_COMMITTED ? BS_EVENT_COMMITTED
+                  : g->armed                 ? BS_EVENT_ROLLED_BACK
+                                             : BS_EVENT_NOT_USED;
+    if (bs_capture_event(g->capture, &event, &err) != BS_DONE)
+        BS_LOG(WARNING, "the point stays open until the next start",
+               BS_F_STR("point", g->point.manifest->id), BS_F_STR("reason", err.message));
+    err = (struct bs_err){0};
+    (void)!bs_state_point_set(g->s->gateway->state, g->point.manifest->id,
+                              bs_event_name(event.state), &err);
+}
+
+static void
+close_ticket(struct bs_gate *g)
+{
+    enum bs_ticket_state end = g->end == BS_END_COMMITTED   ? BS_TICKET_DONE
+                               : g->end == BS_END_UNCERTAIN ? BS_TICKET_UNCERTAIN
+                                                            : BS_TICKET_FAILED;
+    struct bs_err err = {0};
+
+    if (!g->redeemed)
+        return;
+    if (bs_ticket_finish(g->s->gateway->tickets, g->ticket, end,
+                         g->captured ? g->point.manifest->id : NULL, g->why, &err) != BS_DONE)
+        BS_LOG(WARNING, "the ticket could not be finished", BS_F_STR("ticket", g->ticket),
+               BS_F_STR("reason", err.message));
+}
+
+static void
+record_outcome(struct bs_gate *g)
+{
+    struct bs_audit_record record = {.kind = BS_AUDIT_OUTCOME};
+    struct bs_err err = {0};
+
+    bs_note_who(&record, g->s);
+    if (g->n_items != 0)
+        bs_note_what(&record, g->items[0].verdict);
+    record.ticket = g->ticket[0] == '\0' ? NULL : g->ticket;
+    record.operator_ = g->approver;
+    record.point = g->captured ? g->point.manifest->id : NULL;
+    record.outcome = end_name(g->end);
+    record.sqlstate = g->fate != NULL          ? g->fate->sqlstate
+                      : g->sqlstate[0] != '\0' ? g->sqlstate
+                                               : NULL;
+    record.tag = g->tag[0] == '\0' ? NULL : g->tag;
+    record.duration_us = bs_mono_us() - g->started_us;
+    record.text = g->why != NULL ? g->why
+                  : g->waived    ? "the policy waived the recovery point"
+                                 : NULL;
+    if (bs_audit_write(g->s->gateway->audit, &record, NULL, &err) != BS_DONE)
+        BS_LOG(ERROR, "the outcome could not be recorded", BS_F_STR("session", g->s->id),
+               BS_F_STR("reason", err.message));
+}
+
+static void
+work_finish(struct bs_gate *g, struct bs_err *err)
+{
+    (void)err;
+    close_point(g);
+    close_ticket(g);
+    record_outcome(g);
+}
+
+void
+bs_gate_job_finish(struct bs_worker *w, struct bs_gate *g, bs_gate_job_fn *done)
+{
+    (void)w;
+    if (g->finished)
+        return;
+    g->finished = true;
+    g->abandoned = false;
+    post(g, work_finish, done);
+}

@@ -1,0 +1,145 @@
+/*
+ * gating.h - the state of one gated unit, shared by gate.c (until it may run), protect.c (the run)
+ * and gate_job.c (what blocks).
+ *
+ * Layer  gateway, private to these files. On the session's worker thread; job threads read what
+ *        does not change while their job is out.
+ * Owns   see each member. Freed with its last reference, on the worker's thread.
+ */
+#ifndef BS_GATEWAY_GATING_H
+#define BS_GATEWAY_GATING_H
+
+#include "approval/ticket.h"
+#include "gateway/coverage.h"
+#include "gateway/gate.h"
+
+/* Where a gated unit is. In order; a unit never goes back but for RETRY. */
+enum bs_gate_step {
+    BS_GATE_OVER = 0,  /* done with; only references keep it */
+    BS_GATE_RECORD,    /* the judgement is made durable, the ticket opened or found */
+    BS_GATE_WAIT,      /* a human is asked */
+    BS_GATE_REDEEM,    /* the approval is used up */
+    BS_GATE_BEGIN,     /* our BEGIN */
+    BS_GATE_BEFORE,    /* first reading of the counters */
+    BS_GATE_TIMEOUT,   /* lock_timeout for the locks */
+    BS_GATE_LOCK,      /* SHARE ROW EXCLUSIVE, one table after the other */
+    BS_GATE_CAPTURE,   /* the recovery point is made and proven */
+    BS_GATE_SAVE,      /* savepoint and short lock_timeout, where the statement upgrades its lock */
+    BS_GATE_RUN,       /* the client's own messages */
+    BS_GATE_RETRY,     /* the upgrade timed out: back to the savepoint */
+    BS_GATE_RESTORE,   /* the actor's lock_timeout again, in its own transaction */
+    BS_GATE_GUARD,     /* it ran in the actor's transaction: wait for its COMMIT */
+    BS_GATE_CONSTRAIN, /* SET CONSTRAINTS ALL IMMEDIATE */
+    BS_GATE_READ_ONLY, /* SET TRANSACTION READ ONLY: nothing can change behind the audit */
+    BS_GATE_AFTER,     /* second reading of the counters */
+    BS_GATE_XID,       /* which transaction it is */
+    BS_GATE_AUDIT,     /* locks, coverage, and the event "armed" */
+    BS_GATE_COMMIT,    /* COMMIT is on its way */
+    BS_GATE_ROLLBACK,  /* our ROLLBACK */
+    BS_GATE_BARE,      /* a statement that cannot be in a block: its own messages */
+    BS_GATE_FINISH,    /* it has ended; what is left to be recorded is being written */
+};
+
+/* err BS_OK: the job is done. The call is not made where the session ended meanwhile. */
+typedef void bs_gate_job_fn(struct bs_relay *r, struct bs_gate *g, struct bs_err *err);
+
+/* One text of the unit: a Query, or what a Bind runs. */
+struct bs_gate_item {
+    const struct bs_verdict *verdict; /* in the gate's arena */
+    struct bs_bytes bind;             /* body of the Bind; in the gate's arena once begun */
+    struct bs_prepared *prepared;     /* of the Bind; a reference */
+};
+
+/* How the run ended. */
+enum bs_gate_end {
+    BS_END_NONE = 0,
+    BS_END_COMMITTED,
+    BS_END_ROLLED_BACK,
+    BS_END_UNCERTAIN,
+};
+
+struct bs_gate {
+    struct bs_session *s; /* a reference */
+    unsigned refs;
+    enum bs_gate_step step;
+    struct bs_arena arena;
+    struct bs_gate_item *items;
+    size_t n_items;
+    struct bs_plan plan; /* of all items together */
+    bool hold;           /* some item needs a human */
+    bool waived;         /* the policy wants no recovery point */
+    bool in_block;       /* inside the actor's own transaction */
+    bool exclusive; /* the statement upgrades its lock: nothing reaches the client before COMMIT */
+    bool cancelled;
+    struct bs_buf messages; /* the client's, unchanged */
+
+    /* asking */
+    char identity[BS_SHA256_TEXT];
+    char ticket[BS_TICKET_ID]; /* "": none yet */
+    const char *approver;      /* who approved; NULL */
+    bool redeemed;             /* the ticket is running */
+    int64_t give_up_us;        /* bs_mono_us: the end of the wait */
+    int64_t expires_us;        /* wall clock: the ticket's own end */
+
+    /* running */
+    int64_t budget_us; /* bs_mono_us by which the locks must be released */
+    size_t next_lock;
+    unsigned attempts;
+    char lock_timeout[32];     /* the actor's own */
+    struct bs_capture *opened; /* on its way from the job that opened it */
+    bs_gate_job_fn *then;      /* after the capture */
+    struct bs_capture *capture;
+    bool armed;                     /* the event was written: COMMIT may have been sent */
+    const char *why;                /* how it failed, for operators */
+    struct bs_capture_result point; /* valid where `captured` */
+    bool captured;
+    struct bs_reading before, after;
+    size_t before_cap, after_cap;
+    struct bs_err reading_error;
+    uint64_t xid;
+    struct bs_buf withheld;
+    bool completed;          /* the first CommandComplete was seen */
+    char sqlstate[6];        /* of an error while the client's messages ran */
+    char tag[64];            /* last command tag */
+    struct bs_refusal *fate; /* what the client is told after ROLLBACK; NULL: what was withheld */
+    enum bs_gate_end end;
+    int64_t started_us;
+    unsigned jobs;  /* out at the moment */
+    bool abandoned; /* the session ended: the job that is out must be followed by the finish */
+    bool finished;  /* the finish was posted */
+};
+
+struct bs_gate *bs_gate_ref(struct bs_gate *g);
+void bs_gate_unref(struct bs_gate **g);
+
+/* --- gate.c --- */
+
+/* Ends a gate that the server has not seen: the client is refused, messages flow again. */
+void bs_gate_refuse(struct bs_relay *r, struct bs_refusal *refusal);
+/* A ticket's DETAIL: one line of JSON that says what to do next. malloc-ed. */
+char *bs_gate_detail(const struct bs_gate *g, const char *state, const char *retry);
+
+/* --- protect.c --- */
+
+void bs_protect_begin(struct bs_relay *r);
+/* Messages flow no more: undo, then tell the client. Takes the refusal. */
+void bs_protect_fail(struct bs_relay *r, struct bs_refusal *refusal);
+void bs_protect_ready(struct bs_relay *r);
+void bs_protect_timer(struct bs_relay *r);
+void bs_protect_close(struct bs_relay *r);
+
+/* --- gate_job.c: what blocks. Each calls back on the worker's thread. --- */
+
+/* err: OK (nobody need be asked, or it is approved already), HELD (pending), BLOCKED (no operator
+ * was ever registered), or why it could not be recorded. */
+void bs_gate_job_record(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
+/* What the ticket is now. err: OK approved, HELD pending, DENIED, STALE. */
+void bs_gate_job_look(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
+void bs_gate_job_redeem(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
+void bs_gate_job_capture(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
+/* Compares and arms. err UNCOVERED with the list. */
+void bs_gate_job_audit(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
+/* Event, ticket, audit outcome. Runs even where the session has ended. `done` may be NULL. */
+void bs_gate_job_finish(struct bs_worker *w, struct bs_gate *g, bs_gate_job_fn *done);
+
+#endif

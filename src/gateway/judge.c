@@ -1,0 +1,237 @@
+/*
+ * judge.c - the way of a statement. What the client is told says that and what next; why is for
+ * operators and the audit, since explaining the rule teaches evasion.
+ */
+#include "gateway/judge.h"
+
+#include <string.h>
+
+void
+bs_verdict_refuse(struct bs_verdict *v,
+                  enum bs_code code,
+                  const char *sqlstate,
+                  const char *message,
+                  const char *hint)
+{
+    v->way = BS_WAY_REFUSE;
+    v->code = code;
+    v->sqlstate = sqlstate;
+    v->message = message;
+    v->hint = hint;
+}
+
+static bool
+is_boundary(const struct bs_stmt *s)
+{
+    switch (s->control) {
+    case BS_CONTROL_BEGIN:
+    case BS_CONTROL_COMMIT:
+    case BS_CONTROL_ROLLBACK:
+    case BS_CONTROL_SAVEPOINT:
+    case BS_CONTROL_RELEASE:
+    case BS_CONTROL_ROLLBACK_TO:
+    case BS_CONTROL_PREPARE_TRANSACTION:
+    case BS_CONTROL_COMMIT_PREPARED:
+    case BS_CONTROL_ROLLBACK_PREPARED:
+        return true;
+    case BS_CONTROL_NONE:
+    case BS_CONTROL_PREPARE:
+    case BS_CONTROL_EXECUTE:
+    case BS_CONTROL_DEALLOCATE:
+    case BS_CONTROL_DECLARE:
+    case BS_CONTROL_FETCH:
+    case BS_CONTROL_CLOSE:
+    case BS_CONTROL_SET:
+        return false;
+    }
+    return true;
+}
+
+static size_t
+count_boundaries(const struct bs_unit *unit)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < unit->n_stmts; i++)
+        n += is_boundary(&unit->stmts[i]);
+    return n;
+}
+
+/* Exactly BEGIN; ...; COMMIT, as migration tools send it. */
+static bool
+is_wrapped(const struct bs_unit *unit)
+{
+    size_t n = unit->n_stmts;
+
+    return n >= 3 && count_boundaries(unit) == 2 && unit->stmts[0].control == BS_CONTROL_BEGIN &&
+           (unit->stmts[0].flags & BS_FLAG_READ_WRITE) == 0 &&
+           unit->stmts[n - 1].control == BS_CONTROL_COMMIT && !unit->stmts[n - 1].chain;
+}
+
+/* What must not even be asked for, whatever the policy says. */
+static bool
+refuse_form(const struct bs_judge *by, struct bs_verdict *v, struct bs_arena *arena)
+{
+    const struct bs_unit *u = &v->unit;
+
+    if (!u->parsed) {
+        const char *text =
+            bs_arena_fmt(arena, "%.300s", u->error == NULL ? "syntax error" : u->error);
+        bs_verdict_refuse(
+            v, BS_E_SYNTAX, NULL, text == NULL ? "syntax error" : text,
+            "The gateway runs only what PostgreSQL's grammar, as it knows it, can parse.");
+        return true;
+    }
+    if (by->shielded && (u->flags & BS_FLAG_READ_WRITE) != 0) {
+        bs_verdict_refuse(v, BS_E_BLOCKED, NULL, "this session may not switch itself to READ WRITE",
+                          "Send the statement itself; it is made writable once it is approved.");
+        return true;
+    }
+    return false;
+}
+
+/* A name that even a fresh catalog does not have: answered as the server would. */
+static bool
+refuse_unknown(struct bs_verdict *v, struct bs_arena *arena)
+{
+    const char *name = v->facts.unknown == NULL ? "a name" : v->facts.unknown;
+    const char *text = bs_arena_fmt(arena, "\"%.200s\" does not exist", name);
+
+    v->refresh = true;
+    bs_verdict_refuse(v, BS_E_NOT_FOUND, "42P01", text == NULL ? "a name does not exist" : text,
+                      NULL);
+    return true;
+}
+
+/* The policy's decision and the plan, as a way. */
+static void
+choose_way(struct bs_verdict *v)
+{
+    enum bs_plan_kind plan = v->decision.recovery_waived ? BS_PLAN_NONE : v->plan.kind;
+    bool safe = v->unit.risk == BS_RISK_SAFE;
+
+    if (v->decision.action == BS_ACTION_BLOCK) {
+        bs_verdict_refuse(v, BS_E_BLOCKED, NULL, "this statement is not allowed here",
+                          "Do not try it in another way; ask the operator of this database.");
+    } else if (v->decision.action == BS_ACTION_ALLOW && safe) {
+        v->way = BS_WAY_PASS;
+    } else if (plan == BS_PLAN_REFUSE) {
+        bs_verdict_refuse(v, BS_E_NO_POINT, NULL,
+                          "no recovery point can be made for this statement, so it was not run",
+                          "Tell the operator of this database what you wanted to do.");
+    } else if (v->decision.action == BS_ACTION_APPROVE) {
+        v->way = BS_WAY_HOLD;
+    } else {
+        v->way = plan == BS_PLAN_WHOLE ? BS_WAY_RUN : BS_WAY_PASS;
+    }
+}
+
+/* Transaction control beside something gated would commit before the audit (PROTECT 12). */
+static void
+refuse_mixture(struct bs_verdict *v)
+{
+    if (v->way == BS_WAY_PASS || v->unit.n_stmts < 2 || count_boundaries(&v->unit) == 0)
+        return;
+    v->wrapped = is_wrapped(&v->unit);
+    if (v->wrapped && v->way != BS_WAY_REFUSE)
+        return;
+    bs_verdict_refuse(v, BS_E_UNSUPPORTED, NULL,
+                      "transaction control cannot be mixed with this statement in one message",
+                      "Send BEGIN, the statement and COMMIT separately.");
+}
+
+bool
+bs_verdict_is_prepare(const struct bs_verdict *v)
+{
+    return v->unit.n_stmts == 1 && v->unit.stmts[0].control == BS_CONTROL_PREPARE;
+}
+
+/* FETCH and CLOSE of a cursor whose query was judged at DECLARE, or Bind, run nothing new. */
+static void
+know_cursors(const struct bs_judge *by, struct bs_unit *unit)
+{
+    for (size_t i = 0; i < unit->n_stmts; i++) {
+        struct bs_stmt *s = &unit->stmts[i];
+        if (s->control != BS_CONTROL_FETCH || s->label == NULL || by->known == NULL ||
+            !by->known->cursor(by->known->names, s->label))
+            continue;
+        bs_stmt_excuse(s, BS_REASON_UNKNOWN_NAME);
+        s->point = s->plain_point = BS_POINT_NONE;
+    }
+    bs_unit_settle(unit);
+}
+
+/* From a unit whose names are understood to a way. */
+static enum bs_done
+judge_unit(const struct bs_judge *by,
+           struct bs_arena *arena,
+           struct bs_verdict *out,
+           struct bs_err *err)
+{
+    if (bs_catalog_judge(by->snapshot, by->names, &out->unit, arena, &out->facts, err) != BS_DONE)
+        return BS_FAILED;
+    if (out->facts.unknown_name && refuse_unknown(out, arena))
+        return BS_DONE;
+    if (bs_decide(by->policy, &by->subject, &out->unit, &out->facts, arena, &out->decision, err) !=
+        BS_DONE)
+        return BS_FAILED;
+    if (bs_plan_make(&out->unit, &out->facts, by->limits, arena, &out->plan, err) != BS_DONE)
+        return BS_FAILED;
+    choose_way(out);
+    refuse_mixture(out);
+    return BS_DONE;
+}
+
+/*
+ * EXECUTE runs what its name stands for, so that text is judged in its place. The values it passes
+ * are expressions of its own: anything in them but what is SAFE is refused.
+ */
+static enum bs_done
+judge_execute(const struct bs_judge *by,
+              struct bs_arena *arena,
+              struct bs_verdict *out,
+              struct bs_err *err)
+{
+    struct bs_stmt *s = &out->unit.stmts[0];
+    struct bs_bytes text = out->text, body;
+    struct bs_facts facts;
+
+    if (s->label == NULL || by->known == NULL ||
+        !by->known->statement(by->known->names, s->label, &body)) {
+        bs_verdict_refuse(out, BS_E_NOT_FOUND, "26000", "prepared statement does not exist", NULL);
+        return BS_DONE;
+    }
+    bs_stmt_excuse(s, BS_REASON_UNKNOWN_NAME);
+    s->point = s->plain_point = BS_POINT_NONE;
+    bs_unit_settle(&out->unit);
+    if (bs_catalog_judge(by->snapshot, by->names, &out->unit, arena, &facts, err) != BS_DONE)
+        return BS_FAILED;
+    if (out->unit.risk != BS_RISK_SAFE || facts.unknown_name) {
+        bs_verdict_refuse(out, BS_E_BLOCKED, NULL, "EXECUTE may pass only plain values here",
+                          "Pass constants or parameters.");
+        return BS_DONE;
+    }
+    if (bs_classify(body, BS_CLASSIFY_LIMITS, arena, &out->unit, err) != BS_DONE)
+        return BS_FAILED;
+    out->text = text;
+    out->executed = body;
+    return judge_unit(by, arena, out, err);
+}
+
+enum bs_done
+bs_judge(const struct bs_judge *by,
+         struct bs_bytes text,
+         struct bs_arena *arena,
+         struct bs_verdict *out,
+         struct bs_err *err)
+{
+    *out = (struct bs_verdict){.text = text, .epoch = by->epoch};
+    if (bs_classify(text, BS_CLASSIFY_LIMITS, arena, &out->unit, err) != BS_DONE)
+        return BS_FAILED;
+    if (refuse_form(by, out, arena))
+        return BS_DONE;
+    if (out->unit.n_stmts == 1 && out->unit.stmts[0].control == BS_CONTROL_EXECUTE)
+        return judge_execute(by, arena, out, err);
+    know_cursors(by, &out->unit);
+    return judge_unit(by, arena, out, err);
+}

@@ -1,0 +1,82 @@
+/*
+ * judge.h - from a text to what is done with it: parse and classify, look up what the names mean,
+ * ask the policy, plan the recovery point. Five calls, in that order, in one place.
+ *
+ * Layer  gateway. Pure but for what the snapshot holds: no I/O.
+ * Owns   everything in a verdict lives in the caller's arena.
+ */
+#ifndef BS_GATEWAY_JUDGE_H
+#define BS_GATEWAY_JUDGE_H
+
+#include "catalog/judge.h"
+#include "policy/decide.h"
+#include "recovery/plan.h"
+#include "sql/classify.h"
+
+enum bs_way {
+    BS_WAY_REFUSE = 0, /* it does not run; `code`, `sqlstate` and `message` say why */
+    BS_WAY_PASS,       /* forwarded as it is */
+    BS_WAY_RUN,        /* allowed, but inside a protected execution */
+    BS_WAY_HOLD,       /* a human decides, then it runs inside a protected execution */
+};
+
+struct bs_verdict {
+    enum bs_way way;
+    enum bs_code code;    /* BS_WAY_REFUSE: else BS_OK */
+    const char *sqlstate; /* overrides the code's; NULL */
+    const char *message;  /* for the client: that, and what next; never which rule */
+    const char *hint;     /* NULL: none */
+    struct bs_unit unit;
+    struct bs_facts facts;
+    struct bs_decision decision;
+    struct bs_plan plan;
+    bool refresh;   /* judged with a catalog that lacks a name: load it again, judge again */
+    bool wrapped;   /* exactly BEGIN; ...; COMMIT around what is to be protected */
+    uint64_t epoch; /* of the database, when judged */
+    struct bs_bytes text;
+    struct bs_bytes executed; /* EXECUTE: the text of the statement it names; else empty */
+};
+
+/* How to look up what a statement means by a name. */
+struct bs_known {
+    const void *names;
+    /* Text of a prepared statement; false where there is none of that name. */
+    bool (*statement)(const void *names, const char *label, struct bs_bytes *text);
+    bool (*cursor)(const void *names, const char *label);
+};
+
+/* All that a judgement depends on beside the text. */
+struct bs_judge {
+    const struct bs_policy *policy;
+    struct bs_subject subject;
+    const struct bs_snapshot *snapshot; /* never NULL */
+    uint64_t epoch;
+    struct bs_session_names names;
+    struct bs_plan_limits limits;
+    bool shielded;                /* the actor's own READ WRITE is refused */
+    const struct bs_known *known; /* named statements and cursors of the session; NULL: none */
+};
+
+/*
+ * Judge a text.
+ *
+ * text  UTF-8, without the final NUL; lives at least as long as the verdict
+ * err   LIMIT: too large. Whatever else is wrong with the text is a verdict.
+ */
+BS_MUST_CHECK enum bs_done bs_judge(const struct bs_judge *by,
+                                    struct bs_bytes text,
+                                    struct bs_arena *arena,
+                                    struct bs_verdict *out,
+                                    struct bs_err *err);
+
+/* The unit is one PREPARE: it makes a name and runs nothing. */
+bool bs_verdict_is_prepare(const struct bs_verdict *v);
+
+/* Turns a verdict into a refusal, keeping the first reason. The strings must outlive the verdict. */
+void bs_verdict_refuse(struct bs_verdict *v,
+                       enum bs_code code,
+                       const char *sqlstate,
+                       const char *message,
+                       const char *hint);
+
+#endif

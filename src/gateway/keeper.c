@@ -1,0 +1,151 @@
+/*
+ * keeper.c - a small round every second.
+ */
+#include "gateway/keeper.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "approval/changes.h"
+#include "approval/ticket.h"
+#include "base/log.h"
+#include "gateway/databases.h"
+#include "policy/config.h"
+#include "recovery/points.h"
+
+#define CLOSE_WAIT_MS 5000 /* for a transaction that is still in progress */
+#define ARENA_MAX     (64u << 20)
+
+struct bs_keeper {
+    struct bs_gateway *g;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stop;
+};
+
+/* --- at start ----------------------------------------------------------------------------- */
+
+static void
+close_points(struct bs_gateway *g, const struct bs_config_database *db)
+{
+    struct bs_points_closed closed = {0};
+    struct bs_err err = {0};
+
+    if (bs_points_open_close(g->store, db->helper, CLOSE_WAIT_MS, &closed, &err) != BS_DONE) {
+        BS_LOG(WARNING, "open points could not be looked at", BS_F_STR("database", db->name),
+               BS_F_STR("reason", err.message));
+        return;
+    }
+    if (closed.committed + closed.rolled_back + closed.not_used + closed.unknown + closed.open +
+            closed.damaged !=
+        0)
+        BS_LOG(INFO, "points of the last run closed", BS_F_STR("database", db->name),
+               BS_F_INT("committed", closed.committed), BS_F_INT("rolled_back", closed.rolled_back),
+               BS_F_INT("not_used", closed.not_used), BS_F_INT("unknown", closed.unknown),
+               BS_F_INT("open", closed.open), BS_F_INT("damaged", closed.damaged));
+}
+
+static void
+load_catalog(struct bs_gateway *g, const struct bs_config_database *db)
+{
+    struct bs_err err = {0};
+
+    if (bs_database_load(bs_database_find(g->databases, db->name), 0, &err) != BS_DONE)
+        BS_LOG(WARNING, "no catalog: nothing runs there until it can be read",
+               BS_F_STR("database", db->name), BS_F_STR("reason", err.message));
+}
+
+/* A ticket that was running when the gateway died: its point says more than we know. */
+static enum bs_done
+end_running_tickets(struct bs_gateway *g, struct bs_err *err)
+{
+    const struct bs_ticket_filter filter = {.states = 1u << BS_TICKET_RUNNING};
+    struct bs_arena arena;
+    struct bs_ticket *list;
+    enum bs_done done;
+    size_t n = 0;
+
+    bs_arena_init(&arena, "tickets", ARENA_MAX);
+    done = bs_ticket_list(g->tickets, &filter, &arena, &list, &n, err);
+    for (size_t i = 0; done == BS_DONE && i < n; i++)
+        done = bs_ticket_finish(g->tickets, list[i].id, BS_TICKET_UNCERTAIN, list[i].point,
+                                "the gateway stopped while it ran; see its recovery point", err);
+    bs_arena_fini(&arena);
+    return done;
+}
+
+enum bs_done
+bs_keeper_settle(struct bs_gateway *g, struct bs_err *err)
+{
+    if (end_running_tickets(g, err) != BS_DONE ||
+        bs_changes_record(g->state, g->audit, NULL, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < g->config->n_databases; i++) {
+        close_points(g, &g->config->databases[i]);
+        load_catalog(g, &g->config->databases[i]);
+    }
+    return BS_DONE;
+}
+
+/* --- from then on ------------------------------------------------------------------------- */
+
+static void
+go_round(struct bs_gateway *g)
+{
+    struct bs_err err = {0};
+
+    if (bs_tickets_sweep(g->tickets, NULL, &err) != BS_DONE ||
+        bs_changes_record(g->state, g->audit, NULL, &err) != BS_DONE)
+        BS_LOG(WARNING, "housekeeping failed", BS_F_STR("reason", err.message));
+}
+
+static void *
+keep(void *arg)
+{
+    struct bs_keeper *k = arg;
+
+    pthread_mutex_lock(&k->lock);
+    while (!k->stop) {
+        struct timespec until;
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        (void)pthread_cond_timedwait(&k->wake, &k->lock, &until);
+        if (k->stop)
+            break;
+        pthread_mutex_unlock(&k->lock);
+        go_round(k->g);
+        pthread_mutex_lock(&k->lock);
+    }
+    pthread_mutex_unlock(&k->lock);
+    return NULL;
+}
+
+struct bs_keeper *
+bs_keeper_start(struct bs_gateway *g)
+{
+    struct bs_keeper *k = bs_malloc(sizeof(*k));
+
+    k->g = g;
+    pthread_mutex_init(&k->lock, NULL);
+    pthread_cond_init(&k->wake, NULL);
+    bs_assert(pthread_create(&k->thread, NULL, keep, k) == 0);
+    return k;
+}
+
+void
+bs_keeper_stop(struct bs_keeper **k)
+{
+    if (*k == NULL)
+        return;
+    pthread_mutex_lock(&(*k)->lock);
+    (*k)->stop = true;
+    pthread_cond_signal(&(*k)->wake);
+    pthread_mutex_unlock(&(*k)->lock);
+    pthread_join((*k)->thread, NULL);
+    pthread_mutex_destroy(&(*k)->lock);
+    pthread_cond_destroy(&(*k)->wake);
+    free(*k);
+    *k = NULL;
+}

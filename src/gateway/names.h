@@ -1,0 +1,69 @@
+/*
+ * names.h - the named things of a session: prepared statements (of the protocol and of SQL PREPARE,
+ * which share one namespace) and cursors (which share one with portals).
+ *
+ * The map is changed when the server has answered, not when the client has asked: a Parse that
+ * failed leaves no trace. Names longer than 63 bytes are refused before they get here, so two
+ * names that the server takes for one cannot be two here.
+ *
+ * Layer  gateway. On the session's worker thread.
+ * Owns   the map holds one reference to each statement in it.
+ */
+#ifndef BS_GATEWAY_NAMES_H
+#define BS_GATEWAY_NAMES_H
+
+#include "gateway/judge.h"
+
+#define BS_SQL_NAME_MAX 63 /* NAMEDATALEN - 1 */
+
+#define BS_PREPARED_TYPES 64 /* declared parameter types that are kept, for tickets */
+
+/* A text that the server knows, or will know, by a name; with what was judged about it. */
+struct bs_prepared {
+    unsigned refs;
+    char name[BS_SQL_NAME_MAX + 1];
+    struct bs_bytes text;              /* its own copy */
+    uint32_t types[BS_PREPARED_TYPES]; /* as declared by Parse; 0: left to the server */
+    struct bs_verdict verdict;         /* in `arena`; counts only where `judged` */
+    struct bs_arena arena;
+    bool judged;
+    bool shaky; /* judged while the session's own doings could change what names mean */
+    struct bs_prepared *next;
+};
+
+struct bs_names {
+    struct bs_prepared *table[64];
+    size_t n;
+    struct bs_cursor *cursors;
+    size_t n_cursors;
+};
+
+/* A new statement with one reference; the text is copied. */
+struct bs_prepared *bs_prepared_new(struct bs_bytes name, struct bs_bytes text);
+struct bs_prepared *bs_prepared_ref(struct bs_prepared *p);
+void bs_prepared_unref(struct bs_prepared **p); /* accepts NULL; sets it NULL */
+
+/* Forgets the verdict, so that another can be made in its arena. */
+void bs_prepared_rewind(struct bs_prepared *p);
+
+void bs_names_fini(struct bs_names *names); /* accepts a zeroed one */
+/* NULL where there is none. The unnamed statement has the name "". */
+struct bs_prepared *bs_names_find(const struct bs_names *names, struct bs_bytes name);
+/* Enters (or replaces) a statement under its own name; takes a reference. */
+void bs_names_put(struct bs_names *names, struct bs_prepared *p);
+void bs_names_remove(struct bs_names *names, struct bs_bytes name);
+void bs_names_clear(struct bs_names *names); /* DEALLOCATE ALL, DISCARD ALL */
+
+/* The two look-ups that struct bs_known asks for; `names` is a struct bs_names. */
+bool bs_names_statement(const void *names, const char *label, struct bs_bytes *text);
+bool bs_names_cursor(const void *names, const char *label);
+
+enum bs_cursor_life { BS_CURSOR_TRANSACTION = 0, BS_CURSOR_HOLD };
+
+void bs_cursors_put(struct bs_names *names, struct bs_bytes name, enum bs_cursor_life life);
+bool bs_cursors_has(const struct bs_names *names, struct bs_bytes name);
+void bs_cursors_remove(struct bs_names *names, struct bs_bytes name);
+void bs_cursors_clear(struct bs_names *names);           /* CLOSE ALL, DISCARD ALL */
+void bs_cursors_end_transaction(struct bs_names *names); /* those without HOLD go */
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * note.c - records of statements that are not gated, written behind the traffic.
+ */
+#include "gateway/note.h"
+
+#include "base/log.h"
+#include "gateway/gateway.h"
+#include "gateway/running.h"
+
+#define SAMPLE_EVERY 100 /* audit_safe: sampled */
+
+void
+bs_note_who(struct bs_audit_record *record, const struct bs_session *s)
+{
+    record->actor = s->actor;
+    record->owner = s->owner;
+    record->database = s->database;
+    record->role = s->server_user;
+    record->session = s->id;
+    record->client = s->address;
+    record->application = s->application_name;
+}
+
+/* The statement that decides the unit's risk; NULL where it has none. */
+static const struct bs_stmt *
+worst_statement(const struct bs_unit *unit)
+{
+    const struct bs_stmt *worst = NULL;
+
+    for (size_t i = 0; i < unit->n_stmts; i++) {
+        const struct bs_stmt *s = &unit->stmts[i];
+        if (worst == NULL ||
+            (s->risk != worst->risk && bs_risk_worse(s->risk, worst->risk) == s->risk))
+            worst = s;
+    }
+    return worst;
+}
+
+void
+bs_note_what(struct bs_audit_record *record, const struct bs_verdict *v)
+{
+    const struct bs_stmt *worst = worst_statement(&v->unit);
+
+    record->statement = v->text;
+    record->statement_kind = worst == NULL ? NULL : bs_kind_name(worst->kind);
+    record->risk = bs_risk_name(v->unit.risk);
+    record->decision = bs_action_name(v->decision.action);
+    record->rule = v->decision.rule;
+    record->policy = v->decision.digest;
+}
+
+/* Whether a passing SAFE statement is written, as the configuration says. */
+static bool
+wanted(struct bs_relay *r)
+{
+    enum bs_config_audit_safe how = r->s->gateway->config->audit_safe;
+
+    r->safe_count++;
+    return how == BS_CONFIG_AUDIT_ALL ||
+           (how == BS_CONFIG_AUDIT_SAMPLED && r->safe_count % SAMPLE_EVERY == 1);
+}
+
+bool
+bs_note_judged(struct bs_relay *r, const struct bs_verdict *v)
+{
+    struct bs_audit_record record = {.kind = BS_AUDIT_JUDGED};
+    struct bs_err err = {0};
+
+    if (v->way == BS_WAY_PASS && v->unit.risk == BS_RISK_SAFE && !wanted(r))
+        return true;
+    bs_note_who(&record, r->s);
+    bs_note_what(&record, v);
+    if (v->way == BS_WAY_REFUSE) {
+        record.outcome = "refused";
+        record.sqlstate = v->sqlstate != NULL ? v->sqlstate : bs_code_get(v->code)->sqlstate;
+        record.text = v->decision.why != NULL ? v->decision.why : v->message;
+    }
+    if (bs_audit_enqueue(r->s->gateway->audit, &record, &err) == BS_DONE)
+        return true;
+    BS_LOG(ERROR, "audit refused a record", BS_F_STR("reason", err.message));
+    return false;
+}

@@ -1,0 +1,25 @@
+/*
+ * note.h - what the gateway puts on record about a statement.
+ *
+ * Layer  gateway.
+ * Spec   DESIGN 10: plain traffic does not wait for the disk, gated statements do.
+ * Owns   nothing.
+ */
+#ifndef BS_GATEWAY_NOTE_H
+#define BS_GATEWAY_NOTE_H
+
+#include "audit/record.h"
+#include "gateway/judge.h"
+
+struct bs_relay;
+struct bs_session;
+
+/* A statement that passes or is refused. False: it cannot be recorded, so it must not run. */
+BS_MUST_CHECK bool bs_note_judged(struct bs_relay *r, const struct bs_verdict *v);
+
+/* Who and where, in every record of a session. Borrows the session's texts. */
+void bs_note_who(struct bs_audit_record *record, const struct bs_session *s);
+/* What was judged. Borrows the verdict's texts. */
+void bs_note_what(struct bs_audit_record *record, const struct bs_verdict *v);
+
+#endif

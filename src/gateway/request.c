@@ -1,0 +1,473 @@
+/*
+ * request.c - what operators see of a unit, and what is compared when it runs.
+ */
+#include "gateway/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "approval/identity.h"
+#include "gateway/gateway.h"
+#include "policy/config.h"
+#include "wire/messages.h"
+
+#define SHOWN_VALUE 200 /* bytes of a parameter that are shown */
+
+static enum bs_done
+no_room(struct bs_err *err)
+{
+    return BS_FAIL(err, LIMIT, "the unit is too large to be held");
+}
+
+/* The text of a JSON value, in the gate's arena; takes the value. NULL: no room. */
+static const char *
+keep_json(struct bs_gate *g, json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT);
+    const char *kept = text == NULL ? NULL : bs_arena_str(&g->arena, text);
+
+    free(text);
+    json_decref(value);
+    return kept;
+}
+
+/* --- parameters --------------------------------------------------------------------------- */
+
+/* A whole number sent in binary. */
+static bool
+binary_integer(uint32_t type, struct bs_bytes b, int64_t *out)
+{
+    uint16_t u16;
+    uint32_t u32;
+    uint64_t u64;
+
+    if (type == 21 && b.n == 2 && bs_take_u16(&b, &u16)) {
+        *out = (int16_t)u16;
+        return true;
+    }
+    if (type == 23 && b.n == 4 && bs_take_u32(&b, &u32)) {
+        *out = (int32_t)u32;
+        return true;
+    }
+    if (type == 20 && b.n == 8 && bs_take_u64(&b, &u64)) {
+        *out = (int64_t)u64;
+        return true;
+    }
+    return false;
+}
+
+static void
+show_value(struct bs_buf *out, const struct bs_identity_param *p)
+{
+    struct bs_bytes v = p->value;
+    int64_t number;
+
+    if (p->null) {
+        bs_put_str(out, "NULL");
+    } else if (p->format == 1 && binary_integer(p->type, v, &number)) {
+        bs_put_fmt(out, "%lld", (long long)number);
+    } else if (p->format == 0 && bs_utf8_valid(v) && v.n <= SHOWN_VALUE) {
+        bs_put_u8(out, '\'');
+        bs_put_bytes(out, v);
+        bs_put_u8(out, '\'');
+    } else {
+        char hash[BS_SHA256_TEXT];
+        char *copy = bs_malloc(v.n * 2 + 1);
+        bs_hex(v.p, v.n, copy);
+        bs_sha256_text(copy, hash);
+        bs_put_fmt(out, "<%zu bytes, type %u, %s, sha256 of hex %.16s>", v.n, p->type,
+                   p->format == 0 ? "text" : "binary", hash);
+        free(copy);
+    }
+}
+
+/* The values of one Bind, appended to list[*n]. */
+static void
+read_params(const struct bs_gate_item *item, struct bs_identity_param *list, size_t *n)
+{
+    struct bs_bind bind;
+    struct bs_value value;
+    struct bs_err err = {0};
+    size_t i = 0;
+
+    if (item->bind.n == 0 || bs_msg_read_bind(item->bind, &bind, &err) != BS_DONE)
+        return;
+    while (bs_values_next(&bind.values, &value)) {
+        struct bs_identity_param *p = &list[(*n)++];
+        p->type = i < BS_PREPARED_TYPES ? item->prepared->types[i] : 0;
+        p->format = bs_formats_at(&bind.formats, i);
+        p->null = value.is_null;
+        p->value = value.bytes;
+        i++;
+    }
+}
+
+static size_t
+count_params(const struct bs_gate_item *item)
+{
+    struct bs_bind bind;
+    struct bs_err err = {0};
+
+    return item->bind.n != 0 && bs_msg_read_bind(item->bind, &bind, &err) == BS_DONE ? bind.values.n
+                                                                                     : 0;
+}
+
+static enum bs_done
+collect_params(struct bs_gate *g,
+               size_t from,
+               size_t to,
+               struct bs_identity_param **out,
+               size_t *n,
+               struct bs_err *err)
+{
+    size_t total = 0;
+
+    for (size_t i = from; i < to; i++)
+        total += count_params(&g->items[i]);
+    *n = 0;
+    *out = bs_arena_array(&g->arena, total + 1, sizeof(**out));
+    if (*out == NULL)
+        return no_room(err);
+    for (size_t i = from; i < to; i++)
+        read_params(&g->items[i], *out, n);
+    return BS_DONE;
+}
+
+/* "$1 = 'x', $2 = 7"; NULL where there are none, or no room. */
+static const char *
+show_params(struct bs_gate *g, size_t from, size_t to, struct bs_err *err)
+{
+    struct bs_identity_param *list;
+    const char *text = NULL;
+    struct bs_buf b;
+    size_t n;
+
+    if (collect_params(g, from, to, &list, &n, err) != BS_DONE || n == 0)
+        return NULL;
+    bs_buf_init(&b, 1u << 20);
+    for (size_t i = 0; i < n; i++) {
+        bs_put_fmt(&b, "%s$%zu = ", i == 0 ? "" : ", ", i + 1);
+        show_value(&b, &list[i]);
+    }
+    if (!b.failed)
+        text = bs_arena_copy(&g->arena, bs_buf_view(&b));
+    else
+        (void)no_room(err);
+    bs_buf_fini(&b);
+    return text;
+}
+
+/* --- identity ----------------------------------------------------------------------------- */
+
+enum bs_done
+bs_request_identity(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_bytes *texts = bs_arena_array(&g->arena, 2 * g->n_items, sizeof(*texts));
+    struct bs_identity_param *params;
+    size_t n_texts = 0, n_params;
+
+    if (texts == NULL)
+        return no_room(err);
+    for (size_t i = 0; i < g->n_items; i++) {
+        const struct bs_verdict *v = g->items[i].verdict;
+        if (bs_canonical(v->text, &g->arena, &texts[n_texts++], err) != BS_DONE)
+            return BS_FAILED;
+        if (v->executed.p != NULL &&
+            bs_canonical(v->executed, &g->arena, &texts[n_texts++], err) != BS_DONE)
+            return BS_FAILED;
+    }
+    if (collect_params(g, 0, g->n_items, &params, &n_params, err) != BS_DONE)
+        return BS_FAILED;
+    bs_ticket_identity(
+        &(struct bs_identity){
+            .actor = g->s->actor,
+            .database = g->s->database,
+            .role = g->s->server_user,
+            .search_path = bs_session_param(g->s, "search_path"),
+            .statements = texts,
+            .n_statements = n_texts,
+            .params = params,
+            .n_params = n_params,
+        },
+        g->identity);
+    return BS_DONE;
+}
+
+/* --- effects ------------------------------------------------------------------------------ */
+
+static const char *
+reach_name(enum bs_reach reach)
+{
+    switch (reach) {
+    case BS_REACH_TARGET:
+        return "target";
+    case BS_REACH_CASCADE:
+        return "cascade";
+    case BS_REACH_DEPENDENT:
+        return "dependent";
+    }
+    return "unknown";
+}
+
+static json_t *
+effects_json(const struct bs_gate *g)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < g->n_items; i++) {
+        const struct bs_facts *facts = &g->items[i].verdict->facts;
+        for (size_t k = 0; k < facts->n_targets; k++) {
+            const struct bs_target *t = &facts->targets[k];
+            json_array_append_new(
+                list, json_pack("{s:s, s:s+++, s:s, s:f, s:I}", "kind", bs_kind_name(t->kind),
+                                "object", t->schema == NULL ? "" : t->schema,
+                                t->schema == NULL ? "" : ".", t->name == NULL ? "" : t->name, "",
+                                "reach", reach_name(t->reach), "estimated_rows", t->est_rows,
+                                "estimated_bytes", (json_int_t)t->est_bytes));
+        }
+    }
+    return list;
+}
+
+static json_t *
+reasons_json(const struct bs_gate *g, size_t from, size_t to)
+{
+    json_t *list = json_array();
+
+    for (size_t i = from; i < to; i++) {
+        const struct bs_unit *u = &g->items[i].verdict->unit;
+        for (size_t k = 0; k < u->n_stmts; k++) {
+            for (size_t m = 0; m < u->stmts[k].n_reasons; m++)
+                json_array_append_new(list,
+                                      json_pack("{s:s, s:s?}", "code", u->stmts[k].reasons[m].code,
+                                                "text", u->stmts[k].reasons[m].text));
+        }
+    }
+    return list;
+}
+
+enum bs_done
+bs_request_describe(struct bs_gate *g, size_t i, struct bs_audit_record *record, struct bs_err *err)
+{
+    const struct bs_facts *facts = &g->items[i].verdict->facts;
+    struct bs_audit_effect *list = bs_arena_array(&g->arena, facts->n_targets + 1, sizeof(*list));
+
+    if (list == NULL)
+        return no_room(err);
+    for (size_t k = 0; k < facts->n_targets; k++) {
+        const struct bs_target *t = &facts->targets[k];
+        list[k].kind = bs_kind_name(t->kind);
+        list[k].object = bs_arena_fmt(&g->arena, "%s.%s", t->schema == NULL ? "" : t->schema,
+                                      t->name == NULL ? "" : t->name);
+        list[k].rows = -1;
+    }
+    record->effects = list;
+    record->n_effects = facts->n_targets;
+    record->reasons = keep_json(g, reasons_json(g, i, i + 1));
+    record->params = show_params(g, i, i + 1, err);
+    return err->code == BS_OK && record->reasons != NULL ? BS_DONE : no_room(err);
+}
+
+/* --- limits and ticket -------------------------------------------------------------------- */
+
+static const char *
+grade_name(const struct bs_gate *g)
+{
+    if (g->plan.kind == BS_PLAN_NONE || g->waived)
+        return "none";
+    return g->s->gateway->config->grade == BS_CONFIG_GRADE_STORED ? "stored" : "read-back";
+}
+
+enum bs_done
+bs_request_limits(struct bs_gate *g, struct bs_limits *out, struct bs_err *err)
+{
+    struct bs_limit_table *tables =
+        bs_arena_array(&g->arena, g->plan.n_tables + 1, sizeof(*tables));
+
+    if (tables == NULL)
+        return no_room(err);
+    for (size_t i = 0; i < g->plan.n_tables; i++) {
+        const struct bs_plan_table *t = &g->plan.tables[i];
+        tables[i] = (struct bs_limit_table){bs_arena_fmt(&g->arena, "%s.%s", t->schema, t->name),
+                                            -1, false};
+        if (tables[i].name == NULL)
+            return no_room(err);
+    }
+    *out = (struct bs_limits){.tables = tables,
+                              .n_tables = g->plan.n_tables,
+                              .plan = bs_plan_kind_name(g->plan.kind),
+                              .grade = grade_name(g),
+                              .decision = g->hold ? "approve" : "allow"};
+    return BS_DONE;
+}
+
+/* All texts of the unit, as sent. */
+static const char *
+unit_text(struct bs_gate *g)
+{
+    const char *text = "";
+
+    for (size_t i = 0; i < g->n_items && text != NULL; i++) {
+        struct bs_bytes t = g->items[i].verdict->text;
+        char *copy = bs_arena_copy(&g->arena, t);
+        text = copy == NULL || i == 0 ? copy : bs_arena_fmt(&g->arena, "%s;\n%s", text, copy);
+    }
+    return text;
+}
+
+static const char *
+plan_text(struct bs_gate *g)
+{
+    json_t *tables = json_array();
+
+    for (size_t i = 0; i < g->plan.n_tables; i++) {
+        const char *name =
+            bs_arena_fmt(&g->arena, "%s.%s", g->plan.tables[i].schema, g->plan.tables[i].name);
+        json_array_append_new(tables, json_string(name == NULL ? "" : name));
+    }
+    return keep_json(g, json_pack("{s:s, s:s, s:s?, s:I, s:b, s:o}", "kind",
+                                  bs_plan_kind_name(g->waived ? BS_PLAN_NONE : g->plan.kind),
+                                  "grade", grade_name(g), "why", g->plan.why, "estimated_bytes",
+                                  (json_int_t)g->plan.est_bytes, "definition",
+                                  (int)g->plan.definition, "tables", tables));
+}
+
+static enum bs_risk
+worst_risk(const struct bs_gate *g)
+{
+    enum bs_risk risk = BS_RISK_SAFE;
+
+    for (size_t i = 0; i < g->n_items; i++)
+        risk = bs_risk_worse(risk, g->items[i].verdict->unit.risk);
+    return risk;
+}
+
+enum bs_done
+bs_request_ticket(struct bs_gate *g, struct bs_ticket *out, struct bs_err *err)
+{
+    const struct bs_config_database *db =
+        bs_config_database_find(g->s->gateway->config, g->s->database);
+    struct bs_limits limits;
+    char *text;
+
+    if (bs_request_limits(g, &limits, err) != BS_DONE)
+        return BS_FAILED;
+    text = bs_limits_write(&limits);
+    *out = (struct bs_ticket){
+        .actor = g->s->actor,
+        .owner = g->s->owner,
+        .database = g->s->database,
+        .role = g->s->server_user,
+        .environment = db == NULL ? NULL : db->environment,
+        .session = g->s->id,
+        .client = g->s->address,
+        .sql = unit_text(g),
+        .params = show_params(g, 0, g->n_items, err),
+        .risk = bs_risk_name(worst_risk(g)),
+        .effects = keep_json(g, effects_json(g)),
+        .plan = plan_text(g),
+        .reasons = keep_json(g, reasons_json(g, 0, g->n_items)),
+        .limits = text == NULL ? NULL : bs_arena_str(&g->arena, text),
+    };
+    free(text);
+    memcpy(out->identity, g->identity, sizeof(out->identity));
+    if (err->code != BS_OK || out->sql == NULL || out->effects == NULL || out->plan == NULL ||
+        out->reasons == NULL || out->limits == NULL)
+        return no_room(err);
+    return BS_DONE;
+}
+
+/* --- recovery point ----------------------------------------------------------------------- */
+
+/* The statement that decides what the point is for. */
+static const char *
+unit_kind(const struct bs_gate *g)
+{
+    const struct bs_stmt *worst = NULL;
+
+    for (size_t i = 0; i < g->n_items; i++) {
+        const struct bs_unit *u = &g->items[i].verdict->unit;
+        for (size_t k = 0; k < u->n_stmts; k++) {
+            const struct bs_stmt *s = &u->stmts[k];
+            if (worst == NULL ||
+                (s->risk != worst->risk && bs_risk_worse(s->risk, worst->risk) == s->risk))
+                worst = s;
+        }
+    }
+    if (worst == NULL)
+        return "UNKNOWN";
+    return bs_kind_name(worst->n_effects != 0 ? worst->effects[0].kind : worst->kind);
+}
+
+static enum bs_done
+list_pg_dumps(struct bs_gate *g, struct bs_capture_request *out, struct bs_err *err)
+{
+    const struct bs_config *c = g->s->gateway->config;
+    struct bs_pg_dump *list = bs_arena_array(&g->arena, c->n_pg_dumps + 1, sizeof(*list));
+
+    if (list == NULL)
+        return no_room(err);
+    for (size_t i = 0; i < c->n_pg_dumps; i++)
+        list[i] = (struct bs_pg_dump){c->pg_dumps[i].major, c->pg_dumps[i].path};
+    out->pg_dumps = list;
+    out->n_pg_dumps = c->n_pg_dumps;
+    return BS_DONE;
+}
+
+enum bs_done
+bs_request_capture(struct bs_gate *g, struct bs_capture_request *out, struct bs_err *err)
+{
+    const struct bs_config *c = g->s->gateway->config;
+    const struct bs_config_database *db = bs_config_database_find(c, g->s->database);
+    const char *text = unit_text(g);
+
+    if (db == NULL)
+        return BS_FAIL(err, NO_POINT, "the database is not configured any more");
+    if (text == NULL || list_pg_dumps(g, out, err) != BS_DONE)
+        return no_room(err);
+    out->helper = db->helper;
+    out->store = g->s->gateway->store;
+    out->spool = c->spool;
+    out->deadline_us = g->budget_us;
+    out->plan = &g->plan;
+    out->actor_pid = (int)g->s->server_pid;
+    out->actor = (struct bs_point_actor){
+        .agent = g->s->actor,
+        .owner = g->s->owner,
+        .session = g->s->id,
+        .address = g->s->address,
+        .role = g->s->server_user,
+        .ticket = g->ticket[0] == '\0' ? NULL : g->ticket,
+        .approver = g->approver,
+    };
+    out->statement = (struct bs_point_statement){g->identity, text, unit_kind(g)};
+    return BS_DONE;
+}
+
+void
+bs_request_point_row(struct bs_gate *g, struct bs_point_row *out)
+{
+    const struct bs_manifest *m = g->point.manifest;
+    json_t *tables = json_array();
+
+    *out = (struct bs_point_row){
+        .id = m->id,
+        .database = g->s->database,
+        .state = "none",
+        .actor = g->s->actor,
+        .ticket = g->ticket[0] == '\0' ? NULL : g->ticket,
+        .kind = m->statement.kind,
+        .created_us = m->created_us,
+    };
+    for (size_t i = 0; i < m->n_objects; i++) {
+        const char *name =
+            bs_arena_fmt(&g->arena, "%s.%s", m->objects[i].schema, m->objects[i].name);
+        json_array_append_new(tables, json_string(name == NULL ? "" : name));
+        out->rows += m->objects[i].row_count;
+        out->bytes += m->objects[i].stored_bytes;
+    }
+    out->tables = keep_json(g, tables);
+    out->manifest = bs_arena_fmt(&g->arena, "%smanifest.json", g->point.dir);
+}

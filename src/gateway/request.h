@@ -1,0 +1,33 @@
+/*
+ * request.h - a gated unit as others need to see it: a ticket to approve, an identity to find it
+ * again, limits to compare, a recovery point to make.
+ *
+ * Layer  gateway. Pure; may run on a job thread, on a gate that nothing else changes meanwhile.
+ * Spec   PROTECT 14, DESIGN 7.
+ * Owns   everything lives in the gate's arena.
+ */
+#ifndef BS_GATEWAY_REQUEST_H
+#define BS_GATEWAY_REQUEST_H
+
+#include "approval/limits.h"
+#include "audit/record.h"
+#include "gateway/gating.h"
+
+/* Effects, reasons and parameters of item i, for an audit record. LIMIT. */
+BS_MUST_CHECK enum bs_done bs_request_describe(struct bs_gate *g,
+                                               size_t i,
+                                               struct bs_audit_record *record,
+                                               struct bs_err *err);
+/* Sets g->identity. LIMIT. */
+BS_MUST_CHECK enum bs_done bs_request_identity(struct bs_gate *g, struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_request_limits(struct bs_gate *g, struct bs_limits *out, struct bs_err *err);
+/* After the identity. LIMIT. */
+BS_MUST_CHECK enum bs_done
+bs_request_ticket(struct bs_gate *g, struct bs_ticket *out, struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_request_capture(struct bs_gate *g, struct bs_capture_request *out, struct bs_err *err);
+/* Of a captured gate. */
+void bs_request_point_row(struct bs_gate *g, struct bs_point_row *out);
+
+#endif

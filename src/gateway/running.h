@@ -1,0 +1,117 @@
+/*
+ * running.h - the state of a running session, shared by the files that drive it: relay.c moves
+ * bytes, gate.c holds statements, protect.c runs them under protection, inject.c sends our own.
+ *
+ * Layer  gateway, private to these files. On the session's worker thread.
+ * Owns   see each member; freed by bs_relay_free.
+ */
+#ifndef BS_GATEWAY_RUNNING_H
+#define BS_GATEWAY_RUNNING_H
+
+#include "gateway/databases.h"
+#include "gateway/effects.h"
+#include "gateway/inject.h"
+#include "gateway/refusal.h"
+#include "gateway/relay.h"
+#include "gateway/replies.h"
+#include "wire/frame.h"
+
+struct bs_gate; /* gateway/gate.h */
+
+enum bs_mode {
+    BS_MODE_OVER = 0, /* nothing is forwarded any more */
+    BS_MODE_RELAY,    /* messages flow */
+    BS_MODE_CATALOG, /* a name was unknown: the catalog is loaded, then the message is judged again */
+    BS_MODE_GATE,    /* a gated unit is held or runs: `gate` has the session */
+};
+
+/* Where the server's bytes go. */
+enum bs_sink {
+    BS_SINK_CLIENT = 0,
+    BS_SINK_NOWHERE,
+    BS_SINK_WITHHOLD, /* kept until COMMIT is acknowledged */
+};
+
+struct bs_relay {
+    struct bs_session *s;
+    unsigned refs; /* of callers further up that still look at it after it is over */
+    enum bs_mode mode;
+    struct bs_database *db;
+    struct bs_snapshot *snapshot; /* NULL: must be loaded first */
+    uint64_t epoch;               /* of `snapshot` */
+    struct bs_session_state state;
+    struct bs_known known; /* how bs_judge looks into state.names */
+    struct bs_replies replies;
+    bool loaded;              /* the catalog was loaded for the very message that is judged next */
+    struct bs_err load_error; /* loading it failed */
+
+    /* The server's word. */
+    char status;        /* of the last ReadyForQuery: I, T, E */
+    bool dirty;         /* the open transaction has run more than SET and SHOW */
+    bool series_dirty;  /* so will the series being answered, if it opens one */
+    unsigned preparing; /* PREPAREs that are not answered: what names mean is not known */
+    unsigned ddl_sent;  /* messages with DDL that are not answered yet */
+    bool skipping;      /* an error in the extended protocol: all is ignored up to Sync */
+    bool copy_in;       /* the server asked for COPY data */
+    bool unshielded;    /* between our own SET off and SET on */
+    bool client_gone;   /* it hung up while COMMIT was under way */
+
+    /* The client's bytes in client.in: [0, used) are done with, [used, at) are whole messages of
+     * an open batch, not forwarded yet. */
+    size_t used, at;
+    uint64_t skip_client; /* of a CopyData whose header was forwarded: bytes still to come */
+    bool series_open;     /* messages were forwarded since the last Sync */
+    bool series_wrote;    /* among them a Bind of something that is not SAFE */
+    bool stalled;         /* the next message waits for something other than its own bytes */
+    uint64_t safe_count;  /* statements passed, where the audit only counts them */
+
+    /* The server's bytes in server.in: [0, read) are done with, of which [from, read) go to
+     * `sink` and have not been sent yet. */
+    size_t read, from;
+    uint64_t skip_server; /* of a message whose first part went to `sink`: bytes still to come */
+    enum bs_sink sink;
+
+    struct bs_inject inject;
+    struct bs_gate *gate;  /* the gated unit of mode GATE */
+    struct bs_gate *guard; /* one that ran inside the actor's own transaction: closed at COMMIT */
+};
+
+/* A side that is this far behind stops the reading of the other. */
+#define BS_RELAY_BACKLOG (256u << 10)
+/* What a client may send ahead while its next message waits for something. */
+#define BS_RELAY_AHEAD (1u << 20)
+
+/* --- relay.c: plumbing, for the files below --- */
+
+/* Runs `act` on a session's relay, if it still has one, then flushes both sides: for whoever comes
+ * from a job or another thread's post. */
+void bs_relay_act(struct bs_session *s, void (*act)(struct bs_relay *r, void *arg), void *arg);
+/* The session is over: nothing of `r` but its memory may be used. */
+bool bs_relay_over(const struct bs_relay *r);
+/* Bytes for the server. */
+void bs_relay_to_server(struct bs_relay *r, struct bs_bytes bytes);
+/* Bytes for the client, in order behind what was relayed. */
+void bs_relay_to_client(struct bs_relay *r, struct bs_bytes bytes);
+/* Nothing is in flight: the server owes no answer and no message is half forwarded. */
+bool bs_relay_quiet(const struct bs_relay *r);
+/* The gate is done: messages flow again, beginning with what the client sent meanwhile. */
+void bs_relay_resume(struct bs_relay *r);
+
+/* --- asks.c: what the client sends --- */
+
+/* Judge and forward as much of client.in as can be. */
+void bs_asks_pump(struct bs_relay *r);
+/* Enters what the server will owe for whole client messages, and sends them. */
+void bs_asks_forward(struct bs_relay *r, struct bs_bytes messages);
+
+/* Refuses a gated unit that the server has not seen: a Query, or a series that ends with Sync.
+ * Takes the refusal. In a transaction the server itself fails it. */
+void bs_asks_refuse(struct bs_relay *r, struct bs_bytes messages, struct bs_refusal *refusal);
+
+/* --- answers.c: what the server sends --- */
+
+void bs_answers_pump(struct bs_relay *r);
+/* Sends on what was relayed but not yet sent, so that other bytes may follow. */
+void bs_answers_flush(struct bs_relay *r);
+
+#endif
