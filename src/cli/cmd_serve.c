@@ -1,6 +1,7 @@
 /*
  * cmd_serve.c - the daemon, in the foreground; a service manager or a container keeps it.
  */
+#include "api/server.h"
 #include "cli/cmd.h"
 #include "cli/out.h"
 #include "gateway/gateway.h"
@@ -28,7 +29,7 @@ bs_cmd_serve(int argc, char **argv)
     config = bs_cmd_config(&got, &status);
     if (config == NULL)
         return status;
-    if (bs_gateway_run(config, NULL, &err) == BS_FAILED)
+    if (bs_gateway_run(config, &bs_api_side, &err) == BS_FAILED)
         status = bs_out_fail(&err);
     bs_config_unref(&config);
     return status;

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "approval/ticket.h"
 #include "audit/record.h"
 #include "base/arena.h"
 #include "base/clock.h"
@@ -22,6 +23,8 @@
 #include "gateway/cancel.h"
 #include "gateway/conninfo.h"
 #include "gateway/databases.h"
+#include "gateway/keeper.h"
+#include "gateway/waiters.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
 #include "state/state.h"
@@ -60,6 +63,18 @@ open_audit(struct bs_gateway *g, struct bs_err *err)
         return BS_FAILED;
     }
     return BS_DONE;
+}
+
+static enum bs_done
+open_tickets(struct bs_gateway *g, struct bs_err *err)
+{
+    const struct bs_tickets_options options = {
+        .decide_us = g->config->hold_decide_ms * 1000,
+        .redeem_us = g->config->hold_redeem_ms * 1000,
+    };
+
+    g->tickets = bs_tickets_new(g->state, &options);
+    return bs_waiters_new(g->tickets, &g->waiters, err);
 }
 
 static enum bs_done
@@ -259,6 +274,8 @@ close_all(struct bs_gateway *g)
     bs_wipe(g->mock_secret, sizeof(g->mock_secret));
     bs_tls_ctx_free(&g->tls);
     bs_store_close(&g->store);
+    bs_waiters_free(&g->waiters);
+    bs_tickets_free(&g->tickets);
     bs_audit_close(&g->audit);
     bs_state_close(&g->state);
 }
@@ -279,7 +296,8 @@ static enum bs_done
 open_all(struct bs_gateway *g, struct bs_err *err)
 {
     static enum bs_done (*const steps[])(struct bs_gateway *, struct bs_err *) = {
-        read_upstreams, open_tls, open_state, open_audit, open_store, make_workers,
+        read_upstreams, open_tls,   open_state,   open_audit,
+        open_tickets,   open_store, make_workers, bs_keeper_settle,
     };
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
@@ -295,6 +313,7 @@ bs_gateway_run(const struct bs_config *config,
 {
     struct bs_gateway g = {.config = config};
     enum bs_done done = BS_FAILED;
+    struct bs_keeper *keeper = NULL;
     void *self = NULL;
     bool beside = false;
     sigset_t set;
@@ -312,11 +331,13 @@ bs_gateway_run(const struct bs_config *config,
     }
     if (listen_on_all(&g, err) == BS_FAILED || start_workers(&g, err) == BS_FAILED)
         goto out;
+    keeper = bs_keeper_start(&g);
     BS_LOG(INFO, "ready", BS_F_INT("workers", g.n_workers), BS_F_INT("pid", getpid()));
     serve(&set);
     done = BS_DONE;
 out:
     stop_workers(&g, &set);
+    bs_keeper_stop(&keeper);
     if (beside)
         side->stop(self);
     close_all(&g);

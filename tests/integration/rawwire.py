@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import os
+import select
 import socket
 import ssl
 import struct
@@ -60,6 +61,10 @@ class Raw:
             return self.socket.recv(1) == b""
         except ConnectionResetError:
             return True
+
+    def readable(self):
+        """True where a byte, or the end, is there already."""
+        return bool(select.select([self.socket], [], [], 0)[0])
 
     def tls(self):
         self.send(SSL_REQUEST)

@@ -1,5 +1,6 @@
 """Everything from accept to the first ReadyForQuery, cancel, and the life of the process."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -244,6 +245,37 @@ def test_options_are_parsed(gateway):
     with gateway.connect(options=r"-c DateStyle=SQL,\ DMY --statement-timeout=777") as c:
         assert c.execute("SHOW DateStyle").fetchone() == ("SQL, DMY",)
         assert c.execute("SHOW statement_timeout").fetchone() == ("777ms",)
+
+
+def test_too_many_clients_that_prove_nothing(pg):
+    """They cannot fill the process; and once they are gone, actors get in again."""
+    with running(Gateway(pg), "alice") as g:
+        with contextlib.ExitStack() as all_of_them:
+            idle = [all_of_them.enter_context(Raw(g.port)) for _ in range(600)]
+            with pytest.raises(psycopg.OperationalError, match="too many clients"):
+                g.connect(sslmode="disable")
+            wait_until(lambda: sum(r.readable() for r in idle) == 600 - 512)
+        with g.connect() as c:
+            assert c.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_silent_clients_are_sent_away(pg):
+    """Thirty seconds, however far they came."""
+    with running(Gateway(pg), "alice") as g:
+        began = time.monotonic()
+        with Raw(g.port, timeout=40) as nothing, Raw(g.port, 40) as half, Raw(g.port, 40) as tls, \
+                Raw(g.port, 40) as sasl, g.connect() as good:
+            half.send(startup(user="alice", database="app")[:-3])
+            tls.send(SSL_REQUEST)
+            assert tls.take(1) == b"S"
+            sasl.send(startup(user="alice", database="app"))
+            assert sasl.next()[0] == b"R"
+            for r in (nothing, half, sasl):
+                assert "timeout" in r.error()["M"]
+                assert r.closed()
+            assert tls.closed()
+            assert 25 < time.monotonic() - began < 35
+            assert good.execute("SELECT 1").fetchone() == (1,)
 
 
 # --- the server's side -----------------------------------------------------------------------
