@@ -226,6 +226,60 @@ bs_points_event(struct bs_store *store,
     return done;
 }
 
+struct reading {
+    struct bs_store *store;
+    struct bs_arena *arena;
+    struct bs_point_event *list;
+    size_t n, max;
+};
+
+static enum bs_done
+read_event(void *ctx, const char *key, int64_t size, struct bs_err *err)
+{
+    struct reading *r = ctx;
+    struct bs_point_event *e = &r->list[r->n];
+    struct bs_buf text;
+    struct bs_err why = {0};
+
+    (void)size;
+    if (r->n == r->max)
+        return BS_DONE; /* written since the point was listed */
+    bs_buf_init(&text, EVENT_MAX);
+    if (bs_store_get(r->store, key, &text, &why) != BS_DONE ||
+        bs_event_parse(bs_buf_view(&text), r->arena, e, &why) != BS_DONE)
+        *e = (struct bs_point_event){.details = "{\"damaged\":true}"};
+    bs_buf_fini(&text);
+    if (why.code == BS_E_IO || why.code == BS_E_LIMIT)
+        return bs_err_set(err, why.code, "%s", why.message);
+    r->n++;
+    return BS_DONE;
+}
+
+enum bs_done
+bs_points_events(struct bs_store *store,
+                 const struct bs_point_ref *point,
+                 struct bs_arena *arena,
+                 struct bs_point_event **out,
+                 size_t *n,
+                 struct bs_err *err)
+{
+    struct reading r = {store, arena, NULL, 0, point->n_events};
+    char prefix[BS_KEY_MAX + 1];
+
+    *out = NULL;
+    *n = 0;
+    r.list = bs_arena_array(arena, r.max + 1, sizeof(*r.list));
+    if (r.list == NULL)
+        return BS_FAIL(err, LIMIT, "there are more events than memory set aside for them");
+    if (!key_in(point->dir, "events/", prefix))
+        return BS_FAIL(err, DATA, "that is not the folder of a point");
+    if (bs_store_list(store, prefix, read_event, &r, err) != BS_DONE)
+        return BS_FAILED;
+    *out = r.list;
+    *n = r.n;
+    return BS_DONE;
+}
+
 struct closing {
     struct bs_store *store;
     struct bs_helper helper;

@@ -66,6 +66,20 @@ BS_MUST_CHECK enum bs_done bs_points_event(struct bs_store *store,
                                            const struct bs_point_event *event,
                                            struct bs_err *err);
 
+/*
+ * Reads a point's events, oldest first.
+ *
+ * out   array in `arena`, n events; one that cannot be read has state UNKNOWN, at_us 0 and details
+ *       {"damaged": true}
+ * err   IO, LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_points_events(struct bs_store *store,
+                                            const struct bs_point_ref *point,
+                                            struct bs_arena *arena,
+                                            struct bs_point_event **out,
+                                            size_t *n,
+                                            struct bs_err *err);
+
 /* What closing did. */
 struct bs_points_closed {
     size_t committed;

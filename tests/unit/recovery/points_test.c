@@ -168,6 +168,29 @@ loads(void)
 }
 
 static void
+events_are_read_in_order(void)
+{
+    struct bs_point_ref ref;
+    struct bs_point_event *e;
+    size_t n;
+    struct bs_arena arena;
+    struct bs_err err = {0};
+
+    bs_arena_init(&arena, "test", 1 << 20);
+    put(DIR_A "events/7ZZZZZZZZZZZZZZZZZZZZZZZZZ-expired.json", "{}");
+    REQUIRE(bs_points_find(store, "01ARZ3", &arena, &ref, &err) == BS_DONE);
+    REQUIRE(bs_points_events(store, &ref, &arena, &e, &n, &err) == BS_DONE);
+    REQUIRE(n == 5);
+    EXPECT_EQ(e[0].state, BS_EVENT_ARMED);
+    EXPECT(e[0].xid == 77 && e[0].at_us <= e[1].at_us && strcmp(e[0].by, "test") == 0);
+    EXPECT_EQ(e[1].state, BS_EVENT_COMMITTED);
+    EXPECT_EQ(e[3].state, BS_EVENT_RESTORED);
+    EXPECT_EQ(e[4].state, BS_EVENT_UNKNOWN);
+    EXPECT(e[4].at_us == 0 && strstr(e[4].details, "damaged") != NULL);
+    bs_arena_fini(&arena);
+}
+
+static void
 events_go_to_points_only(void)
 {
     static const char *const bad[] = {"", "v1/", "v1/7/5-app/rp/2026/01/02/", DIR_A "t/",
@@ -185,6 +208,7 @@ static const struct tap_case cases[] = {
     {"lists", lists},
     {"finds", finds},
     {"loads", loads},
+    {"events are read in order", events_are_read_in_order},
     {"events go to points only", events_go_to_points_only},
 };
 

@@ -1,0 +1,598 @@
+/*
+ * cmd_points.c - `backstop points list|show|verify`: the recovery points in the store. Reads the
+ * store alone; no database and no daemon has to be there.
+ */
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/cmd.h"
+#include "cli/out.h"
+#include "recovery/points.h"
+#include "recovery/verify.h"
+
+enum { LIST_DEFAULT = 50 };
+
+/* What all sub-verbs work with. */
+struct work {
+    struct bs_config *config;
+    struct bs_store *store;
+    struct bs_arena arena;
+};
+
+static void
+work_close(struct work *w)
+{
+    bs_store_close(&w->store);
+    bs_config_unref(&w->config);
+    bs_arena_fini(&w->arena);
+}
+
+/* False where the configuration or the store cannot be opened; that has been said. */
+static bool
+work_open(struct work *w, const struct bs_args *args, int *status)
+{
+    struct bs_err err = {0};
+
+    bs_arena_init(&w->arena, "points", (size_t)BS_MANIFEST_MAX * 4);
+    w->config = bs_cmd_config(args, status);
+    if (w->config == NULL)
+        return false;
+    if (bs_store_open(w->config->storage_url, &w->store, &err) == BS_DONE)
+        return true;
+    *status = bs_out_fail(&err);
+    return false;
+}
+
+static void
+put_size(char out[24], int64_t bytes)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+    double v = (double)bytes;
+    size_t i = 0;
+
+    for (; v >= 1000 && i + 1 < sizeof(units) / sizeof(units[0]); i++)
+        v /= 1000;
+    (void)snprintf(out, 24, i == 0 ? "%.0f %s" : "%.1f %s", v, units[i]);
+}
+
+static const char *
+or_dash(const char *text)
+{
+    return text == NULL || text[0] == '\0' ? "-" : text;
+}
+
+/* "committed", "incomplete"; what became of the statement. */
+static const char *
+outcome_name(const struct bs_point_ref *p)
+{
+    return p->complete || p->outcome != BS_EVENT_NONE ? bs_event_name(p->outcome) : "incomplete";
+}
+
+/* The latest word on its objects; what the capture proved where nobody has looked since. */
+static const char *
+proof_name(const struct bs_point_ref *p, const struct bs_manifest *m)
+{
+    if (p->proof != BS_EVENT_NONE)
+        return bs_event_name(p->proof);
+    return m == NULL || m->n_proofs == 0 ? "-" : m->proofs[m->n_proofs - 1].level;
+}
+
+static int64_t
+rows_of(const struct bs_manifest *m)
+{
+    int64_t rows = 0;
+
+    for (size_t i = 0; i < m->n_objects; i++)
+        rows += m->objects[i].row_count;
+    return rows;
+}
+
+static int64_t
+bytes_of(const struct bs_manifest *m)
+{
+    int64_t bytes = m->schema.key == NULL ? 0 : m->schema.stored_bytes;
+
+    for (size_t i = 0; i < m->n_objects; i++)
+        bytes += m->objects[i].stored_bytes;
+    return bytes;
+}
+
+/* "public.users +2"; the tables of a point in a few words. */
+static void
+put_tables(char out[200], const struct bs_manifest *m)
+{
+    if (m->n_objects == 0)
+        (void)snprintf(out, 200, "-");
+    else if (m->n_objects == 1)
+        (void)snprintf(out, 200, "%.90s.%.90s", m->objects[0].schema, m->objects[0].name);
+    else
+        (void)snprintf(out, 200, "%.80s.%.80s +%zu", m->objects[0].schema, m->objects[0].name,
+                       m->n_objects - 1);
+}
+
+static json_t *
+tables_json(const struct bs_manifest *m)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < m->n_objects; i++) {
+        const struct bs_point_object *o = &m->objects[i];
+        (void)json_array_append_new(list, json_pack("{s:s,s:s,s:s*,s:I}", "schema", o->schema,
+                                                    "name", o->name, "kind", o->kind, "rows",
+                                                    (json_int_t)o->row_count));
+    }
+    return list;
+}
+
+/* One point of a list; `m` is NULL where the manifest is missing or damaged. */
+static json_t *
+entry_json(const struct bs_point_ref *p, const struct bs_manifest *m, const struct bs_err *err)
+{
+    char at[BS_TIME_TEXT];
+    json_t *entry = json_pack("{s:s,s:s,s:s,s:b}", "point", p->id, "outcome", outcome_name(p),
+                              "proof", proof_name(p, m), "restored", p->restored);
+
+    if (m == NULL) {
+        (void)json_object_set_new(entry, "error", json_string(err->message));
+        return entry;
+    }
+    bs_time_format(m->created_us, at);
+    (void)json_object_update_new(
+        entry, json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:s*,s:s*,s:I,s:I,s:o}", "created_at", at,
+                         "database", m->source.database, "mode", m->capture.mode, "kind",
+                         m->statement.kind, "agent", m->actor.agent, "approver", m->actor.approver,
+                         "ticket", m->actor.ticket, "rows", (json_int_t)rows_of(m), "stored_bytes",
+                         (json_int_t)bytes_of(m), "tables", tables_json(m)));
+    return entry;
+}
+
+static void
+entry_row(struct bs_table *t, const struct bs_point_ref *p, const struct bs_manifest *m)
+{
+    char at[BS_TIME_TEXT] = "-", size[24] = "-", tables[200] = "-";
+
+    if (m != NULL) {
+        bs_time_format(m->created_us, at);
+        put_size(size, bytes_of(m));
+        put_tables(tables, m);
+    }
+    bs_table_cell(t, "%s", p->id);
+    bs_table_cell(t, "%.19s", at);
+    bs_table_cell(t, "%s", m == NULL ? "-" : m->source.database);
+    bs_table_cell(t, "%s", m == NULL ? "-" : or_dash(m->statement.kind));
+    bs_table_cell(t, "%s", tables);
+    if (m == NULL)
+        bs_table_cell(t, "-");
+    else
+        bs_table_cell(t, "%lld", (long long)rows_of(m));
+    bs_table_cell(t, "%s", size);
+    bs_table_cell(t, "%s", m == NULL ? "-" : or_dash(m->actor.agent));
+    bs_table_cell(t, "%s%s", outcome_name(p), p->restored ? ", restored" : "");
+    bs_table_cell(t, "%s", m == NULL && p->complete ? "damaged" : proof_name(p, m));
+}
+
+/*
+ * The database on the server behind the name that actors use: the dbname of its helper. Where the
+ * configuration has no such name, it is taken as the server's.
+ */
+static const char *
+database_name(struct work *w, const char *name)
+{
+    const struct bs_config_database *d = bs_config_database_find(w->config, name);
+    PQconninfoOption *all = d == NULL ? NULL : PQconninfoParse(d->helper, NULL);
+    const char *found = name;
+
+    for (const PQconninfoOption *o = all; o != NULL && o->keyword != NULL; o++) {
+        if (strcmp(o->keyword, "dbname") == 0 && o->val != NULL)
+            found = bs_arena_str(&w->arena, o->val);
+    }
+    PQconninfoFree(all);
+    return found;
+}
+
+/* Is the point in the folder "<oid>-<name>" of that database? */
+static bool
+in_database(const struct bs_point_ref *p, const char *name)
+{
+    char want[BS_KEY_MAX];
+    const char *folder = strchr(p->dir + strlen("v1/"), '/');
+    struct bs_buf segment;
+
+    bs_buf_init(&segment, sizeof(want) - 1);
+    bs_key_segment(&segment, name);
+    (void)snprintf(want, sizeof(want), "-%.*s/", (int)segment.n, (const char *)segment.p);
+    bs_buf_fini(&segment);
+    folder = folder == NULL ? NULL : strchr(folder, '-');
+    return folder != NULL && strncmp(folder, want, strlen(want)) == 0;
+}
+
+static const char *const list_heads[] = {"POINT", "CREATED (UTC)", "DATABASE", "KIND",  "TABLES",
+                                         "ROWS",  "SIZE",          "ACTOR",    "STATE", "PROOF"};
+
+static int
+list_points(struct work *w, const char *database, int64_t limit, bool json)
+{
+    struct bs_points all;
+    struct bs_err err = {0};
+    struct bs_table table = {0};
+    json_t *list = json_array();
+    int64_t shown = 0;
+
+    if (bs_points_list(w->store, "", &w->arena, &all, &err) != BS_DONE) {
+        json_decref(list);
+        return bs_out_fail(&err);
+    }
+    if (database != NULL)
+        database = database_name(w, database);
+    bs_table_init(&table, list_heads, sizeof(list_heads) / sizeof(list_heads[0]));
+    for (size_t i = 0; i < all.n && shown < limit; i++) {
+        const struct bs_point_ref *p = &all.list[i];
+        struct bs_manifest m;
+        struct bs_arena arena;
+        struct bs_err why = {0};
+        bool read;
+        if (database != NULL && !in_database(p, database))
+            continue;
+        bs_arena_init(&arena, "manifest", (size_t)BS_MANIFEST_MAX * 4);
+        read = bs_points_load(w->store, p, &arena, &m, &why) == BS_DONE;
+        if (json)
+            (void)json_array_append_new(list, entry_json(p, read ? &m : NULL, &why));
+        else
+            entry_row(&table, p, read ? &m : NULL);
+        bs_arena_fini(&arena);
+        shown++;
+    }
+    if (json)
+        bs_out_json(json_pack("{s:O}", "points", list));
+    else
+        bs_table_print(&table);
+    json_decref(list);
+    bs_table_fini(&table);
+    return 0;
+}
+
+static int
+cmd_list(int argc, char **argv)
+{
+    const char *database = NULL;
+    int64_t limit = LIST_DEFAULT;
+    const struct bs_arg options[] = {
+        {"database", 'd', BS_ARG_TEXT, "NAME", "only points of this database", &database},
+        {"limit", 'n', BS_ARG_NUMBER, "N", "at most so many, newest first (50)", &limit},
+    };
+    const struct bs_usage usage = {
+        .verb = "points list",
+        .operands = "",
+        .summary = "List recovery points, newest first.",
+        .examples = "backstop points list --database app --json\n",
+        .args = options,
+        .n_args = sizeof(options) / sizeof(options[0]),
+    };
+    struct bs_args args;
+    struct work w = {0};
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
+        return args.status;
+    if (work_open(&w, &args, &status))
+        status = list_points(&w, database, limit, args.json);
+    work_close(&w);
+    return status;
+}
+
+/* The manifest as JSON; its own text is the source, so nothing is left out. */
+static json_t *
+manifest_json(const struct bs_manifest *m)
+{
+    struct bs_buf text;
+    struct bs_err err = {0};
+    json_t *json = NULL;
+
+    bs_buf_init(&text, BS_MANIFEST_MAX);
+    if (bs_manifest_print(m, &text, NULL, &err) == BS_DONE)
+        json = json_loadb((const char *)text.p, text.n, 0, NULL);
+    bs_buf_fini(&text);
+    return json == NULL ? json_null() : json;
+}
+
+static json_t *
+events_json(const struct bs_point_event *e, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        char at[BS_TIME_TEXT], xid[24] = "";
+        json_t *details = e[i].details == NULL ? NULL : json_loads(e[i].details, 0, NULL);
+        bs_time_format(e[i].at_us, at);
+        if (e[i].xid != 0)
+            (void)snprintf(xid, sizeof(xid), "%llu", (unsigned long long)e[i].xid);
+        (void)json_array_append_new(list, json_pack("{s:s,s:s,s:s*,s:s*,s:o*}", "state",
+                                                    bs_event_name(e[i].state), "at", at, "by",
+                                                    e[i].by, "xid", xid[0] == '\0' ? NULL : xid,
+                                                    "details", details));
+    }
+    return list;
+}
+
+static void
+line(const char *name, const char *text)
+{
+    if (text == NULL || text[0] == '\0')
+        return;
+    printf("%-10s ", name);
+    bs_out_text(stdout, text);
+    putchar('\n');
+}
+
+static void
+show_objects(const struct bs_manifest *m)
+{
+    static const char *const heads[] = {"TABLE", "WHAT", "REACH", "ROWS", "SIZE"};
+    struct bs_table table = {0};
+
+    bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
+    for (size_t i = 0; i < m->n_objects; i++) {
+        const struct bs_point_object *o = &m->objects[i];
+        char size[24];
+        put_size(size, o->stored_bytes);
+        bs_table_cell(&table, "%s.%s", o->schema, o->name);
+        bs_table_cell(&table, "%s", or_dash(o->kind));
+        bs_table_cell(&table, "%s", or_dash(o->reach));
+        bs_table_cell(&table, "%lld", (long long)o->row_count);
+        bs_table_cell(&table, "%s", size);
+    }
+    putchar('\n');
+    bs_table_print(&table);
+    bs_table_fini(&table);
+}
+
+/* What CASCADE takes besides the tables' own parts. */
+static void
+show_closure(const struct bs_manifest *m)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < m->n_closure; i++) {
+        if (m->closure[i].part)
+            continue;
+        if (!any)
+            puts("\nhangs on these tables:");
+        any = true;
+        printf("  %s ", m->closure[i].type);
+        bs_out_text(stdout, m->closure[i].identity);
+        putchar('\n');
+    }
+}
+
+static void
+show_events(const struct bs_point_event *e, size_t n)
+{
+    if (n != 0)
+        puts("\nevents:");
+    for (size_t i = 0; i < n; i++) {
+        char at[BS_TIME_TEXT];
+        bs_time_format(e[i].at_us, at);
+        printf("  %.19s  %s", at, bs_event_name(e[i].state));
+        if (e[i].by != NULL)
+            printf(" by ");
+        bs_out_text(stdout, e[i].by == NULL ? "" : e[i].by);
+        putchar('\n');
+    }
+}
+
+static void
+show_text(const struct bs_point_ref *p, const struct bs_manifest *m)
+{
+    char at[BS_TIME_TEXT], text[256];
+
+    bs_time_format(m->created_us, at);
+    (void)snprintf(text, sizeof(text), "%.19s UTC", at);
+    line("point", p->id);
+    line("created", text);
+    (void)snprintf(text, sizeof(text), "%.100s (oid %u, system %.40s)", m->source.database,
+                   m->source.database_oid, m->source.system_identifier);
+    line("database", text);
+    line("statement", m->statement.text != NULL ? m->statement.text : m->statement.kind);
+    line("actor", m->actor.agent);
+    line("owner", m->actor.owner);
+    line("from", m->actor.address);
+    line("ticket", m->actor.ticket);
+    line("approver", m->actor.approver);
+    line("mode", m->capture.mode);
+    line("definition", m->schema.key == NULL ? "not stored" : m->schema.pg_dump);
+    line("state", outcome_name(p));
+    line("proof", proof_name(p, m));
+}
+
+static int
+show_point(struct work *w, const char *id, bool json)
+{
+    struct bs_point_ref p;
+    struct bs_manifest m;
+    struct bs_point_event *events = NULL;
+    size_t n = 0;
+    struct bs_err err = {0};
+
+    if (bs_points_find(w->store, id, &w->arena, &p, &err) != BS_DONE ||
+        bs_points_load(w->store, &p, &w->arena, &m, &err) != BS_DONE ||
+        bs_points_events(w->store, &p, &w->arena, &events, &n, &err) != BS_DONE)
+        return bs_out_fail(&err);
+    if (json) {
+        bs_out_json(json_pack("{s:s,s:s,s:s,s:b,s:o,s:o}", "point", p.id, "outcome",
+                              outcome_name(&p), "proof", proof_name(&p, &m), "restored", p.restored,
+                              "manifest", manifest_json(&m), "events", events_json(events, n)));
+        return 0;
+    }
+    show_text(&p, &m);
+    show_objects(&m);
+    show_closure(&m);
+    show_events(events, n);
+    return 0;
+}
+
+static int
+cmd_show(int argc, char **argv)
+{
+    const struct bs_usage usage = {
+        .verb = "points show",
+        .operands = "POINT",
+        .summary = "Show what a recovery point holds and what happened to it.",
+        .details = "POINT is an id or its unique beginning, with or without \"RP-\".",
+        .examples = "backstop points show RP-01KB3Z\n",
+        .min = 1,
+        .max = 1,
+    };
+    struct bs_args args;
+    struct work w = {0};
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
+        return args.status;
+    if (work_open(&w, &args, &status))
+        status = show_point(&w, args.operands[0], args.json);
+    work_close(&w);
+    return status;
+}
+
+/* Reads a whole point again and notes what was found; false where it is damaged or unreadable. */
+static bool
+verify_one(struct work *w, const struct bs_point_ref *p, json_t *list, struct bs_err *err)
+{
+    struct bs_arena arena;
+    struct bs_manifest m;
+    struct bs_verify_report r = {0};
+    struct bs_point_event event = {.state = BS_EVENT_VERIFIED, .by = "points verify"};
+    struct bs_err lost = {0};
+    bool ok;
+
+    bs_arena_init(&arena, "manifest", (size_t)BS_MANIFEST_MAX * 4);
+    ok = bs_points_load(w->store, p, &arena, &m, err) == BS_DONE &&
+         bs_point_verify(w->store, &m, NULL, &r, err) == BS_DONE;
+    bs_arena_fini(&arena);
+    if (err->code == BS_E_DAMAGED)
+        event.state = BS_EVENT_DAMAGED;
+    /* Only a finding is noted: a store that did not answer has said nothing about the point. */
+    if ((ok || err->code == BS_E_DAMAGED) &&
+        bs_points_event(w->store, p->dir, &event, &lost) != BS_DONE) {
+        ok = false;
+        (void)bs_err_set(err, lost.code, "%s", lost.message);
+    }
+    (void)json_array_append_new(list, json_pack("{s:s,s:b,s:I,s:I,s:I,s:s*,s:s*}", "point", p->id,
+                                                "ok", ok, "objects", (json_int_t)r.objects, "rows",
+                                                (json_int_t)r.rows, "stored_bytes",
+                                                (json_int_t)r.stored_bytes, "damaged",
+                                                r.damaged[0] == '\0' ? NULL : r.damaged, "error",
+                                                ok ? NULL : err->message));
+    return ok;
+}
+
+static void
+verify_said(const struct bs_point_ref *p, bool ok, const struct bs_err *err, const json_t *report)
+{
+    char size[24];
+
+    put_size(size, json_integer_value(json_object_get(report, "stored_bytes")));
+    if (ok)
+        printf("%s %sverified%s: %lld objects, %lld rows, %s\n", p->id,
+               bs_out_paint(stdout, BS_PAINT_GREEN), bs_out_paint(stdout, BS_PAINT_NONE),
+               (long long)json_integer_value(json_object_get(report, "objects")),
+               (long long)json_integer_value(json_object_get(report, "rows")), size);
+    else
+        printf("%s %s%s%s: %s\n", p->id, bs_out_paint(stdout, BS_PAINT_RED),
+               err->code == BS_E_DAMAGED ? "DAMAGED" : "not verified",
+               bs_out_paint(stdout, BS_PAINT_NONE), err->message);
+}
+
+/* All of them, whatever is found on the way; the worst exit status. */
+static int
+verify_list(struct work *w, const struct bs_points *points, bool json)
+{
+    json_t *list = json_array();
+    int status = 0;
+
+    for (size_t i = 0; i < points->n; i++) {
+        struct bs_err err = {0};
+        bool ok = verify_one(w, &points->list[i], list, &err);
+        if (!ok)
+            status =
+                err.code == BS_E_DAMAGED && status <= 1 ? 1 : bs_code_get(err.code)->exit_status;
+        if (!json)
+            verify_said(&points->list[i], ok, &err, json_array_get(list, i));
+    }
+    if (json)
+        bs_out_json(json_pack("{s:b,s:O}", "ok", status == 0, "points", list));
+    json_decref(list);
+    return status;
+}
+
+/* Drops points without a manifest: what a capture that failed has left is nothing to be verified. */
+static void
+keep_complete(struct bs_points *points)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < points->n; i++) {
+        if (points->list[i].complete)
+            points->list[n++] = points->list[i];
+    }
+    points->n = n;
+}
+
+static int
+cmd_verify(int argc, char **argv)
+{
+    bool everything = false;
+    const struct bs_arg options[] = {
+        {"all", 'a', BS_ARG_FLAG, NULL, "every complete point in the store", &everything},
+    };
+    const struct bs_usage usage = {
+        .verb = "points verify",
+        .operands = "[POINT...]",
+        .summary = "Read recovery points again, whole, and compare them with their manifests.",
+        .details =
+            "Notes the finding as an event of the point. Exit status 1: something is damaged.",
+        .examples = "backstop points verify RP-01KB3Z\nbackstop points verify --all\n",
+        .args = options,
+        .n_args = 1,
+        .max = -1,
+    };
+    struct bs_args args;
+    struct bs_points points = {0};
+    struct bs_err err = {0};
+    struct work w = {0};
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
+        return args.status;
+    if (everything == (args.n_operands != 0))
+        return bs_out_usage("backstop points verify", "name points, or --all");
+    if (!work_open(&w, &args, &status))
+        goto out;
+    if (everything && bs_points_list(w.store, "", &w.arena, &points, &err) == BS_DONE)
+        keep_complete(&points);
+    if (!everything)
+        points.list = bs_arena_array(&w.arena, (size_t)args.n_operands, sizeof(*points.list));
+    for (int i = 0; err.code == BS_OK && points.list != NULL && i < args.n_operands; i++) {
+        if (bs_points_find(w.store, args.operands[i], &w.arena, &points.list[i], &err) == BS_DONE)
+            points.n++;
+    }
+    status = err.code == BS_OK ? verify_list(&w, &points, args.json) : bs_out_fail(&err);
+out:
+    work_close(&w);
+    return status;
+}
+
+int
+bs_cmd_points(int argc, char **argv)
+{
+    static const struct bs_verb verbs[] = {
+        {"list", "list recovery points", cmd_list},
+        {"show", "show what one holds", cmd_show},
+        {"verify", "read points again and compare", cmd_verify},
+    };
+
+    return bs_verbs_run("backstop points", "Recovery points: what can be given back.", verbs,
+                        sizeof(verbs) / sizeof(verbs[0]), argc, argv);
+}
