@@ -1,0 +1,285 @@
+/*
+ * coverage_test.c - each thing that a transaction can change behind a point's back is found, and
+ * honest work is not called a change.
+ */
+#include "gateway/coverage.h"
+
+#include "tap.h"
+
+enum {
+    ORDERS = 20001,
+    ITEMS = 20002,
+    TOAST = 20003,
+    LOG = 20004,
+    SEQ = 20005,
+    FOREIGN = 20006,
+    VIEW = 20007,
+    INDEX = 20008,
+    PG_CLASS = 1259,
+    PG_PROC = 1255
+};
+
+/* The database before: relations with their file nodes. */
+static const struct bs_reading_row base[] = {
+    {PG_PROC, 'r', 0, 0, 0, 0, 0},      {PG_CLASS, 'r', 0, 0, 0, 0, 0},
+    {ORDERS, 'r', 501, TOAST, 3, 2, 1}, /* counts left over from earlier transactions */
+    {ITEMS, 'r', 502, 0, 0, 0, 0},      {TOAST, 't', 503, 0, 0, 0, 0},
+    {LOG, 'r', 504, 0, 0, 0, 0},        {SEQ, 'S', 505, 0, 0, 0, 0},
+    {FOREIGN, 'f', 0, 0, 0, 0, 0},      {VIEW, 'v', 0, 0, 0, 0, 0},
+    {INDEX, 'i', 506, 0, 0, 0, 0},
+};
+
+struct change {
+    uint32_t oid;
+    int64_t ins, upd, del;
+    uint32_t filenode; /* 0: as before */
+    bool gone;
+};
+
+static const struct row {
+    const char *what;
+    enum bs_plan_kind plan;
+    bool ddl, exclusive; /* of the plan; ORDERS is its one table where it is WHOLE */
+    struct change change[3];
+    struct bs_lock locks[3];
+    size_t want; /* findings */
+} rows[] = {
+    {"nothing at all", BS_PLAN_WHOLE, false, false, {{0}}, {{0}}, 0},
+    {"rows of the captured table", BS_PLAN_WHOLE, false, false, {{ORDERS, 0, 5, 7}}, {{0}}, 0},
+    {"its TOAST table", BS_PLAN_WHOLE, false, false, {{TOAST, 0, 0, 9}}, {{0}}, 0},
+    {"rows of another table", BS_PLAN_WHOLE, false, false, {{ITEMS, 0, 0, 1}}, {{0}}, 1},
+    {"an update of another table", BS_PLAN_WHOLE, false, false, {{ITEMS, 0, 1, 0}}, {{0}}, 1},
+    {"a row added by a trigger", BS_PLAN_WHOLE, false, false, {{LOG, 1, 0, 0}}, {{0}}, 0},
+    {"GRANT in a function", BS_PLAN_WHOLE, false, false, {{PG_CLASS, 0, 1, 0}}, {{0}}, 1},
+    {"CREATE FUNCTION in a function", BS_PLAN_RECORD, false, false, {{PG_PROC, 1, 0, 0}}, {{0}}, 1},
+    {"DROP writes the catalog", BS_PLAN_WHOLE, true, true, {{PG_CLASS, 0, 0, 4}}, {{0}}, 0},
+    {"additive, and only that", BS_PLAN_RECORD, false, false, {{ORDERS, 2, 0, 0}}, {{0}}, 0},
+    {"additive, but a trigger deletes",
+     BS_PLAN_RECORD,
+     false,
+     false,
+     {{ORDERS, 2, 0, 0}, {ITEMS, 0, 0, 1}},
+     {{0}},
+     1},
+    {"TRUNCATE in a function: counters say nothing",
+     BS_PLAN_WHOLE,
+     false,
+     false,
+     {{ITEMS, 0, 0, 0, 999, false}},
+     {{.locktype = "relation", .mode = "AccessExclusiveLock", .relation_oid = ITEMS}},
+     1},
+    {"TRUNCATE of the captured table in a function",
+     BS_PLAN_WHOLE,
+     false,
+     false,
+     {{ORDERS, 0, 0, 0, 999, false}},
+     {{.locktype = "relation", .mode = "AccessExclusiveLock", .relation_oid = ORDERS}},
+     1},
+    {"the TRUNCATE that was planned",
+     BS_PLAN_WHOLE,
+     true,
+     true,
+     {{ORDERS, 0, 0, 0, 999, false}},
+     {{.locktype = "relation", .mode = "AccessExclusiveLock", .relation_oid = ORDERS}},
+     0},
+    {"the DROP that was planned",
+     BS_PLAN_WHOLE,
+     true,
+     true,
+     {{ORDERS, 0, 0, 0, 0, true}},
+     {{.locktype = "relation", .mode = "AccessExclusiveLock", .relation_oid = ORDERS}},
+     0},
+    {"a DROP that takes another table",
+     BS_PLAN_WHOLE,
+     true,
+     true,
+     {{ITEMS, 0, 0, 0, 0, true}},
+     {{.locktype = "relation", .mode = "AccessExclusiveLock", .relation_oid = ITEMS}},
+     1},
+    {"a DROP that takes a view",
+     BS_PLAN_WHOLE,
+     true,
+     true,
+     {{VIEW, 0, 0, 0, 0, true}},
+     {{.locktype = "relation", .mode = "AccessExclusiveLock", .relation_oid = VIEW}},
+     0},
+    {"a table dropped by somebody else meanwhile",
+     BS_PLAN_WHOLE,
+     false,
+     false,
+     {{ITEMS, 0, 0, 0, 0, true}},
+     {{0}},
+     0},
+    {"a constraint of a neighbour goes",
+     BS_PLAN_WHOLE,
+     true,
+     true,
+     {{0}},
+     {{.locktype = "relation", .mode = "AccessExclusiveLock", .relation_oid = ITEMS}},
+     0},
+    {"LOCK TABLE in a function",
+     BS_PLAN_WHOLE,
+     false,
+     false,
+     {{0}},
+     {{.locktype = "relation", .mode = "AccessExclusiveLock", .relation_oid = ITEMS}},
+     1},
+    {"a foreign table is written",
+     BS_PLAN_WHOLE,
+     false,
+     false,
+     {{0}},
+     {{.locktype = "relation",
+       .mode = "RowExclusiveLock",
+       .relation_oid = FOREIGN,
+       .relkind = 'f'}},
+     1},
+    {"setval in a function",
+     BS_PLAN_WHOLE,
+     false,
+     false,
+     {{0}},
+     {{.locktype = "relation", .mode = "RowExclusiveLock", .relation_oid = SEQ, .relkind = 'S'}},
+     1},
+    {"a sequence serves an INSERT",
+     BS_PLAN_RECORD,
+     false,
+     false,
+     {{ORDERS, 1, 0, 0}},
+     {{.locktype = "relation", .mode = "RowExclusiveLock", .relation_oid = SEQ, .relkind = 'S'}},
+     0},
+    {"an object of the catalog",
+     BS_PLAN_WHOLE,
+     false,
+     false,
+     {{0}},
+     {{.locktype = "object",
+       .mode = "AccessExclusiveLock",
+       .class_oid = 1255,
+       .object_oid = 30000}},
+     1},
+    {"a table of its own",
+     BS_PLAN_WHOLE,
+     false,
+     false,
+     {{30001, 5, 5, 5, 777, false}},
+     {{.locktype = "relation", .mode = "AccessExclusiveLock", .relation_oid = 30001}},
+     0},
+    {"row locks and reads",
+     BS_PLAN_WHOLE,
+     false,
+     false,
+     {{0}},
+     {{.locktype = "relation", .mode = "RowShareLock", .relation_oid = ITEMS, .relkind = 'r'},
+      {.locktype = "transactionid", .mode = "ExclusiveLock"}},
+     0},
+};
+
+/* The reading after: the base with the row's changes. */
+static size_t
+make_after(const struct row *row, struct bs_reading_row *after)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < sizeof(base) / sizeof(base[0]); i++) {
+        struct bs_reading_row r = base[i];
+        bool gone = false;
+        for (size_t k = 0; k < 3; k++) {
+            const struct change *c = &row->change[k];
+            if (c->oid != r.oid)
+                continue;
+            r.inserted += c->ins;
+            r.updated += c->upd;
+            r.deleted += c->del;
+            r.filenode = c->filenode == 0 ? r.filenode : c->filenode;
+            gone = c->gone;
+        }
+        if (!gone)
+            after[n++] = r;
+    }
+    if (row->change[0].oid > 30000)
+        after[n++] = (struct bs_reading_row){row->change[0].oid,      'r',
+                                             row->change[0].filenode, 0,
+                                             row->change[0].ins,      row->change[0].upd,
+                                             row->change[0].del};
+    return n;
+}
+
+static void
+every_change_is_judged(void)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct row *row = &rows[i];
+        struct bs_reading_row before_rows[16], after_rows[16];
+        struct bs_reading before = {before_rows, sizeof(base) / sizeof(base[0])};
+        struct bs_reading after = {after_rows, make_after(row, after_rows)};
+        struct bs_plan_table table = {.oid = ORDERS,
+                                      .schema = "public",
+                                      .name = "orders",
+                                      .relkind = 'r',
+                                      .exclusive = row->exclusive};
+        struct bs_plan plan = {.kind = row->plan,
+                               .ddl = row->ddl,
+                               .tables = &table,
+                               .n_tables = row->plan == BS_PLAN_WHOLE};
+        struct bs_point_object object = {.oid = ORDERS};
+        struct bs_manifest manifest = {.objects = &object, .n_objects = 1};
+        struct bs_coverage in = {&before, &after, row->locks,
+                                 0,       &plan,  row->plan == BS_PLAN_WHOLE ? &manifest : NULL};
+        struct bs_uncovered found = {0};
+        struct bs_err err = {0};
+        struct bs_arena arena;
+
+        memcpy(before_rows, base, sizeof(base));
+        while (in.n_locks < 3 && row->locks[in.n_locks].locktype != NULL)
+            in.n_locks++;
+        bs_arena_init(&arena, "test", 1 << 20);
+        EXPECT_EQ(bs_coverage_check(&in, &arena, &found, &err), BS_DONE);
+        EXPECT_EQ(found.n, row->want);
+        if (tap_misses != 0)
+            printf("# in row: %s\n", row->what);
+        bs_arena_fini(&arena);
+    }
+}
+
+static void
+readings_are_read_strictly(void)
+{
+    static const struct {
+        const char *values[7];
+        enum bs_done want;
+    } texts[] = {
+        {{"20001", "r", "501", "0", "1", "2", "3"}, BS_DONE},
+        {{"4294967295", "r", "0", "0", "0", "0", "0"}, BS_DONE},
+        {{"4294967296", "r", "0", "0", "0", "0", "0"}, BS_FAILED},
+        {{"", "r", "0", "0", "0", "0", "0"}, BS_FAILED},
+        {{"1", "rr", "0", "0", "0", "0", "0"}, BS_FAILED},
+        {{"1", "r", "-1", "0", "0", "0", "0"}, BS_FAILED},
+        {{"1", "r", "0", "0", "1x", "0", "0"}, BS_FAILED},
+        {{"1", "r", "0", "0", "9999999999999999999", "0", "0"}, BS_FAILED},
+    };
+    struct bs_reading reading = {0};
+    struct bs_arena arena;
+    size_t cap = 0;
+
+    bs_arena_init(&arena, "test", 1 << 20);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct bs_bytes values[7];
+        struct bs_err err = {0};
+        for (size_t k = 0; k < 7; k++)
+            values[k] = bs_bytes_of(texts[i].values[k]);
+        EXPECT_EQ(bs_reading_add(&reading, values, &cap, &arena, &err), texts[i].want);
+    }
+    EXPECT_EQ(reading.n, 2);
+    bs_arena_fini(&arena);
+}
+
+int
+main(void)
+{
+    static const struct tap_case cases[] = {
+        {"every change is judged", every_change_is_judged},
+        {"readings are read strictly", readings_are_read_strictly},
+    };
+    return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
+}
