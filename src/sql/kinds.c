@@ -4,6 +4,7 @@
 #include "sql/kinds.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <strings.h>
 
 static const struct {

@@ -14,6 +14,7 @@
 
 #include <postgres.h>
 
+#include <catalog/pg_class.h>
 #include <nodes/nodes.h>
 #include <nodes/parsenodes.h>
 #include <nodes/pg_list.h>

@@ -1,0 +1,142 @@
+/*
+ * parse.c - everything between enter and exit lives in one memory context, which is dropped whole.
+ */
+#include "sql/parse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "sql/nodes.h"
+
+#include <parser/scanner.h>
+#include <pg_query.h>
+#include <pg_query_internal.h>
+
+#include <gramparse.h>
+
+/* A copy that ends in a NUL, as the scanner wants it. */
+static char *
+copy_of(struct bs_bytes text)
+{
+    char *copy = malloc(text.n + 1);
+
+    bs_assert(copy != NULL);
+    if (text.n != 0)
+        memcpy(copy, text.p, text.n);
+    copy[text.n] = '\0';
+    return copy;
+}
+
+void
+bs_parse_begin(struct bs_bytes text, enum bs_strings strings, struct bs_parse *out)
+{
+    int options = strings == BS_STRINGS_ESCAPE ? PG_QUERY_DISABLE_STANDARD_CONFORMING_STRINGS : 0;
+    char small[4096], *copy = text.n < sizeof(small) ? memcpy(small, text.p, text.n) : copy_of(text);
+    PgQueryInternalParsetreeAndError got;
+
+    copy[text.n] = '\0';
+    out->memory = pg_query_enter_memory_context();
+    got = pg_query_raw_parse(copy, options | PG_QUERY_DISABLE_ESCAPE_STRING_WARNING);
+    if (copy != small)
+        free(copy);
+    out->stmts = got.tree;
+    out->failed = got.error != NULL;
+    out->unterminated = false;
+    out->error_at = 0;
+    out->error[0] = '\0';
+    if (got.error == NULL)
+        return;
+    strncpy(out->error, got.error->message, sizeof(out->error) - 1);
+    out->error[sizeof(out->error) - 1] = '\0';
+    out->error_at = got.error->cursorpos > 0 ? (uint32_t)got.error->cursorpos : 0;
+    out->unterminated = strncmp(out->error, "unterminated quoted string", 26) == 0;
+    pg_query_free_error(got.error);
+}
+
+void
+bs_parse_end(struct bs_parse *parse)
+{
+    if (parse->memory != NULL)
+        pg_query_exit_memory_context(parse->memory);
+    *parse = (struct bs_parse){0};
+}
+
+static bool
+is_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/*
+ * The scanner tells where a token starts, not where it ends. Comments are tokens to libpg_query,
+ * so only white space lies between two tokens, and no token ends in white space.
+ */
+static bool
+emit(struct bs_bytes text,
+     size_t from,
+     size_t to,
+     bool (*on)(void *with, struct bs_token token),
+     void *with)
+{
+    const uint8_t *at = text.p + from;
+
+    while (to > from && is_space(text.p[to - 1]))
+        to--;
+    if (to - from >= 2 && ((at[0] == '-' && at[1] == '-') || (at[0] == '/' && at[1] == '*')))
+        return true;
+    return on(with, (struct bs_token){(uint32_t)from, (uint32_t)to});
+}
+
+static void
+lex(struct bs_bytes text,
+    const char *copy,
+    bool (*on)(void *with, struct bs_token token),
+    void *with)
+{
+    base_yy_extra_type extra = {0};
+    core_yyscan_t scanner =
+        scanner_init(copy, &extra.core_yy_extra, &ScanKeywords, ScanKeywordTokens);
+    core_YYSTYPE value;
+    YYLTYPE at = 0;
+    bool any = false, go_on = true;
+    size_t from = 0;
+
+    while (go_on && core_yylex(&value, &at, scanner) != 0) {
+        if (any)
+            go_on = emit(text, from, (size_t)at, on, with);
+        from = (size_t)at;
+        any = true;
+    }
+    if (any && go_on)
+        (void)emit(text, from, text.n, on, with);
+    scanner_finish(scanner);
+}
+
+bool
+bs_lex(struct bs_bytes text, bool (*on)(void *with, struct bs_token token), void *with)
+{
+    MemoryContext memory = pg_query_enter_memory_context();
+    char *copy = copy_of(text);
+    volatile bool whole = true;
+
+    PG_TRY();
+    {
+        lex(text, copy, on, with);
+    }
+    PG_CATCH();
+    {
+        whole = false;
+        FlushErrorState();
+    }
+    PG_END_TRY();
+    free(copy);
+    pg_query_exit_memory_context(memory);
+    return whole;
+}
+
+const char *
+bs_parse_version(void)
+{
+    return "PostgreSQL " PG_VERSION " (libpg_query)";
+}
