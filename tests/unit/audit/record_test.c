@@ -2,10 +2,12 @@
  * record_test.c - records become lines of a chain, durable or not done at all.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -19,6 +21,20 @@
 #include "tap.h"
 
 static char folder[64];
+static atomic_int syncs;       /* calls of fdatasync */
+static atomic_bool sync_fails; /* and whether they fail from now on */
+
+/* Takes the place of the system's, so that a disk that fails late can be tried. */
+int
+fdatasync(int fd)
+{
+    (void)atomic_fetch_add(&syncs, 1);
+    if (atomic_load(&sync_fails)) {
+        errno = EIO;
+        return -1;
+    }
+    return fsync(fd);
+}
 
 static void
 set_up(void)
@@ -608,6 +624,32 @@ full_disk_fails_closed(void)
     tear_down();
 }
 
+/* Written, but the disk did not take it: not durable, so not done. */
+static void
+failed_sync_fails_closed(void)
+{
+    struct bs_audit_record r = {.kind = BS_AUDIT_JUDGED};
+    struct bs_err err = {0};
+    struct bs_audit *a;
+    int before;
+
+    set_up();
+    a = open_log(0, 0, BS_OK);
+    before = atomic_load(&syncs);
+    (void)write_one(a, "one");
+    EXPECT(atomic_load(&syncs) > before);
+    atomic_store(&sync_fails, true);
+    EXPECT_EQ(bs_audit_write(a, &r, NULL, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_IO);
+    EXPECT_EQ(bs_audit_seq(a), 1);
+    atomic_store(&sync_fails, false); /* a later sync that works proves nothing */
+    err = (struct bs_err){0};
+    EXPECT_EQ(bs_audit_write(a, &r, NULL, &err), BS_FAILED);
+    EXPECT(bs_audit_failed(a));
+    bs_audit_close(&a);
+    tear_down();
+}
+
 /* Killed in the middle of writing, again and again: what was told durable is there. */
 static void
 killed_writer_loses_nothing_told(void)
@@ -664,6 +706,7 @@ static const struct tap_case cases[] = {
     {"a head that is behind is caught up", head_behind},
     {"a new file without a line is used", empty_last_file},
     {"a full disk fails closed until it is opened again", full_disk_fails_closed},
+    {"a failed sync fails closed", failed_sync_fails_closed},
     {"a killed writer loses nothing it told", killed_writer_loses_nothing_told},
 };
 

@@ -1,0 +1,97 @@
+/*
+ * actors.c - secrets are made here rather than chosen by people, so that their strength does not
+ * rest on SCRAM's iterations.
+ */
+#include "cli/actors.h"
+
+#include <openssl/evp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/out.h"
+
+#define ARENA_BYTES (64u << 20)
+
+static void
+whoami(char out[BS_ACTOR_BY])
+{
+    const struct passwd *user = getpwuid(getuid());
+
+    if (user != NULL)
+        (void)snprintf(out, BS_ACTOR_BY, "local:%.63s", user->pw_name);
+    else
+        (void)snprintf(out, BS_ACTOR_BY, "local:%u", (unsigned)getuid());
+}
+
+bool
+bs_actors_open(struct bs_actors *a, const struct bs_args *args, int *status)
+{
+    struct bs_err err = {0};
+
+    *a = (struct bs_actors){0};
+    bs_arena_init(&a->arena, "command", ARENA_BYTES);
+    whoami(a->by);
+    a->config = bs_cmd_config(args, status);
+    if (a->config == NULL)
+        return false;
+    if (bs_state_open(a->config->state_path, &a->state, &err) == BS_DONE)
+        return true;
+    *status = bs_out_fail(&err);
+    return false;
+}
+
+void
+bs_actors_close(struct bs_actors *a)
+{
+    bs_state_close(&a->state);
+    bs_config_unref(&a->config);
+    bs_arena_fini(&a->arena);
+}
+
+void
+bs_actor_secret(const char *prefix, char out[BS_ACTOR_SECRET])
+{
+    uint8_t random[24];
+    char text[33]; /* 24 bytes are 32 characters without padding */
+
+    bs_random(random, sizeof(random));
+    (void)EVP_EncodeBlock((unsigned char *)text, random, sizeof(random));
+    for (char *p = text; *p != '\0'; p++) {
+        if (*p == '+')
+            *p = '-';
+        else if (*p == '/')
+            *p = '_';
+    }
+    (void)snprintf(out, BS_ACTOR_SECRET, "%s%s", prefix, text);
+    bs_wipe(random, sizeof(random));
+    bs_wipe(text, sizeof(text));
+}
+
+void
+bs_actor_time(int64_t at_us, char out[BS_TIME_TEXT])
+{
+    char *t;
+
+    if (at_us == 0) {
+        (void)snprintf(out, BS_TIME_TEXT, "-");
+        return;
+    }
+    bs_time_format(at_us, out);
+    out[16] = '\0'; /* "2026-01-01T00:15" */
+    t = strchr(out, 'T');
+    if (t != NULL)
+        *t = ' ';
+}
+
+json_t *
+bs_actor_json_time(int64_t at_us)
+{
+    char at[BS_TIME_TEXT];
+
+    if (at_us == 0)
+        return json_null();
+    bs_time_format(at_us, at);
+    return json_string(at);
+}

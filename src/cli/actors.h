@@ -1,0 +1,40 @@
+/*
+ * actors.h - what `agents` and `operators` share: the state, secrets that are shown once, and who
+ * is at the keyboard.
+ *
+ * Layer  cli.
+ * Owns   nothing.
+ */
+#ifndef BS_CLI_ACTORS_H
+#define BS_CLI_ACTORS_H
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "cli/cmd.h"
+#include "state/state.h"
+
+#define BS_ACTOR_SECRET 48 /* a generated secret and its NUL fit */
+#define BS_ACTOR_BY     80 /* "local:" and a user's name */
+
+/* What a verb on the state works with. Zero it; bs_actors_close whatever became of the opening. */
+struct bs_actors {
+    struct bs_config *config;
+    struct bs_state *state;
+    struct bs_arena arena;
+    char by[BS_ACTOR_BY];
+};
+
+/* Loads the configuration and opens its state. False: said why, *status is the exit status. */
+bool bs_actors_open(struct bs_actors *a, const struct bs_args *args, int *status);
+void bs_actors_close(struct bs_actors *a);
+
+/* prefix and 192 random bits as letters, digits, '-' and '_'. Wipe it after use. */
+void bs_actor_secret(const char *prefix, char out[BS_ACTOR_SECRET]);
+
+/* "2026-01-01 00:15" for tables; "-" for 0. */
+void bs_actor_time(int64_t at_us, char out[BS_TIME_TEXT]);
+/* RFC 3339, or null for 0. */
+json_t *bs_actor_json_time(int64_t at_us);
+
+#endif

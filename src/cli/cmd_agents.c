@@ -1,0 +1,338 @@
+/*
+ * cmd_agents.c - who may connect: `backstop agents add | list | rotate | revoke`.
+ *
+ * Works on the state itself, whether the gateway runs or not. What is done here reaches the audit
+ * through the state (approval/changes.h): the log belongs to the gateway.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/actors.h"
+#include "cli/out.h"
+#include "policy/values.h"
+#include "wire/scram.h"
+
+/* --- add and rotate --- */
+
+/* A new password and its verifier. Wipe both. */
+static enum bs_done
+make_password(char password[BS_ACTOR_SECRET], char verifier[BS_SCRAM_TEXT], struct bs_err *err)
+{
+    bs_actor_secret("", password);
+    return bs_scram_verifier_make(password, verifier, err);
+}
+
+/* The listener that libpq would be pointed at. */
+static void
+print_how_to_connect(const struct bs_config *config, const char *name, const char *database)
+{
+    const struct bs_config_listen *l = config->n_listen > 0 ? &config->listen[0] : NULL;
+
+    if (l == NULL)
+        return;
+    printf("\nconnect:   psql \"host=%s port=%u dbname=%s user=%s\"\n",
+           l->host != NULL ? l->host : l->dir, (unsigned)l->port, database, name);
+}
+
+static void
+print_secret(const struct bs_actors *a, const struct bs_agent *agent, const char *password)
+{
+    if (bs_out_json_mode()) {
+        json_t *databases = json_array();
+        for (size_t i = 0; i < agent->n_databases; i++)
+            (void)json_array_append_new(databases, json_string(agent->databases[i]));
+        bs_out_json(json_pack("{s:s,s:s,s:o,s:o}", "name", agent->name, "password", password,
+                              "databases", databases, "expires",
+                              bs_actor_json_time(agent->expires_us)));
+        return;
+    }
+    printf("agent:     %s\npassword:  %s\n\nThe password is not stored and not shown again.\n",
+           agent->name, password);
+    print_how_to_connect(a->config, agent->name, agent->databases[0]);
+}
+
+/* "app,shop" -> names of configured databases, in the arena. */
+static enum bs_done
+read_databases(struct bs_actors *a, const char *text, struct bs_agent *agent, struct bs_err *err)
+{
+    char *copy = bs_arena_str(&a->arena, text), *rest = copy, *name;
+
+    agent->databases = bs_arena_array(&a->arena, strlen(text) + 1, sizeof(*agent->databases));
+    if (copy == NULL || agent->databases == NULL)
+        return BS_FAIL(err, LIMIT, "the list of databases is too long");
+    while ((name = strsep(&rest, ",")) != NULL) {
+        if (bs_config_database_find(a->config, name) == NULL) {
+            (void)BS_FAIL(err, USAGE, "no database \"%.63s\" is configured", name);
+            bs_err_hint(err, "databases are the keys under `databases:` in %.150s",
+                        a->config->file);
+            return BS_FAILED;
+        }
+        agent->databases[agent->n_databases++] = name;
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+read_expiry(const char *text, struct bs_agent *agent, struct bs_err *err)
+{
+    int64_t ms;
+
+    if (text == NULL)
+        return BS_DONE;
+    if (!bs_value_duration(text, &ms) || ms <= 0 || ms > INT64_C(100) * 366 * 86400 * 1000)
+        return BS_FAIL(err, USAGE, "--expires takes a duration like 30d or 12h");
+    agent->expires_us = bs_now_us() + ms * 1000;
+    return BS_DONE;
+}
+
+static enum bs_done
+add(struct bs_actors *a,
+    struct bs_agent *agent,
+    const char *databases,
+    const char *expires,
+    struct bs_err *err)
+{
+    char password[BS_ACTOR_SECRET], verifier[BS_SCRAM_TEXT];
+    enum bs_done done;
+
+    if (read_databases(a, databases, agent, err) != BS_DONE ||
+        read_expiry(expires, agent, err) != BS_DONE)
+        return BS_FAILED;
+    done = make_password(password, verifier, err);
+    agent->verifier = verifier;
+    if (done == BS_DONE)
+        done = bs_state_agent_add(a->state, agent, a->by, err);
+    if (done == BS_DONE)
+        print_secret(a, agent, password);
+    bs_wipe(password, sizeof(password));
+    bs_wipe(verifier, sizeof(verifier));
+    agent->verifier = NULL;
+    return done;
+}
+
+static int
+agents_add(int argc, char **argv)
+{
+    const char *databases = NULL, *owner = NULL, *expires = NULL;
+    const struct bs_arg args[] = {
+        {"database", 'd', BS_ARG_TEXT, "NAME[,NAME]", "configured databases it may use",
+         &databases},
+        {"owner", 'o', BS_ARG_TEXT, "WHO", "the human who answers for it", &owner},
+        {"expires", 'e', BS_ARG_TEXT, "TIME", "from now, like 30d or 12h (default: never)",
+         &expires},
+    };
+    const struct bs_usage usage = {
+        .verb = "agents add",
+        .operands = "NAME",
+        .summary = "Add an agent and show its password, once.",
+        .details = "The agent connects with its own name and password; it never learns a database\n"
+                   "credential. A running gateway knows the agent at once.",
+        .min = 1,
+        .max = 1,
+        .args = args,
+        .n_args = 3,
+        .examples = "  backstop agents add cursor-alice --database app --owner alice\n"
+                    "  backstop agents add night-job --database app,shop --expires 30d --json\n",
+    };
+    struct bs_args got;
+    struct bs_actors a;
+    struct bs_err err = {0};
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    if (databases == NULL)
+        return bs_out_usage("backstop agents add", "--database is missing");
+    if (bs_actors_open(&a, &got, &status)) {
+        struct bs_agent agent = {.name = got.operands[0], .owner = owner};
+        if (add(&a, &agent, databases, expires, &err) != BS_DONE)
+            status = bs_out_fail(&err);
+    }
+    bs_actors_close(&a);
+    return status;
+}
+
+static enum bs_done
+rotate(struct bs_actors *a, const char *name, struct bs_err *err)
+{
+    char password[BS_ACTOR_SECRET], verifier[BS_SCRAM_TEXT];
+    struct bs_agent agent;
+    enum bs_done done = make_password(password, verifier, err);
+
+    if (done == BS_DONE)
+        done = bs_state_agent_get(a->state, name, &a->arena, &agent, err);
+    if (done == BS_DONE)
+        done = bs_state_agent_rekey(a->state, name, verifier, a->by, err);
+    if (done == BS_DONE)
+        print_secret(a, &agent, password);
+    bs_wipe(password, sizeof(password));
+    bs_wipe(verifier, sizeof(verifier));
+    return done;
+}
+
+static int
+agents_rotate(int argc, char **argv)
+{
+    const struct bs_usage usage = {
+        .verb = "agents rotate",
+        .operands = "NAME",
+        .summary = "Give an agent a new password and show it, once; the old one ends.",
+        .details = "Sessions that are open stay open.",
+        .min = 1,
+        .max = 1,
+    };
+    struct bs_args got;
+    struct bs_actors a;
+    struct bs_err err = {0};
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    if (bs_actors_open(&a, &got, &status) && rotate(&a, got.operands[0], &err) != BS_DONE)
+        status = bs_out_fail(&err);
+    bs_actors_close(&a);
+    return status;
+}
+
+/* --- list --- */
+
+static const char *
+agent_status(const struct bs_agent *agent, int64_t now_us)
+{
+    if (agent->revoked_us != 0)
+        return "revoked";
+    if (agent->expires_us != 0 && agent->expires_us <= now_us)
+        return "expired";
+    return "active";
+}
+
+static const char *
+join(struct bs_arena *arena, const struct bs_agent *agent)
+{
+    const char *all = agent->databases[0];
+
+    for (size_t i = 1; i < agent->n_databases && all != NULL; i++)
+        all = bs_arena_fmt(arena, "%s,%s", all, agent->databases[i]);
+    return all == NULL ? "..." : all;
+}
+
+static void
+print_agents_json(const struct bs_agent *agents, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_agent *g = &agents[i];
+        json_t *databases = json_array();
+        for (size_t d = 0; d < g->n_databases; d++)
+            (void)json_array_append_new(databases, json_string(g->databases[d]));
+        (void)json_array_append_new(
+            list, json_pack("{s:s,s:s?,s:o,s:s,s:o,s:o,s:o}", "name", g->name, "owner", g->owner,
+                            "databases", databases, "status", agent_status(g, bs_now_us()),
+                            "created", bs_actor_json_time(g->created_us), "expires",
+                            bs_actor_json_time(g->expires_us), "revoked",
+                            bs_actor_json_time(g->revoked_us)));
+    }
+    bs_out_json(list);
+}
+
+static void
+print_agents(struct bs_arena *arena, const struct bs_agent *agents, size_t n)
+{
+    static const char *const heads[] = {"NAME",   "OWNER",   "DATABASES",
+                                        "STATUS", "CREATED", "EXPIRES"};
+    struct bs_table table = {0};
+    char at[BS_TIME_TEXT];
+
+    bs_table_init(&table, heads, 6);
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_agent *g = &agents[i];
+        bs_table_cell(&table, "%s", g->name);
+        bs_table_cell(&table, "%s", g->owner == NULL ? "-" : g->owner);
+        bs_table_cell(&table, "%s", join(arena, g));
+        bs_table_cell(&table, "%s", agent_status(g, bs_now_us()));
+        bs_actor_time(g->created_us, at);
+        bs_table_cell(&table, "%s", at);
+        bs_actor_time(g->expires_us, at);
+        bs_table_cell(&table, "%s", at);
+    }
+    bs_table_print(&table);
+    bs_table_fini(&table);
+}
+
+static int
+agents_list(int argc, char **argv)
+{
+    const struct bs_usage usage = {
+        .verb = "agents list",
+        .operands = "",
+        .summary = "List the agents, revoked ones included.",
+    };
+    struct bs_args got;
+    struct bs_actors a;
+    struct bs_agent *agents;
+    struct bs_err err = {0};
+    size_t n;
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    if (!bs_actors_open(&a, &got, &status))
+        goto out;
+    if (bs_state_agent_list(a.state, &a.arena, &agents, &n, &err) != BS_DONE)
+        status = bs_out_fail(&err);
+    else if (got.json)
+        print_agents_json(agents, n);
+    else
+        print_agents(&a.arena, agents, n);
+out:
+    bs_actors_close(&a);
+    return status;
+}
+
+/* --- revoke --- */
+
+static int
+agents_revoke(int argc, char **argv)
+{
+    const struct bs_usage usage = {
+        .verb = "agents revoke",
+        .operands = "NAME",
+        .summary = "Let an agent in no more.",
+        .min = 1,
+        .max = 1,
+    };
+    struct bs_args got;
+    struct bs_actors a;
+    struct bs_err err = {0};
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    if (!bs_actors_open(&a, &got, &status))
+        goto out;
+    if (bs_state_agent_revoke(a.state, got.operands[0], a.by, &err) != BS_DONE)
+        status = bs_out_fail(&err);
+    else if (got.json)
+        bs_out_json(json_pack("{s:s,s:s}", "name", got.operands[0], "status", "revoked"));
+    else
+        printf("agent %s is revoked\n", got.operands[0]);
+out:
+    bs_actors_close(&a);
+    return status;
+}
+
+int
+bs_cmd_agents(int argc, char **argv)
+{
+    static const struct bs_verb verbs[] = {
+        {"add", "add an agent and show its password, once", agents_add},
+        {"list", "list the agents", agents_list},
+        {"rotate", "give an agent a new password", agents_rotate},
+        {"revoke", "let an agent in no more", agents_revoke},
+    };
+
+    return bs_verbs_run("backstop agents", "Who may connect through the gateway.", verbs, 4, argc,
+                        argv);
+}

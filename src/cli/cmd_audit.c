@@ -1,0 +1,242 @@
+/*
+ * cmd_audit.c - read and check the audit log: `backstop audit tail | verify`. Reads files only.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "audit/tail.h"
+#include "audit/verify.h"
+#include "cli/cmd.h"
+#include "cli/out.h"
+
+#define FOLLOW_US 200000 /* between looks at a log that does not grow */
+
+/* The operand, or what the configuration says; NULL: said why. Free with bs_config_unref. */
+static const char *
+find_directory(const struct bs_args *args, struct bs_config **config, int *status)
+{
+    *config = NULL;
+    if (args->n_operands > 0)
+        return args->operands[0];
+    *config = bs_cmd_config(args, status);
+    return *config == NULL ? NULL : (*config)->audit_directory;
+}
+
+/* --- tail --- */
+
+static void
+print_word(json_t *record, const char *key, const char *before)
+{
+    const char *text = json_string_value(json_object_get(record, key));
+    enum bs_paint paint;
+
+    if (text == NULL)
+        return;
+    paint = bs_out_paint_of(text);
+    fputs(before, stdout);
+    fputs(paint == BS_PAINT_NONE ? "" : bs_out_paint(stdout, paint), stdout);
+    bs_out_text(stdout, text);
+    fputs(paint == BS_PAINT_NONE ? "" : bs_out_paint(stdout, BS_PAINT_NONE), stdout);
+}
+
+/* On one line, and not longer than a reader wants to see in passing. */
+static void
+print_statement(json_t *record)
+{
+    const char *text = json_string_value(json_object_get(record, "statement"));
+    char line[161];
+    size_t n = 0;
+
+    if (text == NULL)
+        return;
+    while (n < sizeof(line) - 1 && text[n] != '\0') {
+        line[n] = text[n] == '\n' || text[n] == '\t' ? ' ' : text[n];
+        n++;
+    }
+    if (text[n] != '\0') {
+        while (n > 0 && ((unsigned char)line[n - 1] & 0xc0) == 0x80)
+            n--; /* not in the middle of a character */
+        if (n > 0 && (unsigned char)line[n - 1] >= 0xc0)
+            n--;
+    }
+    line[n] = '\0';
+    fputs("  ", stdout);
+    bs_out_text(stdout, line);
+    fputs(text[n] != '\0' ? "..." : "", stdout);
+}
+
+static void
+print_record(json_t *record)
+{
+    static const char *const words[] = {"risk",   "decision", "statement_kind", "outcome",
+                                        "action", "subject",  "sqlstate",       "tag",
+                                        "ticket", "point",    "rule",           "text"};
+
+    printf("%s", bs_out_paint(stdout, BS_PAINT_DIM));
+    print_word(record, "at", "");
+    printf(" #%lld%s", (long long)json_integer_value(json_object_get(record, "seq")),
+           bs_out_paint(stdout, BS_PAINT_NONE));
+    print_word(record, "kind", " ");
+    print_word(record, "operator", "  ");
+    print_word(record, "actor", "  ");
+    print_word(record, "database", "@");
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        print_word(record, words[i], "  ");
+    print_statement(record);
+    fputc('\n', stdout);
+}
+
+static void
+print_line(struct bs_bytes line)
+{
+    json_t *record = NULL;
+
+    if (!bs_out_json_mode())
+        record = json_loadb((const char *)line.p, line.n, JSON_ALLOW_NUL, NULL);
+    if (record != NULL)
+        print_record(record);
+    else {
+        (void)fwrite(line.p, 1, line.n, stdout);
+        fputc('\n', stdout);
+    }
+    json_decref(record);
+}
+
+static enum bs_done
+print_tail(const char *directory, int64_t lines, bool follow, struct bs_err *err)
+{
+    struct bs_audit_tail *tail;
+    struct bs_bytes line;
+    enum bs_tail got;
+
+    if (bs_audit_tail_open(directory, (uint64_t)lines, &tail, err) != BS_DONE)
+        return BS_FAILED;
+    for (;;) {
+        while ((got = bs_audit_tail_next(tail, &line, err)) == BS_TAIL_LINE)
+            print_line(line);
+        /* A reader that has gone away ends it, too. */
+        if (got == BS_TAIL_BAD || !follow || fflush(stdout) != 0 || ferror(stdout) != 0)
+            break;
+        (void)usleep(FOLLOW_US);
+    }
+    bs_audit_tail_close(&tail);
+    return got == BS_TAIL_BAD ? BS_FAILED : BS_DONE;
+}
+
+static int
+audit_tail(int argc, char **argv)
+{
+    int64_t lines = 20;
+    bool follow = false;
+    const struct bs_arg args[] = {
+        {"lines", 'n', BS_ARG_NUMBER, "N", "how many of the last records (default: 20)", &lines},
+        {"follow", 'f', BS_ARG_FLAG, NULL, "go on with new ones as they come", &follow},
+    };
+    const struct bs_usage usage = {
+        .verb = "audit tail",
+        .operands = "[DIRECTORY]",
+        .summary = "Show the last records of the audit log.",
+        .details =
+            "With --json the lines of the log as they are. Without DIRECTORY the one of the\n"
+            "configuration.",
+        .max = 1,
+        .args = args,
+        .n_args = 2,
+        .examples = "  backstop audit tail -n 50 -f\n",
+    };
+    struct bs_args got;
+    struct bs_config *config;
+    struct bs_err err = {0};
+    const char *directory;
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    directory = find_directory(&got, &config, &status);
+    if (directory != NULL && print_tail(directory, lines, follow, &err) != BS_DONE)
+        status = bs_out_fail(&err);
+    bs_config_unref(&config);
+    return status;
+}
+
+/* --- verify --- */
+
+static void
+print_verdict_json(const struct bs_audit_verdict *v)
+{
+    json_t *root = json_pack("{s:b,s:I,s:i,s:b}", "intact", v->intact, "records",
+                             (json_int_t)v->records, "files", (int)v->files, "torn", v->torn);
+
+    if (!v->intact)
+        (void)json_object_set_new(root, "break",
+                                  json_pack("{s:s,s:I,s:I,s:s}", "file", v->file, "line",
+                                            (json_int_t)v->line, "seq", (json_int_t)v->seq, "why",
+                                            v->why));
+    bs_out_json(root);
+}
+
+static void
+print_verdict(const struct bs_audit_verdict *v)
+{
+    if (!v->intact) {
+        printf("%sBROKEN%s at %s line %llu (record %llu): %s\n", bs_out_paint(stdout, BS_PAINT_RED),
+               bs_out_paint(stdout, BS_PAINT_NONE), v->file, (unsigned long long)v->line,
+               (unsigned long long)v->seq, v->why);
+        printf("%llu records before it are good\n", (unsigned long long)v->records);
+        return;
+    }
+    printf("%sintact%s: %llu records in %u files\n", bs_out_paint(stdout, BS_PAINT_GREEN),
+           bs_out_paint(stdout, BS_PAINT_NONE), (unsigned long long)v->records, v->files);
+    if (v->torn)
+        printf("the last line is not whole: it is being written, or a crash cut it off\n");
+}
+
+static int
+audit_verify(int argc, char **argv)
+{
+    const struct bs_usage usage = {
+        .verb = "audit verify",
+        .operands = "[DIRECTORY]",
+        .summary = "Check the chain of the audit log: was anything edited, removed or swapped?",
+        .details = "Needs no running gateway. Exit status 0: intact; 1: broken. Without DIRECTORY\n"
+                   "the one of the configuration.",
+        .max = 1,
+    };
+    struct bs_args got;
+    struct bs_config *config;
+    struct bs_audit_verdict verdict;
+    struct bs_err err = {0};
+    const char *directory;
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    directory = find_directory(&got, &config, &status);
+    if (directory == NULL)
+        return status;
+    if (bs_audit_verify(directory, &verdict, &err) != BS_DONE) {
+        status = bs_out_fail(&err);
+    } else {
+        if (got.json)
+            print_verdict_json(&verdict);
+        else
+            print_verdict(&verdict);
+        status = verdict.intact ? 0 : 1;
+    }
+    bs_config_unref(&config);
+    return status;
+}
+
+int
+bs_cmd_audit(int argc, char **argv)
+{
+    static const struct bs_verb verbs[] = {
+        {"tail", "show the last records", audit_tail},
+        {"verify", "check that nothing was changed", audit_verify},
+    };
+
+    return bs_verbs_run("backstop audit", "What was asked, judged, decided and done.", verbs, 2,
+                        argc, argv);
+}
