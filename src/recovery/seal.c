@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
-#include "recovery/walk.h"
+#include "recovery/tuples.h"
 
 enum { LEVEL = 1 };
 
@@ -40,7 +40,7 @@ sha_text(EVP_MD_CTX *sha, char out[BS_SHA256_TEXT])
 struct bs_seal {
     int fd;
     char *path;
-    struct bs_walk walk;
+    struct bs_tuples walk;
     ZSTD_CCtx *zstd;
     EVP_MD_CTX *sha;
     int64_t raw, stored;
@@ -64,7 +64,7 @@ bs_seal_new(const char *path,
     s = bs_malloc(sizeof(*s));
     s->fd = fd;
     s->path = bs_strdup(path);
-    bs_walk_init(&s->walk, format, n_fields);
+    bs_tuples_init(&s->walk, format, n_fields);
     s->sha = sha_new();
     s->zstd = ZSTD_createCCtx();
     bs_assert(s->zstd != NULL);
@@ -100,7 +100,7 @@ enum bs_done
 bs_seal_put(struct bs_seal *s, struct bs_bytes raw, struct bs_err *err)
 {
     s->raw += (int64_t)raw.n;
-    if (bs_walk_put(&s->walk, raw, err) != BS_DONE)
+    if (bs_tuples_put(&s->walk, raw, err) != BS_DONE)
         return BS_FAILED;
     return squeeze(s, raw, ZSTD_e_continue, err);
 }
@@ -114,14 +114,14 @@ bs_seal_rows(const struct bs_seal *s)
 enum bs_done
 bs_seal_finish(struct bs_seal *s, struct bs_sealed *out, struct bs_err *err)
 {
-    if (bs_walk_finish(&s->walk, err) != BS_DONE ||
+    if (bs_tuples_finish(&s->walk, err) != BS_DONE ||
         squeeze(s, (struct bs_bytes){NULL, 0}, ZSTD_e_end, err) != BS_DONE)
         return BS_FAILED;
     if (fsync(s->fd) != 0)
         return BS_FAIL(err, IO, "cannot sync \"%.300s\": %s", s->path, strerror(errno));
     *out = (struct bs_sealed){.rows = s->walk.rows, .raw_bytes = s->raw, .stored_bytes = s->stored};
     sha_text(s->sha, out->sha256);
-    bs_walk_hash(&s->walk, out->row_hash);
+    bs_tuples_hash(&s->walk, out->row_hash);
     return BS_DONE;
 }
 
@@ -132,7 +132,7 @@ bs_seal_free(struct bs_seal **s)
         return;
     close((*s)->fd);
     free((*s)->path);
-    bs_walk_fini(&(*s)->walk);
+    bs_tuples_fini(&(*s)->walk);
     ZSTD_freeCCtx((*s)->zstd);
     EVP_MD_CTX_free((*s)->sha);
     free((*s)->out);
@@ -141,7 +141,7 @@ bs_seal_free(struct bs_seal **s)
 }
 
 struct bs_unseal {
-    struct bs_walk walk;
+    struct bs_tuples walk;
     ZSTD_DCtx *zstd;
     EVP_MD_CTX *sha;
     int64_t raw, max_raw, stored;
@@ -158,7 +158,7 @@ bs_unseal_new(
 {
     struct bs_unseal *u = bs_malloc(sizeof(*u));
 
-    bs_walk_init(&u->walk, format, n_fields);
+    bs_tuples_init(&u->walk, format, n_fields);
     u->zstd = ZSTD_createDCtx();
     bs_assert(u->zstd != NULL);
     u->sha = sha_new();
@@ -179,7 +179,7 @@ decoded(struct bs_unseal *u, struct bs_bytes raw, struct bs_err *err)
     u->raw += (int64_t)raw.n;
     if (u->raw > u->max_raw)
         return BS_FAIL(err, DAMAGED, "it unpacks to more than %lld bytes", (long long)u->max_raw);
-    if (bs_walk_put(&u->walk, raw, &why) != BS_DONE)
+    if (bs_tuples_put(&u->walk, raw, &why) != BS_DONE)
         return BS_FAIL(err, DAMAGED, "%s", why.message);
     return u->sink == NULL ? BS_DONE : u->sink(u->ctx, raw, err);
 }
@@ -215,11 +215,11 @@ bs_unseal_finish(struct bs_unseal *u, struct bs_sealed *out, struct bs_err *err)
 
     if (!u->ended)
         return BS_FAIL(err, DAMAGED, "it ends early, after %lld rows", (long long)u->walk.rows);
-    if (bs_walk_finish(&u->walk, &why) != BS_DONE)
+    if (bs_tuples_finish(&u->walk, &why) != BS_DONE)
         return BS_FAIL(err, DAMAGED, "%s", why.message);
     *out = (struct bs_sealed){.rows = u->walk.rows, .raw_bytes = u->raw, .stored_bytes = u->stored};
     sha_text(u->sha, out->sha256);
-    bs_walk_hash(&u->walk, out->row_hash);
+    bs_tuples_hash(&u->walk, out->row_hash);
     return BS_DONE;
 }
 
@@ -228,7 +228,7 @@ bs_unseal_free(struct bs_unseal **u)
 {
     if (*u == NULL)
         return;
-    bs_walk_fini(&(*u)->walk);
+    bs_tuples_fini(&(*u)->walk);
     ZSTD_freeDCtx((*u)->zstd);
     EVP_MD_CTX_free((*u)->sha);
     free((*u)->out);

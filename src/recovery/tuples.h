@@ -1,5 +1,5 @@
 /*
- * walk.h - walk a COPY stream tuple by tuple as it trickles in: count rows, hash each, and refuse
+ * tuples.h - walk a COPY stream tuple by tuple as it trickles in: count rows, hash each, and refuse
  * what is no such stream.
  *
  * A row's hash is SHA-256 over its bytes in the stream - BINARY: field count, lengths and values;
@@ -10,12 +10,12 @@
  * Spec   sql-copy.html, "Binary Format".
  * Owns   a digest context from init to fini.
  */
-#ifndef BS_RECOVERY_WALK_H
-#define BS_RECOVERY_WALK_H
+#ifndef BS_RECOVERY_TUPLES_H
+#define BS_RECOVERY_TUPLES_H
 
 #include "recovery/manifest.h"
 
-struct bs_walk {
+struct bs_tuples {
     int phase;
     enum bs_rows_format format;
     size_t n_fields; /* every row must have */
@@ -28,12 +28,13 @@ struct bs_walk {
     void *digest;
 };
 
-void bs_walk_init(struct bs_walk *w, enum bs_rows_format format, size_t n_fields);
-void bs_walk_fini(struct bs_walk *w); /* accepts a zeroed one */
+void bs_tuples_init(struct bs_tuples *w, enum bs_rows_format format, size_t n_fields);
+void bs_tuples_fini(struct bs_tuples *w); /* accepts a zeroed one */
 /* Takes the next bytes of the stream. DATA where they cannot belong to one. */
-BS_MUST_CHECK enum bs_done bs_walk_put(struct bs_walk *w, struct bs_bytes raw, struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_tuples_put(struct bs_tuples *w, struct bs_bytes raw, struct bs_err *err);
 /* DATA where the stream is not complete: no trailer (BINARY), no final newline (TEXT). */
-BS_MUST_CHECK enum bs_done bs_walk_finish(struct bs_walk *w, struct bs_err *err);
-void bs_walk_hash(const struct bs_walk *w, char out[BS_ROW_HASH_TEXT]);
+BS_MUST_CHECK enum bs_done bs_tuples_finish(struct bs_tuples *w, struct bs_err *err);
+void bs_tuples_hash(const struct bs_tuples *w, char out[BS_ROW_HASH_TEXT]);
 
 #endif

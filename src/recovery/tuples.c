@@ -1,8 +1,8 @@
 /*
- * walk.c - one state for each thing the stream can be in the middle of. Values are counted
+ * tuples.c - one state for each thing the stream can be in the middle of. Values are counted
  * through and hashed, never gathered, so a field of a gigabyte costs nothing.
  */
-#include "recovery/walk.h"
+#include "recovery/tuples.h"
 
 #include <openssl/evp.h>
 #include <string.h>
@@ -26,12 +26,12 @@ enum { SIGNATURE = 11, COPY_HEADER = 19 };
 static const uint8_t signature[SIGNATURE] = "PGCOPY\n\377\r\n";
 
 void
-bs_walk_init(struct bs_walk *w, enum bs_rows_format format, size_t n_fields)
+bs_tuples_init(struct bs_tuples *w, enum bs_rows_format format, size_t n_fields)
 {
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
 
     bs_assert(digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1);
-    *w = (struct bs_walk){.format = format, .n_fields = n_fields, .digest = digest};
+    *w = (struct bs_tuples){.format = format, .n_fields = n_fields, .digest = digest};
     if (format == BS_ROWS_BINARY)
         w->phase = HEADER;
     else if (format == BS_ROWS_TEXT)
@@ -39,14 +39,14 @@ bs_walk_init(struct bs_walk *w, enum bs_rows_format format, size_t n_fields)
 }
 
 void
-bs_walk_fini(struct bs_walk *w)
+bs_tuples_fini(struct bs_tuples *w)
 {
     EVP_MD_CTX_free(w->digest);
-    *w = (struct bs_walk){0};
+    *w = (struct bs_tuples){0};
 }
 
 static void
-digest_add(struct bs_walk *w, const uint8_t *p, size_t n)
+digest_add(struct bs_tuples *w, const uint8_t *p, size_t n)
 {
     bs_assert(EVP_DigestUpdate(w->digest, p, n) == 1);
 }
@@ -63,7 +63,7 @@ u64_at(const uint8_t *p)
 
 /* The row is whole: add its hash to the sum and start the next. */
 static void
-row_end(struct bs_walk *w)
+row_end(struct bs_tuples *w)
 {
     uint8_t hash[EVP_MAX_MD_SIZE] = {0};
     uint64_t low;
@@ -78,7 +78,7 @@ row_end(struct bs_walk *w)
 
 /* Gathers `want` bytes in w->part; false where more input is needed. */
 static bool
-gather(struct bs_walk *w, struct bs_bytes *in, size_t want)
+gather(struct bs_tuples *w, struct bs_bytes *in, size_t want)
 {
     size_t n = want - w->have;
 
@@ -101,14 +101,14 @@ u32_at(const uint8_t *p)
 }
 
 static enum bs_done
-refuse(struct bs_walk *w, struct bs_err *err, const char *why)
+refuse(struct bs_tuples *w, struct bs_err *err, const char *why)
 {
     w->phase = BAD;
     return BS_FAIL(err, DATA, "not a COPY stream: %s, after %lld rows", why, (long long)w->rows);
 }
 
 static enum bs_done
-on_header(struct bs_walk *w, struct bs_err *err)
+on_header(struct bs_tuples *w, struct bs_err *err)
 {
     if (memcmp(w->part, signature, SIGNATURE) != 0)
         return refuse(w, err, "wrong signature");
@@ -121,7 +121,7 @@ on_header(struct bs_walk *w, struct bs_err *err)
 }
 
 static void
-field_end(struct bs_walk *w)
+field_end(struct bs_tuples *w)
 {
     w->fields--;
     w->phase = w->fields == 0 ? COUNT : LENGTH;
@@ -130,7 +130,7 @@ field_end(struct bs_walk *w)
 }
 
 static enum bs_done
-on_count(struct bs_walk *w, struct bs_err *err)
+on_count(struct bs_tuples *w, struct bs_err *err)
 {
     uint32_t count = (uint32_t)w->part[0] << 8 | w->part[1];
 
@@ -151,7 +151,7 @@ on_count(struct bs_walk *w, struct bs_err *err)
 }
 
 static enum bs_done
-on_length(struct bs_walk *w, struct bs_err *err)
+on_length(struct bs_tuples *w, struct bs_err *err)
 {
     uint32_t length = u32_at(w->part);
 
@@ -168,7 +168,7 @@ on_length(struct bs_walk *w, struct bs_err *err)
 
 /* Passes over bytes of a value or of the header's extension. */
 static void
-pass(struct bs_walk *w, struct bs_bytes *in)
+pass(struct bs_tuples *w, struct bs_bytes *in)
 {
     size_t n = in->n < w->skip ? in->n : w->skip;
 
@@ -186,7 +186,7 @@ pass(struct bs_walk *w, struct bs_bytes *in)
 }
 
 static void
-line(struct bs_walk *w, struct bs_bytes *in)
+line(struct bs_tuples *w, struct bs_bytes *in)
 {
     const uint8_t *end = memchr(in->p, '\n', in->n);
     size_t n = end == NULL ? in->n : (size_t)(end - in->p);
@@ -203,7 +203,7 @@ line(struct bs_walk *w, struct bs_bytes *in)
 }
 
 static enum bs_done
-step(struct bs_walk *w, struct bs_bytes *in, struct bs_err *err)
+step(struct bs_tuples *w, struct bs_bytes *in, struct bs_err *err)
 {
     switch ((enum phase)w->phase) {
     case HEADER:
@@ -229,7 +229,7 @@ step(struct bs_walk *w, struct bs_bytes *in, struct bs_err *err)
 }
 
 enum bs_done
-bs_walk_put(struct bs_walk *w, struct bs_bytes raw, struct bs_err *err)
+bs_tuples_put(struct bs_tuples *w, struct bs_bytes raw, struct bs_err *err)
 {
     while (raw.n != 0) {
         if (step(w, &raw, err) != BS_DONE)
@@ -239,7 +239,7 @@ bs_walk_put(struct bs_walk *w, struct bs_bytes raw, struct bs_err *err)
 }
 
 enum bs_done
-bs_walk_finish(struct bs_walk *w, struct bs_err *err)
+bs_tuples_finish(struct bs_tuples *w, struct bs_err *err)
 {
     if (w->phase == END || w->phase == LINE_OPEN)
         return BS_DONE;
@@ -247,7 +247,7 @@ bs_walk_finish(struct bs_walk *w, struct bs_err *err)
 }
 
 void
-bs_walk_hash(const struct bs_walk *w, char out[BS_ROW_HASH_TEXT])
+bs_tuples_hash(const struct bs_tuples *w, char out[BS_ROW_HASH_TEXT])
 {
     uint8_t sum[16];
 

@@ -1,7 +1,7 @@
 /*
- * walk_test.c - COPY streams whole and trickled byte by byte, and what a row hash must tell apart.
+ * tuples_test.c - COPY streams whole and trickled byte by byte, and what a row hash must tell apart.
  */
-#include "recovery/walk.h"
+#include "recovery/tuples.h"
 
 #include "tap.h"
 
@@ -53,24 +53,24 @@ walk(struct bs_bytes in,
      size_t step,
      char hash[BS_ROW_HASH_TEXT])
 {
-    struct bs_walk w;
+    struct bs_tuples w;
     struct bs_err err = {0};
     enum bs_done done = BS_DONE;
     int64_t n;
 
-    bs_walk_init(&w, format, fields);
+    bs_tuples_init(&w, format, fields);
     while (done == BS_DONE && in.n != 0) {
         size_t take = step < in.n ? step : in.n;
-        done = bs_walk_put(&w, (struct bs_bytes){in.p, take}, &err);
+        done = bs_tuples_put(&w, (struct bs_bytes){in.p, take}, &err);
         in.p += take;
         in.n -= take;
     }
     if (done == BS_DONE)
-        done = bs_walk_finish(&w, &err);
+        done = bs_tuples_finish(&w, &err);
     n = done == BS_DONE ? w.rows : -1;
     EXPECT_EQ(err.code, done == BS_DONE ? BS_OK : BS_E_DATA);
-    bs_walk_hash(&w, hash);
-    bs_walk_fini(&w);
+    bs_tuples_hash(&w, hash);
+    bs_tuples_fini(&w);
     return n;
 }
 
