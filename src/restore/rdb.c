@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "recovery/verify.h"
-#include "recovery/walk.h"
+#include "recovery/tuples.h"
 
 static const char pins[] = "SET client_encoding = 'UTF8';"
                            "SET search_path = '';"
@@ -331,17 +331,17 @@ bs_rdb_load(struct bs_rdb *db,
 
 /* BS_FAILED also where the server ended the stream with an error. */
 static enum bs_done
-walk_rows(struct bs_rdb *db, struct bs_walk *walk, struct bs_err *err)
+walk_rows(struct bs_rdb *db, struct bs_tuples *walk, struct bs_err *err)
 {
     for (;;) {
         char *row = NULL;
         int n = PQgetCopyData(db->conn, &row, 0);
         enum bs_done done;
         if (n == -1)
-            return bs_walk_finish(walk, err);
+            return bs_tuples_finish(walk, err);
         if (n < 0)
             return BS_FAIL(err, UNAVAILABLE, "the connection to the database was lost");
-        done = bs_walk_put(walk, (struct bs_bytes){(const uint8_t *)row, (size_t)n}, err);
+        done = bs_tuples_put(walk, (struct bs_bytes){(const uint8_t *)row, (size_t)n}, err);
         PQfreemem(row);
         if (done != BS_DONE)
             return BS_FAILED;
@@ -355,7 +355,7 @@ bs_rdb_compare(struct bs_rdb *db,
                const char *encoding,
                struct bs_err *err)
 {
-    struct bs_walk walk = {0};
+    struct bs_tuples walk = {0};
     struct bs_err server = {0};
     char hash[BS_ROW_HASH_TEXT] = "";
     int64_t rows = 0;
@@ -364,10 +364,10 @@ bs_rdb_compare(struct bs_rdb *db,
     if (use_encoding(db, encoding, err) != BS_DONE ||
         begin_copy(db, copy, PGRES_COPY_OUT, err) != BS_DONE)
         return BS_FAILED;
-    bs_walk_init(&walk, object->format, object->n_columns);
+    bs_tuples_init(&walk, object->format, object->n_columns);
     walked = walk_rows(db, &walk, err);
-    bs_walk_hash(&walk, hash);
-    bs_walk_fini(&walk);
+    bs_tuples_hash(&walk, hash);
+    bs_tuples_fini(&walk);
     if (walked != BS_DONE)
         return BS_FAILED;
     if (end_copy(db, &rows, &server) != BS_DONE) {
