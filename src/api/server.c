@@ -185,7 +185,7 @@ start(struct bs_gateway *g, void **self, struct bs_err *err)
 {
     const struct bs_config_listen *where = &g->config->operators;
     struct server *server;
-    int fd;
+    int fd = -1;
 
     if (open_listener(where, &fd, err) != BS_DONE)
         return BS_FAILED;

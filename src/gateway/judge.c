@@ -146,6 +146,16 @@ bs_verdict_is_prepare(const struct bs_verdict *v)
     return v->unit.n_stmts == 1 && v->unit.stmts[0].control == BS_CONTROL_PREPARE;
 }
 
+/* What the name stands for is judged elsewhere: only the statement's own expressions are left. */
+static void
+know_label(struct bs_stmt *s)
+{
+    bs_stmt_excuse(s, "kind");
+    bs_stmt_excuse(s, "unknown_prepared");
+    s->plain_point = BS_POINT_NONE;
+    bs_stmt_settle_calls(s);
+}
+
 /* FETCH and CLOSE of a cursor whose query was judged at DECLARE, or Bind, run nothing new. */
 static void
 know_cursors(const struct bs_judge *by, struct bs_unit *unit)
@@ -155,8 +165,7 @@ know_cursors(const struct bs_judge *by, struct bs_unit *unit)
         if (s->control != BS_CONTROL_FETCH || s->label == NULL || by->known == NULL ||
             !by->known->cursor(by->known->names, s->label))
             continue;
-        bs_stmt_excuse(s, BS_REASON_UNKNOWN_NAME);
-        s->point = s->plain_point = BS_POINT_NONE;
+        know_label(s);
     }
     bs_unit_settle(unit);
 }
@@ -201,8 +210,7 @@ judge_execute(const struct bs_judge *by,
         bs_verdict_refuse(out, BS_E_NOT_FOUND, "26000", "prepared statement does not exist", NULL);
         return BS_DONE;
     }
-    bs_stmt_excuse(s, BS_REASON_UNKNOWN_NAME);
-    s->point = s->plain_point = BS_POINT_NONE;
+    know_label(s);
     bs_unit_settle(&out->unit);
     if (bs_catalog_judge(by->snapshot, by->names, &out->unit, arena, &facts, err) != BS_DONE)
         return BS_FAILED;
