@@ -5,6 +5,7 @@
 #include "wire/tls.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -28,13 +29,17 @@ static bool
 set_host(SSL *ssl, const char *host, enum bs_tls_check check)
 {
     bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+    char name[256]; /* OpenSSL's macro wants it writable; no name of the DNS is longer */
 
     if (check != BS_TLS_CHECK_FULL)
         (void)X509_VERIFY_PARAM_set1_ip(SSL_get0_param(ssl), NULL, 0);
     if (is_address)
         return true;
     ERR_clear_error();
-    if (SSL_set_tlsext_host_name(ssl, host) != 1)
+    if (strlen(host) >= sizeof(name))
+        return false;
+    memcpy(name, host, strlen(host) + 1);
+    if (SSL_set_tlsext_host_name(ssl, name) != 1)
         return false;
     if (check != BS_TLS_CHECK_FULL)
         return true;
