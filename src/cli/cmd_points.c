@@ -348,6 +348,15 @@ show_objects(const struct bs_manifest *m)
     bs_table_fini(&table);
 }
 
+/* A view's own rewrite rule says nothing that the view does not. */
+static bool
+worth_showing(const struct bs_point_dependent *d)
+{
+    static const char own[] = "\"_RETURN\" on ";
+
+    return !d->part && strncmp(d->identity, own, sizeof(own) - 1) != 0;
+}
+
 /* What CASCADE takes besides the tables' own parts. */
 static void
 show_closure(const struct bs_manifest *m)
@@ -355,7 +364,7 @@ show_closure(const struct bs_manifest *m)
     bool any = false;
 
     for (size_t i = 0; i < m->n_closure; i++) {
-        if (m->closure[i].part)
+        if (!worth_showing(&m->closure[i]))
             continue;
         if (!any)
             puts("\nhangs on these tables:");
