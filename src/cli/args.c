@@ -12,6 +12,7 @@
 #include "base/must.h"
 #include "cli/out.h"
 #include "policy/nearest.h"
+#include "policy/values.h"
 
 #define DEFAULT_CONFIG "backstop.yaml"
 
@@ -128,10 +129,9 @@ wrong(const struct taking *t, const char *fmt, ...)
 static bool
 store_number(const struct taking *t, const struct bs_arg *arg, const char *value)
 {
-    char *end = NULL;
-    long long number = strtoll(value, &end, 10);
+    int64_t number;
 
-    if (end == value || *end != '\0' || number < 0)
+    if (!bs_value_integer(value, &number))
         return wrong(t, "option --%s takes a whole number that is not negative", arg->name);
     *(int64_t *)arg->into = number;
     return true;

@@ -115,12 +115,22 @@ bs_out_json(json_t *value)
 int
 bs_out_fail(const struct bs_err *err)
 {
+    return bs_out_fail_with(err, NULL);
+}
+
+int
+bs_out_fail_with(const struct bs_err *err, json_t *more)
+{
     const struct bs_code_info *info = bs_code_get(err->code);
 
     if (json_mode) {
-        bs_out_json(json_pack("{s:{s:s,s:s,s:s,s:s}}", "error", "code", info->name, "message",
-                              err->message, "hint", err->hint, "sqlstate", bs_err_sqlstate(err)));
+        json_t *error = json_pack("{s:s,s:s,s:s,s:s}", "code", info->name, "message", err->message,
+                                  "hint", err->hint, "sqlstate", bs_err_sqlstate(err));
+        if (more != NULL)
+            (void)json_object_update(error, more);
+        bs_out_json(json_pack("{s:o}", "error", error));
     }
+    json_decref(more);
     fprintf(stderr, "%sbackstop: error:%s ", bs_out_paint(stderr, BS_PAINT_RED),
             bs_out_paint(stderr, BS_PAINT_NONE));
     bs_out_text(stderr, err->message[0] == '\0' ? info->text : err->message);

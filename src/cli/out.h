@@ -43,6 +43,8 @@ void bs_out_json(json_t *value);
  * DESIGN 12.
  */
 int bs_out_fail(const struct bs_err *err);
+/* The same; the members of `more` go into the JSON error object, which takes over the reference. */
+int bs_out_fail_with(const struct bs_err *err, json_t *more);
 /* The same for a wrong command line; returns 64. */
 int bs_out_usage(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
