@@ -35,8 +35,18 @@ print_how_to_connect(const struct bs_config *config, const char *name, const cha
            l->host != NULL ? l->host : l->dir, (unsigned)l->port, database, name);
 }
 
+static const char *
+join(struct bs_arena *arena, const struct bs_agent *agent)
+{
+    const char *all = agent->databases[0];
+
+    for (size_t i = 1; i < agent->n_databases && all != NULL; i++)
+        all = bs_arena_fmt(arena, "%s,%s", all, agent->databases[i]);
+    return all == NULL ? "..." : all;
+}
+
 static void
-print_secret(const struct bs_actors *a, const struct bs_agent *agent, const char *password)
+print_secret(struct bs_actors *a, const struct bs_agent *agent, const char *password)
 {
     if (bs_out_json_mode()) {
         json_t *databases = json_array();
@@ -47,8 +57,9 @@ print_secret(const struct bs_actors *a, const struct bs_agent *agent, const char
                               bs_actor_json_time(agent->expires_us)));
         return;
     }
-    printf("agent:     %s\npassword:  %s\n\nThe password is not stored and not shown again.\n",
-           agent->name, password);
+    printf("agent:     %s\ndatabases: %s\npassword:  %s\n\n"
+           "The password is not stored and not shown again.\n",
+           agent->name, join(&a->arena, agent), password);
     print_how_to_connect(a->config, agent->name, agent->databases[0]);
 }
 
@@ -205,16 +216,6 @@ agent_status(const struct bs_agent *agent, int64_t now_us)
     if (agent->expires_us != 0 && agent->expires_us <= now_us)
         return "expired";
     return "active";
-}
-
-static const char *
-join(struct bs_arena *arena, const struct bs_agent *agent)
-{
-    const char *all = agent->databases[0];
-
-    for (size_t i = 1; i < agent->n_databases && all != NULL; i++)
-        all = bs_arena_fmt(arena, "%s,%s", all, agent->databases[i]);
-    return all == NULL ? "..." : all;
 }
 
 static void
