@@ -279,7 +279,9 @@ static const struct {
     {{BYTES(U "lo_compat_privileges\0on\0")}, BS_E_UNSUPPORTED, "\"lo_compat_privileges\""},
     {{BYTES(U "search_path\0shadow\0")}, BS_E_UNSUPPORTED, "not vetted"},
     {{BYTES(U "SEARCH_PATH\0shadow\0")}, BS_E_UNSUPPORTED, "not vetted"},
-    {{BYTES(U "replication\0database\0")}, BS_E_UNSUPPORTED, "\"replication\""},
+    {{BYTES(U "replication\0database\0")},
+     BS_E_UNSUPPORTED,
+     "\"replication\" is refused: replication"},
     {{BYTES(U "replication\0"
               "0\0")},
      BS_E_UNSUPPORTED,
