@@ -1,6 +1,7 @@
 /*
  * tuples.c - one state for each thing the stream can be in the middle of. Values are counted
- * through and hashed, never gathered, so a field of a gigabyte costs nothing.
+ * through, never gathered, so a field of a gigabyte costs nothing; what was walked over is hashed
+ * in one go, as a call for each field costs more than its bytes.
  */
 #include "recovery/tuples.h"
 
@@ -61,6 +62,14 @@ u64_at(const uint8_t *p)
     return v;
 }
 
+/* Hashes the row's bytes that were walked over in this piece, up to where the input is now. */
+static void
+digest_walked(struct bs_tuples *w, const struct bs_bytes *in)
+{
+    digest_add(w, w->from, (size_t)(in->p - w->from));
+    w->from = in->p;
+}
+
 /* The row is whole: add its hash to the sum and start the next. */
 static void
 row_end(struct bs_tuples *w)
@@ -107,8 +116,16 @@ refuse(struct bs_tuples *w, struct bs_err *err, const char *why)
     return BS_FAIL(err, DATA, "not a COPY stream: %s, after %lld rows", why, (long long)w->rows);
 }
 
+/* The next row starts here. */
+static void
+row_begin(struct bs_tuples *w, const struct bs_bytes *in)
+{
+    w->phase = COUNT;
+    w->from = in->p;
+}
+
 static enum bs_done
-on_header(struct bs_tuples *w, struct bs_err *err)
+on_header(struct bs_tuples *w, const struct bs_bytes *in, struct bs_err *err)
 {
     if (memcmp(w->part, signature, SIGNATURE) != 0)
         return refuse(w, err, "wrong signature");
@@ -116,21 +133,30 @@ on_header(struct bs_tuples *w, struct bs_err *err)
     if (u32_at(w->part + 11) != 0)
         return refuse(w, err, "unknown flags");
     w->skip = u32_at(w->part + 15);
-    w->phase = w->skip == 0 ? COUNT : EXTENSION;
+    w->phase = EXTENSION;
+    if (w->skip == 0)
+        row_begin(w, in);
     return BS_DONE;
 }
 
 static void
-field_end(struct bs_tuples *w)
+row_done(struct bs_tuples *w, const struct bs_bytes *in)
 {
-    w->fields--;
-    w->phase = w->fields == 0 ? COUNT : LENGTH;
-    if (w->fields == 0)
-        row_end(w);
+    digest_walked(w, in);
+    row_end(w);
+    row_begin(w, in);
+}
+
+static void
+field_end(struct bs_tuples *w, const struct bs_bytes *in)
+{
+    w->phase = LENGTH;
+    if (--w->fields == 0)
+        row_done(w, in);
 }
 
 static enum bs_done
-on_count(struct bs_tuples *w, struct bs_err *err)
+on_count(struct bs_tuples *w, const struct bs_bytes *in, struct bs_err *err)
 {
     uint32_t count = (uint32_t)w->part[0] << 8 | w->part[1];
 
@@ -140,27 +166,23 @@ on_count(struct bs_tuples *w, struct bs_err *err)
     }
     if (count != w->n_fields)
         return refuse(w, err, "a row has another number of fields");
-    digest_add(w, w->part, 2);
     w->fields = count;
-    if (count == 0) {
-        row_end(w);
-        return BS_DONE;
-    }
     w->phase = LENGTH;
+    if (count == 0)
+        row_done(w, in);
     return BS_DONE;
 }
 
 static enum bs_done
-on_length(struct bs_tuples *w, struct bs_err *err)
+on_length(struct bs_tuples *w, const struct bs_bytes *in, struct bs_err *err)
 {
     uint32_t length = u32_at(w->part);
 
     if (length != 0xffffffff && length > 0x7fffffff)
         return refuse(w, err, "a field has a negative length");
-    digest_add(w, w->part, 4);
     w->skip = length == 0xffffffff ? 0 : length;
     if (w->skip == 0)
-        field_end(w);
+        field_end(w, in);
     else
         w->phase = VALUE;
     return BS_DONE;
@@ -172,17 +194,15 @@ pass(struct bs_tuples *w, struct bs_bytes *in)
 {
     size_t n = in->n < w->skip ? in->n : w->skip;
 
-    if (w->phase == VALUE)
-        digest_add(w, in->p, n);
     in->p += n;
     in->n -= n;
     w->skip -= (uint32_t)n;
     if (w->skip != 0)
         return;
     if (w->phase == EXTENSION)
-        w->phase = COUNT;
+        row_begin(w, in);
     else
-        field_end(w);
+        field_end(w, in);
 }
 
 static void
@@ -207,11 +227,11 @@ step(struct bs_tuples *w, struct bs_bytes *in, struct bs_err *err)
 {
     switch ((enum phase)w->phase) {
     case HEADER:
-        return gather(w, in, COPY_HEADER) ? on_header(w, err) : BS_DONE;
+        return gather(w, in, COPY_HEADER) ? on_header(w, in, err) : BS_DONE;
     case COUNT:
-        return gather(w, in, 2) ? on_count(w, err) : BS_DONE;
+        return gather(w, in, 2) ? on_count(w, in, err) : BS_DONE;
     case LENGTH:
-        return gather(w, in, 4) ? on_length(w, err) : BS_DONE;
+        return gather(w, in, 4) ? on_length(w, in, err) : BS_DONE;
     case EXTENSION:
     case VALUE:
         pass(w, in);
@@ -231,10 +251,14 @@ step(struct bs_tuples *w, struct bs_bytes *in, struct bs_err *err)
 enum bs_done
 bs_tuples_put(struct bs_tuples *w, struct bs_bytes raw, struct bs_err *err)
 {
+    w->from = raw.p;
     while (raw.n != 0) {
         if (step(w, &raw, err) != BS_DONE)
             return BS_FAILED;
     }
+    if (w->phase == COUNT || w->phase == LENGTH || w->phase == VALUE)
+        digest_walked(w, &raw);
+    w->from = NULL;
     return BS_DONE;
 }
 

@@ -22,7 +22,8 @@ struct bs_tuples {
     size_t fields;   /* left in this row */
     uint32_t skip;   /* bytes left of this field or header extension */
     uint8_t part[19];
-    size_t have; /* bytes in `part` */
+    size_t have;         /* bytes in `part` */
+    const uint8_t *from; /* within bs_tuples_put: first byte of the row not hashed yet */
     int64_t rows;
     uint64_t sum_high, sum_low;
     void *digest;
