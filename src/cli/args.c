@@ -137,6 +137,17 @@ store_number(const struct taking *t, const struct bs_arg *arg, const char *value
     return true;
 }
 
+static bool
+store_one_more(const struct taking *t, const struct bs_arg *arg, const char *value)
+{
+    struct bs_arg_texts *texts = arg->into;
+
+    if (texts->n == BS_ARG_TEXTS_MAX)
+        return wrong(t, "option --%s is given more than %d times", arg->name, BS_ARG_TEXTS_MAX);
+    texts->list[texts->n++] = value;
+    return true;
+}
+
 /* `value` is what followed `=` or the letter; NULL: take the next argument where one is needed. */
 static bool
 store(struct taking *t, const struct bs_arg *arg, const char *value)
@@ -153,6 +164,8 @@ store(struct taking *t, const struct bs_arg *arg, const char *value)
         return wrong(t, "option --%s needs a value", arg->name);
     if (arg->kind == BS_ARG_NUMBER)
         return store_number(t, arg, value);
+    if (arg->kind == BS_ARG_TEXTS)
+        return store_one_more(t, arg, value);
     *(const char **)arg->into = value;
     return true;
 }

@@ -29,6 +29,14 @@ enum bs_arg_kind {
     BS_ARG_FLAG = 0, /* into: bool, set true */
     BS_ARG_TEXT,     /* into: const char * */
     BS_ARG_NUMBER,   /* into: int64_t; not negative */
+    BS_ARG_TEXTS,    /* into: struct bs_arg_texts; may be given several times */
+};
+
+#define BS_ARG_TEXTS_MAX 64
+
+struct bs_arg_texts {
+    const char *list[BS_ARG_TEXTS_MAX];
+    size_t n;
 };
 
 struct bs_arg {

@@ -63,23 +63,15 @@ print_secret(struct bs_actors *a, const struct bs_agent *agent, const char *pass
     print_how_to_connect(a->config, agent->name, agent->databases[0]);
 }
 
-/* "app,shop" -> names of configured databases, in the arena. */
 static enum bs_done
-read_databases(struct bs_actors *a, const char *text, struct bs_agent *agent, struct bs_err *err)
+check_databases(const struct bs_config *config, const struct bs_agent *agent, struct bs_err *err)
 {
-    char *copy = bs_arena_str(&a->arena, text), *rest = copy, *name;
-
-    agent->databases = bs_arena_array(&a->arena, strlen(text) + 1, sizeof(*agent->databases));
-    if (copy == NULL || agent->databases == NULL)
-        return BS_FAIL(err, LIMIT, "the list of databases is too long");
-    while ((name = strsep(&rest, ",")) != NULL) {
-        if (bs_config_database_find(a->config, name) == NULL) {
-            (void)BS_FAIL(err, USAGE, "no database \"%.63s\" is configured", name);
-            bs_err_hint(err, "databases are the keys under `databases:` in %.150s",
-                        a->config->file);
-            return BS_FAILED;
-        }
-        agent->databases[agent->n_databases++] = name;
+    for (size_t i = 0; i < agent->n_databases; i++) {
+        if (bs_config_database_find(config, agent->databases[i]) != NULL)
+            continue;
+        (void)BS_FAIL(err, USAGE, "no database \"%.63s\" is configured", agent->databases[i]);
+        bs_err_hint(err, "databases are the keys under `databases:` in %.150s", config->file);
+        return BS_FAILED;
     }
     return BS_DONE;
 }
@@ -98,16 +90,12 @@ read_expiry(const char *text, struct bs_agent *agent, struct bs_err *err)
 }
 
 static enum bs_done
-add(struct bs_actors *a,
-    struct bs_agent *agent,
-    const char *databases,
-    const char *expires,
-    struct bs_err *err)
+add(struct bs_actors *a, struct bs_agent *agent, const char *expires, struct bs_err *err)
 {
     char password[BS_ACTOR_SECRET], verifier[BS_SCRAM_TEXT];
     enum bs_done done;
 
-    if (read_databases(a, databases, agent, err) != BS_DONE ||
+    if (check_databases(a->config, agent, err) != BS_DONE ||
         read_expiry(expires, agent, err) != BS_DONE)
         return BS_FAILED;
     done = make_password(password, verifier, err);
@@ -125,9 +113,10 @@ add(struct bs_actors *a,
 static int
 agents_add(int argc, char **argv)
 {
-    const char *databases = NULL, *owner = NULL, *expires = NULL;
+    struct bs_arg_texts databases = {.n = 0};
+    const char *owner = NULL, *expires = NULL;
     const struct bs_arg args[] = {
-        {"database", 'd', BS_ARG_TEXT, "NAME[,NAME]", "configured databases it may use",
+        {"database", 'd', BS_ARG_TEXTS, "NAME", "configured database it may use; may be repeated",
          &databases},
         {"owner", 'o', BS_ARG_TEXT, "WHO", "the human who answers for it", &owner},
         {"expires", 'e', BS_ARG_TEXT, "TIME", "from now, like 30d or 12h (default: never)",
@@ -143,8 +132,9 @@ agents_add(int argc, char **argv)
         .max = 1,
         .args = args,
         .n_args = 3,
-        .examples = "  backstop agents add cursor-alice --database app --owner alice\n"
-                    "  backstop agents add night-job --database app,shop --expires 30d --json\n",
+        .examples =
+            "  backstop agents add cursor-alice --database app --owner alice\n"
+            "  backstop agents add night-job --database app --database shop --expires 30d\n",
     };
     struct bs_args got;
     struct bs_actors a;
@@ -153,11 +143,14 @@ agents_add(int argc, char **argv)
 
     if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
         return got.status;
-    if (databases == NULL)
+    if (databases.n == 0)
         return bs_out_usage("backstop agents add", "--database is missing");
     if (bs_actors_open(&a, &got, &status)) {
-        struct bs_agent agent = {.name = got.operands[0], .owner = owner};
-        if (add(&a, &agent, databases, expires, &err) != BS_DONE)
+        struct bs_agent agent = {.name = got.operands[0],
+                                 .owner = owner,
+                                 .databases = databases.list,
+                                 .n_databases = databases.n};
+        if (add(&a, &agent, expires, &err) != BS_DONE)
             status = bs_out_fail(&err);
     }
     bs_actors_close(&a);

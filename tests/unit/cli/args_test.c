@@ -15,12 +15,14 @@ static struct {
     bool force;
     const char *name;
     int64_t count;
+    struct bs_arg_texts tags;
 } got;
 
 static const struct bs_arg options[] = {
     {"force", 'f', BS_ARG_FLAG, NULL, "do it", &got.force},
     {"name", 'n', BS_ARG_TEXT, "NAME", "called so", &got.name},
     {"count", 0, BS_ARG_NUMBER, "N", "so many", &got.count},
+    {"tag", 't', BS_ARG_TEXTS, "TAG", "any number of them", &got.tags},
 };
 
 static const struct bs_usage usage = {
@@ -28,7 +30,7 @@ static const struct bs_usage usage = {
     .operands = "ONE [TWO]",
     .summary = "nothing",
     .args = options,
-    .n_args = 3,
+    .n_args = 4,
     .min = 1,
     .max = 2,
 };
@@ -157,11 +159,35 @@ config_from_the_environment(void)
     EXPECT(strcmp(args.config, "backstop.yaml") == 0);
 }
 
+static void
+repeated_option(void)
+{
+    char verb[] = "test", one[] = "--tag=x", two[] = "-t", value[] = "y", operand[] = "a";
+    char *argv[] = {verb, one, two, value, operand};
+    char *many[BS_ARG_TEXTS_MAX + 3];
+    struct bs_args args;
+
+    got.tags.n = 0;
+    EXPECT_EQ(take(5, argv, &args), BS_ARGS_RUN);
+    REQUIRE(got.tags.n == 2);
+    EXPECT(strcmp(got.tags.list[0], "x") == 0 && strcmp(got.tags.list[1], "y") == 0);
+    many[0] = verb;
+    many[1] = operand;
+    for (size_t i = 2; i < BS_ARG_TEXTS_MAX + 3; i++)
+        many[i] = one;
+    got.tags.n = 0;
+    EXPECT_EQ(take(BS_ARG_TEXTS_MAX + 2, many, &args), BS_ARGS_RUN);
+    got.tags.n = 0;
+    EXPECT_EQ(take(BS_ARG_TEXTS_MAX + 3, many, &args), BS_ARGS_EXIT);
+    EXPECT_EQ(args.status, 64);
+}
+
 int
 main(void)
 {
     static const struct tap_case cases[] = {
         {"every row", every_row},
+        {"an option that may be repeated", repeated_option},
         {"the configuration's name from the environment", config_from_the_environment},
     };
 

@@ -1,0 +1,123 @@
+"""`backstop agents`, `operators` and `audit`, beside a gateway that runs."""
+
+import json
+import stat
+
+import psycopg
+import pytest
+
+from conftest import Gateway, running, wait_until
+
+
+@pytest.fixture(scope="module")
+def gw(pg):
+    with running(Gateway(pg), "alice") as g:
+        yield g
+
+
+def records(gw):
+    return [json.loads(line) for line in gw.cli("audit", "tail", "-n", "100000", "--json")
+            .stdout.splitlines()]
+
+
+def test_an_agent_added_while_it_runs_is_let_in_and_revoked_is_not(gw):
+    gw.add_agent("bob")
+    with gw.connect("bob") as c:
+        assert c.execute("SELECT 1").fetchone() == (1,)
+    gw.cli("agents", "revoke", "bob")
+    with pytest.raises(psycopg.OperationalError):
+        gw.connect("bob")
+    assert gw.cli("agents", "revoke", "bob", check=False).returncode == 1
+    gw.add_agent("bob")  # the name may be given again, with another password
+    gw.connect("bob").close()
+
+
+def test_a_rotated_password_replaces_the_old_one(gw):
+    old = gw.add_agent("carol")
+    new = json.loads(gw.cli("agents", "rotate", "carol", "--json").stdout)["password"]
+    assert new != old
+    with pytest.raises(psycopg.OperationalError):
+        gw.connect("carol")
+    gw.passwords["carol"] = new
+    gw.connect("carol").close()
+
+
+def test_what_the_command_line_did_is_in_the_audit(gw):
+    gw.cli("agents", "add", "dave", "--database", "app", "--owner", "dora", "--json")
+    gw.cli("operators", "add", "kim", "--role", "approver", "--json")
+    done = wait_until(lambda: [r for r in records(gw) if r.get("action") == "operator.add"])
+    assert done[0]["subject"] == "kim" and done[0]["detail"] == {"role": "approver"}
+    added = [r for r in records(gw) if r.get("subject") == "dave"]
+    assert added[0]["detail"] == {"databases": ["app"], "owner": "dora"}
+    assert added[0]["operator"].startswith("local:")
+
+
+def test_secrets_are_shown_once_and_stored_nowhere(gw):
+    password = gw.add_agent("erin")
+    token = json.loads(gw.cli("operators", "add", "lee", "--json").stdout)["token"]
+    assert token.startswith("bso_") and len(token) >= 36 and len(password) >= 32
+    wait_until(lambda: [r for r in records(gw) if r.get("subject") == "lee"])
+    for file in gw.folder.rglob("*"):
+        if file.is_file():
+            content = file.read_bytes()
+            assert token.encode() not in content, file
+            assert password.encode() not in content, file
+    listed = gw.cli("agents", "list").stdout + gw.cli("operators", "list", "--json").stdout
+    assert token not in listed and password not in listed and "SCRAM" not in listed
+
+
+def test_the_state_is_private(gw):
+    for file in gw.folder.glob("state.db*"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    for file in (gw.folder / "audit").iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("args, status", [
+    (["agents", "add", "Upper", "--database", "app"], 64),
+    (["agents", "add", "x", "--database", "nowhere"], 64),
+    (["agents", "add", "x"], 64),
+    (["agents", "add", "x", "--database", "app", "--expires", "soon"], 64),
+    (["agents", "add", "alice", "--database", "app"], 1),
+    (["agents", "revoke", "nobody"], 65),
+    (["agents", "rotate", "nobody"], 65),
+    (["operators", "add", "x", "--role", "king"], 64),
+    (["operators", "revoke", "nobody"], 65),
+])
+def test_wrong_use_is_told(gw, args, status):
+    out = gw.cli(*args, check=False)
+    assert out.returncode == status
+    assert out.stderr.startswith("backstop: error: ")
+
+
+def test_an_expired_agent_is_not_let_in(gw):
+    out = gw.cli("agents", "add", "brief", "--database", "app", "--expires", "1500ms", "--json")
+    gw.passwords["brief"] = json.loads(out.stdout)["password"]
+    gw.connect("brief").close()
+
+    def refused():
+        try:
+            gw.connect("brief").close()
+        except psycopg.OperationalError:
+            return True
+        return False
+    wait_until(refused)
+
+
+def test_audit_verify_finds_an_edit(pg):
+    with running(Gateway(pg), "alice") as g:
+        with g.connect() as c:
+            c.execute("SELECT 'before'")
+        wait_until(lambda: any(r["kind"] == "session_close" for r in records(g)))
+        assert "intact" in g.cli("audit", "verify").stdout
+        segment = next((g.folder / "audit").glob("audit-*.jsonl"))
+        was = segment.read_bytes()
+        segment.write_bytes(was.replace(b'"subject":"alice"', b'"subject":"malory"', 1))
+        out = g.cli("audit", "verify", "--json", check=False)
+        verdict = json.loads(out.stdout)
+        assert out.returncode == 1 and not verdict["intact"]
+        assert verdict["break"]["file"] == segment.name and verdict["break"]["line"] == 2
+        segment.write_bytes(was[:was.rindex(b"\n", 0, -1) + 1])
+        assert g.cli("audit", "verify", check=False).returncode == 1
+        segment.write_bytes(was)
+        assert g.cli("audit", "verify").returncode == 0
