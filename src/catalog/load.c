@@ -131,14 +131,14 @@ bs_build_place(const struct bs_build *b, const struct bs_relation *r)
 
 /* False where the schema cannot be named, or the snapshot is full (then the error is set). */
 static bool
-name_it(struct bs_build *b, const PGresult *res, int row, struct bs_named *out)
+name_it(struct bs_build *b, const PGresult *res, int row, struct bs_ident *out)
 {
     const struct bs_schema *schema =
         bs_oid_find(b->s->schemas, b->s->n_schemas, sizeof(*b->s->schemas), bs_oid_at(res, row, 1));
 
     if (schema == NULL)
         return false;
-    *out = (struct bs_named){bs_oid_at(res, row, 0), schema->name,
+    *out = (struct bs_ident){bs_oid_at(res, row, 0), schema->name,
                              bs_build_text(b, bs_text_at(res, row, 2))};
     return out->name != NULL;
 }

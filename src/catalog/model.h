@@ -20,7 +20,7 @@
 #define BS_CLASS_REWRITE   2618u
 #define BS_CLASS_EXTENSION 3079u
 
-/* A hash from names to places in an array whose elements begin with a struct bs_named. */
+/* A hash from names to places in an array whose elements begin with a struct bs_ident. */
 struct bs_index {
     const char *base; /* of the array */
     size_t stride;

@@ -20,7 +20,7 @@
 #define BS_FIRST_NORMAL_OID 16384u
 
 /* First member of all that is found by name. */
-struct bs_named {
+struct bs_ident {
     uint32_t oid;
     const char *schema;
     const char *name;
@@ -53,7 +53,7 @@ struct bs_key {
 };
 
 struct bs_relation {
-    struct bs_named id;
+    struct bs_ident id;
     char relkind;     /* pg_class.relkind: r p v m f S i I c */
     char persistence; /* p u; temporary relations are not in a snapshot */
     bool system;      /* came with the cluster: pg_catalog, information_schema */
@@ -91,7 +91,7 @@ struct bs_fk {
 };
 
 struct bs_function {
-    struct bs_named id;
+    struct bs_ident id;
     char kind;    /* pg_proc.prokind: f p a w */
     bool builtin; /* came with the cluster */
     bool variadic;
@@ -105,14 +105,14 @@ struct bs_function {
 
 /* Operators that did not come with the cluster. */
 struct bs_operator {
-    struct bs_named id;
+    struct bs_ident id;
     uint32_t function;
     enum bs_risk risk;
 };
 
 /* Types but the row types of tables and views: find the relation for those. */
 struct bs_type {
-    struct bs_named id;
+    struct bs_ident id;
     char typtype; /* pg_type.typtype: b c d e r m p */
     bool builtin;
     uint32_t base; /* of a domain; of an array its element; of a range its subtype; else 0 */

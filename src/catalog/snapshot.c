@@ -63,10 +63,10 @@ hash_of(const char *name)
     return h;
 }
 
-static const struct bs_named *
+static const struct bs_ident *
 named_at(const struct bs_index *index, size_t place)
 {
-    return (const struct bs_named *)(const void *)(index->base + place * index->stride);
+    return (const struct bs_ident *)(const void *)(index->base + place * index->stride);
 }
 
 enum bs_done
@@ -95,7 +95,7 @@ static const void *
 find_from(const struct bs_index *index, uint32_t place, const char *schema, const char *name)
 {
     for (; place != 0; place = index->next[place - 1]) {
-        const struct bs_named *id = named_at(index, place - 1);
+        const struct bs_ident *id = named_at(index, place - 1);
         if (strcmp(id->name, name) == 0 && (schema == NULL || strcmp(id->schema, schema) == 0))
             return id;
     }

@@ -38,6 +38,9 @@ struct bs_plan {
     bool definition; /* store the schema dump */
     bool ddl;        /* catalog writes by the statement are expected */
     bool in_block;   /* the unit can run inside BEGIN ... COMMIT */
+    /* RECORD whose triggers, defaults or the like run code that nobody has vetted: only the
+     * pre-commit audit sees what that changes, so it runs protected even where it is allowed */
+    bool audited;
 };
 
 /* Ceiling for what is copied whole, in bytes. */

@@ -1,0 +1,207 @@
+/*
+ * calls.c - what the functions, operators and types of a statement are.
+ *
+ * A name is looked up in every schema, whatever the search_path, and the worst candidate counts:
+ * a better match by type in a later schema beats PostgreSQL's own function (THREATS A 4).
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "catalog/judging.h"
+
+/* Could it be called with that many arguments? */
+static bool
+fits(const struct bs_function *f, int n_args)
+{
+    if (n_args < 0)
+        return true;
+    if (f->variadic)
+        return n_args >= f->n_args - 1 - f->n_defaults;
+    return n_args <= f->n_args && n_args >= f->n_args - f->n_defaults;
+}
+
+/* The worst of somebody's own types of that name; NULL: there is none that runs anything. */
+static const struct bs_taint *
+worst_type(const struct bs_judging *j, struct bs_name name, bool *found)
+{
+    const struct bs_taint *worst = NULL;
+    const struct bs_type *t = NULL;
+    const struct bs_relation *r = NULL;
+
+    *found = false;
+    while ((t = bs_snapshot_find_type(j->s, name.schema, name.name, t)) != NULL) {
+        *found = *found || !t->builtin;
+        if (t->taint.risk != BS_RISK_SAFE)
+            worst = &t->taint;
+    }
+    while ((r = bs_snapshot_find_relation(j->s, name.schema, name.name, r)) != NULL) {
+        *found = *found || (!r->system && r->row_type != 0);
+        if (r->row_type != 0 && r->row.risk != BS_RISK_SAFE)
+            worst = &r->row;
+    }
+    return worst;
+}
+
+static void
+reject(struct bs_judging *j, struct bs_call *call, const char *code, const char *what)
+{
+    call->listed = false;
+    call->risk = BS_RISK_CRITICAL;
+    bs_judging_raise(j, BS_RISK_CRITICAL, code, "%s", what);
+}
+
+static void
+accept(struct bs_call *call)
+{
+    call->listed = true;
+    call->risk = BS_RISK_SAFE;
+}
+
+static const char *told(struct bs_judging *j, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static const char *
+told(struct bs_judging *j, const char *fmt, ...)
+{
+    char text[320];
+    va_list ap;
+    const char *copy;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    copy = bs_arena_str(j->arena, text);
+    j->full = j->full || copy == NULL;
+    return copy == NULL ? "" : copy;
+}
+
+static void
+judge_function(struct bs_judging *j, struct bs_call *call)
+{
+    const struct bs_function *f = NULL, *worst = NULL, *other = NULL;
+    const struct bs_taint *type;
+    bool is_type, builtin = false;
+
+    while ((f = bs_snapshot_find_function(j->s, call->name.schema, call->name.name, f)) != NULL) {
+        builtin = builtin || f->builtin;
+        if (f->builtin || !fits(f, call->n_args))
+            continue;
+        other = f;
+        if (f->risk != BS_RISK_SAFE)
+            worst = f;
+    }
+    /* f(x) is also a cast to a type f, which may be a domain with a check. */
+    type = worst_type(j, call->name, &is_type);
+    if (worst != NULL)
+        reject(j, call, BS_REASON_UNLISTED_FUNCTION,
+               told(j, "%s.%s() is not a function that anybody has vetted", worst->id.schema,
+                    worst->id.name));
+    else if (type != NULL && (call->n_args == 1 || call->n_args == -1))
+        reject(j, call, BS_REASON_UNLISTED_FUNCTION, type->text);
+    else if (!call->listed && !builtin && other != NULL)
+        accept(call);
+    else if (!call->listed && !builtin && is_type && call->n_args == 1)
+        accept(call);
+}
+
+static void
+judge_operator(struct bs_judging *j, struct bs_call *call)
+{
+    const struct bs_operator *o = NULL, *worst = NULL, *other = NULL;
+
+    while ((o = bs_snapshot_find_operator(j->s, call->name.schema, call->name.name, o)) != NULL) {
+        other = o;
+        if (o->risk != BS_RISK_SAFE)
+            worst = o;
+    }
+    if (worst != NULL)
+        reject(j, call, BS_REASON_UNLISTED_OPERATOR,
+               told(j, "the operator %s of schema %s runs a function that nobody has vetted",
+                    worst->id.name, worst->id.schema));
+    else if (!call->listed && other != NULL)
+        accept(call);
+}
+
+static void
+judge_type(struct bs_judging *j, struct bs_call *call)
+{
+    bool found;
+    const struct bs_taint *worst = worst_type(j, call->name, &found);
+
+    if (worst != NULL)
+        reject(j, call, BS_REASON_UNLISTED_TYPE, worst->text);
+    else if (!call->listed && found)
+        accept(call);
+}
+
+/* Temporary objects hide relations and types, but are never looked through for functions. */
+static bool
+session_hides(const struct bs_judging *j, const struct bs_call *call)
+{
+    bool qualified = call->name.schema != NULL;
+
+    if (qualified && bs_schema_is_system(call->name.schema))
+        return false;
+    if (qualified && strncmp(call->name.schema, "pg_temp", 7) == 0)
+        return true;
+    if (j->code_changed)
+        return true;
+    switch (call->kind) {
+    case BS_CALL_FUNCTION:
+        return !qualified && j->path_changed;
+    case BS_CALL_TYPE:
+        return !qualified && (j->path_changed || j->temporary);
+    case BS_CALL_OPERATOR:
+        break; /* every schema is looked at below, so a path adds nothing */
+    }
+    return false;
+}
+
+static const char *
+unlisted_code(enum bs_call_kind kind)
+{
+    switch (kind) {
+    case BS_CALL_FUNCTION:
+        return BS_REASON_UNLISTED_FUNCTION;
+    case BS_CALL_OPERATOR:
+        return BS_REASON_UNLISTED_OPERATOR;
+    case BS_CALL_TYPE:
+        break;
+    }
+    return BS_REASON_UNLISTED_TYPE;
+}
+
+static void
+judge_call(struct bs_judging *j, struct bs_call *call)
+{
+    if (session_hides(j, call)) {
+        reject(j, call, unlisted_code(call->kind),
+               told(j, "what \"%s\" means in this session is not known", call->name.name));
+        return;
+    }
+    switch (call->kind) {
+    case BS_CALL_FUNCTION:
+        judge_function(j, call);
+        return;
+    case BS_CALL_OPERATOR:
+        judge_operator(j, call);
+        return;
+    case BS_CALL_TYPE:
+        judge_type(j, call);
+        return;
+    }
+    reject(j, call, "unlisted", "something of an unknown sort is called");
+}
+
+void
+bs_judge_calls(struct bs_judging *j)
+{
+    bool any = j->stmt->n_calls != 0;
+
+    for (size_t i = 0; i < j->stmt->n_calls; i++)
+        judge_call(j, &j->stmt->calls[i]);
+    bs_stmt_settle_calls(j->stmt);
+    if (any)
+        bs_judging_taint(j, bs_snapshot_casts(j->s));
+}

@@ -1,0 +1,632 @@
+/*
+ * judge.c - one statement after the other; what an earlier one of the unit does to names counts
+ * for the later ones.
+ */
+#include "catalog/judge.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "catalog/judging.h"
+#include "catalog/model.h"
+
+/* What a kind of statement does with the relation that it names. */
+enum role {
+    ROLE_ALTER = 0, /* changes the relation as such */
+    ROLE_INSERT,
+    ROLE_UPDATE,
+    ROLE_DELETE,
+    ROLE_TRUNCATE,
+    ROLE_REFRESH,
+    ROLE_UPKEEP,  /* evaluates index expressions */
+    ROLE_REWRITE, /* ALTER that may do the same, or check every row */
+    ROLE_DROP,
+    ROLE_CREATE, /* the name is not there yet */
+    ROLE_REPLACE,
+    ROLE_TOUCH, /* loses nothing: LOCK TABLE */
+};
+
+/* clang-format off */
+static const uint8_t roles[BS_KIND_COUNT] = {
+    [BS_KIND_INSERT] = ROLE_INSERT, [BS_KIND_COPY_FROM_STDIN] = ROLE_INSERT,
+    [BS_KIND_COPY_FROM_FILE] = ROLE_INSERT, [BS_KIND_COPY_PROGRAM] = ROLE_INSERT,
+    [BS_KIND_UPDATE] = ROLE_UPDATE, [BS_KIND_DELETE] = ROLE_DELETE,
+    [BS_KIND_TRUNCATE] = ROLE_TRUNCATE, [BS_KIND_REFRESH_MATERIALIZED_VIEW] = ROLE_REFRESH,
+    [BS_KIND_VACUUM] = ROLE_UPKEEP, [BS_KIND_VACUUM_FULL] = ROLE_UPKEEP,
+    [BS_KIND_ANALYZE] = ROLE_UPKEEP, [BS_KIND_REINDEX] = ROLE_UPKEEP,
+    [BS_KIND_CLUSTER] = ROLE_UPKEEP, [BS_KIND_LOCK_TABLE] = ROLE_TOUCH,
+    [BS_KIND_CREATE_INDEX] = ROLE_REWRITE, [BS_KIND_ALTER_TABLE_ADD_COLUMN] = ROLE_REWRITE,
+    [BS_KIND_ALTER_TABLE_ADD_CONSTRAINT] = ROLE_REWRITE,
+    [BS_KIND_ALTER_TABLE_VALIDATE] = ROLE_REWRITE,
+    [BS_KIND_ALTER_TABLE_ALTER_TYPE] = ROLE_REWRITE,
+    [BS_KIND_ALTER_TABLE_SET_EXPRESSION] = ROLE_REWRITE,
+    [BS_KIND_ALTER_TABLE_SET_LOGGED] = ROLE_REWRITE,
+    [BS_KIND_ALTER_TABLE_SET_UNLOGGED] = ROLE_REWRITE,
+    [BS_KIND_ALTER_TABLE_SET_ACCESS_METHOD] = ROLE_REWRITE,
+    [BS_KIND_ALTER_TABLE_SET_TABLESPACE] = ROLE_REWRITE,
+    [BS_KIND_ALTER_TABLE_ATTACH_PARTITION] = ROLE_REWRITE,
+    [BS_KIND_DROP_TABLE] = ROLE_DROP, [BS_KIND_DROP_VIEW] = ROLE_DROP,
+    [BS_KIND_DROP_MATERIALIZED_VIEW] = ROLE_DROP, [BS_KIND_DROP_FOREIGN_TABLE] = ROLE_DROP,
+    [BS_KIND_DROP_SEQUENCE] = ROLE_DROP, [BS_KIND_DROP_INDEX] = ROLE_DROP,
+    [BS_KIND_CREATE_TABLE] = ROLE_CREATE, [BS_KIND_CREATE_TEMP_TABLE] = ROLE_CREATE,
+    [BS_KIND_CREATE_TABLE_AS] = ROLE_CREATE, [BS_KIND_SELECT_INTO] = ROLE_CREATE,
+    [BS_KIND_CREATE_MATERIALIZED_VIEW] = ROLE_CREATE, [BS_KIND_CREATE_VIEW] = ROLE_CREATE,
+    [BS_KIND_CREATE_SEQUENCE] = ROLE_CREATE, [BS_KIND_CREATE_FOREIGN_TABLE] = ROLE_CREATE,
+    [BS_KIND_CREATE_OR_REPLACE_VIEW] = ROLE_REPLACE,
+};
+
+/* DDL after which functions, operators and types still mean what the snapshot says. */
+static const uint8_t leaves_code[BS_KIND_COUNT] = {
+    [BS_KIND_CREATE_TABLE] = 1, [BS_KIND_CREATE_TEMP_TABLE] = 1, [BS_KIND_CREATE_TABLE_AS] = 1,
+    [BS_KIND_SELECT_INTO] = 1, [BS_KIND_CREATE_MATERIALIZED_VIEW] = 1, [BS_KIND_CREATE_VIEW] = 1,
+    [BS_KIND_CREATE_OR_REPLACE_VIEW] = 1, [BS_KIND_CREATE_INDEX] = 1,
+    [BS_KIND_CREATE_SEQUENCE] = 1, [BS_KIND_CREATE_SCHEMA] = 1, [BS_KIND_CREATE_STATISTICS] = 1,
+    [BS_KIND_ALTER_TABLE_ADD_COLUMN] = 1, [BS_KIND_ALTER_TABLE_DROP_COLUMN] = 1,
+    [BS_KIND_ALTER_TABLE_ALTER_TYPE] = 1, [BS_KIND_ALTER_TABLE_ADD_CONSTRAINT] = 1,
+    [BS_KIND_ALTER_TABLE_DROP_CONSTRAINT] = 1, [BS_KIND_ALTER_TABLE_VALIDATE] = 1,
+    [BS_KIND_ALTER_TABLE_SET_DEFAULT] = 1, [BS_KIND_ALTER_TABLE_SET_NOT_NULL] = 1,
+    [BS_KIND_ALTER_TABLE_DROP_NOT_NULL] = 1, [BS_KIND_ALTER_TABLE_SET_OPTIONS] = 1,
+    [BS_KIND_ALTER_TABLE_ATTACH_PARTITION] = 1, [BS_KIND_ALTER_TABLE_DETACH_PARTITION] = 1,
+    [BS_KIND_ALTER_SEQUENCE] = 1, [BS_KIND_COMMENT] = 1, [BS_KIND_TRUNCATE] = 1,
+    [BS_KIND_DROP_TABLE] = 1, [BS_KIND_DROP_VIEW] = 1, [BS_KIND_DROP_MATERIALIZED_VIEW] = 1,
+    [BS_KIND_DROP_INDEX] = 1, [BS_KIND_DROP_SEQUENCE] = 1, [BS_KIND_DROP_TRIGGER] = 1,
+    [BS_KIND_REFRESH_MATERIALIZED_VIEW] = 1, [BS_KIND_GRANT] = 1, [BS_KIND_REVOKE] = 1,
+    [BS_KIND_VACUUM] = 1, [BS_KIND_ANALYZE] = 1, [BS_KIND_REINDEX] = 1, [BS_KIND_CLUSTER] = 1,
+};
+/* clang-format on */
+
+bool
+bs_schema_is_system(const char *schema)
+{
+    return strcmp(schema, "pg_catalog") == 0 || strcmp(schema, "information_schema") == 0;
+}
+
+static bool
+has_reason(const struct bs_stmt *stmt, enum bs_risk risk, const char *code, const char *text)
+{
+    for (size_t i = 0; i < stmt->n_reasons; i++) {
+        const struct bs_reason *r = &stmt->reasons[i];
+        if (r->risk == risk && strcmp(r->code, code) == 0 && strcmp(r->text, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+void
+bs_judging_raise(struct bs_judging *j, enum bs_risk risk, const char *code, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (has_reason(j->stmt, risk, code, text))
+        return;
+    if (bs_stmt_raise(j->stmt, risk, code, text, j->arena, j->err) != BS_DONE)
+        j->full = true;
+}
+
+void
+bs_judging_taint(struct bs_judging *j, const struct bs_taint *taint)
+{
+    if (taint->risk == BS_RISK_SAFE)
+        return;
+    bs_judging_raise(j, taint->risk, taint->code == NULL ? "unknown" : taint->code, "%s",
+                     taint->text == NULL ? "what this would run is not known" : taint->text);
+}
+
+static void *
+grow(struct bs_judging *j, void *list, size_t n, size_t *cap, size_t each)
+{
+    size_t more = *cap == 0 ? 8 : *cap * 2;
+    void *bigger;
+
+    if (n < *cap)
+        return list;
+    bigger = bs_arena_array(j->arena, more, each);
+    if (bigger == NULL) {
+        j->full = true;
+        return NULL;
+    }
+    if (n != 0)
+        memcpy(bigger, list, n * each);
+    *cap = more;
+    return bigger;
+}
+
+static void
+name_unknown(struct bs_judging *j, struct bs_name name)
+{
+    bs_judging_raise(j, BS_RISK_CRITICAL, "unknown_name", "there is no relation \"%s%s%s\"",
+                     name.schema == NULL ? "" : name.schema, name.schema == NULL ? "" : ".",
+                     name.name);
+    /* What a session hides from everybody else a fresh snapshot does not show either. */
+    if (j->relations_changed || j->temporary || j->out->unknown_name)
+        return;
+    j->out->unknown_name = true;
+    j->out->unknown = bs_arena_str(j->arena, name.name);
+    j->full = j->full || j->out->unknown == NULL;
+}
+
+static bool
+is_temporary(struct bs_name name)
+{
+    return name.schema != NULL && strncmp(name.schema, "pg_temp", 7) == 0;
+}
+
+/* Whether what the session did may have changed what a relation's name means, or what it is. */
+static bool
+session_hides(const struct bs_judging *j, struct bs_name name)
+{
+    if (name.schema == NULL)
+        return j->path_changed || j->temporary || j->relations_changed;
+    if (bs_schema_is_system(name.schema))
+        return false;
+    return j->relations_changed || is_temporary(name);
+}
+
+static void
+check_session(struct bs_judging *j, struct bs_name name)
+{
+    if (session_hides(j, name))
+        bs_judging_raise(j, BS_RISK_CRITICAL, "session_names",
+                         "what \"%s\" means in this session is not known", name.name);
+}
+
+/* An earlier statement of the unit makes it: nothing of it is committed. */
+static bool
+is_made(const struct bs_judging *j, struct bs_name name)
+{
+    for (size_t i = 0; i < j->n_made; i++) {
+        const struct bs_name *made = &j->made[i]->name;
+        bool schema =
+            made->schema == NULL || name.schema == NULL || strcmp(made->schema, name.schema) == 0;
+        if (schema && strcmp(made->name, name.name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void
+judge_read(struct bs_judging *j, struct bs_name name)
+{
+    const struct bs_relation *r = NULL;
+    bool found = false;
+
+    check_session(j, name);
+    while ((r = bs_snapshot_find_relation(j->s, name.schema, name.name, r)) != NULL) {
+        const struct bs_taint *taint = &r->use[BS_USE_READ];
+        found = true;
+        bs_judging_taint(j, taint);
+        /* What it runs beside the statement is not known, so neither is what it would change. */
+        if (taint->risk != BS_RISK_SAFE)
+            j->uncoverable = true;
+    }
+    if (!found && !is_made(j, name) && !is_temporary(name))
+        name_unknown(j, name);
+}
+
+/* At most one row has these values. Keys of a table say nothing about its inheritance children. */
+static bool
+is_by_key(const struct bs_relation *r, const struct bs_effect *e)
+{
+    bool alone = r->relkind == 'p' || (r->relkind == 'r' && (e->only || r->n_children == 0));
+
+    for (size_t i = 0; alone && i < r->n_keys; i++) {
+        size_t have = 0;
+        for (size_t k = 0; k < r->keys[i].n; k++) {
+            for (size_t w = 0; w < e->n_keys; w++) {
+                if (strcmp(r->keys[i].columns[k], e->keys[w]) == 0) {
+                    have++;
+                    break;
+                }
+            }
+        }
+        if (have == r->keys[i].n)
+            return true;
+    }
+    return false;
+}
+
+static void
+check_measured(struct bs_judging *j, const struct bs_relation *r, const struct bs_effect *e)
+{
+    if (e->upsert || is_by_key(r, e))
+        return;
+    bs_judging_raise(j, BS_RISK_CRITICAL, BS_REASON_UNMEASURED,
+                     "nobody has counted the rows of %s.%s that would be %s", r->id.schema,
+                     r->id.name, e->kind == BS_KIND_DELETE ? "deleted" : "overwritten");
+}
+
+/* The uses that come with one: a row that moves to another partition is deleted and inserted. */
+static uint32_t
+uses_of(const struct bs_hit *h)
+{
+    uint32_t uses = h->use < BS_USE_COUNT ? 1u << h->use : 0;
+
+    if (h->moves || (h->use == BS_USE_UPDATE && h->relation->partition))
+        uses |= 1u << BS_USE_DELETE | 1u << BS_USE_INSERT;
+    /* Policies, and a view's own definition; foreign-key actions pass policies by. */
+    if (h->use <= BS_USE_DELETE && h->reach == BS_REACH_TARGET && h->use != BS_USE_REFRESH)
+        uses |= 1u << BS_USE_READ;
+    return uses;
+}
+
+static void
+check_code(struct bs_judging *j, const struct bs_hit *h)
+{
+    const struct bs_relation *r = h->relation;
+    uint32_t uses = uses_of(h);
+
+    for (int use = 0; use < BS_USE_COUNT; use++) {
+        if ((uses & 1u << use) != 0)
+            bs_judging_taint(j, &r->use[use]);
+    }
+    if ((r->rules & uses) != 0 || (r->relkind == 'f' && uses != 0))
+        j->uncoverable = true;
+}
+
+static void
+add_target(struct bs_judging *j, const struct bs_hit *h)
+{
+    const struct bs_relation *r = h->relation;
+    struct bs_facts *out = j->out;
+    struct bs_target *list;
+
+    for (size_t i = out->n_targets; i-- > 0 && out->targets[i].stmt == j->at;) {
+        struct bs_target *t = &out->targets[i];
+        if (t->oid != r->id.oid)
+            continue;
+        if (h->reach < t->reach || (h->reach == t->reach && h->use == BS_USE_DELETE)) {
+            t->reach = h->reach;
+            t->kind = h->kind;
+        }
+        return;
+    }
+    list = grow(j, out->targets, out->n_targets, &j->cap_targets, sizeof(*list));
+    if (list == NULL)
+        return;
+    out->targets = list;
+    list[out->n_targets++] = (struct bs_target){.oid = r->id.oid,
+                                                .schema = r->id.schema,
+                                                .name = r->id.name,
+                                                .relkind = r->relkind,
+                                                .kind = h->kind,
+                                                .reach = h->reach,
+                                                .est_rows = r->est_rows,
+                                                .est_bytes = r->est_bytes,
+                                                .stmt = j->at};
+}
+
+static void
+check_system(struct bs_judging *j, const struct bs_relation *r, enum bs_kind kind)
+{
+    if (!r->system || bs_kind_point(kind) == BS_POINT_NONE)
+        return;
+    bs_judging_raise(j, BS_RISK_CRITICAL, "system_catalog",
+                     "%s.%s belongs to the server's catalogs", r->id.schema, r->id.name);
+    j->uncoverable = true;
+}
+
+static void
+take_hits(struct bs_judging *j, const struct bs_closure *c)
+{
+    j->full = j->full || c->full;
+    for (size_t i = 0; i < c->n && !j->full; i++) {
+        const struct bs_hit *h = &c->hits[i];
+        bool rows = h->use == BS_USE_UPDATE || h->use == BS_USE_DELETE;
+        check_system(j, h->relation, h->kind);
+        check_code(j, h);
+        if (h->reach == BS_REACH_CASCADE && rows)
+            bs_judging_raise(j, BS_RISK_CRITICAL, "cascade",
+                             "a foreign key takes rows of %s.%s along", h->relation->id.schema,
+                             h->relation->id.name);
+        if (h->relation->relkind == 'v' && rows) {
+            bs_judging_raise(j, BS_RISK_CRITICAL, "through_view", "%s.%s is a view",
+                             h->relation->id.schema, h->relation->id.name);
+            j->uncoverable = true;
+        }
+        add_target(j, h);
+    }
+}
+
+/* Tables that go with something else, or lose a column that nobody has captured. */
+static void
+check_lost_column(struct bs_judging *j, const struct bs_closure *c)
+{
+    const struct bs_relation *r = bs_closure_lost_column(c);
+
+    if (r == NULL)
+        return;
+    bs_judging_raise(j, BS_RISK_CRITICAL, "lost_column", "%s.%s would lose a column", r->id.schema,
+                     r->id.name);
+    j->uncoverable = true;
+}
+
+static void
+effect_on(struct bs_judging *j,
+          struct bs_closure *c,
+          const struct bs_relation *r,
+          const struct bs_effect *e)
+{
+    const struct bs_relation *table = r->table == NULL ? r : r->table;
+
+    switch ((enum role)roles[e->kind]) {
+    case ROLE_INSERT:
+        bs_closure_rows(c, r, BS_USE_INSERT, e->kind, false, NULL, 0);
+        return;
+    case ROLE_UPDATE:
+        check_measured(j, r, e);
+        bs_closure_rows(c, r, BS_USE_UPDATE, e->kind, e->only, e->set, e->n_set);
+        return;
+    case ROLE_DELETE:
+        check_measured(j, r, e);
+        bs_closure_rows(c, r, BS_USE_DELETE, e->kind, e->only, NULL, 0);
+        return;
+    case ROLE_TRUNCATE:
+        bs_closure_rows(c, r, BS_USE_TRUNCATE, e->kind, e->only, NULL, 0);
+        return;
+    case ROLE_REFRESH:
+        bs_closure_rows(c, r, BS_USE_REFRESH, e->kind, true, NULL, 0);
+        return;
+    case ROLE_UPKEEP:
+        bs_closure_rows(c, table, BS_USE_UPKEEP, e->kind, false, NULL, 0);
+        return;
+    case ROLE_REWRITE:
+        bs_closure_rows(c, table, BS_USE_UPKEEP, e->kind, e->only, NULL, 0);
+        return;
+    case ROLE_DROP:
+        bs_closure_drop(c, BS_CLASS_RELATION, r->id.oid, r, e->kind, e->cascade);
+        return;
+    case ROLE_ALTER:
+        bs_closure_alter(c, r, e->kind, e->only);
+        return;
+    case ROLE_TOUCH:
+        bs_closure_alter(c, r, e->kind, e->only);
+        return;
+    case ROLE_REPLACE:
+        bs_closure_alter(c, r, e->kind, true);
+        return;
+    case ROLE_CREATE:
+        return;
+    }
+}
+
+static bool
+is_new(const struct bs_effect *e)
+{
+    return roles[e->kind] == ROLE_CREATE || roles[e->kind] == ROLE_REPLACE;
+}
+
+/* CREATE OR REPLACE of what is not there replaces nothing. */
+static void
+create_only(struct bs_judging *j, const struct bs_effect *e)
+{
+    if (roles[e->kind] == ROLE_REPLACE && j->stmt->plain_point == BS_POINT_DEFINITION &&
+        j->stmt->n_effects == 1)
+        j->stmt->plain_point = BS_POINT_RECORD;
+}
+
+static void
+effect_on_relation(struct bs_judging *j, struct bs_closure *c, const struct bs_effect *e)
+{
+    const struct bs_relation *r = NULL;
+    bool found = false;
+
+    if (e->name.name[0] == '\0')
+        return;
+    if (!is_new(e))
+        check_session(j, e->name);
+    while ((r = bs_snapshot_find_relation(j->s, e->name.schema, e->name.name, r)) != NULL) {
+        found = true;
+        effect_on(j, c, r, e);
+    }
+    if (found || e->missing_ok || is_made(j, e->name))
+        return;
+    if (is_new(e)) {
+        create_only(j, e);
+        return;
+    }
+    /* A temporary table holds nothing that others could miss; what else it is nobody knows. */
+    if (!is_temporary(e->name))
+        name_unknown(j, e->name);
+    j->uncoverable = true;
+}
+
+static uint32_t
+schema_oid(const struct bs_judging *j, const char *name)
+{
+    for (size_t i = 0; i < j->s->n_schemas; i++) {
+        if (strcmp(j->s->schemas[i].name, name) == 0)
+            return j->s->schemas[i].oid;
+    }
+    return 0;
+}
+
+static void
+effect_on_schema(struct bs_judging *j, struct bs_closure *c, const struct bs_effect *e)
+{
+    uint32_t oid = schema_oid(j, e->name.name);
+
+    if (roles[e->kind] == ROLE_UPKEEP)
+        bs_judging_taint(j, bs_snapshot_upkeep(j->s));
+    if (e->kind == BS_KIND_DROP_SCHEMA && oid != 0)
+        bs_closure_drop(c, BS_CLASS_SCHEMA, oid, NULL, e->kind, e->cascade);
+}
+
+/* DROP TYPE, DOMAIN, FUNCTION: what hangs on them may hold rows. */
+static void
+effect_on_code(struct bs_judging *j, struct bs_closure *c, const struct bs_effect *e)
+{
+    const struct bs_function *f = NULL;
+    const struct bs_type *t = NULL;
+    const struct bs_relation *r = NULL;
+    const char *schema = e->name.schema, *name = e->name.name;
+
+    if (strncmp(bs_kind_name(e->kind), "DROP ", 5) != 0)
+        return;
+    if (e->object == BS_OBJECT_FUNCTION) {
+        while ((f = bs_snapshot_find_function(j->s, schema, name, f)) != NULL)
+            bs_closure_drop(c, BS_CLASS_FUNCTION, f->id.oid, NULL, e->kind, e->cascade);
+        return;
+    }
+    while ((t = bs_snapshot_find_type(j->s, schema, name, t)) != NULL)
+        bs_closure_drop(c, BS_CLASS_TYPE, t->id.oid, NULL, e->kind, e->cascade);
+    while ((r = bs_snapshot_find_relation(j->s, schema, name, r)) != NULL) {
+        if (r->relkind == 'c')
+            bs_closure_drop(c, BS_CLASS_RELATION, r->id.oid, r, e->kind, e->cascade);
+    }
+}
+
+static void
+judge_effect(struct bs_judging *j, struct bs_closure *c, const struct bs_effect *e)
+{
+    switch (e->object) {
+    case BS_OBJECT_RELATION:
+    case BS_OBJECT_COLUMN:
+        effect_on_relation(j, c, e);
+        return;
+    case BS_OBJECT_SCHEMA:
+        effect_on_schema(j, c, e);
+        return;
+    case BS_OBJECT_FUNCTION:
+    case BS_OBJECT_TYPE:
+        effect_on_code(j, c, e);
+        return;
+    case BS_OBJECT_NONE:
+    case BS_OBJECT_DATABASE:
+    case BS_OBJECT_ROLE:
+    case BS_OBJECT_LARGE_OBJECT:
+    case BS_OBJECT_OTHER:
+        return;
+    }
+}
+
+static void
+judge_effects(struct bs_judging *j)
+{
+    const struct bs_stmt *stmt = j->stmt;
+    struct bs_closure c;
+    bool cascade = false;
+
+    bs_closure_init(&c, j->s, j->arena);
+    for (size_t i = 0; i < stmt->n_effects && !j->full; i++) {
+        cascade =
+            cascade || (stmt->effects[i].kind == BS_KIND_TRUNCATE && stmt->effects[i].cascade);
+        judge_effect(j, &c, &stmt->effects[i]);
+    }
+    if (stmt->n_effects == 0 && roles[stmt->kind] == ROLE_UPKEEP)
+        bs_judging_taint(j, bs_snapshot_upkeep(j->s));
+    bs_closure_follow(&c, cascade);
+    check_lost_column(j, &c);
+    take_hits(j, &c);
+}
+
+/* All it writes is made by the unit itself: whatever happens to that, nothing committed is lost. */
+static bool
+writes_only_new(const struct bs_judging *j)
+{
+    for (size_t i = 0; i < j->stmt->n_effects; i++) {
+        const struct bs_effect *e = &j->stmt->effects[i];
+        if (e->object != BS_OBJECT_RELATION || !is_made(j, e->name))
+            return false;
+    }
+    return j->stmt->n_effects != 0;
+}
+
+static bool
+has_targets(const struct bs_judging *j)
+{
+    return j->out->n_targets != 0 && j->out->targets[j->out->n_targets - 1].stmt == j->at;
+}
+
+/* The point that is left when the catalog has said what is there. */
+static void
+settle_point(struct bs_judging *j)
+{
+    struct bs_stmt *stmt = j->stmt;
+
+    if (j->uncoverable) {
+        stmt->point = stmt->plain_point = BS_POINT_UNKNOWN;
+        return;
+    }
+    if (stmt->point != BS_POINT_UNKNOWN && writes_only_new(j) && !has_targets(j))
+        stmt->plain_point = BS_POINT_RECORD;
+    if (stmt->point != BS_POINT_UNKNOWN)
+        stmt->point = stmt->plain_point;
+}
+
+/* What the statements after this one cannot rely on. */
+static void
+note_changes(struct bs_judging *j)
+{
+    const struct bs_stmt *stmt = j->stmt;
+
+    j->path_changed = j->path_changed || (stmt->flags & BS_FLAG_SEARCH_PATH) != 0;
+    j->temporary = j->temporary || (stmt->flags & BS_FLAG_TEMP) != 0;
+    if ((stmt->flags & BS_FLAG_DDL) != 0) {
+        j->relations_changed = true;
+        j->code_changed = j->code_changed || !leaves_code[stmt->kind];
+    }
+    /* DO, CALL and unvetted functions may do anything. */
+    if (stmt->point == BS_POINT_UNKNOWN &&
+        (stmt->flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0)
+        j->relations_changed = j->code_changed = j->temporary = j->path_changed = true;
+    for (size_t i = 0; i < stmt->n_effects; i++) {
+        const struct bs_effect **list;
+        if (stmt->effects[i].object != BS_OBJECT_RELATION || !is_new(&stmt->effects[i]))
+            continue;
+        list = grow(j, j->made, j->n_made, &j->cap_made, sizeof(const struct bs_effect *));
+        if (list == NULL)
+            return;
+        j->made = list;
+        list[j->n_made++] = &stmt->effects[i];
+    }
+}
+
+static void
+judge_stmt(struct bs_judging *j)
+{
+    j->uncoverable = false;
+    bs_judge_calls(j);
+    for (size_t i = 0; i < j->stmt->n_reads && !j->full; i++)
+        judge_read(j, j->stmt->reads[i]);
+    judge_effects(j);
+    if ((j->stmt->flags & BS_FLAG_DDL) != 0)
+        bs_judging_taint(j, bs_snapshot_ddl(j->s));
+    settle_point(j);
+    note_changes(j);
+}
+
+enum bs_done
+bs_catalog_judge(const struct bs_snapshot *snapshot,
+                 struct bs_session_names names,
+                 struct bs_unit *unit,
+                 struct bs_arena *arena,
+                 struct bs_facts *out,
+                 struct bs_err *err)
+{
+    struct bs_judging j = {.s = snapshot,
+                           .arena = arena,
+                           .err = err,
+                           .out = out,
+                           .path_changed = names.path_changed,
+                           .temporary = names.temporary,
+                           .relations_changed = names.uncommitted_ddl,
+                           .code_changed = names.uncommitted_ddl};
+
+    *out = (struct bs_facts){0};
+    for (size_t i = 0; i < unit->n_stmts && !j.full; i++) {
+        j.stmt = &unit->stmts[i];
+        j.at = i;
+        judge_stmt(&j);
+    }
+    unit->catalog = true;
+    bs_unit_settle(unit);
+    if (!j.full)
+        return BS_DONE;
+    unit->risk = BS_RISK_UNKNOWN;
+    return BS_FAIL(err, LIMIT, "the %s arena is full", arena->name);
+}

@@ -1,0 +1,42 @@
+/*
+ * judging.h - the state while one unit meets the catalog, for judge.c and calls.c.
+ *
+ * Layer  catalog. Pure.
+ * Owns   nothing; what is made lives in the caller's arena.
+ */
+#ifndef BS_CATALOG_JUDGING_H
+#define BS_CATALOG_JUDGING_H
+
+#include "catalog/closure.h"
+
+struct bs_judging {
+    const struct bs_snapshot *s;
+    struct bs_arena *arena;
+    struct bs_err *err;
+    struct bs_facts *out;
+    struct bs_stmt *stmt;
+    size_t at; /* index of the statement */
+    /* What the session, or an earlier statement of the unit, has done to names. */
+    bool path_changed, temporary;
+    bool relations_changed, code_changed;
+    const struct bs_effect **made; /* names that earlier statements of the unit create */
+    size_t n_made, cap_made;
+    size_t cap_targets;
+    bool uncoverable; /* no recovery point of ours covers this statement */
+    bool full;        /* the arena's ceiling was reached */
+};
+
+/* A schema of the server's own, which no session can change the meaning of. */
+bool bs_schema_is_system(const char *schema);
+
+/* Raises the statement's risk; `code` is a constant. */
+void
+bs_judging_raise(struct bs_judging *j, enum bs_risk risk, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The same with what a snapshot says of a use; nothing where that is SAFE. */
+void bs_judging_taint(struct bs_judging *j, const struct bs_taint *taint);
+
+/* calls.c: functions, operators, types. */
+void bs_judge_calls(struct bs_judging *j);
+
+#endif
