@@ -7,9 +7,13 @@
 /* clang-format off */
 /*      function      name            one line of help */
 BS_VERB(init,         "init",         "write a starter configuration, certificate and folders")
+BS_VERB(serve,        "serve",        "run the gateway until SIGTERM or SIGINT")
 BS_VERB(check_config, "check-config", "read the configuration and say all that is wrong with it")
 BS_VERB(agents,       "agents",       "add, list, rotate and revoke agents")
 BS_VERB(operators,    "operators",    "add, list and revoke operators")
+BS_VERB(approvals,    "approvals",    "list, show, approve and deny what is held")
+BS_VERB(points,       "points",       "list, show and verify recovery points")
 BS_VERB(audit,        "audit",        "show and verify the audit log")
+BS_VERB(demo,         "demo",         "a private PostgreSQL, an agent that goes wrong, and the way back")
 BS_VERB(version,      "version",      "show the versions of Backstop and of its grammar")
 /* clang-format on */

@@ -1,86 +1,230 @@
 /*
- * relay.c - bytes pass both ways as they come.
+ * relay.c - the entry points of a running session, and its plumbing.
+ *
+ * Any call may end the session, which frees the relay; so each entry point holds a reference, and
+ * whoever goes on after such a call asks bs_relay_over first.
  */
 #include "gateway/relay.h"
 
+#include <stdlib.h>
+
 #include "gateway/cancel.h"
+#include "gateway/gate.h"
+#include "gateway/gateway.h"
+#include "gateway/running.h"
 
-#define FULL ((size_t)256 * 1024)
-
-/* Moves all there is; stops reading a side while the other does not take it. */
 static void
-pass(struct bs_session *s, struct bs_link *from, struct bs_link *to)
+put_relay(struct bs_relay *r)
 {
-    struct bs_err err = {0};
+    if (--r->refs == 0)
+        free(r);
+}
 
-    if (bs_link_send(to, bs_buf_view(&from->in), &err) == BS_FAILED) {
-        bs_session_close(s);
-        return;
-    }
-    bs_buf_clear(&from->in);
-    if (bs_link_pending(to) > FULL)
-        bs_link_pause(from);
+bool
+bs_relay_over(const struct bs_relay *r)
+{
+    return r->mode == BS_MODE_OVER;
 }
 
 void
 bs_relay_start(struct bs_session *s)
 {
-    (void)s;
-}
+    struct bs_relay *r = bs_malloc(sizeof(*r));
 
-void
-bs_relay_on_client(struct bs_session *s)
-{
-    pass(s, &s->client, &s->server);
-}
-
-void
-bs_relay_on_server(struct bs_session *s)
-{
-    pass(s, &s->server, &s->client);
-}
-
-void
-bs_relay_on_room(struct bs_session *s)
-{
-    if (bs_link_pending(&s->server) <= FULL)
-        bs_link_resume(&s->client);
-    if (bs_link_pending(&s->client) <= FULL)
-        bs_link_resume(&s->server);
-}
-
-void
-bs_relay_on_client_gone(struct bs_session *s)
-{
-    bs_session_close(s);
-}
-
-void
-bs_relay_on_server_gone(struct bs_session *s)
-{
-    bs_session_close(s);
-}
-
-void
-bs_relay_on_cancel(struct bs_session *s)
-{
-    bs_cancel_upstream(s);
-}
-
-void
-bs_relay_on_timer(struct bs_session *s)
-{
-    (void)s;
-}
-
-void
-bs_relay_on_shutdown(struct bs_session *s)
-{
-    bs_session_fail(s, "57P01", "terminating connection due to administrator command");
+    r->s = s;
+    r->refs = 1;
+    r->mode = BS_MODE_RELAY;
+    r->status = 'I';
+    r->db = bs_database_find(s->gateway->databases, s->database);
+    r->known = (struct bs_known){&r->state.names, bs_names_statement, bs_names_cursor};
+    s->relay = r;
+    if (r->db == NULL)
+        bs_session_fail(s, "3D000", "database \"%s\" is not served any more", s->database);
 }
 
 void
 bs_relay_free(struct bs_session *s)
 {
+    struct bs_relay *r = s->relay;
+
+    r->mode = BS_MODE_OVER;
     s->relay = NULL;
+    bs_gate_abandon(r);
+    bs_replies_fini(&r->replies);
+    bs_names_fini(&r->state.names);
+    bs_snapshot_unref(&r->snapshot);
+    put_relay(r);
+}
+
+void
+bs_relay_to_server(struct bs_relay *r, struct bs_bytes bytes)
+{
+    struct bs_err err = {0};
+
+    if (bs_relay_over(r) || bytes.n == 0)
+        return;
+    if (bs_link_send(&r->s->server, bytes, &err) != BS_DONE)
+        bs_session_fail(r->s, "08006", "connection to the database was lost");
+}
+
+void
+bs_relay_to_client(struct bs_relay *r, struct bs_bytes bytes)
+{
+    struct bs_err err = {0};
+
+    if (bs_relay_over(r) || bytes.n == 0)
+        return;
+    bs_answers_flush(r);
+    if (!bs_relay_over(r) && bs_link_send(&r->s->client, bytes, &err) != BS_DONE)
+        bs_session_close(r->s);
+}
+
+bool
+bs_relay_quiet(const struct bs_relay *r)
+{
+    return r->replies.n == 0 && r->skip_client == 0 && r->skip_server == 0 && !r->inject.running &&
+           !r->skipping;
+}
+
+/* Each direction stops reading only because the other one is full, or its next message waits. */
+static void
+balance(struct bs_relay *r)
+{
+    struct bs_session *s = r->s;
+    bool wait = r->stalled && s->client.in.n > BS_RELAY_AHEAD;
+
+    if (wait || bs_link_pending(&s->server) > BS_RELAY_BACKLOG)
+        bs_link_pause(&s->client);
+    else
+        bs_link_resume(&s->client);
+    if (bs_link_pending(&s->client) > BS_RELAY_BACKLOG)
+        bs_link_pause(&s->server);
+    else
+        bs_link_resume(&s->server);
+}
+
+/* Runs one entry point; the session flushes both sides afterwards. */
+static void
+enter(struct bs_session *s, void (*act)(struct bs_relay *r))
+{
+    struct bs_relay *r = s->relay;
+
+    r->refs++;
+    act(r);
+    if (!bs_relay_over(r))
+        balance(r);
+    put_relay(r);
+}
+
+void
+bs_relay_act(struct bs_session *s, void (*act)(struct bs_relay *r, void *arg), void *arg)
+{
+    struct bs_relay *r = s->relay;
+
+    if (r == NULL)
+        return;
+    bs_session_ref(s);
+    r->refs++;
+    act(r, arg);
+    if (!bs_relay_over(r))
+        balance(r);
+    put_relay(r);
+    bs_session_pump(s);
+    bs_session_unref(s);
+}
+
+void
+bs_relay_on_client(struct bs_session *s)
+{
+    enter(s, bs_asks_pump);
+}
+
+void
+bs_relay_on_server(struct bs_session *s)
+{
+    enter(s, bs_answers_pump);
+}
+
+void
+bs_relay_on_room(struct bs_session *s)
+{
+    enter(s, bs_asks_pump);
+}
+
+void
+bs_relay_resume(struct bs_relay *r)
+{
+    if (bs_relay_over(r))
+        return;
+    r->mode = BS_MODE_RELAY;
+    r->stalled = false;
+    if (r->client_gone)
+        bs_session_close(r->s);
+    else
+        bs_asks_pump(r);
+}
+
+static void
+client_gone(struct bs_relay *r)
+{
+    if (bs_gate_committing(r))
+        r->client_gone = true; /* how COMMIT ends must be known, whoever listens */
+    else
+        bs_session_close(r->s);
+}
+
+void
+bs_relay_on_client_gone(struct bs_session *s)
+{
+    enter(s, client_gone);
+}
+
+static void
+server_gone(struct bs_relay *r)
+{
+    bs_answers_pump(r); /* its last words */
+    if (!bs_relay_over(r))
+        bs_gate_server_gone(r);
+    if (!bs_relay_over(r))
+        bs_session_fail(r->s, "08006", "the database closed the connection");
+}
+
+void
+bs_relay_on_server_gone(struct bs_session *s)
+{
+    enter(s, server_gone);
+}
+
+static void
+cancel(struct bs_relay *r)
+{
+    if (r->mode == BS_MODE_GATE)
+        bs_gate_cancel(r);
+    else
+        bs_cancel_upstream(r->s);
+}
+
+void
+bs_relay_on_cancel(struct bs_session *s)
+{
+    enter(s, cancel);
+}
+
+void
+bs_relay_on_timer(struct bs_session *s)
+{
+    enter(s, bs_gate_timer);
+}
+
+static void
+stop(struct bs_relay *r)
+{
+    if (!bs_gate_committing(r)) /* a moment, and the answer to COMMIT is known */
+        bs_session_fail(r->s, "57P01", "terminating connection: the gateway is shutting down");
+}
+
+void
+bs_relay_on_shutdown(struct bs_session *s)
+{
+    enter(s, stop);
 }
