@@ -1,6 +1,6 @@
 /*
- * chain.c - what is checked of a line: its beginning byte for byte (seq and prev), that it is one
- * JSON object, and by the next line's prev or the head every byte of it.
+ * chain.c - what is checked of a line: its beginning byte for byte (seq and prev), by the next line's
+ * prev or the head every byte of it, and where there is neither yet, that it is one JSON object.
  */
 #include "audit/chain.h"
 
@@ -238,7 +238,8 @@ check_line(struct bs_chain *c, struct bs_bytes line)
         return "the line does not have the next sequence number";
     if (c->hash[0] != '\0' && memcmp(line.p + at, c->hash, BS_HASH_TEXT - 1) != 0)
         return "the line does not continue the one before it, which was changed or replaced";
-    if (!is_object(line))
+    /* Of a line up to the head every byte is proven by what follows it. */
+    if ((!c->head.there || c->seq >= c->head.seq) && !is_object(line))
         return "the line is not a JSON object";
     bs_audit_hash(line, hash);
     if (c->head.there && c->head.seq == c->seq + 1) {
