@@ -54,11 +54,11 @@ struct judging {
 static const char *
 shown(const char *name, char out[SHOWN])
 {
-    size_t i;
+    size_t n = strnlen(name, SHOWN - 1);
 
-    for (i = 0; i < SHOWN - 1 && name[i] != '\0'; i++)
+    for (size_t i = 0; i < n; i++)
         out[i] = name[i] < ' ' || name[i] > '~' || name[i] == '"' ? '?' : name[i];
-    out[i] = '\0';
+    out[n] = '\0';
     return out;
 }
 
