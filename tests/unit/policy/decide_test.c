@@ -368,6 +368,8 @@ zero_refuses(void)
 
     EXPECT_EQ(zero.action, BS_ACTION_BLOCK);
     EXPECT_EQ(decide(loose, &unread, 4096), BS_ACTION_BLOCK);
+    unread.risk = BS_RISK_SAFE;
+    EXPECT_EQ(decide(loose, &unread, 4096), BS_ACTION_BLOCK);
     EXPECT_EQ(decide(loose, &zeroed, 4096), BS_ACTION_BLOCK);
     EXPECT_EQ(decide(wide, &zeroed, 4096), BS_ACTION_BLOCK);
 }

@@ -1,0 +1,267 @@
+/*
+ * cmd_explain.c - `backstop explain`: the five calls of the gateway's judgement, with nobody
+ * waiting, and everything said.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "catalog/snapshot.h"
+#include "cli/cmd.h"
+#include "cli/judged.h"
+#include "cli/out.h"
+#include "policy/decide.h"
+#include "recovery/plan.h"
+
+#define MAX_TEXT  ((size_t)16 << 20)
+#define MAX_ARENA ((size_t)256 << 20)
+
+/* What one run finds out. */
+struct answer {
+    struct bs_arena arena;
+    struct bs_buf input;
+    struct bs_unit unit;
+    struct bs_facts facts;
+    struct bs_decision decision;
+    struct bs_plan plan;
+    struct bs_snapshot *snapshot; /* the facts' names may live in it */
+    bool shielded;
+};
+
+/* What was asked. */
+struct asked {
+    const char *agent;
+    const char *database;
+    bool offline;
+    const char *sql;
+};
+
+/* The statement: the operand, or standard input where that is "-". */
+static enum bs_done
+read_sql(const struct asked *ask, struct bs_buf *in, struct bs_err *err)
+{
+    uint8_t chunk[8192];
+    ssize_t got;
+
+    if (strcmp(ask->sql, "-") != 0) {
+        bs_put_str(in, ask->sql);
+    } else {
+        while ((got = read(STDIN_FILENO, chunk, sizeof(chunk))) > 0)
+            bs_put_bytes(in, (struct bs_bytes){chunk, (size_t)got});
+        if (got < 0)
+            return BS_FAIL(err, IO, "cannot read the statement from standard input");
+    }
+    return in->failed ? BS_FAIL(err, LIMIT, "the statement is longer than %zu bytes", in->max)
+                      : BS_DONE;
+}
+
+/* Which database: the one named, or the only one there is. */
+static const struct bs_config_database *
+find_database(const struct bs_config *c, const char *name, struct bs_err *err)
+{
+    const struct bs_config_database *db;
+
+    if (name == NULL && c->n_databases == 1)
+        return &c->databases[0];
+    db = name == NULL ? NULL : bs_config_database_find(c, name);
+    if (db == NULL && name == NULL)
+        (void)BS_FAIL(err, USAGE, "there are several databases; name one with --database");
+    else if (db == NULL)
+        (void)BS_FAIL(err, NOT_FOUND, "the configuration has no database \"%.63s\"", name);
+    return db;
+}
+
+static enum bs_done
+judge(const struct bs_config_database *db, struct answer *a, struct bs_err *err)
+{
+    const struct bs_session_names fresh = {0};
+
+    if (bs_snapshot_load(db->helper, &a->snapshot, err) != BS_DONE) {
+        bs_err_prefix(err, "catalog of \"%.63s\"", db->name);
+        bs_err_hint(err, "--offline explains without the catalog");
+        return BS_FAILED;
+    }
+    return bs_catalog_judge(a->snapshot, fresh, &a->unit, &a->arena, &a->facts, err);
+}
+
+static enum bs_done
+explain(const struct bs_config *c, const struct asked *ask, struct answer *a, struct bs_err *err)
+{
+    const struct bs_config_database *db = find_database(c, ask->database, err);
+    const struct bs_plan_limits limits = {c->max_bytes};
+    struct bs_subject subject = {.actor = ask->agent};
+    const struct bs_facts *facts = ask->offline ? NULL : &a->facts;
+
+    if (db == NULL || read_sql(ask, &a->input, err) != BS_DONE)
+        return BS_FAILED;
+    if (bs_classify(bs_buf_view(&a->input), BS_CLASSIFY_LIMITS, &a->arena, &a->unit, err) !=
+        BS_DONE)
+        return BS_FAILED;
+    if (!ask->offline && judge(db, a, err) != BS_DONE)
+        return BS_FAILED;
+    subject.database = db->name;
+    a->shielded = bs_policy_shielded(c->policy, ask->agent, db->name);
+    if (bs_decide_explain(c->policy, &subject, &a->unit, facts, &a->arena, &a->decision, err) !=
+        BS_DONE)
+        return BS_FAILED;
+    /* Without the catalog nobody knows what would be lost: the plan stays a refusal. */
+    if (ask->offline)
+        return BS_DONE;
+    return bs_plan_make(&a->unit, &a->facts, limits, &a->arena, &a->plan, err);
+}
+
+static json_t *
+plan_json(const struct asked *ask, const struct answer *a)
+{
+    json_t *tables;
+
+    if (ask->offline)
+        return json_null();
+    tables = json_array();
+
+    for (size_t i = 0; i < a->plan.n_tables; i++)
+        (void)json_array_append_new(
+            tables, json_sprintf("%s.%s", a->plan.tables[i].schema, a->plan.tables[i].name));
+    return json_pack("{s:s,s:s?,s:o,s:I,s:b,s:b}", "plan", bs_plan_kind_name(a->plan.kind), "why",
+                     a->plan.why, "tables", tables, "estimated_bytes",
+                     (json_int_t)a->plan.est_bytes, "definition", (int)a->plan.definition, "waived",
+                     (int)a->decision.recovery_waived);
+}
+
+static void
+print_json(const struct asked *ask, const struct answer *a)
+{
+    json_t *out = bs_judged_json(&a->unit, ask->offline ? NULL : &a->facts);
+    json_t *lines = json_array();
+
+    for (size_t i = 0; i < a->decision.n_lines; i++)
+        (void)json_array_append_new(lines, json_string(a->decision.lines[i]));
+    (void)json_object_set_new(out, "decision", json_string(bs_action_name(a->decision.action)));
+    (void)json_object_set_new(
+        out, "rule", a->decision.rule == NULL ? json_null() : json_string(a->decision.rule));
+    (void)json_object_set_new(out, "why", json_string(a->decision.why));
+    (void)json_object_set_new(out, "reasoning", lines);
+    (void)json_object_set_new(out, "recovery", plan_json(ask, a));
+    (void)json_object_set_new(out, "shielded", json_boolean(a->shielded));
+    (void)json_object_set_new(out, "policy_digest", json_string(a->decision.digest));
+    bs_out_json(out);
+}
+
+/* What happens to the statement in the end: the decision and the plan together. */
+static const char *
+outcome(const struct asked *ask, const struct answer *a)
+{
+    bool refused = !ask->offline && a->plan.kind == BS_PLAN_REFUSE && !a->decision.recovery_waived;
+
+    switch (a->decision.action) {
+    case BS_ACTION_BLOCK:
+        break;
+    case BS_ACTION_APPROVE:
+        return refused ? "held; even approved it is refused, for want of a recovery point"
+                       : "held until an operator approves";
+    case BS_ACTION_ALLOW:
+        return refused ? "refused, for want of a recovery point" : "runs";
+    }
+    return "blocked";
+}
+
+static void
+print_plan(const struct answer *a)
+{
+    printf("%s%s", a->decision.recovery_waived ? "waived by the rule; else " : "",
+           bs_plan_kind_name(a->plan.kind));
+    for (size_t i = 0; i < a->plan.n_tables; i++) {
+        printf("%s", i == 0 ? ": " : ", ");
+        bs_out_text(stdout, a->plan.tables[i].schema);
+        putchar('.');
+        bs_out_text(stdout, a->plan.tables[i].name);
+    }
+    if (a->plan.why != NULL) {
+        printf(" - ");
+        bs_out_text(stdout, a->plan.why);
+    }
+}
+
+static void
+print_text(const struct asked *ask, const struct answer *a)
+{
+    const char *action = bs_action_name(a->decision.action);
+
+    bs_judged_print(&a->unit, ask->offline ? NULL : &a->facts);
+    printf("\n%sreasoning%s\n", bs_out_paint(stdout, BS_PAINT_BOLD),
+           bs_out_paint(stdout, BS_PAINT_NONE));
+    for (size_t i = 0; i < a->decision.n_lines; i++) {
+        printf("  ");
+        bs_out_text(stdout, a->decision.lines[i]);
+        putchar('\n');
+    }
+    printf("\ndecision    %s%s%s: ", bs_out_paint(stdout, bs_out_paint_of(action)), action,
+           bs_out_paint(stdout, BS_PAINT_NONE));
+    bs_out_text(stdout, a->decision.why);
+    printf("\nrecovery    ");
+    if (ask->offline)
+        printf("not known without the catalog");
+    else
+        print_plan(a);
+    printf("\nsession     %s\noutcome     %s\n",
+           a->shielded ? "read only (no rule lets this agent write without approval)"
+                       : "may write what the rules allow",
+           outcome(ask, a));
+}
+
+static int
+run(const struct bs_args *args, const struct asked *ask)
+{
+    struct answer a = {0};
+    struct bs_err err = {0};
+    int status;
+    struct bs_config *config = bs_cmd_config(args, &status);
+
+    if (config == NULL)
+        return status;
+    bs_arena_init(&a.arena, "explain", MAX_ARENA);
+    bs_buf_init(&a.input, MAX_TEXT);
+    if (explain(config, ask, &a, &err) != BS_DONE)
+        status = bs_out_fail(&err);
+    else if (args->json)
+        print_json(ask, &a);
+    else
+        print_text(ask, &a);
+    bs_buf_fini(&a.input);
+    bs_arena_fini(&a.arena);
+    bs_snapshot_unref(&a.snapshot);
+    bs_config_unref(&config);
+    return status;
+}
+
+int
+bs_cmd_explain(int argc, char **argv)
+{
+    struct asked ask = {0};
+    const struct bs_arg options[] = {
+        {"agent", 'a', BS_ARG_TEXT, "NAME", "the agent that would send it (required)", &ask.agent},
+        {"database", 'd', BS_ARG_TEXT, "NAME", "the database, as agents call it", &ask.database},
+        {"offline", 0, BS_ARG_FLAG, NULL, "do not ask the database's catalog", &ask.offline},
+    };
+    const struct bs_usage usage = {
+        .verb = "explain",
+        .operands = "SQL|-",
+        .summary = "Show what would be decided about a statement, and why.",
+        .details = "Nothing runs. The catalog is read through the database's helper role. What is\n"
+                   "printed is for operators: agents are told that, never why.",
+        .examples = "  backstop explain --agent alice 'DELETE FROM orders WHERE true'\n"
+                    "  backstop explain --agent alice --database app --json - < migration.sql\n",
+        .args = options,
+        .n_args = sizeof(options) / sizeof(options[0]),
+        .min = 1,
+        .max = 1,
+    };
+    struct bs_args args;
+
+    if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
+        return args.status;
+    if (ask.agent == NULL)
+        return bs_out_usage("backstop explain", "--agent is missing");
+    ask.sql = args.operands[0];
+    return run(&args, &ask);
+}
