@@ -2,8 +2,8 @@
  * backend.h - what a kind of state does. state.c checks what comes in; a backend may rely on it.
  *
  * Layer  state. Only state.c and the backends include this.
- * Spec   each function is the one of state.h without its prefix; bs_state_*_contract in
- *        tests/unit/state/contract_test.c holds for every backend.
+ * Spec   each function is the one of state.h without its prefix; tests/unit/state/contract_test.c
+ *        holds for every backend.
  * Owns   see state.h.
  */
 #ifndef BS_STATE_BACKEND_H

@@ -111,6 +111,8 @@ def test_audit_verify_finds_an_edit(pg):
         wait_until(lambda: any(r["kind"] == "session_close" for r in records(g)))
         assert "intact" in g.cli("audit", "verify").stdout
         segment = next((g.folder / "audit").glob("audit-*.jsonl"))
+        head = g.folder / "audit" / "head.json"
+        wait_until(lambda: json.loads(head.read_text())["seq"] == records(g)[-1]["seq"])
         was = segment.read_bytes()
         segment.write_bytes(was.replace(b'"subject":"alice"', b'"subject":"malory"', 1))
         out = g.cli("audit", "verify", "--json", check=False)
