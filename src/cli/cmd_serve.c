@@ -2,7 +2,6 @@
  * cmd_serve.c - the daemon, in the foreground; a service manager or a container keeps it.
  */
 #include "api/server.h"
-#include "api/server.h"
 #include "cli/cmd.h"
 #include "cli/out.h"
 #include "gateway/gateway.h"
