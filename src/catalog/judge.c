@@ -319,7 +319,7 @@ take_hits(struct bs_judging *j, const struct bs_closure *c)
         bool rows = h->use == BS_USE_UPDATE || h->use == BS_USE_DELETE;
         check_system(j, h->relation, h->kind);
         check_code(j, h);
-        if (h->reach == BS_REACH_CASCADE && rows)
+        if ((h->reach == BS_REACH_CASCADE || h->reached) && rows)
             bs_judging_raise(j, BS_RISK_CRITICAL, "cascade",
                              "a foreign key takes rows of %s.%s along", h->relation->id.schema,
                              h->relation->id.name);

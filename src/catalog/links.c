@@ -30,8 +30,8 @@ static const char fks_sql[] =
 
 /*
  * What goes when something is dropped, as far as it can hold data or lead to what does: relations
- * and their columns, types, functions, views. Constraints, triggers, policies and defaults go too,
- * but nothing that stores a row hangs on them.
+ * and their columns, types, functions, views. Constraints, triggers, policies and ordinary defaults
+ * go too, but nothing that stores a row hangs on them. An expression takes its generated column.
  */
 static const char deps_sql[] =
     "SELECT d.refclassid, d.refobjid, d.refobjsubid, d.classid, d.objid, d.objsubid, d.deptype"
@@ -39,9 +39,11 @@ static const char deps_sql[] =
     " OR d.refclassid IN ('pg_catalog.pg_namespace'::pg_catalog.regclass,"
     " 'pg_catalog.pg_extension'::pg_catalog.regclass)) AND d.classid NOT IN"
     " ('pg_catalog.pg_constraint'::pg_catalog.regclass,"
-    " 'pg_catalog.pg_attrdef'::pg_catalog.regclass, 'pg_catalog.pg_trigger'::pg_catalog.regclass,"
-    " 'pg_catalog.pg_policy'::pg_catalog.regclass,"
+    " 'pg_catalog.pg_trigger'::pg_catalog.regclass, 'pg_catalog.pg_policy'::pg_catalog.regclass,"
     " 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)"
+    " AND (d.classid <> 'pg_catalog.pg_attrdef'::pg_catalog.regclass OR d.objid IN"
+    " (SELECT e.oid FROM pg_catalog.pg_attrdef e JOIN pg_catalog.pg_attribute a"
+    " ON a.attrelid = e.adrelid AND a.attnum = e.adnum WHERE a.attgenerated <> ''))"
     " AND d.refclassid <> 'pg_catalog.pg_constraint'::pg_catalog.regclass ORDER BY 1, 2, 3";
 
 /* How many pairs begin with each relation, or end with it. */

@@ -124,9 +124,9 @@ judge_code(struct bs_build *b, const struct code *c, struct bs_taint *folded)
 
 /* Code that runs on these uses; only what is CRITICAL counts (a default may call nextval). */
 static void
-add_code(struct bs_build *b, const struct code *c, uint32_t uses)
+add_code(struct bs_build *b, const struct code *c, uint32_t uses, bool folds)
 {
-    struct bs_taint folded = none, t = judge_code(b, c, &folded);
+    struct bs_taint folded = none, t = judge_code(b, c, folds ? &folded : NULL);
 
     for (int use = 0; use < BS_USE_COUNT; use++) {
         if ((uses & BIT(use)) != 0 && t.risk == BS_RISK_CRITICAL)
@@ -308,32 +308,35 @@ struct source {
     const char *word;
     const char *what; /* before the name */
     uint32_t uses;
-    int since; /* server_version_num */
+    bool folds; /* the planner simplifies it for a mere read */
+    int since;  /* server_version_num */
 };
 
+#define COLUMN_SQL(generated)                                                                      \
+    "SELECT d.adrelid, a.attname, d.adbin::pg_catalog.text, NULL::pg_catalog.text"                 \
+    " FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid"       \
+    " AND a.attnum = d.adnum WHERE d.adrelid >= 16384 AND a.attgenerated " generated
+
 static const struct source sources[] = {
-    {"SELECT d.adrelid, a.attname, d.adbin::pg_catalog.text, NULL::pg_catalog.text"
-     " FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid"
-     " AND a.attnum = d.adnum WHERE a.attgenerated IN ('', 's') AND d.adrelid >= 16384",
-     "default", "the default of column", WRITES, 0},
-    {"SELECT d.adrelid, a.attname, d.adbin::pg_catalog.text, NULL::pg_catalog.text"
-     " FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid"
-     " AND a.attnum = d.adnum WHERE a.attgenerated NOT IN ('', 's') AND d.adrelid >= 16384",
-     "generated", "the generated column", WRITES | BIT(BS_USE_READ), 0},
+    {COLUMN_SQL("= ''"), "default", "the default of column", WRITES, false, 0},
+    {COLUMN_SQL("= 's'"), "generated", "the generated column", WRITES, false, 0},
+    /* Virtual ones are worked out by every read. */
+    {COLUMN_SQL("NOT IN ('', 's')"), "generated", "the generated column", WRITES | BIT(BS_USE_READ),
+     false, 0},
     {"SELECT c.conrelid, c.conname, c.conbin::pg_catalog.text, NULL::pg_catalog.text"
      " FROM pg_catalog.pg_constraint c WHERE c.conrelid >= 16384 AND c.conbin IS NOT NULL",
-     "check", "the constraint", WRITES, 0},
+     "check", "the constraint", WRITES, true, 0},
     {"SELECT i.indrelid, c.relname, i.indexprs::pg_catalog.text, i.indpred::pg_catalog.text"
      " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
      " WHERE i.indrelid >= 16384 AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)",
-     "index", "the index", WRITES | BIT(BS_USE_UPKEEP) | BIT(BS_USE_REFRESH), 0},
+     "index", "the index", WRITES | BIT(BS_USE_UPKEEP) | BIT(BS_USE_REFRESH), true, 0},
     {"SELECT e.stxrelid, e.stxname, e.stxexprs::pg_catalog.text, NULL::pg_catalog.text"
      " FROM pg_catalog.pg_statistic_ext e WHERE e.stxexprs IS NOT NULL",
-     "statistics", "the statistics", BIT(BS_USE_UPKEEP), 140000},
+     "statistics", "the statistics", BIT(BS_USE_UPKEEP), true, 140000},
     {"SELECT p.partrelid, c.relname, p.partexprs::pg_catalog.text, NULL::pg_catalog.text"
      " FROM pg_catalog.pg_partitioned_table p JOIN pg_catalog.pg_class c ON c.oid = p.partrelid"
      " WHERE p.partexprs IS NOT NULL",
-     "partition_key", "the partition key of", WRITES, 0},
+     "partition_key", "the partition key of", WRITES, true, 0},
 };
 
 static enum bs_done
@@ -354,7 +357,7 @@ load_source(struct bs_build *b, const struct source *source)
         c.what = what;
         for (int column = 2; column <= 3; column++) {
             c.tree = bs_text_at(res, i, column);
-            add_code(b, &c, source->uses);
+            add_code(b, &c, source->uses, source->folds);
         }
     }
     return end(b, res);

@@ -1,0 +1,791 @@
+/*
+ * What a real catalog makes of statements: every trick of the threat model that a catalog can see,
+ * what follows by foreign keys and dependencies, and the recovery point that comes of it.
+ */
+#include "catalog/judge.h"
+
+#include <stdlib.h>
+
+#include "catalog/objects.h"
+#include "recovery/plan.h"
+#include "server.h"
+#include "tap.h"
+
+static struct server server;
+static struct bs_snapshot *snapshot;
+static char helper[200];
+
+static const char *const schema_sql[] = {
+    "CREATE ROLE helper LOGIN BYPASSRLS;",
+    "CREATE TABLE customers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+    " email text UNIQUE, region text NOT NULL DEFAULT 'eu', note text);",
+    "CREATE TABLE orders (id bigserial PRIMARY KEY, customer_id bigint REFERENCES customers"
+    " ON DELETE CASCADE ON UPDATE CASCADE, placed timestamptz DEFAULT now());",
+    "CREATE TABLE items (order_id bigint REFERENCES orders ON DELETE CASCADE, n int,"
+    " sku text, PRIMARY KEY (order_id, n));",
+    "CREATE TABLE reviews (id int PRIMARY KEY, customer_id bigint REFERENCES customers"
+    " ON DELETE SET NULL);",
+    "CREATE TABLE invoices (id int PRIMARY KEY, order_id bigint REFERENCES orders"
+    " ON DELETE RESTRICT);",
+    "CREATE TABLE audit_log (id int PRIMARY KEY, what text);",
+    "CREATE TABLE plain (id int PRIMARY KEY, a int, b int, UNIQUE (a, b));",
+    "CREATE UNIQUE INDEX plain_partial ON plain (b) WHERE a > 0;",
+    /* Traps. */
+    "CREATE FUNCTION trap() RETURNS int LANGUAGE plpgsql VOLATILE AS"
+    " 'BEGIN DELETE FROM public.audit_log; RETURN 1; END';",
+    "CREATE FUNCTION trap_stable() RETURNS int LANGUAGE sql STABLE AS 'SELECT public.trap()';",
+    "CREATE FUNCTION trap_immutable(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS"
+    " 'BEGIN RETURN public.trap(); END';",
+    "CREATE FUNCTION trap_text(text) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS"
+    " 'BEGIN PERFORM public.trap(); RETURN true; END';",
+    "CREATE FUNCTION trap_trigger() RETURNS trigger LANGUAGE plpgsql AS"
+    " 'BEGIN PERFORM public.trap(); RETURN NULL; END';",
+    "CREATE FUNCTION initcap(varchar) RETURNS text LANGUAGE plpgsql AS"
+    " 'BEGIN PERFORM public.trap(); RETURN $1; END';",
+    "CREATE SCHEMA shadow;",
+    "CREATE FUNCTION shadow.lower(text) RETURNS text LANGUAGE sql AS 'SELECT $1';",
+    "CREATE OPERATOR shadow.+ (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.texteq);",
+    "CREATE FUNCTION trap_minus(int, int) RETURNS int LANGUAGE sql AS 'SELECT public.trap()';",
+    "CREATE OPERATOR shadow.- (LEFTARG = int, RIGHTARG = int, FUNCTION = public.trap_minus);",
+    "CREATE VIEW v_orders AS SELECT o.id, c.email FROM orders o JOIN customers c"
+    " ON c.id = o.customer_id WHERE o.placed > now() - interval '1 day';",
+    "CREATE VIEW v_nested AS SELECT upper(email) AS email FROM v_orders;",
+    "CREATE VIEW v_trap AS SELECT id, trap() AS t FROM audit_log;",
+    "CREATE VIEW v_trap_nested AS SELECT count(*) FROM v_trap;",
+    "CREATE VIEW v_xml AS SELECT query_to_xml('select 1', true, true, '') AS x;",
+    "CREATE VIEW v_next AS SELECT nextval('orders_id_seq') AS n;",
+    "CREATE VIEW v_plain AS SELECT id, a FROM plain;",
+    "CREATE VIEW v_instead AS SELECT id FROM plain;",
+    "CREATE TRIGGER t INSTEAD OF DELETE ON v_instead FOR EACH ROW EXECUTE FUNCTION trap_trigger();",
+    "CREATE MATERIALIZED VIEW m_trap AS SELECT 1 AS n WHERE false AND trap() = 1;",
+    "CREATE MATERIALIZED VIEW m_orders AS SELECT count(*) AS n FROM orders;",
+    "CREATE VIEW v_matview AS SELECT n FROM m_trap;",
+    "CREATE TABLE secured (id int PRIMARY KEY, who text);",
+    "ALTER TABLE secured ENABLE ROW LEVEL SECURITY;",
+    "CREATE POLICY p ON secured USING (trap_stable() > 0);",
+    "CREATE TABLE secured_fine (id int PRIMARY KEY, who text);",
+    "ALTER TABLE secured_fine ENABLE ROW LEVEL SECURITY;",
+    "CREATE POLICY p ON secured_fine USING (who = current_user);",
+    "CREATE TABLE secured_off (id int PRIMARY KEY);",
+    "CREATE POLICY p ON secured_off USING (trap_stable() > 0);",
+    "CREATE TABLE secured_by_view (id int PRIMARY KEY);",
+    "ALTER TABLE secured_by_view ENABLE ROW LEVEL SECURITY;",
+    "CREATE POLICY p ON secured_by_view USING (id IN (SELECT t FROM v_trap));",
+    "CREATE TABLE ruled (id int PRIMARY KEY);",
+    "CREATE RULE r AS ON UPDATE TO ruled DO INSTEAD DELETE FROM audit_log;",
+    "CREATE TABLE stmt_trap (id int PRIMARY KEY);",
+    "CREATE TRIGGER t AFTER UPDATE OR INSERT ON stmt_trap EXECUTE FUNCTION trap_trigger();",
+    "CREATE TABLE stmt_off (id int PRIMARY KEY);",
+    "CREATE TRIGGER t AFTER UPDATE ON stmt_off EXECUTE FUNCTION trap_trigger();",
+    "ALTER TABLE stmt_off DISABLE TRIGGER t;",
+    "CREATE TABLE searchable (id int PRIMARY KEY, body text, v tsvector);",
+    "CREATE TRIGGER t BEFORE INSERT ON searchable FOR EACH ROW EXECUTE FUNCTION"
+    " tsvector_update_trigger(v, 'pg_catalog.english', body);",
+    "CREATE TABLE with_default (id int PRIMARY KEY, x int DEFAULT trap());",
+    "CREATE TABLE with_check (id int PRIMARY KEY, x text CHECK (trap_text(x)));",
+    "CREATE TABLE with_folded_check (id int PRIMARY KEY, x int, CHECK (x > trap_immutable(1)));",
+    "CREATE TABLE with_generated (id int PRIMARY KEY,"
+    " x int GENERATED ALWAYS AS (trap_immutable(id)) STORED);",
+    "CREATE TABLE with_index (id int PRIMARY KEY, x text);",
+    "CREATE INDEX with_index_x ON with_index ((trap_text(x)));",
+    "CREATE TABLE with_index_part (id int PRIMARY KEY, x text);",
+    "CREATE INDEX with_index_part_x ON with_index_part (id) WHERE trap_text(x);",
+    "CREATE DOMAIN d_trap AS text CHECK (trap_text(VALUE));",
+    "CREATE DOMAIN d_fine AS text CHECK (VALUE <> '');",
+    "CREATE DOMAIN d_over AS d_trap;",
+    "CREATE TYPE mood AS ENUM ('sad', 'ok');",
+    "CREATE TYPE pair AS (a int, b text);",
+    "CREATE TYPE pair_trap AS (a int, b d_over);",
+    "CREATE DOMAIN abs AS text CHECK (trap_text(VALUE));",
+    "CREATE TABLE with_domain (id int PRIMARY KEY, x d_over);",
+    "CREATE TABLE moods (id int PRIMARY KEY, m mood);",
+    /* Children. */
+    "CREATE TABLE events (id bigint, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);",
+    "CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');",
+    "CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');",
+    "CREATE TRIGGER t AFTER DELETE ON events_2 FOR EACH ROW EXECUTE FUNCTION trap_trigger();",
+    "CREATE TABLE event_notes (id bigint, day date, note text,"
+    " FOREIGN KEY (id, day) REFERENCES events ON DELETE CASCADE);",
+    "CREATE TABLE base (id int PRIMARY KEY);",
+    "CREATE TABLE derived (extra text) INHERITS (base);",
+    /* What hangs on what. */
+    "CREATE TABLE shape (x int, y int);",
+    "CREATE TABLE shapes (id int PRIMARY KEY, s shape);",
+    "CREATE TABLE twice (id int);",
+    "CREATE TABLE shadow.twice (id int PRIMARY KEY, x int DEFAULT trap());",
+    "CREATE TABLE self (id int PRIMARY KEY, parent int REFERENCES self ON DELETE CASCADE);",
+    "CREATE TABLE ring_a (id int PRIMARY KEY);",
+    "CREATE TABLE ring_b (id int PRIMARY KEY, a int REFERENCES ring_a ON DELETE CASCADE);",
+    "ALTER TABLE ring_a ADD b int REFERENCES ring_b ON DELETE CASCADE;",
+    "CREATE FOREIGN DATA WRAPPER nowhere;",
+    "CREATE SERVER far FOREIGN DATA WRAPPER nowhere;",
+    "CREATE FOREIGN TABLE remote (id int) SERVER far;",
+    "CREATE VIEW v_remote AS SELECT id FROM remote;",
+    "CREATE TABLE logs (day date) PARTITION BY RANGE (day);",
+    "CREATE FOREIGN TABLE logs_far PARTITION OF logs FOR VALUES FROM ('2024-01-01')"
+    " TO ('2025-01-01') SERVER far;",
+    "CREATE TABLE pg_stat_activity_copy AS SELECT 1 AS pid;",
+    NULL,
+};
+
+struct row {
+    const char *sql;
+    enum bs_risk risk;
+    const char *code; /* a reason that must be there; NULL: any */
+    enum bs_plan_kind plan;
+    const char *targets; /* "schema.name KIND", '+' cascade, '*' dependent, by name; NULL: any */
+};
+
+#define SAFE     BS_RISK_SAFE
+#define HIGH     BS_RISK_HIGH
+#define CRITICAL BS_RISK_CRITICAL
+#define REFUSE   BS_PLAN_REFUSE
+#define NONE     BS_PLAN_NONE
+#define RECORD   BS_PLAN_RECORD
+#define WHOLE    BS_PLAN_WHOLE
+
+struct verdict {
+    struct bs_arena arena;
+    struct bs_unit unit;
+    struct bs_facts facts;
+    struct bs_plan plan;
+};
+
+static bool
+judge_as(struct verdict *v, const char *sql, struct bs_session_names names, int64_t max_bytes)
+{
+    struct bs_err err = {0};
+
+    bs_arena_init(&v->arena, "test", 16u << 20);
+    if (bs_classify(bs_bytes_of(sql), BS_CLASSIFY_LIMITS, &v->arena, &v->unit, &err) == BS_DONE &&
+        bs_catalog_judge(snapshot, names, &v->unit, &v->arena, &v->facts, &err) == BS_DONE &&
+        bs_plan_make(&v->unit, &v->facts, (struct bs_plan_limits){max_bytes}, &v->arena, &v->plan,
+                     &err) == BS_DONE)
+        return true;
+    printf("# %s\n", err.message);
+    return false;
+}
+
+static bool
+judge(struct verdict *v, const char *sql)
+{
+    return judge_as(v, sql, (struct bs_session_names){false, false, false}, 1 << 30);
+}
+
+static bool
+has_code(const struct bs_unit *unit, const char *code)
+{
+    for (size_t i = 0; i < unit->n_stmts; i++) {
+        for (size_t k = 0; k < unit->stmts[i].n_reasons; k++) {
+            if (strcmp(unit->stmts[i].reasons[k].code, code) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static int
+by_name(const void *x, const void *y)
+{
+    const struct bs_target *a = x, *b = y;
+    int schema = strcmp(a->schema, b->schema);
+
+    return schema != 0 ? schema : strcmp(a->name, b->name);
+}
+
+static void
+put_targets(struct bs_facts *facts, char *out, size_t size)
+{
+    static const char *const marks[] = {"", "+", "*"};
+    size_t n = 0;
+
+    if (facts->n_targets > 1)
+        qsort(facts->targets, facts->n_targets, sizeof(*facts->targets), by_name);
+    out[0] = '\0';
+    for (size_t i = 0; i < facts->n_targets; i++) {
+        const struct bs_target *t = &facts->targets[i];
+        int more = snprintf(out + n, size - n, "%s%s%s.%s %s", i == 0 ? "" : ", ", marks[t->reach],
+                            t->schema, t->name, bs_kind_name(t->kind));
+        n = n + (size_t)more < size ? n + (size_t)more : size - 1;
+    }
+}
+
+static void
+check_row(const struct row *row)
+{
+    int missed = tap_misses;
+    struct verdict v = {0};
+    char targets[1024];
+
+    EXPECT(judge(&v, row->sql));
+    EXPECT(v.unit.catalog);
+    EXPECT_EQ(v.unit.risk, row->risk);
+    EXPECT(row->code == NULL || has_code(&v.unit, row->code));
+    EXPECT_EQ(v.plan.kind, row->plan);
+    put_targets(&v.facts, targets, sizeof(targets));
+    EXPECT(row->targets == NULL || strcmp(row->targets, targets) == 0);
+    if (tap_misses != missed) {
+        printf("# in row: %s\n#   targets: %s\n#   plan %s: %s\n", row->sql, targets,
+               bs_plan_kind_name(v.plan.kind), v.plan.why);
+        for (size_t i = 0; i < v.unit.n_stmts; i++) {
+            for (size_t k = 0; k < v.unit.stmts[i].n_reasons; k++)
+                printf("#   %s %s: %s\n", bs_risk_name(v.unit.stmts[i].reasons[k].risk),
+                       v.unit.stmts[i].reasons[k].code, v.unit.stmts[i].reasons[k].text);
+        }
+    }
+    bs_arena_fini(&v.arena);
+}
+
+#define CHECK_ROWS(rows)                                                                           \
+    for (size_t i = 0; i < sizeof(rows) / sizeof((rows)[0]); i++)                                  \
+    check_row(&(rows)[i])
+
+/* clang-format off */
+static void
+reads(void)
+{
+    static const struct row rows[] = {
+        {"SELECT 1", SAFE, NULL, NONE, ""},
+        {"SELECT id, email FROM customers WHERE id = 1 ORDER BY email LIMIT 5", SAFE, NULL, NONE, ""},
+        {"SELECT c.email, count(*) FROM public.customers c JOIN orders o ON o.customer_id = c.id"
+         " GROUP BY 1 HAVING count(*) > 2", SAFE, NULL, NONE, ""},
+        {"SELECT relname, upper(relname) FROM pg_class WHERE oid = 'orders'::regclass", SAFE, NULL, NONE, ""},
+        {"SELECT * FROM pg_catalog.pg_stat_activity", SAFE, NULL, NONE, ""},
+        {"SELECT table_name FROM information_schema.tables", SAFE, NULL, NONE, ""},
+        {"SELECT * FROM v_orders", SAFE, NULL, NONE, ""},
+        {"SELECT * FROM v_nested", SAFE, NULL, NONE, ""},
+        {"SELECT * FROM events", SAFE, NULL, NONE, ""},
+        {"SELECT * FROM base", SAFE, NULL, NONE, ""},
+        {"SELECT * FROM secured_fine", SAFE, NULL, NONE, ""},
+        {"SELECT * FROM secured_off", SAFE, NULL, NONE, ""},
+        {"SELECT * FROM stmt_trap", SAFE, NULL, NONE, ""},
+        {"SELECT * FROM with_default", SAFE, NULL, NONE, ""},
+        {"SELECT * FROM with_check", SAFE, NULL, NONE, ""},
+        {"SELECT * FROM with_index", SAFE, NULL, NONE, ""},
+        {"SELECT * FROM m_trap", SAFE, NULL, NONE, ""},
+        {"SELECT * FROM v_matview", SAFE, NULL, NONE, ""},
+        {"SELECT last_value FROM orders_id_seq", SAFE, NULL, NONE, ""},
+        {"COPY customers TO STDOUT", SAFE, NULL, NONE, ""},
+        {"EXPLAIN DELETE FROM orders WHERE id = 1", SAFE, NULL, NONE, ""},
+        {"WITH customers AS (SELECT 1 AS id) SELECT id FROM customers", SAFE, NULL, NONE, ""},
+        {"SELECT 'ok'::mood, ROW(1, 'x')::pair, 'x'::d_fine", SAFE, NULL, NONE, ""},
+        {"SELECT m FROM moods WHERE m = 'ok'", SAFE, NULL, NONE, ""},
+        {"SELECT 'a'::text + 'b'::text FROM customers", SAFE, NULL, NONE, ""},
+        {"SELECT id FROM orders FOR UPDATE", HIGH, NULL, NONE, ""},
+        {"SELECT nextval('orders_id_seq')", HIGH, NULL, RECORD, ""},
+        {"SELECT setval('orders_id_seq', 1)", HIGH, NULL, REFUSE, ""},
+        {"SELECT * FROM v_next", HIGH, "view", REFUSE, ""},
+    };
+    CHECK_ROWS(rows);
+}
+
+static void
+tricks(void)
+{
+    static const struct row rows[] = {
+        /* A 1: volatility is a claim. */
+        {"SELECT trap()", CRITICAL, "unlisted_function", REFUSE, NULL},
+        {"SELECT trap_stable()", CRITICAL, "unlisted_function", REFUSE, NULL},
+        {"SELECT trap_immutable(1)", CRITICAL, "unlisted_function", REFUSE, NULL},
+        {"SELECT database_to_xml(true, true, '')", CRITICAL, "unlisted_function", REFUSE, NULL},
+        /* A 2: SQL in a text. */
+        {"SELECT * FROM v_xml", CRITICAL, "view", REFUSE, NULL},
+        /* A 3: planning runs code. */
+        {"EXPLAIN SELECT trap_immutable(1)", CRITICAL, "unlisted_function", REFUSE, NULL},
+        {"EXPLAIN SELECT * FROM v_trap", CRITICAL, "view", REFUSE, NULL},
+        {"SELECT * FROM with_folded_check WHERE x = 1", CRITICAL, "check", REFUSE, NULL},
+        /* A 4: another candidate of the same name, in whatever schema. */
+        {"SELECT initcap(email) FROM customers", CRITICAL, "unlisted_function", REFUSE, NULL},
+        {"SELECT lower('A'::text)", CRITICAL, "unlisted_function", REFUSE, NULL},
+        {"SELECT pg_catalog.lower('A'::text)", SAFE, NULL, NONE, NULL},
+        {"SELECT shadow.lower('A'::text)", CRITICAL, "unlisted_function", REFUSE, NULL},
+        {"SELECT 2 - 1", CRITICAL, "unlisted_operator", REFUSE, NULL},
+        {"SELECT 2 OPERATOR(pg_catalog.-) 1", SAFE, NULL, NONE, NULL},
+        {"SELECT 2 OPERATOR(shadow.-) 1", CRITICAL, "unlisted_operator", REFUSE, NULL},
+        {"SELECT 2 OPERATOR(shadow.*) 1", CRITICAL, "unlisted_operator", REFUSE, NULL},
+        {"SELECT abs('x')", CRITICAL, "unlisted_function", REFUSE, NULL},
+        {"SELECT d_trap('x')", CRITICAL, "unlisted_function", REFUSE, NULL},
+        {"SELECT d_fine('x')", SAFE, NULL, NONE, NULL},
+        {"SELECT no_such_function(1)", CRITICAL, "unlisted_function", REFUSE, NULL},
+        /* A 5: what hangs on relations. */
+        {"SELECT * FROM v_trap", CRITICAL, "view", REFUSE, NULL},
+        {"SELECT * FROM v_trap_nested", CRITICAL, "view", REFUSE, NULL},
+        {"SELECT * FROM secured", CRITICAL, "policy", REFUSE, NULL},
+        {"SELECT * FROM secured_by_view", CRITICAL, "view", REFUSE, NULL},
+        {"TABLE v_trap", CRITICAL, "view", REFUSE, NULL},
+        {"SELECT 1 WHERE EXISTS (SELECT FROM v_trap)", CRITICAL, "view", REFUSE, NULL},
+        {"COPY v_trap TO STDOUT", CRITICAL, NULL, REFUSE, NULL},
+        {"COPY (SELECT * FROM v_trap) TO STDOUT", CRITICAL, "view", REFUSE, NULL},
+        {"DECLARE c CURSOR WITH HOLD FOR SELECT * FROM v_trap", CRITICAL, "view", REFUSE, NULL},
+        {"SELECT 'x'::d_trap", CRITICAL, "unlisted_type", REFUSE, NULL},
+        {"SELECT 'x'::d_over", CRITICAL, NULL, REFUSE, NULL},
+        {"SELECT ROW(1, 'x')::pair_trap", CRITICAL, NULL, REFUSE, NULL},
+        {"SELECT ROW(1, 'x')::with_domain", CRITICAL, NULL, REFUSE, NULL},
+        {"SELECT 'x'::no_such_type", CRITICAL, "unlisted_type", REFUSE, NULL},
+        {"REFRESH MATERIALIZED VIEW m_trap", CRITICAL, "view", REFUSE, NULL},
+        {"REFRESH MATERIALIZED VIEW m_orders", HIGH, NULL, REFUSE, NULL},
+        {"ANALYZE with_index", CRITICAL, "index", NONE, NULL},
+        {"REINDEX INDEX with_index_part_x", CRITICAL, "index", NONE, NULL},
+        {"ANALYZE", CRITICAL, "index", NONE, NULL},
+        {"REINDEX SCHEMA public", CRITICAL, "index", NONE, NULL},
+        {"ANALYZE plain", HIGH, NULL, NONE, NULL},
+        {"VACUUM plain", HIGH, NULL, NONE, NULL},
+        /* A 6: foreign tables. */
+        {"SELECT * FROM remote", CRITICAL, "foreign_table", REFUSE, NULL},
+        {"SELECT * FROM v_remote", CRITICAL, "foreign_table", REFUSE, NULL},
+        {"SELECT * FROM logs", CRITICAL, "foreign_table", REFUSE, NULL},
+        {"DELETE FROM remote WHERE id = 1", CRITICAL, "foreign_table", REFUSE, NULL},
+        {"DELETE FROM logs WHERE day = '2024-01-01'", CRITICAL, "foreign_table", REFUSE, NULL},
+        {"TRUNCATE logs", CRITICAL, "foreign_table", REFUSE, NULL},
+        {"DROP TABLE logs", CRITICAL, NULL, REFUSE, NULL},
+        /* The catalogs themselves. */
+        {"UPDATE pg_settings SET setting = 'off' WHERE name = 'row_security'", CRITICAL,
+         "system_catalog", REFUSE, NULL},
+        {"DELETE FROM pg_catalog.pg_class WHERE oid = 1", CRITICAL, "system_catalog", REFUSE, NULL},
+    };
+    CHECK_ROWS(rows);
+}
+
+static void
+writes(void)
+{
+    static const struct row rows[] = {
+        {"INSERT INTO customers (email) VALUES ('x')", HIGH, NULL, RECORD, "public.customers INSERT"},
+        {"COPY customers (email) FROM STDIN", HIGH, NULL, RECORD, "public.customers COPY FROM STDIN"},
+        {"INSERT INTO orders (id) VALUES (nextval('orders_id_seq'))", HIGH, NULL, RECORD, NULL},
+        {"INSERT INTO events VALUES (1, '2024-02-02')", HIGH, NULL, RECORD,
+         "public.events INSERT, public.events_1 INSERT, public.events_2 INSERT"},
+        {"INSERT INTO base VALUES (1)", HIGH, NULL, RECORD, "public.base INSERT"},
+        {"INSERT INTO v_plain VALUES (1, 2)", HIGH, NULL, RECORD,
+         "public.plain INSERT, public.v_plain INSERT"},
+        {"INSERT INTO customers (id, email) VALUES (1, 'x') ON CONFLICT DO NOTHING", HIGH, NULL, RECORD, NULL},
+        {"INSERT INTO plain VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 2", HIGH, NULL, REFUSE,
+         "public.plain INSERT"},
+        {"INSERT INTO searchable VALUES (1, 'x')", HIGH, NULL, RECORD, NULL},
+        {"INSERT INTO stmt_trap VALUES (1)", CRITICAL, "trigger", RECORD, NULL},
+        {"INSERT INTO with_default VALUES (1)", CRITICAL, "default", RECORD, NULL},
+        {"INSERT INTO with_check VALUES (1)", CRITICAL, "check", RECORD, NULL},
+        {"INSERT INTO with_generated VALUES (1)", CRITICAL, "generated", RECORD, NULL},
+        {"INSERT INTO with_index VALUES (1)", CRITICAL, "index", RECORD, NULL},
+        {"INSERT INTO with_domain VALUES (1)", CRITICAL, NULL, RECORD, NULL},
+        {"INSERT INTO secured VALUES (1)", CRITICAL, "policy", RECORD, NULL},
+        {"INSERT INTO plain SELECT * FROM v_trap", CRITICAL, "view", REFUSE, NULL},
+        {"INSERT INTO plain VALUES (trap())", CRITICAL, "unlisted_function", REFUSE, NULL},
+
+        {"UPDATE plain SET a = 1 WHERE id = 1", HIGH, NULL, WHOLE, "public.plain UPDATE"},
+        {"UPDATE plain SET a = 1 WHERE id = $1 AND b > 2", HIGH, NULL, WHOLE, NULL},
+        {"UPDATE plain SET a = 1 WHERE a = 1 AND b = 2", HIGH, NULL, WHOLE, NULL},
+        {"UPDATE plain SET a = 1 WHERE a = 1", CRITICAL, "unmeasured", WHOLE, NULL},
+        {"UPDATE plain SET a = 1 WHERE b = 1", CRITICAL, "unmeasured", WHOLE, NULL},
+        {"UPDATE plain SET a = 1", CRITICAL, "no_filter", WHOLE, NULL},
+        {"UPDATE stmt_trap SET id = 2 WHERE id = 1", CRITICAL, "trigger", WHOLE, "public.stmt_trap UPDATE"},
+        {"UPDATE stmt_trap SET id = 1 WHERE false", CRITICAL, "trigger", WHOLE, NULL},
+        {"UPDATE stmt_off SET id = 2 WHERE id = 1", HIGH, NULL, WHOLE, NULL},
+        {"DELETE FROM stmt_trap WHERE id = 1", HIGH, NULL, WHOLE, "public.stmt_trap DELETE"},
+        {"UPDATE ruled SET id = 2 WHERE id = 1", CRITICAL, "rule", REFUSE, NULL},
+        {"DELETE FROM ruled WHERE id = 1", HIGH, NULL, WHOLE, NULL},
+        {"DELETE FROM v_instead WHERE id = 1", CRITICAL, "trigger", REFUSE, NULL},
+        {"DELETE FROM v_plain WHERE id = 1", CRITICAL, "through_view", REFUSE,
+         "public.plain DELETE, public.v_plain DELETE"},
+        {"UPDATE secured SET who = '' WHERE id = 1", CRITICAL, "policy", WHOLE, NULL},
+        {"UPDATE with_check SET x = '' WHERE id = 1", CRITICAL, "check", WHOLE, NULL},
+        {"DELETE FROM with_check WHERE id = 1", HIGH, NULL, WHOLE, NULL},
+        {"DELETE FROM plain WHERE id = trap()", CRITICAL, "unlisted_function", REFUSE, NULL},
+        {"DELETE FROM plain USING v_trap WHERE plain.id = v_trap.id", CRITICAL, "view", REFUSE, NULL},
+        {"WITH d AS (DELETE FROM plain RETURNING *) SELECT count(*) FROM d", CRITICAL, "no_filter",
+         WHOLE, "public.plain DELETE"},
+        {"WITH d AS (DELETE FROM plain WHERE id = 1 RETURNING *) INSERT INTO base SELECT id FROM d",
+         HIGH, NULL, WHOLE, "public.base INSERT, public.plain DELETE"},
+        {"MERGE INTO plain p USING base b ON p.id = b.id WHEN MATCHED THEN DELETE", CRITICAL, NULL,
+         REFUSE, NULL},
+
+        {"DELETE FROM items WHERE order_id = 1 AND n = 2", HIGH, NULL, WHOLE, "public.items DELETE"},
+        {"DELETE FROM orders WHERE id = 1", CRITICAL, "cascade", WHOLE,
+         "+public.items DELETE, public.orders DELETE"},
+        {"DELETE FROM customers WHERE id = 1", CRITICAL, "cascade", WHOLE,
+         "public.customers DELETE, +public.items DELETE, +public.orders DELETE, +public.reviews UPDATE"},
+        {"UPDATE customers SET note = 'x' WHERE id = 1", HIGH, NULL, WHOLE, "public.customers UPDATE"},
+        {"UPDATE customers SET id = 2 WHERE id = 1", CRITICAL, "cascade", WHOLE,
+         "public.customers UPDATE, +public.orders UPDATE"},
+        {"DELETE FROM invoices WHERE id = 1", HIGH, NULL, WHOLE, "public.invoices DELETE"},
+        {"DELETE FROM self WHERE id = 1", CRITICAL, "cascade", WHOLE, "public.self DELETE"},
+        {"DELETE FROM ring_a WHERE id = 1", CRITICAL, "cascade", WHOLE,
+         "public.ring_a DELETE, +public.ring_b DELETE"},
+        {"DELETE FROM events WHERE id = 1 AND day = '2024-01-01'", CRITICAL, "cascade", WHOLE,
+         "+public.event_notes DELETE, public.events DELETE, public.events_1 DELETE, public.events_2 DELETE"},
+        {"DELETE FROM events_1 WHERE id = 1 AND day = '2024-01-01'", CRITICAL, "cascade", WHOLE,
+         "+public.event_notes DELETE, public.events_1 DELETE"},
+        {"DELETE FROM base WHERE id = 1", CRITICAL, "unmeasured", WHOLE,
+         "public.base DELETE, public.derived DELETE"},
+        {"DELETE FROM ONLY base WHERE id = 1", HIGH, NULL, WHOLE, "public.base DELETE"},
+        {"DELETE FROM twice WHERE id = 1", CRITICAL, "unmeasured", WHOLE,
+         "public.twice DELETE, shadow.twice DELETE"},
+        {"DELETE FROM shadow.twice WHERE id = 1", HIGH, NULL, WHOLE, "shadow.twice DELETE"},
+        {"INSERT INTO twice VALUES (1)", CRITICAL, "default", RECORD, NULL},
+        {"INSERT INTO public.twice VALUES (1)", HIGH, NULL, RECORD, NULL},
+    };
+    CHECK_ROWS(rows);
+}
+
+static void
+whole_tables(void)
+{
+    static const struct row rows[] = {
+        {"TRUNCATE plain", CRITICAL, NULL, WHOLE, "public.plain TRUNCATE"},
+        {"TRUNCATE customers CASCADE", CRITICAL, "cascade", WHOLE,
+         "public.customers TRUNCATE, +public.invoices TRUNCATE, +public.items TRUNCATE,"
+         " +public.orders TRUNCATE, +public.reviews TRUNCATE"},
+        {"TRUNCATE events", CRITICAL, NULL, WHOLE,
+         "public.events TRUNCATE, public.events_1 TRUNCATE, public.events_2 TRUNCATE"},
+        {"TRUNCATE ONLY base", CRITICAL, NULL, WHOLE, "public.base TRUNCATE"},
+        {"DROP TABLE plain", CRITICAL, NULL, WHOLE, "public.plain DROP TABLE"},
+        {"DROP TABLE IF EXISTS no_such_table", CRITICAL, NULL, RECORD, ""},
+        {"DROP TABLE customers CASCADE", CRITICAL, "cascade", WHOLE,
+         "public.customers DROP TABLE, *public.v_nested DROP TABLE, *public.v_orders DROP TABLE"},
+        {"DROP TABLE orders CASCADE", CRITICAL, NULL, WHOLE,
+         "*public.m_orders DROP TABLE, public.orders DROP TABLE, *public.v_nested DROP TABLE,"
+         " *public.v_next DROP TABLE, *public.v_orders DROP TABLE"},
+        {"DROP TABLE events", CRITICAL, NULL, WHOLE,
+         "public.events DROP TABLE, *public.events_1 DROP TABLE, *public.events_2 DROP TABLE"},
+        {"DROP TABLE base", CRITICAL, NULL, WHOLE, "public.base DROP TABLE"},
+        {"DROP TABLE base CASCADE", CRITICAL, NULL, WHOLE,
+         "public.base DROP TABLE, *public.derived DROP TABLE"},
+        {"DROP TABLE shape CASCADE", CRITICAL, "lost_column", REFUSE, NULL},
+        {"DROP TABLE shape, shapes CASCADE", CRITICAL, NULL, WHOLE,
+         "public.shape DROP TABLE, public.shapes DROP TABLE"},
+        {"DROP TYPE mood CASCADE", CRITICAL, "lost_column", REFUSE, NULL},
+        {"DROP FUNCTION trap_immutable CASCADE", CRITICAL, "lost_column", REFUSE, NULL},
+        {"DROP FUNCTION trap() CASCADE", CRITICAL, NULL, REFUSE,
+         "*public.m_trap DROP FUNCTION, *public.v_matview DROP FUNCTION, *public.v_trap DROP FUNCTION,"
+         " *public.v_trap_nested DROP FUNCTION"},
+        {"DROP SCHEMA shadow CASCADE", CRITICAL, NULL, REFUSE, "*shadow.twice DROP SCHEMA"},
+        {"DROP SCHEMA shadow", CRITICAL, NULL, REFUSE, ""},
+        {"DROP TABLE stmt_trap", CRITICAL, NULL, WHOLE, "public.stmt_trap DROP TABLE"},
+        {"DELETE FROM plain WHERE id = 1; DROP TABLE plain; TRUNCATE audit_log", CRITICAL, NULL, WHOLE, NULL},
+        {"DROP VIEW v_plain", CRITICAL, NULL, REFUSE, "public.v_plain DROP VIEW"},
+        {"DROP INDEX plain_partial", CRITICAL, NULL, REFUSE, NULL},
+    };
+    CHECK_ROWS(rows);
+}
+
+static void
+definitions(void)
+{
+    static const struct row rows[] = {
+        {"CREATE TABLE fresh (id int PRIMARY KEY, at timestamptz DEFAULT now())", HIGH, NULL, RECORD, ""},
+        {"CREATE TABLE fresh (id int DEFAULT trap())", CRITICAL, "unlisted_function", REFUSE, NULL},
+        {"CREATE INDEX ON plain (a)", HIGH, NULL, RECORD, NULL},
+        {"CREATE INDEX CONCURRENTLY ON plain (a)", HIGH, NULL, NONE, NULL},
+        {"CREATE INDEX ON no_such_table (a)", CRITICAL, "unknown_name", REFUSE, NULL},
+        {"CREATE SEQUENCE fresh", HIGH, NULL, RECORD, NULL},
+        {"CREATE SCHEMA fresh", HIGH, NULL, RECORD, NULL},
+        {"CREATE VIEW fresh AS SELECT * FROM plain", HIGH, NULL, RECORD, NULL},
+        {"CREATE VIEW fresh AS SELECT trap()", CRITICAL, NULL, REFUSE, NULL},
+        {"CREATE OR REPLACE VIEW fresh AS SELECT 1", CRITICAL, NULL, RECORD, ""},
+        {"CREATE OR REPLACE VIEW v_plain AS SELECT 1", CRITICAL, NULL, REFUSE, NULL},
+        {"ALTER TABLE plain ADD COLUMN c int", HIGH, NULL, RECORD, NULL},
+        {"ALTER TABLE with_index ADD COLUMN c int", CRITICAL, "index", RECORD, NULL},
+        {"ALTER TABLE plain DROP COLUMN a", CRITICAL, NULL, REFUSE, NULL},
+        {"GRANT SELECT ON plain TO helper", CRITICAL, NULL, REFUSE, NULL},
+        {"ALTER SEQUENCE orders_id_seq RESTART", HIGH, NULL, REFUSE, NULL},
+        {"CREATE TABLE a (id int); CREATE INDEX ON a (id); INSERT INTO a VALUES (1)", CRITICAL,
+         "session_names", RECORD, ""},
+        {"CREATE TABLE a (id int); DELETE FROM a", CRITICAL, NULL, RECORD, ""},
+        {"ALTER TABLE plain ADD COLUMN c int; UPDATE plain SET c = a + b", CRITICAL, NULL, WHOLE, NULL},
+        {"CREATE FUNCTION f(text) RETURNS text LANGUAGE sql AS 'SELECT $1'", CRITICAL, NULL, REFUSE, NULL},
+        {"DO 'BEGIN END'", CRITICAL, NULL, REFUSE, NULL},
+        {"CALL nothing()", CRITICAL, NULL, REFUSE, NULL},
+        {"DROP DATABASE postgres", CRITICAL, NULL, REFUSE, NULL},
+        {"LOCK TABLE plain", HIGH, NULL, NONE, NULL},
+        {"NOTIFY x", HIGH, NULL, NONE, NULL},
+    };
+    CHECK_ROWS(rows);
+}
+/* clang-format on */
+
+static void
+unknown_names(void)
+{
+    static const char *const unknown[] = {
+        "SELECT * FROM no_such_table", "DELETE FROM public.no_such_table WHERE id = 1",
+        "TRUNCATE plain, no_such_table", "SELECT * FROM pg_toast.pg_toast_1"};
+    static const char *const known[] = {
+        "SELECT * FROM plain", "DROP TABLE IF EXISTS no_such_table", "CREATE TABLE fresh (id int)",
+        "CREATE TABLE fresh (id int); SELECT * FROM fresh", "SELECT * FROM pg_temp.mine"};
+
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+        struct verdict v = {0};
+        EXPECT(judge(&v, unknown[i]));
+        EXPECT(v.facts.unknown_name);
+        EXPECT(v.facts.unknown != NULL);
+        EXPECT_EQ(v.unit.risk, CRITICAL);
+        EXPECT_EQ(v.plan.kind, i == 0 || i == 3 ? NONE : REFUSE);
+        bs_arena_fini(&v.arena);
+    }
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        struct verdict v = {0};
+        EXPECT(judge(&v, known[i]));
+        EXPECT(!v.facts.unknown_name);
+        bs_arena_fini(&v.arena);
+    }
+}
+
+/* What the session did to names: never SAFE but for what is the server's own by name. */
+static void
+sessions(void)
+{
+    static const struct {
+        const char *sql;
+        bool path, ddl, temporary; /* CRITICAL under that flag */
+    } rows[] = {
+        {"SELECT 1", false, false, false},
+        {"SELECT pg_catalog.now() FROM pg_catalog.pg_class", false, false, false},
+        {"SELECT 1 + 1", false, true, false},
+        {"SELECT now()", true, true, false},
+        {"SELECT '1'::text", true, true, true},
+        {"SELECT '1'::pg_catalog.text", false, false, false},
+        {"SELECT id FROM plain", true, true, true},
+        {"SELECT id FROM public.plain", false, true, false},
+        {"SELECT id FROM pg_temp.plain", true, true, true},
+        {"SELECT oid FROM pg_class", true, true, true},
+        {"SELECT id FROM somewhere_in_the_session", true, true, true},
+        {"DELETE FROM public.plain WHERE id = 1", false, true, false},
+        {"DELETE FROM plain WHERE id = 1", true, true, true},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const bool want[] = {rows[i].path, rows[i].ddl, rows[i].temporary};
+        int missed = tap_misses;
+        for (int flag = 0; flag < 3; flag++) {
+            struct bs_session_names names = {flag == 0, flag == 1, flag == 2};
+            struct verdict v = {0};
+            EXPECT(judge_as(&v, rows[i].sql, names, 1 << 30));
+            EXPECT_EQ(v.unit.risk == CRITICAL, want[flag]);
+            /* A fresh snapshot cannot know what only the session has. */
+            EXPECT(!v.facts.unknown_name || flag == 0);
+            bs_arena_fini(&v.arena);
+        }
+        if (tap_misses != missed)
+            printf("# in row: %s\n", rows[i].sql);
+    }
+}
+
+static void
+search_path_inside_the_unit(void)
+{
+    static const struct row rows[] = {
+        {"SET search_path = shadow; SELECT id FROM twice", CRITICAL, "session_names", NONE, NULL},
+        {"SELECT id FROM plain; SET search_path = shadow", SAFE, NULL, NONE, NULL},
+        {"CREATE TEMP TABLE plain (id int); SELECT id FROM plain", CRITICAL, "session_names", NONE,
+         NULL},
+        {"CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT 1 + 1", CRITICAL,
+         "unlisted_operator", REFUSE, NULL},
+    };
+    CHECK_ROWS(rows);
+}
+
+static void
+plans(void)
+{
+    struct verdict v = {0};
+
+    REQUIRE(judge(&v, "DELETE FROM plain WHERE id = 1; DROP TABLE plain; TRUNCATE audit_log"));
+    EXPECT_EQ(v.plan.n_tables, 2);
+    EXPECT(v.plan.ddl && v.plan.definition && v.plan.in_block && !v.plan.audited);
+    for (size_t i = 0; i < v.plan.n_tables; i++) {
+        EXPECT(v.plan.tables[i].exclusive);
+        EXPECT(i == 0 || v.plan.tables[i - 1].oid < v.plan.tables[i].oid);
+        EXPECT_EQ(v.plan.tables[i].kind, strcmp(v.plan.tables[i].name, "plain") == 0
+                                             ? BS_KIND_DROP_TABLE
+                                             : BS_KIND_TRUNCATE);
+    }
+    bs_arena_fini(&v.arena);
+
+    REQUIRE(judge(&v, "UPDATE customers SET id = 5"));
+    EXPECT_EQ(v.plan.n_tables, 2);
+    EXPECT(!v.plan.ddl && !v.plan.tables[0].exclusive && !v.plan.tables[1].exclusive);
+    bs_arena_fini(&v.arena);
+
+    /* Views are not copied; materialized views are. */
+    REQUIRE(judge(&v, "DROP TABLE orders CASCADE"));
+    EXPECT_EQ(v.plan.n_tables, 2);
+    bs_arena_fini(&v.arena);
+
+    /* Code of others runs along: only the audit sees what it does. */
+    REQUIRE(judge(&v, "INSERT INTO stmt_trap VALUES (1)"));
+    EXPECT(v.plan.kind == BS_PLAN_RECORD && v.plan.audited);
+    bs_arena_fini(&v.arena);
+    REQUIRE(judge(&v, "INSERT INTO plain VALUES (1)"));
+    EXPECT(v.plan.kind == BS_PLAN_RECORD && !v.plan.audited);
+    bs_arena_fini(&v.arena);
+
+    REQUIRE(judge(&v, "VACUUM plain"));
+    EXPECT(v.plan.kind == BS_PLAN_NONE && !v.plan.in_block);
+    bs_arena_fini(&v.arena);
+}
+
+static void
+limits(void)
+{
+    const struct bs_relation *r = bs_snapshot_find_relation(snapshot, "public", "big", NULL);
+    struct bs_session_names names = {false, false, false};
+    struct verdict v = {0};
+
+    REQUIRE(r != NULL);
+    EXPECT(r->est_rows >= 999 && r->est_rows <= 1001);
+    EXPECT(r->est_bytes > 1000000); /* most of it in TOAST */
+    REQUIRE(judge_as(&v, "DELETE FROM big", names, r->est_bytes));
+    EXPECT_EQ(v.plan.kind, BS_PLAN_WHOLE);
+    EXPECT_EQ(v.plan.est_bytes, r->est_bytes);
+    bs_arena_fini(&v.arena);
+    REQUIRE(judge_as(&v, "DELETE FROM big", names, r->est_bytes - 1));
+    EXPECT_EQ(v.plan.kind, BS_PLAN_REFUSE);
+    EXPECT_EQ(v.plan.n_tables, 0);
+    bs_arena_fini(&v.arena);
+}
+
+static void
+arena_is_full(void)
+{
+    struct bs_arena small, room;
+    struct bs_unit unit;
+    struct bs_facts facts;
+    struct bs_err err = {0};
+    struct bs_session_names names = {false, false, false};
+
+    bs_arena_init(&room, "test", 1 << 20);
+    bs_arena_init(&small, "small", 64);
+    REQUIRE(bs_classify(bs_bytes_of("TRUNCATE customers CASCADE"), BS_CLASSIFY_LIMITS, &room, &unit,
+                        &err) == BS_DONE);
+    EXPECT(bs_catalog_judge(snapshot, names, &unit, &small, &facts, &err) == BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_LIMIT);
+    EXPECT_EQ(unit.risk, BS_RISK_UNKNOWN);
+    bs_arena_fini(&small);
+    bs_arena_fini(&room);
+}
+
+static void
+look_ups(void)
+{
+    const struct bs_relation *orders =
+        bs_snapshot_find_relation(snapshot, "public", "orders", NULL);
+    const struct bs_relation *twice = bs_snapshot_find_relation(snapshot, NULL, "twice", NULL);
+
+    REQUIRE(orders != NULL && twice != NULL);
+    EXPECT(bs_snapshot_relation(snapshot, orders->id.oid) == orders);
+    EXPECT(bs_snapshot_find_relation(snapshot, NULL, "orders", orders) == NULL);
+    EXPECT_EQ(orders->n_outgoing, 1);
+    EXPECT_EQ(orders->n_incoming, 2);
+    EXPECT_EQ(orders->n_keys, 1);
+    EXPECT(orders->keys[0].primary && strcmp(orders->keys[0].columns[0], "id") == 0);
+    twice = bs_snapshot_find_relation(snapshot, NULL, "twice", twice);
+    EXPECT(twice != NULL && bs_snapshot_find_relation(snapshot, NULL, "twice", twice) == NULL);
+    EXPECT(bs_snapshot_has_schema(snapshot, "shadow") &&
+           !bs_snapshot_has_schema(snapshot, "light"));
+    EXPECT(bs_snapshot_server_version(snapshot) >= 150000);
+    EXPECT(bs_snapshot_loaded_us(snapshot) > 0);
+    EXPECT(bs_snapshot_relation(snapshot, 1) == NULL);
+}
+
+/* After this one any DDL runs somebody's code. */
+static void
+event_triggers_and_casts(void)
+{
+    struct bs_snapshot *before = snapshot;
+    struct bs_err err = {0};
+    static const struct row rows[] = {
+        {"CREATE SEQUENCE fresh", CRITICAL, "event_trigger", RECORD, NULL},
+        {"CREATE INDEX CONCURRENTLY ON plain (a)", CRITICAL, "event_trigger", REFUSE, NULL},
+        {"DROP TABLE plain", CRITICAL, "event_trigger", WHOLE, NULL},
+        {"INSERT INTO plain VALUES (1)", HIGH, NULL, RECORD, NULL},
+        {"SELECT id FROM moods", CRITICAL, "cast", REFUSE, NULL},
+        {"SELECT 'ok'::mood", CRITICAL, "unlisted_type", REFUSE, NULL},
+        {"SELECT id FROM plain", SAFE, NULL, NONE, NULL},
+    };
+
+    REQUIRE(server_run(&server,
+                       "CREATE FUNCTION on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS"
+                       " 'BEGIN END';"
+                       "CREATE FUNCTION cast_it(mood) RETURNS int LANGUAGE sql AS 'SELECT 1';"
+                       "CREATE CAST (mood AS int) WITH FUNCTION cast_it(mood) AS IMPLICIT;"
+                       "CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION on_ddl();"));
+    REQUIRE(bs_snapshot_load(helper, &snapshot, &err) == BS_DONE);
+    CHECK_ROWS(rows);
+    bs_snapshot_unref(&snapshot);
+
+    REQUIRE(server_run(
+        &server, "ALTER EVENT TRIGGER e DISABLE;"
+                 "CREATE FUNCTION cast_bool(int) RETURNS timestamptz LANGUAGE sql AS"
+                 " 'SELECT now()';"
+                 "CREATE CAST (int AS timestamptz) WITH FUNCTION cast_bool(int) AS IMPLICIT;"));
+    REQUIRE(bs_snapshot_load(helper, &snapshot, &err) == BS_DONE);
+    check_row(&(struct row){"CREATE SEQUENCE fresh", HIGH, NULL, RECORD, NULL});
+    check_row(&(struct row){"SELECT 1 = 1", CRITICAL, "cast", NONE, NULL});
+    bs_snapshot_unref(&snapshot);
+    snapshot = before;
+}
+
+static void
+connection_fails(void)
+{
+    struct bs_snapshot *s = snapshot;
+    struct bs_err err = {0};
+
+    EXPECT(bs_snapshot_load("host=/nowhere/at/all dbname=x password=s3cret", &s, &err) ==
+           BS_FAILED);
+    EXPECT(s == NULL);
+    EXPECT_EQ(err.code, BS_E_UNAVAILABLE);
+    EXPECT(strstr(err.message, "s3cret") == NULL);
+}
+
+static const struct tap_case cases[] = {
+    {"reads that run nothing", reads},
+    {"every trick that a catalog can see", tricks},
+    {"writes, and what they take along", writes},
+    {"TRUNCATE and DROP", whole_tables},
+    {"definitions", definitions},
+    {"names that nobody has", unknown_names},
+    {"sessions that changed what names mean", sessions},
+    {"statements that change names for later ones", search_path_inside_the_unit},
+    {"plans", plans},
+    {"limits of a plan", limits},
+    {"an arena that is full", arena_is_full},
+    {"look-ups", look_ups},
+    {"event triggers and casts", event_triggers_and_casts},
+    {"no server", connection_fails},
+};
+
+static bool
+make_schema(void)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && schema_sql[i] != NULL; i++)
+        ok = server_run(&server, schema_sql[i]);
+    return ok;
+}
+
+int
+main(void)
+{
+    struct bs_err err = {0};
+    int failed = 1;
+
+    if (!server_start(&server))
+        return 0;
+    (void)snprintf(helper, sizeof(helper), "host=%s user=helper dbname=postgres", server.dir);
+    if (!make_schema() ||
+        !server_run(&server,
+                    "CREATE TABLE big AS SELECT g AS id, (SELECT"
+                    " string_agg(md5((g * 100 + i)::text), '') FROM generate_series(1, 200) i)"
+                    " AS t FROM generate_series(1, 1000) g") ||
+        !server_run(&server, "VACUUM ANALYZE big"))
+        printf("1..1\nnot ok 1 - the schema\n");
+    else if (bs_snapshot_load(helper, &snapshot, &err) != BS_DONE)
+        printf("1..1\nnot ok 1 - the snapshot: %s\n", err.message);
+    else
+        failed = tap_main(cases, sizeof(cases) / sizeof(cases[0]));
+    bs_snapshot_unref(&snapshot);
+    server_stop(&server);
+    return failed;
+}
