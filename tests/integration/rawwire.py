@@ -69,9 +69,14 @@ class Raw:
     def tls(self):
         self.send(SSL_REQUEST)
         assert self.take(1) == b"S"
+        self.direct_tls()
+
+    def direct_tls(self, *alpn):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        if alpn:
+            context.set_alpn_protocols(alpn)
         self.socket = context.wrap_socket(self.socket)
 
     def next(self):

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import statistics
 import struct
 import subprocess
@@ -210,6 +211,18 @@ def test_encryption_requests(gateway):
                 r.tls()
             r.send(again)
             assert r.error()["C"] == "08P01"
+
+
+def test_direct_tls_needs_alpn(gateway):
+    """A TLS client of another protocol must not be talked into sending its secrets here."""
+    with Raw(gateway.port) as r:
+        r.direct_tls("postgresql")
+        assert r.login("alice", gateway.passwords["alice"])[-1] == (b"Z", b"I")
+    for other in ((), ("http/1.1",)):
+        with Raw(gateway.port) as r, contextlib.suppress(ssl.SSLError, ConnectionError):
+            r.direct_tls(*other)
+            r.send(startup(user="alice", database="app"))
+            assert r.closed()
 
 
 def test_newer_protocol_is_negotiated_once(gateway):
