@@ -907,6 +907,57 @@ no_acknowledged_row_is_lost(void)
     PQfinish(other);
 }
 
+/* Rows and names of a database that is not UTF-8: one row back is the row that was. */
+static void
+other_encoding(const char *encoding, const char *data_encoding)
+{
+    PGconn *super = pg_connect("postgres"), *actor;
+    struct bs_capture_request r;
+    struct bs_capture_result out = {0};
+    struct bs_err err;
+    struct bs_capture *c;
+    char sql[200], there[256];
+
+    (void)snprintf(
+        sql, sizeof(sql),
+        "CREATE DATABASE enc ENCODING '%s' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'",
+        encoding);
+    pg_run(super, sql);
+    actor = pg_connect("enc");
+    pg_run(actor, "SET client_encoding = 'UTF8'");
+    pg_run(actor, "CREATE TABLE \"t\xc3\xa4g\" (\"\xc3\xb6\" text);"
+                  "INSERT INTO \"t\xc3\xa4g\" VALUES ('\xc3\xbc'), ('plain')");
+    plan_for(actor, "public.t\xc3\xa4g", NULL);
+    plan.definition = true;
+    pg_run(actor, "BEGIN; LOCK \"t\xc3\xa4g\" IN SHARE ROW EXCLUSIVE MODE");
+    (void)snprintf(there, sizeof(there), "host=%s user=helper password='it\\'s secret' dbname=enc",
+                   pg_dir);
+    r = request_for(actor);
+    r.helper = there;
+    c = capture(&r, &out, &err);
+    if (err.code != BS_OK)
+        printf("# %s: %s\n", encoding, err.message);
+    REQUIRE(err.code == BS_OK);
+    EXPECT(strcmp(out.manifest->source.encoding, encoding) == 0);
+    EXPECT(strcmp(out.manifest->source.data_encoding, data_encoding) == 0);
+    EXPECT(strcmp(out.manifest->objects[0].name, "t\xc3\xa4g") == 0);
+    pg_run(actor, "COMMIT; CREATE TABLE back (x text)");
+    EXPECT(load(actor, &out.manifest->objects[0], "back"));
+    EXPECT_EQ(pg_number(actor, "SELECT count(*) FROM \"t\xc3\xa4g\" JOIN back ON \"\xc3\xb6\" = x"),
+              2);
+    bs_capture_close(&c);
+    PQfinish(actor);
+    pg_run(super, "DROP DATABASE enc WITH (FORCE)");
+    PQfinish(super);
+}
+
+static void
+databases_in_other_encodings(void)
+{
+    other_encoding("LATIN1", "UTF8");
+    other_encoding("SQL_ASCII", "SQL_ASCII");
+}
+
 static void
 what_crashes_leave_is_swept(void)
 {
@@ -936,6 +987,7 @@ static const struct tap_case cases[] = {
     {"locks show what was done", locks_show_what_was_done},
     {"open points are closed by fact", open_points_are_closed_by_fact},
     {"no acknowledged row is lost", no_acknowledged_row_is_lost},
+    {"databases in other encodings", databases_in_other_encodings},
     {"what crashes leave is swept", what_crashes_leave_is_swept},
 };
 

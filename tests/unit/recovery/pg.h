@@ -5,11 +5,13 @@
 #ifndef BS_TEST_PG_H
 #define BS_TEST_PG_H
 
+#include <fcntl.h>
 #include <glob.h>
 #include <libpq-fe.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tap.h"
@@ -59,11 +61,39 @@ pg_as(void)
                           : "";
 }
 
+static int pg_leash = -1; /* closed however the test ends, and the keeper cleans up */
+static pid_t pg_keeper;
+
+/* A test that crashes must not leave a server behind, so a child of its own ends it. */
+static bool
+pg_keep(void)
+{
+    int ends[2];
+    char byte;
+
+    if (pipe(ends) != 0 || fcntl(ends[1], F_SETFD, FD_CLOEXEC) != 0)
+        return false;
+    pg_leash = ends[1];
+    pg_keeper = fork();
+    if (pg_keeper != 0) {
+        close(ends[0]);
+        return pg_keeper > 0;
+    }
+    (void)setsid();
+    close(ends[1]);
+    while (read(ends[0], &byte, 1) > 0)
+        continue;
+    (void)pg_shell("cd / && %s%s/pg_ctl -D %s/data -m immediate stop >/dev/null 2>&1", pg_as(),
+                   pg_bin, pg_dir);
+    (void)pg_shell("rm -rf %s %s.log", pg_dir, pg_dir);
+    _exit(0);
+}
+
 /* Superuser "postgres" is trusted; role "helper" needs its password. */
 static bool
 pg_start(void)
 {
-    if (!pg_find() || mkdtemp(pg_dir) == NULL)
+    if (!pg_find() || mkdtemp(pg_dir) == NULL || !pg_keep())
         return false;
     if (geteuid() == 0 && !pg_shell("chown postgres %s", pg_dir))
         return false;
@@ -79,12 +109,12 @@ pg_start(void)
                     pg_as(), pg_bin, pg_dir, pg_dir, pg_dir);
 }
 
+/* Ends the server and waits until nothing of it is left. */
 static void
 pg_stop(void)
 {
-    (void)pg_shell("cd / && %s%s/pg_ctl -D %s/data -m immediate stop >/dev/null", pg_as(), pg_bin,
-                   pg_dir);
-    (void)pg_shell("rm -rf %s %s.log", pg_dir, pg_dir);
+    close(pg_leash);
+    (void)waitpid(pg_keeper, NULL, 0);
 }
 
 static PGconn *
