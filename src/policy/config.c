@@ -162,7 +162,7 @@ finish_databases(struct bs_load *l)
 static void
 read_document(struct bs_load *l)
 {
-    yaml_node_t *root = yaml_document_get_root_node(l->doc);
+    yaml_node_t *root = yaml_document_get_root_node(&l->doc);
 
     if (root == NULL) {
         bs_load_problem(l, 0, "the file is empty");
@@ -204,20 +204,18 @@ static void
 read_yaml(struct bs_load *l, struct bs_bytes text)
 {
     yaml_parser_t parser;
-    yaml_document_t doc;
 
     if (yaml_parser_initialize(&parser) == 0) {
         bs_load_problem(l, 0, "no memory for the parser");
         return;
     }
     yaml_parser_set_input_string(&parser, text.p, text.n);
-    if (yaml_parser_load(&parser, &doc) == 0) {
+    if (yaml_parser_load(&parser, &l->doc) == 0) {
         yaml_problem(l, &parser);
     } else {
-        l->doc = &doc;
         if (is_last(l, &parser))
             read_document(l);
-        yaml_document_delete(&doc);
+        yaml_document_delete(&l->doc);
     }
     yaml_parser_delete(&parser);
 }

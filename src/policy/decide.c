@@ -464,23 +464,20 @@ decide(const struct bs_policy *policy,
        struct bs_decision *out,
        struct bs_err *err)
 {
-    struct bs_decision d = {.digest = policy->digest, .recovery_waived = needs_a_point(unit)};
-
-    *out = (struct bs_decision){.digest = policy->digest, .why = "the decision failed"};
-    if (l->into != NULL)
-        l->into = &d;
+    *out = (struct bs_decision){.digest = policy->digest, .recovery_waived = needs_a_point(unit)};
     if (unit->n_stmts == 0) {
-        d.action = unit->parsed ? policy->defaults[unit->risk] : BS_ACTION_BLOCK;
-        d.why = unit->parsed ? "there is no statement in it" : "it could not be read";
+        out->action = unit->parsed ? policy->defaults[unit->risk] : BS_ACTION_BLOCK;
+        out->why = unit->parsed ? "there is no statement in it" : "it could not be read";
     }
     for (size_t i = 0; i < unit->n_stmts; i++) {
         struct question q = {
             .subject = subject, .stmt = &unit->stmts[i], .facts = facts, .index = i};
-        if (!add_stmt(policy, &q, l, arena, &d))
+        if (!add_stmt(policy, &q, l, arena, out)) {
+            *out = (struct bs_decision){.digest = policy->digest, .why = "the decision failed"};
             return BS_FAIL(err, LIMIT, "the decision needs more memory than a statement may use");
+        }
     }
-    hold_to_unit_risk(policy, unit, &d);
-    *out = d;
+    hold_to_unit_risk(policy, unit, out);
     return BS_DONE;
 }
 

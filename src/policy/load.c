@@ -321,8 +321,8 @@ read_pairs(struct bs_load *l,
 {
     for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
          pair < node->data.mapping.pairs.top; pair++) {
-        yaml_node_t *name_node = yaml_document_get_node(l->doc, pair->key);
-        yaml_node_t *value = yaml_document_get_node(l->doc, pair->value);
+        yaml_node_t *name_node = yaml_document_get_node(&l->doc, pair->key);
+        yaml_node_t *value = yaml_document_get_node(&l->doc, pair->value);
         const char *name = text_of(name_node);
         int line = bs_load_line(name_node);
         size_t k = 0;
@@ -394,7 +394,7 @@ is_double(struct bs_load *l,
           struct bs_scalar name)
 {
     for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < pair; p++) {
-        yaml_node_t *other = yaml_document_get_node(l->doc, p->key);
+        yaml_node_t *other = yaml_document_get_node(&l->doc, p->key);
         const char *text = text_of(other);
         if (text == NULL || strcmp(text, name.text) != 0)
             continue;
@@ -424,13 +424,13 @@ bs_load_each(struct bs_load *l,
         bs_load_problem(l, bs_load_line(node), "%s: is empty", bs_key_shown(key));
     for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
          pair < node->data.mapping.pairs.top; pair++) {
-        yaml_node_t *name_node = yaml_document_get_node(l->doc, pair->key);
+        yaml_node_t *name_node = yaml_document_get_node(&l->doc, pair->key);
         struct bs_scalar name = {text_of(name_node), bs_load_line(name_node)};
 
         if (name.text == NULL || name.text[0] == '\0')
             bs_load_problem(l, name.line, "%s: a name is not a plain word", bs_key_shown(key));
         else if (!is_double(l, key, node, pair, name))
-            each(l, key, name, yaml_document_get_node(l->doc, pair->value), into);
+            each(l, key, name, yaml_document_get_node(&l->doc, pair->value), into);
     }
 }
 
@@ -453,7 +453,7 @@ bs_load_list(struct bs_load *l, const struct bs_key *key, yaml_node_t *node)
 yaml_node_t *
 bs_load_item(struct bs_load *l, yaml_node_t *node, size_t i)
 {
-    return yaml_document_get_node(l->doc, node->data.sequence.items.start[i]);
+    return yaml_document_get_node(&l->doc, node->data.sequence.items.start[i]);
 }
 
 static const char *

@@ -24,7 +24,7 @@ struct bs_key;
 
 /* One run over one file. */
 struct bs_load {
-    yaml_document_t *doc;
+    yaml_document_t doc;
     struct bs_arena *arena;
     struct bs_config *config;
     struct bs_policy *policy;
