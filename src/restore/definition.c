@@ -161,13 +161,10 @@ bs_definition_close(struct bs_definition *d)
 }
 
 bool
-bs_definition_has(const struct bs_definition *d, uint32_t oid)
+bs_definition_has(const struct bs_definition *d, struct bs_bytes key)
 {
-    enum { pg_class = 1259 };
-
     for (size_t i = 0; i < d->n_chosen; i++) {
-        const struct bs_toc_entry *e = &d->saved.list[d->chosen[i]];
-        if (e->class_oid == pg_class && e->oid == oid)
+        if (bs_bytes_equal(d->saved.list[d->chosen[i]].key, key))
             return true;
     }
     return false;

@@ -45,8 +45,8 @@ BS_MUST_CHECK enum bs_done bs_definition_open(struct bs_restore *r,
                                               struct bs_err *err);
 void bs_definition_close(struct bs_definition *d); /* accepts a zeroed one */
 
-/* True where the relation of that OID (in the saved database) is among what was chosen. */
-bool bs_definition_has(const struct bs_definition *d, uint32_t oid);
+/* True where that entry (bs_toc_key) is among what was chosen. */
+bool bs_definition_has(const struct bs_definition *d, struct bs_bytes key);
 
 /* Puts the SQL of one section of what was chosen, without psql's own commands. */
 BS_MUST_CHECK enum bs_done bs_definition_script(struct bs_restore *r,

@@ -36,7 +36,7 @@ is_compared(const struct bs_live_column *c)
     return c->match == BS_LIVE_SAME && !c->generated;
 }
 
-/* ROW(s."a", s."b") */
+/* ROW(s."a", s."b")::record: between two bare ROWs an operator goes column by column. */
 static void
 put_row(struct bs_buf *b, const struct bs_live *live, const char *side)
 {
@@ -50,7 +50,7 @@ put_row(struct bs_buf *b, const struct bs_live *live, const char *side)
         bs_put_ident(b, live->columns[i].name);
         before = ", ";
     }
-    bs_put_str(b, ")");
+    bs_put_str(b, ")::record");
 }
 
 void
@@ -184,6 +184,8 @@ bs_diff_load(struct bs_restore *r, const struct bs_live *live, size_t at, struct
     struct bs_buf sql;
     enum bs_done done;
 
+    if (o->n_columns == 0)
+        return BS_FAIL(err, UNSUPPORTED, "\"%.63s\" has no columns to compare", o->name);
     if (bs_shape_find(&r->db, o, &r->arena, &shape, err) != BS_DONE ||
         bs_shape_check(&shape, err) != BS_DONE)
         return BS_FAILED;
@@ -316,9 +318,9 @@ put_column_counts(struct bs_buf *b, const struct bs_live *live, size_t at)
             continue;
         bs_put_fmt(b, "%spg_catalog.count(*) FILTER (WHERE ROW(s.", before);
         bs_put_ident(b, live->columns[i].name);
-        bs_put_str(b, ") OPERATOR(pg_catalog.*<>) ROW(l.");
+        bs_put_str(b, ")::record OPERATOR(pg_catalog.*<>) ROW(l.");
         bs_put_ident(b, live->columns[i].name);
-        bs_put_str(b, "))");
+        bs_put_str(b, ")::record)");
         before = ", ";
     }
     bs_put_str(b, " FROM ");

@@ -14,16 +14,20 @@ static const char find_relation[] =
     " WHERE n.nspname = $1 AND c.relname = $2";
 
 static const char find_columns[] =
-    "SELECT attname, pg_catalog.format_type(atttypid, atttypmod), attgenerated, attidentity"
+    "SELECT attname, pg_catalog.format_type(atttypid, atttypmod), attgenerated, attidentity,"
+    " atttypid"
     " FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT attisdropped"
     " ORDER BY attnum";
 
-/* Columns of the primary key and the equality operator of each column's operator class. */
+/*
+ * Columns of the primary key and the equality operator of each column's operator class. With
+ * several arrays, unnest is known to the parser by its bare name only; the search path is empty.
+ */
 static const char find_key[] =
     "SELECT a.attname, k.place, 'OPERATOR(' || pg_catalog.quote_ident(n.nspname) || '.' ||"
     " o.oprname || ')'"
     " FROM pg_catalog.pg_index i"
-    " CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[], i.indclass::oid[])"
+    " CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[])"
     " WITH ORDINALITY AS k(attnum, opclass, place)"
     " JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
     " JOIN pg_catalog.pg_opclass c ON c.oid = k.opclass"
@@ -103,6 +107,7 @@ look_at_columns(struct bs_rdb *db,
         }
         const char *saved = shape->types[place_of(live, c)];
         c->live_type = bs_rdb_text(result, i, 1, arena);
+        c->live_oid = (uint32_t)bs_rdb_number(result, i, 4);
         c->match = saved != NULL && c->live_type != NULL && strcmp(saved, c->live_type) == 0
                        ? BS_LIVE_SAME
                        : BS_LIVE_OTHER_TYPE;

@@ -21,6 +21,7 @@ struct bs_live_column {
     const char *name;
     enum bs_live_match match;
     const char *live_type; /* NULL: gone */
+    uint32_t live_oid;     /* of that type */
     bool generated;        /* in either: never written, never compared */
     bool identity_always;  /* in the live table: cannot be updated */
     int key;               /* 1, 2, ...: place in the key that rows are matched by; 0: not in it */

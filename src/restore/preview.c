@@ -157,18 +157,12 @@ choose_tables(struct bs_restore *r, const char *table, struct bs_preview *p, str
     return BS_DONE;
 }
 
-enum bs_done
-bs_preview_make(struct bs_restore *r,
-                const char *table,
-                struct bs_preview *out,
-                struct bs_err *err)
+static enum bs_done
+preview(struct bs_restore *r, struct bs_preview *out, struct bs_err *err)
 {
     struct sentences conflicts = {r, &out->conflicts, &out->n_conflicts};
     struct sentences cannot = {r, &out->cannot, &out->n_cannot};
 
-    *out = (struct bs_preview){0};
-    if (choose_tables(r, table, out, err) != BS_DONE)
-        return BS_FAILED;
     bs_restore_tell(r, "reading the point again", 0, 0);
     if (bs_point_verify(r->request.store, &r->manifest, NULL, &out->proof, err) != BS_DONE)
         return BS_FAILED;
@@ -179,4 +173,18 @@ bs_preview_make(struct bs_restore *r,
         say_conflicts(&conflicts, &out->tables[i]);
     say_limits(&cannot, out);
     return BS_DONE;
+}
+
+enum bs_done
+bs_preview_make(struct bs_restore *r,
+                const char *table,
+                struct bs_preview *out,
+                struct bs_err *err)
+{
+    struct bs_restore_step step = {.action = "preview", .table = table, .rows = -1};
+
+    *out = (struct bs_preview){0};
+    if (choose_tables(r, table, out, err) != BS_DONE || bs_restore_begin(r, &step, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_restore_end(r, &step, preview(r, out, err), err);
 }

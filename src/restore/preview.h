@@ -22,7 +22,6 @@ struct bs_preview {
     size_t n_tables;
     struct bs_verify_report proof;
     bool database;          /* the live side was looked at */
-    const char *unreached;  /* why not, where it was not */
     const char **conflicts; /* sentences */
     size_t n_conflicts;
     const char **cannot; /* what restore cannot give back; sentences */

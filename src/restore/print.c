@@ -62,9 +62,12 @@ put_lost_rows(struct bs_buf *b, const struct bs_copyback *c)
             continue;
         bs_put_str(b, "COPY ");
         bs_put_name(b, live->object->schema, live->object->name);
-        bs_put_str(b, " (");
-        bs_put_column_names(b, live->object);
-        bs_put_str(b, ") FROM STDIN (");
+        if (live->object->n_columns != 0) {
+            bs_put_str(b, " (");
+            bs_put_column_names(b, live->object);
+            bs_put_str(b, ")");
+        }
+        bs_put_str(b, " FROM STDIN (");
         bs_put_format(b, live->object);
         bs_put_str(b, ", FREEZE)");
         put_rows_comment(b, live->object);
@@ -90,6 +93,7 @@ put_merges(struct bs_buf *b, const struct bs_work *w)
         bs_merge_put_insert(b, live, i);
         bs_put_str(b, ";\n");
     }
+    bs_put_str(b, "SET CONSTRAINTS ALL IMMEDIATE;\n");
     for (size_t i = 0; off && i < c->n_tables; i++)
         bs_merge_put_triggers_on(b, &c->tables[i].diff.live);
 }
@@ -126,7 +130,6 @@ put_all(struct bs_work *w, struct bs_buf *b, struct bs_err *err)
         return BS_FAILED;
     put_counters(b, w);
     bs_put_str(b, "-- materialized views made above are refreshed\n"
-                  "SET CONSTRAINTS ALL IMMEDIATE;\n"
                   "-- rows and row hashes are compared with the saved ones\nCOMMIT;\n");
     return b->failed ? BS_FAIL(err, LIMIT, "the plan is longer than %zu bytes", b->max) : BS_DONE;
 }

@@ -267,15 +267,42 @@ join_missing(struct chooser *c)
 static void
 mark_wanted(struct chooser *c, struct bs_toc_want want)
 {
-    enum { pg_class = 1259 };
-
     for (size_t i = 0; i < c->saved->n; i++) {
-        const struct bs_toc_entry *e = &c->saved->list[i];
         for (size_t k = 0; k < want.n && c->missing[i]; k++) {
-            if (e->class_oid == pg_class && e->oid == want.oids[k])
+            if (bs_bytes_equal(c->saved->list[i].key, want.keys[k]))
                 c->wanted[find_root(c->parent, i)] = true;
         }
     }
+}
+
+static const char *
+kind_of(char relkind)
+{
+    switch (relkind) {
+    case 'm':
+        return "MATERIALIZED VIEW";
+    case 'S':
+        return "SEQUENCE";
+    case 'v':
+        return "VIEW";
+    case 'f':
+        return "FOREIGN TABLE";
+    default:
+        return "TABLE";
+    }
+}
+
+struct bs_bytes
+bs_toc_key(char relkind, const char *schema, const char *name, struct bs_arena *arena)
+{
+    char *key = bs_arena_fmt(arena, "%s %s %s", kind_of(relkind), schema, name);
+
+    /* A listing has one line for each entry, whatever is in a name. */
+    for (char *p = key; p != NULL && *p != '\0'; p++) {
+        if (*p == '\n' || *p == '\r')
+            *p = ' ';
+    }
+    return bs_bytes_of(key);
 }
 
 enum bs_done

@@ -42,9 +42,19 @@ bs_toc_parse(struct bs_bytes text, struct bs_arena *arena, struct bs_toc *out, s
 /* True where the entry is of that kind, e.g. "MATERIALIZED VIEW". */
 bool bs_toc_is(const struct bs_toc_entry *e, const char *kind);
 
-/* What has to be looked for: relations of pg_class, by OID of the saved database. */
+/*
+ * The key of a relation, as a listing spells it: "TABLE public users". Not its OID: a dump is kept
+ * once per content, and the same content may have been written when it had other OIDs.
+ *
+ * relkind   r p: TABLE, m: MATERIALIZED VIEW, S: SEQUENCE, v: VIEW, f: FOREIGN TABLE
+ * returns   in the arena; empty past its ceiling
+ */
+struct bs_bytes
+bs_toc_key(char relkind, const char *schema, const char *name, struct bs_arena *arena);
+
+/* What has to be looked for. */
 struct bs_toc_want {
-    const uint32_t *oids;
+    const struct bs_bytes *keys; /* of bs_toc_key */
     size_t n;
     bool all_missing; /* every entry that `live` lacks, joined or not */
 };

@@ -8,9 +8,15 @@
 
 struct survey {
     struct bs_live *lives; /* one for each object of the manifest */
-    uint32_t *lost;        /* saved OIDs of what is gone and asked for */
+    struct bs_bytes *lost; /* keys in the definition of what is gone and asked for */
     size_t n_lost;
 };
+
+static struct bs_bytes
+key_of(const struct bs_work *w, const struct bs_point_object *o)
+{
+    return bs_toc_key(o->relkind, o->schema, o->name, &w->r->arena);
+}
 
 static bool
 is_picked(const struct bs_point_object *const *picked, size_t n, const struct bs_point_object *o)
@@ -42,7 +48,7 @@ survey_all(struct bs_work *w,
         if (bs_live_look(&w->r->db, o, &w->r->arena, &s->lives[i], err) != BS_DONE)
             return BS_FAILED;
         if (asked && !s->lives[i].exists)
-            s->lost[s->n_lost++] = o->oid;
+            s->lost[s->n_lost++] = key_of(w, o);
     }
     return BS_DONE;
 }
@@ -85,7 +91,7 @@ choose_tables(struct bs_work *w,
         const struct bs_live *live = &s->lives[i];
         /* What comes back with another one's definition must not come back empty. */
         bool wanted = live->exists ? is_picked(picked, n, o)
-                                   : bs_definition_has(&w->definition, o->oid);
+                                   : bs_definition_has(&w->definition, key_of(w, o));
         if (o->relkind != 'r' || !wanted)
             continue;
         if (live->exists && bs_work_fits(live, err) != BS_DONE)
@@ -175,7 +181,8 @@ find_lost(struct bs_work *w, const struct survey *s, struct bs_err *err)
         return BS_FAILED;
     for (size_t i = 0; i < s->n_lost; i++) {
         if (!bs_definition_has(&w->definition, s->lost[i]))
-            return BS_FAIL(err, DATA, "the stored definition does not hold every lost table");
+            return BS_FAIL(err, DATA, "the stored definition has no %.*s", (int)s->lost[i].n,
+                           (const char *)s->lost[i].p);
     }
     return list_objects(w, err);
 }

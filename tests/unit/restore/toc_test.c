@@ -103,7 +103,7 @@ static void
 brings_back_what_is_joined(void)
 {
     static const uint32_t back[] = {10, 11, 12, 13, 14, 21, 22};
-    const uint32_t lost[] = {201};
+    const struct bs_bytes lost[] = {BS_LIT("TABLE public users")};
     struct bs_arena a;
     struct bs_toc saved, live;
     struct bs_err err = {0};
@@ -132,7 +132,8 @@ static void
 brings_what_it_needs_and_nothing_for_the_living(void)
 {
     static const char bare[] = "2; 1259 204 TABLE public orders app\n";
-    const uint32_t users[] = {201}, orders[] = {204};
+    const struct bs_bytes users[] = {BS_LIT("TABLE public users")},
+                          orders[] = {BS_LIT("TABLE public orders")};
     struct bs_arena a;
     struct bs_toc saved, live;
     struct bs_err err = {0};

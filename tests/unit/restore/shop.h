@@ -1,0 +1,90 @@
+/*
+ * shop.h - a database with one of everything that DROP ... CASCADE takes along, for restores.
+ */
+#ifndef BS_TEST_SHOP_H
+#define BS_TEST_SHOP_H
+
+/* Run as a superuser; the rest belongs to role "app", which is none. */
+static const char shop_roles[] =
+    "CREATE ROLE helper LOGIN BYPASSRLS PASSWORD 'it''s secret';"
+    "GRANT pg_read_all_data, pg_read_all_stats, pg_signal_backend TO helper;"
+    "CREATE ROLE app LOGIN; CREATE ROLE reader; CREATE ROLE clerk;"
+    "CREATE DATABASE shop OWNER app";
+
+static const char shop_users[] =
+    "SET client_min_messages = error;"
+    "CREATE SCHEMA shop;"
+    "CREATE TYPE shop.mood AS ENUM ('sad', 'ok'); CREATE DOMAIN shop.posint AS int CHECK (VALUE > 0);"
+    "CREATE TYPE shop.pair AS (a int, b text[]);"
+    "CREATE COLLATION shop.nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+    "CREATE SEQUENCE shop.shared START 7;"
+    "CREATE FUNCTION shop.touch() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$BEGIN NEW.note := coalesce(NEW.note, E'\\\\restrict x\n'); RETURN NEW; END$$;"
+    "CREATE TABLE shop.users (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, gone int,"
+    " name text COLLATE shop.nocase NOT NULL, n numeric(20,5), f float8, m shop.mood,"
+    " moods shop.mood[], p shop.pair, d shop.posint DEFAULT nextval('shop.shared'), j json,"
+    " jb jsonb, b bytea, ts timestamptz, i interval, r int4range, u uuid UNIQUE, x xml, pt point,"
+    " note text, \"odd \"\"name\" text, twice numeric GENERATED ALWAYS AS (n * 2) STORED,"
+    " CONSTRAINT n_small CHECK (n < 1000000 OR n = 'NaN') NOT VALID);"
+    "ALTER TABLE shop.users DROP COLUMN gone;"
+    "ALTER TABLE shop.users ALTER name SET STATISTICS 7, ALTER note SET STORAGE EXTERNAL;"
+    "INSERT INTO shop.users (name, n, f, m, moods, p, j, jb, b, ts, i, r, u, x, pt, note,"
+    " \"odd \"\"name\")"
+    " SELECT 'n' || g, CASE WHEN g % 7 = 0 THEN 'NaN' ELSE g / 3.0 END, g / 7.0::float8, 'ok',"
+    " ARRAY['sad', 'ok']::shop.mood[], ROW(g, ARRAY['x', NULL])::shop.pair,"
+    " '{\"a\":1,\"a\":2}', '{\"k\":[1]}', decode(md5(g::text), 'hex'),"
+    " CASE WHEN g = 1 THEN '-infinity' ELSE now() END, '1 mon 2 days 3.5 s',"
+    " int4range(g, g + 5), md5(g::text)::uuid, '<a/>', point(g, 1), 'note ' || g,"
+    " repeat(E'\\t\\n\\\\', g % 5) FROM generate_series(1, 500) g;"
+    "CREATE TRIGGER touch BEFORE INSERT ON shop.users FOR EACH ROW WHEN (NEW.note IS NULL)"
+    " EXECUTE FUNCTION shop.touch();"
+    "CREATE TRIGGER off_touch BEFORE UPDATE ON shop.users FOR EACH ROW EXECUTE FUNCTION shop.touch();"
+    "ALTER TABLE shop.users DISABLE TRIGGER off_touch;"
+    "CREATE INDEX users_part ON shop.users (name) WHERE m = 'sad';"
+    "CREATE INDEX users_expr ON shop.users (lower(name)) INCLUDE (n);"
+    "CREATE INDEX users_gin ON shop.users USING gin (jb);"
+    "CREATE STATISTICS shop.users_stats ON n, m FROM shop.users;"
+    "CLUSTER shop.users USING users_pkey;"
+    "ALTER TABLE shop.users REPLICA IDENTITY USING INDEX users_pkey;"
+    "ALTER TABLE shop.users ENABLE ROW LEVEL SECURITY;"
+    "CREATE POLICY own ON shop.users AS RESTRICTIVE FOR SELECT TO reader USING (d > 3);";
+
+static const char shop_rest[] =
+    "CREATE TABLE shop.orders (id serial PRIMARY KEY, user_id bigint, total numeric, best int,"
+    " CONSTRAINT orders_user FOREIGN KEY (user_id) REFERENCES shop.users ON DELETE CASCADE"
+    " DEFERRABLE INITIALLY DEFERRED);"
+    "INSERT INTO shop.orders (user_id, total) SELECT id, id * 1.5 FROM shop.users;"
+    "ALTER TABLE shop.users ADD COLUMN last_order int REFERENCES shop.orders DEFERRABLE;"
+    "UPDATE shop.users SET last_order = o.id FROM shop.orders o WHERE o.user_id = users.id"
+    " AND o.id = 499;"
+    "CREATE VIEW shop.v AS SELECT id, name FROM shop.users WITH CHECK OPTION;"
+    "CREATE VIEW shop.vv AS SELECT v.id, o.total FROM shop.v JOIN shop.orders o ON o.user_id = v.id;"
+    "CREATE VIEW shop.grouped AS SELECT u.*, count(o.id) AS n_orders FROM shop.users u"
+    " LEFT JOIN shop.orders o ON o.user_id = u.id GROUP BY u.id;"
+    "CREATE MATERIALIZED VIEW shop.mv AS SELECT m, count(*) AS n FROM shop.users GROUP BY m;"
+    "CREATE UNIQUE INDEX mv_m ON shop.mv (m);"
+    "CREATE MATERIALIZED VIEW shop.mvmv AS SELECT sum(n) AS n FROM shop.mv;"
+    "CREATE RULE quiet AS ON DELETE TO shop.v DO INSTEAD NOTHING;"
+    "CREATE FUNCTION shop.how_many() RETURNS bigint LANGUAGE sql BEGIN ATOMIC"
+    " SELECT count(*) FROM shop.users; END;"
+    "CREATE TABLE shop.kid (extra int) INHERITS (shop.users);"
+    "INSERT INTO shop.kid (id, name, extra) VALUES (9001, 'kid', 1);"
+    "CREATE TABLE shop.parted (k int, t text, PRIMARY KEY (k, t)) PARTITION BY LIST (k);"
+    "CREATE TABLE shop.parted1 PARTITION OF shop.parted FOR VALUES IN (1);"
+    "CREATE TABLE shop.parted2 PARTITION OF shop.parted FOR VALUES IN (2);"
+    "CREATE INDEX parted_t ON shop.parted (t);"
+    "INSERT INTO shop.parted VALUES (1, 'a'), (2, 'b'), (2, 'c');"
+    "CREATE TABLE shop.nokey (a int, b json); INSERT INTO shop.nokey"
+    " SELECT g / 2, '{\"x\": 1}' FROM generate_series(1, 10) g;"
+    "CREATE TABLE shop.\"None\" (); INSERT INTO shop.\"None\" DEFAULT VALUES;"
+    "GRANT SELECT ON shop.users TO reader; GRANT UPDATE (name, n) ON shop.users TO clerk"
+    " WITH GRANT OPTION; GRANT SELECT ON shop.vv TO reader; GRANT USAGE ON SCHEMA shop TO reader;"
+    "COMMENT ON TABLE shop.users IS 'people''s \\ table'; COMMENT ON COLUMN shop.users.n IS 'n';"
+    "COMMENT ON CONSTRAINT n_small ON shop.users IS 'c'; COMMENT ON POLICY own ON shop.users IS 'p';"
+    "COMMENT ON TRIGGER touch ON shop.users IS 't'; COMMENT ON INDEX shop.users_part IS 'i';"
+    "CREATE PUBLICATION pub FOR TABLE shop.users (id, name) WHERE (id > 3), TABLE shop.orders;"
+    "CREATE VIEW shop.apart AS SELECT 1 AS one; CREATE VIEW shop.report AS SELECT k FROM shop.parted;"
+    "REFRESH MATERIALIZED VIEW shop.mv; REFRESH MATERIALIZED VIEW shop.mvmv;"
+    "ANALYZE shop.users, shop.orders";
+
+#endif
