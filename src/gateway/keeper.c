@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "gateway/databases.h"
 #include "policy/config.h"
+#include "recovery/capture.h"
 #include "recovery/points.h"
 
 #define CLOSE_WAIT_MS 5000 /* for a transaction that is still in progress */
@@ -82,6 +83,7 @@ bs_keeper_settle(struct bs_gateway *g, struct bs_err *err)
     if (end_running_tickets(g, err) != BS_DONE ||
         bs_changes_record(g->state, g->audit, NULL, err) != BS_DONE)
         return BS_FAILED;
+    bs_capture_sweep(g->config->spool);
     for (size_t i = 0; i < g->config->n_databases; i++) {
         close_points(g, &g->config->databases[i]);
         load_catalog(g, &g->config->databases[i]);
