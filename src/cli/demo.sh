@@ -296,7 +296,7 @@ say "${red}customers is gone${plain}, and with it a view and a foreign key."
 gone_at=$(now_ms)
 
 chapter "The way back"
-point=$("$BACKSTOP" points list --json | tr -d '\n ' | grep -o '"id":"RP-[0-9A-Z]*"' | sed 's/.*"\(RP-[^"]*\)"/\1/' | head -1)
+point=$("$BACKSTOP" points list --json | tr -d '\n ' | grep -o '"point":"RP-[0-9A-Z]*"' | sed 's/.*"\(RP-[^"]*\)"/\1/' | head -1)
 [ -n "$point" ] || fail "there is no recovery point"
 admin="host=$dir/pg port=$pg_port user=postgres dbname=shop"
 for step in "points verify $point" "restore preview $point --dsn|$admin" "restore run $point --dsn|$admin --yes" \

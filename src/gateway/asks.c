@@ -148,6 +148,20 @@ judge(struct bs_relay *r, struct bs_bytes text, struct bs_arena *arena, struct b
     return HEARD;
 }
 
+/* Judges what a name stands for, as it is about to run. */
+static enum heard
+judge_named(struct bs_relay *r,
+            struct bs_prepared *p,
+            struct bs_arena *arena,
+            struct bs_verdict *out)
+{
+    if (judge(r, p->text, arena, out) != HEARD)
+        return HEARD_NOT;
+    if (p->prepared_in_sql)
+        out->executed = p->text;
+    return HEARD;
+}
+
 /* A statement that the server knows by name: judged again where the catalog or the session has
  * changed since. */
 static enum heard
@@ -159,7 +173,7 @@ judge_prepared(struct bs_relay *r, struct bs_prepared *p)
     if (catalog(r) != NULL && p->judged && !shaky && !p->shaky && p->verdict.epoch == r->epoch)
         return HEARD;
     bs_prepared_rewind(p);
-    if (judge(r, p->text, &p->arena, &p->verdict) != HEARD)
+    if (judge_named(r, p, &p->arena, &p->verdict) != HEARD)
         return HEARD_NOT;
     p->judged = true;
     p->shaky = shaky;
@@ -287,6 +301,7 @@ owe_prepare(struct bs_reply *reply, const struct bs_verdict *v)
     if (v->unit.n_stmts != 1 || v->unit.stmts[0].control != BS_CONTROL_PREPARE)
         return;
     reply->prepared = bs_prepared_new(bs_bytes_of(v->unit.stmts[0].label), v->text);
+    reply->prepared->prepared_in_sql = true;
 }
 
 static void
@@ -425,11 +440,9 @@ static const char guard_message[] =
 static void
 judge_status(struct bs_relay *r, struct bs_verdict *v)
 {
-    bool gated = v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD;
-
-    if (v->way == BS_WAY_PASS && !ends_guarded(r, &v->unit) && evades_guard(r, &v->unit))
+    if (!ends_guarded(r, &v->unit) && evades_guard(r, &v->unit))
         bs_verdict_refuse(v, BS_E_UNSUPPORTED, NULL, guard_message, NULL);
-    if (!gated)
+    if (v->way != BS_WAY_RUN && v->way != BS_WAY_HOLD)
         return;
     if (r->status == 'T' && (r->dirty || r->guard != NULL))
         bs_verdict_refuse(
@@ -494,6 +507,10 @@ act_on_query(struct bs_relay *r, struct bs_verdict *v, struct bs_bytes message, 
     gated = v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD;
     if ((gated || r->guard != NULL) && !bs_relay_quiet(r))
         return stall(r);
+    if (gated && !r->loaded) { /* what will be locked and captured is looked up anew */
+        (void)load_catalog(r);
+        return false;
+    }
     judge_status(r, v);
     if (!gated && !bs_note_judged(r, v)) {
         bs_session_fail(r->s, "58030", "the audit log cannot be written, so nothing is run");
@@ -661,7 +678,7 @@ gate_bind(struct bs_relay *r,
         *refusal = bs_refusal_new("54000", "the series is too long to be held", NULL, NULL);
         return NEXT_REFUSE;
     }
-    if (judge(r, p->text, bs_gate_arena(g), v) != HEARD)
+    if (judge_named(r, p, bs_gate_arena(g), v) != HEARD)
         return NEXT_STOP;
     next = next_of(r, *v, refusal);
     return next == NEXT_SEND ? NEXT_GATE : next;
@@ -754,6 +771,10 @@ enter_gate(struct bs_relay *r, size_t last, size_t end)
         return end_series_silently(r);
     if (!bs_relay_quiet(r))
         return stall(r);
+    if (!r->loaded) { /* what will be locked and captured is looked up anew */
+        (void)load_catalog(r);
+        return false;
+    }
     g = bs_gate_new(r);
     next = gate_series(r, g, series, &refusal);
     if (next == NEXT_GATE && ends_guarded(r, &bs_gate_first(g)->unit)) {

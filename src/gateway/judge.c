@@ -143,7 +143,8 @@ refuse_mixture(struct bs_verdict *v)
 bool
 bs_verdict_is_prepare(const struct bs_verdict *v)
 {
-    return v->unit.n_stmts == 1 && v->unit.stmts[0].control == BS_CONTROL_PREPARE;
+    return v->executed.p == NULL && v->unit.n_stmts == 1 &&
+           v->unit.stmts[0].control == BS_CONTROL_PREPARE;
 }
 
 /* What the name stands for is judged elsewhere: only the statement's own expressions are left. */

@@ -34,7 +34,7 @@ struct bs_verdict {
     bool wrapped;   /* exactly BEGIN; ...; COMMIT around what is to be protected */
     uint64_t epoch; /* of the database, when judged */
     struct bs_bytes text;
-    struct bs_bytes executed; /* EXECUTE: the text of the statement it names; else empty */
+    struct bs_bytes executed; /* what runs was named by PREPARE: its text; else p is NULL */
 };
 
 /* How to look up what a statement means by a name. */

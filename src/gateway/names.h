@@ -26,6 +26,7 @@ struct bs_prepared {
     uint32_t types[BS_PREPARED_TYPES]; /* as declared by Parse; 0: left to the server */
     struct bs_verdict verdict;         /* in `arena`; counts only where `judged` */
     struct bs_arena arena;
+    bool prepared_in_sql; /* made by PREPARE, whose whole text it has */
     bool judged;
     bool shaky; /* judged while the session's own doings could change what names mean */
     struct bs_prepared *next;

@@ -295,3 +295,15 @@ def gateway(pg):
     g.add_agent("alice", "app")
     with running(g) as g:
         yield g
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failing test shows what its gateway said."""
+    report = (yield).get_result()
+    if report.when != "call" or not report.failed:
+        return
+    for value in item.funcargs.values():
+        gateway = getattr(value, "gateway", value)
+        if isinstance(gateway, Gateway):
+            report.sections.append(("gateway log", gateway.log()[-4000:]))
