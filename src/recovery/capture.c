@@ -149,6 +149,12 @@ check_locks(struct bs_capture *c, struct bs_err *err)
         const char *mode = held_on(res, t->oid);
         if (t->relkind == 'm')
             continue; /* LOCK TABLE refuses them; their rows can be computed again */
+        /* We would wait for the actor, who waits for us: a deadlock that no one detects. */
+        if (strcmp(mode, "AccessExclusiveLock") == 0)
+            done = BS_FAIL(err, NO_POINT,
+                           "the actor holds ACCESS EXCLUSIVE on \"%.60s\".\"%.60s\" already, which "
+                           "lets nobody copy it",
+                           t->schema, t->name);
         if (strength(mode) == 0)
             done =
                 BS_FAIL(err, NO_POINT, "the actor holds no sufficient lock on \"%.60s\".\"%.60s\"",

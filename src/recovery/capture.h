@@ -114,11 +114,11 @@ BS_MUST_CHECK enum bs_done bs_capture_open(const struct bs_capture_request *requ
  * Makes the point. Once per capture.
  *
  * In mode WHOLE it first makes sure through pg_locks that actor_pid holds SHARE ROW EXCLUSIVE or
- * stronger on every planned table (materialized views cannot be locked and are let through), that
- * OID, schema and name still agree, and that every partition of a planned partitioned table is
- * planned. On success everything is stored and read back (grade read-back). On failure the
- * statement must not run: there is no manifest, or, where only its proof failed, it is closed as
- * not_used.
+ * EXCLUSIVE on every planned table (under ACCESS EXCLUSIVE nobody can copy; materialized views
+ * cannot be locked and are let through), that OID, schema and name still agree, and that every
+ * partition of a planned partitioned table is planned. On success everything is stored and read
+ * back (grade read-back). On failure the statement must not run: there is no manifest, or, where
+ * only its proof failed, it is closed as not_used.
  *
  * err   NO_POINT (budget spent, lock missing, names differ, no room, no pg_dump, store failed,
  *       proof differs, helper lost), CANCELLED (bs_capture_abort was called)

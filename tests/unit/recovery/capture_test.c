@@ -344,6 +344,9 @@ without_the_lock_there_is_no_point(void)
     pg_run(actor, "LOCK small IN SHARE MODE");
     refused(actor, "no sufficient lock on \"public\".\"small\"", __LINE__);
     refused(other, "no sufficient lock", __LINE__); /* someone else's lock is not the actor's */
+    /* Under this one the helper would wait for the actor for ever. */
+    pg_run(actor, "LOCK small IN ACCESS EXCLUSIVE MODE");
+    refused(actor, "ACCESS EXCLUSIVE on \"public\".\"small\" already", __LINE__);
     pg_run(actor, "ROLLBACK");
     /* Waiting for a lock is not holding it. */
     plan_for(actor, "public.small", NULL);
