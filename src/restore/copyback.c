@@ -160,9 +160,10 @@ run_section(struct bs_work *w, enum bs_definition_section section, struct bs_err
 
     if (w->out->n_objects == 0)
         return BS_DONE;
-    bs_restore_tell(w->r, section == BS_DEFINITION_BEFORE_ROWS
-                              ? "making lost objects again"
-                              : "making indexes, constraints and triggers again",
+    bs_restore_tell(w->r,
+                    section == BS_DEFINITION_BEFORE_ROWS
+                        ? "making lost objects again"
+                        : "making indexes, constraints and triggers again",
                     0, 0);
     bs_buf_init(&script, SCRIPT_MAX);
     done = bs_definition_script(w->r, &w->definition, section, &script, err);
@@ -218,8 +219,7 @@ load_rebuilt(struct bs_work *w, size_t at, struct bs_buf *sql, struct bs_err *er
 {
     const struct bs_live *live = &w->out->tables[at].diff.live;
     const struct bs_point_object *o = live->object;
-    struct telling tell = {w->r,
-                           bs_arena_fmt(&w->r->arena, "loading %s.%s", o->schema, o->name),
+    struct telling tell = {w->r, bs_arena_fmt(&w->r->arena, "loading %s.%s", o->schema, o->name),
                            o->raw_bytes};
 
     if (has_generated(live)) {
@@ -251,8 +251,8 @@ rebuild_tables(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
 /* Living tables. */
 
 static enum bs_done
-change_rows(struct bs_work *w, struct bs_buf *sql, int64_t want, const char *name,
-            struct bs_err *err)
+change_rows(
+    struct bs_work *w, struct bs_buf *sql, int64_t want, const char *name, struct bs_err *err)
 {
     int64_t rows = 0;
 
@@ -315,8 +315,7 @@ was_made(void *ctx, const struct bs_point_sequence *s)
 {
     const struct bs_work *w = ctx;
 
-    return bs_definition_has(&w->definition,
-                             bs_toc_key('S', s->schema, s->name, &w->r->arena));
+    return bs_definition_has(&w->definition, bs_toc_key('S', s->schema, s->name, &w->r->arena));
 }
 
 /* Those that this transaction has made, in the order in which it made them. */
@@ -355,11 +354,12 @@ check_result(struct bs_work *w, struct bs_err *err)
         if (after.missing == 0 && after.changed == t->diff.changed - t->updated &&
             after.extra == t->diff.extra)
             continue;
-        (void)BS_FAIL(err, CONFLICT,
-                      "\"%.63s\" would not be as planned: %lld rows missing, %lld with other values,"
-                      " %lld more than saved",
-                      t->diff.live.object->name, (long long)after.missing,
-                      (long long)after.changed, (long long)after.extra);
+        (void)BS_FAIL(
+            err, CONFLICT,
+            "\"%.63s\" would not be as planned: %lld rows missing, %lld with other values,"
+            " %lld more than saved",
+            t->diff.live.object->name, (long long)after.missing, (long long)after.changed,
+            (long long)after.extra);
         bs_err_hint(err, "a trigger may have changed rows: --no-triggers");
         return BS_FAILED;
     }
@@ -367,11 +367,14 @@ check_result(struct bs_work *w, struct bs_err *err)
 }
 
 static enum bs_done
-do_all(struct bs_work *w, struct bs_safety *safety, const struct bs_copyback *plan,
-       struct bs_buf *sql, struct bs_err *err)
+do_all(struct bs_work *w,
+       struct bs_safety *safety,
+       const struct bs_copyback *plan,
+       struct bs_buf *sql,
+       struct bs_err *err)
 {
-    if (lock_tables(w, sql, err) != BS_DONE ||
-        compare_tables(w, BS_DIFF_COUNTS, err) != BS_DONE || check_conflicts(w, err) != BS_DONE)
+    if (lock_tables(w, sql, err) != BS_DONE || compare_tables(w, BS_DIFF_COUNTS, err) != BS_DONE ||
+        check_conflicts(w, err) != BS_DONE)
         return BS_FAILED;
     if (plan != NULL && check_plan(w->out, plan, err) != BS_DONE)
         return BS_FAILED;

@@ -430,8 +430,7 @@ bs_definition_compare(struct bs_restore *r,
     if (done == BS_DONE)
         done = plain_text(d, d->live_file, &live, err);
     if (done == BS_DONE)
-        *difference =
-            bs_definition_difference(bs_buf_view(&saved), bs_buf_view(&live), &r->arena);
+        *difference = bs_definition_difference(bs_buf_view(&saved), bs_buf_view(&live), &r->arena);
     bs_buf_fini(&saved);
     bs_buf_fini(&live);
     return done;

@@ -71,8 +71,7 @@ BS_MUST_CHECK enum bs_done bs_definition_compare(struct bs_restore *r,
 /* Removes the pair of lines \restrict and \unrestrict, which are psql's, not SQL. */
 void bs_definition_strip(struct bs_buf *script);
 /* Lines that one text has more often than the other, "-" saved, "+" live; NULL: none. */
-const char *bs_definition_difference(struct bs_bytes saved,
-                                     struct bs_bytes live,
-                                     struct bs_arena *arena);
+const char *
+bs_definition_difference(struct bs_bytes saved, struct bs_bytes live, struct bs_arena *arena);
 
 #endif

@@ -97,8 +97,9 @@ put_compare_by_key(struct bs_buf *b, const struct bs_live *live, size_t at)
 static void
 put_numbered(struct bs_buf *b, const char *side, const char *place)
 {
-    bs_put_fmt(b, "(SELECT %s.%s AS place, t.txt, pg_catalog.row_number() OVER (PARTITION BY"
-                  " t.txt ORDER BY %s.%s) AS n FROM ",
+    bs_put_fmt(b,
+               "(SELECT %s.%s AS place, t.txt, pg_catalog.row_number() OVER (PARTITION BY"
+               " t.txt ORDER BY %s.%s) AS n FROM ",
                side, place, side, place);
 }
 
@@ -225,7 +226,10 @@ ask(struct bs_restore *r, struct bs_buf *sql, struct bs_err *err)
 }
 
 static enum bs_done
-count(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_buf *sql,
+count(struct bs_restore *r,
+      size_t at,
+      struct bs_diff_table *t,
+      struct bs_buf *sql,
       struct bs_err *err)
 {
     PGresult *result;

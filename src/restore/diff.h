@@ -32,9 +32,9 @@ struct bs_diff_table {
     struct bs_live live;
     int64_t saved_rows;
     int64_t live_rows;
-    int64_t missing; /* saved, not live */
-    int64_t changed; /* both, with other values */
-    int64_t extra;   /* live, not saved */
+    int64_t missing;                                                /* saved, not live */
+    int64_t changed;                                                /* both, with other values */
+    int64_t extra;                                                  /* live, not saved */
     struct bs_diff_examples missing_keys, changed_keys, extra_keys; /* none without a key */
     struct bs_diff_column *columns; /* that differ in changed rows */
     size_t n_columns;

@@ -11,8 +11,8 @@
 #include "restore/rdb.h"
 
 enum bs_live_match {
-    BS_LIVE_GONE = 0,    /* the live table lacks the saved column */
-    BS_LIVE_OTHER_TYPE,  /* it has another type or type modifier */
+    BS_LIVE_GONE = 0,   /* the live table lacks the saved column */
+    BS_LIVE_OTHER_TYPE, /* it has another type or type modifier */
     BS_LIVE_SAME,
 };
 
@@ -37,9 +37,9 @@ struct bs_live {
     struct bs_live_column *columns;
     const char **added; /* live columns that the saved table lacks */
     size_t n_added;
-    size_t n_key;           /* 0: rows have no key, compared as a multiset */
-    const char **triggers;  /* user triggers that fire on INSERT or UPDATE */
-    char *trigger_states;   /* pg_trigger.tgenabled of each */
+    size_t n_key;          /* 0: rows have no key, compared as a multiset */
+    const char **triggers; /* user triggers that fire on INSERT or UPDATE */
+    char *trigger_states;  /* pg_trigger.tgenabled of each */
     size_t n_triggers;
 };
 

@@ -93,11 +93,12 @@ say_conflicts(const struct sentences *s, const struct bs_preview_table *t)
                             o->schema, o->name));
     say_moved_columns(s, t);
     if (t->live.n_triggers != 0)
-        say(s, bs_arena_fmt(a, "%s.%s has %zu triggers that fire when rows are put back",
-                            o->schema, o->name, t->live.n_triggers));
+        say(s, bs_arena_fmt(a, "%s.%s has %zu triggers that fire when rows are put back", o->schema,
+                            o->name, t->live.n_triggers));
     if (t->live.n_key == 0 && o->relkind == 'r')
-        say(s, bs_arena_fmt(a, "%s.%s has no primary key in common with the saved rows: changed"
-                               " rows count as missing and extra",
+        say(s, bs_arena_fmt(a,
+                            "%s.%s has no primary key in common with the saved rows: changed"
+                            " rows count as missing and extra",
                             o->schema, o->name));
 }
 
@@ -176,10 +177,7 @@ preview(struct bs_restore *r, struct bs_preview *out, struct bs_err *err)
 }
 
 enum bs_done
-bs_preview_make(struct bs_restore *r,
-                const char *table,
-                struct bs_preview *out,
-                struct bs_err *err)
+bs_preview_make(struct bs_restore *r, const char *table, struct bs_preview *out, struct bs_err *err)
 {
     struct bs_restore_step step = {.action = "preview", .table = table, .rows = -1};
 

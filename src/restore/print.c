@@ -48,9 +48,8 @@ put_section(struct bs_work *w,
             struct bs_buf *b,
             struct bs_err *err)
 {
-    return w->out->n_objects == 0
-               ? BS_DONE
-               : bs_definition_script(w->r, &w->definition, section, b, err);
+    return w->out->n_objects == 0 ? BS_DONE
+                                  : bs_definition_script(w->r, &w->definition, section, b, err);
 }
 
 static void
@@ -114,8 +113,7 @@ put_counters(struct bs_buf *b, const struct bs_work *w)
 static enum bs_done
 put_all(struct bs_work *w, struct bs_buf *b, struct bs_err *err)
 {
-    bs_put_fmt(b, "-- copy-back of %s\nBEGIN;\nSET CONSTRAINTS ALL DEFERRED;\n",
-               w->r->manifest.id);
+    bs_put_fmt(b, "-- copy-back of %s\nBEGIN;\nSET CONSTRAINTS ALL DEFERRED;\n", w->r->manifest.id);
     put_locks(b, w->out);
     for (size_t i = 0; i < w->out->n_tables; i++) {
         if (w->out->tables[i].diff.live.exists && put_comparison(w, i, b, err) != BS_DONE)

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#include "recovery/verify.h"
 #include "recovery/tuples.h"
+#include "recovery/verify.h"
 
 static const char pins[] = "SET client_encoding = 'UTF8';"
                            "SET search_path = '';"
@@ -40,10 +40,10 @@ static const struct {
     const char *sqlstate; /* or the start of one */
     enum bs_code code;
 } meanings[] = {
-    {"08", BS_E_UNAVAILABLE}, {"57P", BS_E_UNAVAILABLE}, {"55P03", BS_E_CONFLICT},
-    {"55006", BS_E_CONFLICT}, {"23", BS_E_CONFLICT},     {"40", BS_E_CONFLICT},
-    {"42P07", BS_E_CONFLICT}, {"42710", BS_E_CONFLICT},  {"42P06", BS_E_CONFLICT},
-    {"42723", BS_E_CONFLICT}, {"2BP01", BS_E_CONFLICT},  {"42501", BS_E_FORBIDDEN},
+    {"08", BS_E_UNAVAILABLE},  {"57P", BS_E_UNAVAILABLE}, {"55P03", BS_E_CONFLICT},
+    {"55006", BS_E_CONFLICT},  {"23", BS_E_CONFLICT},     {"40", BS_E_CONFLICT},
+    {"42P07", BS_E_CONFLICT},  {"42710", BS_E_CONFLICT},  {"42P06", BS_E_CONFLICT},
+    {"42723", BS_E_CONFLICT},  {"2BP01", BS_E_CONFLICT},  {"42501", BS_E_FORBIDDEN},
     {"57014", BS_E_CANCELLED}, {"42704", BS_E_DATA},
 };
 
@@ -377,7 +377,6 @@ bs_rdb_compare(struct bs_rdb *db,
     if (rows != object->row_count || strcmp(hash, object->row_hash) != 0)
         return BS_FAIL(err, DAMAGED,
                        "\"%.63s\".\"%.63s\" has %lld rows, and they are not the %lld saved ones",
-                       object->schema, object->name, (long long)rows,
-                       (long long)object->row_count);
+                       object->schema, object->name, (long long)rows, (long long)object->row_count);
     return use_encoding(db, "UTF8", err);
 }

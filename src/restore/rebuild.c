@@ -35,7 +35,8 @@ default_schema(struct bs_restore *r)
 
 /* Default privileges may have granted something on what was just made: take all of it back. */
 static enum bs_done
-revoke_all(struct bs_restore *r, const char *find, const char *name, const char *on, struct bs_err *err)
+revoke_all(
+    struct bs_restore *r, const char *find, const char *name, const char *on, struct bs_err *err)
 {
     const char *values[] = {name};
     PGresult *result = bs_rdb_ask(&r->db, find, 1, values, err);
@@ -96,8 +97,7 @@ make_schema(struct bs_restore *r, const char *schema, struct bs_err *err)
     bs_buf_fini(&sql);
     if (done != BS_DONE)
         return BS_FAILED;
-    return revoke_all(r, schema_grantees, name,
-                      bs_arena_fmt(&r->arena, "SCHEMA %s", name), err);
+    return revoke_all(r, schema_grantees, name, bs_arena_fmt(&r->arena, "SCHEMA %s", name), err);
 }
 
 /* Our own schema may be there from an earlier run; anybody else's is left alone. */
@@ -256,8 +256,8 @@ take_into(struct bs_restore *r, const char *into, struct bs_rebuilt *t, struct b
 
     if (dot == NULL || dot == into || dot[1] == '\0')
         return BS_FAIL(err, USAGE, "\"%.130s\" is not of the form schema.name", into);
-    t->schema = bs_arena_copy(&r->arena, (struct bs_bytes){(const uint8_t *)into,
-                                                           (size_t)(dot - into)});
+    t->schema =
+        bs_arena_copy(&r->arena, (struct bs_bytes){(const uint8_t *)into, (size_t)(dot - into)});
     t->name = bs_arena_str(&r->arena, dot + 1);
     if (t->schema == NULL || t->name == NULL)
         return BS_FAIL(err, LIMIT, "the restore's memory is used up");
@@ -389,8 +389,7 @@ drop_tables(struct bs_restore *r, struct bs_discard *out, struct bs_err *err)
 
     if (result == NULL)
         return BS_FAILED;
-    out->dropped =
-        bs_arena_array(&r->arena, (size_t)PQntuples(result) + 2, sizeof(*out->dropped));
+    out->dropped = bs_arena_array(&r->arena, (size_t)PQntuples(result) + 2, sizeof(*out->dropped));
     if (out->dropped == NULL)
         done = BS_FAIL(err, LIMIT, "the restore's memory is used up");
     for (int i = 0; done == BS_DONE && i < PQntuples(result); i++)

@@ -17,9 +17,9 @@ struct bs_rebuilt {
     const struct bs_point_object *object;
     const char *schema; /* where it is now */
     const char *name;
-    bool key;         /* its primary key was made */
-    int64_t rows;     /* counted, equal to the manifest's */
-    int64_t bytes;    /* of the COPY stream */
+    bool key;      /* its primary key was made */
+    int64_t rows;  /* counted, equal to the manifest's */
+    int64_t bytes; /* of the COPY stream */
     int64_t took_us;
 };
 

@@ -205,8 +205,7 @@ static enum bs_done
 record(struct bs_restore *r, const struct bs_restore_step *step, struct bs_err *err)
 {
     char *details = details_of(step);
-    struct bs_point_event e = {
-        .state = BS_EVENT_RESTORED, .by = r->request.by, .details = details};
+    struct bs_point_event e = {.state = BS_EVENT_RESTORED, .by = r->request.by, .details = details};
     enum bs_done done = bs_points_event(r->request.store, r->ref.dir, &e, err);
 
     free(details);

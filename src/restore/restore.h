@@ -19,9 +19,9 @@
 
 /* What a restore is busy with, for people who watch. */
 struct bs_restore_progress {
-    const char *step;  /* "loading public.users" */
-    int64_t bytes;     /* of `of`, bytes of rows so far */
-    int64_t of;        /* 0: not known */
+    const char *step; /* "loading public.users" */
+    int64_t bytes;    /* of `of`, bytes of rows so far */
+    int64_t of;       /* 0: not known */
 };
 
 typedef void (*bs_restore_watch)(void *ctx, const struct bs_restore_progress *progress);
@@ -35,11 +35,11 @@ struct bs_restore_request {
     const char *spool;  /* folder for copies on their way; made where missing */
     const struct bs_pg_dump *pg_dumps;
     size_t n_pg_dumps;
-    const char *by; /* who restores, for events, audit and the new point: "operator" */
+    const char *by;         /* who restores, for events, audit and the new point: "operator" */
     struct bs_audit *audit; /* every step is recorded; without it nothing is changed */
     const char *database;   /* configured name, for the audit; may be NULL */
     int64_t lock_budget_us; /* for the capture of what a copy-back changes; 0: 30 s */
-    bool elsewhere; /* a database that the point was not taken from is accepted */
+    bool elsewhere;         /* a database that the point was not taken from is accepted */
     bs_restore_watch watch; /* may be NULL */
     void *watch_ctx;
 };
@@ -49,7 +49,7 @@ struct bs_restore {
     struct bs_arena arena;
     struct bs_point_ref ref;
     struct bs_manifest manifest;
-    struct bs_rdb db; /* not connected until bs_restore_connect */
+    struct bs_rdb db;   /* not connected until bs_restore_connect */
     bool same_database; /* known once connected */
 };
 
@@ -96,9 +96,8 @@ struct bs_restore_step {
 };
 
 /* Before a step, durable: what cannot be recorded is not done. IO, DATA; USAGE without audit. */
-BS_MUST_CHECK enum bs_done bs_restore_begin(struct bs_restore *r,
-                                            const struct bs_restore_step *step,
-                                            struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_restore_begin(struct bs_restore *r, const struct bs_restore_step *step, struct bs_err *err);
 /*
  * After a step: its outcome into the audit; where it gave rows back, event `restored` on the point,
  * too. Where the step has failed (`err` is set), that stays the error.

@@ -25,8 +25,8 @@ make_plan(struct bs_safety *s, const struct bs_work *w, struct bs_err *err)
 {
     const struct bs_copyback *c = w->out;
 
-    s->plan = (struct bs_plan){.kind = BS_PLAN_WHOLE, .why = "a copy-back changes it",
-                               .in_block = true};
+    s->plan =
+        (struct bs_plan){.kind = BS_PLAN_WHOLE, .why = "a copy-back changes it", .in_block = true};
     s->plan.tables = bs_arena_array(&w->r->arena, c->n_tables + 1, sizeof(*s->plan.tables));
     if (s->plan.tables == NULL)
         return BS_FAIL(err, LIMIT, "the point has too many objects");
@@ -99,8 +99,8 @@ enum bs_done
 bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
 {
     const struct bs_restore_request *q = &w->r->request;
-    const char *text = bs_arena_fmt(&w->r->arena, "backstop restore copy-back %s",
-                                    w->r->manifest.id);
+    const char *text =
+        bs_arena_fmt(&w->r->arena, "backstop restore copy-back %s", w->r->manifest.id);
     struct bs_capture_request request = {
         .helper = q->helper,
         .store = q->store,
@@ -119,8 +119,7 @@ bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
         return BS_FAILED;
     if (s->plan.n_tables == 0)
         return BS_DONE;
-    if (text == NULL ||
-        ask_text(w, "SELECT CURRENT_USER", &request.actor.role, err) != BS_DONE ||
+    if (text == NULL || ask_text(w, "SELECT CURRENT_USER", &request.actor.role, err) != BS_DONE ||
         ask_xid(w, &request.actor_xid, err) != BS_DONE)
         return BS_FAILED;
     request.statement.sha256 = sha256_of(&w->r->arena, text);
@@ -146,11 +145,11 @@ is_covered(const struct bs_safety *s, int64_t oid)
 enum bs_done
 bs_safety_check(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
 {
-    PGresult *changed = bs_rdb_ask(
-        &w->r->db,
-        "SELECT relid, schemaname, relname FROM pg_catalog.pg_stat_xact_user_tables"
-        " WHERE n_tup_upd + n_tup_del > 0 ORDER BY 2, 3",
-        0, NULL, err);
+    PGresult *changed =
+        bs_rdb_ask(&w->r->db,
+                   "SELECT relid, schemaname, relname FROM pg_catalog.pg_stat_xact_user_tables"
+                   " WHERE n_tup_upd + n_tup_del > 0 ORDER BY 2, 3",
+                   0, NULL, err);
     enum bs_done done = changed == NULL ? BS_FAILED : BS_DONE;
 
     for (int i = 0; done == BS_DONE && i < PQntuples(changed); i++) {
@@ -191,8 +190,8 @@ look_up(struct bs_work *w, uint64_t xid)
 
     (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)xid);
     if (bs_rdb_open(w->r->request.dsn, &db, &ignored) == BS_DONE)
-        result = bs_rdb_ask(&db, "SELECT pg_catalog.pg_xact_status($1::pg_catalog.xid8)", 1,
-                            values, &ignored);
+        result = bs_rdb_ask(&db, "SELECT pg_catalog.pg_xact_status($1::pg_catalog.xid8)", 1, values,
+                            &ignored);
     if (result != NULL && strcmp(PQgetvalue(result, 0, 0), "committed") == 0)
         state = BS_EVENT_COMMITTED;
     else if (result != NULL && strcmp(PQgetvalue(result, 0, 0), "aborted") == 0)
@@ -209,8 +208,7 @@ bs_safety_commit(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
     struct bs_err why = {0}, ignored = {0};
     uint64_t xid = 0;
 
-    if (ask_xid(w, &xid, err) != BS_DONE ||
-        tell_point(s, w, BS_EVENT_ARMED, xid, err) != BS_DONE) {
+    if (ask_xid(w, &xid, err) != BS_DONE || tell_point(s, w, BS_EVENT_ARMED, xid, err) != BS_DONE) {
         bs_safety_rollback(s, w);
         return BS_FAILED;
     }

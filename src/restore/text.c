@@ -90,8 +90,9 @@ bs_shape_check(const struct bs_shape *shape, struct bs_err *err)
     for (size_t i = 0; i < shape->object->n_columns; i++) {
         const struct bs_point_column *c = &shape->object->columns[i];
         if (shape->types[i] == NULL) {
-            (void)BS_FAIL(err, DATA, "the database has no type \"%.100s\", which column \"%.63s\""
-                                     " of \"%.63s\" has",
+            (void)BS_FAIL(err, DATA,
+                          "the database has no type \"%.100s\", which column \"%.63s\""
+                          " of \"%.63s\" has",
                           c->type, c->name, shape->object->name);
             bs_err_hint(err, "copy-back brings lost types back together with their tables");
             return BS_FAILED;

@@ -102,9 +102,8 @@ choose_tables(struct bs_work *w,
 }
 
 /* Foreign keys among living tables, as child and parent. */
-static const char find_fks[] =
-    "SELECT DISTINCT conrelid, confrelid FROM pg_catalog.pg_constraint"
-    " WHERE contype = 'f' AND conrelid <> confrelid";
+static const char find_fks[] = "SELECT DISTINCT conrelid, confrelid FROM pg_catalog.pg_constraint"
+                               " WHERE contype = 'f' AND conrelid <> confrelid";
 
 static size_t
 table_with(const struct bs_copyback *c, int64_t oid)

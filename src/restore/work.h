@@ -14,8 +14,8 @@
 struct bs_work {
     struct bs_restore *r;
     const struct bs_copyback_options *options;
-    struct bs_definition definition; /* zeroed where nothing is lost */
-    struct bs_copyback *out;         /* its tables: parents before children */
+    struct bs_definition definition;    /* zeroed where nothing is lost */
+    struct bs_copyback *out;            /* its tables: parents before children */
     const struct bs_point_object *only; /* whose sequences are set; NULL: all */
 };
 

@@ -179,8 +179,8 @@ set_up(void)
     (void)snprintf(url, sizeof(url), "file://%s/store", root);
     (void)snprintf(dir, sizeof(dir), "%s/audit", root);
     (void)snprintf(spool_dir, sizeof(spool_dir), "%s/spool", root);
-    (void)snprintf(helper, sizeof(helper), "host=%s user=helper password='it\\'s secret' dbname=shop",
-                   pg_dir);
+    (void)snprintf(helper, sizeof(helper),
+                   "host=%s user=helper password='it\\'s secret' dbname=shop", pg_dir);
     (void)snprintf(dsn, sizeof(dsn), "host=%s user=app dbname=shop", pg_dir);
     conn = pg_connect("postgres");
     ok = pg_each(conn, shop_roles);
@@ -200,8 +200,12 @@ static const struct bs_copyback_options plain;
 
 /* Copies everything back that the point has. */
 static void
-copy_back(const char *id, const struct bs_copyback_options *options, struct bs_restore *r,
-          struct bs_copyback *out, enum bs_code want, int line)
+copy_back(const char *id,
+          const struct bs_copyback_options *options,
+          struct bs_restore *r,
+          struct bs_copyback *out,
+          enum bs_code want,
+          int line)
 {
     struct bs_err err = {0};
     enum bs_done done;
@@ -249,9 +253,9 @@ file_of(const struct bs_restore *r, size_t object, char out[512])
 static void
 a_dropped_schema_comes_back(void)
 {
-    static const char *const all[] = {"shop.users",   "shop.kid",     "shop.mv",    "shop.mvmv",
-                                      "shop.orders",  "shop.parted",  "shop.parted1",
-                                      "shop.parted2", "shop.nokey",   "shop.\"None\"", NULL};
+    static const char *const all[] = {
+        "shop.users",   "shop.kid",     "shop.mv",    "shop.mvmv",     "shop.orders", "shop.parted",
+        "shop.parted1", "shop.parted2", "shop.nokey", "shop.\"None\"", NULL};
     struct bs_restore r;
     struct bs_copyback c;
     char id[BS_POINT_ID_TEXT];
@@ -384,8 +388,9 @@ rebuilds_beside_and_discards(void)
     pg_run(conn, sql);
     EXPECT_EQ(bs_discard_run(&r, &d, &err), BS_DONE);
     EXPECT_EQ(d.n_dropped, 1);
-    pg_run(conn, "ALTER DEFAULT PRIVILEGES FOR ROLE app REVOKE SELECT ON TABLES FROM PUBLIC, reader;"
-                 "ALTER DEFAULT PRIVILEGES FOR ROLE app REVOKE USAGE ON SCHEMAS FROM reader");
+    pg_run(conn,
+           "ALTER DEFAULT PRIVILEGES FOR ROLE app REVOKE SELECT ON TABLES FROM PUBLIC, reader;"
+           "ALTER DEFAULT PRIVILEGES FOR ROLE app REVOKE USAGE ON SCHEMAS FROM reader");
     /* A schema of that name that somebody else made. */
     (void)snprintf(sql, sizeof(sql), "CREATE SCHEMA %s", schema);
     pg_run(conn, sql);
