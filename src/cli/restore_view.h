@@ -1,0 +1,31 @@
+/*
+ * restore_view.h - what `backstop restore` prints, as text and as JSON.
+ *
+ * Layer  cli.
+ * Owns   nothing.
+ */
+#ifndef BS_CLI_RESTORE_VIEW_H
+#define BS_CLI_RESTORE_VIEW_H
+
+#include "restore/copyback.h"
+#include "restore/diff.h"
+#include "restore/preview.h"
+#include "restore/rebuild.h"
+
+/* Each prints one result to standard output, in the process's mode (text or JSON). */
+
+/* unreached: why the live side was not looked at; NULL: it was */
+void bs_view_preview(const struct bs_restore *r, const struct bs_preview *p, const char *unreached);
+void bs_view_rebuild(const struct bs_restore *r, const struct bs_rebuild *b);
+void bs_view_diff(const struct bs_restore *r, const struct bs_diff *d);
+void bs_view_discard(const struct bs_restore *r, const struct bs_discard *d);
+/* What a copy-back will do, for the question whether it may; text only, to standard error. */
+void bs_view_plan(const struct bs_restore *r, const struct bs_copyback *c);
+void bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c);
+
+/* The watcher of a restore: a line on a terminal for steps that take longer than a second. */
+void bs_view_progress(void *ctx, const struct bs_restore_progress *progress);
+/* Takes that line away again. */
+void bs_view_progress_end(void);
+
+#endif
