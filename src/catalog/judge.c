@@ -268,6 +268,32 @@ check_code(struct bs_judging *j, const struct bs_hit *h)
         j->uncoverable = true;
 }
 
+/* The more of a relation is lost, the more its kind counts. */
+static int
+weight(enum bs_kind kind)
+{
+    switch ((enum role)roles[kind]) {
+    case ROLE_DROP:
+        return 4;
+    case ROLE_TRUNCATE:
+        return 3;
+    case ROLE_DELETE:
+        return 2;
+    case ROLE_UPDATE:
+        return 1;
+    case ROLE_ALTER:
+    case ROLE_INSERT:
+    case ROLE_REFRESH:
+    case ROLE_UPKEEP:
+    case ROLE_REWRITE:
+    case ROLE_CREATE:
+    case ROLE_REPLACE:
+    case ROLE_TOUCH:
+        break;
+    }
+    return 0;
+}
+
 static void
 add_target(struct bs_judging *j, const struct bs_hit *h)
 {
@@ -279,25 +305,28 @@ add_target(struct bs_judging *j, const struct bs_hit *h)
         struct bs_target *t = &out->targets[i];
         if (t->oid != r->id.oid)
             continue;
-        if (h->reach < t->reach || (h->reach == t->reach && h->use == BS_USE_DELETE)) {
+        if (h->reach < t->reach)
             t->reach = h->reach;
+        if (weight(h->kind) > weight(t->kind))
             t->kind = h->kind;
-        }
         return;
     }
     list = grow(j, out->targets, out->n_targets, &j->cap_targets, sizeof(*list));
     if (list == NULL)
         return;
     out->targets = list;
+    /* Copies: a verdict outlives the snapshot that it was made with. */
     list[out->n_targets++] = (struct bs_target){.oid = r->id.oid,
-                                                .schema = r->id.schema,
-                                                .name = r->id.name,
+                                                .schema = bs_arena_str(j->arena, r->id.schema),
+                                                .name = bs_arena_str(j->arena, r->id.name),
                                                 .relkind = r->relkind,
                                                 .kind = h->kind,
                                                 .reach = h->reach,
                                                 .est_rows = r->est_rows,
                                                 .est_bytes = r->est_bytes,
                                                 .stmt = j->at};
+    if (list[out->n_targets - 1].schema == NULL || list[out->n_targets - 1].name == NULL)
+        j->full = true;
 }
 
 static void
