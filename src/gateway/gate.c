@@ -342,10 +342,9 @@ bs_gate_decided(struct bs_relay *r, const char *ticket)
 }
 
 static void
-wait_for_decision(struct bs_relay *r)
+wait_for_decision(struct bs_relay *r, int64_t wait_ms)
 {
     struct bs_gate *g = r->gate;
-    int64_t wait_ms = r->s->gateway->config->hold_wait_ms;
 
     if (wait_ms <= 0) {
         refuse_held(r);
@@ -361,12 +360,68 @@ wait_for_decision(struct bs_relay *r)
     bs_gate_job_look(r, g, on_looked); /* decided between opening and waiting? */
 }
 
+/* What SHOW prints for a time: "0", "500ms", "30s", "5min", "2h", "1d". -1: not that. */
+static int64_t
+read_time_ms(struct bs_bytes text)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}, {"d", 86400000}};
+    int64_t n = 0;
+    size_t i = 0;
+
+    for (; i < text.n && i < 12 && text.p[i] >= '0' && text.p[i] <= '9'; i++)
+        n = n * 10 + (text.p[i] - '0');
+    for (size_t k = 0; i != 0 && k < sizeof(units) / sizeof(units[0]); k++) {
+        if (bs_bytes_equal((struct bs_bytes){text.p + i, text.n - i}, bs_bytes_of(units[k].unit)))
+            return n * units[k].ms;
+    }
+    return -1;
+}
+
+static void
+on_idle_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
+{
+    r->gate->idle_ms = n == 1 && values[0].p != NULL ? read_time_ms(values[0]) : -1;
+}
+
+/* After a bare BEGIN the server's own clock runs: the wait ends a second before it does. */
+static void
+on_idle_known(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+    int64_t wait_ms = r->s->gateway->config->hold_wait_ms;
+
+    if (r->inject.failed || g->idle_ms < 0)
+        wait_ms = 0;
+    else if (g->idle_ms != 0 && g->idle_ms - 1000 < wait_ms)
+        wait_ms = g->idle_ms - 1000;
+    if (g->cancelled)
+        bs_gate_refuse(r, bs_refusal_cancelled());
+    else
+        wait_for_decision(r, wait_ms);
+}
+
+static void
+prepare_to_wait(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+
+    if (!g->in_block) {
+        wait_for_decision(r, r->s->gateway->config->hold_wait_ms);
+        return;
+    }
+    g->step = BS_GATE_IDLE;
+    g->idle_ms = -1;
+    bs_inject(r, "SHOW idle_in_transaction_session_timeout", on_idle_row, on_idle_known);
+}
+
 static void
 on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
 {
     if (g->cancelled) {
-        bs_gate_refuse(
-            r, bs_refusal_new("57014", "canceling statement due to user request", NULL, NULL));
+        bs_gate_refuse(r, bs_refusal_cancelled());
         return;
     }
     if (err->code == BS_E_BLOCKED) {
@@ -386,7 +441,7 @@ on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
     else if (err->code == BS_OK)
         redeem(r);
     else
-        wait_for_decision(r);
+        prepare_to_wait(r);
 }
 
 void
@@ -439,10 +494,10 @@ bs_gate_cancel(struct bs_relay *r)
 
     switch (g->step) {
     case BS_GATE_WAIT:
-        bs_gate_refuse(
-            r, bs_refusal_new("57014", "canceling statement due to user request", NULL, NULL));
+        bs_gate_refuse(r, bs_refusal_cancelled());
         break;
     case BS_GATE_RECORD:
+    case BS_GATE_IDLE:
         g->cancelled = true;
         break;
     case BS_GATE_CAPTURE:

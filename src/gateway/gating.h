@@ -17,6 +17,7 @@
 enum bs_gate_step {
     BS_GATE_OVER = 0,  /* done with; only references keep it */
     BS_GATE_RECORD,    /* the judgement is made durable, the ticket opened or found */
+    BS_GATE_IDLE,      /* how long the server lets an open transaction be idle */
     BS_GATE_WAIT,      /* a human is asked */
     BS_GATE_REDEEM,    /* the approval is used up */
     BS_GATE_BEGIN,     /* our BEGIN */
@@ -78,6 +79,7 @@ struct bs_gate {
     char ticket[BS_TICKET_ID]; /* "": none yet */
     const char *approver;      /* who approved; NULL */
     bool redeemed;             /* the ticket is running */
+    int64_t idle_ms;           /* idle_in_transaction_session_timeout; 0: none, -1: not known */
     int64_t give_up_us;        /* bs_mono_us: the end of the wait */
     int64_t expires_us;        /* wall clock: the ticket's own end */
 

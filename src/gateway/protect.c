@@ -134,8 +134,7 @@ fail_as(struct bs_relay *r, enum bs_code code, const char *message, const char *
     char *detail = g->ticket[0] == '\0' ? NULL : bs_gate_detail(g, "failed", NULL);
 
     if (g->cancelled)
-        bs_protect_fail(
-            r, bs_refusal_new("57014", "canceling statement due to user request", NULL, NULL));
+        bs_protect_fail(r, bs_refusal_cancelled());
     else
         bs_protect_fail(r, bs_refusal_new(bs_code_get(code)->sqlstate, message, detail, hint));
     free(detail);

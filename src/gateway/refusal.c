@@ -43,6 +43,12 @@ bs_refusal_aborted(void)
                           NULL, NULL);
 }
 
+struct bs_refusal *
+bs_refusal_cancelled(void)
+{
+    return bs_refusal_new("57014", "canceling statement due to user request", NULL, NULL);
+}
+
 void
 bs_refusal_free(struct bs_refusal **f)
 {

@@ -30,6 +30,8 @@ void bs_refusal_put(struct bs_buf *out, const struct bs_refusal *f);
 
 /* What PostgreSQL says about anything but ROLLBACK in a failed transaction: 25P02. */
 struct bs_refusal *bs_refusal_aborted(void);
+/* And about a cancel: 57014. */
+struct bs_refusal *bs_refusal_cancelled(void);
 
 /* Deliberately unparsable: the server itself does the rollback, the status and the skipping, and
  * its log says whose doing it is. */

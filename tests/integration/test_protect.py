@@ -449,3 +449,18 @@ def test_everything_is_on_record(site, shop):
     assert kinds.index("judged") < kinds.index("outcome")
     assert mine[-1]["outcome"] == "committed" and mine[-1]["point"].startswith("RP-")
     assert site.gateway.cli("audit", "verify", check=False).returncode == 0
+
+
+def test_a_hold_inside_a_block_ends_before_the_servers_clock(site, shop):
+    """PROTECT 15: the server would end the session (25P03), not just the wait."""
+    with site.connect() as c:
+        c.execute("BEGIN")
+        c.execute("SET LOCAL idle_in_transaction_session_timeout = '2s'")
+        began = time.monotonic()
+        with pytest.raises(psycopg.Error) as caught:
+            c.execute("DELETE FROM shop.plain WHERE id > 2")
+        assert caught.value.sqlstate == "ZB001"
+        assert time.monotonic() - began < 1.9
+        c.execute("ROLLBACK")
+        assert c.execute("SELECT 1").fetchone() == (1,)
+    site.operator.decide(site.operator.next_ticket()["id"], "deny")
