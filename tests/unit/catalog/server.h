@@ -97,7 +97,8 @@ server_start(struct server *s)
         return false;
     }
     s->pid = server_spawn(s, run);
-    (void)snprintf(s->conninfo, sizeof(s->conninfo), "host=%s user=postgres dbname=postgres",
+    (void)snprintf(s->conninfo, sizeof(s->conninfo),
+                   "host=%s user=postgres dbname=postgres options='-c client_min_messages=error'",
                    s->dir);
     for (int i = 0; i < 200 && PQping(s->conninfo) != PQPING_OK; i++)
         (void)usleep(50000);
