@@ -135,6 +135,29 @@ judge_type(struct bs_judging *j, struct bs_call *call)
         accept(call);
 }
 
+/* Takes a row: of some type, of a domain over one, or whatever it is given. */
+static bool
+takes_row(const struct bs_function *f)
+{
+    return fits(f, 1) && (f->first == 'c' || f->first == 'd' || f->first == 'p');
+}
+
+/* x.name calls a function of that name where x has no such column: SELECT o.purge FROM orders o. */
+static void
+judge_field(struct bs_judging *j, struct bs_call *call)
+{
+    const struct bs_function *f = NULL;
+
+    while ((f = bs_snapshot_find_function(j->s, call->name.schema, call->name.name, f)) != NULL) {
+        if (f->builtin || f->risk == BS_RISK_SAFE || !takes_row(f))
+            continue;
+        reject(j, call, BS_REASON_UNLISTED_FIELD,
+               told(j, "%s.%s() can be called like a column, and nobody has vetted it",
+                    f->id.schema, f->id.name));
+        return;
+    }
+}
+
 /* Temporary objects hide relations and types, but are never looked through for functions. */
 static bool
 session_hides(const struct bs_judging *j, const struct bs_call *call)
@@ -152,6 +175,7 @@ session_hides(const struct bs_judging *j, const struct bs_call *call)
         return !qualified && j->path_changed;
     case BS_CALL_TYPE:
         return !qualified && (j->path_changed || j->temporary);
+    case BS_CALL_FIELD:
     case BS_CALL_OPERATOR:
         break; /* every schema is looked at below, so a path adds nothing */
     }
@@ -166,6 +190,8 @@ unlisted_code(enum bs_call_kind kind)
         return BS_REASON_UNLISTED_FUNCTION;
     case BS_CALL_OPERATOR:
         return BS_REASON_UNLISTED_OPERATOR;
+    case BS_CALL_FIELD:
+        return BS_REASON_UNLISTED_FIELD;
     case BS_CALL_TYPE:
         break;
     }
@@ -189,6 +215,9 @@ judge_call(struct bs_judging *j, struct bs_call *call)
         return;
     case BS_CALL_TYPE:
         judge_type(j, call);
+        return;
+    case BS_CALL_FIELD:
+        judge_field(j, call);
         return;
     }
     reject(j, call, "unlisted", "something of an unknown sort is called");

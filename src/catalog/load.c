@@ -20,9 +20,10 @@ static const char schemas_sql[] =
 static const char functions_sql[] =
     "SELECT p.oid, p.pronamespace, p.proname, p.prokind, p.provariadic <> 0, p.prosecdef,"
     " p.pronargs, p.pronargdefaults, l.lanname, e.extname, p.oid < 16384 AND"
-    " n.nspname IN ('pg_catalog', 'information_schema')"
+    " n.nspname IN ('pg_catalog', 'information_schema'), t.typtype"
     " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
     " JOIN pg_catalog.pg_language l ON l.oid = p.prolang"
+    " LEFT JOIN pg_catalog.pg_type t ON p.pronargs > 0 AND t.oid = p.proargtypes[0]"
     " LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass"
     " AND d.objid = p.oid AND d.deptype = 'e'"
     " LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid ORDER BY p.oid";
@@ -207,7 +208,7 @@ load_functions(struct bs_build *b)
     PGresult *res;
     int n;
 
-    if (bs_reader_query(&b->reader, functions_sql, 11, &res, b->err) != BS_DONE)
+    if (bs_reader_query(&b->reader, functions_sql, 12, &res, b->err) != BS_DONE)
         return BS_FAILED;
     n = PQntuples(res);
     s->functions = bs_build_array(b, (size_t)n, sizeof(*s->functions));
@@ -223,7 +224,8 @@ load_functions(struct bs_build *b)
                                   .n_defaults = bs_int_at(res, i, 7),
                                   .language = bs_build_text(b, bs_text_at(res, i, 8)),
                                   .extension = bs_build_text(b, bs_text_at(res, i, 9)),
-                                  .builtin = bs_bool_at(res, i, 10)};
+                                  .builtin = bs_bool_at(res, i, 10),
+                                  .first = bs_char_at(res, i, 11)};
         if (!name_it(b, res, i, &f->id) || f->language == NULL)
             continue;
         f->risk = risk_of(f);

@@ -98,6 +98,7 @@ struct bs_function {
     bool definer;   /* SECURITY DEFINER */
     int n_args;     /* input arguments */
     int n_defaults; /* how many of them may be left out */
+    char first;     /* pg_type.typtype of the first argument's type; NUL: it has none */
     const char *language;
     const char *extension; /* whose member it is; NULL */
     enum bs_risk risk;     /* of calling it: SAFE or HIGH where vetted, else CRITICAL */

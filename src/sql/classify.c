@@ -285,6 +285,7 @@ bs_stmt_settle_calls(struct bs_stmt *stmt)
         [BS_CALL_FUNCTION] = BS_REASON_UNLISTED_FUNCTION,
         [BS_CALL_OPERATOR] = BS_REASON_UNLISTED_OPERATOR,
         [BS_CALL_TYPE] = BS_REASON_UNLISTED_TYPE,
+        [BS_CALL_FIELD] = BS_REASON_UNLISTED_FIELD,
     };
     bool left[sizeof(codes) / sizeof(codes[0])] = {false}, any = false;
 

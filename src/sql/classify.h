@@ -61,6 +61,9 @@ enum bs_call_kind {
     BS_CALL_FUNCTION = 0, /* functions and procedures, by name */
     BS_CALL_OPERATOR,     /* operators, by symbol in name.name */
     BS_CALL_TYPE,         /* casts and type names: input functions, domains */
+    /* x.name, (x).name: a column, or where there is none a function of one row. Harmless by its
+     * text; only a catalog knows whether somebody has made such a function */
+    BS_CALL_FIELD,
 };
 
 struct bs_call {
@@ -126,6 +129,7 @@ struct bs_reason {
 #define BS_REASON_UNLISTED_FUNCTION "unlisted_function"
 #define BS_REASON_UNLISTED_OPERATOR "unlisted_operator"
 #define BS_REASON_UNLISTED_TYPE     "unlisted_type"
+#define BS_REASON_UNLISTED_FIELD    "unlisted_field"
 
 struct bs_stmt {
     enum bs_kind kind;

@@ -198,6 +198,35 @@ bs_read_sample(struct bs_reading *r, const Node *node)
     bs_walk_push_children(&r->walk, node, sample->method, NULL);
 }
 
+static void
+use_field(struct bs_reading *r, const Node *field)
+{
+    const char *name = bs_node_text(field);
+
+    if (name != NULL)
+        bs_reading_call(r, BS_CALL_FIELD, bs_name_of_text(name), 1, harmless);
+}
+
+/* A name alone is a column or a whole row; x.name may be a function of the row x. */
+void
+bs_read_column(struct bs_reading *r, const Node *node)
+{
+    const List *fields = ((const ColumnRef *)(const void *)node)->fields;
+
+    if (bs_list_n(fields) > 1)
+        use_field(r, bs_list_at(fields, bs_list_n(fields) - 1));
+}
+
+void
+bs_read_indirection(struct bs_reading *r, const Node *node)
+{
+    const A_Indirection *of = (const A_Indirection *)(const void *)node;
+
+    for (int i = 0; i < bs_list_n(of->indirection); i++)
+        use_field(r, bs_list_at(of->indirection, i));
+    bs_read_children(r, node);
+}
+
 static bool
 is_cte(struct bs_reading *r, const RangeVar *range)
 {

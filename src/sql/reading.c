@@ -329,6 +329,7 @@ static const struct {
     [BS_CALL_FUNCTION] = {BS_REASON_UNLISTED_FUNCTION, "function"},
     [BS_CALL_OPERATOR] = {BS_REASON_UNLISTED_OPERATOR, "operator"},
     [BS_CALL_TYPE] = {BS_REASON_UNLISTED_TYPE, "type"},
+    [BS_CALL_FIELD] = {BS_REASON_UNLISTED_FIELD, "field"},
 };
 
 /* What a call that was not noted before does to the statement. */

@@ -23,7 +23,7 @@ static bs_read_fn *const rules[] = {
     [T_TypeCast] = bs_read_children, [T_BoolExpr] = bs_read_children,
     [T_NullTest] = bs_read_children, [T_BooleanTest] = bs_read_children,
     [T_A_ArrayExpr] = bs_read_children, [T_A_Indices] = bs_read_children,
-    [T_A_Indirection] = bs_read_children, [T_CaseWhen] = bs_read_children,
+    [T_A_Indirection] = bs_read_indirection, [T_CaseWhen] = bs_read_children,
     [T_CoalesceExpr] = bs_read_children, [T_MinMaxExpr] = bs_read_children,
     [T_CollateClause] = bs_read_children, [T_NamedArgExpr] = bs_read_children,
     [T_GroupingFunc] = bs_read_children, [T_GroupingSet] = bs_read_children,
@@ -56,7 +56,7 @@ static bs_read_fn *const rules[] = {
     [T_JsonIsPredicate] = bs_read_children,
 
     /* Names and constants; what they stand for is known where they stand. */
-    [T_A_Const] = bs_read_leaf, [T_ColumnRef] = bs_read_leaf, [T_ParamRef] = bs_read_leaf,
+    [T_A_Const] = bs_read_leaf, [T_ColumnRef] = bs_read_column, [T_ParamRef] = bs_read_leaf,
     [T_A_Star] = bs_read_leaf, [T_SetToDefault] = bs_read_leaf, [T_CurrentOfExpr] = bs_read_leaf,
     [T_SQLValueFunction] = bs_read_leaf, [T_MergeSupportFunc] = bs_read_leaf,
     [T_String] = bs_read_leaf, [T_Integer] = bs_read_leaf, [T_Float] = bs_read_leaf,

@@ -42,6 +42,8 @@ static const char *const schema_sql[] = {
     " 'BEGIN PERFORM public.trap(); RETURN NULL; END';",
     "CREATE FUNCTION initcap(varchar) RETURNS text LANGUAGE plpgsql AS"
     " 'BEGIN PERFORM public.trap(); RETURN $1; END';",
+    "CREATE FUNCTION trap_row(orders) RETURNS int LANGUAGE sql AS 'SELECT public.trap()';",
+    "CREATE FUNCTION trap_any(anyelement) RETURNS int LANGUAGE sql AS 'SELECT public.trap()';",
     "CREATE SCHEMA shadow;",
     "CREATE FUNCTION shadow.lower(text) RETURNS text LANGUAGE sql AS 'SELECT $1';",
     "CREATE OPERATOR shadow.+ (LEFTARG = text, RIGHTARG = text, FUNCTION = pg_catalog.texteq);",
@@ -289,6 +291,15 @@ tricks(void)
         {"SELECT trap_stable()", CRITICAL, "unlisted_function", REFUSE, NULL},
         {"SELECT trap_immutable(1)", CRITICAL, "unlisted_function", REFUSE, NULL},
         {"SELECT database_to_xml(true, true, '')", CRITICAL, "unlisted_function", REFUSE, NULL},
+        /* A function of a row is called like a column. */
+        {"SELECT o.trap_row FROM orders o", CRITICAL, "unlisted_field", REFUSE, NULL},
+        {"SELECT (o).trap_row FROM orders o", CRITICAL, "unlisted_field", REFUSE, NULL},
+        {"SELECT public.orders.trap_row FROM orders", CRITICAL, "unlisted_field", REFUSE, NULL},
+        {"SELECT s.trap_any FROM (SELECT 1 AS x) s", CRITICAL, "unlisted_field", REFUSE, NULL},
+        {"DELETE FROM orders WHERE orders.trap_row = 1", CRITICAL, "unlisted_field", REFUSE, NULL},
+        {"SELECT s.trap_stable, s.trap_text FROM (SELECT 1 AS trap_stable, 2 AS trap_text) s", SAFE, NULL,
+         NONE, NULL},
+        {"SELECT trap_row FROM (SELECT 1 AS trap_row) s", SAFE, NULL, NONE, NULL},
         /* A 2: SQL in a text. */
         {"SELECT * FROM v_xml", CRITICAL, "view", REFUSE, NULL},
         /* A 3: planning runs code. */
