@@ -166,7 +166,7 @@ run_section(struct bs_work *w, enum bs_definition_section section, struct bs_err
                         : "making indexes, constraints and triggers again",
                     0, 0);
     bs_buf_init(&script, SCRIPT_MAX);
-    done = bs_definition_script(w->r, &w->definition, section, &script, err);
+    done = bs_definition_script(&w->definition, section, &script, err);
     if (done == BS_DONE)
         done = bs_definition_run(w->r, &script, err);
     bs_buf_fini(&script);

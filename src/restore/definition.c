@@ -210,14 +210,15 @@ bs_definition_strip(struct bs_buf *script)
 }
 
 static enum bs_done
-write_list(const struct bs_definition *d, const char *path, struct bs_err *err)
+write_list(
+    const struct bs_toc *toc, const size_t *chosen, size_t n, const char *path, struct bs_err *err)
 {
     struct bs_buf text;
     enum bs_done done;
 
     bs_buf_init(&text, TEXT_MAX);
-    for (size_t i = 0; i < d->n_chosen; i++) {
-        bs_put_bytes(&text, d->saved.list[d->chosen[i]].line);
+    for (size_t i = 0; i < n; i++) {
+        bs_put_bytes(&text, toc->list[chosen[i]].line);
         bs_put_u8(&text, '\n');
     }
     done = text.failed ? BS_FAIL(err, LIMIT, "the dump has too many entries")
@@ -226,29 +227,42 @@ write_list(const struct bs_definition *d, const char *path, struct bs_err *err)
     return done;
 }
 
-enum bs_done
-bs_definition_script(struct bs_restore *r,
-                     const struct bs_definition *d,
-                     enum bs_definition_section section,
-                     struct bs_buf *out,
-                     struct bs_err *err)
+/* The SQL of some entries; `section` is an option of pg_restore, or NULL for all. */
+static enum bs_done
+script_of(const struct bs_definition *d,
+          const char *file,
+          const struct bs_toc *toc,
+          const size_t *chosen,
+          size_t n,
+          const char *section,
+          struct bs_buf *out,
+          struct bs_err *err)
 {
     char path[PATH_MAX + 8], option[PATH_MAX + 24];
-    const char *more[3] = {"--file=-", option,
-                           section == BS_DEFINITION_BEFORE_ROWS ? "--section=pre-data"
-                                                                : "--section=post-data"};
+    const char *more[3] = {"--file=-", option, section};
     enum bs_done done;
 
-    (void)r;
-    (void)snprintf(path, sizeof(path), "%s.list", d->saved_file);
+    (void)snprintf(path, sizeof(path), "%s.list", file);
     (void)snprintf(option, sizeof(option), "--use-list=%s", path);
-    if (write_list(d, path, err) != BS_DONE)
+    if (write_list(toc, chosen, n, path, err) != BS_DONE)
         return BS_FAILED;
-    done = run_pg_restore(d, d->saved_file, more, out, err);
+    done = run_pg_restore(d, file, more, out, err);
     (void)unlink(path);
     if (done == BS_DONE)
         bs_definition_strip(out);
     return done;
+}
+
+enum bs_done
+bs_definition_script(const struct bs_definition *d,
+                     enum bs_definition_section section,
+                     struct bs_buf *out,
+                     struct bs_err *err)
+{
+    return script_of(d, d->saved_file, &d->saved, d->chosen, d->n_chosen,
+                     section == BS_DEFINITION_BEFORE_ROWS ? "--section=pre-data"
+                                                          : "--section=post-data",
+                     out, err);
 }
 
 /* The header sets client_encoding, but the server converts the whole text before it runs that. */
@@ -400,15 +414,88 @@ bs_definition_difference(struct bs_bytes saved, struct bs_bytes live, struct bs_
     return text;
 }
 
-static enum bs_done
-plain_text(const struct bs_definition *d, const char *file, struct bs_buf *out, struct bs_err *err)
-{
-    static const char *const more[3] = {"--file=-"};
+/* Comparing. */
 
-    if (run_pg_restore(d, file, more, out, err) != BS_DONE)
+/* Tables and schemas that restores have made beside: no difference that anybody asks for. */
+static const char find_ours[] =
+    "SELECT c.relkind, n.nspname, c.relname FROM pg_catalog.pg_class c JOIN"
+    " pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND"
+    " pg_catalog.obj_description(c.oid, 'pg_class') LIKE '" BS_RESTORE_MARKER "%'"
+    " UNION ALL SELECT NULL, n.nspname, NULL FROM pg_catalog.pg_namespace n WHERE"
+    " pg_catalog.obj_description(n.oid, 'pg_namespace') LIKE '" BS_RESTORE_MARKER "%'";
+
+struct ours {
+    struct bs_bytes *keys;
+    size_t n;
+};
+
+/* A schema is three entries: itself, its comment, its privileges. None depends on another. */
+static void
+add_schema(struct bs_restore *r, const char *name, struct ours *out)
+{
+    static const char *const forms[] = {"SCHEMA - %s", "COMMENT - SCHEMA %s", "ACL - SCHEMA %s"};
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        struct bs_buf b;
+        bs_buf_init(&b, 1024);
+        bs_put_bytes(&b, (struct bs_bytes){(const uint8_t *)forms[i], strlen(forms[i]) - 2});
+        bs_put_str(&b, name);
+        out->keys[out->n++] = bs_bytes_of(bs_arena_copy(&r->arena, bs_buf_view(&b)));
+        bs_buf_fini(&b);
+    }
+}
+
+static enum bs_done
+find_all_ours(struct bs_restore *r, struct bs_rdb *db, struct ours *out, struct bs_err *err)
+{
+    PGresult *result = bs_rdb_ask(db, find_ours, 0, NULL, err);
+
+    if (result == NULL)
         return BS_FAILED;
-    bs_definition_strip(out);
-    return BS_DONE;
+    out->keys = bs_arena_array(&r->arena, 3 * (size_t)PQntuples(result) + 1, sizeof(*out->keys));
+    for (int i = 0; out->keys != NULL && i < PQntuples(result); i++) {
+        const char *schema = PQgetvalue(result, i, 1);
+        if (PQgetisnull(result, i, 2))
+            add_schema(r, schema, out);
+        else
+            out->keys[out->n++] = bs_toc_key('r', schema, PQgetvalue(result, i, 2), &r->arena);
+    }
+    PQclear(result);
+    return out->keys == NULL ? BS_FAIL(err, LIMIT, "the restore's memory is used up") : BS_DONE;
+}
+
+static enum bs_done
+text_without(struct bs_restore *r,
+             const struct bs_definition *d,
+             const char *file,
+             const struct bs_toc *toc,
+             const struct ours *ours,
+             struct bs_buf *out,
+             struct bs_err *err)
+{
+    size_t *chosen, n;
+
+    if (bs_toc_without(toc, ours->keys, ours->n, &r->arena, &chosen, &n, err) != BS_DONE)
+        return BS_FAILED;
+    return script_of(d, file, toc, chosen, n, NULL, out, err);
+}
+
+/* The live dump once more, its listing, and what in it is ours. */
+static enum bs_done
+look_again(struct bs_restore *r, struct bs_definition *d, struct ours *ours, struct bs_err *err)
+{
+    struct bs_rdb db = {0};
+    enum bs_done done;
+
+    (void)unlink(d->live_file);
+    bs_buf_fini(&d->live_text);
+    if (dump_live(r, d, err) != BS_DONE ||
+        list(d, d->live_file, &d->live_text, &r->arena, &d->live, err) != BS_DONE ||
+        bs_rdb_open(r->request.helper, &db, err) != BS_DONE)
+        return BS_FAILED;
+    done = find_all_ours(r, &db, ours, err);
+    bs_rdb_close(&db);
+    return done;
 }
 
 enum bs_done
@@ -418,17 +505,17 @@ bs_definition_compare(struct bs_restore *r,
                       struct bs_err *err)
 {
     struct bs_buf saved, live;
+    struct ours ours = {0};
     enum bs_done done;
 
     bs_restore_tell(r, "comparing the definition", 0, 0);
-    (void)unlink(d->live_file);
     bs_buf_init(&saved, TEXT_MAX);
     bs_buf_init(&live, TEXT_MAX);
-    done = dump_live(r, d, err);
+    done = look_again(r, d, &ours, err);
     if (done == BS_DONE)
-        done = plain_text(d, d->saved_file, &saved, err);
+        done = text_without(r, d, d->saved_file, &d->saved, &ours, &saved, err);
     if (done == BS_DONE)
-        done = plain_text(d, d->live_file, &live, err);
+        done = text_without(r, d, d->live_file, &d->live, &ours, &live, err);
     if (done == BS_DONE)
         *difference = bs_definition_difference(bs_buf_view(&saved), bs_buf_view(&live), &r->arena);
     bs_buf_fini(&saved);

@@ -49,8 +49,7 @@ void bs_definition_close(struct bs_definition *d); /* accepts a zeroed one */
 bool bs_definition_has(const struct bs_definition *d, struct bs_bytes key);
 
 /* Puts the SQL of one section of what was chosen, without psql's own commands. */
-BS_MUST_CHECK enum bs_done bs_definition_script(struct bs_restore *r,
-                                                const struct bs_definition *d,
+BS_MUST_CHECK enum bs_done bs_definition_script(const struct bs_definition *d,
                                                 enum bs_definition_section section,
                                                 struct bs_buf *out,
                                                 struct bs_err *err);
@@ -59,7 +58,8 @@ BS_MUST_CHECK enum bs_done
 bs_definition_run(struct bs_restore *r, struct bs_buf *script, struct bs_err *err);
 
 /*
- * Dumps the live database once more and compares its plain text with the stored one's.
+ * Dumps the live database once more and compares its plain text with the stored one's, tables that
+ * restores have made beside left out.
  *
  * difference   out: NULL where they are the same, else up to 60 lines that differ, in the arena
  */

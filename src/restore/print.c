@@ -48,8 +48,7 @@ put_section(struct bs_work *w,
             struct bs_buf *b,
             struct bs_err *err)
 {
-    return w->out->n_objects == 0 ? BS_DONE
-                                  : bs_definition_script(w->r, &w->definition, section, b, err);
+    return w->out->n_objects == 0 ? BS_DONE : bs_definition_script(&w->definition, section, b, err);
 }
 
 static void

@@ -16,7 +16,7 @@
 static const char *
 marker_of(struct bs_restore *r)
 {
-    return bs_arena_fmt(&r->arena, "backstop recovery point %s", r->manifest.id);
+    return bs_arena_fmt(&r->arena, BS_RESTORE_MARKER "%s", r->manifest.id);
 }
 
 static const char *

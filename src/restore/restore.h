@@ -17,6 +17,9 @@
 #include "restore/rdb.h"
 #include "storage/storage.h"
 
+/* How the comment on what a restore makes beside the live tables begins; the point's id follows. */
+#define BS_RESTORE_MARKER "backstop recovery point "
+
 /* What a restore is busy with, for people who watch. */
 struct bs_restore_progress {
     const char *step; /* "loading public.users" */

@@ -331,3 +331,51 @@ bs_toc_choose(const struct bs_toc *saved,
     }
     return BS_DONE;
 }
+
+/* An entry may stand before what it depends on, so it goes round until nothing more is found. */
+static void
+mark_dependents(struct chooser *c)
+{
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < c->saved->n; i++) {
+            const struct bs_toc_entry *e = &c->saved->list[i];
+            for (size_t k = 0; k < e->n_needs && !c->wanted[i]; k++) {
+                struct place probe = {e->needs[k], 0};
+                const struct place *other =
+                    bsearch(&probe, c->places, c->saved->n, sizeof(*c->places), by_dump_id);
+                if (other != NULL && c->wanted[other->at])
+                    more = c->wanted[i] = true;
+            }
+        }
+    }
+}
+
+enum bs_done
+bs_toc_without(const struct bs_toc *toc,
+               const struct bs_bytes *keys,
+               size_t n_keys,
+               struct bs_arena *arena,
+               size_t **out,
+               size_t *n,
+               struct bs_err *err)
+{
+    struct chooser c;
+
+    *n = 0;
+    *out = bs_arena_array(arena, toc->n + 1, sizeof(**out));
+    if (*out == NULL)
+        return BS_FAIL(err, LIMIT, "the dump has too many entries");
+    if (chooser_init(&c, toc, arena, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < toc->n; i++) {
+        for (size_t k = 0; k < n_keys && !c.wanted[i]; k++)
+            c.wanted[i] = bs_bytes_equal(toc->list[i].key, keys[k]);
+    }
+    mark_dependents(&c);
+    for (size_t i = 0; i < toc->n; i++) {
+        if (!c.wanted[i])
+            (*out)[(*n)++] = i;
+    }
+    return BS_DONE;
+}

@@ -73,4 +73,18 @@ BS_MUST_CHECK enum bs_done bs_toc_choose(const struct bs_toc *saved,
                                          size_t *n,
                                          struct bs_err *err);
 
+/*
+ * Leaves entries out: those of these keys, and all that depends on them.
+ *
+ * out   indexes into toc->list of the others, ascending
+ * err   LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_toc_without(const struct bs_toc *toc,
+                                          const struct bs_bytes *keys,
+                                          size_t n_keys,
+                                          struct bs_arena *arena,
+                                          size_t **out,
+                                          size_t *n,
+                                          struct bs_err *err);
+
 #endif

@@ -154,6 +154,24 @@ brings_what_it_needs_and_nothing_for_the_living(void)
     bs_arena_fini(&a);
 }
 
+static void
+leaves_out_what_hangs_on_an_entry(void)
+{
+    const struct bs_bytes users[] = {BS_LIT("TABLE public users"),
+                                     BS_LIT("VIEW public old_report")};
+    struct bs_arena a;
+    struct bs_toc saved;
+    struct bs_err err = {0};
+    size_t *chosen, n;
+
+    bs_arena_init(&a, "test", 1 << 20);
+    parse(saved_text, saved_full, sizeof(saved_full), &a, &saved);
+    EXPECT_EQ(bs_toc_without(&saved, users, 2, &a, &chosen, &n, &err), BS_DONE);
+    EXPECT_EQ(n, 3);
+    EXPECT(has(&saved, chosen, n, 5) && has(&saved, chosen, n, 20) && has(&saved, chosen, n, 30));
+    bs_arena_fini(&a);
+}
+
 int
 main(void)
 {
@@ -161,6 +179,7 @@ main(void)
         {"reads a listing", reads_a_listing},
         {"refuses what is no listing", refuses_what_is_no_listing},
         {"brings back what is joined to the lost relation", brings_back_what_is_joined},
+        {"leaves out what hangs on an entry", leaves_out_what_hangs_on_an_entry},
         {"brings what it needs, nothing for what lives",
          brings_what_it_needs_and_nothing_for_the_living},
     };
