@@ -458,10 +458,11 @@ effect_on_relation(struct bs_judging *j, struct bs_closure *c, const struct bs_e
         create_only(j, e);
         return;
     }
-    /* A temporary table holds nothing that others could miss; what else it is nobody knows. */
     if (!is_temporary(e->name))
         name_unknown(j, e->name);
-    j->uncoverable = true;
+    /* What only the session has may be filled, whatever it is: that takes nothing away. */
+    if (roles[e->kind] != ROLE_INSERT || j->out->unknown_name)
+        j->uncoverable = true;
 }
 
 static uint32_t

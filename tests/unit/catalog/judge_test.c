@@ -81,6 +81,14 @@ static const char *const schema_sql[] = {
     "CREATE TABLE stmt_off (id int PRIMARY KEY);",
     "CREATE TRIGGER t AFTER UPDATE ON stmt_off EXECUTE FUNCTION trap_trigger();",
     "ALTER TABLE stmt_off DISABLE TRIGGER t;",
+    "CREATE TABLE trunc_trap (id int PRIMARY KEY);",
+    "CREATE TRIGGER t BEFORE TRUNCATE ON trunc_trap EXECUTE FUNCTION trap_trigger();",
+    "CREATE TABLE watched (id int PRIMARY KEY);",
+    "CREATE TABLE watched_child (id int PRIMARY KEY REFERENCES watched ON DELETE CASCADE);",
+    "CREATE TRIGGER t AFTER DELETE ON watched_child FOR EACH ROW EXECUTE FUNCTION trap_trigger();",
+    "CREATE TABLE ruled_parent (id int PRIMARY KEY);",
+    "CREATE TABLE ruled_child (id int PRIMARY KEY REFERENCES ruled_parent ON DELETE CASCADE);",
+    "CREATE RULE r AS ON DELETE TO ruled_child DO INSTEAD NOTHING;",
     "CREATE TABLE searchable (id int PRIMARY KEY, body text, v tsvector);",
     "CREATE TRIGGER t BEFORE INSERT ON searchable FOR EACH ROW EXECUTE FUNCTION"
     " tsvector_update_trigger(v, 'pg_catalog.english', body);",
@@ -333,6 +341,10 @@ tricks(void)
         {"SELECT 'x'::d_over", CRITICAL, NULL, REFUSE, NULL},
         {"SELECT ROW(1, 'x')::pair_trap", CRITICAL, NULL, REFUSE, NULL},
         {"SELECT ROW(1, 'x')::with_domain", CRITICAL, NULL, REFUSE, NULL},
+        {"SELECT * FROM json_to_record('{}') AS x(a d_trap)", CRITICAL, "unlisted_type", REFUSE, NULL},
+        {"SELECT '{}'::d_trap[]", CRITICAL, "unlisted_type", REFUSE, NULL},
+        {"SELECT '{}'::_d_trap", CRITICAL, "unlisted_type", REFUSE, NULL},
+        {"SELECT '{}'::mood[]", SAFE, NULL, NONE, NULL},
         {"SELECT 'x'::no_such_type", CRITICAL, "unlisted_type", REFUSE, NULL},
         {"REFRESH MATERIALIZED VIEW m_trap", CRITICAL, "view", REFUSE, NULL},
         {"SELECT * FROM m_over", SAFE, NULL, NONE, NULL},
@@ -432,6 +444,10 @@ static const struct row write_rows[] = {
      "+public.event_notes DELETE, public.events DELETE, public.events_1 DELETE, public.events_2 DELETE"},
     {"DELETE FROM events_1 WHERE id = 1 AND day = '2024-01-01'", CRITICAL, "cascade", WHOLE,
      "+public.event_notes DELETE, public.events_1 DELETE"},
+    {"UPDATE events SET day = '2025-02-01' WHERE id = 1 AND day = '2024-01-01'", CRITICAL, "trigger", WHOLE, NULL},
+    {"DELETE FROM watched WHERE id = 1", CRITICAL, "trigger", WHOLE,
+     "public.watched DELETE, +public.watched_child DELETE"},
+    {"DELETE FROM ruled_parent WHERE id = 1", CRITICAL, "rule", REFUSE, NULL},
     {"DELETE FROM base WHERE id = 1", CRITICAL, "unmeasured", WHOLE,
      "public.base DELETE, public.derived DELETE"},
     {"DELETE FROM ONLY base WHERE id = 1", HIGH, NULL, WHOLE, "public.base DELETE"},
@@ -455,6 +471,8 @@ static const struct row whole_rows[] = {
      " +public.orders TRUNCATE, +public.reviews TRUNCATE"},
     {"TRUNCATE events", CRITICAL, NULL, WHOLE,
      "public.events TRUNCATE, public.events_1 TRUNCATE, public.events_2 TRUNCATE"},
+    {"TRUNCATE trunc_trap", CRITICAL, "trigger", WHOLE, "public.trunc_trap TRUNCATE"},
+    {"DELETE FROM trunc_trap WHERE id = 1", HIGH, NULL, WHOLE, NULL},
     {"TRUNCATE ONLY base", CRITICAL, NULL, WHOLE, "public.base TRUNCATE"},
     {"DROP TABLE plain", CRITICAL, NULL, WHOLE, "public.plain DROP TABLE"},
     {"DROP TABLE IF EXISTS no_such_table", CRITICAL, NULL, RECORD, ""},
@@ -731,6 +749,24 @@ sessions(void)
     }
 }
 
+/* A temporary table may be filled; to take rows from what nobody knows is another thing. */
+static void
+only_in_the_session(void)
+{
+    struct bs_session_names names = {false, false, true};
+    struct verdict v = {0};
+
+    REQUIRE(judge_as(&v, "INSERT INTO somewhere VALUES (1)", names, 1 << 30));
+    EXPECT(v.plan.kind == BS_PLAN_RECORD && v.plan.audited && v.unit.risk == CRITICAL);
+    bs_arena_fini(&v.arena);
+    REQUIRE(judge_as(&v, "DELETE FROM somewhere WHERE id = 1", names, 1 << 30));
+    EXPECT(v.plan.kind == BS_PLAN_REFUSE && v.unit.risk == CRITICAL);
+    bs_arena_fini(&v.arena);
+    REQUIRE(judge(&v, "INSERT INTO somewhere VALUES (1)"));
+    EXPECT(v.plan.kind == BS_PLAN_REFUSE && v.facts.unknown_name);
+    bs_arena_fini(&v.arena);
+}
+
 static void
 search_path_inside_the_unit(void)
 {
@@ -921,6 +957,7 @@ static const struct tap_case cases[] = {
     {"reads judged SAFE change nothing", safe_reads_change_nothing},
     {"names that nobody has", unknown_names},
     {"sessions that changed what names mean", sessions},
+    {"what only the session has", only_in_the_session},
     {"statements that change names for later ones", search_path_inside_the_unit},
     {"plans", plans},
     {"limits of a plan", limits},
