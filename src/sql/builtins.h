@@ -18,7 +18,8 @@
 
 /* A function of pg_catalog. `risk` UNKNOWN: not listed. Flags are enum bs_flag (classify.h). */
 struct bs_builtin {
-    enum bs_risk risk;   /* SAFE, HIGH (nextval, advisory locks, ...), CRITICAL: known to be dangerous */
+    enum bs_risk
+        risk; /* SAFE, HIGH (nextval, advisory locks, ...), CRITICAL: known to be dangerous */
     enum bs_point point; /* NONE, STATE (sequences), UNKNOWN */
     uint32_t flags;      /* DYNAMIC_SQL, SERVER_FILE, ... of the dangerous ones */
 };

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "sql/lexcost.h"
 #include "sql/parse.h"
 
 struct writer {
@@ -63,7 +64,7 @@ bs_canonical(struct bs_bytes text, struct bs_arena *arena, struct bs_bytes *out,
     w.out = bs_arena_take(arena, text.n * 2);
     if (w.out == NULL)
         return BS_FAIL(err, LIMIT, "the %s arena is full", arena->name);
-    if (memchr(text.p, '\0', text.n) != NULL || !bs_utf8_valid(text) ||
+    if (memchr(text.p, '\0', text.n) != NULL || !bs_utf8_valid(text) || bs_lex_is_slow(text) ||
         !bs_lex(text, write_token, &w)) {
         memcpy(w.out, text.p, text.n);
         w.n = text.n;

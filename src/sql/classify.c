@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "sql/lexcost.h"
 #include "sql/parse.h"
 #include "sql/reading.h"
 #include "sql/shape.h"
@@ -20,6 +21,7 @@ struct job {
 
 static const char nul_inside[] = "the text has a NUL byte inside";
 static const char not_utf8[] = "the text is not valid UTF-8";
+static const char slow[] = "the text takes too long to read";
 static const char no_stack[] = "there is no room to parse a text of that length";
 
 /* The answer for a text of which nothing is known. */
@@ -124,9 +126,9 @@ raise_all(struct job *job, enum bs_risk risk, const char *code, const char *text
 static void
 keep_worse(struct job *job, const struct bs_unit *other)
 {
-    for (size_t i = 0; i < job->unit->n_stmts && i < other->n_stmts; i++) {
+    for (size_t i = 0; i < job->unit->n_stmts; i++) {
         struct bs_stmt *stmt = &job->unit->stmts[i];
-        if (bs_risk_worse(stmt->risk, other->stmts[i].risk) != stmt->risk)
+        if (i < other->n_stmts && bs_risk_worse(stmt->risk, other->stmts[i].risk) != stmt->risk)
             *stmt = other->stmts[i];
         stmt->flags |= BS_FLAG_BACKSLASH;
     }
@@ -135,7 +137,7 @@ keep_worse(struct job *job, const struct bs_unit *other)
 
 /*
  * A backslash in an ordinary literal: the same text under the other setting of
- * standard_conforming_strings. A literal without an end is an error there too, so nothing runs.
+ * standard_conforming_strings. Where the lexer refuses a literal then, nothing would run.
  */
 static void
 read_other_way(struct job *job, uint64_t shape)
@@ -150,7 +152,7 @@ read_other_way(struct job *job, uint64_t shape)
         read_all(&again, parse.stmts);
         job->full = again.full;
         keep_worse(job, &other);
-    } else if (parse.unterminated) {
+    } else if (parse.bad_literal) {
         keep_worse(job, &other);
     } else {
         raise_all(job, BS_RISK_CRITICAL, "backslash",
@@ -219,6 +221,8 @@ bs_classify(struct bs_bytes text,
         fail_unit(&job, nul_inside, 0);
     else if (!bs_utf8_valid(text))
         fail_unit(&job, not_utf8, 0);
+    else if (bs_lex_is_slow(text))
+        fail_unit(&job, slow, 0);
     else if (bs_stack_run(text.n, classify, &job) != BS_DONE)
         fail_unit(&job, no_stack, 0);
     if (!job.full)
@@ -235,8 +239,7 @@ bs_stmt_raise(struct bs_stmt *stmt,
               struct bs_arena *arena,
               struct bs_err *err)
 {
-    struct bs_reason *more =
-        bs_arena_array(arena, stmt->n_reasons + 1, sizeof(stmt->reasons[0]));
+    struct bs_reason *more = bs_arena_array(arena, stmt->n_reasons + 1, sizeof(stmt->reasons[0]));
 
     if (more != NULL) {
         if (stmt->n_reasons != 0)

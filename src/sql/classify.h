@@ -119,8 +119,8 @@ enum bs_control {
 
 /* Why a risk is what it is. For operators only: never shown to an agent. */
 struct bs_reason {
-    const char *code; /* "no_filter", "unlisted_function", "cascade", ...; a fixed word */
-    const char *text; /* one sentence that names the thing */
+    const char *code;  /* "no_filter", "unlisted_function", "cascade", ...; a fixed word */
+    const char *text;  /* one sentence that names the thing */
     enum bs_risk risk; /* the least risk of a statement that has this reason */
 };
 
@@ -138,8 +138,9 @@ struct bs_stmt {
     uint32_t flags;      /* enum bs_flag */
     enum bs_control control;
     const char *label; /* see enum bs_control; else NULL */
-    const char *value; /* SET of constants: the value, lists joined by ", "; NULL: DEFAULT, or not known */
-    bool chain;        /* COMMIT/ROLLBACK AND CHAIN */
+    const char
+        *value; /* SET of constants: the value, lists joined by ", "; NULL: DEFAULT, or not known */
+    bool chain; /* COMMIT/ROLLBACK AND CHAIN */
     struct bs_effect *effects;
     size_t n_effects;
     struct bs_name *reads; /* relations read */

@@ -54,8 +54,7 @@ is_false(const Node *node)
     return text != NULL && node->type == T_A_Const && strcmp(text, "false") == 0;
 }
 
-static enum depends
-depends_on(const Node *node, int depth);
+static enum depends depends_on(const Node *node, int depth);
 
 /* OR lets every row pass as soon as one side does not depend on the row, unless that is false. */
 static enum depends
@@ -145,7 +144,8 @@ key_of(const RangeVar *target, const Node *node, bool joined)
     const Node *right;
     struct bs_name op;
 
-    if (node == NULL || node->type != T_A_Expr || (expr->kind != AEXPR_OP && expr->kind != AEXPR_IN))
+    if (node == NULL || node->type != T_A_Expr ||
+        (expr->kind != AEXPR_OP && expr->kind != AEXPR_IN))
         return NULL;
     op = bs_name_of_list(expr->name);
     if (strcmp(op.name, "=") != 0 || !bs_name_may_be_builtin(op))
@@ -174,8 +174,11 @@ read_keys(struct bs_reading *r,
         const BoolExpr *both = (const BoolExpr *)(const void *)node;
         const char *key;
         if (node != NULL && node->type == T_BoolExpr && both->boolop == AND_EXPR) {
-            for (int i = 0; i < bs_list_n(both->args) && n < MAX_PENDING; i++)
-                pending[n++] = bs_list_at(both->args, i);
+            int some = bs_list_n(both->args);
+            if ((size_t)some > MAX_PENDING - n)
+                some = (int)(MAX_PENDING - n);
+            while (some-- > 0)
+                pending[n++] = bs_list_at(both->args, some);
             continue;
         }
         key = key_of(target, node, joined);

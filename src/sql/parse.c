@@ -28,11 +28,32 @@ copy_of(struct bs_bytes text)
     return copy;
 }
 
+/* Errors that the lexer alone decides on: no grammar, older or newer, gets to see the text. */
+static bool
+is_bad_literal(const char *error)
+{
+    static const char *const starts[] = {
+        "unterminated quoted string",
+        "invalid byte sequence for encoding",
+        "invalid Unicode escape",
+        "invalid Unicode surrogate pair",
+        "unsafe use of string constant with Unicode escapes",
+        "unsafe use of \\' in a string literal",
+    };
+
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+        if (strncmp(error, starts[i], strlen(starts[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
 void
 bs_parse_begin(struct bs_bytes text, enum bs_strings strings, struct bs_parse *out)
 {
     int options = strings == BS_STRINGS_ESCAPE ? PG_QUERY_DISABLE_STANDARD_CONFORMING_STRINGS : 0;
-    char small[4096], *copy = text.n < sizeof(small) ? memcpy(small, text.p, text.n) : copy_of(text);
+    char small[4096],
+        *copy = text.n < sizeof(small) ? memcpy(small, text.p, text.n) : copy_of(text);
     PgQueryInternalParsetreeAndError got;
 
     copy[text.n] = '\0';
@@ -40,9 +61,10 @@ bs_parse_begin(struct bs_bytes text, enum bs_strings strings, struct bs_parse *o
     got = pg_query_raw_parse(copy, options | PG_QUERY_DISABLE_ESCAPE_STRING_WARNING);
     if (copy != small)
         free(copy);
+    free(got.stderr_buffer); /* the library's own, whether it is empty or not */
     out->stmts = got.tree;
     out->failed = got.error != NULL;
-    out->unterminated = false;
+    out->bad_literal = false;
     out->error_at = 0;
     out->error[0] = '\0';
     if (got.error == NULL)
@@ -50,7 +72,7 @@ bs_parse_begin(struct bs_bytes text, enum bs_strings strings, struct bs_parse *o
     strncpy(out->error, got.error->message, sizeof(out->error) - 1);
     out->error[sizeof(out->error) - 1] = '\0';
     out->error_at = got.error->cursorpos > 0 ? (uint32_t)got.error->cursorpos : 0;
-    out->unterminated = strncmp(out->error, "unterminated quoted string", 26) == 0;
+    out->bad_literal = is_bad_literal(out->error);
     pg_query_free_error(got.error);
 }
 

@@ -28,7 +28,7 @@ enum bs_strings {
 struct bs_parse {
     const struct List *stmts; /* of RawStmt; NULL for an empty text */
     bool failed;
-    bool unterminated; /* failed because a quoted string has no end */
+    bool bad_literal;  /* failed because the lexer refuses a literal, as every release does */
     char error[256];   /* the parser's message */
     uint32_t error_at; /* 1-based character position; 0: none */
     void *memory;

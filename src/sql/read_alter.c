@@ -121,9 +121,9 @@ name_statement(struct bs_reading *r, const AlterTableStmt *alter)
     for (int i = 0; !r->top_known && i < bs_list_n(alter->cmds); i++) {
         enum bs_kind kind =
             command_kind(alter, (const AlterTableCmd *)(const void *)bs_list_at(alter->cmds, i));
-        if (i == 0 || (bs_kind_risk(kind) != bs_kind_risk(worst) &&
-                       bs_risk_worse(bs_kind_risk(kind), bs_kind_risk(worst)) ==
-                           bs_kind_risk(kind)))
+        if (i == 0 ||
+            (bs_kind_risk(kind) != bs_kind_risk(worst) &&
+             bs_risk_worse(bs_kind_risk(kind), bs_kind_risk(worst)) == bs_kind_risk(kind)))
             worst = kind;
         if (kind == BS_KIND_UNKNOWN)
             return; /* bs_reading_run says that it is of no known kind */

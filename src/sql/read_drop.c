@@ -7,10 +7,10 @@
 
 /* How the grammar names an object of some type. */
 enum form {
-    BY_OTHER = 0,   /* not by a name of ours */
-    BY_NAME,        /* possibly qualified */
-    BY_PART,        /* relation and then the part's own name: triggers, rules, policies, columns */
-    BY_LATER_NAME,  /* access method first, then the name */
+    BY_OTHER = 0,  /* not by a name of ours */
+    BY_NAME,       /* possibly qualified */
+    BY_PART,       /* relation and then the part's own name: triggers, rules, policies, columns */
+    BY_LATER_NAME, /* access method first, then the name */
 };
 
 /* clang-format off */
@@ -173,7 +173,8 @@ void
 bs_read_drop_role(struct bs_reading *r, const Node *node)
 {
     bs_reading_enter(r, BS_KIND_DROP_ROLE);
-    effects_on(r, BS_KIND_DROP_ROLE, OBJECT_ROLE, ((const DropRoleStmt *)(const void *)node)->roles);
+    effects_on(r, BS_KIND_DROP_ROLE, OBJECT_ROLE,
+               ((const DropRoleStmt *)(const void *)node)->roles);
 }
 
 void

@@ -50,9 +50,9 @@ extension_flags(const char *name)
         const char *prefix;
         uint32_t flags;
     } known[] = {
-        {"dblink", BS_FLAG_DYNAMIC_SQL},     {"crosstab", BS_FLAG_DYNAMIC_SQL},
-        {"connectby", BS_FLAG_DYNAMIC_SQL},  {"xpath_table", BS_FLAG_DYNAMIC_SQL},
-        {"pg_file_", BS_FLAG_SERVER_FILE},   {"pg_logdir_ls", BS_FLAG_SERVER_FILE},
+        {"dblink", BS_FLAG_DYNAMIC_SQL},        {"crosstab", BS_FLAG_DYNAMIC_SQL},
+        {"connectby", BS_FLAG_DYNAMIC_SQL},     {"xpath_table", BS_FLAG_DYNAMIC_SQL},
+        {"pg_file_", BS_FLAG_SERVER_FILE},      {"pg_logdir_ls", BS_FLAG_SERVER_FILE},
         {"postgres_fdw_", BS_FLAG_DYNAMIC_SQL},
     };
 

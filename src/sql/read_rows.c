@@ -211,8 +211,8 @@ read_action(struct bs_reading *r, const MergeStmt *merge, CmdType command, enum 
             continue;
         if (effect == NULL) {
             bs_reading_enter_as(r, kind, BS_RISK_HIGH, bs_kind_point(kind));
-            effect = bs_reading_effect(r, kind, BS_OBJECT_RELATION,
-                                       bs_name_of_range(merge->relation));
+            effect =
+                bs_reading_effect(r, kind, BS_OBJECT_RELATION, bs_name_of_range(merge->relation));
             effect->only = !merge->relation->inh;
             effect->filtered = true;
         }
@@ -274,8 +274,8 @@ bs_read_truncate(struct bs_reading *r, const Node *node)
     bs_reading_enter(r, BS_KIND_TRUNCATE);
     for (int i = 0; i < bs_list_n(truncate->relations); i++) {
         const RangeVar *range = (const RangeVar *)(const void *)bs_list_at(truncate->relations, i);
-        struct bs_effect *effect = bs_reading_effect(r, BS_KIND_TRUNCATE, BS_OBJECT_RELATION,
-                                                     bs_name_of_range(range));
+        struct bs_effect *effect =
+            bs_reading_effect(r, BS_KIND_TRUNCATE, BS_OBJECT_RELATION, bs_name_of_range(range));
         effect->only = !range->inh;
         effect->cascade = truncate->behavior == DROP_CASCADE;
         effect->restart_identity = truncate->restart_seqs;

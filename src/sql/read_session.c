@@ -172,8 +172,8 @@ bs_read_lock(struct bs_reading *r, const Node *node)
     bs_reading_enter(r, BS_KIND_LOCK_TABLE);
     for (int i = 0; i < bs_list_n(lock->relations); i++) {
         const RangeVar *range = (const RangeVar *)(const void *)bs_list_at(lock->relations, i);
-        struct bs_effect *effect = bs_reading_effect(r, BS_KIND_LOCK_TABLE, BS_OBJECT_RELATION,
-                                                     bs_name_of_range(range));
+        struct bs_effect *effect =
+            bs_reading_effect(r, BS_KIND_LOCK_TABLE, BS_OBJECT_RELATION, bs_name_of_range(range));
         effect->only = !range->inh;
     }
 }
@@ -195,7 +195,8 @@ judge_setting(struct bs_reading *r, const char *name, const char *value)
         return;
     case BS_SETTING_READ_WRITE:
         r->stmt->flags |= BS_FLAG_READ_WRITE;
-        bs_reading_raise(r, BS_RISK_CRITICAL, "read_write", "%s would lift the read-only net", name);
+        bs_reading_raise(r, BS_RISK_CRITICAL, "read_write", "%s would lift the read-only net",
+                         name);
         return;
     case BS_SETTING_OTHER:
         break;
@@ -215,8 +216,7 @@ value_of(struct bs_reading *r, const List *args)
         const char *one = bs_const_text(bs_list_at(args, i), room);
         if (one == NULL)
             return NULL;
-        all = all == NULL ? bs_reading_keep(r, one)
-                          : bs_arena_fmt(r->arena, "%s, %s", all, one);
+        all = all == NULL ? bs_reading_keep(r, one) : bs_arena_fmt(r->arena, "%s, %s", all, one);
         if (all == NULL) {
             r->full = true;
             return NULL;
@@ -275,32 +275,35 @@ bs_read_set(struct bs_reading *r, const Node *node)
         bs_walk_push(&r->walk, bs_list_at(set->args, i));
 }
 
-/* set_config(name, value, is_local) is SET when all are constants, and anybody's guess otherwise. */
+/*
+ * set_config(name, value, is_local) is SET. Its name must be a constant; a value that is none
+ * (drivers bind it) is like DEFAULT: not known, which only settings of the harmless list allow.
+ */
 void
 bs_read_set_config(struct bs_reading *r, const FuncCall *call)
 {
-    const List *args = call->args;
+    bool three = bs_list_n(call->args) == 3;
     struct bs_builtin known = bs_builtin_function("set_config", 3);
-    char room[2][32];
-    const char *name = NULL;
-    bool plain = bs_list_n(args) == 3;
+    char name_room[32], value_room[32];
+    const char *name = NULL, *value = NULL;
 
-    for (int i = 0; i < bs_list_n(args); i++)
-        plain = plain && bs_node_is_const(bs_list_at(args, i), false);
-    if (plain)
-        name = bs_const_text(bs_list_at(args, 0), room[0]);
+    if (three) {
+        name = bs_const_text(bs_list_at(call->args, 0), name_room);
+        value = bs_const_text(bs_list_at(call->args, 1), value_room);
+    }
     if (name != NULL)
-        known.risk = BS_RISK_SAFE;
-    known.point = name == NULL ? BS_POINT_UNKNOWN : BS_POINT_NONE;
-    bs_reading_call(r, BS_CALL_FUNCTION, bs_name_of_list(call->funcname), bs_list_n(args), known);
+        known = (struct bs_builtin){BS_RISK_SAFE, BS_POINT_NONE, known.flags};
+    bs_reading_call(r, BS_CALL_FUNCTION, bs_name_of_list(call->funcname), three ? 3 : -1, known);
     if (name == NULL) {
-        bs_reading_raise(r, BS_RISK_CRITICAL, "setting", "which setting set_config changes is not in the text");
+        bs_reading_raise(r, BS_RISK_CRITICAL, "setting",
+                         "which setting set_config changes is not in the text");
+        bs_reading_point(r, BS_POINT_UNKNOWN);
         return;
     }
-    judge_setting(r, name, bs_const_text(bs_list_at(args, 1), room[1]));
-    if (r->stmt->control == BS_CONTROL_NONE) {
+    judge_setting(r, name, value);
+    if (r->stmt->control == BS_CONTROL_NONE && !bs_reading_dormant(r)) {
         r->stmt->control = BS_CONTROL_SET;
         r->stmt->label = lower(r, name);
-        r->stmt->value = bs_reading_keep(r, bs_const_text(bs_list_at(args, 1), room[1]));
+        r->stmt->value = bs_reading_keep(r, value);
     }
 }

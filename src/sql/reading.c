@@ -127,11 +127,7 @@ add_reason(struct bs_reading *r, enum bs_risk risk, const char *code, const char
 }
 
 void
-bs_reading_raise(struct bs_reading *r,
-                 enum bs_risk risk,
-                 const char *code,
-                 const char *fmt,
-                 ...)
+bs_reading_raise(struct bs_reading *r, enum bs_risk risk, const char *code, const char *fmt, ...)
 {
     char text[256];
     va_list ap;
@@ -165,10 +161,7 @@ bs_reading_point(struct bs_reading *r, enum bs_point point)
 }
 
 void
-bs_reading_enter_as(struct bs_reading *r,
-                    enum bs_kind kind,
-                    enum bs_risk risk,
-                    enum bs_point point)
+bs_reading_enter_as(struct bs_reading *r, enum bs_kind kind, enum bs_risk risk, enum bs_point point)
 {
     uint8_t bit = (uint8_t)(1u << (kind % 8));
 
@@ -222,6 +215,8 @@ bs_reading_effect(struct bs_reading *r,
     }
     if (relation)
         check_system(r, kind, name);
+    if (name.schema != NULL && strncmp(name.schema, "pg_temp", 7) == 0)
+        stmt->flags |= BS_FLAG_TEMP;
     if (!room(r, (void **)(void *)&stmt->effects, stmt->n_effects, &r->cap_effects,
               sizeof(stmt->effects[0])))
         return &r->scratch;
@@ -311,7 +306,8 @@ bs_reading_read(struct bs_reading *r, struct bs_name name)
     struct bs_stmt *stmt = r->stmt;
     uint32_t hash = hash_of(name, 0);
 
-    for (size_t at = hash & (r->cap_seen - 1); r->seen[at] != 0; at = (at + 1) & (r->cap_seen - 1)) {
+    for (size_t at = hash & (r->cap_seen - 1); r->seen[at] != 0;
+         at = (at + 1) & (r->cap_seen - 1)) {
         if ((r->seen[at] & SEEN_CALL) == 0 && same_name(stmt->reads[r->seen[at] - 1], name))
             return;
     }
@@ -359,7 +355,8 @@ bs_reading_call(struct bs_reading *r,
     struct bs_stmt *stmt = r->stmt;
     uint32_t hash = hash_of(name, CALL_SALT(kind, n_args));
 
-    for (size_t at = hash & (r->cap_seen - 1); r->seen[at] != 0; at = (at + 1) & (r->cap_seen - 1)) {
+    for (size_t at = hash & (r->cap_seen - 1); r->seen[at] != 0;
+         at = (at + 1) & (r->cap_seen - 1)) {
         const struct bs_call *call;
         if ((r->seen[at] & SEEN_CALL) == 0)
             continue;

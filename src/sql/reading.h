@@ -58,11 +58,9 @@ void bs_reading_enter_as(struct bs_reading *r,
 void bs_reading_enter(struct bs_reading *r, enum bs_kind kind);
 
 /* Raises the risk, with a reason; `code` is a constant. Dormant or not. */
-void bs_reading_raise(struct bs_reading *r,
-                      enum bs_risk risk,
-                      const char *code,
-                      const char *fmt,
-                      ...) __attribute__((format(printf, 4, 5)));
+void
+bs_reading_raise(struct bs_reading *r, enum bs_risk risk, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* The statement needs at least that point. */
 void bs_reading_point(struct bs_reading *r, enum bs_point point);
 

@@ -28,16 +28,16 @@ void bs_read_into_clause(struct bs_reading *r, const IntoClause *into, enum bs_k
 
 /* Transactions, cursors, prepared statements, EXPLAIN (read_session.c). */
 bs_read_fn bs_read_transaction, bs_read_prepare, bs_read_execute, bs_read_deallocate,
-    bs_read_declare, bs_read_fetch, bs_read_close, bs_read_discard, bs_read_explain,
-    bs_read_set, bs_read_lock;
+    bs_read_declare, bs_read_fetch, bs_read_close, bs_read_discard, bs_read_explain, bs_read_set,
+    bs_read_lock;
 
 /* A call of set_config: judged as the SET that it is (read_session.c). */
 void bs_read_set_config(struct bs_reading *r, const FuncCall *call);
 
 /* Objects (read_create.c, read_alter.c, read_drop.c). */
-bs_read_fn bs_read_create_table, bs_read_create_table_as, bs_read_create_view,
-    bs_read_create_index, bs_read_create_sequence, bs_read_create_function, bs_read_create_range,
-    bs_read_define, bs_read_refresh;
+bs_read_fn bs_read_create_table, bs_read_create_table_as, bs_read_create_view, bs_read_create_index,
+    bs_read_create_sequence, bs_read_create_function, bs_read_create_range, bs_read_define,
+    bs_read_refresh;
 bs_read_fn bs_read_alter_table, bs_read_alter_domain, bs_read_alter_enum, bs_read_alter_sequence,
     bs_read_rename, bs_read_set_schema, bs_read_owner, bs_read_comment;
 bs_read_fn bs_read_drop, bs_read_drop_role, bs_read_drop_owned, bs_read_grant, bs_read_grant_role,

@@ -70,10 +70,10 @@ mix_child(struct shape *into, const void *node)
 }
 
 #undef makeNode
-#define makeNode(type)              NULL
-#define COPY_NODE_FIELD(field)      mix_child(into, at->field)
-#define COPY_SCALAR_FIELD(field)    mix_bytes(into, &at->field, sizeof(at->field))
-#define COPY_STRING_FIELD(field)    mix_text(into, at->field)
+#define makeNode(type)           NULL
+#define COPY_NODE_FIELD(field)   mix_child(into, at->field)
+#define COPY_SCALAR_FIELD(field) mix_bytes(into, &at->field, sizeof(at->field))
+#define COPY_STRING_FIELD(field) mix_text(into, at->field)
 #define COPY_BITMAPSET_FIELD(field)
 #define COPY_ARRAY_FIELD(field)
 #define COPY_LOCATION_FIELD(field)

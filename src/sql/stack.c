@@ -38,8 +38,7 @@ bs_stack_run(size_t text_bytes, void (*job)(void *with), void *with)
         job(with);
         return BS_DONE;
     }
-    if (text_bytes > (SIZE_MAX - STACK_BASE) / STACK_PER_TEXT_BYTE ||
-        pthread_attr_init(&attr) != 0)
+    if (text_bytes > (SIZE_MAX - STACK_BASE) / STACK_PER_TEXT_BYTE || pthread_attr_init(&attr) != 0)
         return BS_FAILED;
     if (pthread_attr_setstacksize(&attr, STACK_BASE + text_bytes * STACK_PER_TEXT_BYTE) == 0 &&
         pthread_create(&thread, &attr, run, &e) == 0)

@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 static const char *const flag_names[] = {
-    "no_filter", "dynamic_sql", "session_state", "privilege", "server_file", "no_block",
-    "volatile",  "backslash",   "temp",          "ddl",       "with_hold",   "read_write",
+    "no_filter", "dynamic_sql", "session_state", "privilege",   "server_file", "no_block",
+    "volatile",  "backslash",   "temp",          "ddl",         "with_hold",   "read_write",
     "returning", "copy_in",     "copy_out",      "search_path",
 };
 
@@ -51,10 +51,10 @@ effects_json(const struct bs_stmt *stmt)
     for (size_t i = 0; i < stmt->n_effects; i++) {
         const struct bs_effect *e = &stmt->effects[i];
         bool named = e->object != BS_OBJECT_NONE && e->name.name[0] != '\0';
-        json_array_append_new(
-            list, json_pack("{s:s, s:o, s:o}", "kind", bs_kind_name(e->kind), "object",
-                            named ? name_json(e->name, e->column) : json_null(), "rows",
-                            e->rows < 0 ? json_null() : json_integer(e->rows)));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:o, s:o}", "kind", bs_kind_name(e->kind), "object",
+                                        named ? name_json(e->name, e->column) : json_null(), "rows",
+                                        e->rows < 0 ? json_null() : json_integer(e->rows)));
     }
     return list;
 }

@@ -95,8 +95,8 @@ push_field(struct into *into, const void *node)
 }
 
 #undef makeNode
-#define makeNode(type)              NULL
-#define COPY_NODE_FIELD(field)      push_field(into, at->field)
+#define makeNode(type)         NULL
+#define COPY_NODE_FIELD(field) push_field(into, at->field)
 #define COPY_SCALAR_FIELD(field)
 #define COPY_STRING_FIELD(field)
 #define COPY_BITMAPSET_FIELD(field)
@@ -117,10 +117,7 @@ push_field(struct into *into, const void *node)
 #pragma GCC diagnostic pop
 
 void
-bs_walk_push_children(struct bs_walk *w,
-                      const Node *node,
-                      const void *skip,
-                      const void *skip_too)
+bs_walk_push_children(struct bs_walk *w, const Node *node, const void *skip, const void *skip_too)
 {
     struct into all = {w, skip, skip_too}, *into = &all;
     const void *at = node, *retval = NULL;
@@ -154,11 +151,23 @@ take(struct bs_walk *w)
     return top->node;
 }
 
+/* What one visit pushed comes off in the order in which it was pushed. */
+static void
+reverse(struct bs_walk *w, size_t from)
+{
+    for (size_t to = w->n; from + 1 < to; from++) {
+        struct bs_walk_item item = w->items[from];
+        w->items[from] = w->items[--to];
+        w->items[to] = item;
+    }
+}
+
 void
 bs_walk_run(struct bs_walk *w, bs_walk_visit *visit, void *with)
 {
     while (w->n != 0) {
         const Node *node = take(w);
+        size_t n = w->n;
 
         if (++w->spent > w->max) {
             w->too_large = true;
@@ -167,9 +176,11 @@ bs_walk_run(struct bs_walk *w, bs_walk_visit *visit, void *with)
         }
         if (node == NULL)
             continue;
-        if (node->type == T_List)
+        if (node->type == T_List) {
             push(w, node);
-        else
-            visit(with, node);
+            continue;
+        }
+        visit(with, node);
+        reverse(w, n);
     }
 }
