@@ -483,13 +483,15 @@ bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c)
                               "difference", c->difference, "uncompared", c->uncompared));
         return;
     }
+    if (c->n_objects == 0 && c->n_tables == 0)
+        puts("The point holds nothing that is lost.");
     objects_text(stdout, c);
     for (size_t i = 0; i < c->n_tables; i++)
         table_text(stdout, &c->tables[i]);
     if (c->n_sequences != 0)
-        printf("  %zu sequences set\n", c->n_sequences);
+        printf("  sequences set: %zu\n", c->n_sequences);
     if (c->n_refreshed != 0)
-        printf("  %zu materialized views refreshed\n", c->n_refreshed);
+        printf("  materialized views refreshed: %zu\n", c->n_refreshed);
     if (c->point[0] != '\0')
         printf("  what was there before: %s\n", c->point);
     if (c->compared && c->difference == NULL)

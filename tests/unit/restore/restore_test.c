@@ -253,9 +253,9 @@ file_of(const struct bs_restore *r, size_t object, char out[512])
 static void
 a_dropped_schema_comes_back(void)
 {
-    static const char *const all[] = {
-        "shop.users",   "shop.kid",     "shop.mv",    "shop.mvmv",     "shop.orders", "shop.parted",
-        "shop.parted1", "shop.parted2", "shop.nokey", "shop.\"None\"", NULL};
+    static const char *const all[] = {"shop.users",  "shop.kid",    "shop.mv",       "shop.mvmv",
+                                      "shop.orders", "shop.parted", "shop.parted1",  "shop.parted2",
+                                      "shop.nokey",  "shop.acls",   "shop.\"None\"", NULL};
     struct bs_restore r;
     struct bs_copyback c;
     char id[BS_POINT_ID_TEXT];
@@ -515,6 +515,85 @@ rows_without_a_key_are_a_multiset(void)
     PQfinish(conn);
 }
 
+/* Types without a binary form are kept as text. */
+static void
+text_comes_back(void)
+{
+    static const char *const acls[] = {"shop.acls", NULL};
+    struct bs_restore r;
+    struct bs_copyback c;
+    struct bs_rebuild b;
+    struct bs_discard d;
+    struct bs_err err = {0};
+    char id[BS_POINT_ID_TEXT];
+
+    picture("before");
+    REQUIRE(destroy(acls, "DELETE FROM shop.acls WHERE a IS NULL OR t = ''", id));
+    REQUIRE(open_restore(&r, id));
+    EXPECT_EQ(r.manifest.objects[0].format, BS_ROWS_TEXT);
+    EXPECT_EQ(bs_rebuild_run(&r, NULL, NULL, &b, &err), BS_DONE);
+    EXPECT_EQ(bs_discard_run(&r, &d, &err), BS_DONE);
+    bs_restore_close(&r);
+    copy_back(id, &plain, &r, &c, BS_OK, __LINE__);
+    EXPECT_EQ(c.tables[0].inserted, 2);
+    bs_restore_close(&r);
+    picture("after");
+    EXPECT(equal("before", "after"));
+}
+
+/* A trigger that changes what is put back: the result would not be the saved rows. */
+static void
+rows_that_a_trigger_changes_are_refused(void)
+{
+    PGconn *conn = pg_connect("shop");
+    struct bs_restore r;
+    struct bs_copyback c;
+    char id[BS_POINT_ID_TEXT];
+
+    pg_run(conn, "SET ROLE app; CREATE FUNCTION shop.zero() RETURNS trigger LANGUAGE plpgsql AS "
+                 "$$BEGIN NEW.total := 0; RETURN NEW; END$$;"
+                 "CREATE TRIGGER zero BEFORE INSERT ON shop.orders FOR EACH ROW EXECUTE FUNCTION"
+                 " shop.zero(); RESET ROLE");
+    REQUIRE(destroy(orders, "DELETE FROM shop.orders WHERE id < 4", id));
+    copy_back(id, &plain, &r, &c, BS_E_CONFLICT, __LINE__);
+    bs_restore_close(&r);
+    EXPECT_EQ(pg_number(conn, "SELECT count(*) FROM shop.orders"), 497);
+    pg_run(conn, "SET client_min_messages = error; DROP FUNCTION shop.zero() CASCADE");
+    copy_back(id, &plain, &r, &c, BS_OK, __LINE__);
+    bs_restore_close(&r);
+    PQfinish(conn);
+}
+
+/* Who writes while a copy-back runs either waits for it or is seen by it: never overwritten. */
+static void
+a_writer_is_waited_for(void)
+{
+    struct bs_copyback_options over = {.conflict = BS_COPYBACK_OVERWRITE};
+    PGconn *conn = pg_connect("shop"), *writer = pg_connect("shop");
+    struct bs_restore r;
+    struct bs_copyback c, plan_made;
+    struct bs_err err = {0};
+    char id[BS_POINT_ID_TEXT];
+
+    REQUIRE(destroy(orders, "UPDATE shop.orders SET total = 0 WHERE id < 4", id));
+    REQUIRE(open_restore(&r, id));
+    EXPECT_EQ(bs_copyback_plan(&r, &over, &plan_made, &err), BS_DONE);
+    pg_run(writer, "BEGIN; UPDATE shop.orders SET total = -5 WHERE id = 100");
+    EXPECT_EQ(PQsendQuery(writer, "SELECT pg_sleep(1); COMMIT"), 1);
+    EXPECT_EQ(bs_copyback_run(&r, &over, &plan_made, &c, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_CONFLICT); /* one more has changed than was agreed to */
+    EXPECT_EQ(pg_number(conn, "SELECT count(*) FROM shop.orders WHERE total = -5"), 1);
+    EXPECT_EQ(pg_number(conn, "SELECT count(*) FROM shop.orders WHERE total = 0"), 3);
+    bs_restore_close(&r);
+    for (PGresult *res = PQgetResult(writer); res != NULL; res = PQgetResult(writer))
+        PQclear(res);
+    PQfinish(writer);
+    copy_back(id, &over, &r, &c, BS_OK, __LINE__);
+    EXPECT_EQ(c.tables[0].updated, 4);
+    bs_restore_close(&r);
+    PQfinish(conn);
+}
+
 /* A trigger that writes elsewhere would change rows that no point holds. */
 static void
 triggers_stay_within_what_is_covered(void)
@@ -672,6 +751,9 @@ main(void)
         {"rows come back by key", rows_come_back_by_key},
         {"a truncate is undone", a_truncate_is_undone},
         {"rows without a key are a multiset", rows_without_a_key_are_a_multiset},
+        {"text comes back", text_comes_back},
+        {"rows that a trigger changes are refused", rows_that_a_trigger_changes_are_refused},
+        {"a writer is waited for", a_writer_is_waited_for},
         {"triggers stay within what is covered", triggers_stay_within_what_is_covered},
         {"a table that moved is refused", a_table_that_moved_is_refused},
         {"a plan is kept or nothing is done", a_plan_is_kept_or_nothing_is_done},

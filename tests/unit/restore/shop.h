@@ -81,6 +81,8 @@ static const char shop_rest[] =
     "CREATE TABLE shop.nokey (a int, b json); INSERT INTO shop.nokey"
     " SELECT g / 2, '{\"x\": 1}' FROM generate_series(1, 10) g;"
     "CREATE TABLE shop.\"None\" (); INSERT INTO shop.\"None\" DEFAULT VALUES;"
+    "CREATE TABLE shop.acls (a aclitem, t text); INSERT INTO shop.acls VALUES"
+    " ('app=r/app', E'a\\tb\\nc\\\\'), (NULL, NULL), ('app=w/app', '');"
     "GRANT SELECT ON shop.users TO reader; GRANT UPDATE (name, n) ON shop.users TO clerk"
     " WITH GRANT OPTION; GRANT SELECT ON shop.vv TO reader; GRANT USAGE ON SCHEMA shop TO reader;"
     "COMMENT ON TABLE shop.users IS 'people''s \\ table'; COMMENT ON COLUMN shop.users.n IS 'n';"
