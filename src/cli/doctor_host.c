@@ -1,0 +1,311 @@
+/*
+ * doctor_host.c - what can be seen on this machine: files and folders, the storage, the
+ * certificate, and who may connect and approve. It has to run as the user that serves, since all
+ * of it is about what that user may do.
+ */
+#include <errno.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "cli/doctor.h"
+#include "gateway/conninfo.h"
+#include "policy/values.h"
+#include "storage/storage.h"
+#include "wire/tls.h"
+
+#define NOTE(d, LEVEL, check, way, ...)                                                            \
+    bs_doctor_note((d), BS_FINDING_##LEVEL, (struct bs_topic){"host", check}, (way), __VA_ARGS__)
+
+enum { SOON_DAYS = 30 };
+
+/* --- files and folders --- */
+
+/* Passwords in connection strings are as secret as .pgpass. */
+static void
+look_at_config(struct bs_doctor *d)
+{
+    const struct bs_config *c = d->config;
+    struct stat st;
+    bool password = false;
+
+    for (size_t i = 0; i < c->n_databases; i++) {
+        const char *const texts[] = {c->databases[i].upstream, c->databases[i].helper};
+        for (size_t k = 0; k < 2; k++) {
+            PQconninfoOption *all = PQconninfoParse(texts[k], NULL);
+            for (PQconninfoOption *o = all; o != NULL && o->keyword != NULL; o++)
+                password = password || (strcmp(o->keyword, "password") == 0 && o->val != NULL);
+            PQconninfoFree(all);
+        }
+    }
+    if (stat(c->file, &st) != 0)
+        return;
+    if ((st.st_mode & 022) != 0)
+        NOTE(d, FAIL, "config", bs_doctor_fmt(d, "chmod go-w %s", c->file),
+             "others may change the configuration %s", c->file);
+    else if (password && (st.st_mode & 044) != 0)
+        NOTE(d, FAIL, "config", bs_doctor_fmt(d, "chmod 600 %s", c->file),
+             "others may read the configuration %s, and there are passwords in it", c->file);
+    else
+        NOTE(d, OK, "config", NULL, "configuration %s, %zu database%s", c->file, c->n_databases,
+             c->n_databases == 1 ? "" : "s");
+}
+
+/* Writes a byte: permissions alone do not tell of a full or read-only disk. */
+static bool
+can_write(const char *folder, struct bs_err *err)
+{
+    char *path = NULL;
+    bool ok = false;
+    int fd;
+
+    if (asprintf(&path, "%s/.doctor-XXXXXX", folder) < 0)
+        return false;
+    fd = mkstemp(path);
+    if (fd < 0) {
+        (void)BS_FAIL(err, IO, "%s", strerror(errno));
+    } else {
+        ok = write(fd, "", 1) == 1 && fsync(fd) == 0;
+        if (!ok)
+            (void)BS_FAIL(err, IO, "%s", strerror(errno));
+        (void)close(fd);
+        (void)unlink(path);
+    }
+    free(path);
+    return ok;
+}
+
+/* What lies in it is as sensitive as the tables themselves. */
+static void
+look_at_folder(struct bs_doctor *d, const char *check, const char *what, const char *folder)
+{
+    struct bs_err err = {0};
+    struct stat st;
+
+    /* The gateway makes them, too. */
+    if (bs_dir_make(folder, &err) != BS_DONE || stat(folder, &st) != 0)
+        NOTE(d, FAIL, check, bs_doctor_fmt(d, "install -d -m 700 -o USER %s", folder),
+             "%s: there is no folder %s: %s", what, folder, err.message);
+    else if (!can_write(folder, &err))
+        NOTE(d, FAIL, check, "run this as the user that serves; let that user own the folder",
+             "%s: %s cannot be written: %s", what, folder, err.message);
+    else if ((st.st_mode & 022) != 0)
+        NOTE(d, FAIL, check, bs_doctor_fmt(d, "chmod 700 %s", folder), "%s: others may write to %s",
+             what, folder);
+    else if ((st.st_mode & 005) != 0)
+        NOTE(d, FAIL, check, bs_doctor_fmt(d, "chmod 700 %s", folder), "%s: others may read %s",
+             what, folder);
+    else
+        NOTE(d, OK, check, NULL, "%s: %s can be written, and others cannot read it", what, folder);
+}
+
+/* Only the file is secret (bs_state_open refuses one that others can read). The folder may be seen,
+ * but who can write to it can put another state in its place. */
+static void
+look_at_state(struct bs_doctor *d)
+{
+    const char *path = d->config->state_path;
+    char *folder = bs_strdup(path), *slash = strrchr(folder, '/');
+    struct bs_err err = {0};
+    struct stat st;
+
+    if (slash != NULL)
+        *(slash == folder ? slash + 1 : slash) = '\0';
+    if (stat(folder, &st) != 0)
+        NOTE(d, FAIL, "state", bs_doctor_fmt(d, "install -d -m 700 -o USER %s", folder),
+             "state: there is no folder %s", folder);
+    else if (!can_write(folder, &err))
+        NOTE(d, FAIL, "state", "run this as the user that serves; let that user own the folder",
+             "state: %s cannot be written: %s", folder, err.message);
+    else if ((st.st_mode & 022) != 0)
+        NOTE(d, FAIL, "state", bs_doctor_fmt(d, "chmod go-w %s", folder),
+             "state: others may write to %s and put another state in its place", folder);
+    else if (bs_state_open(path, &d->state, &err) != BS_DONE)
+        NOTE(d, FAIL, "state", err.hint[0] == '\0' ? NULL : bs_doctor_fmt(d, "%s", err.hint),
+             "state: %s", err.message);
+    else
+        NOTE(d, OK, "state", NULL, "state: %s can be used, and others cannot read it", path);
+    free(folder);
+}
+
+/* --- storage --- */
+
+static enum bs_done
+no_visit(void *ctx, const char *key, int64_t size, struct bs_err *err)
+{
+    (void)key;
+    (void)size;
+    (void)err;
+    *(bool *)ctx = true;
+    return BS_DONE;
+}
+
+/* Put, get, list. Nothing in a store is ever deleted, so there is one probe a day. */
+static enum bs_done
+probe(struct bs_store *store, struct bs_err *err)
+{
+    static const char text[] = "backstop doctor was here\n";
+    char at[BS_TIME_TEXT], key[64];
+    struct bs_err taken = {0};
+    struct bs_buf got;
+    bool listed = false;
+    enum bs_done done;
+
+    bs_time_format(bs_now_us(), at);
+    (void)snprintf(key, sizeof(key), "doctor/%.10s", at);
+    if (bs_store_put(store, key, bs_bytes_of(text), &taken) != BS_DONE &&
+        taken.code != BS_E_CONFLICT)
+        return bs_err_set(err, taken.code, "%s", taken.message);
+    bs_buf_init(&got, 4096);
+    done = bs_store_get(store, key, &got, err);
+    if (done == BS_DONE && !bs_bytes_equal(bs_buf_view(&got), bs_bytes_of(text)))
+        done = BS_FAIL(err, DAMAGED, "an object came back changed");
+    bs_buf_fini(&got);
+    if (done == BS_DONE)
+        done = bs_store_list(store, key, no_visit, &listed, err);
+    if (done == BS_DONE && !listed)
+        done = BS_FAIL(err, DAMAGED, "an object that was put is not listed");
+    return done;
+}
+
+static void
+look_at_storage(struct bs_doctor *d)
+{
+    struct bs_store *store = NULL;
+    struct bs_err err = {0};
+
+    if (bs_store_open(d->config->storage_url, &store, &err) != BS_DONE ||
+        probe(store, &err) != BS_DONE)
+        NOTE(d, FAIL, "storage", "nothing that destroys can be approved until this works",
+             "storage: %s: %s", d->config->storage_url, err.message);
+    else
+        NOTE(d, OK, "storage", NULL, "storage: %s took an object and gave it back",
+             d->config->storage_url);
+    bs_store_close(&store);
+    look_at_folder(d, "storage.folder", "storage", d->config->storage_path);
+}
+
+/* --- TLS towards agents --- */
+
+static void
+look_at_expiry(struct bs_doctor *d)
+{
+    const char *path = d->config->tls_cert;
+    FILE *file = fopen(path, "r");
+    X509 *cert = file == NULL ? NULL : PEM_read_X509(file, NULL, NULL, NULL);
+    int days = 0, seconds = 0;
+
+    if (file != NULL)
+        (void)fclose(file);
+    if (cert == NULL || ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) != 1)
+        NOTE(d, FAIL, "tls", NULL, "tls: the certificate %s cannot be read", path);
+    else if (days < 0 || seconds < 0)
+        NOTE(d, FAIL, "tls", "replace it, and restart the gateway",
+             "tls: the certificate %s has expired", path);
+    else if (days < SOON_DAYS)
+        NOTE(d, WARN, "tls", "replace it, and restart the gateway",
+             "tls: the certificate %s expires in %d day%s", path, days, days == 1 ? "" : "s");
+    else
+        NOTE(d, OK, "tls", NULL, "tls: the certificate %s is good for %d days", path, days);
+    X509_free(cert);
+}
+
+static void
+look_at_tls(struct bs_doctor *d)
+{
+    const struct bs_config *c = d->config;
+    struct bs_tls_ctx *tls = NULL;
+    const char *beyond = NULL;
+    struct bs_err err = {0};
+
+    for (size_t i = 0; i < c->n_listen; i++) {
+        if (c->listen[i].host != NULL && !bs_value_is_loopback(c->listen[i].host))
+            beyond = c->listen[i].host;
+    }
+    if (c->tls_cert == NULL && beyond != NULL)
+        NOTE(d, FAIL, "tls", "configure tls.cert and tls.key; `backstop init` makes a first pair",
+             "tls: agents connect to %s over the network, and everything they send can be read",
+             beyond);
+    else if (c->tls_cert == NULL)
+        NOTE(d, OK, "tls", NULL, "tls: none, and none is needed: agents connect on this host only");
+    else if (bs_tls_ctx_new_server(c->tls_cert, c->tls_key, &tls, &err) != BS_DONE)
+        NOTE(d, FAIL, "tls", NULL, "tls: %s", err.message);
+    else
+        look_at_expiry(d);
+    bs_tls_ctx_free(&tls);
+}
+
+/* --- who may connect, who may approve --- */
+
+static void
+look_at_operators(struct bs_doctor *d)
+{
+    struct bs_operator *list;
+    struct bs_err err = {0};
+    size_t n = 0, approvers = 0;
+
+    if (bs_state_operator_list(d->state, &d->arena, &list, &n, &err) != BS_DONE) {
+        NOTE(d, FAIL, "operators", NULL, "operators: %s", err.message);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        approvers += bs_operator_may(&list[i], BS_ROLE_APPROVER);
+    if (approvers == 0)
+        NOTE(d, WARN, "operators", "backstop operators add NAME --role approver",
+             "operators: nobody may approve, so what needs approval is refused");
+    else
+        NOTE(d, OK, "operators", NULL, "operators: %zu may approve", approvers);
+}
+
+static void
+look_at_agents(struct bs_doctor *d)
+{
+    struct bs_err err = {0};
+    size_t active = 0, forever = 0;
+    const char *which = "";
+
+    if (bs_state_agent_list(d->state, &d->arena, &d->agents, &d->n_agents, &err) != BS_DONE) {
+        d->n_agents = 0;
+        NOTE(d, FAIL, "agents", NULL, "agents: %s", err.message);
+        return;
+    }
+    for (size_t i = 0; i < d->n_agents; i++) {
+        const struct bs_agent *a = &d->agents[i];
+        if (a->revoked_us != 0 || (a->expires_us != 0 && a->expires_us <= bs_now_us()))
+            continue;
+        active++;
+        if (a->expires_us == 0) {
+            forever++;
+            which = bs_doctor_fmt(d, "%s%s%s", which, which[0] == '\0' ? "" : ", ", a->name);
+        }
+    }
+    if (active == 0)
+        NOTE(d, INFO, "agents", "backstop agents add NAME --database NAME",
+             "agents: none may connect");
+    else if (forever != 0)
+        NOTE(d, INFO, "agents", "--expires gives a new one an end; `agents revoke` ends one now",
+             "agents: %zu may connect, without expiry: %.200s", active, which);
+    else
+        NOTE(d, OK, "agents", NULL, "agents: %zu may connect, all with an expiry", active);
+}
+
+void
+bs_doctor_host(struct bs_doctor *d)
+{
+    look_at_config(d);
+    look_at_state(d);
+    look_at_folder(d, "audit", "audit", d->config->audit_directory);
+    look_at_folder(d, "spool", "spool", d->config->spool);
+    look_at_storage(d);
+    look_at_tls(d);
+    if (d->state == NULL)
+        return;
+    look_at_operators(d);
+    look_at_agents(d);
+}
