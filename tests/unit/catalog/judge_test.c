@@ -934,6 +934,36 @@ event_triggers_and_casts(void)
     snapshot = before;
 }
 
+/* What an extension computes in C is vetted by its name; everything else of it is not. */
+static void
+extensions(void)
+{
+    struct bs_snapshot *before = snapshot;
+    struct bs_err err = {0};
+    static const struct row rows[] = {
+        {"SELECT id FROM plain WHERE a = 1 AND b < 2", SAFE, NULL, NONE, NULL},
+        {"SELECT 'A'::citext = 'a', 'k=>1'::hstore -> 'k'", SAFE, NULL, NONE, NULL},
+        {"SELECT ext.gen_random_bytes(4)", SAFE, NULL, NONE, NULL},
+        {"DELETE FROM plain WHERE id = 1", HIGH, NULL, WHOLE, NULL},
+        {"SELECT * FROM dblink('', 'DELETE FROM audit_log') AS t(a int)", CRITICAL,
+         "unlisted_function", REFUSE, NULL},
+        {"SELECT replace('a', 'b', 'c')", CRITICAL, "unlisted_function", REFUSE, NULL},
+        {"SELECT trap_member()", CRITICAL, "unlisted_function", REFUSE, NULL},
+    };
+
+    REQUIRE(server_run(&server, "CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext;"
+                                "CREATE EXTENSION hstore SCHEMA ext;"
+                                "CREATE EXTENSION pgcrypto SCHEMA ext;"
+                                "CREATE EXTENSION dblink SCHEMA ext;"
+                                "CREATE FUNCTION trap_member() RETURNS int LANGUAGE sql AS"
+                                " 'SELECT public.trap()';"
+                                "ALTER EXTENSION citext ADD FUNCTION trap_member();"));
+    REQUIRE(bs_snapshot_load(helper, &snapshot, &err) == BS_DONE);
+    CHECK_ROWS(rows);
+    bs_snapshot_unref(&snapshot);
+    snapshot = before;
+}
+
 static void
 connection_fails(void)
 {
@@ -963,6 +993,7 @@ static const struct tap_case cases[] = {
     {"limits of a plan", limits},
     {"an arena that is full", arena_is_full},
     {"look-ups", look_ups},
+    {"extensions", extensions},
     {"event triggers and casts", event_triggers_and_casts},
     {"no server", connection_fails},
 };
