@@ -322,27 +322,40 @@ end_name(enum bs_gate_end end)
     return "refused";
 }
 
-/* An uncertain end leaves the point armed; it is asked about, and closed by fact. */
+/* An uncertain end leaves the point armed: the database is asked. */
+static void
+close_by_fact(struct bs_gate *g)
+{
+    struct bs_gateway *gateway = g->s->gateway;
+    const char *helper = bs_config_database_find(gateway->config, g->s->database)->helper;
+    struct bs_points_closed closed;
+    struct bs_err err = {0};
+
+    if (bs_points_open_close(gateway->store, helper, 5000, &closed, &err) != BS_DONE ||
+        closed.open != 0)
+        atomic_store(&gateway->points_open, true);
+}
+
 static void
 close_point(struct bs_gate *g)
 {
     struct bs_point_event event = {.by = "gateway"};
-    struct bs_points_closed closed;
     struct bs_err err = {0};
 
     if (!g->captured)
         return;
     if (g->end == BS_END_UNCERTAIN) {
-        const char *helper = bs_config_database_find(g->s->gateway->config, g->s->database)->helper;
-        (void)!bs_points_open_close(g->s->gateway->store, helper, 5000, &closed, &err);
+        close_by_fact(g);
         return;
     }
     event.state = g->end == BS_END_COMMITTED ? BS_EVENT_COMMITTED
                   : g->armed                 ? BS_EVENT_ROLLED_BACK
                                              : BS_EVENT_NOT_USED;
-    if (bs_capture_event(g->capture, &event, &err) != BS_DONE)
-        BS_LOG(WARNING, "the point stays open until the next start",
+    if (bs_capture_event(g->capture, &event, &err) != BS_DONE) {
+        atomic_store(&g->s->gateway->points_open, true);
+        BS_LOG(WARNING, "the point stays open until the store takes its end",
                BS_F_STR("point", g->point.manifest->id), BS_F_STR("reason", err.message));
+    }
     err = (struct bs_err){0};
     (void)!bs_state_point_set(g->s->gateway->state, g->point.manifest->id,
                               bs_event_name(event.state), &err);

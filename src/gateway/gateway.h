@@ -42,8 +42,9 @@ struct bs_gateway {
     unsigned n_workers;
     size_t n_listening; /* of config->listen: their socket files are ours to remove */
     atomic_bool stopping;
-    atomic_uint pending; /* clients that are not authenticated yet, over all workers */
-    atomic_uint running; /* workers whose thread has not ended */
+    atomic_bool points_open; /* some point could not be closed: the keeper looks again */
+    atomic_uint pending;     /* clients that are not authenticated yet, over all workers */
+    atomic_uint running;     /* workers whose thread has not ended */
 };
 
 /*

@@ -15,7 +15,8 @@
 #include "recovery/capture.h"
 #include "recovery/points.h"
 
-#define CLOSE_WAIT_MS 5000 /* for a transaction that is still in progress */
+#define CLOSE_WAIT_MS 5000 /* at start: for a transaction that is still in progress */
+#define LOOK_AGAIN_S  3    /* at what could not be closed */
 #define ARENA_MAX     (64u << 20)
 
 struct bs_keeper {
@@ -23,30 +24,44 @@ struct bs_keeper {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
+    unsigned rounds;
     bool stop;
 };
 
-/* --- at start ----------------------------------------------------------------------------- */
+/* --- recovery points ---------------------------------------------------------------------- */
 
+/* A crash leaves its statements running in the server until they end by themselves; and a
+ * database, or the storage, may not answer for a while. So this is done until nothing is open. */
 static void
-close_points(struct bs_gateway *g, const struct bs_config_database *db)
+close_points(struct bs_gateway *g, const struct bs_config_database *db, int wait_ms)
 {
     struct bs_points_closed closed = {0};
     struct bs_err err = {0};
 
-    if (bs_points_open_close(g->store, db->helper, CLOSE_WAIT_MS, &closed, &err) != BS_DONE) {
+    if (bs_points_open_close(g->store, db->helper, wait_ms, &closed, &err) != BS_DONE) {
+        atomic_store(&g->points_open, true);
         BS_LOG(WARNING, "open points could not be looked at", BS_F_STR("database", db->name),
                BS_F_STR("reason", err.message));
         return;
     }
-    if (closed.committed + closed.rolled_back + closed.not_used + closed.unknown + closed.open +
-            closed.damaged !=
+    if (closed.open != 0)
+        atomic_store(&g->points_open, true);
+    if (closed.committed + closed.rolled_back + closed.not_used + closed.unknown + closed.damaged !=
         0)
-        BS_LOG(INFO, "points of the last run closed", BS_F_STR("database", db->name),
+        BS_LOG(INFO, "open points closed", BS_F_STR("database", db->name),
                BS_F_INT("committed", closed.committed), BS_F_INT("rolled_back", closed.rolled_back),
                BS_F_INT("not_used", closed.not_used), BS_F_INT("unknown", closed.unknown),
                BS_F_INT("open", closed.open), BS_F_INT("damaged", closed.damaged));
 }
+
+static void
+close_all_points(struct bs_gateway *g, int wait_ms)
+{
+    for (size_t i = 0; i < g->config->n_databases; i++)
+        close_points(g, &g->config->databases[i], wait_ms);
+}
+
+/* --- at start ----------------------------------------------------------------------------- */
 
 static void
 load_catalog(struct bs_gateway *g, const struct bs_config_database *db)
@@ -84,23 +99,25 @@ bs_keeper_settle(struct bs_gateway *g, struct bs_err *err)
         bs_changes_record(g->state, g->audit, NULL, err) != BS_DONE)
         return BS_FAILED;
     bs_capture_sweep(g->config->spool);
-    for (size_t i = 0; i < g->config->n_databases; i++) {
-        close_points(g, &g->config->databases[i]);
+    close_all_points(g, CLOSE_WAIT_MS);
+    for (size_t i = 0; i < g->config->n_databases; i++)
         load_catalog(g, &g->config->databases[i]);
-    }
     return BS_DONE;
 }
 
 /* --- from then on ------------------------------------------------------------------------- */
 
 static void
-go_round(struct bs_gateway *g)
+go_round(struct bs_keeper *k)
 {
+    struct bs_gateway *g = k->g;
     struct bs_err err = {0};
 
     if (bs_tickets_sweep(g->tickets, NULL, &err) != BS_DONE ||
         bs_changes_record(g->state, g->audit, NULL, &err) != BS_DONE)
         BS_LOG(WARNING, "housekeeping failed", BS_F_STR("reason", err.message));
+    if (++k->rounds % LOOK_AGAIN_S == 0 && atomic_exchange(&g->points_open, false))
+        close_all_points(g, 0);
 }
 
 static void *
@@ -117,7 +134,7 @@ keep(void *arg)
         if (k->stop)
             break;
         pthread_mutex_unlock(&k->lock);
-        go_round(k->g);
+        go_round(k);
         pthread_mutex_lock(&k->lock);
     }
     pthread_mutex_unlock(&k->lock);

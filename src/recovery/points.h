@@ -91,9 +91,11 @@ struct bs_points_closed {
 };
 
 /*
- * At start, before actors are let in: for the database behind `helper`, ask pg_xact_status about
- * each point whose outcome is armed, and close points that never were armed and whose actor's
- * backend is gone as not_used. Waits up to wait_ms for transactions still in progress.
+ * Close by fact: for the database behind `helper`, ask pg_xact_status about each point whose
+ * outcome is armed, and close points that never were armed and whose actor's backend is gone as
+ * not_used. Waits up to wait_ms for transactions still in progress. At start, before actors are
+ * let in, and again while something is left open; points of statements that run meanwhile are left
+ * alone or, at worst, are told the same twice.
  *
  * err   UNAVAILABLE (no database), DATABASE, IO, LIMIT. A damaged point is counted, not an error.
  */

@@ -1,0 +1,206 @@
+"""Faults at every step of a protected execution, with the real gateway and a real server.
+
+What is tested each time: nothing destructive is committed without a point that verifies, a point
+says what happened, nothing stays open or locked, and agents can go on.
+"""
+
+import os
+import pathlib
+import threading
+import time
+
+import psycopg
+import pytest
+
+from conftest import running, wait_until
+from operator_side import Operator
+from scene import ROWS, Scene
+
+TRUNCATE, DROP = "TRUNCATE crash.t", "DROP TABLE crash.t"
+DELETE, UPDATE = "DELETE FROM crash.t", "UPDATE crash.t SET v = 'x'"
+COMMIT = b"COMMIT\0"
+
+
+@pytest.fixture(scope="module")
+def made(pg):
+    """A gateway for all tests of this file: that it goes on after each of them is tested, too."""
+    scene = Scene(pg)
+    with running(scene.gateway):
+        yield scene
+    scene.close()
+
+
+@pytest.fixture(scope="module")
+def hasty(pg):
+    """One whose clocks are short."""
+    scene = Scene(pg, hold={"wait": "1s", "notice": "1s", "decide": "3s", "redeem": "2s"},
+                  recovery={"lock_budget": "2s"})
+    with running(scene.gateway):
+        yield scene
+    scene.close()
+
+
+@pytest.fixture
+def scene(made):
+    made.begin()
+    yield made
+    made.actors.clear()
+    made.helpers.clear()
+
+
+@pytest.fixture
+def impatient(hasty):
+    hasty.begin()
+    yield hasty
+
+
+class Blocker:
+    """A transaction of somebody else, past the gateway."""
+
+    def __init__(self, scene, *statements):
+        self.connection = psycopg.connect(host=str(scene.pg.folder), port=scene.pg.port,
+                                          user="postgres", dbname="app")
+        self.pid = self.connection.info.backend_pid
+        for statement in statements:
+            self.connection.execute(statement)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        self.connection.close()
+
+
+def row_is_locked(scene):
+    """DELETE and UPDATE wait for it after their capture; the capture's lock does not."""
+    return Blocker(scene, "SELECT FROM crash.t WHERE id = 1 FOR UPDATE")
+
+
+# --- kill -9 ---------------------------------------------------------------------------------
+
+
+def test_killed_while_held(scene):
+    asking = scene.ask(DELETE)
+    ticket = scene.operator.next_ticket()["id"]
+    scene.kill()
+    assert asking.done() == "lost"
+    scene.gateway.start()
+    assert scene.ticket_state(ticket) == "pending"
+    scene.operator.decide(ticket, "approve")
+    assert scene.ask(DELETE).done() is None
+    scene.settle(committed=True)
+    assert scene.ticket_state(ticket) == "done"
+
+
+@pytest.mark.parametrize("sql, needle, when, committed", [
+    (TRUNCATE, b"BEGIN READ WRITE\0", "before", False),
+    (DELETE, b"BEGIN READ WRITE\0", "answered", False),
+    (TRUNCATE, b"LOCK TABLE", "before", False),
+    (TRUNCATE, b"LOCK TABLE", "answered", False),
+    (DROP, b"SAVEPOINT backstop\0", "before", False),   # captured, proven, not run
+    (TRUNCATE, b"TRUNCATE crash.t\0", "before", False),
+    (TRUNCATE, b"TRUNCATE crash.t\0", "answered", False),
+    (DROP, b"SET CONSTRAINTS", "before", False),
+    (UPDATE, b"SET TRANSACTION READ ONLY", "answered", False),
+    (DELETE, b"pg_current_xact_id", "before", False),
+    (DROP, COMMIT, "before", False),
+    (DELETE, COMMIT, "before", False),
+    (DROP, COMMIT, "answered", True),
+    (TRUNCATE, COMMIT, "answered", True),
+    (DELETE, COMMIT, "answered", True),
+])
+def test_killed_between_two_messages(scene, sql, needle, when, committed):
+    stop = scene.actors.stop_at(needle, when)
+    asking = scene.approved(sql)
+    stop.wait()
+    scene.kill()
+    stop.cut()
+    assert asking.done() == "lost"
+    scene.gateway.start()
+    scene.settle(committed=False if sql == UPDATE else committed)
+    assert scene.ticket_state(asking.ticket) == "uncertain"
+
+
+def test_killed_while_commit_is_on_its_way(scene):
+    """COMMIT arrives after the next start has looked: closed by fact, without another start."""
+    stop = scene.actors.stop_at(COMMIT)
+    asking = scene.approved(DELETE)
+    stop.wait()
+    scene.kill()
+    scene.gateway.start()
+    assert [p["outcome"] for p in scene.new_points()] == ["armed"]
+    stop.go()
+    asking.done()
+    scene.settle(committed=True)
+
+
+def test_killed_while_it_waits_for_a_lock(scene):
+    with Blocker(scene, "LOCK TABLE crash.t IN ROW EXCLUSIVE MODE"):
+        stop = scene.actors.stop_at(b"LOCK TABLE", "sent")
+        asking = scene.approved(DELETE)
+        stop.wait()
+        scene.kill()
+        stop.go()
+        assert asking.done() == "lost"
+    scene.gateway.start()
+    scene.settle(committed=False)
+
+
+@pytest.mark.parametrize("program", ["pg_dump", "pg_restore"])  # copying; stored, not proven
+def test_killed_during_the_capture(scene, program):
+    with getattr(scene, program).stopped() as reached:
+        asking = scene.approved(DROP)
+        reached()
+        scene.kill()
+    assert asking.done() == "lost"
+    scene.gateway.start()
+    scene.settle(committed=False)
+
+
+def test_killed_while_the_copy_runs(scene):
+    stop = scene.helpers.stop_at(b"COPY (SELECT", "answered")
+    asking = scene.approved(DELETE)
+    stop.wait()
+    scene.kill()
+    stop.go()
+    assert asking.done() == "lost"
+    scene.gateway.start()
+    scene.settle(committed=False)
+
+
+def test_killed_while_the_statement_runs(scene):
+    """The server does not notice until the statement ends; the point stays open no longer."""
+    with row_is_locked(scene):
+        asking = scene.approved(DELETE)
+        wait_until(lambda: scene.waiting(asking.pid))
+        scene.kill()
+        assert asking.done() == "lost"
+        scene.gateway.start()
+        assert scene.query("SELECT 1 FROM pg_stat_activity WHERE pid = %s", asking.pid) == [(1,)]
+        assert [p["outcome"] for p in scene.new_points()] == ["complete"]
+    scene.settle(committed=False)
+
+
+@pytest.mark.parametrize("needle, when, committed", [
+    (DELETE.encode() + b"\0", "answered", False),
+    (b"SELECT 'guarded'", "before", False),
+    (COMMIT, "before", False),
+    (COMMIT, "answered", True),
+])
+def test_killed_in_the_actors_own_transaction(scene, needle, when, committed):
+    def run(c):
+        c.execute(DELETE)
+        c.execute("SELECT 'guarded'")
+        c.commit()
+
+    stop = scene.actors.stop_at(needle, when)
+    asking = scene.approved(run, autocommit=False)
+    stop.wait()
+    scene.kill()
+    stop.cut()
+    assert asking.done() == "lost"
+    scene.gateway.start()
+    scene.settle(committed=committed)
