@@ -10,6 +10,7 @@ BS_VERB(init,         "init",         "write a starter configuration, certificat
 BS_VERB(serve,        "serve",        "run the gateway until SIGTERM or SIGINT")
 BS_VERB(check_config, "check-config", "read the configuration and say all that is wrong with it")
 BS_VERB(doctor,       "doctor",       "look whether protection can work, and whether there is a way round")
+BS_VERB(classify,     "classify",     "say as JSON what a text of SQL would do, and how risky that is")
 BS_VERB(explain,      "explain",      "show what would be decided about a statement, and why")
 BS_VERB(agents,       "agents",       "add, list, rotate and revoke agents")
 BS_VERB(operators,    "operators",    "add, list and revoke operators")

@@ -3,6 +3,7 @@
  */
 #include "sql/classify.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "sql/lexcost.h"
@@ -93,6 +94,8 @@ read_all(struct job *job, const List *stmts)
 {
     struct bs_unit *unit = job->unit;
     size_t n = (size_t)bs_list_n(stmts), spent = 0;
+    struct bs_err err = {0};
+    bool doubt = false; /* search_path was changed further up */
 
     *unit = (struct bs_unit){.parsed = true, .n_stmts = n};
     unit->stmts = bs_arena_array(job->arena, n, sizeof(unit->stmts[0]));
@@ -100,9 +103,13 @@ read_all(struct job *job, const List *stmts)
         job->full = true;
         unit->n_stmts = 0;
     }
-    for (size_t i = 0; i < unit->n_stmts && !job->full; i++)
+    for (size_t i = 0; i < unit->n_stmts && !job->full; i++) {
         read_stmt(job, (const RawStmt *)(const void *)bs_list_at(stmts, (int)i), &spent,
                   &unit->stmts[i]);
+        if (doubt && bs_stmt_doubt_names(&unit->stmts[i], job->arena, &err) != BS_DONE)
+            job->full = true;
+        doubt = doubt || (unit->stmts[i].flags & BS_FLAG_SEARCH_PATH) != 0;
+    }
     bs_unit_settle(unit);
 }
 
@@ -258,6 +265,41 @@ bs_stmt_raise(struct bs_stmt *stmt,
     stmt->n_reasons++;
     stmt->risk = bs_risk_worse(stmt->risk, risk);
     return BS_DONE;
+}
+
+/* Operators and types of the grammar's own come with pg_catalog before their names. */
+static const struct bs_name *
+doubtful_name(const struct bs_stmt *stmt)
+{
+    for (size_t i = 0; i < stmt->n_reads; i++) {
+        if (bs_name_is_doubtful(stmt->reads[i]))
+            return &stmt->reads[i];
+    }
+    for (size_t i = 0; i < stmt->n_calls; i++) {
+        if (stmt->calls[i].kind != BS_CALL_FIELD && bs_name_is_doubtful(stmt->calls[i].name))
+            return &stmt->calls[i].name;
+    }
+    for (size_t i = 0; i < stmt->n_effects; i++) {
+        const struct bs_effect *e = &stmt->effects[i];
+        bool lasting = e->object != BS_OBJECT_SCHEMA && e->object != BS_OBJECT_DATABASE &&
+                       e->object != BS_OBJECT_ROLE;
+        if (lasting && e->name.name[0] != '\0' && bs_name_is_doubtful(e->name))
+            return &e->name;
+    }
+    return NULL;
+}
+
+enum bs_done
+bs_stmt_doubt_names(struct bs_stmt *stmt, struct bs_arena *arena, struct bs_err *err)
+{
+    const struct bs_name *name = doubtful_name(stmt);
+    char text[128];
+
+    if (name == NULL)
+        return BS_DONE;
+    (void)snprintf(text, sizeof(text), "what %.63s means in this session is not known", name->name);
+    stmt->point = stmt->plain_point = BS_POINT_UNKNOWN;
+    return bs_stmt_raise(stmt, BS_RISK_CRITICAL, "session_names", text, arena, err);
 }
 
 static void

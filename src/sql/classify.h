@@ -91,9 +91,10 @@ enum bs_flag {
     BS_FLAG_WITH_HOLD = 1 << 10,    /* DECLARE ... WITH HOLD */
     BS_FLAG_READ_WRITE = 1 << 11,   /* BEGIN/SET TRANSACTION ... READ WRITE or the like */
     BS_FLAG_RETURNING = 1 << 12,
-    BS_FLAG_COPY_IN = 1 << 13,     /* COPY ... FROM STDIN */
-    BS_FLAG_COPY_OUT = 1 << 14,    /* COPY ... TO STDOUT */
-    BS_FLAG_SEARCH_PATH = 1 << 15, /* SET search_path (also set_config with constants) */
+    BS_FLAG_COPY_IN = 1 << 13,  /* COPY ... FROM STDIN */
+    BS_FLAG_COPY_OUT = 1 << 14, /* COPY ... TO STDOUT */
+    BS_FLAG_SEARCH_PATH =
+        1 << 15, /* SET search_path, or set_config, to a path that is not vetted */
 };
 
 /* What a statement does to the transaction or to named things of the session. */
@@ -216,6 +217,14 @@ void bs_stmt_excuse(struct bs_stmt *stmt, const char *code);
  * call has point UNKNOWN: nobody knows what it would have to cover.
  */
 void bs_stmt_settle_calls(struct bs_stmt *stmt);
+
+/*
+ * Raises a statement that names something without a schema, or something temporary, to CRITICAL:
+ * what it means in its session is not known. bs_classify does so behind a change of search_path in
+ * the same text; whoever follows a session does so for the rest of it. Fails at the arena's ceiling.
+ */
+BS_MUST_CHECK enum bs_done
+bs_stmt_doubt_names(struct bs_stmt *stmt, struct bs_arena *arena, struct bs_err *err);
 
 /* Sets unit->risk and unit->flags again from its statements. */
 void bs_unit_settle(struct bs_unit *unit);

@@ -246,7 +246,9 @@ set_kind(const VariableSetStmt *set)
         return BS_KIND_SET_ROLE;
     if (set->name != NULL && strcasecmp(set->name, "session_authorization") == 0)
         return BS_KIND_SET_SESSION_AUTHORIZATION;
-    return set->kind == VAR_RESET || set->kind == VAR_RESET_ALL ? BS_KIND_RESET : BS_KIND_SET;
+    if (set->kind == VAR_RESET || set->kind == VAR_RESET_ALL || set->kind == VAR_SET_DEFAULT)
+        return BS_KIND_RESET;
+    return BS_KIND_SET;
 }
 
 void
@@ -267,9 +269,9 @@ bs_read_set(struct bs_reading *r, const Node *node)
         return;
     }
     r->stmt->value = value;
-    if (set->kind == VAR_RESET_ALL)
-        r->stmt->flags |= BS_FLAG_SEARCH_PATH;
-    else
+    /* Back to what the session started with, which for search_path and RESET ALL is vetted. */
+    if (set->kind != VAR_RESET_ALL &&
+        (set_kind(set) != BS_KIND_RESET || strcasecmp(set->name, "search_path") != 0))
         judge_setting(r, set->name, value);
     for (int i = 0; i < bs_list_n(set->args); i++)
         bs_walk_push(&r->walk, bs_list_at(set->args, i));

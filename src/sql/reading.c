@@ -63,6 +63,12 @@ bs_name_is_system(struct bs_name name)
 }
 
 bool
+bs_name_is_doubtful(struct bs_name name)
+{
+    return name.schema == NULL || strncmp(name.schema, "pg_temp", 7) == 0;
+}
+
+bool
 bs_range_is_temp(const RangeVar *range)
 {
     return range->relpersistence == RELPERSISTENCE_TEMP ||

@@ -90,6 +90,8 @@ struct bs_name bs_name_of_text(const char *name);  /* unqualified; NULL gives ""
 
 /* True where a schema is pg_catalog or not given: the name may be a built-in's. */
 bool bs_name_may_be_builtin(struct bs_name name);
+/* True where what a name means depends on search_path or on temporary objects. */
+bool bs_name_is_doubtful(struct bs_name name);
 /* True where a relation belongs to the server's own catalogs. */
 bool bs_name_is_system(struct bs_name name);
 

@@ -94,6 +94,47 @@ judge_pinned(const char *name, const char *value)
     return BS_SETTING_OTHER;
 }
 
+/* The next schema of a path, unquoted and without blanks; false at the end. */
+static bool
+next_schema(const char **at, char out[64])
+{
+    size_t n = 0;
+
+    while (**at == ' ' || **at == ',' || **at == '"')
+        (*at)++;
+    for (; **at != '\0' && **at != ','; (*at)++) {
+        if (**at != ' ' && **at != '"' && n < 63)
+            out[n++] = **at;
+    }
+    out[n] = '\0';
+    return n != 0;
+}
+
+/*
+ * A path is vetted where it leads to the same objects as the one that sessions start with:
+ * pg_catalog before all others (as it is where nobody names it), then nothing but public and the
+ * user's own schema, and temporary objects in the end.
+ */
+static bool
+is_vetted(const char *path)
+{
+    bool first = true, last = false;
+    char schema[64];
+
+    if (path == NULL)
+        return false;
+    while (next_schema(&path, schema)) {
+        bool catalog = strcmp(schema, "pg_catalog") == 0 && first;
+        if (last)
+            return false;
+        last = strcmp(schema, "pg_temp") == 0;
+        if (!catalog && !last && strcmp(schema, "public") != 0 && strcmp(schema, "$user") != 0)
+            return false;
+        first = false;
+    }
+    return true;
+}
+
 enum bs_setting
 bs_setting_judge(const char *name, const char *value)
 {
@@ -102,7 +143,7 @@ bs_setting_judge(const char *name, const char *value)
     if (how != BS_SETTING_OTHER)
         return how;
     if (strcasecmp(name, "search_path") == 0)
-        return BS_SETTING_SEARCH_PATH;
+        return is_vetted(value) ? BS_SETTING_HARMLESS : BS_SETTING_SEARCH_PATH;
     if (strcasecmp(name, "role") == 0)
         return BS_SETTING_ROLE;
     if (strcasecmp(name, "session_authorization") == 0)

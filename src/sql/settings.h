@@ -16,7 +16,7 @@
 enum bs_setting {
     BS_SETTING_OTHER = 0,   /* CRITICAL */
     BS_SETTING_HARMLESS,    /* SAFE */
-    BS_SETTING_SEARCH_PATH, /* SAFE; what later names mean depends on it */
+    BS_SETTING_SEARCH_PATH, /* SAFE; what later names mean is not known */
     BS_SETTING_ROLE,        /* CRITICAL; other privileges */
     BS_SETTING_SESSION_AUTHORIZATION,
     BS_SETTING_READ_WRITE, /* CRITICAL; lifts the read-only net */

@@ -268,7 +268,7 @@ static const struct { const char *sql; uint32_t flags; } flagged[] = {
     {"DECLARE c CURSOR FOR SELECT 1", 0},
     {"INSERT INTO t VALUES (1) RETURNING 1", BS_FLAG_RETURNING},
     {"EXPLAIN DELETE FROM t", 0},
-    {"TRUNCATE t", 0}, {"DISCARD ALL", BS_FLAG_SESSION_STATE | BS_FLAG_NO_BLOCK | BS_FLAG_SEARCH_PATH},
+    {"TRUNCATE t", 0}, {"DISCARD ALL", BS_FLAG_SESSION_STATE | BS_FLAG_NO_BLOCK},
 };
 /* clang-format on */
 

@@ -374,6 +374,18 @@ static const struct { const char *sql; size_t n; enum bs_risk risk; } units[] = 
     {"SELECT a AS delete, b AS \"drop\" FROM t", 1, S},
     {"SELECT E'\\'; DELETE FROM t; --'", 1, S},
     {"SELECT 0x1F, 1_000", 1, S},
+    /* Names mean something else behind a path that nobody vetted. */
+    {"SET search_path = shadow, public, pg_catalog; SELECT lower('A')", 2, C},
+    {"SET search_path = shadow, public, pg_catalog; SELECT 1 + 1", 2, C},
+    {"SET search_path = shadow; SELECT * FROM t", 2, C},
+    {"SELECT set_config('search_path', 'shadow', false); SELECT * FROM t", 2, C},
+    {"SELECT set_config('search_path', $1, false); TABLE t", 2, C},
+    {"SET search_path = shadow; SELECT * FROM public.t", 2, S},
+    {"SET search_path = shadow; SELECT pg_catalog.lower('A') OPERATOR(pg_catalog.=) 'a'", 2, S},
+    {"SELECT * FROM t; SET search_path = shadow", 2, S},
+    {"SET search_path = public; SELECT lower(a) FROM t", 2, S},
+    {"SELECT set_config('search_path', '', false); SELECT * FROM public.t", 2, S},
+    {"RESET ALL; SELECT * FROM t", 2, S},
 #undef S
 #undef H
 #undef C

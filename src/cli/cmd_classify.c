@@ -1,0 +1,285 @@
+/*
+ * cmd_classify.c - `backstop classify`: the judgement alone, of one text or of a text a line.
+ */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "catalog/snapshot.h"
+#include "cli/cmd.h"
+#include "cli/follow.h"
+#include "cli/judged.h"
+#include "cli/out.h"
+
+#define MAX_TEXT  ((size_t)64 << 20)
+#define MAX_ARENA ((size_t)1 << 30)
+/* In --jsonl whoever asks may change the database between two lines. */
+#define STALE_US INT64_C(1000000)
+
+struct classifier {
+    const char *dsn; /* NULL: no catalog */
+    struct bs_snapshot *snapshot;
+    struct bs_arena arena; /* of one text */
+};
+
+static enum bs_done
+refresh(struct classifier *c, int64_t older_than_us, struct bs_err *err)
+{
+    struct bs_snapshot *fresh = NULL;
+
+    if (c->dsn == NULL)
+        return BS_DONE;
+    if (c->snapshot != NULL && bs_mono_us() - bs_snapshot_loaded_us(c->snapshot) < older_than_us)
+        return BS_DONE;
+    if (bs_snapshot_load(c->dsn, &fresh, err) != BS_DONE)
+        return BS_FAILED;
+    bs_snapshot_unref(&c->snapshot);
+    c->snapshot = fresh;
+    return BS_DONE;
+}
+
+static enum bs_done
+classify_text(struct classifier *c, struct bs_bytes text, struct bs_unit *unit, struct bs_err *err)
+{
+    return bs_classify(text, BS_CLASSIFY_LIMITS, &c->arena, unit, err);
+}
+
+/* The text behind what the session sent before it; with the catalog where there is one. */
+static enum bs_done
+judge_once(struct classifier *c,
+           const json_t *session,
+           struct bs_bytes text,
+           struct bs_unit *unit,
+           struct bs_facts *facts,
+           struct bs_err *err)
+{
+    struct bs_follow follow = {.arena = &c->arena};
+    struct bs_follow before;
+    const json_t *sent;
+    size_t i;
+
+    json_array_foreach(session, i, sent)
+    {
+        struct bs_bytes b = {(const uint8_t *)json_string_value(sent), json_string_length(sent)};
+        if (classify_text(c, b, unit, err) != BS_DONE ||
+            bs_follow_unit(&follow, unit, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    if (classify_text(c, text, unit, err) != BS_DONE)
+        return BS_FAILED;
+    /* What this text itself does to names, bs_classify and the catalog know. */
+    before = follow;
+    if (bs_follow_unit(&follow, unit, err) != BS_DONE)
+        return BS_FAILED;
+    if (c->dsn == NULL)
+        return bs_follow_doubt(&before, unit, err);
+    return bs_catalog_judge(c->snapshot, before.names, unit, &c->arena, facts, err);
+}
+
+/* Again with a fresh catalog, once, where a name was not found. */
+static enum bs_done
+judge(struct classifier *c,
+      const json_t *session,
+      struct bs_bytes text,
+      struct bs_unit *unit,
+      struct bs_facts *facts,
+      struct bs_err *err)
+{
+    bs_arena_reset(&c->arena);
+    if (refresh(c, STALE_US, err) != BS_DONE ||
+        judge_once(c, session, text, unit, facts, err) != BS_DONE)
+        return BS_FAILED;
+    if (c->dsn == NULL || !facts->unknown_name)
+        return BS_DONE;
+    bs_arena_reset(&c->arena);
+    *facts = (struct bs_facts){0};
+    if (refresh(c, 0, err) != BS_DONE)
+        return BS_FAILED;
+    return judge_once(c, session, text, unit, facts, err);
+}
+
+/* "sql_b64" into `out`; for bytes that JSON cannot hold. */
+static enum bs_done
+decode(const char *base64, struct bs_buf *out, struct bs_err *err)
+{
+    size_t n = strlen(base64), end = n;
+    uint8_t *room = bs_buf_room(out, n / 4 * 3 + 3);
+    int got;
+
+    if (room == NULL || n > INT32_MAX / 2)
+        return BS_FAIL(err, LIMIT, "the text is longer than %zu bytes", out->max);
+    got = n % 4 == 0 ? EVP_DecodeBlock(room, (const unsigned char *)base64, (int)n) : -1;
+    if (got < 0)
+        return BS_FAIL(err, DATA, "\"sql_b64\" is not base64");
+    while (end > 0 && n - end < 2 && base64[end - 1] == '=')
+        end--;
+    out->n += (size_t)got - (n - end);
+    return BS_DONE;
+}
+
+/* The text that a line asks about. */
+static enum bs_done
+text_of(const json_t *line, struct bs_buf *room, struct bs_bytes *out, struct bs_err *err)
+{
+    const json_t *sql = json_object_get(line, "sql");
+    const json_t *b64 = json_object_get(line, "sql_b64");
+
+    if (json_is_string(sql)) {
+        *out = (struct bs_bytes){(const uint8_t *)json_string_value(sql), json_string_length(sql)};
+        return BS_DONE;
+    }
+    if (!json_is_string(b64))
+        return BS_FAIL(err, DATA, "the line has neither \"sql\" nor \"sql_b64\"");
+    if (decode(json_string_value(b64), room, err) != BS_DONE)
+        return BS_FAILED;
+    *out = bs_buf_view(room);
+    return BS_DONE;
+}
+
+/* What is said of a text that could not be judged: never less than the worst. */
+static json_t *
+failure_json(const char *error)
+{
+    return json_pack("{s:s, s:b, s:[], s:s}", "risk", bs_risk_name(BS_RISK_CRITICAL), "catalog", 0,
+                     "statements", "error", error);
+}
+
+static json_t *
+answer_json(struct classifier *c, const json_t *line)
+{
+    struct bs_unit unit = {0};
+    struct bs_facts facts = {0};
+    struct bs_err err = {0};
+    struct bs_bytes text;
+    struct bs_buf room;
+    json_t *out;
+
+    bs_buf_init(&room, MAX_TEXT);
+    if (text_of(line, &room, &text, &err) == BS_DONE &&
+        judge(c, json_object_get(line, "session"), text, &unit, &facts, &err) == BS_DONE)
+        out = bs_judged_json(&unit, c->dsn == NULL ? NULL : &facts);
+    else
+        out = failure_json(err.message);
+    bs_buf_fini(&room);
+    return out;
+}
+
+static void
+answer_line(struct classifier *c, const char *text, size_t n)
+{
+    json_error_t bad;
+    json_t *line = json_loadb(text, n, JSON_ALLOW_NUL, &bad);
+    const json_t *id = json_object_get(line, "id");
+    json_t *out =
+        json_is_object(line) ? answer_json(c, line) : failure_json("the line is no JSON object");
+    json_t *all = json_object();
+
+    (void)json_object_set_new(all, "id",
+                              id == NULL ? json_null() : json_incref((json_t *)(uintptr_t)id));
+    (void)json_object_update_new(all, out);
+    (void)json_dumpf(all, stdout, JSON_COMPACT);
+    (void)fputc('\n', stdout);
+    (void)fflush(stdout);
+    json_decref(all);
+    json_decref(line);
+}
+
+static int
+run_lines(struct classifier *c, FILE *in)
+{
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
+
+    while ((n = getline(&line, &room, in)) >= 0) {
+        while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
+            n--;
+        if (n != 0)
+            answer_line(c, line, (size_t)n);
+    }
+    free(line);
+    return 0;
+}
+
+static int
+run_text(struct classifier *c, FILE *in)
+{
+    struct bs_unit unit = {0};
+    struct bs_facts facts = {0};
+    struct bs_err err = {0};
+    struct bs_buf text;
+    uint8_t chunk[8192];
+    size_t n;
+    int status = 0;
+
+    bs_buf_init(&text, MAX_TEXT);
+    while ((n = fread(chunk, 1, sizeof(chunk), in)) > 0)
+        bs_put_bytes(&text, (struct bs_bytes){chunk, n});
+    if (text.failed)
+        (void)BS_FAIL(&err, LIMIT, "the text is longer than %zu bytes", text.max);
+    if (text.failed || judge(c, NULL, bs_buf_view(&text), &unit, &facts, &err) != BS_DONE)
+        status = bs_out_fail(&err);
+    else
+        bs_out_json(bs_judged_json(&unit, c->dsn == NULL ? NULL : &facts));
+    bs_buf_fini(&text);
+    return status;
+}
+
+static FILE *
+open_input(const struct bs_args *args, struct bs_err *err)
+{
+    const char *path = args->n_operands == 0 ? "-" : args->operands[0];
+    FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+
+    if (in == NULL)
+        (void)BS_FAIL(err, NOT_FOUND, "cannot open \"%.255s\"", path);
+    return in;
+}
+
+int
+bs_cmd_classify(int argc, char **argv)
+{
+    struct classifier c = {0};
+    bool jsonl = false;
+    const struct bs_arg options[] = {
+        {"dsn", 0, BS_ARG_TEXT, "CONNINFO", "judge with the catalog of this database", &c.dsn},
+        {"jsonl", 0, BS_ARG_FLAG, NULL, "read and answer one JSON object a line", &jsonl},
+    };
+    const struct bs_usage usage = {
+        .verb = "classify",
+        .operands = "[FILE|-]",
+        .summary = "Say as JSON what a text of SQL would do, and how risky that is.",
+        .details =
+            "With --jsonl each line is {\"id\", \"sql\" or \"sql_b64\", \"session\": [SQL sent "
+            "before]} and is answered by a line with the same id. A bad line is answered, too.",
+        .examples = "echo 'DELETE FROM orders' | backstop classify\n"
+                    "backstop classify --dsn \"host=/run/postgresql dbname=app\" migration.sql\n",
+        .args = options,
+        .n_args = 2,
+        .max = 1,
+        .without_config = true,
+    };
+    struct bs_args args;
+    struct bs_err err = {0};
+    FILE *in;
+    int status;
+
+    if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
+        return args.status;
+    in = open_input(&args, &err);
+    if (in == NULL || refresh(&c, 0, &err) != BS_DONE) {
+        if (in != NULL && in != stdin)
+            (void)fclose(in);
+        return bs_out_fail(&err);
+    }
+    bs_arena_init(&c.arena, "classify", MAX_ARENA);
+    status = jsonl ? run_lines(&c, in) : run_text(&c, in);
+    bs_arena_fini(&c.arena);
+    bs_snapshot_unref(&c.snapshot);
+    if (in != stdin)
+        (void)fclose(in);
+    return status;
+}
