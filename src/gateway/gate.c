@@ -578,18 +578,25 @@ bs_gate_close_transaction(struct bs_relay *r, struct bs_bytes messages)
     bs_protect_close(r);
 }
 
+/* What was sent last takes effect, or not, without a further word of ours. */
+static bool
+may_have_taken_effect(const struct bs_gate *g)
+{
+    return g->step == BS_GATE_COMMIT || g->step == BS_GATE_BARE;
+}
+
 void
 bs_gate_server_gone(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
-    if (g == NULL || g->step != BS_GATE_COMMIT)
+    if (g == NULL || !may_have_taken_effect(g))
         return;
     g->end = BS_END_UNCERTAIN;
-    bs_session_fail(
-        r->s, "08007",
-        "the connection was lost while COMMIT was under way: it is not known whether it "
-        "took effect");
+    bs_session_fail(r->s, "08007",
+                    "the connection was lost while %s was under way: it is not known whether it "
+                    "took effect",
+                    g->step == BS_GATE_COMMIT ? "COMMIT" : "the statement");
 }
 
 /* How a unit ended when its session ended under it. */
@@ -598,7 +605,7 @@ end_of(const struct bs_gate *g)
 {
     if (g->end != BS_END_NONE)
         return g->end;
-    return g->step == BS_GATE_COMMIT ? BS_END_UNCERTAIN : BS_END_ROLLED_BACK;
+    return may_have_taken_effect(g) ? BS_END_UNCERTAIN : BS_END_ROLLED_BACK;
 }
 
 static void
@@ -608,6 +615,9 @@ abandon(struct bs_relay *r, struct bs_gate *g)
         return;
     if (g->capture != NULL && g->step == BS_GATE_CAPTURE)
         bs_capture_abort(g->capture);
+    /* A server that works does not notice that nobody listens; the locks would last until then. */
+    if (g->step == BS_GATE_LOCK || g->step == BS_GATE_RUN)
+        bs_cancel_upstream(r->s);
     bs_waiters_remove(r->s->gateway->waiters, r->s);
     if (g->step != BS_GATE_FINISH) {
         g->end = end_of(g);

@@ -151,6 +151,13 @@ bs_relay_on_room(struct bs_session *s)
     enter(s, bs_asks_pump);
 }
 
+static void
+stop(struct bs_relay *r)
+{
+    if (!bs_gate_committing(r)) /* a moment, and the answer to COMMIT is known: bs_relay_resume */
+        bs_session_fail(r->s, "57P01", "terminating connection: the gateway is shutting down");
+}
+
 void
 bs_relay_resume(struct bs_relay *r)
 {
@@ -160,6 +167,8 @@ bs_relay_resume(struct bs_relay *r)
     r->stalled = false;
     if (r->client_gone)
         bs_session_close(r->s);
+    else if (atomic_load(&r->s->gateway->stopping))
+        stop(r); /* it came while COMMIT was under way */
     else
         bs_asks_pump(r);
 }
@@ -214,13 +223,6 @@ void
 bs_relay_on_timer(struct bs_session *s)
 {
     enter(s, bs_gate_timer);
-}
-
-static void
-stop(struct bs_relay *r)
-{
-    if (!bs_gate_committing(r)) /* a moment, and the answer to COMMIT is known */
-        bs_session_fail(r->s, "57P01", "terminating connection: the gateway is shutting down");
 }
 
 void

@@ -98,6 +98,7 @@ class Relay:
         self.target = str(target)
         self.port = free_port()
         self.lock = threading.Lock()
+        self.refuse = False  # new lines
         self.stops = []
         self.listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self.accept, daemon=True).start()
@@ -106,6 +107,9 @@ class Relay:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self.listener.accept()
+                if self.refuse:
+                    client.close()
+                    continue
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 try:
                     Line(self, client)

@@ -46,6 +46,7 @@ def scene(made):
     yield made
     made.actors.clear()
     made.helpers.clear()
+    made.helpers.refuse = False
 
 
 @pytest.fixture
@@ -204,3 +205,157 @@ def test_killed_in_the_actors_own_transaction(scene, needle, when, committed):
     assert asking.done() == "lost"
     scene.gateway.start()
     scene.settle(committed=committed)
+
+
+# --- lines that break ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when, committed", [("before", False), ("answered", True)])
+@pytest.mark.parametrize("sql", [DELETE, TRUNCATE, DROP])
+def test_server_lost_at_commit(scene, sql, when, committed):
+    """It is not known to the client; the point knows, without another start."""
+    stop = scene.actors.stop_at(COMMIT, when)
+    asking = scene.approved(sql)
+    stop.wait().cut()
+    assert asking.done() == "08007"
+    assert asking.error.diag.severity == "FATAL"
+    scene.settle(committed=committed)
+    assert scene.ticket_state(asking.ticket) == "uncertain"
+
+
+@pytest.mark.parametrize("when, committed", [("before", False), ("answered", True)])
+def test_server_lost_at_the_actors_own_commit(scene, when, committed):
+    def run(c):
+        c.execute(DELETE)
+        c.commit()
+
+    stop = scene.actors.stop_at(COMMIT, when)
+    asking = scene.approved(run, autocommit=False)
+    stop.wait().cut()
+    assert asking.done() == "08007"
+    scene.settle(committed=committed)
+
+
+def test_server_lost_while_what_cannot_be_in_a_block_runs(scene):
+    stop = scene.actors.stop_at(b"CREATE INDEX CONCURRENTLY", "answered")
+    asking = scene.approved("CREATE INDEX CONCURRENTLY later ON crash.t (v)")
+    stop.wait().cut()
+    assert asking.done() == "08007"
+    assert scene.query("SELECT to_regclass('crash.later') IS NULL") == [(False,)]
+    scene.settle(committed=False)
+    assert scene.ticket_state(asking.ticket) == "uncertain"
+
+
+def test_database_gone_at_commit(scene):
+    """Neither the line nor the helper answers for a while: the point is closed when they do."""
+    stop = scene.actors.stop_at(COMMIT, "answered")
+    asking = scene.approved(DELETE)
+    stop.wait()
+    scene.helpers.refuse = True
+    stop.cut()
+    assert asking.done() == "08007"
+    wait_until(lambda: scene.ticket_state(asking.ticket) == "uncertain")
+    assert [p["outcome"] for p in scene.new_points()] == ["armed"]
+    scene.helpers.refuse = False
+    scene.settle(committed=True)
+
+
+# --- backends that are terminated ------------------------------------------------------------
+
+
+def terminate(scene, pid):
+    assert scene.query("SELECT pg_terminate_backend(%s)", pid) == [(True,)]
+
+
+def test_backend_terminated_while_held(scene):
+    asking = scene.ask(DELETE)
+    ticket = scene.operator.next_ticket()["id"]
+    terminate(scene, asking.pid)
+    assert asking.done() in ("57P01", "08006")
+    scene.operator.decide(ticket, "deny")
+    scene.settle(committed=False)
+
+
+@pytest.mark.parametrize("sql, needle, when", [
+    (TRUNCATE, b"LOCK TABLE", "answered"),
+    (DROP, b"SAVEPOINT backstop\0", "answered"),
+    (DELETE, b"SET CONSTRAINTS", "answered"),
+    (DELETE, COMMIT, "before"),
+])
+def test_backend_terminated_between_two_messages(scene, sql, needle, when):
+    stop = scene.actors.stop_at(needle, when)
+    asking = scene.approved(sql)
+    stop.wait()
+    terminate(scene, asking.pid)
+    stop.go()
+    assert asking.done() in ("57P01", "08006", "08007")
+    scene.settle(committed=False)
+
+
+def test_backend_terminated_during_the_capture(scene):
+    with scene.pg_dump.stopped() as reached:
+        asking = scene.approved(DROP)
+        reached()
+        terminate(scene, asking.pid)
+        assert asking.done() in ("57P01", "08006")
+    scene.settle(committed=False)
+
+
+def test_backend_terminated_while_the_statement_runs(scene):
+    with row_is_locked(scene):
+        asking = scene.approved(DELETE)
+        wait_until(lambda: scene.waiting(asking.pid))
+        terminate(scene, asking.pid)
+        assert asking.done() in ("57P01", "08006")
+    scene.settle(committed=False)
+    assert scene.ticket_state(asking.ticket) == "failed"
+
+
+# --- clients that hang up --------------------------------------------------------------------
+
+
+def test_hang_up_during_the_capture(scene):
+    with scene.pg_dump.stopped() as reached:
+        asking = scene.approved(DROP)
+        reached()
+        asking.hang_up()
+        wait_until(lambda: not scene.locks(), 3)
+    wait_until(lambda: scene.pg_dump.pids() == [], 3)
+    scene.settle(committed=False)
+
+
+def test_hang_up_while_the_statement_runs(scene):
+    """The server is told, too: the locks do not wait for the end of the statement."""
+    with row_is_locked(scene):
+        asking = scene.approved(DELETE)
+        wait_until(lambda: scene.waiting(asking.pid))
+        asking.hang_up()
+        wait_until(lambda: not scene.locks(), 3)
+    scene.settle(committed=False)
+
+
+def test_hang_up_at_commit(scene):
+    stop = scene.actors.stop_at(COMMIT, "answered")
+    asking = scene.approved(DELETE)
+    stop.wait()
+    asking.hang_up()
+    time.sleep(0.2)
+    stop.go()
+    scene.settle(committed=True)
+    assert scene.ticket_state(asking.ticket) == "done"
+
+
+def test_stopped_at_commit(scene):
+    """A clean stop waits for the answer, tells the client, and then does not wait for it."""
+    stop = scene.actors.stop_at(COMMIT, "answered")
+    asking = scene.approved(DELETE)
+    stop.wait()
+    timer = threading.Timer(0.5, stop.go)
+    timer.start()
+    began = time.monotonic()
+    assert scene.gateway.stop() == 0
+    assert time.monotonic() - began < 5
+    assert asking.done() is None
+    scene.gateway.start()
+    scene.settle(committed=True)
+    assert scene.ticket_state(asking.ticket) == "done"
