@@ -691,6 +691,37 @@ a_plan_is_kept_or_nothing_is_done(void)
     PQfinish(conn);
 }
 
+/* Whatever changes rows on their way in - here an event trigger - the proof sees it. */
+static void
+rows_that_arrive_otherwise_are_refused(void)
+{
+    static const char meddle[] =
+        "CREATE FUNCTION public.zero() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$BEGIN NEW.total := 0; RETURN NEW; END$$;"
+        "CREATE FUNCTION public.meddle() RETURNS event_trigger LANGUAGE plpgsql AS $$"
+        "DECLARE c record; BEGIN FOR c IN SELECT * FROM pg_event_trigger_ddl_commands() WHERE"
+        " command_tag = 'CREATE TABLE' LOOP EXECUTE format('CREATE TRIGGER zero BEFORE INSERT ON %s"
+        " FOR EACH ROW EXECUTE FUNCTION public.zero()', c.object_identity); END LOOP; END$$;"
+        "CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE TABLE')"
+        " EXECUTE FUNCTION public.meddle()";
+    PGconn *conn = pg_connect("shop");
+    struct bs_restore r;
+    struct bs_rebuild b;
+    struct bs_err err = {0};
+    char id[BS_POINT_ID_TEXT];
+
+    REQUIRE(destroy(orders, "SELECT 1", id));
+    pg_run(conn, meddle);
+    REQUIRE(open_restore(&r, id));
+    EXPECT_EQ(bs_rebuild_run(&r, NULL, NULL, &b, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_DAMAGED);
+    EXPECT_EQ(pg_number(conn, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'recovery%'"),
+              0);
+    pg_run(conn, "DROP EVENT TRIGGER meddle; DROP FUNCTION public.meddle(), public.zero()");
+    bs_restore_close(&r);
+    PQfinish(conn);
+}
+
 static bool
 flip(const char *path)
 {
@@ -757,6 +788,7 @@ main(void)
         {"triggers stay within what is covered", triggers_stay_within_what_is_covered},
         {"a table that moved is refused", a_table_that_moved_is_refused},
         {"a plan is kept or nothing is done", a_plan_is_kept_or_nothing_is_done},
+        {"rows that arrive otherwise are refused", rows_that_arrive_otherwise_are_refused},
         {"a damaged point is refused", a_damaged_point_is_refused},
     };
     int failed;
