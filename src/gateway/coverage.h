@@ -32,6 +32,7 @@ struct bs_reading {
 
 /*
  * The query that reads it: a constant, without a name that search_path could turn (PROTECT 2).
+ * It finds nothing where track_counts is off, since then all counters stand still.
  * Columns: oid, relkind, relfilenode, reltoastrelid, inserted, updated, deleted.
  */
 extern const char bs_reading_sql[];
@@ -61,6 +62,8 @@ struct bs_uncovered {
 /*
  * Fills `out` with everything that neither the plan nor the point accounts for; n == 0 is the
  * only answer that lets the transaction commit.
+ *
+ * err   DATA: a reading is empty, so it says nothing; LIMIT
  */
 BS_MUST_CHECK enum bs_done bs_coverage_check(const struct bs_coverage *in,
                                              struct bs_arena *arena,

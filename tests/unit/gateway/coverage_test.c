@@ -16,12 +16,15 @@ enum {
     VIEW = 20007,
     INDEX = 20008,
     PG_CLASS = 1259,
-    PG_PROC = 1255
+    PG_PROC = 1255,
+    LARGE_OBJECTS = 2613,
+    ROLES = 1260
 };
 
 /* The database before: relations with their file nodes. */
 static const struct bs_reading_row base[] = {
     {PG_PROC, 'r', 0, 0, 0, 0, 0},      {PG_CLASS, 'r', 0, 0, 0, 0, 0},
+    {ROLES, 'r', 0, 0, 0, 0, 0},        {LARGE_OBJECTS, 'r', 0, 0, 0, 0, 0},
     {ORDERS, 'r', 501, TOAST, 3, 2, 1}, /* counts left over from earlier transactions */
     {ITEMS, 'r', 502, 0, 0, 0, 0},      {TOAST, 't', 503, 0, 0, 0, 0},
     {LOG, 'r', 504, 0, 0, 0, 0},        {SEQ, 'S', 505, 0, 0, 0, 0},
@@ -53,6 +56,14 @@ static const struct row {
     {"GRANT in a function", BS_PLAN_WHOLE, false, false, {{PG_CLASS, 0, 1, 0}}, {{0}}, 1},
     {"CREATE FUNCTION in a function", BS_PLAN_RECORD, false, false, {{PG_PROC, 1, 0, 0}}, {{0}}, 1},
     {"DROP writes the catalog", BS_PLAN_WHOLE, true, true, {{PG_CLASS, 0, 0, 4}}, {{0}}, 0},
+    {"lo_unlink in a trigger of TRUNCATE",
+     BS_PLAN_WHOLE,
+     true,
+     true,
+     {{LARGE_OBJECTS, 0, 0, 1}},
+     {{0}},
+     1},
+    {"CREATE ROLE beside a DROP", BS_PLAN_WHOLE, true, true, {{ROLES, 1, 0, 0}}, {{0}}, 1},
     {"additive, and only that", BS_PLAN_RECORD, false, false, {{ORDERS, 2, 0, 0}}, {{0}}, 0},
     {"additive, but a trigger deletes",
      BS_PLAN_RECORD,
@@ -242,6 +253,27 @@ every_change_is_judged(void)
     }
 }
 
+/* With track_counts off, or answers that belong to another question, nothing is known. */
+static void
+an_empty_reading_covers_nothing(void)
+{
+    struct bs_reading_row row = base[0];
+    struct bs_reading none = {0}, some = {&row, 1};
+    struct bs_plan plan = {.kind = BS_PLAN_NONE};
+    struct bs_uncovered found;
+    struct bs_arena arena;
+
+    bs_arena_init(&arena, "test", 1 << 20);
+    for (int i = 0; i < 3; i++) {
+        struct bs_coverage in = {
+            .before = i == 1 ? &some : &none, .after = i == 2 ? &some : &none, .plan = &plan};
+        struct bs_err err = {0};
+        EXPECT_EQ(bs_coverage_check(&in, &arena, &found, &err), BS_FAILED);
+        EXPECT_EQ(err.code, BS_E_DATA);
+    }
+    bs_arena_fini(&arena);
+}
+
 static void
 readings_are_read_strictly(void)
 {
@@ -279,6 +311,7 @@ main(void)
 {
     static const struct tap_case cases[] = {
         {"every change is judged", every_change_is_judged},
+        {"an empty reading covers nothing", an_empty_reading_covers_nothing},
         {"readings are read strictly", readings_are_read_strictly},
     };
     return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
