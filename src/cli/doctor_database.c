@@ -255,6 +255,7 @@ open_actor(struct visit *v)
     struct bs_conninfo info = {0};
     struct bs_err err = {0};
     const char *options;
+    bool pooler;
 
     if (bs_conninfo_parse(v->db->upstream, &info, &err) != BS_DONE) {
         NOTE(v, FAIL, "upstream.connect", FMT(v, "see databases.%s.upstream", v->db->name),
@@ -276,8 +277,12 @@ open_actor(struct visit *v)
     if (PQstatus(v->actor) == CONNECTION_OK)
         return true;
     v->d->unreachable = true;
+    /* Says PgBouncer, and it has more reasons not to be there: see look_between. */
+    pooler = strstr(PQerrorMessage(v->actor), "unsupported startup parameter") != NULL;
     NOTE(v, FAIL, "upstream.connect",
-         FMT(v, "see databases.%s.upstream, pg_hba.conf and ~/.pgpass", v->db->name),
+         pooler ? FMT(v, "point databases.%s.upstream to the server itself, past the pooler",
+                      v->db->name)
+                : FMT(v, "see databases.%s.upstream, pg_hba.conf and ~/.pgpass", v->db->name),
          "upstream: %s", why_of(v, v->actor));
     return false;
 }

@@ -166,6 +166,7 @@ look_at_rules(struct search *s, const PGresult *res, json_t *lists)
                              .n_names = s->n_names,
                              .inside = &gateway,
                              .n_inside = bs_net_read(s->seen->address, NULL, &gateway)};
+    const char *trusting = "";
 
     if (rules == NULL) {
         NOTE(s, WARN, "ways.pg_hba", "see pg_hba_file_rules",
@@ -178,11 +179,14 @@ look_at_rules(struct search *s, const PGresult *res, json_t *lists)
         if (who != BS_HBA_NOBODY)
             note_open(s, &rules[i], who, name);
         else if (bs_hba_trusts_here(&rules[i], &ask))
-            NOTE(s, WARN, "ways.trust", "peer, or scram-sha-256",
-                 "pg_hba.conf line %d: whoever has a shell on the server's host gets in without a "
-                 "password (%s, trust)",
-                 rules[i].line, rules[i].type);
+            trusting = bs_doctor_fmt(s->d, "%s%s%d", trusting, trusting[0] == '\0' ? "" : ", ",
+                                     rules[i].line);
     }
+    if (trusting[0] != '\0')
+        NOTE(s, WARN, "ways.trust", "peer, or scram-sha-256",
+             "pg_hba.conf: whoever has a shell on the server's host gets in without a password by "
+             "line %s",
+             trusting);
     if (!s->open)
         NOTE(s, OK, "ways.pg_hba", NULL,
              "pg_hba.conf: no agent is let in from another host than the gateway's");

@@ -1,8 +1,12 @@
 """backstop doctor: what is in place is found good, and each broken thing is found broken."""
 
+import contextlib
 import json
+import re
 import shutil
+import socket
 import subprocess
+import threading
 import time
 
 import psycopg
@@ -205,7 +209,7 @@ def test_ways_in_pg_hba(site, gateway, lines, role, check, level):
                 c.execute(f"DROP ROLE {role}")
     assert levels(found, check) == [level], found[check]
     assert status == (1 if level == "fail" else 0)
-    if level != "ok" and lines != "host all all":
+    if level != "ok" and lines != "host all all":  # not a rule, so not numbered
         line = len(GOOD_HBA.splitlines()) + 1
         assert f"line {line}" in found[check][0]["message"]
 
@@ -249,6 +253,41 @@ def test_helper_and_upstream_in_different_databases(site, gateway):
     status, found = examine(gateway)
     assert status == 1
     assert levels(found, "helper.sees") == ["fail"]
+
+
+class Pooler:
+    """What counts about one: the process number that it tells is not the server's."""
+
+    def __init__(self, target):
+        self.listener = socket.create_server(("127.0.0.1", free_port()))
+        self.port = self.listener.getsockname()[1]
+        self.target = target
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(self.target)
+                for one, other in ((client, server), (server, client)):
+                    threading.Thread(target=self.pass_on, args=(one, other), daemon=True).start()
+
+    def pass_on(self, one, other):
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(re.sub(rb"K\0\0\0\x0c....", b"K\0\0\0\x0c\0\0\0\x07", data,
+                                     flags=re.DOTALL))
+        other.close()
+
+
+def test_a_pooler_between(site, gateway):
+    pooler = Pooler(("127.0.0.1", site.pg.port))
+    change(gateway, database(upstream=site.conninfo("app_rw", host="127.0.0.1", port=pooler.port,
+                                                    sslmode="disable")))
+    status, found = examine(gateway)
+    pooler.listener.close()
+    assert status == 1
+    assert levels(found, "upstream.direct") == ["fail"]
 
 
 def test_one_role_for_both(site, gateway):
