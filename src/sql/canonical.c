@@ -16,6 +16,7 @@ struct writer {
     struct bs_bytes text;
     uint8_t *out; /* room for the text and one space a token */
     size_t n;
+    struct bs_token last;
 };
 
 static bool
@@ -29,6 +30,16 @@ is_word(struct bs_bytes token)
            memchr(token.p, '"', token.n) == NULL;
 }
 
+/* N'x' is two tokens to the lexer, but N 'x' is a value of type n. */
+static bool
+is_national(const struct writer *w, struct bs_token token)
+{
+    const uint8_t *last = w->text.p + w->last.from;
+
+    return w->last.to == token.from && w->last.to - w->last.from == 1 &&
+           (*last == 'n' || *last == 'N') && w->text.p[token.from] == '\'';
+}
+
 static bool
 write_token(void *with, struct bs_token token)
 {
@@ -38,7 +49,7 @@ write_token(void *with, struct bs_token token)
 
     if (b.n == 0)
         return true;
-    if (w->n != 0) {
+    if (w->n != 0 && !is_national(w, token)) {
         *at++ = ' ';
         w->n++;
     }
@@ -48,6 +59,7 @@ write_token(void *with, struct bs_token token)
             at[i] = (uint8_t)(at[i] + ('a' - 'A'));
     }
     w->n += b.n;
+    w->last = token;
     return true;
 }
 

@@ -151,7 +151,7 @@ read_other_way(struct job *job, uint64_t shape)
 {
     struct bs_unit other = {0};
     struct job again = *job;
-    struct bs_parse parse;
+    struct bs_parse_tree parse;
 
     bs_parse_begin(job->text, BS_STRINGS_ESCAPE, &parse);
     if (!parse.failed && bs_shape_of(parse.stmts, job->limits.max_nodes) == shape) {
@@ -193,7 +193,7 @@ static void
 classify(void *with)
 {
     struct job *job = with;
-    struct bs_parse parse;
+    struct bs_parse_tree parse;
     bool backslash = false;
     uint64_t shape = 0;
 

@@ -15,11 +15,11 @@
 
 #include <gramparse.h>
 
-/* A copy that ends in a NUL, as the scanner wants it. */
+/* A copy that ends in a NUL, as the scanner wants it; in `room` where it fits. */
 static char *
-copy_of(struct bs_bytes text)
+copy_of(struct bs_bytes text, char *room, size_t room_bytes)
 {
-    char *copy = malloc(text.n + 1);
+    char *copy = text.n < room_bytes ? room : malloc(text.n + 1);
 
     bs_assert(copy != NULL);
     if (text.n != 0)
@@ -49,14 +49,12 @@ is_bad_literal(const char *error)
 }
 
 void
-bs_parse_begin(struct bs_bytes text, enum bs_strings strings, struct bs_parse *out)
+bs_parse_begin(struct bs_bytes text, enum bs_strings strings, struct bs_parse_tree *out)
 {
     int options = strings == BS_STRINGS_ESCAPE ? PG_QUERY_DISABLE_STANDARD_CONFORMING_STRINGS : 0;
-    char small[4096],
-        *copy = text.n < sizeof(small) ? memcpy(small, text.p, text.n) : copy_of(text);
+    char small[4096], *copy = copy_of(text, small, sizeof(small));
     PgQueryInternalParsetreeAndError got;
 
-    copy[text.n] = '\0';
     out->memory = pg_query_enter_memory_context();
     got = pg_query_raw_parse(copy, options | PG_QUERY_DISABLE_ESCAPE_STRING_WARNING);
     if (copy != small)
@@ -77,11 +75,11 @@ bs_parse_begin(struct bs_bytes text, enum bs_strings strings, struct bs_parse *o
 }
 
 void
-bs_parse_end(struct bs_parse *parse)
+bs_parse_end(struct bs_parse_tree *parse)
 {
     if (parse->memory != NULL)
         pg_query_exit_memory_context(parse->memory);
-    *parse = (struct bs_parse){0};
+    *parse = (struct bs_parse_tree){0};
 }
 
 static bool
@@ -139,7 +137,7 @@ bool
 bs_lex(struct bs_bytes text, bool (*on)(void *with, struct bs_token token), void *with)
 {
     MemoryContext memory = pg_query_enter_memory_context();
-    char *copy = copy_of(text);
+    char *copy = copy_of(text, NULL, 0);
     volatile bool whole = true;
 
     PG_TRY();

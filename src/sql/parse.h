@@ -8,7 +8,7 @@
  *
  * Layer  sql. Pure.
  * Spec   pg_query.h; PostgreSQL manual, sql-syntax-lexical.html.
- * Owns   a struct bs_parse owns its tree until bs_parse_end.
+ * Owns   a struct bs_parse_tree owns its tree until bs_parse_end.
  */
 #ifndef BS_SQL_PARSE_H
 #define BS_SQL_PARSE_H
@@ -25,7 +25,7 @@ enum bs_strings {
     BS_STRINGS_ESCAPE,       /* off: a backslash escapes */
 };
 
-struct bs_parse {
+struct bs_parse_tree {
     const struct List *stmts; /* of RawStmt; NULL for an empty text */
     bool failed;
     bool bad_literal;  /* failed because the lexer refuses a literal, as every release does */
@@ -39,8 +39,8 @@ struct bs_parse {
  *
  * text  UTF-8, without a NUL inside
  */
-void bs_parse_begin(struct bs_bytes text, enum bs_strings strings, struct bs_parse *out);
-void bs_parse_end(struct bs_parse *parse);
+void bs_parse_begin(struct bs_bytes text, enum bs_strings strings, struct bs_parse_tree *out);
+void bs_parse_end(struct bs_parse_tree *parse);
 
 /* One token of a text; comments and white space are none. */
 struct bs_token {

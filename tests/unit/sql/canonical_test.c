@@ -11,7 +11,7 @@ static const struct { const char *in, *want; } rows[] = {
     {"SELECT a.B, \"C d\" FROM t", "select a . b , \"C d\" from t"},
     {"SELECT 'It''s  -- no comment'", "select 'It''s  -- no comment'"},
     {"SELECT E'a\\'b', U&'d\\0061t', $$ x  y $$, B'01', X'Ff', N'Q'",
-     "select E'a\\'b' , U&'d\\0061t' , $$ x  y $$ , B'01' , X'Ff' , n 'Q'"},
+     "select E'a\\'b' , U&'d\\0061t' , $$ x  y $$ , B'01' , X'Ff' , n'Q'"},
     {"a>=b", "a >= b"}, {"a > =b", "a > = b"}, {"$1::INT", "$1 :: int"},
     {"SELECT 'a'\n  'b'", "select 'a'\n  'b'"},
     {"SELECT 1; -- x\n;", "select 1 ; ;"},
@@ -29,7 +29,7 @@ static const char *const pairs[][2] = {
     {"SELECT 'a' 'b'", "SELECT 'a'\n'b'"}, {"SELECT a b", "SELECT ab"}, {"SELECT - -1", "SELECT --1"},
     {"SELECT 'a  b'", "SELECT 'a b'"}, {"DELETE FROM t WHERE id=1", "DELETE FROM t WHERE id=2"},
     {"SELECT E'x'", "SELECT e'x'"}, {"SELECT $a$x$a$", "SELECT $b$x$b$"}, {"SELECT a.b", "SELECT \"a.b\""},
-    {"SELECT 1", "SELECT 1;"},
+    {"SELECT 1", "SELECT 1;"}, {"SELECT N'x'", "SELECT N 'x'"}, {"SELECT an'x'", "SELECT a n'x'"},
 };
 /* clang-format on */
 
