@@ -1,6 +1,6 @@
 /*
  * rdb.c - the settings are pinned as a capture pins them, so that rows copied out again hash as
- * they did when they were saved.
+ * they did when they were saved. One session at work on whole tables gets memory for it.
  */
 #include "restore/rdb.h"
 
@@ -26,7 +26,10 @@ static const char pins[] = "SET client_encoding = 'UTF8';"
                            "SET synchronous_commit = on;"
                            "SET statement_timeout = 0;"
                            "SET idle_in_transaction_session_timeout = 0;"
-                           "SET lock_timeout = '10s'";
+                           "SET lock_timeout = '10s';"
+                           "SET work_mem = '128MB';"
+                           "SET maintenance_work_mem = '256MB';"
+                           "SET temp_buffers = '64MB'";
 
 static void
 no_notices(void *ctx, const PGresult *result)
