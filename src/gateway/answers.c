@@ -55,6 +55,25 @@ replace(struct bs_relay *r, enum bs_sink sink, size_t n, const struct bs_buf *wi
 
 /* --- what an answer changes --------------------------------------------------------------- */
 
+/* An answer that belongs to no message: what names mean would not be known any more. */
+static void
+out_of_turn(struct bs_relay *r)
+{
+    bs_session_fail(r->s, "08P01", "the database answered out of turn");
+}
+
+/* The message that is answered; NULL, and the session has ended, where it is of another kind. */
+static struct bs_reply *
+turn_of(struct bs_relay *r, enum bs_reply_kind kind)
+{
+    struct bs_reply *head = bs_replies_head(&r->replies);
+
+    if (head != NULL && head->kind == kind)
+        return head;
+    out_of_turn(r);
+    return NULL;
+}
+
 /* A setting that decides how a text is read has changed: nothing can be judged any more. */
 static bool
 pinned(struct bs_bytes name, struct bs_bytes value)
@@ -117,6 +136,8 @@ pop(struct bs_relay *r)
     struct bs_reply *head = bs_replies_head(&r->replies);
 
     r->series_dirty = r->series_dirty || head->dirty;
+    if (head->copies)
+        r->copying--;
     if (head->kind == BS_REPLY_QUERY && head->prepared != NULL)
         r->preparing--;
     if (head->ddl) {
@@ -126,22 +147,24 @@ pop(struct bs_relay *r)
     bs_replies_pop(&r->replies);
 }
 
-/* An answer that ends the head's turn in the extended protocol. */
+/* T, n: the end of a Describe, or the first rows of a Query's statement. */
 static void
-end_turn(struct bs_relay *r, enum bs_reply_kind kind)
+on_description(struct bs_relay *r)
 {
-    struct bs_reply *head = bs_replies_head(&r->replies);
+    const struct bs_reply *head = bs_replies_head(&r->replies);
 
-    if (head != NULL && head->kind == kind)
+    if (head != NULL && head->kind == BS_REPLY_QUERY)
+        return;
+    if (turn_of(r, BS_REPLY_DESCRIBE) != NULL)
         pop(r);
 }
 
 static void
 on_parse_complete(struct bs_relay *r)
 {
-    struct bs_reply *head = bs_replies_head(&r->replies);
+    struct bs_reply *head = turn_of(r, BS_REPLY_PARSE);
 
-    if (head == NULL || head->kind != BS_REPLY_PARSE)
+    if (head == NULL)
         return;
     if (head->prepared != NULL)
         bs_names_put(&r->state.names, head->prepared);
@@ -151,9 +174,9 @@ on_parse_complete(struct bs_relay *r)
 static void
 on_bind_complete(struct bs_relay *r)
 {
-    struct bs_reply *head = bs_replies_head(&r->replies);
+    struct bs_reply *head = turn_of(r, BS_REPLY_BIND);
 
-    if (head == NULL || head->kind != BS_REPLY_BIND)
+    if (head == NULL)
         return;
     bs_cursors_put(&r->state.names, bs_bytes_of(head->name), BS_CURSOR_TRANSACTION);
     if (head->effects != NULL)
@@ -164,9 +187,9 @@ on_bind_complete(struct bs_relay *r)
 static void
 on_close_complete(struct bs_relay *r)
 {
-    struct bs_reply *head = bs_replies_head(&r->replies);
+    struct bs_reply *head = turn_of(r, BS_REPLY_CLOSE);
 
-    if (head == NULL || head->kind != BS_REPLY_CLOSE)
+    if (head == NULL)
         return;
     if (head->name_kind == 'S')
         bs_names_remove(&r->state.names, bs_bytes_of(head->name));
@@ -181,28 +204,31 @@ on_complete(struct bs_relay *r)
 {
     struct bs_reply *head = bs_replies_head(&r->replies);
 
-    if (head == NULL)
-        return;
-    if (head->kind == BS_REPLY_QUERY)
+    if (head != NULL && head->kind == BS_REPLY_QUERY)
         complete_statement(r, head);
-    if (head->kind == BS_REPLY_EXECUTE)
+    else if (turn_of(r, BS_REPLY_EXECUTE) != NULL)
         pop(r);
 }
 
-/* The server asks for COPY data: a Sync that it already has is read, and ignored, before the data. */
+/* The server asks for COPY data. Only a gated series has been sent with its Sync: the server reads
+ * that before the data, and ignores it. */
 static void
 on_copy_in(struct bs_relay *r)
 {
     struct bs_reply *head = bs_replies_head(&r->replies);
 
-    r->copy_in = true;
-    if (head == NULL || head->kind != BS_REPLY_EXECUTE)
+    if (head == NULL || !head->copies) {
+        out_of_turn(r);
         return;
+    }
+    r->copy_in = true;
     for (size_t i = 1; i < r->replies.n;) {
-        if (bs_replies_at(&r->replies, i)->kind == BS_REPLY_SYNC)
+        if (bs_replies_at(&r->replies, i)->kind == BS_REPLY_SYNC) {
             bs_replies_remove(&r->replies, i);
-        else
+            r->copy_sync = true;
+        } else {
             i++;
+        }
     }
 }
 
@@ -222,32 +248,42 @@ on_error(struct bs_relay *r)
     }
 }
 
-/* While the server skips to Sync, a Query is thrown away without an answer. */
-static void
+/* Books ReadyForQuery. While the server skips to Sync, all before that, even a Query, is thrown
+ * away without an answer. */
+static bool
 settle_series(struct bs_relay *r)
 {
-    while (r->replies.n != 0) {
-        struct bs_reply *head = bs_replies_head(&r->replies);
-        bool last = head->kind == BS_REPLY_SYNC || (head->kind == BS_REPLY_QUERY && !r->skipping);
+    struct bs_reply *head = bs_replies_head(&r->replies);
+
+    while (r->skipping && head != NULL && head->kind != BS_REPLY_SYNC) {
         pop(r);
-        if (last)
-            break;
+        head = bs_replies_head(&r->replies);
     }
+    if (head == NULL || (head->kind != BS_REPLY_SYNC && head->kind != BS_REPLY_QUERY)) {
+        out_of_turn(r);
+        return false;
+    }
+    if (r->skipping && head->whose == BS_REPLY_SILENT && !r->inject.running)
+        r->series_failed = true;
+    pop(r);
     r->skipping = false;
-    r->copy_in = false;
+    r->copy_in = r->copy_sync = false;
+    return true;
 }
 
 /* ReadyForQuery is the only truth about the transaction. */
 static void
 on_ready(struct bs_relay *r, char status)
 {
-    settle_series(r);
+    if (!settle_series(r))
+        return;
     if (status == 'I') {
         bs_cursors_end_transaction(&r->state.names);
         if (r->state.meaning.uncommitted_ddl)
             bs_database_stale(r->db);
         r->state.meaning.uncommitted_ddl = false;
         r->dirty = false;
+        r->copy_portals = false;
     } else {
         r->dirty = r->dirty || r->series_dirty;
     }
@@ -299,14 +335,12 @@ book(struct bs_relay *r, uint8_t type)
         break;
     case 'T':
     case 'n':
-        end_turn(r, BS_REPLY_DESCRIBE);
+        on_description(r);
         break;
     case 'C':
     case 'I':
-        on_complete(r);
-        break;
     case 's':
-        end_turn(r, BS_REPLY_EXECUTE);
+        on_complete(r);
         break;
     case 'G':
         on_copy_in(r);
@@ -338,9 +372,10 @@ on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
     if (r->inject.running && type != 'A' && type != 'N') {
         emit(r, BS_SINK_NOWHERE, whole);
         book(r, type);
-        if (type == 'Z')
+        if (type == 'Z' && !bs_relay_over(r))
             on_ready(r, (char)status);
-        (void)bs_inject_on_reply(r, type, body);
+        if (!bs_relay_over(r))
+            (void)bs_inject_on_reply(r, type, body);
         return;
     }
     if (type == 'E' && rewrite_poison(r, sink, whole)) {
@@ -354,9 +389,11 @@ on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
         return;
     emit(r, sink, whole);
     book(r, type);
-    if (type != 'Z')
+    if (type != 'Z' || bs_relay_over(r))
         return;
     on_ready(r, (char)status);
+    if (bs_relay_over(r))
+        return;
     if (r->mode == BS_MODE_GATE || r->guard != NULL) {
         bs_answers_flush(r);
         if (!bs_relay_over(r))
@@ -431,6 +468,6 @@ bs_answers_pump(struct bs_relay *r)
         return;
     bs_buf_drop(&r->s->server.in, r->read);
     r->read = r->from = 0;
-    if (r->stalled && r->mode == BS_MODE_RELAY && bs_relay_quiet(r))
+    if (bs_asks_may_go_on(r))
         bs_asks_pump(r);
 }

@@ -36,12 +36,83 @@ stall(struct bs_relay *r)
     return false;
 }
 
+/* For answers that decide what is done next. Those of an open series come only when asked for. */
+static bool
+wait_for_answers(struct bs_relay *r)
+{
+    struct bs_buf b;
+
+    if (r->series_open) {
+        bs_buf_init(&b, 16);
+        bs_msg_put_flush(&b);
+        bs_relay_to_server(r, bs_buf_view(&b));
+        bs_buf_fini(&b);
+    }
+    return stall(r);
+}
+
+/* Ends a series that is open on the server with a Sync of our own, whose answer is swallowed, so
+ * that the gate finds the server idle (PROTECT 10). */
+static bool
+end_series_silently(struct bs_relay *r)
+{
+    struct bs_buf b;
+
+    bs_buf_init(&b, 16);
+    bs_msg_put_sync(&b);
+    bs_replies_push(&r->replies, BS_REPLY_SYNC)->whose = BS_REPLY_SILENT;
+    r->series_open = false;
+    bs_relay_to_server(r, bs_buf_view(&b));
+    bs_buf_fini(&b);
+    return stall(r);
+}
+
 /* --- judging ------------------------------------------------------------------------------ */
 
 enum heard {
     HEARD_NOT = 0, /* the session ended, or the catalog is being loaded */
     HEARD,
+    HEARD_UNSURE, /* answers that are still to come decide what a name means */
 };
+
+/* NULL, and not `unsure`: there is none of that name. */
+static struct bs_prepared *
+find_statement(struct bs_relay *r, struct bs_bytes name, bool *unsure)
+{
+    struct bs_prepared *p = NULL;
+
+    *unsure = false;
+    switch (bs_replies_pending(&r->replies, name, &p)) {
+    case BS_PENDING_PARSE:
+        return p;
+    case BS_PENDING_UNSURE:
+        *unsure = true;
+        return NULL;
+    case BS_PENDING_NONE:
+        break;
+    }
+    return bs_names_find(&r->state.names, name);
+}
+
+enum bs_lookup
+bs_asks_statement(void *relay, const char *label, struct bs_bytes *text)
+{
+    bool unsure;
+    const struct bs_prepared *p = find_statement(relay, bs_bytes_of(label), &unsure);
+
+    if (p == NULL)
+        return unsure ? BS_LOOKUP_WAIT : BS_LOOKUP_NONE;
+    *text = p->text;
+    return BS_LOOKUP_FOUND;
+}
+
+bool
+bs_asks_cursor(void *relay, const char *label)
+{
+    const struct bs_relay *r = relay;
+
+    return bs_cursors_has(&r->state.names, bs_bytes_of(label));
+}
 
 struct load {
     struct bs_database *db;
@@ -143,6 +214,8 @@ judge(struct bs_relay *r, struct bs_bytes text, struct bs_arena *arena, struct b
     by = judge_of(r);
     if (bs_judge(&by, text, arena, out, &err) != BS_DONE)
         bs_verdict_refuse(out, err.code, NULL, "the statement is too large to be judged", NULL);
+    if (out->wait)
+        return HEARD_UNSURE;
     if (out->refresh && !r->loaded)
         return load_catalog(r);
     return HEARD;
@@ -155,11 +228,11 @@ judge_named(struct bs_relay *r,
             struct bs_arena *arena,
             struct bs_verdict *out)
 {
-    if (judge(r, p->text, arena, out) != HEARD)
-        return HEARD_NOT;
-    if (p->prepared_in_sql)
+    enum heard heard = judge(r, p->text, arena, out);
+
+    if (heard == HEARD && p->prepared_in_sql)
         out->executed = p->text;
-    return HEARD;
+    return heard;
 }
 
 /* A statement that the server knows by name: judged again where the catalog or the session has
@@ -170,14 +243,16 @@ judge_prepared(struct bs_relay *r, struct bs_prepared *p)
     bool shaky = r->state.meaning.path_changed || r->state.meaning.temporary ||
                  r->state.meaning.uncommitted_ddl || r->ddl_sent != 0;
 
-    if (catalog(r) != NULL && p->judged && !shaky && !p->shaky && p->verdict.epoch == r->epoch)
+    enum heard heard;
+
+    if (catalog(r) != NULL && p->judged && !shaky && !p->shaky && !p->verdict.named &&
+        p->verdict.epoch == r->epoch)
         return HEARD;
     bs_prepared_rewind(p);
-    if (judge_named(r, p, &p->arena, &p->verdict) != HEARD)
-        return HEARD_NOT;
-    p->judged = true;
+    heard = judge_named(r, p, &p->arena, &p->verdict);
+    p->judged = heard == HEARD;
     p->shaky = shaky;
-    return HEARD;
+    return heard;
 }
 
 /* The message has been dealt with: the next one may ask for the catalog again. */
@@ -188,6 +263,14 @@ settle(struct bs_relay *r, size_t to)
     r->at = to;
     r->loaded = false;
     r->stalled = false;
+    r->copy_wait = false;
+}
+
+static bool
+wait_for_copy(struct bs_relay *r)
+{
+    r->copy_wait = true;
+    return wait_for_answers(r);
 }
 
 /* --- refusing ----------------------------------------------------------------------------- */
@@ -294,6 +377,18 @@ owe_unit(struct bs_relay *r, struct bs_reply *reply, const struct bs_unit *unit)
     bs_effects_meaning(unit, &r->state.meaning);
 }
 
+/*
+ * While a server copies in, it reads Sync and ignores it. Which Sync that is must be known, or the
+ * answers would be booked on the wrong messages, and names with them. So what the client sends
+ * behind a COPY waits until the server has said whether it copies.
+ */
+void
+bs_asks_owe_copy(struct bs_relay *r, struct bs_reply *reply)
+{
+    reply->copies = true;
+    r->copying++;
+}
+
 /* PREPARE makes a name that Bind and EXECUTE can use. Its body was judged with it. */
 static void
 owe_prepare(struct bs_reply *reply, const struct bs_verdict *v)
@@ -310,25 +405,6 @@ copy_name(char out[BS_SQL_NAME_MAX + 1], struct bs_bytes name)
     if (name.n != 0)
         memcpy(out, name.p, name.n);
     out[name.n] = '\0';
-}
-
-/* NULL, and not `unsure`: there is none of that name. */
-static struct bs_prepared *
-find_statement(struct bs_relay *r, struct bs_bytes name, bool *unsure)
-{
-    struct bs_prepared *p = NULL;
-
-    *unsure = false;
-    switch (bs_replies_pending(&r->replies, name, &p)) {
-    case BS_PENDING_PARSE:
-        return p;
-    case BS_PENDING_UNSURE:
-        *unsure = true;
-        return NULL;
-    case BS_PENDING_NONE:
-        break;
-    }
-    return bs_names_find(&r->state.names, name);
 }
 
 static struct bs_prepared *
@@ -368,6 +444,7 @@ owe_message(struct bs_relay *r, const struct bs_frame *f)
         copy_name(reply->name, bind.portal);
         if (p != NULL) {
             owe_unit(r, reply, &p->verdict.unit);
+            r->copy_portals = r->copy_portals || (p->verdict.unit.flags & BS_FLAG_COPY_IN) != 0;
             r->series_wrote = r->series_wrote || p->verdict.unit.risk != BS_RISK_SAFE;
         }
         break;
@@ -375,7 +452,9 @@ owe_message(struct bs_relay *r, const struct bs_frame *f)
         (void)bs_replies_push(&r->replies, BS_REPLY_DESCRIBE);
         break;
     case BS_FRONT_EXECUTE:
-        (void)bs_replies_push(&r->replies, BS_REPLY_EXECUTE);
+        reply = bs_replies_push(&r->replies, BS_REPLY_EXECUTE);
+        if (r->copy_portals)
+            bs_asks_owe_copy(r, reply);
         break;
     case BS_FRONT_CLOSE:
         reply = bs_replies_push(&r->replies, BS_REPLY_CLOSE);
@@ -385,8 +464,7 @@ owe_message(struct bs_relay *r, const struct bs_frame *f)
         }
         break;
     case BS_FRONT_SYNC:
-        if (!r->copy_in) /* in COPY the server ignores it */
-            (void)bs_replies_push(&r->replies, BS_REPLY_SYNC);
+        (void)bs_replies_push(&r->replies, BS_REPLY_SYNC);
         r->series_open = r->series_wrote = false;
         break;
     default:
@@ -466,6 +544,8 @@ forward_query(struct bs_relay *r, const struct bs_verdict *v, struct bs_bytes me
 
     owe_unit(r, reply, &v->unit);
     owe_prepare(reply, v);
+    if ((v->unit.flags & BS_FLAG_COPY_IN) != 0)
+        bs_asks_owe_copy(r, reply);
     r->preparing += reply->prepared != NULL;
     r->series_open = r->series_wrote = false;
     bs_relay_to_server(r, message);
@@ -505,6 +585,8 @@ act_on_query(struct bs_relay *r, struct bs_verdict *v, struct bs_bytes message, 
     if (bs_verdict_is_prepare(v) && (v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD))
         v->way = BS_WAY_PASS; /* forwarded like Parse; what it names is gated where it is run */
     gated = v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD;
+    if ((gated || r->guard != NULL) && r->series_open)
+        return end_series_silently(r);
     if ((gated || r->guard != NULL) && !bs_relay_quiet(r))
         return stall(r);
     if (gated && !r->loaded) { /* what will be locked and captured is looked up anew */
@@ -542,8 +624,14 @@ on_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
         return false;
     }
     bs_arena_reset(&r->s->message);
-    if (judge(r, text, &r->s->message, &v) != HEARD)
+    switch (judge(r, text, &r->s->message, &v)) {
+    case HEARD_NOT:
         return false;
+    case HEARD_UNSURE:
+        return wait_for_answers(r);
+    case HEARD:
+        break;
+    }
     return act_on_query(r, &v, client_bytes(r, r->used, end), end);
 }
 
@@ -551,7 +639,7 @@ on_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
 static bool
 on_function_call(struct bs_relay *r, size_t end)
 {
-    if (!bs_relay_quiet(r))
+    if (!bs_relay_quiet(r) && !r->series_open) /* those of an open series may never come */
         return stall(r);
     poison_query(r, r->status == 'E'
                         ? bs_refusal_aborted()
@@ -631,7 +719,15 @@ look_at_bind(struct bs_relay *r, struct bs_bytes body, struct bs_refusal **refus
                            NULL, NULL);
         return NEXT_REFUSE;
     }
-    return judge_prepared(r, p) == HEARD ? next_of(r, p->verdict, refusal) : NEXT_STOP;
+    switch (judge_prepared(r, p)) {
+    case HEARD_NOT:
+        return NEXT_STOP;
+    case HEARD_UNSURE:
+        return NEXT_WAIT;
+    case HEARD:
+        break;
+    }
+    return next_of(r, p->verdict, refusal);
 }
 
 /* A message of a series: legal? understood? allowed? */
@@ -714,25 +810,14 @@ gate_series(struct bs_relay *r,
             break;
         }
         next = gate_bind(r, g, p, f.body, refusal);
+        if (next == NEXT_GATE && made.n != 0 && bs_gate_last(g)->named) {
+            *refusal =
+                bs_refusal_new("0A000", "EXECUTE must be sent in a series of its own", NULL, NULL);
+            next = NEXT_REFUSE; /* what its name means is made by this very series */
+        }
     }
     bs_replies_fini(&made);
     return next;
-}
-
-/* Ends a series that is open on the server with a Sync of our own, whose answer is swallowed, so
- * that the gate finds the server idle (PROTECT 10). */
-static bool
-end_series_silently(struct bs_relay *r)
-{
-    struct bs_buf b;
-
-    bs_buf_init(&b, 16);
-    bs_msg_put_sync(&b);
-    bs_replies_push(&r->replies, BS_REPLY_SYNC)->whose = BS_REPLY_SILENT;
-    r->series_open = false;
-    bs_relay_to_server(r, bs_buf_view(&b));
-    bs_buf_fini(&b);
-    return stall(r);
 }
 
 /* Refuses the rest of the series [from, end): what is after the refused message is skipped, but
@@ -826,7 +911,7 @@ on_series(struct bs_relay *r, size_t last, size_t end)
             }
             r->loaded = loaded;
             if (next == NEXT_WAIT)
-                return stall(r);
+                return wait_for_answers(r);
             if (next == NEXT_REFUSE)
                 return refuse_series(r, refusal, last, end);
             if (next == NEXT_GATE)
@@ -836,6 +921,8 @@ on_series(struct bs_relay *r, size_t last, size_t end)
         }
         owe_message(r, &f);
         at = end - rest.n;
+        if (r->copying != 0)
+            return send_looked_at(r, at) && wait_for_copy(r);
     }
     return send_looked_at(r, end);
 }
@@ -857,6 +944,14 @@ stream_copy(struct bs_relay *r, size_t have, uint64_t whole)
     return true;
 }
 
+/* A message that is as good as not sent. */
+static bool
+drop(struct bs_relay *r, size_t end)
+{
+    settle(r, end);
+    return true;
+}
+
 static bool
 forward_alone(struct bs_relay *r, size_t end)
 {
@@ -867,11 +962,64 @@ forward_alone(struct bs_relay *r, size_t end)
     return true;
 }
 
+/* An Execute copies once; a Query may copy again. Outside a COPY the server ignores it. */
+static bool
+end_copy(struct bs_relay *r, size_t end)
+{
+    struct bs_reply *head = bs_replies_head(&r->replies);
+
+    if (r->copy_in && head != NULL && head->kind == BS_REPLY_EXECUTE && head->copies) {
+        head->copies = false;
+        r->copying--;
+    }
+    r->copy_in = false;
+    return forward_alone(r, end);
+}
+
+/* While the server copies in. Anything else would make it lose the protocol. */
+static bool
+dispatch_copying(struct bs_relay *r, uint8_t type, size_t end)
+{
+    switch (type) {
+    case BS_FRONT_COPY_DONE:
+    case BS_FRONT_COPY_FAIL:
+        return end_copy(r, end);
+    case BS_FRONT_SYNC:
+    case BS_FRONT_FLUSH:
+        return drop(r, end);
+    case BS_FRONT_TERMINATE:
+        bs_session_close(r->s);
+        return false;
+    default:
+        bs_session_fail(r->s, "08P01", "unexpected message type \"%c\" during COPY from stdin",
+                        type);
+        return false;
+    }
+}
+
+/* While the rest of a failed series is skipped, as the server would have done. */
+static bool
+dispatch_skipping(struct bs_relay *r, uint8_t type, size_t end)
+{
+    if (type == BS_FRONT_TERMINATE) {
+        bs_session_close(r->s);
+        return false;
+    }
+    if (type != BS_FRONT_SYNC)
+        return drop(r, end);
+    r->series_failed = false;
+    return on_series(r, r->at, end);
+}
+
 static bool
 dispatch(struct bs_relay *r, const struct bs_frame *f, size_t end)
 {
     size_t last = r->at;
 
+    if (r->copy_in)
+        return dispatch_copying(r, f->type, end);
+    if (r->series_failed)
+        return dispatch_skipping(r, f->type, end);
     switch (f->type) {
     case BS_FRONT_QUERY:
         return on_query(r, f, end);
@@ -887,8 +1035,7 @@ dispatch(struct bs_relay *r, const struct bs_frame *f, size_t end)
         return on_series(r, last, end);
     case BS_FRONT_COPY_DONE:
     case BS_FRONT_COPY_FAIL:
-        r->copy_in = false;
-        return forward_alone(r, end);
+        return end_copy(r, end);
     case BS_FRONT_FUNCTION_CALL:
         return on_function_call(r, end);
     case BS_FRONT_TERMINATE:
@@ -915,28 +1062,50 @@ flush_series(struct bs_relay *r)
     return on_series(r, r->at, r->at);
 }
 
+static bool
+is_copy(uint8_t type)
+{
+    return type == BS_FRONT_COPY_DATA || type == BS_FRONT_COPY_DONE || type == BS_FRONT_COPY_FAIL;
+}
+
+/* The server has not said yet what the names mean, or whether it copies. */
+static bool
+must_wait(const struct bs_relay *r)
+{
+    return r->mode == BS_MODE_RELAY && !r->copy_in && (r->preparing != 0 || r->copying != 0);
+}
+
+bool
+bs_asks_may_go_on(const struct bs_relay *r)
+{
+    if (r->mode == BS_MODE_GATE)
+        return r->copy_in;
+    return r->mode == BS_MODE_RELAY && r->stalled &&
+           (bs_relay_quiet(r) || r->copy_in || (r->copy_wait && r->copying == 0));
+}
+
 /* In mode GATE only the COPY data of the unit itself flows. */
 static bool
 may_step(struct bs_relay *r, uint8_t type)
 {
     if (r->mode == BS_MODE_RELAY)
         return r->replies.n < BS_REPLIES_MAX;
-    return r->mode == BS_MODE_GATE && bs_gate_takes_copy(r) &&
-           (type == BS_FRONT_COPY_DATA || type == BS_FRONT_COPY_DONE ||
-            type == BS_FRONT_COPY_FAIL ||
-            (r->copy_in && (type == BS_FRONT_SYNC || type == BS_FRONT_FLUSH)));
+    if (r->mode != BS_MODE_GATE || !bs_gate_takes_copy(r))
+        return false;
+    return r->copy_in || (r->copy_sync && is_copy(type)) || (r->copy_sync && type == BS_FRONT_SYNC);
 }
 
-/* The end of the unit's own COPY data. What the server ignores while it copies is kept from it. */
+/* The unit's own COPY data, and the Sync that ends the unit where the server ignored the first. */
 static bool
-copy_step(struct bs_relay *r, uint8_t type, size_t end)
+dispatch_gated(struct bs_relay *r, uint8_t type, size_t end)
 {
-    if (type == BS_FRONT_COPY_DONE || type == BS_FRONT_COPY_FAIL) {
-        r->copy_in = false;
-        return forward_alone(r, end);
-    }
-    settle(r, end);
-    return true;
+    if (r->copy_in)
+        return dispatch_copying(r, type, end);
+    if (type != BS_FRONT_SYNC) /* behind an error of the server, which ignores it */
+        return drop(r, end);
+    r->copy_sync = false;
+    (void)bs_replies_push(&r->replies, BS_REPLY_SYNC);
+    return forward_alone(r, end);
 }
 
 /* Takes one step through client.in; false where nothing more can be done now. */
@@ -961,8 +1130,14 @@ step(struct bs_relay *r)
     case BS_SCAN_GOT:
         break;
     }
-    if (!may_step(r, head.type) || (r->preparing != 0 && head.type != BS_FRONT_COPY_DATA))
+    if (must_wait(r)) {
+        r->copy_wait = r->copying != 0;
         return stall(r);
+    }
+    if (!may_step(r, head.type))
+        return stall(r);
+    if (r->series_failed)
+        r->used = r->at; /* what was collected of it */
     if (is_alone(head.type) && r->used != r->at)
         return flush_series(r);
     whole = BS_FRAME_HEAD + (size_t)head.body_len;
@@ -971,7 +1146,7 @@ step(struct bs_relay *r)
     if (rest.n < whole)
         return false;
     if (r->mode == BS_MODE_GATE)
-        return copy_step(r, head.type, r->at + whole);
+        return dispatch_gated(r, head.type, r->at + whole);
     return dispatch(r, &(struct bs_frame){head.type, {rest.p + BS_FRAME_HEAD, head.body_len}},
                     r->at + whole);
 }

@@ -51,6 +51,13 @@ bs_gate_first(const struct bs_gate *g)
     return g->items[0].verdict;
 }
 
+const struct bs_verdict *
+bs_gate_last(const struct bs_gate *g)
+{
+    bs_assert(g->n_items != 0);
+    return g->items[g->n_items - 1].verdict;
+}
+
 struct bs_gate *
 bs_gate_ref(struct bs_gate *g)
 {
@@ -300,7 +307,7 @@ on_redeemed(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
     if (err->code == BS_E_DENIED)
         refuse_with(r, BS_E_DENIED, "denied by an operator", "denied", NULL,
                     "Do not ask for it again in another way.");
-    else if (err->code == BS_E_STALE)
+    else if (err->code == BS_E_STALE || err->code == BS_E_CONFLICT) /* or another was quicker */
         refuse_with(r, BS_E_STALE, "the approval does not cover this any more", "expired",
                     "same-statement", "Send the same statement again to ask anew.");
     else

@@ -40,8 +40,9 @@ BS_MUST_CHECK enum bs_done bs_gate_add(struct bs_gate *g,
  */
 void bs_gate_begin(struct bs_relay *r, struct bs_gate *g, struct bs_bytes messages);
 void bs_gate_free(struct bs_gate **g); /* one that was not begun; accepts NULL */
-/* The first text that was added. */
+/* The first and the last text that was added. */
 const struct bs_verdict *bs_gate_first(const struct bs_gate *g);
+const struct bs_verdict *bs_gate_last(const struct bs_gate *g);
 
 /* The actor ends the transaction that r->guard watches: messages is that COMMIT, alone. */
 void bs_gate_close_transaction(struct bs_relay *r, struct bs_bytes messages);

@@ -157,6 +157,18 @@ know_label(struct bs_stmt *s)
     bs_stmt_settle_calls(s);
 }
 
+/* EXECUTE and FETCH mean what their names mean at that moment. */
+static bool
+is_named(const struct bs_unit *unit)
+{
+    for (size_t i = 0; i < unit->n_stmts; i++) {
+        enum bs_control c = unit->stmts[i].control;
+        if (c == BS_CONTROL_EXECUTE || c == BS_CONTROL_FETCH)
+            return true;
+    }
+    return false;
+}
+
 /* FETCH and CLOSE of a cursor whose query was judged at DECLARE, or Bind, run nothing new. */
 static void
 know_cursors(const struct bs_judge *by, struct bs_unit *unit)
@@ -204,10 +216,13 @@ judge_execute(const struct bs_judge *by,
 {
     struct bs_stmt *s = &out->unit.stmts[0];
     struct bs_bytes text = out->text, body;
+    enum bs_lookup found = BS_LOOKUP_NONE;
     struct bs_facts facts;
 
-    if (s->label == NULL || by->known == NULL ||
-        !by->known->statement(by->known->names, s->label, &body)) {
+    if (s->label != NULL && by->known != NULL)
+        found = by->known->statement(by->known->names, s->label, &body);
+    out->wait = found == BS_LOOKUP_WAIT;
+    if (found != BS_LOOKUP_FOUND) {
         bs_verdict_refuse(out, BS_E_NOT_FOUND, "26000", "prepared statement does not exist", NULL);
         return BS_DONE;
     }
@@ -239,6 +254,7 @@ bs_judge(const struct bs_judge *by,
         return BS_FAILED;
     if (refuse_form(by, out, arena))
         return BS_DONE;
+    out->named = is_named(&out->unit);
     if (out->unit.n_stmts == 1 && out->unit.stmts[0].control == BS_CONTROL_EXECUTE)
         return judge_execute(by, arena, out, err);
     know_cursors(by, &out->unit);

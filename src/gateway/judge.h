@@ -31,18 +31,26 @@ struct bs_verdict {
     struct bs_decision decision;
     struct bs_plan plan;
     bool refresh;   /* judged with a catalog that lacks a name: load it again, judge again */
+    bool named;     /* depends on what names of the session mean now: never kept */
+    bool wait;      /* what a name means is not decided yet: judge again after the answers */
     bool wrapped;   /* exactly BEGIN; ...; COMMIT around what is to be protected */
     uint64_t epoch; /* of the database, when judged */
     struct bs_bytes text;
     struct bs_bytes executed; /* what runs was named by PREPARE: its text; else p is NULL */
 };
 
+enum bs_lookup {
+    BS_LOOKUP_NONE = 0, /* there is none of that name */
+    BS_LOOKUP_FOUND,
+    BS_LOOKUP_WAIT, /* answers of the server that are still to come decide what it means */
+};
+
 /* How to look up what a statement means by a name. */
 struct bs_known {
-    const void *names;
-    /* Text of a prepared statement; false where there is none of that name. */
-    bool (*statement)(const void *names, const char *label, struct bs_bytes *text);
-    bool (*cursor)(const void *names, const char *label);
+    void *names;
+    /* Text of a prepared statement; it lives until the next message is looked at. */
+    enum bs_lookup (*statement)(void *names, const char *label, struct bs_bytes *text);
+    bool (*cursor)(void *names, const char *label);
 };
 
 /* All that a judgement depends on beside the text. */

@@ -201,20 +201,3 @@ bs_cursors_end_transaction(struct bs_names *names)
             at = &(*at)->next;
     }
 }
-
-bool
-bs_names_statement(const void *names, const char *label, struct bs_bytes *text)
-{
-    const struct bs_prepared *p = bs_names_find(names, bs_bytes_of(label));
-
-    if (p == NULL)
-        return false;
-    *text = p->text;
-    return true;
-}
-
-bool
-bs_names_cursor(const void *names, const char *label)
-{
-    return bs_cursors_has(names, bs_bytes_of(label));
-}

@@ -55,10 +55,6 @@ void bs_names_put(struct bs_names *names, struct bs_prepared *p);
 void bs_names_remove(struct bs_names *names, struct bs_bytes name);
 void bs_names_clear(struct bs_names *names); /* DEALLOCATE ALL, DISCARD ALL */
 
-/* The two look-ups that struct bs_known asks for; `names` is a struct bs_names. */
-bool bs_names_statement(const void *names, const char *label, struct bs_bytes *text);
-bool bs_names_cursor(const void *names, const char *label);
-
 enum bs_cursor_life { BS_CURSOR_TRANSACTION = 0, BS_CURSOR_HOLD };
 
 void bs_cursors_put(struct bs_names *names, struct bs_bytes name, enum bs_cursor_life life);

@@ -475,6 +475,8 @@ send_query(struct bs_relay *r, struct bs_gate *g)
     reply->ddl = (v->unit.flags & BS_FLAG_DDL) != 0;
     r->ddl_sent += reply->ddl;
     bs_effects_meaning(&v->unit, &r->state.meaning);
+    if ((v->unit.flags & BS_FLAG_COPY_IN) != 0)
+        bs_asks_owe_copy(r, reply);
     if (!v->wrapped) {
         bs_relay_to_server(r, bs_buf_view(&g->messages));
         return;
@@ -531,13 +533,21 @@ on_back_at_savepoint(struct bs_relay *r)
         set_lock_timeout(r, UPGRADE_MS, on_retry_ready);
 }
 
+/* It did not get its lock: in time, or the server saw that others wait for each other through us. */
+static bool
+was_busy(const struct bs_gate *g)
+{
+    return g->exclusive &&
+           (strcmp(g->sqlstate, "55P03") == 0 || strcmp(g->sqlstate, "40P01") == 0);
+}
+
 /* The statement failed. The server's own error goes to the client; the work is undone. */
 static void
 on_run_failed(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
-    if (g->exclusive && strcmp(g->sqlstate, "55P03") == 0) {
+    if (was_busy(g)) {
         if (g->attempts < ATTEMPTS && bs_mono_us() < g->budget_us && !g->cancelled) {
             g->step = BS_GATE_RETRY;
             bs_inject(r, "ROLLBACK TO SAVEPOINT backstop", NULL, on_back_at_savepoint);

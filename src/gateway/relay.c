@@ -36,7 +36,7 @@ bs_relay_start(struct bs_session *s)
     r->mode = BS_MODE_RELAY;
     r->status = 'I';
     r->db = bs_database_find(s->gateway->databases, s->database);
-    r->known = (struct bs_known){&r->state.names, bs_names_statement, bs_names_cursor};
+    r->known = (struct bs_known){r, bs_asks_statement, bs_asks_cursor};
     s->relay = r;
     if (r->db == NULL)
         bs_session_fail(s, "3D000", "database \"%s\" is not served any more", s->database);

@@ -37,7 +37,7 @@ bs_replies_push(struct bs_replies *r, enum bs_reply_kind kind)
 {
     struct bs_reply *e;
 
-    bs_assert(r->n < BS_REPLIES_MAX + 64); /* our own messages may go a little over */
+    bs_assert(r->n < BS_REPLIES_MAX + BS_REPLIES_SERIES);
     if (r->n == r->cap) {
         size_t cap = r->cap == 0 ? 16 : r->cap * 2;
         struct bs_reply *ring = bs_malloc(cap * sizeof(*ring));

@@ -37,6 +37,7 @@ struct bs_reply {
     enum bs_reply_whose whose;
     bool dirty;                     /* QUERY, BIND: runs more than BEGIN, SET and SHOW */
     bool ddl;                       /* QUERY, BIND: changes the catalog */
+    bool copies;                    /* QUERY, EXECUTE: may ask for COPY data */
     struct bs_prepared *prepared;   /* PARSE, and QUERY of one PREPARE: entered when answered */
     struct bs_effects *effects;     /* QUERY, BIND: what its statements do to the session */
     struct bs_refusal *refusal;     /* POISON: what the client is told instead */
@@ -51,6 +52,7 @@ struct bs_replies {
 
 #define BS_REPLIES_MAX                                                                             \
     65536 /* entries; a client that owes itself more answers is not read further */
+#define BS_REPLIES_SERIES 150016 /* what one series, of 1 MB at most, and our own may add to that */
 
 void bs_replies_fini(struct bs_replies *r); /* accepts a zeroed one */
 /* A new zeroed entry at the end; never NULL while n < BS_REPLIES_MAX. */

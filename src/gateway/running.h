@@ -40,7 +40,7 @@ struct bs_relay {
     struct bs_snapshot *snapshot; /* NULL: must be loaded first */
     uint64_t epoch;               /* of `snapshot` */
     struct bs_session_state state;
-    struct bs_known known; /* how bs_judge looks into state.names */
+    struct bs_known known; /* how bs_judge looks up names of the session */
     struct bs_replies replies;
     bool loaded;              /* the catalog was loaded for the very message that is judged next */
     struct bs_err load_error; /* loading it failed */
@@ -52,7 +52,8 @@ struct bs_relay {
     unsigned preparing; /* PREPAREs that are not answered: what names mean is not known */
     unsigned ddl_sent;  /* messages with DDL that are not answered yet */
     bool skipping;      /* an error in the extended protocol: all is ignored up to Sync */
-    bool copy_in;       /* the server asked for COPY data */
+    bool copy_in;       /* the server asked for COPY data, and the client has not ended them */
+    unsigned copying;   /* messages out that may ask for COPY data */
     bool unshielded;    /* between our own SET off and SET on */
     bool client_gone;   /* it hung up while COMMIT was under way */
 
@@ -62,6 +63,10 @@ struct bs_relay {
     uint64_t skip_client; /* of a CopyData whose header was forwarded: bytes still to come */
     bool series_open;     /* messages were forwarded since the last Sync */
     bool series_wrote;    /* among them a Bind of something that is not SAFE */
+    bool series_failed;   /* it failed, but our own Sync ended it: skip to the client's */
+    bool copy_portals;    /* a portal of this transaction may copy in */
+    bool copy_wait;       /* stalled because of `copying` */
+    bool copy_sync;       /* the Sync of the gated unit was read, and ignored, while copying */
     bool stalled;         /* the next message waits for something other than its own bytes */
     uint64_t safe_count;  /* statements passed, where the audit only counts them */
 
@@ -101,6 +106,13 @@ void bs_relay_resume(struct bs_relay *r);
 
 /* Judge and forward as much of client.in as can be. */
 void bs_asks_pump(struct bs_relay *r);
+/* What bs_judge asks for; `relay` is a struct bs_relay. */
+enum bs_lookup bs_asks_statement(void *relay, const char *label, struct bs_bytes *text);
+bool bs_asks_cursor(void *relay, const char *label);
+/* Something that bs_asks_pump waits for has come. */
+bool bs_asks_may_go_on(const struct bs_relay *r);
+/* Books that a message may copy in. */
+void bs_asks_owe_copy(struct bs_relay *r, struct bs_reply *reply);
 /* Enters what the server will owe for whole client messages, and sends them. */
 void bs_asks_forward(struct bs_relay *r, struct bs_bytes messages);
 

@@ -30,6 +30,42 @@ def query(text):
     return message(b"Q", text.encode() + b"\0")
 
 
+def text(value):
+    return value if isinstance(value, bytes) else value.encode()
+
+
+def parse(name, sql):
+    return message(b"P", text(name) + b"\0" + text(sql) + b"\0\0\0")
+
+
+def bind(portal, statement, *params):
+    """Parameters and results in text format."""
+    values = b"".join(struct.pack("!I", len(text(p))) + text(p) for p in params)
+    return message(b"B", text(portal) + b"\0" + text(statement) + b"\0" +
+                   struct.pack("!HH", 0, len(params)) + values + struct.pack("!H", 0))
+
+
+def execute(portal="", rows=0):
+    return message(b"E", text(portal) + b"\0" + struct.pack("!I", rows))
+
+
+def describe(kind, name):
+    return message(b"D", text(kind) + text(name) + b"\0")
+
+
+def close(kind, name):
+    return message(b"C", text(kind) + text(name) + b"\0")
+
+
+SYNC, FLUSH, TERMINATE = message(b"S"), message(b"H"), message(b"X")
+COPY_DONE = message(b"c")
+
+
+def report(body):
+    """The fields of an ErrorResponse or a NoticeResponse."""
+    return {f[:1].decode(): f[1:].decode() for f in body.split(b"\0") if f}
+
+
 class Raw:
     """A socket that knows how messages are framed."""
 
@@ -86,11 +122,19 @@ class Raw:
             return None
         return head[:1], self.take(struct.unpack("!I", head[1:])[0] - 4)
 
+    def until(self, last=b"Z"):
+        """The messages up to one of type `last`, or to the end of the stream (then None is last)."""
+        seen = []
+        while True:
+            seen.append(self.next())
+            if seen[-1] is None or seen[-1][0] == last:
+                return seen
+
     def error(self):
         """The fields of the ErrorResponse that must come next."""
         got = self.next()
         assert got is not None and got[0] == b"E", got
-        return {f[:1].decode(): f[1:].decode() for f in got[1].split(b"\0") if f}
+        return report(got[1])
 
     def login(self, user, password, database="app", **params):
         """SCRAM; returns the messages up to ReadyForQuery."""
