@@ -2515,3 +2515,17 @@ SELECT has_table_privilege('orders', 'SELECT'), has_schema_privilege(current_use
 SELECT last_value, is_called FROM orders_id_seq
 -- next
 SELECT currval('orders_id_seq'), lastval(), pg_sequence_last_value('orders_id_seq')
+-- next
+SELECT make_interval(days => 10), (c).*, 1.5, 1e10, B'101', X'1F', true FROM customers c
+-- next
+SELECT a, b, grouping(a, b), count(*) FROM t GROUP BY GROUPING SETS ((a, b), ROLLUP (a), CUBE (b), ())
+-- next
+SELECT xmlserialize(content xmlelement(name a, xmlattributes(1 AS b), 'x') AS text), xmlconcat('<a/>'::xml), xmlforest(1 AS a), xmlpi(name php), xmlroot('<a/>', version '1.0') IS DOCUMENT
+-- next
+WITH RECURSIVE g(f, t) AS (SELECT f, t FROM edges UNION ALL SELECT e.f, e.t FROM edges e, g WHERE g.t = e.f) SEARCH DEPTH FIRST BY f, t SET ord CYCLE f, t SET is_cycle USING path SELECT * FROM g ORDER BY ord
+-- next
+SELECT JSON_OBJECT('a': 1, 'b': 'x' ABSENT ON NULL RETURNING jsonb), JSON_ARRAY(1, 'a' FORMAT JSON), JSON_ARRAY(SELECT 1), JSON_OBJECTAGG(k: v), JSON_ARRAYAGG(v ORDER BY k), JSON('{}'), JSON_SCALAR(1), JSON_SERIALIZE('{}' RETURNING text), v IS JSON OBJECT WITH UNIQUE KEYS FROM t
+-- next
+SELECT JSON_VALUE(doc, '$.a' PASSING 1 AS x RETURNING int DEFAULT 0 ON EMPTY NULL ON ERROR), JSON_QUERY(doc, '$.b' WITH WRAPPER), JSON_EXISTS(doc, '$.c') FROM t
+-- next
+SELECT * FROM ROWS FROM (generate_series(1, 2), unnest(ARRAY[1, 2])) WITH ORDINALITY AS x(a, b, n), pg_catalog.xpath('/a', '<a/>') y

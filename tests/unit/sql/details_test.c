@@ -41,6 +41,8 @@ static const struct { const char *sql, *want; } rows[] = {
     {"DELETE FROM ONLY t WHERE a > 1", "DELETE[t](only filtered)"},
     {"DELETE FROM t WHERE a = 1 AND b = $1 AND c > 2", "DELETE[t](filtered keys a b)"},
     {"DELETE FROM t WHERE a = b", "DELETE[t](filtered)"},
+    {"DELETE FROM t WHERE a OPERATOR(public.=) 1", "DELETE[t](filtered)"},
+    {"DELETE FROM t WHERE a OPERATOR(pg_catalog.=) 1", "DELETE[t](filtered keys a)"},
     {"DELETE FROM t WHERE a = 1 OR b = 2", "DELETE[t](filtered)"},
     {"DELETE FROM t USING u WHERE t.a = 1 AND u.b = 2", "DELETE[t](filtered keys a) reads u"},
     {"UPDATE t SET a = 1, b = 2 WHERE id = 5", "UPDATE[t](filtered keys id set a b)"},

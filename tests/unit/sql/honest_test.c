@@ -24,6 +24,12 @@ static const struct { const char *sql; enum bs_risk risk; } work[] = {
     {"INSERT INTO alembic_version (version_num) VALUES ('1') RETURNING version_num", BS_RISK_HIGH},
     {"BEGIN;INSERT INTO t VALUES (1);COMMIT", BS_RISK_HIGH},
     {"SELECT pg_advisory_lock(72707369)", BS_RISK_HIGH},
+    {"INSERT INTO t VALUES (DEFAULT, 1.5, true, B'1') ON CONFLICT (id) DO UPDATE SET (a, b) = (SELECT excluded.a, 2), c = DEFAULT", BS_RISK_HIGH},
+    {"UPDATE t SET (a, b) = (SELECT 1, 2) WHERE id = 1", BS_RISK_HIGH},
+    {"CREATE TABLE t (LIKE u INCLUDING ALL)", BS_RISK_HIGH},
+    {"CREATE TABLE m (id int, d date) PARTITION BY RANGE (d, lower(id::text))", BS_RISK_HIGH},
+    {"CREATE TABLE m1 PARTITION OF m FOR VALUES FROM ('2024-01-01', MINVALUE) TO ('2024-02-01', MAXVALUE)", BS_RISK_HIGH},
+    {"CREATE TABLE m2 PARTITION OF m FOR VALUES WITH (MODULUS 4, REMAINDER 0)", BS_RISK_HIGH},
 };
 /* clang-format on */
 
