@@ -761,6 +761,34 @@ def test_copy_in(place, start, data, how):
         answers(r)
 
 
+@pytest.mark.parametrize("extended", [False, True], ids=["simple", "extended"])
+@pytest.mark.parametrize("data, code", [
+    (message(b"d", b"one\n") * 3 + COPY_DONE, None),
+    (message(b"d", b"one\ttoo many\n") + message(b"d", b"two\n") + COPY_DONE, "22P04"),
+    (message(b"d", b"one\n") + message(b"f", b"changed my mind\0"), "57014"),
+], ids=["done", "bad data", "CopyFail"])
+@pytest.mark.parametrize("how", ["in turn", "at once"])
+def test_a_copy_that_was_approved(place, extended, data, code, how):
+    sql = f"COPY ground.inbox (v) FROM STDIN -- {extended} {code} {how}"
+    start = parse("", sql) + bind("", "") + execute() + SYNC if extended else query(sql)
+    end = SYNC if extended else b""
+    with place.raw("bob") as r:
+        got = ask(r, start)
+        assert errors(got) == ["ZB001"]
+        place.operator.decide(ticket_of(got), "approve")
+        if how == "in turn":
+            r.send(start)
+            got = r.until(last=b"G")
+            r.send(data + end)
+        else:
+            got = []
+            r.send(start + data + end)
+        got += r.until()
+        assert errors(got) == ([code] if code else []) and got[-1] == (b"Z", b"I")
+        assert kinds(got).count(b"G") == 1
+        answers(r)
+
+
 @pytest.mark.parametrize("syncs", [1, 2, 5])
 @pytest.mark.parametrize("start, end", [
     (query(COPY_IN), b""), (parse("", COPY_IN) + bind("", "") + execute() + SYNC, SYNC),
