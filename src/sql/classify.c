@@ -267,7 +267,8 @@ bs_stmt_raise(struct bs_stmt *stmt,
     return BS_DONE;
 }
 
-/* Operators and types of the grammar's own come with pg_catalog before their names. */
+/* The first name that search_path decides on: an operator's too, but not a type's of the grammar
+ * (int is pg_catalog.int4). A field is looked for in the row that it is written behind. */
 static const struct bs_name *
 doubtful_name(const struct bs_stmt *stmt)
 {
