@@ -115,4 +115,6 @@ bs_effects_meaning(const struct bs_unit *unit, struct bs_session_names *meaning)
         meaning->path_changed = true;
     if ((unit->flags & BS_FLAG_TEMP) != 0)
         meaning->temporary = true;
+    if ((unit->flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0)
+        meaning->path_changed = meaning->temporary = true; /* code that nobody has read */
 }
