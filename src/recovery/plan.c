@@ -262,7 +262,13 @@ settle_block(struct planning *p)
 {
     struct bs_plan *out = p->out;
 
-    if (out->in_block || out->kind == BS_PLAN_NONE || out->kind == BS_PLAN_REFUSE)
+    if (out->in_block || out->kind == BS_PLAN_REFUSE || p->unit->risk == BS_RISK_SAFE)
+        return;
+    if (p->unit->risk != BS_RISK_HIGH) { /* runs code of index expressions, say */
+        refuse(out, "it runs outside a transaction, where nobody sees what it changes");
+        return;
+    }
+    if (out->kind == BS_PLAN_NONE)
         return;
     if (out->kind == BS_PLAN_RECORD && !has_reason(p->unit, "event_trigger")) {
         out->kind = BS_PLAN_NONE;
