@@ -505,6 +505,7 @@ bs_gate_cancel(struct bs_relay *r)
         break;
     case BS_GATE_RECORD:
     case BS_GATE_IDLE:
+    case BS_GATE_LOOK:
         g->cancelled = true;
         break;
     case BS_GATE_CAPTURE:

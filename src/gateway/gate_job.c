@@ -259,6 +259,22 @@ bs_gate_job_capture(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
     post(g, work_open, on_opened);
 }
 
+static void
+work_look_around(struct bs_gate *g, struct bs_err *err)
+{
+    bool circle;
+
+    if (bs_capture_circle(g->capture, &circle, err) == BS_DONE && circle)
+        (void)BS_FAIL(err, CONFLICT, "somebody waits who holds a lock on a table of the statement");
+}
+
+void
+bs_gate_job_look_around(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
+{
+    (void)r;
+    post(g, work_look_around, done);
+}
+
 /* --- the audit before COMMIT -------------------------------------------------------------- */
 
 static enum bs_done

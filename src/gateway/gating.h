@@ -26,6 +26,7 @@ enum bs_gate_step {
     BS_GATE_LOCK,      /* SHARE ROW EXCLUSIVE, one table after the other */
     BS_GATE_CAPTURE,   /* the recovery point is made and proven */
     BS_GATE_SAVE,      /* savepoint and short lock_timeout, where the statement upgrades its lock */
+    BS_GATE_LOOK,      /* would anybody be drawn into a deadlock? */
     BS_GATE_RUN,       /* the client's own messages */
     BS_GATE_RETRY,     /* the upgrade timed out: back to the savepoint */
     BS_GATE_RESTORE,   /* the actor's lock_timeout again, in its own transaction */
@@ -86,7 +87,8 @@ struct bs_gate {
     /* running */
     int64_t budget_us; /* bs_mono_us by which the locks must be released */
     size_t next_lock;
-    unsigned attempts;
+    unsigned attempts;         /* to run */
+    unsigned looks;            /* for deadlocks */
     char lock_timeout[32];     /* the actor's own */
     struct bs_capture *opened; /* on its way from the job that opened it */
     bs_gate_job_fn *then;      /* after the capture */
@@ -139,6 +141,8 @@ void bs_gate_job_record(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *d
 void bs_gate_job_look(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 void bs_gate_job_redeem(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 void bs_gate_job_capture(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
+/* err CONFLICT: a deadlock could come of it if the statement ran now. */
+void bs_gate_job_look_around(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 /* Compares and arms. err UNCOVERED with the list. */
 void bs_gate_job_audit(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 /* Event, ticket, audit outcome. Runs even where the session has ended. `done` may be NULL. */

@@ -17,13 +17,14 @@
 #include "wire/front.h"
 #include "wire/messages.h"
 
-/* Below deadlock_timeout, so that it is we who give up and not an innocent client (PROTECT 7). */
+/* Below deadlock_timeout, so that it is we who give up and not an innocent client (PROTECT 7): for
+ * all locks together, since whoever waits for the first one may hold the last one. */
 #define LOCK_WAIT_MS 900
 #define UPGRADE_MS   200
 #define ATTEMPTS     3
 
 static void lock_next(struct bs_relay *r);
-static void run(struct bs_relay *r);
+static void look(struct bs_relay *r);
 static void save(struct bs_relay *r);
 static void run_bare(struct bs_relay *r);
 
@@ -194,9 +195,20 @@ static void
 capture(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
+    int64_t left_ms = (g->budget_us - bs_mono_us()) / 1000;
 
     g->step = BS_GATE_CAPTURE;
+    bs_session_set_timer(r->s, left_ms < 1 ? 1 : (uint64_t)left_ms);
     bs_gate_job_capture(r, g, on_captured);
+}
+
+static void
+fail_busy(struct bs_relay *r)
+{
+    fail_as(r, BS_E_NO_POINT,
+            "a table that would change is busy: the statement gave up its locks rather than block "
+            "others, and was not run",
+            "Try again when other transactions on it have ended.");
 }
 
 static void
@@ -212,11 +224,9 @@ on_locked(struct bs_relay *r)
                 "a table that would change cannot be locked by this role, so the statement was not "
                 "run",
                 "Tell the operator of this database.");
-    } else if (strcmp(r->inject.sqlstate, "55P03") == 0) {
-        fail_as(r, BS_E_NO_POINT,
-                "a table that would change is busy, so no recovery point could be made and the "
-                "statement was not run",
-                "Try again when other transactions on it have ended.");
+    } else if (strcmp(r->inject.sqlstate, "55P03") == 0 ||
+               strcmp(r->inject.sqlstate, "57014") == 0) { /* the timer */
+        fail_busy(r);
     } else {
         fail_no_point(r);
     }
@@ -284,6 +294,7 @@ on_timeout_set(struct bs_relay *r)
         return;
     }
     r->gate->step = BS_GATE_LOCK;
+    bs_session_set_timer(r->s, LOCK_WAIT_MS);
     lock_next(r);
 }
 
@@ -321,7 +332,6 @@ on_before(struct bs_relay *r)
     bs_reading_sort(&g->before);
     g->step = BS_GATE_TIMEOUT;
     g->budget_us = bs_mono_us() + r->s->gateway->config->lock_budget_ms * 1000;
-    bs_session_set_timer(r->s, (uint64_t)r->s->gateway->config->lock_budget_ms);
     bs_inject(r, "SHOW lock_timeout", on_timeout_read, on_timeout_known);
 }
 
@@ -369,6 +379,8 @@ bs_protect_timer(struct bs_relay *r)
         bs_capture_abort(g->capture); /* the lock budget is spent */
     else if (g->step == BS_GATE_LOCK)
         bs_cancel_upstream(r->s);
+    else if (g->step == BS_GATE_LOOK)
+        look(r);
 }
 
 /* --- the client's own messages ------------------------------------------------------------ */
@@ -379,7 +391,7 @@ on_saved(struct bs_relay *r)
     if (r->inject.failed)
         fail_as_server(r);
     else
-        run(r);
+        look(r);
 }
 
 static void
@@ -514,13 +526,39 @@ run(struct bs_relay *r)
         send_messages(r);
 }
 
+/* Somebody may have to end first; but whoever waits for us does not as long as we wait. */
+static void
+on_looked(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
+{
+    if (err->code == BS_OK && !g->cancelled)
+        run(r);
+    else if (err->code == BS_E_CONFLICT && ++g->looks < ATTEMPTS && !g->cancelled)
+        bs_session_set_timer(r->s, UPGRADE_MS);
+    else if (err->code == BS_E_CONFLICT)
+        fail_busy(r);
+    else
+        fail_no_point(r);
+}
+
+static void
+look(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+
+    g->step = BS_GATE_LOOK;
+    if (g->plan.n_tables == 0)
+        run(r);
+    else
+        bs_gate_job_look_around(r, g, on_looked);
+}
+
 static void
 on_retry_ready(struct bs_relay *r)
 {
     if (r->inject.failed)
         fail_as_server(r);
     else
-        run(r);
+        look(r);
 }
 
 /* ROLLBACK TO undoes SET LOCAL as well. */
@@ -537,8 +575,7 @@ on_back_at_savepoint(struct bs_relay *r)
 static bool
 was_busy(const struct bs_gate *g)
 {
-    return g->exclusive &&
-           (strcmp(g->sqlstate, "55P03") == 0 || strcmp(g->sqlstate, "40P01") == 0);
+    return g->exclusive && (strcmp(g->sqlstate, "55P03") == 0 || strcmp(g->sqlstate, "40P01") == 0);
 }
 
 /* The statement failed. The server's own error goes to the client; the work is undone. */
@@ -553,10 +590,7 @@ on_run_failed(struct bs_relay *r)
             bs_inject(r, "ROLLBACK TO SAVEPOINT backstop", NULL, on_back_at_savepoint);
             return;
         }
-        fail_as(r, BS_E_NO_POINT,
-                "the table is busy: the statement gave up its lock rather than block others, and "
-                "was not run",
-                "Try again when other transactions on it have ended.");
+        fail_busy(r);
         return;
     }
     if (g->in_block) { /* as natively: the transaction is failed, and it is the actor's to end */

@@ -621,22 +621,23 @@ take_lock(const PGresult *res, int i, struct bs_arena *arena, struct bs_lock *l,
 
 /* Asks; a helper that was lost while the statement ran is replaced once. */
 static enum bs_done
-ask_locks(struct bs_capture *c, int pid, PGresult **res, struct bs_err *err)
+ask_again(struct bs_capture *c,
+          const char *sql,
+          int n,
+          const char *const *params,
+          PGresult **res,
+          struct bs_err *err)
 {
-    char text[16];
-    const char *params[] = {text};
     struct bs_err why = {0};
 
-    (void)snprintf(text, sizeof(text), "%d", pid);
-    if (c->helper.conn != NULL &&
-        bs_helper_query(&c->helper, locks_sql, 1, params, res, &why) == BS_DONE)
+    if (c->helper.conn != NULL && bs_helper_query(&c->helper, sql, n, params, res, &why) == BS_DONE)
         return BS_DONE;
     if (bs_watch_check(&c->watch, err) != BS_DONE)
         return BS_FAILED;
     bs_helper_close(&c->helper);
     if (bs_helper_open(&c->helper, c->req.helper, &c->watch, BS_E_NO_POINT, err) != BS_DONE)
         return BS_FAILED;
-    return bs_helper_query(&c->helper, locks_sql, 1, params, res, err);
+    return bs_helper_query(&c->helper, sql, n, params, res, err);
 }
 
 enum bs_done
@@ -647,15 +648,18 @@ bs_capture_locks(struct bs_capture *c,
                  size_t *n,
                  struct bs_err *err)
 {
+    char text[16];
+    const char *params[] = {text};
     PGresult *res = NULL;
     struct bs_err why = {0};
     enum bs_done done = BS_DONE;
 
     *out = NULL;
     *n = 0;
+    (void)snprintf(text, sizeof(text), "%d", pid);
     /* The budget was for the capture; the statement has run meanwhile, however long. */
     c->watch.deadline_us = bs_mono_us() + (int64_t)LOCKS_MS * 1000;
-    if (ask_locks(c, pid, &res, &why) != BS_DONE)
+    if (ask_again(c, locks_sql, 1, params, &res, &why) != BS_DONE)
         return no_point(err, &why);
     *out = bs_arena_array(arena, (size_t)PQntuples(res) + 1, sizeof(**out));
     if (*out == NULL)
@@ -666,6 +670,56 @@ bs_capture_locks(struct bs_capture *c,
         *n = (size_t)PQntuples(res);
     PQclear(res);
     return done;
+}
+
+/* A row lock comes with ROW SHARE at least; ROW EXCLUSIVE nobody else has beside our own lock. */
+static const char circle_sql[] =
+    "WITH l AS MATERIALIZED (SELECT * FROM pg_catalog.pg_locks)"
+    " SELECT 1 FROM l h JOIN l w ON w.pid = h.pid AND NOT w.granted"
+    " WHERE h.granted AND h.locktype = 'relation' AND h.database = $1::pg_catalog.oid"
+    " AND h.relation = ANY ($2::pg_catalog.oid[]) AND h.pid <> $3::pg_catalog.int4"
+    " AND (h.mode <> 'AccessShareLock' OR h.relation = ANY ($4::pg_catalog.oid[])) LIMIT 1";
+
+/* "{16384,16390}": the planned tables, or those of them that the statement locks exclusively. */
+static const char *
+oid_list(struct bs_capture *c, bool exclusive_only)
+{
+    struct bs_buf b;
+    const char *out = NULL;
+    size_t n = 0;
+
+    bs_buf_init(&b, SQL_MAX);
+    bs_put_u8(&b, '{');
+    for (size_t i = 0; i < c->req.plan->n_tables; i++) {
+        const struct bs_plan_table *t = &c->req.plan->tables[i];
+        if (!exclusive_only || t->exclusive)
+            bs_put_fmt(&b, "%s%u", n++ == 0 ? "" : ",", t->oid);
+    }
+    bs_put_u8(&b, '}');
+    if (!b.failed)
+        out = bs_arena_copy(&c->arena, bs_buf_view(&b));
+    bs_buf_fini(&b);
+    return out;
+}
+
+enum bs_done
+bs_capture_circle(struct bs_capture *c, bool *circle, struct bs_err *err)
+{
+    char database[16], pid[16];
+    const char *params[] = {database, oid_list(c, false), pid, oid_list(c, true)};
+    PGresult *res = NULL;
+    struct bs_err why = {0};
+
+    *circle = true;
+    if (params[1] == NULL || params[3] == NULL)
+        return BS_FAIL(err, LIMIT, "there are more tables than memory set aside for them");
+    (void)snprintf(database, sizeof(database), "%u", c->m.source.database_oid);
+    (void)snprintf(pid, sizeof(pid), "%d", c->req.actor_pid);
+    if (ask_again(c, circle_sql, 4, params, &res, &why) != BS_DONE)
+        return no_point(err, &why);
+    *circle = PQntuples(res) != 0;
+    PQclear(res);
+    return BS_DONE;
 }
 
 enum bs_done
