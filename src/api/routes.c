@@ -81,12 +81,14 @@ read_reason(struct bs_request *q, const char **reason, struct bs_err *err)
     return BS_DONE;
 }
 
-/* A decision is on record before it has any effect on a held statement. */
+/* A decision is on record before it has any effect on a held statement; where it then has none
+ * (another operator was quicker), that is on record, too, and `failed` says why. */
 static enum bs_done
 record_decision(struct bs_request *q,
                 const struct bs_ticket *t,
                 enum bs_decide verdict,
                 const char *reason,
+                const char *failed,
                 struct bs_err *err)
 {
     struct bs_audit_record record = {
@@ -101,6 +103,10 @@ record_decision(struct bs_request *q,
         .text = reason,
     };
 
+    if (failed != NULL) {
+        record.outcome = "failed";
+        record.text = failed;
+    }
     return bs_audit_write(q->gateway->audit, &record, NULL, err);
 }
 
@@ -109,13 +115,17 @@ decide(struct bs_request *q, enum bs_decide verdict, struct bs_answer *a, struct
 {
     const char *reason;
     struct bs_ticket t;
+    struct bs_err ignored = {0};
 
     if (read_reason(q, &reason, err) != BS_DONE ||
         bs_ticket_get(q->gateway->tickets, q->name, q->arena, &t, err) != BS_DONE ||
-        record_decision(q, &t, verdict, reason, err) != BS_DONE ||
-        bs_ticket_decide(q->gateway->tickets, q->name, &q->by, verdict, reason, q->arena, &t,
-                         err) != BS_DONE)
+        record_decision(q, &t, verdict, reason, NULL, err) != BS_DONE)
         return BS_FAILED;
+    if (bs_ticket_decide(q->gateway->tickets, q->name, &q->by, verdict, reason, q->arena, &t,
+                         err) != BS_DONE) {
+        (void)!record_decision(q, &t, verdict, reason, err->message, &ignored);
+        return BS_FAILED;
+    }
     a->body = bs_show_ticket(&t);
     return BS_DONE;
 }

@@ -66,6 +66,10 @@ class Program:
         finally:
             self.file("fail").unlink()
 
+    def older(self):
+        """One of an older version; too old for any server here."""
+        (self.here / self.name).write_text('#!/bin/sh\necho "pg_dump (PostgreSQL) 9.6.24"\n')
+
     def pids(self):
         """Processes that still run it."""
         found = []
@@ -113,7 +117,7 @@ class Scene:
             "databases": {"app": {
                 "upstream": self.through(self.actors, "app_trust"),
                 "helper": self.through(self.helpers, "backstop")}},
-            "hold": {"wait": "20s"}, **extra})
+            **extra})
         tools = self.gateway.folder / "tools"
         tools.mkdir()
         self.pg_dump = Program(tools, "pg_dump", pg.bin / "pg_dump")
@@ -178,6 +182,10 @@ class Scene:
             return None
         return self.query("SELECT count(*) FROM crash.t")[0][0]
 
+    def server_log(self):
+        """What the server has said since the test began."""
+        return self.pg.log.read_text()[self.log_at:]
+
     def points(self):
         return json.loads(self.gateway.cli("points", "list", "--json").stdout)["points"]
 
@@ -195,6 +203,12 @@ class Scene:
         status, answer = self.operator.ask("GET", f"/v1/tickets/{ticket}")
         assert status == 200, answer
         return answer["state"]
+
+    def audit(self):
+        lines = []
+        for path in sorted((self.gateway.folder / "audit").glob("audit-*.jsonl")):
+            lines += [json.loads(line) for line in path.read_text().splitlines()]
+        return lines
 
     def storage(self):
         return self.gateway.folder / "points"
@@ -218,6 +232,7 @@ class Scene:
         with self.pg.admin() as c:
             c.execute(SCHEMA)
         self.old = {p["point"] for p in self.points()}
+        self.log_at = len(self.pg.log.read_text())
         if self.gateway.process is None or self.gateway.process.poll() is not None:
             self.gateway.start()
 
@@ -242,7 +257,7 @@ class Scene:
         for point in done:
             held = {(t["schema"], t["name"]): t["rows"] for t in point["tables"]}
             assert held[("crash", "t")] == rows - (self.count() or 0), point
-        assert list((self.gateway.folder / "spool").iterdir()) == []
+        assert list(self.gateway.folder.glob("spool/*")) == []
         self.works()
         audit = self.gateway.cli("audit", "verify", check=False)
         assert audit.returncode == 0, audit.stdout + audit.stderr
