@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import time
 
@@ -199,3 +200,143 @@ def test_the_guide_has_every_sqlstate_of_ours():
     assert len(codes) == 6
     for code in codes:
         assert f"| {code} |" in GUIDE
+
+
+# --- the manual pages -------------------------------------------------------------------------
+
+MAN = DOCS / "man"
+COMMON = {"--json", "--config", "--help"}
+
+
+def told(*words):
+    out = subprocess.run([binary(), *words, "--help"], check=True, capture_output=True, text=True,
+                         timeout=20)
+    return out.stdout
+
+
+def listed(text):
+    """The verbs in a help text."""
+    if "\nVerbs:\n" not in text:
+        return []
+    return re.findall(r"^  (\S+)", text.split("\nVerbs:\n")[1], flags=re.MULTILINE)
+
+
+def all_verbs():
+    """("restore", "run"), ...: whatever takes options of its own."""
+    for verb in listed(told()):
+        below = listed(told(verb))
+        yield from ((verb, name) for name in below)
+        if not below:
+            yield (verb,)
+
+
+def sections(page):
+    """Each part of the page under its heading: .Ss's operands, or .Sh's."""
+    found = {}
+    for part in re.split(r"^\.S[sh] ", page, flags=re.MULTILINE)[1:]:
+        heading, _, body = part.partition("\n")
+        found[re.split(r" (?:Ar|Op)\b", heading)[0]] = body
+    return found
+
+
+def options(text):
+    """[(-s or "", --long)] of a help text, or of a part of the page."""
+    if "\nOptions:\n" in text:
+        text = text.split("\nOptions:\n")[1].split("\n\n")[0]
+        return re.findall(r"^  (-\w|  )[, ] (--[\w-]+)", text, flags=re.MULTILINE)
+    return [(f"-{short}" if short else "  ", f"--{long}") for short, long in re.findall(
+        r"^\.It (?:Fl (\w) , )?Fl -([\w-]+)", text, flags=re.MULTILINE)]
+
+
+def test_the_manual_page_has_every_verb_and_option_and_no_other():
+    page = sections((MAN / "backstop.1").read_text())
+    assert {long for _, long in options(page["OPTIONS"])} == COMMON
+    verbs = list(all_verbs())
+    assert ("restore", "copy-back") in verbs and ("serve",) in verbs
+    shared = {}
+    for verb in verbs:
+        name = " ".join(verb)
+        assert name in page, f"backstop.1 has nothing about {name}"
+        wanted = {o for o in options(told(*verb)) if o[1] not in COMMON}
+        own = set(options(page[name]))
+        group = set(options(page.get(verb[0], ""))) if len(verb) == 2 else set()
+        assert own <= wanted, f"backstop.1: {name} does not take {own - wanted}"
+        assert wanted <= own | group, f"backstop.1: {name} lacks {wanted - own - group}"
+        shared.setdefault(verb[0], []).append((group, wanted))
+    for verb, uses in shared.items():
+        assert all(group <= wanted for group, wanted in uses), verb
+    groups = {verb[0] for verb in verbs if len(verb) == 2}
+    headings = set(page) - {" ".join(verb) for verb in verbs} - groups
+    assert all(h.isupper() for h in headings), f"backstop.1 tells of what is not there: {headings}"
+
+
+def test_verbs_of_the_source_are_those_of_the_program():
+    source = (ROOT / "src/cli/verbs.h").read_text()
+    assert re.findall(r'^BS_VERB\(\w+, +"([^"]+)"', source, flags=re.MULTILINE) == listed(told())
+
+
+def test_the_manual_page_has_every_exit_status():
+    source = (ROOT / "src/base/err_codes.h").read_text()
+    statuses = {int(n) for n in re.findall(r"^BS_ERR\(\w+, +(\d+),", source, flags=re.MULTILINE)}
+    page = sections((MAN / "backstop.1").read_text())["EXIT STATUS"]
+    assert {int(n) for n in re.findall(r"^\.It (\d+)", page, flags=re.MULTILINE)} == statuses | {0}
+
+
+def keys():
+    """(path, row) of the table of keys."""
+    source = (ROOT / "src/policy/keys.c").read_text()
+    table = source.split("bs_keys[] = {")[1].split("\n};")[0]
+    return re.findall(r'^    \{"([^"]+)",(.*)\},$', table, flags=re.MULTILINE)
+
+
+def test_the_manual_page_has_every_key_and_its_default():
+    page = (MAN / "backstop.yaml.5").read_text()
+    parts = dict(re.findall(r"^\.It Ic (\S+)\n(.*?)(?=^\.It|^\.El)", page,
+                            flags=re.MULTILINE | re.DOTALL))
+    assert len(keys()) > 40
+    for path, row in keys():
+        if "LATER" in row.split(",")[0]:
+            assert path not in parts and f".Ic {path}" in page, path
+            continue
+        assert path in parts, f"backstop.yaml.5 has nothing about {path}"
+        default = re.search(r'\.fallback = "([^"]+)"', row)
+        if default:
+            assert default.group(1) in parts[path], f"{path}: its default is {default.group(1)}"
+        assert (" REQUIRED" in row.split(",")[0]) == ("Required" in parts[path]), path
+    assert set(parts) <= {path for path, _ in keys()}
+
+
+def test_the_example_of_the_manual_page_is_a_configuration(tmp_path):
+    page = (MAN / "backstop.yaml.5").read_text()
+    example = page.split(".Sh EXAMPLES\n.Bd -literal\n")[1].split(".Ed")[0]
+    path = tmp_path / "backstop.yaml"
+    path.write_text(example)
+    out = subprocess.run([binary(), "check-config", path], capture_output=True, text=True, timeout=20)
+    assert out.returncode == 0, out.stderr
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in MAN.glob("*.[15]")))
+def test_a_manual_page_is_set_without_complaint(page):
+    if not shutil.which("groff"):
+        pytest.skip("groff is not installed")
+    out = subprocess.run(["groff", "-mandoc", "-Tutf8", "-ww", str(MAN / page)], capture_output=True,
+                         text=True, timeout=60)
+    assert (out.returncode, out.stderr) == (0, "")
+    assert "SEE ALSO" in re.sub(r".\x08", "", out.stdout)
+
+
+# --- the rest ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/your-database.md",
+                                  "docs/threat-model.md"])
+def test_links_lead_somewhere(page):
+    path = ROOT / page
+    text = path.read_text()
+    anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-")
+               for h in re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)}
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif "://" not in target:
+            assert (path.parent / target.split("#")[0]).exists(), target
