@@ -36,28 +36,44 @@ put_escaped(struct bs_buf *out, uint8_t c)
     }
 }
 
-/* Runs of plain bytes are copied at once. */
+/* Printable ASCII that JSON takes as it is. */
+static bool
+is_plain(uint8_t c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+static size_t
+skip_plain(struct bs_bytes text, size_t i)
+{
+    while (i < text.n && is_plain(text.p[i]))
+        i++;
+    return i;
+}
+
+/* Runs of bytes that need no escape are copied at once; nearly every text is one such run. */
 static void
 put_string(struct bs_buf *out, struct bs_bytes text)
 {
-    bool valid = bs_utf8_valid(text);
-    size_t from = 0;
+    size_t from = 0, i = skip_plain(text, 0);
+    bool valid = i == text.n || bs_utf8_valid(text);
 
     bs_put_u8(out, '"');
-    for (size_t i = 0; i < text.n; i++) {
+    while (i < text.n) {
         uint8_t c = text.p[i];
-        bool odd = c >= 0x80 && !valid;
-        if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f && !odd)
+        if (c >= 0x80 && valid) {
+            i = skip_plain(text, i + 1);
             continue;
+        }
         bs_put_bytes(out, (struct bs_bytes){text.p + from, i - from});
-        from = i + 1;
-        if (odd)
+        if (c >= 0x80)
             bs_put_str(out, "\\ufffd");
         else
             put_escaped(out, c);
+        from = ++i;
+        i = skip_plain(text, i);
     }
-    if (from < text.n)
-        bs_put_bytes(out, (struct bs_bytes){text.p + from, text.n - from});
+    bs_put_bytes(out, (struct bs_bytes){text.p + from, text.n - from});
     bs_put_u8(out, '"');
 }
 
@@ -149,11 +165,12 @@ put_effects(struct bs_buf *out, const struct bs_audit_record *r)
 
 #define FIELD(key, member)                                                                         \
     {                                                                                              \
-        key, offsetof(struct bs_audit_record, member)                                              \
+        ",\"" key "\":", sizeof(key) + 3, offsetof(struct bs_audit_record, member)                 \
     }
 
 static const struct field {
-    const char *key;
+    const char *key; /* with all that JSON has around it */
+    size_t key_len;
     size_t at;
 } who[] =
     {
@@ -184,7 +201,10 @@ put_fields(struct bs_buf *out, const struct bs_audit_record *r, const struct fie
     for (size_t i = 0; i < n; i++) {
         const char *text;
         memcpy(&text, (const char *)r + f[i].at, sizeof(text));
-        put_text(out, f[i].key, text);
+        if (text == NULL || text[0] == '\0')
+            continue;
+        bs_put_bytes(out, (struct bs_bytes){(const uint8_t *)f[i].key, f[i].key_len});
+        put_string(out, bs_bytes_of(text));
     }
 }
 
@@ -196,7 +216,11 @@ bs_audit_line(const struct bs_audit_record *record, struct bs_buf *out)
     char at[BS_TIME_TEXT];
 
     bs_time_format(record->at_us != 0 ? record->at_us : bs_now_us(), at);
-    bs_put_fmt(out, "\"at\":\"%s\",\"kind\":\"%s\"", at, bs_audit_kind_name(record->kind));
+    bs_put_str(out, "\"at\":\"");
+    bs_put_str(out, at);
+    bs_put_str(out, "\",\"kind\":\"");
+    bs_put_str(out, bs_audit_kind_name(record->kind));
+    bs_put_u8(out, '"');
     put_fields(out, record, who, COUNT(who));
     put_statement(out, record);
     put_fields(out, record, what, COUNT(what));

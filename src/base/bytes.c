@@ -73,10 +73,26 @@ utf8_length(const uint8_t *p, size_t left)
     return n;
 }
 
+/* The first byte from i on that is not ASCII, or b.n: most text has none, so eight at a time. */
+static size_t
+skip_ascii(struct bs_bytes b, size_t i)
+{
+    uint64_t eight;
+
+    for (; b.n - i >= sizeof(eight); i += sizeof(eight)) {
+        memcpy(&eight, b.p + i, sizeof(eight));
+        if ((eight & UINT64_C(0x8080808080808080)) != 0)
+            break;
+    }
+    while (i < b.n && b.p[i] < 0x80)
+        i++;
+    return i;
+}
+
 bool
 bs_utf8_valid(struct bs_bytes b)
 {
-    size_t i = 0;
+    size_t i = skip_ascii(b, 0);
 
     while (i < b.n) {
         size_t n = utf8_length(b.p + i, b.n - i);
@@ -246,7 +262,12 @@ put_uint(struct bs_buf *b, uint64_t v, size_t n)
 void
 bs_put_u8(struct bs_buf *b, uint8_t v)
 {
-    put_uint(b, v, 1);
+    uint8_t *at = bs_buf_room(b, 1);
+
+    if (at == NULL)
+        return;
+    *at = v;
+    b->n++;
 }
 
 void
@@ -282,18 +303,20 @@ bs_put_cstr(struct bs_buf *b, const char *s)
 void
 bs_put_fmt(struct bs_buf *b, const char *fmt, ...)
 {
+    size_t left = b->failed || b->p == NULL ? 0 : b->cap - b->n;
     va_list ap, again;
     uint8_t *at;
     int n;
 
     va_start(ap, fmt);
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf(left == 0 ? NULL : (char *)b->p + b->n, left, fmt, ap);
     va_end(ap);
     bs_assert(n >= 0);
     at = bs_buf_room(b, (size_t)n + 1); /* vsnprintf writes a NUL that is not kept */
     if (at != NULL) {
-        (void)vsnprintf((char *)at, (size_t)n + 1, fmt, again);
+        if ((size_t)n >= left)
+            (void)vsnprintf((char *)at, (size_t)n + 1, fmt, again);
         b->n += (size_t)n;
     }
     va_end(again);

@@ -34,18 +34,32 @@ bs_mono_us(void)
 void
 bs_time_format(int64_t at_us, char out[BS_TIME_TEXT])
 {
+    static _Thread_local struct {
+        bool known;
+        time_t s;
+        char text[24];
+    } last; /* most times are of the second that was asked for before */
     int64_t us = at_us % 1000000;
     time_t s = (time_t)(at_us / 1000000);
     struct tm tm;
-    char day[24];
 
     if (us < 0) {
         us += 1000000;
         s--;
     }
-    if (gmtime_r(&s, &tm) == NULL || strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-        (void)snprintf(day, sizeof(day), "0000-00-00T00:00:00");
-    (void)snprintf(out, BS_TIME_TEXT, "%.19s.%06dZ", day, (int)us);
+    if (!last.known || s != last.s) {
+        if (gmtime_r(&s, &tm) == NULL ||
+            strftime(last.text, sizeof(last.text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+            (void)snprintf(last.text, sizeof(last.text), "0000-00-00T00:00:00");
+        last.known = true;
+        last.s = s;
+    }
+    memcpy(out, last.text, 19);
+    out[19] = '.';
+    for (size_t i = 25; i >= 20; i--, us /= 10)
+        out[i] = (char)('0' + us % 10);
+    out[26] = 'Z';
+    out[27] = '\0';
 }
 
 /* Days since 1970-01-01 of a Gregorian date (years from March, so that leap days come last). */

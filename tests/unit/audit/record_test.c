@@ -241,12 +241,20 @@ hostile_texts(void)
     struct bs_audit_record r = {.kind = BS_AUDIT_JUDGED,
                                 .actor = "a\"b\\c\n\r\t\x01\x7f\xe2\x98\x83",
                                 .owner = "bad \xff\xc3",
+                                .role = "\xc3\xa9t\xc3\xa9 \"caf\xc3\xa9\" fin",
+                                .client = "\xff"
+                                          "in\nbetween\xfe"
+                                          "and after",
                                 .reasons = "not json\n",
                                 .statement = BS_LIT_INIT("a\0b\n")};
     json_t *root = line_of(&r), *sql = json_object_get(root, "statement");
 
     EXPECT(has(root, "actor", r.actor));
     EXPECT(has(root, "owner", "bad \xef\xbf\xbd\xef\xbf\xbd"));
+    EXPECT(has(root, "role", r.role));
+    EXPECT(has(root, "client",
+               "\xef\xbf\xbdin\nbetween\xef\xbf\xbd"
+               "and after"));
     EXPECT(has(root, "reasons", "not json\n"));
     EXPECT(json_string_length(sql) == 4 && memcmp(json_string_value(sql), "a\0b\n", 4) == 0);
     json_decref(root);

@@ -52,7 +52,8 @@ the_first_failure_wins(void)
 static void
 times_come_back(void)
 {
-    static const int64_t at[] = {0, 1767226500123456, 951782400000000, 4102444799999999};
+    static const int64_t at[] = {
+        0, 1767226500123456, 1767226500654321, 1767226501000001, 951782400000000, 4102444799999999};
 
     for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
         char text[BS_TIME_TEXT];
@@ -65,6 +66,8 @@ times_come_back(void)
     char text[BS_TIME_TEXT];
     bs_time_format(1767226500000000, text);
     EXPECT_EQ(strcmp(text, "2026-01-01T00:15:00.000000Z"), 0);
+    bs_time_format(-1, text);
+    EXPECT_EQ(strcmp(text, "1969-12-31T23:59:59.999999Z"), 0);
     static const char *const bad[] = {"", "2026", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00",
                                       "2026-01-01 00:00:00Z"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

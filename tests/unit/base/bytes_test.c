@@ -76,6 +76,27 @@ formats_without_the_nul(void)
     bs_buf_fini(&b);
 }
 
+/* What fits exactly, all but its NUL, and what does not: the room that is there is tried first. */
+static void
+formats_at_the_edge_of_the_room(void)
+{
+    for (int n = 240; n < 270; n++) {
+        struct bs_buf b;
+        bs_buf_init(&b, 4096);
+        bs_put_u8(&b, '<');
+        bs_put_fmt(&b, "%0*d", n, 7);
+        bs_put_u8(&b, '>');
+        EXPECT_EQ(b.n, (size_t)n + 2);
+        EXPECT(b.p[0] == '<' && b.p[1] == '0' && b.p[n] == '7' && b.p[n + 1] == '>');
+        bs_buf_fini(&b);
+    }
+    struct bs_buf small;
+    bs_buf_init(&small, 8);
+    bs_put_fmt(&small, "%s", "12345678");
+    EXPECT(small.failed);
+    bs_buf_fini(&small);
+}
+
 static const struct {
     const char *what;
     struct bs_bytes in;
@@ -92,6 +113,17 @@ static const struct {
     {"past the last", BS_LIT_INIT("\xf4\x90\x80\x80"), false},
     {"lone continuation", BS_LIT_INIT("\x80"), false},
     {"cut short", BS_LIT_INIT("\xe2\x82"), false},
+    {"long ascii", BS_LIT_INIT("select abalance from accounts"), true},
+    {"bad behind eight", BS_LIT_INIT("12345678\x80"), false},
+    {"bad in the second eight",
+     BS_LIT_INIT("123456789012\xff"
+                 "345"),
+     false},
+    {"two bytes across eight",
+     BS_LIT_INIT("1234567\xc3\xa9"
+                 "12345678"),
+     true},
+    {"bad in the last of eight", BS_LIT_INIT("1234567\x80"), false},
 };
 
 static void
@@ -120,6 +152,7 @@ main(void)
         {"strings need their NUL", strings_need_their_nul},
         {"buffers keep their ceiling", buffers_keep_their_ceiling},
         {"formats without the NUL", formats_without_the_nul},
+        {"formats at the edge of the room", formats_at_the_edge_of_the_room},
         {"utf-8 is strict", utf8_is_strict},
         {"secrets compare whole", secrets_compare_whole},
     };
