@@ -66,6 +66,5 @@ bs_err_prefix(struct bs_err *err, const char *fmt, ...)
     n = vsnprintf(err->message, sizeof(err->message), fmt, ap);
     va_end(ap);
     if (n >= 0 && (size_t)n + 3 < sizeof(err->message))
-        (void)snprintf(
-            err->message + n, sizeof(err->message) - (size_t)n, ": %.*s", 500 - n, old);
+        (void)snprintf(err->message + n, sizeof(err->message) - (size_t)n, ": %.*s", 500 - n, old);
 }

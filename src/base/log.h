@@ -25,7 +25,13 @@ struct bs_log_field {
     int64_t number;
 };
 
-#define BS_F_STR(name, value) ((struct bs_log_field){(name), (value) == NULL ? "" : (value), 0})
+static inline struct bs_log_field
+bs_log_text(const char *name, const char *value)
+{
+    return (struct bs_log_field){name, value == NULL ? "" : value, 0};
+}
+
+#define BS_F_STR(name, value) bs_log_text((name), (value))
 #define BS_F_INT(name, value) ((struct bs_log_field){(name), NULL, (int64_t)(value)})
 
 /* Least severe level that is written; INFO unless set. */

@@ -214,7 +214,7 @@ static const char *const list_heads[] = {"POINT", "CREATED (UTC)", "DATABASE", "
 static int
 list_points(struct work *w, const char *database, int64_t limit, bool json)
 {
-    struct bs_points all;
+    struct bs_points all = {0};
     struct bs_err err = {0};
     struct bs_table table = {0};
     json_t *list = json_array();

@@ -279,7 +279,7 @@ copy_table(struct bs_capture *c, size_t i, struct bs_err *err)
     struct bs_point_object *o = &c->m.objects[i];
     struct copying *k = bs_malloc(sizeof(*k));
     char path[PATH_MAX];
-    struct bs_sealed sealed;
+    struct bs_sealed sealed = {0};
     struct bs_buf sql;
     int64_t tag = -1;
     enum bs_done done = BS_FAILED;

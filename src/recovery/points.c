@@ -142,7 +142,7 @@ bs_points_find(struct bs_store *store,
                struct bs_point_ref *out,
                struct bs_err *err)
 {
-    struct bs_points all;
+    struct bs_points all = {0};
     char want[BS_POINT_ID_TEXT] = "RP-";
     size_t n = 3, found = 0;
 
