@@ -10,6 +10,7 @@
 #ifndef BS_BASE_LOG_H
 #define BS_BASE_LOG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum bs_log_level {

@@ -357,7 +357,7 @@ static enum bs_done
 changed_since(struct closing *c, const struct bs_point_ref *p, bool *changed, struct bs_err *err)
 {
     struct bs_arena arena;
-    struct bs_points now;
+    struct bs_points now = {0};
     enum bs_done done;
 
     bs_arena_init(&arena, "point", EVENT_MAX);
@@ -449,7 +449,7 @@ static enum bs_done
 close_all(struct closing *c, struct bs_arena *arena, struct bs_err *err)
 {
     struct bs_point_source source;
-    struct bs_points points;
+    struct bs_points points = {0};
     struct bs_buf base;
     enum bs_done done;
 
