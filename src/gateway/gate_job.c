@@ -34,13 +34,20 @@ job_work(void *arg)
     j->work(j->g, &j->err);
 }
 
+static void post(struct bs_gate *g, work_fn *work, bs_gate_job_fn *done);
+
 static void
 answer(struct bs_relay *r, void *arg)
 {
     struct job *j = arg;
+    struct bs_gate *g = j->g;
 
-    if (r->gate == j->g)
-        j->done(r, j->g, &j->err);
+    if (r->gate == g)
+        j->done(r, g, &j->err);
+    if (r->gate == g && g->look_again && g->step == BS_GATE_WAIT && g->jobs == 0) {
+        g->look_again = false;
+        post(g, j->work, j->done); /* while it waits there are no other jobs than looks */
+    }
 }
 
 static void
@@ -139,11 +146,14 @@ work_look(struct bs_gate *g, struct bs_err *err)
     }
 }
 
+/* One at a time: the jobs of a gate share its arena. */
 void
 bs_gate_job_look(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
 {
     (void)r;
-    post(g, work_look, done);
+    g->look_again = g->jobs != 0;
+    if (!g->look_again)
+        post(g, work_look, done);
 }
 
 /* Is what is about to run still what was approved? */
@@ -436,5 +446,8 @@ bs_gate_job_finish(struct bs_worker *w, struct bs_gate *g, bs_gate_job_fn *done)
         return;
     g->finished = true;
     g->abandoned = false;
+    if (g->waived &&
+        g->end != BS_END_ROLLED_BACK) /* nobody looked whether it changed the catalog */
+        bs_database_stale(bs_database_find(g->s->gateway->databases, g->s->database));
     post(g, work_finish, done);
 }

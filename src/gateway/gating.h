@@ -108,9 +108,10 @@ struct bs_gate {
     struct bs_refusal *fate; /* what the client is told after ROLLBACK; NULL: what was withheld */
     enum bs_gate_end end;
     int64_t started_us;
-    unsigned jobs;  /* out at the moment */
-    bool abandoned; /* the session ended: the job that is out must be followed by the finish */
-    bool finished;  /* the finish was posted */
+    unsigned jobs;   /* out at the moment */
+    bool look_again; /* the ticket changed while it was being looked at */
+    bool abandoned;  /* the session ended: the job that is out must be followed by the finish */
+    bool finished;   /* the finish was posted */
 };
 
 struct bs_gate *bs_gate_ref(struct bs_gate *g);
