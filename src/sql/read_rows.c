@@ -79,6 +79,8 @@ bs_read_select(struct bs_reading *r, const Node *node)
         bs_reading_raise(r, BS_RISK_HIGH, "locks_rows",
                          "rows stay locked until the transaction ends");
     }
+    if (top)
+        bs_read_setting_row(r, select);
     push_with(r, select->withClause);
     bs_walk_push_children(&r->walk, node, select->withClause, select->intoClause);
 }

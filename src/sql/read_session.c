@@ -277,6 +277,72 @@ bs_read_set(struct bs_reading *r, const Node *node)
         bs_walk_push(&r->walk, bs_list_at(set->args, i));
 }
 
+/* A column of no table in particular. */
+static bool
+is_column(const Node *node, const char *name)
+{
+    const ColumnRef *ref = (const ColumnRef *)(const void *)node;
+
+    return node != NULL && node->type == T_ColumnRef && bs_list_n(ref->fields) == 1 &&
+           bs_list_last_text(ref->fields) != NULL &&
+           strcmp(bs_list_last_text(ref->fields), name) == 0;
+}
+
+/* The constant text that WHERE compares with the column `name`; NULL for any other WHERE. */
+static const char *
+name_of_where(const Node *where)
+{
+    const A_Expr *e = (const A_Expr *)(const void *)where;
+    const A_Const *value;
+
+    if (where == NULL || where->type != T_A_Expr || e->kind != AEXPR_OP ||
+        bs_list_n(e->name) != 1 || bs_list_last_text(e->name) == NULL ||
+        strcmp(bs_list_last_text(e->name), "=") != 0 || !is_column(e->lexpr, "name") ||
+        e->rexpr == NULL || e->rexpr->type != T_A_Const)
+        return NULL;
+    value = (const A_Const *)(const void *)e->rexpr;
+    return value->isnull || value->val.node.type != T_String ? NULL : value->val.sval.sval;
+}
+
+/* The table of the only name in FROM is pg_settings. */
+static bool
+is_from_settings(const List *from)
+{
+    const RangeVar *range;
+
+    if (bs_list_n(from) != 1 || bs_list_at(from, 0)->type != T_RangeVar)
+        return false;
+    range = (const RangeVar *)(const void *)bs_list_at(from, 0);
+    return bs_name_may_be_builtin(bs_name_of_range(range)) && range->alias == NULL &&
+           strcmp(range->relname, "pg_settings") == 0;
+}
+
+/*
+ * pg_dump asks the server whether it has a setting before it sets it:
+ *
+ *     SELECT set_config(name, 'x', false) FROM pg_settings WHERE name = 'setting'
+ *
+ * In exactly this form the text does tell which one.
+ */
+void
+bs_read_setting_row(struct bs_reading *r, const SelectStmt *select)
+{
+    const ResTarget *target;
+    const FuncCall *call;
+
+    if (select->op != SETOP_NONE || bs_list_n(select->targetList) != 1 ||
+        !is_from_settings(select->fromClause) || select->withClause != NULL)
+        return;
+    target = (const ResTarget *)(const void *)bs_list_at(select->targetList, 0);
+    if (target->type != T_ResTarget || target->val == NULL || target->val->type != T_FuncCall)
+        return;
+    call = (const FuncCall *)(const void *)target->val;
+    if (bs_list_n(call->args) != 3 || !is_column(bs_list_at(call->args, 0), "name"))
+        return;
+    r->setting_name = name_of_where(select->whereClause);
+    r->setting_call = call;
+}
+
 /*
  * set_config(name, value, is_local) is SET. Its name must be a constant; a value that is none
  * (drivers bind it) is like DEFAULT: not known, which only settings of the harmless list allow.
@@ -293,6 +359,8 @@ bs_read_set_config(struct bs_reading *r, const FuncCall *call)
         name = bs_const_text(bs_list_at(call->args, 0), name_room);
         value = bs_const_text(bs_list_at(call->args, 1), value_room);
     }
+    if (call == r->setting_call)
+        name = r->setting_name;
     if (name != NULL)
         known = (struct bs_builtin){BS_RISK_SAFE, BS_POINT_NONE, known.flags};
     bs_reading_call(r, BS_CALL_FUNCTION, bs_name_of_list(call->funcname), three ? 3 : -1, known);

@@ -23,9 +23,11 @@ struct bs_reading {
     struct bs_arena *arena;
     struct bs_stmt *stmt;
     struct bs_walk walk;
-    bool full;       /* the arena's ceiling was reached */
-    bool top_known;  /* the statement has got its kind */
-    bool locks_rows; /* SELECT ... FOR UPDATE somewhere */
+    bool full;                    /* the arena's ceiling was reached */
+    bool top_known;               /* the statement has got its kind */
+    bool locks_rows;              /* SELECT ... FOR UPDATE somewhere */
+    const FuncCall *setting_call; /* a set_config whose name the WHERE of its SELECT tells ... */
+    const char *setting_name;     /* ... in the tree's memory */
     size_t cap_effects, cap_reads, cap_calls, cap_reasons;
     uint32_t *seen; /* index + 1 of a read or, with the top bit, of a call */
     size_t n_seen, cap_seen;

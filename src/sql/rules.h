@@ -33,6 +33,7 @@ bs_read_fn bs_read_transaction, bs_read_prepare, bs_read_execute, bs_read_deallo
 
 /* A call of set_config: judged as the SET that it is (read_session.c). */
 void bs_read_set_config(struct bs_reading *r, const FuncCall *call);
+void bs_read_setting_row(struct bs_reading *r, const SelectStmt *select);
 
 /* Objects (read_create.c, read_alter.c, read_drop.c). */
 bs_read_fn bs_read_create_table, bs_read_create_table_as, bs_read_create_view, bs_read_create_index,

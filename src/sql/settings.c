@@ -45,13 +45,15 @@ static const char *const harmless[] = {
 };
 /* clang-format on */
 
-/* Settings that are harmless with these values only: the ones that the gateway pins. */
+/* Settings that are harmless with these values only: what the gateway pins, or only restricts. */
 static const struct {
     const char *name;
     const char *values[4];
 } pinned[] = {
     {"standard_conforming_strings", {"on", "true", "1", "yes"}},
     {"backslash_quote", {"safe_encoding"}},
+    {"row_security", {"on", "true", "1", "yes"}},
+    {"restrict_nonsystem_relation_kind", {"view, foreign-table"}},
     {"default_transaction_read_only", {"on", "true", "1", "yes"}},
     {"transaction_read_only", {"on", "true", "1", "yes"}},
 };
