@@ -279,10 +279,13 @@ static struct bs_refusal *
 refusal_of(const struct bs_relay *r, const struct bs_verdict *v)
 {
     const char *sqlstate = v->sqlstate != NULL ? v->sqlstate : bs_code_get(v->code)->sqlstate;
+    struct bs_refusal *refusal;
 
     if (r->status == 'E')
         return bs_refusal_aborted();
-    return bs_refusal_new(sqlstate, v->message, NULL, v->hint);
+    refusal = bs_refusal_new(sqlstate, v->message, NULL, v->hint);
+    refusal->position = v->unit.parsed ? 0 : v->unit.error_at;
+    return refusal;
 }
 
 /* Refuses a Query (or FunctionCall): the server is asked only where it has to fail something. */
@@ -393,7 +396,7 @@ bs_asks_owe_copy(struct bs_relay *r, struct bs_reply *reply)
 static void
 owe_prepare(struct bs_reply *reply, const struct bs_verdict *v)
 {
-    if (v->unit.n_stmts != 1 || v->unit.stmts[0].control != BS_CONTROL_PREPARE)
+    if (!bs_verdict_is_prepare(v))
         return;
     reply->prepared = bs_prepared_new(bs_bytes_of(v->unit.stmts[0].label), v->text);
     reply->prepared->prepared_in_sql = true;

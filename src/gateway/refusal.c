@@ -31,7 +31,10 @@ bs_refusal_of(const struct bs_err *err)
 struct bs_refusal *
 bs_refusal_copy(const struct bs_refusal *f)
 {
-    return bs_refusal_new(f->sqlstate, f->message, f->detail, f->hint);
+    struct bs_refusal *copy = bs_refusal_new(f->sqlstate, f->message, f->detail, f->hint);
+
+    copy->position = f->position;
+    return copy;
 }
 
 struct bs_refusal *
@@ -64,7 +67,7 @@ bs_refusal_free(struct bs_refusal **f)
 void
 bs_refusal_put(struct bs_buf *out, const struct bs_refusal *f)
 {
-    struct bs_report report = {"ERROR", f->sqlstate, f->message, f->detail, f->hint};
+    struct bs_report report = {"ERROR", f->sqlstate, f->message, f->detail, f->hint, f->position};
 
     bs_msg_put_error(out, &report);
 }

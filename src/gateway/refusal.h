@@ -15,8 +15,9 @@
 struct bs_refusal {
     char sqlstate[6];
     char *message;
-    char *detail; /* NULL: none */
-    char *hint;   /* NULL: none */
+    char *detail;      /* NULL: none */
+    char *hint;        /* NULL: none */
+    uint32_t position; /* in the client's text, in characters from 1; 0: none */
 };
 
 /* Texts are copied; detail and hint may be NULL. */

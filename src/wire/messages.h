@@ -230,6 +230,7 @@ struct bs_report {
     const char *message;
     const char *detail;
     const char *hint;
+    uint32_t position; /* in the statement, in characters from 1; 0: none */
 };
 
 /* `mechanisms`: names ended by a NULL pointer. */

@@ -6,6 +6,7 @@
  */
 #include "wire/messages.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Where a message that is being built starts in its buffer. */
@@ -156,6 +157,11 @@ put_report(struct bs_buf *b, char type, const struct bs_report *r)
     put_field(b, 'M', r->message);
     put_field(b, 'D', r->detail);
     put_field(b, 'H', r->hint);
+    if (r->position != 0) {
+        char text[12];
+        (void)snprintf(text, sizeof(text), "%u", r->position);
+        put_field(b, 'P', text);
+    }
     bs_put_u8(b, 0);
     close_message(m);
 }

@@ -5,6 +5,8 @@ BACKSTOP_PG_BIN, else in Debian's folders; the gateway by BACKSTOP_BIN, else in 
 """
 
 import contextlib
+import fcntl
+import filecmp
 import glob
 import itertools
 import json
@@ -295,6 +297,29 @@ def gateway(pg):
     g.add_agent("alice", "app")
     with running(g) as g:
         yield g
+
+
+NODE_WANTED = ROOT / "tests" / "integration" / "node"
+NODE_CACHE = ROOT / ".cache" / "node"
+
+
+@pytest.fixture(scope="session")
+def packages():
+    """The folder of the programs, installed where it is missing or of another version."""
+    if not shutil.which("npm") or not shutil.which("node"):
+        pytest.skip("npm is not installed: script/setup does it")
+    NODE_CACHE.mkdir(parents=True, exist_ok=True)
+    with (NODE_CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two suites at once
+        done, wanted = NODE_CACHE / "installed.json", NODE_WANTED / "package-lock.json"
+        if not done.exists() or not filecmp.cmp(done, wanted, shallow=False):
+            done.unlink(missing_ok=True)
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(NODE_WANTED / name, NODE_CACHE / name)
+            subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=NODE_CACHE,
+                           check=True, timeout=300, stdout=subprocess.DEVNULL)
+            shutil.copy(wanted, done)
+    return NODE_CACHE
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -521,6 +521,20 @@ def test_names_cannot_hide_a_delete(place, trick):
         never(r, *TRICKS[trick])
 
 
+def test_execute_again_and_again(place):
+    with place.raw() as r:
+        ask(r, query("PREPARE p (int) AS SELECT $1 + 1"), query(f"PREPARE d AS {DELETE}"))
+        r.until()
+        for n in range(3):
+            assert rows(ask(r, query(f"EXECUTE p({n})"))) == [str(n + 1)]
+            assert rows(ask(r, bind("", "p", str(n)), execute(), SYNC)) == [str(n + 1)]
+            assert rows(ask(r, parse("", f"EXECUTE p({n})"), bind("", ""), execute(),
+                            SYNC)) == [str(n + 1)]
+            assert errors(ask(r, query("EXECUTE d"))) == ["ZB001"]
+            assert errors(ask(r, bind("", "d"), execute(), SYNC)) == ["ZB001"]
+        answers(r)
+
+
 def test_a_parse_that_fails_does_not_rename(place):
     """Parse s1 = DELETE, accepted; then Parse s1 = SELECT, which fails (42P05), and a Bind of s1."""
     with place.raw() as r:

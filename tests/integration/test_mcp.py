@@ -5,43 +5,19 @@ read, and is known for not keeping that promise: its READ ONLY transaction ends 
 the model sends. The other writes.
 """
 
-import fcntl
-import filecmp
 import json
 import queue
-import shutil
 import subprocess
 import threading
 
 import pytest
 
-from conftest import ROOT, Gateway, running
+from conftest import Gateway, running
 from operator_side import Operator
 
-WANTED = ROOT / "tests" / "integration" / "node"
-CACHE = ROOT / ".cache" / "node"
 READER = "node_modules/@modelcontextprotocol/server-postgres/dist/index.js"
 WRITER = "node_modules/mcp-postgres-full-access/dist/index.js"
 SECONDS = 30
-
-
-@pytest.fixture(scope="session")
-def packages():
-    """The folder of the programs, installed where it is missing or of another version."""
-    if not shutil.which("npm") or not shutil.which("node"):
-        pytest.skip("npm is not installed: script/setup does it")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two suites at once
-        done, wanted = CACHE / "installed.json", WANTED / "package-lock.json"
-        if not done.exists() or not filecmp.cmp(done, wanted, shallow=False):
-            done.unlink(missing_ok=True)
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(WANTED / name, CACHE / name)
-            subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=CACHE,
-                           check=True, timeout=300, stdout=subprocess.DEVNULL)
-            shutil.copy(wanted, done)
-    return CACHE
 
 
 class Mcp:
