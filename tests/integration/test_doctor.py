@@ -460,21 +460,45 @@ def test_a_certificate_that_is_none(gateway):
     assert levels(found, "tls") == ["fail"]
 
 
+def examine_with_mount(gateway, folder, options, then="true"):
+    """With a file system of its own at `folder`, in a mount namespace of its own."""
+    unshare = ["unshare", "-m", "sh", "-c"]
+    mount = f"mount -t tmpfs -o {options} none {folder}"
+    if not shutil.which("unshare") or subprocess.run([*unshare, mount], capture_output=True).returncode:
+        pytest.skip("no right to mount a file system here")
+    out = subprocess.run([*unshare, f"{mount} && {then}; exec {binary()} doctor --json --config {gateway.config}"],
+                         capture_output=True, text=True, timeout=60)
+    found = {}
+    for finding in json.loads(out.stdout)["checks"]:
+        found.setdefault(finding["check"], []).append(finding)
+    return out.returncode, found
+
+
 def test_a_spool_without_room(gateway, tmp_path):
-    """A file system of 1 MB, in a mount namespace of its own."""
-    probe = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", str(tmp_path)],
-                           capture_output=True)
-    if not shutil.which("unshare") or probe.returncode != 0:
-        pytest.skip("no right to mount a small file system here")
     change(gateway, lambda config: config.update(spool=str(tmp_path)))
-    out = subprocess.run(
-        ["unshare", "-m", "sh", "-c",
-         f"mount -t tmpfs -o size=1m,mode=700 none {tmp_path} && "
-         f"exec {binary()} doctor --json --config {gateway.config}"],
-        capture_output=True, text=True, timeout=60)
-    assert out.returncode == 1, out.stderr
-    found = [f for f in json.loads(out.stdout)["checks"] if f["check"] == "spool.room"]
-    assert [f["level"] for f in found] == ["fail"]
+    status, found = examine_with_mount(gateway, tmp_path, "size=1m,mode=700")
+    assert status == 1
+    assert levels(found, "spool") == ["ok"]
+    assert levels(found, "spool.room") == ["fail"]
+
+
+@pytest.mark.parametrize("key, check", [("audit", "audit"), ("spool", "spool"), ("state", "state")])
+def test_a_disk_that_is_read_only(gateway, tmp_path, key, check):
+    value = {"audit": {"directory": str(tmp_path)}, "spool": str(tmp_path),
+             "state": f"sqlite://{tmp_path}/state.db"}[key]
+    change(gateway, lambda config: config.update({key: value}))
+    status, found = examine_with_mount(gateway, tmp_path, "ro,mode=700")
+    assert status == 1
+    assert levels(found, check) == ["fail"]
+    assert "cannot be written" in found[check][0]["message"]
+
+
+def test_a_disk_that_is_full(gateway, tmp_path):
+    change(gateway, lambda config: config.update(audit={"directory": str(tmp_path)}))
+    status, found = examine_with_mount(gateway, tmp_path, "size=64k,mode=700",
+                                       f"head -c 1m /dev/zero 2>/dev/null >{tmp_path}/rest")
+    assert status == 1
+    assert levels(found, "audit") == ["fail"]
 
 
 def test_a_point_of_limited_size_needs_less_room(gateway):
