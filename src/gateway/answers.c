@@ -242,10 +242,11 @@ on_error(struct bs_relay *r)
     if (head == NULL || head->kind == BS_REPLY_QUERY)
         return;
     r->skipping = true;
-    while (head != NULL && head->kind != BS_REPLY_SYNC && head->kind != BS_REPLY_QUERY) {
+    while (head != NULL && head->kind != BS_REPLY_SYNC) { /* a Query, too, is thrown away */
         pop(r);
         head = bs_replies_head(&r->replies);
     }
+    r->series_failed = head == NULL;
 }
 
 /* Books ReadyForQuery. While the server skips to Sync, all before that, even a Query, is thrown

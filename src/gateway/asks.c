@@ -374,7 +374,7 @@ static void
 owe_unit(struct bs_relay *r, struct bs_reply *reply, const struct bs_unit *unit)
 {
     reply->dirty = !is_bare(unit);
-    reply->ddl = (unit->flags & BS_FLAG_DDL) != 0;
+    reply->ddl = (unit->flags & (BS_FLAG_DDL | BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0;
     reply->effects = bs_effects_of(unit);
     r->ddl_sent += reply->ddl;
     bs_effects_meaning(unit, &r->state.meaning);
@@ -491,23 +491,29 @@ bs_asks_forward(struct bs_relay *r, struct bs_bytes messages)
 
 /* --- simple query ------------------------------------------------------------------------- */
 
-/* COMMIT of a transaction in which something gated has run: it is closed and audited first. */
+/*
+ * COMMIT or ROLLBACK, alone, of a transaction in which something gated has run. Such a COMMIT is
+ * closed and audited first. What the status was when it arrived says nothing: ROLLBACK TO may be
+ * on its way.
+ */
 static bool
 ends_guarded(const struct bs_relay *r, const struct bs_unit *unit)
 {
     return r->guard != NULL && unit->n_stmts == 1 && !unit->stmts[0].chain &&
-           unit->stmts[0].control == BS_CONTROL_COMMIT && r->status == 'T';
+           (unit->stmts[0].control == BS_CONTROL_COMMIT ||
+            unit->stmts[0].control == BS_CONTROL_ROLLBACK);
 }
 
-/* Other ways to end such a transaction would pass the audit by. */
+/* Other ways to end such a transaction would pass the audit by, or hide that it has ended. */
 static bool
 evades_guard(const struct bs_relay *r, const struct bs_unit *unit)
 {
-    if (r->guard == NULL || r->status != 'T')
+    if (r->guard == NULL || ends_guarded(r, unit))
         return false;
     for (size_t i = 0; i < unit->n_stmts; i++) {
         enum bs_control c = unit->stmts[i].control;
-        if (c == BS_CONTROL_COMMIT || c == BS_CONTROL_PREPARE_TRANSACTION)
+        if (c == BS_CONTROL_COMMIT || c == BS_CONTROL_ROLLBACK ||
+            c == BS_CONTROL_PREPARE_TRANSACTION)
             return true;
     }
     return false;
@@ -517,11 +523,18 @@ static const char guard_message[] =
     "this transaction must be ended with a plain COMMIT or ROLLBACK, "
     "sent by itself";
 
+/* The audit comes before it: a COMMIT while nothing is in flight, of what has not failed. */
+static bool
+needs_closing(const struct bs_relay *r, const struct bs_unit *unit)
+{
+    return ends_guarded(r, unit) && r->status == 'T' && unit->stmts[0].control == BS_CONTROL_COMMIT;
+}
+
 /* What the transaction status adds to a verdict. */
 static void
 judge_status(struct bs_relay *r, struct bs_verdict *v)
 {
-    if (!ends_guarded(r, &v->unit) && evades_guard(r, &v->unit))
+    if (evades_guard(r, &v->unit))
         bs_verdict_refuse(v, BS_E_UNSUPPORTED, NULL, guard_message, NULL);
     if (v->way != BS_WAY_RUN && v->way != BS_WAY_HOLD)
         return;
@@ -554,8 +567,11 @@ forward_query(struct bs_relay *r, const struct bs_verdict *v, struct bs_bytes me
     bs_relay_to_server(r, message);
 }
 
-/* The gate judges the text once more, in an arena of its own that outlives the message. */
-static void
+/*
+ * The gate judges the text once more, in an arena of its own that outlives the message. False where
+ * the catalog has changed since a moment ago, so that all begins anew.
+ */
+static bool
 gate_query(struct bs_relay *r, const struct bs_verdict *judged, struct bs_bytes message)
 {
     struct bs_gate *g = bs_gate_new(r);
@@ -568,15 +584,18 @@ gate_query(struct bs_relay *r, const struct bs_verdict *judged, struct bs_bytes 
         bs_gate_free(&g);
         poison_query(r,
                      bs_refusal_new("54000", "the statement is too large to be held", NULL, NULL));
-        return;
+        return true;
     }
     r->loaded = true; /* the same catalog as a moment ago */
-    if (judge(r, (struct bs_bytes){(uint8_t *)text, judged->text.n}, bs_gate_arena(g), v) ==
-            HEARD &&
-        v->way == judged->way)
-        bs_gate_begin(r, g, message);
-    else
+    if (judge(r, (struct bs_bytes){(uint8_t *)text, judged->text.n}, bs_gate_arena(g), v) !=
+            HEARD ||
+        v->way != judged->way) {
         bs_gate_free(&g);
+        (void)load_catalog(r);
+        return false;
+    }
+    bs_gate_begin(r, g, message);
+    return true;
 }
 
 /* Takes a verdict as far as it goes now; false where it must wait. */
@@ -603,12 +622,12 @@ act_on_query(struct bs_relay *r, struct bs_verdict *v, struct bs_bytes message, 
     }
     if (v->way == BS_WAY_REFUSE || (gated && r->status == 'E'))
         poison_query(r, refusal_of(r, v));
-    else if (v->way != BS_WAY_PASS)
-        gate_query(r, v, message);
-    else if (ends_guarded(r, &v->unit))
+    else if (needs_closing(r, &v->unit))
         bs_gate_close_transaction(r, message);
-    else
+    else if (v->way == BS_WAY_PASS)
         forward_query(r, v, message);
+    else if (!gate_query(r, v, message))
+        return false;
     if (bs_relay_over(r))
         return false;
     settle(r, end);
@@ -680,12 +699,15 @@ next_of(struct bs_relay *r, struct bs_verdict v, struct bs_refusal **refusal)
     if (v.way != BS_WAY_REFUSE && bs_verdict_is_prepare(&v))
         bs_verdict_refuse(&v, BS_E_UNSUPPORTED, NULL, "PREPARE is supported in a simple Query only",
                           "Send Parse, which does the same.");
+    if (v.way != BS_WAY_REFUSE && bs_verdict_is_execute(&v)) /* a portal keeps only its name */
+        bs_verdict_refuse(&v, BS_E_UNSUPPORTED, NULL, "EXECUTE is supported in a simple Query only",
+                          "Send Bind, which does the same.");
     if ((v.way == BS_WAY_PASS || v.way == BS_WAY_REFUSE) && !bs_note_judged(r, &v)) {
         bs_session_fail(r->s, "58030", "the audit log cannot be written, so nothing is run");
         return NEXT_STOP;
     }
     if (v.way == BS_WAY_PASS && ends_guarded(r, &v.unit))
-        return NEXT_GATE; /* closed there */
+        return NEXT_GATE; /* looked at there, once nothing is in flight */
     if (v.way == BS_WAY_PASS)
         return NEXT_SEND;
     if (v.way == BS_WAY_REFUSE || r->status == 'E') {
@@ -793,6 +815,8 @@ gate_series(struct bs_relay *r,
     struct bs_replies made = {0};
     enum next next = NEXT_GATE;
     struct bs_err err = {0};
+    bool boundary = false;
+    size_t binds = 0;
     struct bs_frame f;
 
     while (next == NEXT_GATE &&
@@ -813,11 +837,15 @@ gate_series(struct bs_relay *r,
             break;
         }
         next = gate_bind(r, g, p, f.body, refusal);
-        if (next == NEXT_GATE && made.n != 0 && bs_gate_last(g)->named) {
-            *refusal =
-                bs_refusal_new("0A000", "EXECUTE must be sent in a series of its own", NULL, NULL);
-            next = NEXT_REFUSE; /* what its name means is made by this very series */
+        boundary = boundary || bs_verdict_is_boundary(bs_gate_last(g));
+        if (next == NEXT_GATE && boundary && binds != 0) {
+            *refusal = bs_refusal_new("0A000",
+                                      "transaction control cannot be mixed with other statements "
+                                      "in this series",
+                                      NULL, "Send it in a series of its own.");
+            next = NEXT_REFUSE; /* it would commit before the audit */
         }
+        binds++;
     }
     bs_replies_fini(&made);
     return next;
@@ -836,6 +864,45 @@ refuse_series(struct bs_relay *r, struct bs_refusal *refusal, size_t last, size_
         return false;
     settle(r, end);
     return true;
+}
+
+/* The series is one Bind, and runs it: nothing of it is left for later. */
+static bool
+runs_one(struct bs_bytes series)
+{
+    struct bs_execute execute = {0};
+    struct bs_bind bind = {0};
+    struct bs_err err = {0};
+    size_t binds = 0, runs = 0;
+    struct bs_frame f;
+
+    while (bs_frame_next(&series, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT) {
+        if (f.type == BS_FRONT_BIND) {
+            binds++;
+            if (bs_msg_read_bind(f.body, &bind, &err) != BS_DONE)
+                return false;
+        }
+        if (f.type == BS_FRONT_EXECUTE) {
+            runs++;
+            if (bs_msg_read_execute(f.body, &execute, &err) != BS_DONE)
+                return false;
+        }
+    }
+    return binds == 1 && runs == 1 && bs_bytes_equal(bind.portal, execute.portal);
+}
+
+/* COMMIT or ROLLBACK of a guarded transaction, in a series of its own. */
+static void
+end_guarded(struct bs_relay *r, const struct bs_unit *unit, struct bs_bytes series, size_t last)
+{
+    size_t end = r->used + series.n;
+
+    if (!runs_one(series))
+        (void)refuse_series(r, bs_refusal_new("0A000", guard_message, NULL, NULL), last, end);
+    else if (needs_closing(r, unit))
+        bs_gate_close_transaction(r, series);
+    else
+        bs_asks_forward(r, series);
 }
 
 /* The series is at a gated Bind: [used, end), whose last message begins at `last`. */
@@ -866,8 +933,8 @@ enter_gate(struct bs_relay *r, size_t last, size_t end)
     g = bs_gate_new(r);
     next = gate_series(r, g, series, &refusal);
     if (next == NEXT_GATE && ends_guarded(r, &bs_gate_first(g)->unit)) {
+        end_guarded(r, &bs_gate_first(g)->unit, series, last);
         bs_gate_free(&g);
-        bs_gate_close_transaction(r, series);
     } else if (next == NEXT_GATE) {
         bs_gate_begin(r, g, series);
     } else {
@@ -932,19 +999,71 @@ on_series(struct bs_relay *r, size_t last, size_t end)
 
 /* --- one message -------------------------------------------------------------------------- */
 
-/* CopyData is never assembled: as much of it goes on as is there. */
+/* The next n bytes of the client are done with; `ahead` goes to the server before them. Where the
+ * server does not copy, it would ignore them, so they are not sent at all. */
 static bool
-stream_copy(struct bs_relay *r, size_t have, uint64_t whole)
+pass_copy_data(struct bs_relay *r, const struct bs_buf *ahead, size_t skip, size_t n)
 {
-    size_t now = have < whole ? have : (size_t)whole;
-
-    r->skip_client = whole - now;
-    bs_relay_to_server(r, client_bytes(r, r->used, r->used + now));
+    if (r->copy_in && n != 0) {
+        bs_relay_to_server(r, bs_buf_view(ahead));
+        bs_relay_to_server(r, client_bytes(r, r->used + skip, r->used + skip + n));
+    }
     if (bs_relay_over(r))
         return false;
-    r->used += now;
+    r->used += skip + n;
     r->at = r->used;
     return true;
+}
+
+/*
+ * A piece of a CopyData. It goes on as a message of its own, since the server does not care how
+ * the data are cut: so at any moment what the server has are whole messages, and what we send it
+ * cannot become the rest of one, whenever it gives the COPY up.
+ */
+static bool
+stream_copy_piece(struct bs_relay *r, size_t skip, size_t n)
+{
+    struct bs_buf head;
+    bool go_on;
+
+    bs_buf_init(&head, 16);
+    bs_put_u8(&head, BS_FRONT_COPY_DATA);
+    bs_put_u32(&head, (uint32_t)n + 4);
+    go_on = pass_copy_data(r, &head, skip, n);
+    bs_buf_fini(&head);
+    return go_on;
+}
+
+/* The rest of a CopyData that has begun: as much of it goes on as is there. */
+static bool
+stream_copy_rest(struct bs_relay *r, size_t have)
+{
+    size_t n = have < r->skip_client ? have : (size_t)r->skip_client;
+
+    r->skip_client -= n;
+    return stream_copy_piece(r, 0, n);
+}
+
+/* CopyData is never assembled. All whole ones that are there go on at once. */
+static bool
+stream_copy(struct bs_relay *r, struct bs_bytes rest)
+{
+    const struct bs_buf nothing = {0};
+    struct bs_bytes in = rest;
+    struct bs_err err = {0};
+    struct bs_frame f;
+    uint32_t body = 0;
+    uint8_t type;
+
+    while (in.n != 0 && in.p[0] == BS_FRONT_COPY_DATA &&
+           bs_frame_next(&in, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT)
+        continue;
+    if (in.n != rest.n)
+        return pass_copy_data(r, &nothing, 0, rest.n - in.n);
+    if (bs_frame_peek(rest, &type, &body, &err) != BS_SCAN_GOT)
+        return false;
+    r->skip_client = body - (rest.n - BS_FRAME_HEAD);
+    return stream_copy_piece(r, BS_FRAME_HEAD, rest.n - BS_FRAME_HEAD);
 }
 
 /* A message that is as good as not sent. */
@@ -1083,16 +1202,19 @@ bs_asks_may_go_on(const struct bs_relay *r)
 {
     if (r->mode == BS_MODE_GATE)
         return r->copy_in;
-    return r->mode == BS_MODE_RELAY && r->stalled &&
-           (bs_relay_quiet(r) || r->copy_in || (r->copy_wait && r->copying == 0));
+    if (r->mode != BS_MODE_RELAY || !r->stalled)
+        return false;
+    return bs_relay_quiet(r) || r->copy_in || r->series_failed ||
+           (r->copy_wait && r->copying == 0) || (r->full && r->replies.n < BS_REPLIES_MAX / 2);
 }
 
 /* In mode GATE only the COPY data of the unit itself flows. */
 static bool
 may_step(struct bs_relay *r, uint8_t type)
 {
+    r->full = r->mode == BS_MODE_RELAY && r->replies.n >= BS_REPLIES_MAX;
     if (r->mode == BS_MODE_RELAY)
-        return r->replies.n < BS_REPLIES_MAX;
+        return !r->full;
     if (r->mode != BS_MODE_GATE || !bs_gate_takes_copy(r))
         return false;
     return r->copy_in || (r->copy_sync && is_copy(type)) || (r->copy_sync && type == BS_FRONT_SYNC);
@@ -1123,7 +1245,7 @@ step(struct bs_relay *r)
     if (rest.n == 0 || r->mode == BS_MODE_OVER || r->mode == BS_MODE_CATALOG)
         return false;
     if (r->skip_client != 0)
-        return stream_copy(r, rest.n, r->skip_client);
+        return stream_copy_rest(r, rest.n);
     switch (bs_front_peek(rest, BS_FRAME_MAX_BODY, &head, &err)) {
     case BS_SCAN_MORE:
         return false;
@@ -1145,7 +1267,7 @@ step(struct bs_relay *r)
         return flush_series(r);
     whole = BS_FRAME_HEAD + (size_t)head.body_len;
     if (head.type == BS_FRONT_COPY_DATA)
-        return stream_copy(r, rest.n, whole);
+        return stream_copy(r, rest);
     if (rest.n < whole)
         return false;
     if (r->mode == BS_MODE_GATE)

@@ -144,6 +144,7 @@ static enum bs_done
 merge_plans(struct bs_gate *g, struct bs_err *err)
 {
     struct bs_plan *plan = &g->plan;
+    bool refuse = false, keep = false;
     size_t n = 0;
 
     *plan = (struct bs_plan){.kind = BS_PLAN_NONE, .in_block = true, .why = "nothing is lost"};
@@ -169,8 +170,13 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
         plan->ddl |= p->ddl;
         plan->in_block &= p->in_block;
         g->hold |= v->way == BS_WAY_HOLD;
-        g->waived |= v->decision.recovery_waived;
+        refuse |= p->kind == BS_PLAN_REFUSE;
+        keep |= !v->decision.recovery_waived;
     }
+    if (refuse && keep)
+        return BS_FAIL(err, NO_POINT,
+                       "no recovery point can be made for all of this, so it was not run");
+    g->waived = !keep; /* only where every one of them is */
     unite_tables(plan);
     for (size_t i = 0; i < plan->n_tables; i++)
         g->exclusive |= plan->tables[i].exclusive;

@@ -106,6 +106,7 @@ struct bs_gate {
     char sqlstate[6];        /* of an error while the client's messages ran */
     char tag[64];            /* last command tag */
     struct bs_refusal *fate; /* what the client is told after ROLLBACK; NULL: what was withheld */
+    bool committed;          /* the server has answered the actor's own COMMIT */
     enum bs_gate_end end;
     int64_t started_us;
     unsigned jobs;   /* out at the moment */

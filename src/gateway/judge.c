@@ -5,6 +5,7 @@
 #include "gateway/judge.h"
 
 #include <string.h>
+#include <strings.h>
 
 void
 bs_verdict_refuse(struct bs_verdict *v,
@@ -57,14 +58,43 @@ count_boundaries(const struct bs_unit *unit)
     return n;
 }
 
+bool
+bs_verdict_is_boundary(const struct bs_verdict *v)
+{
+    return count_boundaries(&v->unit) != 0;
+}
+
+/* BEGIN without modes: ours takes its place, and must not lower what the client asked for. */
+static bool
+is_plain_begin(struct bs_bytes text, const struct bs_stmt *s)
+{
+    static const char *const words[] = {"begin", "start", "transaction", "work"};
+    size_t at = s->from;
+
+    while (at < s->to) {
+        size_t left = s->to - at, n = 0;
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && n == 0; i++) {
+            if (strlen(words[i]) <= left &&
+                strncasecmp((const char *)text.p + at, words[i], strlen(words[i])) == 0)
+                n = strlen(words[i]);
+        }
+        if (n == 0 && memchr(" \t\r\n\f\v", text.p[at], 6) != NULL)
+            n = 1;
+        if (n == 0)
+            return false;
+        at += n;
+    }
+    return true;
+}
+
 /* Exactly BEGIN; ...; COMMIT, as migration tools send it. */
 static bool
-is_wrapped(const struct bs_unit *unit)
+is_wrapped(struct bs_bytes text, const struct bs_unit *unit)
 {
     size_t n = unit->n_stmts;
 
     return n >= 3 && count_boundaries(unit) == 2 && unit->stmts[0].control == BS_CONTROL_BEGIN &&
-           (unit->stmts[0].flags & BS_FLAG_READ_WRITE) == 0 &&
+           is_plain_begin(text, &unit->stmts[0]) &&
            unit->stmts[n - 1].control == BS_CONTROL_COMMIT && !unit->stmts[n - 1].chain;
 }
 
@@ -122,7 +152,8 @@ choose_way(struct bs_verdict *v)
     } else if (v->decision.action == BS_ACTION_APPROVE) {
         v->way = BS_WAY_HOLD;
     } else {
-        v->way = plan == BS_PLAN_WHOLE ? BS_WAY_RUN : BS_WAY_PASS;
+        v->way = plan == BS_PLAN_WHOLE || (plan == BS_PLAN_RECORD && v->plan.audited) ? BS_WAY_RUN
+                                                                                      : BS_WAY_PASS;
     }
 }
 
@@ -130,14 +161,27 @@ choose_way(struct bs_verdict *v)
 static void
 refuse_mixture(struct bs_verdict *v)
 {
-    if (v->way == BS_WAY_PASS || v->unit.n_stmts < 2 || count_boundaries(&v->unit) == 0)
+    if (v->way == BS_WAY_PASS || count_boundaries(&v->unit) == 0)
         return;
-    v->wrapped = is_wrapped(&v->unit);
+    if (v->unit.n_stmts == 1) {
+        if (v->way != BS_WAY_REFUSE) /* PREPARE TRANSACTION, say: it would leave our transaction */
+            bs_verdict_refuse(v, BS_E_NO_POINT, NULL,
+                              "this statement cannot be put under protection, so it was not run",
+                              NULL);
+        return;
+    }
+    v->wrapped = v->executed.p == NULL && is_wrapped(v->text, &v->unit);
     if (v->wrapped && v->way != BS_WAY_REFUSE)
         return;
     bs_verdict_refuse(v, BS_E_UNSUPPORTED, NULL,
                       "transaction control cannot be mixed with this statement in one message",
                       "Send BEGIN, the statement and COMMIT separately.");
+}
+
+bool
+bs_verdict_is_execute(const struct bs_verdict *v)
+{
+    return v->executed.p != NULL && v->executed.p != v->text.p;
 }
 
 bool
@@ -216,6 +260,7 @@ judge_execute(const struct bs_judge *by,
 {
     struct bs_stmt *s = &out->unit.stmts[0];
     struct bs_bytes text = out->text, body;
+    char *copy;
     enum bs_lookup found = BS_LOOKUP_NONE;
     struct bs_facts facts;
 
@@ -235,11 +280,15 @@ judge_execute(const struct bs_judge *by,
                           "Pass constants or parameters.");
         return BS_DONE;
     }
+    copy = bs_arena_copy(arena, body); /* the name may get another meaning while a verdict lives */
+    if (copy == NULL)
+        return BS_FAIL(err, LIMIT, "the %s arena is full", arena->name);
+    body.p = (uint8_t *)copy;
     if (bs_classify(body, BS_CLASSIFY_LIMITS, arena, &out->unit, err) != BS_DONE)
         return BS_FAILED;
     out->text = text;
     out->executed = body;
-    return judge_unit(by, arena, out, err);
+    return refuse_form(by, out, arena) ? BS_DONE : judge_unit(by, arena, out, err);
 }
 
 enum bs_done

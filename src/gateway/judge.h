@@ -77,6 +77,10 @@ BS_MUST_CHECK enum bs_done bs_judge(const struct bs_judge *by,
                                     struct bs_verdict *out,
                                     struct bs_err *err);
 
+/* The unit is one EXECUTE, judged as what its name stands for. */
+bool bs_verdict_is_execute(const struct bs_verdict *v);
+/* Some statement of the unit begins or ends a transaction, or a part of one. */
+bool bs_verdict_is_boundary(const struct bs_verdict *v);
 /* The unit is one PREPARE: it makes a name and runs nothing. */
 bool bs_verdict_is_prepare(const struct bs_verdict *v);
 

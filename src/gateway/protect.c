@@ -637,6 +637,7 @@ on_run(struct bs_relay *r)
         return;
     }
     if (r->status != 'T') {
+        g->end = BS_END_UNCERTAIN; /* nobody knows how */
         bs_session_fail(r->s, "0A000", "the statement ended the transaction it was protected by");
         return;
     }
@@ -693,6 +694,7 @@ on_audited(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
     }
     g->tag[0] = '\0';
     g->sqlstate[0] = '\0';
+    g->committed = false;
     bs_buf_clear(&g->withheld);
     if (g->messages.p[0] == BS_FRONT_QUERY) {
         (void)bs_replies_push(&r->replies, BS_REPLY_QUERY);
@@ -775,9 +777,12 @@ static void
 on_own_commit(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
-    bool committed = r->status == 'I' && g->sqlstate[0] == '\0' && strcmp(g->tag, "COMMIT") == 0;
 
-    g->end = committed ? BS_END_COMMITTED : BS_END_ROLLED_BACK;
+    if (r->status == 'T' && !g->committed) {
+        bs_session_fail(r->s, "0A000", "COMMIT must be run at once in a guarded transaction");
+        return;
+    }
+    g->end = g->committed ? BS_END_COMMITTED : BS_END_ROLLED_BACK;
     release(r);
     bs_relay_resume(r);
 }
@@ -821,7 +826,7 @@ run_bare(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
-    if (g->in_block || (g->plan.kind != BS_PLAN_NONE && g->plan.kind != BS_PLAN_RECORD)) {
+    if (g->in_block || g->plan.kind != BS_PLAN_NONE) {
         fail_no_point(r);
         return;
     }
@@ -898,8 +903,11 @@ bs_gate_look(struct bs_relay *r, uint8_t type, struct bs_bytes body)
 
     if (type == 'C' || type == 's' || type == 'I')
         g->completed = true;
-    if (type == 'C' && bs_msg_read_tag(body, &tag, &err) == BS_DONE)
+    if (type == 'C' && bs_msg_read_tag(body, &tag, &err) == BS_DONE) {
         copy_text(g->tag, sizeof(g->tag), tag.text);
+        if (g->step == BS_GATE_COMMIT && strcmp(g->tag, "COMMIT") == 0)
+            g->committed = true;
+    }
     if (type != 'E')
         return;
     (void)!bs_msg_read_report(body, &report, &err);

@@ -60,15 +60,16 @@ struct bs_relay {
     /* The client's bytes in client.in: [0, used) are done with, [used, at) are whole messages of
      * an open batch, not forwarded yet. */
     size_t used, at;
-    uint64_t skip_client; /* of a CopyData whose header was forwarded: bytes still to come */
+    uint64_t skip_client; /* of a CopyData that has begun: bytes still to come */
     bool series_open;     /* messages were forwarded since the last Sync */
     bool series_wrote;    /* among them a Bind of something that is not SAFE */
-    bool series_failed;   /* it failed, but our own Sync ended it: skip to the client's */
-    bool copy_portals;    /* a portal of this transaction may copy in */
-    bool copy_wait;       /* stalled because of `copying` */
-    bool copy_sync;       /* the Sync of the gated unit was read, and ignored, while copying */
-    bool stalled;         /* the next message waits for something other than its own bytes */
-    uint64_t safe_count;  /* statements passed, where the audit only counts them */
+    bool series_failed;  /* the server has failed it: skip to the client's Sync, which is to come */
+    bool copy_portals;   /* a portal of this transaction may copy in */
+    bool copy_wait;      /* stalled because of `copying` */
+    bool copy_sync;      /* the Sync of the gated unit was read, and ignored, while copying */
+    bool stalled;        /* the next message waits for something other than its own bytes */
+    bool full;           /* it waits until fewer answers are owed */
+    uint64_t safe_count; /* statements passed, where the audit only counts them */
 
     /* The server's bytes in server.in: [0, read) are done with, of which [from, read) go to
      * `sink` and have not been sent yet. */

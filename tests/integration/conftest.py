@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -26,7 +27,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PASSWORD = "it's a p:ss\\word"  # of every role of the server that has one; awkward on purpose
-PORTS = itertools.count(21000 + os.getpid() % 5000)
+PORTS = itertools.count(random.randrange(21000, 30000))
 
 
 def free_port():

@@ -1,0 +1,448 @@
+"""Attacks on the running of what is gated: between the lock and the COMMIT, nothing but the judged
+statement may act, whatever else the client sends, and the record tells what happened.
+
+`ann` may add rows, and delete from `attack.free` under protection, without asking; `bob` may do
+nothing without asking. Nothing waits: what is held is answered at once with its ticket.
+"""
+
+import json
+import struct
+import time
+
+import psycopg
+import pytest
+
+from conftest import wait_until
+from place import ADDITIVE, a_place
+from rawwire import (COPY_DONE, FLUSH, SYNC, bind, close, execute, message, parse, query, report)
+from test_hostile import answers, ask, errors, kinds, rows
+
+FREE = {"name": "free", "actors": ["ann"], "risk": ["SAFE", "HIGH", "CRITICAL"],
+        "kinds": ["DELETE", "SELECT"], "objects": ["attack.free"], "action": "allow"}
+WASTE = {"name": "waste", "risk": ["HIGH", "CRITICAL"], "kinds": ["DELETE", "TRUNCATE"],
+         "objects": ["attack.waste"], "action": "approve", "recovery": "none"}
+
+TABLES = """
+DROP SCHEMA IF EXISTS attack CASCADE;
+CREATE SCHEMA attack AUTHORIZATION app_trust;
+SET ROLE app_trust;
+CREATE TABLE attack.free (id int PRIMARY KEY, v text);
+CREATE TABLE attack.t (id int PRIMARY KEY, v text);
+CREATE TABLE attack.waste (id int PRIMARY KEY);
+CREATE TABLE attack.victim (id int PRIMARY KEY);
+CREATE TABLE attack.inbox (v text);
+CREATE TABLE attack.nosy (id int PRIMARY KEY);
+CREATE FUNCTION attack.purge() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN DELETE FROM attack.victim; RETURN NULL; END$$;
+CREATE TRIGGER purge AFTER DELETE ON attack.nosy FOR EACH STATEMENT
+  EXECUTE FUNCTION attack.purge();
+INSERT INTO attack.free SELECT n, 'f' FROM generate_series(1, 50) n;
+INSERT INTO attack.t SELECT n, 't' FROM generate_series(1, 50) n;
+INSERT INTO attack.waste SELECT generate_series(1, 50);
+INSERT INTO attack.victim SELECT generate_series(1, 50);
+INSERT INTO attack.nosy SELECT generate_series(1, 5);
+RESET ROLE;
+"""
+
+
+@pytest.fixture(scope="module")
+def place(pg):
+    with a_place(pg, rules=(ADDITIVE, FREE, WASTE)) as p:
+        yield p
+
+
+@pytest.fixture(autouse=True)
+def tables(place):
+    with place.pg.admin() as c:
+        c.execute(TABLES)
+    yield
+    assert place.gateway.process.poll() is None, place.gateway.log()[-3000:]
+    for ticket in place.operator.tickets():
+        place.operator.decide(ticket["id"], "deny")
+
+
+def left(place, table):
+    with place.pg.admin() as c:
+        if c.execute("SELECT to_regclass(%s)", (table,)).fetchone() == (None,):
+            return None
+        return c.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def points(place):
+    return json.loads(place.gateway.cli("points", "list", "--json").stdout)["points"]
+
+
+def waits(place):
+    """An agent's statement waits for a lock."""
+    with place.pg.admin() as c:
+        return c.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app_trust' AND "
+                         "wait_event_type = 'Lock' AND query LIKE 'DELETE%'").fetchone()[0]
+
+
+def approve_one(place):
+    """Approves the one ticket that is pending."""
+    tickets = place.operator.tickets()
+    assert len(tickets) == 1, tickets
+    place.operator.decide(tickets[0]["id"], "approve")
+    return tickets[0]
+
+
+def outcome_of(place, ticket):
+    """How the ticket's run ended, by its record."""
+    def found():
+        return [r for r in place.audit() if r["kind"] == "outcome" and r.get("ticket") == ticket
+                and r.get("outcome") != "refused" and r.get("sqlstate") != "ZB001"]
+    return wait_until(found)[-1]["outcome"]
+
+
+def approved_in_block(place, r, *series):
+    """BEGIN, then the gated series with an approval; returns (ticket, its answer)."""
+    assert kinds(ask(r, query("BEGIN"))) == b"CZ"
+    got = ask(r, *series)
+    assert errors(got) == ["ZB001"], got
+    ask(r, query("ROLLBACK"))
+    ticket = approve_one(place)["id"]
+    ask(r, query("BEGIN"))
+    return ticket, ask(r, *series)
+
+
+# --- bytes that reach the server beside the statement -----------------------------------------
+
+
+def injected(sql):
+    """How many bytes the gateway sends for a statement of its own: Parse, Bind, Execute, Close, Sync
+    under a name of 41 bytes."""
+    name = b"x" * 41
+    return len(parse(name, sql) + bind(name, name) + execute("x" * 41) + close("S", name) + SYNC)
+
+
+@pytest.mark.parametrize("start", [query("DELETE FROM attack.free WHERE id = 1"),
+                                   parse("", "DELETE FROM attack.free WHERE id = 1") +
+                                   bind("", "") + execute() + SYNC], ids=["simple", "extended"])
+def test_a_piece_of_copy_data_cannot_swallow_the_closing_sequence(place, start):
+    """Half a CopyData behind the statement: were it forwarded, the server would read our SET
+    CONSTRAINTS as its other half, and the end of the client's own bytes as a Query."""
+    own = injected("SET CONSTRAINTS ALL IMMEDIATE")
+    sql = "COMMIT; DROP TABLE attack.victim"
+    smuggled = query(sql + " " * (own - len(query(sql))))
+    assert len(smuggled) == own
+    body = b"x" * 100 + smuggled
+    with place.raw() as r, place.pg.admin() as other:
+        other.execute("BEGIN; SELECT 1 FROM attack.free WHERE id = 1 FOR UPDATE")
+        r.send(start)
+        wait_until(lambda: waits(place))  # it runs, and waits for the row
+        r.send(b"d" + struct.pack("!I", len(body) + 4) + body[:50])
+        time.sleep(0.5)
+        other.execute("ROLLBACK")
+        time.sleep(0.5)
+        r.send(body[50:])
+        got = r.until()
+        assert got[-1] == (b"Z", b"I") and not errors(got)
+        answers(r)
+    assert left(place, "attack.victim") == 50 and left(place, "attack.free") == 49
+
+
+def test_half_a_row_when_the_copy_fails(place):
+    """The server gives up a COPY while a CopyData message is half-way: what we send then must not
+    be taken for its other half."""
+    own = injected("ROLLBACK")
+    sql = "DROP TABLE attack.victim"
+    smuggled = query(sql + " " * (own - len(query(sql))))
+    body = b"x" * 100 + smuggled
+    copy = "COPY attack.free (id, v) FROM STDIN"
+    with place.raw("bob") as r:
+        assert errors(ask(r, query(copy))) == ["ZB001"]
+        approve_one(place)
+        r.send(query(copy))
+        assert r.until(last=b"G")[-1][0] == b"G"
+        r.send(message(b"d", b"no number\tx\n") + b"d" + struct.pack("!I", len(body) + 4) +
+               body[:50])
+        time.sleep(1)
+        r.send(body[50:])
+        got = r.until()
+        assert errors(got) == ["22P02"] and got[-1] == (b"Z", b"I")
+        answers(r)
+    assert left(place, "attack.victim") == 50 and left(place, "attack.free") == 50
+
+
+@pytest.mark.parametrize("start", [query("COPY attack.free (id, v) FROM STDIN"),
+                                   parse("", "COPY attack.free (id, v) FROM STDIN") +
+                                   bind("", "") + execute() + SYNC], ids=["simple", "extended"])
+@pytest.mark.parametrize("data, codes", [
+    ([b"101\tx\n", b"102\ty\n"], []), ([b"no\tnumber\n"], ["22P02"])], ids=["good", "bad"])
+def test_an_approved_copy(place, start, data, codes):
+    """As libpq sends it: in the extended protocol Sync goes before the data, and again behind it."""
+    extended = start[:1] == b"P"
+    with place.raw("bob") as r:
+        assert errors(ask(r, start)) == ["ZB001"]
+        approve_one(place)
+        r.send(start)
+        assert r.until(last=b"G")[-1][0] == b"G"
+        r.send(b"".join(message(b"d", d) for d in data) + COPY_DONE + (SYNC if extended else b""))
+        got = r.until()
+        assert errors(got) == codes and got[-1] == (b"Z", b"I")
+        answers(r)
+    assert left(place, "attack.free") == (50 if codes else 52)
+
+
+def test_copy_data_that_comes_with_the_statement(place):
+    copy = query("COPY attack.free (id, v) FROM STDIN")
+    with place.raw("bob") as r:
+        assert errors(ask(r, copy)) == ["ZB001"]
+        approve_one(place)
+        got = ask(r, copy, message(b"d", b"101\tx\n"), COPY_DONE)
+        assert not errors(got) and got[-1] == (b"Z", b"I")
+        answers(r)
+    assert left(place, "attack.free") == 51
+
+
+def test_one_row_of_many_megabytes(place):
+    with place.raw() as r:
+        r.send(query("COPY attack.inbox (v) FROM STDIN"))
+        r.until(last=b"G")
+        r.send(message(b"d", b"x" * (30 << 20) + b"\n") + COPY_DONE)
+        got = r.until()
+        assert not errors(got) and got[-1] == (b"Z", b"I")
+        answers(r)
+    with place.pg.admin() as c:
+        assert c.execute("SELECT length(v) FROM attack.inbox").fetchone() == (30 << 20,)
+
+
+# --- transaction control inside a gated series ------------------------------------------------
+
+
+@pytest.mark.parametrize("control", ["COMMIT", "ROLLBACK", "COMMIT AND CHAIN", "SAVEPOINT s",
+                                     "PREPARE TRANSACTION 'x'", "BEGIN"])
+@pytest.mark.parametrize("where", ["before", "behind"])
+@pytest.mark.parametrize("block", [False, True], ids=["alone", "in a block"])
+def test_no_transaction_control_in_a_gated_series(place, control, where, block):
+    """COMMIT behind the statement in its own series would come before the audit."""
+    delete = parse("a", "DELETE FROM attack.nosy") + bind("", "a") + execute()
+    other = parse("b", control) + bind("", "b") + execute()
+    series = other + delete if where == "before" else delete + other
+    with place.raw("bob") as r:
+        for _ in range(2):
+            if block:
+                ask(r, query("BEGIN"))
+            got = ask(r, series, SYNC)
+            while got[-1] is not None and r.readable():
+                got += r.until()
+            assert not [m for m in got if m and m[0] == b"C" and m[1].startswith(b"DELETE")]
+            assert errors(got) and got[-1] is not None
+            ask(r, query("ROLLBACK"))
+            for stale in ("a", "b"):
+                ask(r, close("S", stale), SYNC)
+            for ticket in place.operator.tickets():
+                place.operator.decide(ticket["id"], "approve")
+        answers(r)
+    assert left(place, "attack.nosy") == 5 and left(place, "attack.victim") == 50
+
+
+def test_a_portal_of_commit_bound_with_the_statement(place):
+    """COMMIT bound in the gated series and run later would pass the closing sequence by."""
+    series = (parse("", "DELETE FROM attack.nosy") + bind("", "") + execute() +
+              parse("c", "COMMIT") + bind("c", "c") + SYNC)
+    with place.raw("bob") as r:
+        ask(r, query("BEGIN"))
+        assert errors(ask(r, series))
+        ask(r, query("ROLLBACK"))
+        for ticket in place.operator.tickets():
+            place.operator.decide(ticket["id"], "approve")
+        ask(r, query("BEGIN"))
+        ask(r, series)
+        ask(r, execute("c"), SYNC)
+        ask(r, query("ROLLBACK"))
+    assert left(place, "attack.nosy") == 5 and left(place, "attack.victim") == 50
+
+
+NOSY = "DELETE FROM attack.nosy"
+
+
+@pytest.mark.parametrize("ending", [
+    [query("ROLLBACK TO s; COMMIT")],
+    [query("ROLLBACK TO s; COMMIT; SELECT 1")],
+    [query("ROLLBACK TO s; PREPARE TRANSACTION 'x'")],
+    [query("ROLLBACK TO s; COMMIT AND CHAIN")],
+    [parse("", "ROLLBACK TO s") + bind("", "") + execute() + parse("", "COMMIT") + bind("", "") +
+     execute() + SYNC],
+    [query("ROLLBACK TO s") + query("COMMIT")],
+    [query("ROLLBACK TO s") + parse("", "COMMIT") + bind("", "") + execute() + SYNC],
+    [parse("c", "COMMIT") + SYNC, query("ROLLBACK TO s") + query("EXECUTE c")],
+], ids=["one query", "and more", "PREPARE TRANSACTION", "CHAIN", "one series", "pipelined queries",
+        "pipelined series", "EXECUTE"])
+def test_a_failed_transaction_that_recovers_is_audited_all_the_same(place, ending):
+    """COMMIT behind ROLLBACK TO: what the status was when it arrived says nothing."""
+    with place.raw("bob") as r:
+        ticket, got = approved_in_block(place, r, query(NOSY))
+        assert not errors(got)
+        ask(r, query("SAVEPOINT s"))
+        if len(ending) > 1:
+            ask(r, ending[0])
+        assert errors(ask(r, query("SELECT 1/0"))) == ["22012"]
+        r.send(ending[-1])
+        got = r.until()
+        while got[-1] is not None and r.readable():
+            got += r.until()
+        ask(r, query("SELECT 1"))
+        while r.readable():
+            r.until()
+        ask(r, query("ROLLBACK"))
+    with place.pg.admin() as c:
+        assert c.execute("SELECT count(*) FROM pg_prepared_xacts").fetchone() == (0,)
+    assert left(place, "attack.nosy") == 5 and left(place, "attack.victim") == 50
+
+
+@pytest.mark.parametrize("series", [
+    parse("", "COMMIT") + bind("", "") + execute() + parse("", "SELECT 1") + bind("", "") +
+    execute() + SYNC,
+    parse("", "COMMIT") + bind("", "") + execute() + execute() + SYNC,
+    parse("", "COMMIT") + bind("c", "") + execute("c") + execute("no such portal") + SYNC,
+    parse("", "COMMIT") + bind("c", "") + SYNC + execute("c") + SYNC,
+    parse("", "COMMIT") + bind("", "") + execute() + parse("", "INSERT INTO attack.inbox VALUES (1)") +
+    bind("", "") + execute() + SYNC,
+], ids=["a read behind", "run twice", "an error behind", "run later", "a write behind"])
+def test_the_record_says_how_the_commit_ended(place, series):
+    """Whatever else is in the series of COMMIT, the point says committed where it is."""
+    with place.raw("bob") as r:
+        ticket, got = approved_in_block(place, r, query("DELETE FROM attack.t"))
+        assert not errors(got)
+        r.send(series + query("ROLLBACK") + query("SELECT 'the end'"))
+        seen = r.until()
+        while seen[-1] is not None and "the end" not in rows(seen):
+            seen += r.until()
+    committed = left(place, "attack.t") == 0
+    assert outcome_of(place, ticket) == ("committed" if committed else "rolled_back")
+    point = [p for p in points(place) if p.get("ticket") == ticket]
+    assert point and wait_until(lambda: [
+        p for p in points(place) if p.get("ticket") == ticket and
+        (p["outcome"] == "committed") == committed and p["outcome"] != "armed"])
+
+
+@pytest.mark.parametrize("ending", [
+    [query("ROLLBACK AND CHAIN")],
+    [query("ROLLBACK; BEGIN")],
+    [parse("", "ROLLBACK") + bind("", "") + execute() + parse("", "BEGIN") + bind("", "") +
+     execute() + SYNC],
+], ids=["AND CHAIN", "one query", "one series"])
+def test_a_rolled_back_statement_is_not_recorded_as_committed(place, ending):
+    """The transaction that follows at once is another one."""
+    with place.raw("bob") as r:
+        ticket, got = approved_in_block(place, r, query("DELETE FROM attack.t"))
+        assert not errors(got)
+        for part in ending:
+            ask(r, part)
+        ask(r, query("COMMIT"))
+        ask(r, query("ROLLBACK"))
+        answers(r)
+    assert left(place, "attack.t") == 50
+    assert outcome_of(place, ticket) == "rolled_back"
+
+
+# --- errors before the statement --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("series", [
+    parse("", "SELECT 1/0") + bind("", "") + execute() +
+    parse("", "DELETE FROM attack.free") + bind("", "") + execute() + SYNC,
+    parse("", "SELECT 1/0") + bind("", "") + execute() + FLUSH +
+    parse("", "DELETE FROM attack.free") + bind("", "") + execute() + SYNC,
+], ids=["at once", "with Flush"])
+@pytest.mark.parametrize("pause", [0, 0.5])
+def test_an_error_skips_the_gated_statement_behind_it(place, series, pause):
+    """The server would skip to Sync; a Sync of our own must not wake it before."""
+    with place.raw() as r:
+        for cut in [len(series)] if pause == 0 else [series.rindex(b"P")]:
+            r.send(series[:cut])
+            time.sleep(pause)
+            r.send(series[cut:])
+        got = r.until()
+        assert errors(got) == ["22012"] and got[-1] == (b"Z", b"I"), got
+        answers(r)
+    assert left(place, "attack.free") == 50
+
+
+# --- clients that would wait for ever ---------------------------------------------------------
+
+
+HANGS = {
+    "a name of the series before": [
+        parse("s1", "SELECT 1") + SYNC + parse("s2", "SELECT 2") + bind("", "s1") + execute() + SYNC],
+    "a gated Query behind an open series": [
+        parse("", "SELECT 1") + bind("", "") + execute() + query("DELETE FROM attack.free")],
+    "EXECUTE behind an open series": [
+        parse("s1", "SELECT 1") + query("EXECUTE s1")],
+    "PREPARE behind an error": [
+        parse("", "SELEC") + query("PREPARE x AS SELECT 1") + SYNC],
+    "PREPARE, then a series": [
+        query("PREPARE x AS SELECT 1") + bind("", "x") + execute() + SYNC],
+    "a function call behind an open series": [
+        parse("", "SELECT 1") + bind("", "") + execute() +
+        message(b"F", struct.pack("!IHHH", 1299, 0, 0, 0)) + SYNC],
+    "a name of a failed series": [
+        parse("s1", "SELEC") + SYNC + bind("", "s1") + execute() + SYNC],
+    "a Query that the server skips": [
+        parse("", "SELEC") + query("SELECT 1") + query("DELETE FROM attack.free") + SYNC],
+}
+
+
+@pytest.mark.parametrize("what", HANGS)
+def test_nobody_waits_for_ever(place, what):
+    with place.raw() as r:
+        r.socket.settimeout(8)
+        for part in HANGS[what]:
+            r.send(part)
+        r.send(query("SELECT 'the end'"))
+        seen = r.until()
+        while seen[-1] is not None and "the end" not in rows(seen):
+            seen += r.until()
+        assert seen[-1] is not None
+        answers(r)
+
+
+# --- floods -----------------------------------------------------------------------------------
+
+
+def test_a_hundred_thousand_messages_in_one_series(place):
+    """More answers owed than the gateway keeps count of: it may refuse, but not die."""
+    with place.raw() as r:
+        r.send(close("S", "x") * 100_000 + SYNC)
+        got = r.until()
+        assert got[-1] == (b"Z", b"I") and kinds(got).count(b"3") == 100_000
+        answers(r)
+
+
+def test_a_pipeline_of_many_without_sync(place):
+    """Each step waits for nothing that the server keeps in its own buffer."""
+    one = bind("", "s") + execute()
+    with place.raw() as r:
+        ask(r, parse("s", "SELECT 1"), SYNC)
+        import threading
+        sender = threading.Thread(target=r.send, args=(one * 120_000 + SYNC,), daemon=True)
+        sender.start()
+        r.socket.settimeout(60)
+        assert kinds(r.until()).count(b"C") == 120_000
+        sender.join()
+        answers(r)
+
+
+# --- wrapped ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("begin", ["BEGIN READ ONLY", "BEGIN ISOLATION LEVEL SERIALIZABLE",
+                                   "START TRANSACTION READ ONLY, DEFERRABLE"])
+def test_begin_with_modes_is_not_ours_to_drop(place, begin):
+    with place.raw() as r:
+        got = ask(r, query(f"{begin}; DELETE FROM attack.free; COMMIT"))
+        assert errors(got) == ["0A000"]
+        answers(r)
+    assert left(place, "attack.free") == 50
+
+
+# --- what the approver sees -------------------------------------------------------------------
+
+
+def test_the_ticket_shows_what_execute_runs(place):
+    with place.raw("bob") as r:
+        ask(r, query("PREPARE gone AS DELETE FROM attack.t WHERE id > 7"))
+        assert errors(ask(r, query("EXECUTE gone"))) == ["ZB001"]
+    assert "DELETE FROM attack.t WHERE id > 7" in place.operator.tickets()[0]["sql"]
