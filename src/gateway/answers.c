@@ -125,7 +125,7 @@ complete_statement(struct bs_relay *r, struct bs_reply *head)
         bs_effects_step(head->effects, &r->state);
     if (head->prepared != NULL) {
         bs_names_put(&r->state.names, head->prepared);
-        bs_prepared_unref(&head->prepared);
+        bs_replies_name(&r->replies, head, NULL);
         r->preparing--;
     }
 }

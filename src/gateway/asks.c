@@ -20,7 +20,8 @@
 #include "wire/messages.h"
 
 /* A series without Sync or Flush that is longer than this is looked at as it comes. */
-#define SERIES_MAX (1u << 20)
+#define SERIES_MAX      (1u << 20)
+#define SERIES_MESSAGES 4096
 
 static struct bs_bytes
 client_bytes(const struct bs_relay *r, size_t from, size_t to)
@@ -261,6 +262,7 @@ settle(struct bs_relay *r, size_t to)
 {
     r->used = to;
     r->at = to;
+    r->collected = 0;
     r->loaded = false;
     r->stalled = false;
     r->copy_wait = false;
@@ -394,12 +396,16 @@ bs_asks_owe_copy(struct bs_relay *r, struct bs_reply *reply)
 
 /* PREPARE makes a name that Bind and EXECUTE can use. Its body was judged with it. */
 static void
-owe_prepare(struct bs_reply *reply, const struct bs_verdict *v)
+owe_prepare(struct bs_relay *r, struct bs_reply *reply, const struct bs_verdict *v)
 {
+    struct bs_prepared *p;
+
     if (!bs_verdict_is_prepare(v))
         return;
-    reply->prepared = bs_prepared_new(bs_bytes_of(v->unit.stmts[0].label), v->text);
-    reply->prepared->prepared_in_sql = true;
+    p = bs_prepared_new(bs_bytes_of(v->unit.stmts[0].label), v->text);
+    p->prepared_in_sql = true;
+    bs_replies_name(&r->replies, reply, p);
+    r->preparing++;
 }
 
 static void
@@ -437,7 +443,7 @@ owe_message(struct bs_relay *r, const struct bs_frame *f)
     case BS_FRONT_PARSE:
         reply = bs_replies_push(&r->replies, BS_REPLY_PARSE);
         if (bs_msg_read_parse(f->body, &parse, &err) == BS_DONE)
-            reply->prepared = new_statement(&parse);
+            bs_replies_name(&r->replies, reply, new_statement(&parse));
         break;
     case BS_FRONT_BIND:
         if (bs_msg_read_bind(f->body, &bind, &err) != BS_DONE)
@@ -559,10 +565,9 @@ forward_query(struct bs_relay *r, const struct bs_verdict *v, struct bs_bytes me
     struct bs_reply *reply = bs_replies_push(&r->replies, BS_REPLY_QUERY);
 
     owe_unit(r, reply, &v->unit);
-    owe_prepare(reply, v);
+    owe_prepare(r, reply, v);
     if ((v->unit.flags & BS_FLAG_COPY_IN) != 0)
         bs_asks_owe_copy(r, reply);
-    r->preparing += reply->prepared != NULL;
     r->series_open = r->series_wrote = false;
     bs_relay_to_server(r, message);
 }
@@ -825,7 +830,7 @@ gate_series(struct bs_relay *r,
         struct bs_parse parse;
         struct bs_bind bind;
         if (f.type == BS_FRONT_PARSE && bs_msg_read_parse(f.body, &parse, &err) == BS_DONE)
-            bs_replies_push(&made, BS_REPLY_PARSE)->prepared = new_statement(&parse);
+            bs_replies_name(&made, bs_replies_push(&made, BS_REPLY_PARSE), new_statement(&parse));
         if (f.type != BS_FRONT_BIND)
             continue;
         if (bs_msg_read_bind(f.body, &bind, &err) == BS_DONE &&
@@ -1151,7 +1156,9 @@ dispatch(struct bs_relay *r, const struct bs_frame *f, size_t end)
     case BS_FRONT_EXECUTE:
     case BS_FRONT_CLOSE:
         r->at = end;
-        return end - r->used < SERIES_MAX || on_series(r, end, end);
+        r->collected++;
+        return (end - r->used < SERIES_MAX && r->collected < SERIES_MESSAGES) ||
+               on_series(r, end, end);
     case BS_FRONT_SYNC:
     case BS_FRONT_FLUSH:
         return on_series(r, last, end);

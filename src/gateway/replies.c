@@ -14,10 +14,19 @@ entry(struct bs_replies *r, size_t i)
     return &r->ring[(r->head + i) % r->cap];
 }
 
-static void
-drop_entry(struct bs_reply *e)
+void
+bs_replies_name(struct bs_replies *r, struct bs_reply *reply, struct bs_prepared *prepared)
 {
-    bs_prepared_unref(&e->prepared);
+    r->naming -= reply->prepared != NULL;
+    bs_prepared_unref(&reply->prepared);
+    reply->prepared = prepared;
+    r->naming += prepared != NULL;
+}
+
+static void
+drop_entry(struct bs_replies *r, struct bs_reply *e)
+{
+    bs_replies_name(r, e, NULL);
     bs_effects_free(&e->effects);
     bs_refusal_free(&e->refusal);
     *e = (struct bs_reply){0};
@@ -69,7 +78,7 @@ void
 bs_replies_pop(struct bs_replies *r)
 {
     bs_assert(r->n != 0);
-    drop_entry(entry(r, 0));
+    drop_entry(r, entry(r, 0));
     r->head = (r->head + 1) % r->cap;
     r->n--;
 }
@@ -78,7 +87,7 @@ void
 bs_replies_remove(struct bs_replies *r, size_t i)
 {
     bs_assert(i < r->n);
-    drop_entry(entry(r, i));
+    drop_entry(r, entry(r, i));
     for (; i + 1 < r->n; i++)
         *entry(r, i) = *entry(r, i + 1);
     *entry(r, r->n - 1) = (struct bs_reply){0};
@@ -95,7 +104,7 @@ bs_replies_pending(struct bs_replies *r, struct bs_bytes name, struct bs_prepare
 {
     bool same_series = true;
 
-    for (size_t i = r->n; i-- > 0;) {
+    for (size_t i = r->n; r->naming != 0 && i-- > 0;) {
         struct bs_reply *e = entry(r, i);
         if (e->kind == BS_REPLY_SYNC)
             same_series = false;

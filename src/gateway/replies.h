@@ -38,7 +38,7 @@ struct bs_reply {
     bool dirty;                     /* QUERY, BIND: runs more than BEGIN, SET and SHOW */
     bool ddl;                       /* QUERY, BIND: changes the catalog */
     bool copies;                    /* QUERY, EXECUTE: may ask for COPY data */
-    struct bs_prepared *prepared;   /* PARSE, and QUERY of one PREPARE: entered when answered */
+    struct bs_prepared *prepared;   /* PARSE, and QUERY of one PREPARE: see bs_replies_name */
     struct bs_effects *effects;     /* QUERY, BIND: what its statements do to the session */
     struct bs_refusal *refusal;     /* POISON: what the client is told instead */
     char name[BS_SQL_NAME_MAX + 1]; /* BIND: portal; CLOSE: what is closed */
@@ -48,11 +48,11 @@ struct bs_reply {
 struct bs_replies {
     struct bs_reply *ring;
     size_t cap, head, n;
+    size_t naming; /* entries with `prepared`: without any, no name is in question */
 };
 
-#define BS_REPLIES_MAX                                                                             \
-    65536 /* entries; a client that owes itself more answers is not read further */
-#define BS_REPLIES_SERIES 150016 /* what one series, of 1 MB at most, and our own may add to that */
+#define BS_REPLIES_MAX    16384 /* entries; a client that is owed more answers is not read further */
+#define BS_REPLIES_SERIES 16384 /* what one series and our own messages may add to that */
 
 void bs_replies_fini(struct bs_replies *r); /* accepts a zeroed one */
 /* A new zeroed entry at the end; never NULL while n < BS_REPLIES_MAX. */
@@ -61,6 +61,8 @@ struct bs_reply *bs_replies_push(struct bs_replies *r, enum bs_reply_kind kind);
 struct bs_reply *bs_replies_head(struct bs_replies *r);
 /* The i-th entry from the head, or NULL. */
 struct bs_reply *bs_replies_at(struct bs_replies *r, size_t i);
+/* Its answer will give a statement its name; takes the reference. NULL: it does so no more. */
+void bs_replies_name(struct bs_replies *r, struct bs_reply *reply, struct bs_prepared *prepared);
 void bs_replies_pop(struct bs_replies *r);
 /* Takes out the i-th entry from the head. */
 void bs_replies_remove(struct bs_replies *r, size_t i);

@@ -60,6 +60,7 @@ struct bs_relay {
     /* The client's bytes in client.in: [0, used) are done with, [used, at) are whole messages of
      * an open batch, not forwarded yet. */
     size_t used, at;
+    unsigned collected;   /* messages in [used, at) */
     uint64_t skip_client; /* of a CopyData that has begun: bytes still to come */
     bool series_open;     /* messages were forwarded since the last Sync */
     bool series_wrote;    /* among them a Bind of something that is not SAFE */

@@ -7,6 +7,7 @@ nothing without asking. Nothing waits: what is held is answered at once with its
 
 import json
 import struct
+import threading
 import time
 
 import psycopg
@@ -416,7 +417,6 @@ def test_a_pipeline_of_many_without_sync(place):
     one = bind("", "s") + execute()
     with place.raw() as r:
         ask(r, parse("s", "SELECT 1"), SYNC)
-        import threading
         sender = threading.Thread(target=r.send, args=(one * 120_000 + SYNC,), daemon=True)
         sender.start()
         r.socket.settimeout(60)
@@ -436,6 +436,22 @@ def test_begin_with_modes_is_not_ours_to_drop(place, begin):
         assert errors(got) == ["0A000"]
         answers(r)
     assert left(place, "attack.free") == 50
+
+
+# --- one waived, one not ----------------------------------------------------------------------
+
+
+def test_a_waived_statement_does_not_waive_its_neighbour(place):
+    series = (parse("a", "DELETE FROM attack.waste") + bind("", "a") + execute() +
+              parse("b", "DELETE FROM attack.t") + bind("", "b") + execute() + SYNC)
+    with place.raw("bob") as r:
+        assert errors(ask(r, series)) == ["ZB001"]
+        ticket = approve_one(place)["id"]
+        ask(r, close("S", "a"), close("S", "b"), SYNC)
+        assert not errors(ask(r, series))
+    assert left(place, "attack.t") == 0
+    point = next(p for p in points(place) if p.get("ticket") == ticket)
+    assert ("t", 50) in [(t["name"], t["rows"]) for t in point["tables"]]
 
 
 # --- what the approver sees -------------------------------------------------------------------

@@ -10,7 +10,7 @@ owe_parse(struct bs_replies *r, const char *name)
 {
     struct bs_reply *e = bs_replies_push(r, BS_REPLY_PARSE);
 
-    e->prepared = bs_prepared_new(bs_bytes_of(name), BS_LIT("SELECT 1"));
+    bs_replies_name(r, e, bs_prepared_new(bs_bytes_of(name), BS_LIT("SELECT 1")));
     return e->prepared;
 }
 
@@ -86,9 +86,18 @@ what_a_name_may_mean(void)
     p = owe_parse(&r, "s");
     EXPECT_EQ(bs_replies_pending(&r, BS_LIT("s"), &got), BS_PENDING_PARSE);
     EXPECT(got == p);
-    bs_replies_push(&r, BS_REPLY_QUERY)->prepared =
-        bs_prepared_new(BS_LIT("s"), BS_LIT("PREPARE s AS SELECT 2"));
+    bs_replies_name(&r, bs_replies_push(&r, BS_REPLY_QUERY),
+                    bs_prepared_new(BS_LIT("s"), BS_LIT("PREPARE s AS SELECT 2")));
     EXPECT_EQ(bs_replies_pending(&r, BS_LIT("s"), &got), BS_PENDING_UNSURE);
+    EXPECT_EQ(r.naming, 4);
+    bs_replies_name(&r, bs_replies_at(&r, r.n - 1), NULL); /* answered, but for its end */
+    EXPECT_EQ(bs_replies_pending(&r, BS_LIT("s"), &got), BS_PENDING_PARSE);
+    bs_replies_remove(&r, 1);
+    EXPECT_EQ(r.naming, 2);
+    while (r.n != 0)
+        bs_replies_pop(&r);
+    EXPECT_EQ(r.naming, 0);
+    EXPECT_EQ(bs_replies_pending(&r, BS_LIT("s"), &got), BS_PENDING_NONE);
     bs_replies_fini(&r);
 }
 
