@@ -27,7 +27,9 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PASSWORD = "it's a p:ss\\word"  # of every role of the server that has one; awkward on purpose
-PORTS = itertools.count(random.randrange(21000, 30000))
+# Below 32768, and never those of another process of this suite (gw0, gw1, ...).
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+PORTS = itertools.count(20000 + 4000 * (WORKER % 3) + random.randrange(2000))
 
 
 def free_port():

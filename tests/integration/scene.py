@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import resource
 import signal
+import socket
 import threading
 
 import psycopg
@@ -105,14 +107,16 @@ class Asking(threading.Thread):
         return None if self.error is None else self.error.sqlstate or "lost"
 
     def hang_up(self):
-        self.connection.pgconn.finish()
+        """Only the socket: libpq is in the hands of another thread."""
+        with socket.socket(fileno=os.dup(self.connection.fileno())) as s:
+            s.shutdown(socket.SHUT_RDWR)
 
 
 class Scene:
     def __init__(self, pg, **extra):
         self.pg = pg
-        socket = pg.folder / f".s.PGSQL.{pg.port}"
-        self.actors, self.helpers = Relay(socket), Relay(socket)
+        server = pg.folder / f".s.PGSQL.{pg.port}"
+        self.actors, self.helpers = Relay(server), Relay(server)
         self.gateway = Gateway(pg, tls=False, extra={
             "databases": {"app": {
                 "upstream": self.through(self.actors, "app_trust"),
