@@ -353,7 +353,7 @@ tricks(void)
         {"ANALYZE with_index", CRITICAL, "index", NONE, NULL},
         {"REINDEX INDEX with_index_part_x", CRITICAL, "index", NONE, NULL},
         {"ANALYZE", CRITICAL, "index", NONE, NULL},
-        {"REINDEX SCHEMA public", CRITICAL, "index", NONE, NULL},
+        {"REINDEX SCHEMA public", CRITICAL, "index", REFUSE, NULL},
         {"ANALYZE plain", HIGH, NULL, NONE, NULL},
         {"VACUUM plain", HIGH, NULL, NONE, NULL},
         /* A 6: foreign tables. */
@@ -771,7 +771,7 @@ static void
 search_path_inside_the_unit(void)
 {
     static const struct row rows[] = {
-        {"SET search_path = shadow; SELECT id FROM twice", CRITICAL, "session_names", NONE, NULL},
+        {"SET search_path = shadow; SELECT id FROM twice", CRITICAL, "session_names", REFUSE, NULL},
         {"SELECT id FROM plain; SET search_path = shadow", SAFE, NULL, NONE, NULL},
         {"CREATE TEMP TABLE plain (id int); SELECT id FROM plain", CRITICAL, "session_names", NONE,
          NULL},
