@@ -81,6 +81,11 @@ def row_is_locked(scene):
     return Blocker(scene, "SELECT FROM crash.t WHERE id = 1 FOR UPDATE")
 
 
+def newest(scene):
+    """The folder of the point that is being made."""
+    return max(scene.storage().glob("v1/*/*/rp/*/*/*/RP-*"), key=lambda p: p.name)
+
+
 # --- kill -9 ---------------------------------------------------------------------------------
 
 
@@ -261,6 +266,29 @@ def test_database_gone_at_commit(scene):
     scene.settle(committed=True)
 
 
+def test_the_keeper_does_not_overrule_a_statement_that_ends_meanwhile(scene):
+    """It has listed a point as unarmed; before it asks whether the backend lives, all is over."""
+    stop = scene.actors.stop_at(b"SET CONSTRAINTS")
+    asking = scene.approved(UPDATE)
+    stop.wait()
+    events = newest(scene) / "events"
+    events.touch()  # this point cannot be closed: the keeper looks at all that are open
+    stop.go()
+    assert asking.done() == "ZB005"
+
+    stop = scene.actors.stop_at(b"SET CONSTRAINTS")
+    asking = scene.approved(DELETE)
+    stop.wait()
+    look = scene.helpers.stop_at(b"a.backend_start::pg_catalog.text = COALESCE").wait()
+    stop.go()
+    assert asking.done() is None
+    wait_until(lambda: scene.new_points()[0]["outcome"] == "committed")
+    wait_until(lambda: scene.query("SELECT FROM pg_stat_activity WHERE pid = %s", asking.pid) == [])
+    look.go()
+    events.unlink()
+    scene.settle(committed=True)
+
+
 # --- backends that are terminated ------------------------------------------------------------
 
 
@@ -380,6 +408,18 @@ def test_helper_cannot_log_in(scene):
     assert scene.ticket_state(ticket) == "failed"
 
 
+def test_started_without_its_helper(scene):
+    """Nothing runs unjudged; and nobody has to start it again when the helper can log in."""
+    scene.kill()
+    scene.helpers.refuse = True
+    scene.gateway.start()
+    for sql in (DELETE, "SELECT count(*) FROM crash.t"):
+        assert scene.ask(sql).done() not in (None, "ZB001")
+    assert scene.operator.tickets() == []
+    scene.helpers.refuse = False
+    scene.settle(committed=False)
+
+
 @pytest.mark.parametrize("needle", [b"COPY (SELECT", b"pg_export_snapshot", b"pg_locks"])
 def test_helper_loses_its_server(scene, needle):
     stop = scene.helpers.stop_at(needle)
@@ -485,11 +525,6 @@ def test_files_cannot_grow(scene):
     scene.settle(rows, committed=False)
 
 
-def newest(scene):
-    """The folder of the point that is being made."""
-    return max(scene.storage().glob("v1/*/*/rp/*/*/*/RP-*"), key=lambda p: p.name)
-
-
 def test_an_object_is_damaged_before_it_is_read_back(scene):
     with scene.pg_restore.stopped() as reached:
         asking = scene.approved(DROP)
@@ -525,22 +560,27 @@ def test_it_cannot_be_armed(scene):
     scene.settle(committed=False)
 
 
-@pytest.mark.parametrize("sql", [DELETE, "INSERT INTO crash.other VALUES (0)"])
-def test_no_audit_no_effect(scene, sql):
+def test_no_audit_no_effect(pg):
     """And nothing after it, until somebody has made room and starts the gateway again."""
-    log = max((scene.gateway.folder / "audit").glob("audit-*.jsonl"))
-    try:
-        with scene.connect() as c, scene.file_limit(log.stat().st_size):
-            with pytest.raises(psycopg.errors.IoError):
-                c.execute(sql)
+    scene = Scene(pg, policy={"rules": [{"name": "nobody is asked", "kinds": ["DELETE"],
+                                         "risk": ["HIGH", "CRITICAL"], "action": "allow"}]})
+    with running(scene.gateway):
+        scene.begin()
+        log = max((scene.gateway.folder / "audit").glob("audit-*.jsonl"))
+        with scene.connect() as c:
+            c.execute("DELETE FROM crash.other WHERE id = 1000")
+            while log.stat().st_size < 200000:  # all other files stay below the limit
+                c.execute("SELECT 'x'")
+            with scene.file_limit(log.stat().st_size), pytest.raises(psycopg.errors.IoError):
+                c.execute(DELETE)
         with pytest.raises(psycopg.OperationalError, match="audit"):
             scene.connect()
         assert scene.count() == ROWS
-        assert scene.query("SELECT FROM crash.other WHERE id = 0") == []
-    finally:
         scene.gateway.stop()
         scene.gateway.start()
-    scene.settle(committed=False)
+        assert scene.gateway.cli("audit", "verify", check=False).returncode == 0
+        assert scene.ask(DELETE).done() is None
+    scene.close()
 
 
 # --- time ------------------------------------------------------------------------------------
