@@ -50,7 +50,7 @@ void bs_tickets_unsubscribe(struct bs_tickets *t, bs_ticket_fn *fn, void *arg);
  * ask   identity, actor, database, sql and the facts to show; id, state and times are ignored
  * out   PENDING: hold on out->id; APPROVED: redeem it
  * err   BLOCKED: no operator was ever registered, nobody could decide; DATA: something needed is
- *       missing or not UTF-8
+ *       missing or not UTF-8; LIMIT: too many of this actor's are pending already
  */
 BS_MUST_CHECK enum bs_done bs_ticket_open(struct bs_tickets *t,
                                           const struct bs_ticket *ask,

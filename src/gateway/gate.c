@@ -442,6 +442,10 @@ on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
                                          "Ask whoever runs this gateway to register an operator."));
         return;
     }
+    if (err->code == BS_E_LIMIT) {
+        bs_gate_refuse(r, bs_refusal_of(err));
+        return;
+    }
     if (err->code != BS_OK && err->code != BS_E_HELD) {
         bs_gate_refuse(r, bs_refusal_new("58030",
                                          "the statement could not be recorded, so it was "

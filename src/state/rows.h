@@ -95,6 +95,8 @@ struct bs_ticket {
     int64_t version; /* counts changes; kept by the state */
 };
 
+#define BS_TICKETS_PENDING_MAX 250 /* of one actor, at a time */
+
 struct bs_ticket_filter {
     unsigned states;      /* bits 1u << enum bs_ticket_state; 0: any */
     const char *actor;    /* NULL: any */

@@ -88,6 +88,21 @@ find_open(struct bs_sqlite *q,
                      BS_SQ_VALUES(BS_SQ_T(identity)), arena, read_ticket, out, "open ticket", err);
 }
 
+/* Nobody could read them, and every one is kept. */
+static enum bs_done
+check_pending(struct bs_sqlite *q, const struct bs_ticket *t, struct bs_err *err)
+{
+    int64_t n = 0;
+
+    if (bs_sq_number(q, "SELECT count(*) FROM tickets WHERE actor = ? AND state = 'pending'",
+                     BS_SQ_VALUES(BS_SQ_T(t->actor)), 0, &n, err) != BS_DONE)
+        return BS_FAILED;
+    if (n < BS_TICKETS_PENDING_MAX)
+        return BS_DONE;
+    return BS_FAIL(err, LIMIT, "%d requests of yours wait for a decision already",
+                   BS_TICKETS_PENDING_MAX);
+}
+
 enum bs_done
 bs_sq_ticket_open(struct bs_state *s,
                   const struct bs_ticket *row,
@@ -103,7 +118,7 @@ bs_sq_ticket_open(struct bs_state *s,
         return BS_FAILED;
     done = find_open(q, row->identity, arena, out, &miss);
     if (done != BS_DONE && miss.code == BS_E_NOT_FOUND) {
-        done = insert(q, row, err);
+        done = check_pending(q, row, err) == BS_DONE ? insert(q, row, err) : BS_FAILED;
         if (done == BS_DONE)
             done = get(q, row->id, arena, out, err);
     } else if (done != BS_DONE) {

@@ -429,6 +429,36 @@ tickets_open_or_find(void)
     tear_down();
 }
 
+/* One actor cannot bury what the others ask for; what it asks again is found all the same. */
+static void
+tickets_of_one_actor_have_a_limit(void)
+{
+    struct bs_err err = {0};
+    struct bs_ticket t, got;
+
+    REQUIRE(set_up());
+    for (int i = 0; i <= BS_TICKETS_PENDING_MAX; i++) {
+        char id[16], identity[sizeof(IDENTITY)];
+        (void)snprintf(id, sizeof(id), "T-%d", i);
+        (void)snprintf(identity, sizeof(identity), "%064d", i);
+        t = a_ticket(id, identity);
+        EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)),
+                  i < BS_TICKETS_PENDING_MAX ? BS_OK : BS_E_LIMIT);
+    }
+    t = a_ticket("T-x", "0000000000000000000000000000000000000000000000000000000000000007");
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.id, "T-7") == 0);
+    t = a_ticket("T-x", IDENTITY);
+    t.actor = "another";
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_ticket_get(state, "T-3", &arena, &got, &err)), BS_OK);
+    got.state = BS_TICKET_DENIED;
+    EXPECT_EQ(CODE(bs_state_ticket_move(state, &got, &err)), BS_OK);
+    t = a_ticket("T-y", IDENTITY2); /* there is room again */
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    tear_down();
+}
+
 static void
 tickets_compare_and_set(void)
 {
@@ -625,6 +655,7 @@ static const struct tap_case cases[] = {
     {"changes are written with what they tell, without secrets", changes_come_with_what_they_tell},
     {"tickets: every field comes back", tickets_keep_all_fields},
     {"tickets: open or find", tickets_open_or_find},
+    {"tickets of one actor have a limit", tickets_of_one_actor_have_a_limit},
     {"tickets: of two changes one wins", tickets_compare_and_set},
     {"tickets: list, expire, denials", tickets_list_and_expire},
     {"points: put, set, get, list", points},
