@@ -23,6 +23,12 @@
 #define SERIES_MAX      (1u << 20)
 #define SERIES_MESSAGES 4096
 
+/* The longest Query or Parse, in bytes: a longer text cannot be judged, so it is not read at all. */
+#define STATEMENT_MAX ((16u << 20) + 1024)
+
+#define STATEMENTS_MAX 16384 /* prepared ones that a session may have at a time */
+#define CATALOG_AGE_US (30 * INT64_C(1000000))
+
 static struct bs_bytes
 client_bytes(const struct bs_relay *r, size_t from, size_t to)
 {
@@ -145,22 +151,48 @@ loaded(struct bs_relay *r, void *arg)
 static void
 load_done(struct bs_session *s, bool current, void *arg)
 {
-    if (current)
+    if (current && s != NULL)
         bs_relay_act(s, loaded, arg);
     free(arg);
+}
+
+static struct load *
+new_load(struct bs_relay *r, int64_t since_us)
+{
+    struct load *l = bs_malloc(sizeof(*l));
+
+    l->db = r->db;
+    l->since_us = since_us;
+    return l;
 }
 
 static enum heard
 load_catalog(struct bs_relay *r)
 {
-    struct load *l = bs_malloc(sizeof(*l));
-
-    l->db = r->db;
-    l->since_us = bs_mono_us();
     r->mode = BS_MODE_CATALOG;
     r->stalled = true;
-    bs_worker_job(r->s->worker, r->s, load_work, load_done, l);
+    bs_worker_job(r->s->worker, r->s, load_work, load_done, new_load(r, bs_mono_us()));
     return HEARD_NOT;
+}
+
+/*
+ * What others change behind the gateway counts after CATALOG_AGE_US at the latest. Where statements
+ * keep coming nobody waits for that: it is loaded in the background when half of the time is over.
+ * One that cannot be loaded is tried again after as long.
+ */
+static bool
+is_too_old(struct bs_relay *r)
+{
+    int64_t now_us = bs_mono_us(), loaded_us = bs_snapshot_loaded_us(r->snapshot);
+
+    if (now_us - loaded_us < CATALOG_AGE_US / 2 || now_us - r->refreshed_us < CATALOG_AGE_US / 2)
+        return false;
+    r->refreshed_us = now_us;
+    if (now_us - loaded_us >= CATALOG_AGE_US)
+        return true;
+    bs_worker_job(r->s->worker, NULL, load_work, load_done,
+                  new_load(r, now_us - CATALOG_AGE_US / 4));
+    return false;
 }
 
 /* Keeps r->snapshot at the database's newest. NULL: there is none that counts. */
@@ -174,6 +206,8 @@ catalog(struct bs_relay *r)
         r->snapshot = bs_database_snapshot(r->db);
         r->epoch = epoch;
     }
+    if (r->snapshot != NULL && !r->loaded && is_too_old(r))
+        return NULL;
     return r->snapshot;
 }
 
@@ -603,6 +637,19 @@ gate_query(struct bs_relay *r, const struct bs_verdict *judged, struct bs_bytes 
     return true;
 }
 
+static struct bs_refusal *
+too_many(void)
+{
+    return bs_refusal_new("54000", "this session has too many prepared statements", NULL,
+                          "Close those that are not needed any more.");
+}
+
+static bool
+is_full_of_names(const struct bs_relay *r)
+{
+    return r->state.names.n + r->replies.naming >= STATEMENTS_MAX;
+}
+
 /* Takes a verdict as far as it goes now; false where it must wait. */
 static bool
 act_on_query(struct bs_relay *r, struct bs_verdict *v, struct bs_bytes message, size_t end)
@@ -627,6 +674,8 @@ act_on_query(struct bs_relay *r, struct bs_verdict *v, struct bs_bytes message, 
     }
     if (v->way == BS_WAY_REFUSE || (gated && r->status == 'E'))
         poison_query(r, refusal_of(r, v));
+    else if (bs_verdict_is_prepare(v) && is_full_of_names(r))
+        poison_query(r, too_many());
     else if (needs_closing(r, &v->unit))
         bs_gate_close_transaction(r, message);
     else if (v->way == BS_WAY_PASS)
@@ -778,6 +827,10 @@ look_at(struct bs_relay *r, const struct bs_frame *f, struct bs_refusal **refusa
         done = bs_msg_read_target(f->body, &named, &err);
     else if (f->type == BS_FRONT_EXECUTE)
         done = bs_msg_read_execute(f->body, &execute, &err);
+    if (done == BS_DONE && f->type == BS_FRONT_PARSE && is_full_of_names(r)) {
+        *refusal = too_many();
+        return NEXT_REFUSE;
+    }
     if (done == BS_DONE)
         return NEXT_SEND;
     if (err.code == BS_E_LIMIT) {
@@ -1261,6 +1314,11 @@ step(struct bs_relay *r)
         return false;
     case BS_SCAN_GOT:
         break;
+    }
+    if ((head.type == BS_FRONT_QUERY || head.type == BS_FRONT_PARSE) &&
+        head.body_len > STATEMENT_MAX) {
+        bs_session_fail(r->s, "54000", "a statement may have 16 MB at most");
+        return false;
     }
     if (must_wait(r)) {
         r->copy_wait = r->copying != 0;

@@ -624,6 +624,15 @@ on_restored(struct bs_relay *r)
 }
 
 static void
+on_released(struct bs_relay *r)
+{
+    if (r->inject.failed)
+        fail_as_server(r);
+    else
+        restore_timeout(r, on_restored);
+}
+
+static void
 on_run(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
@@ -646,7 +655,10 @@ on_run(struct bs_relay *r)
         return;
     }
     g->step = BS_GATE_RESTORE;
-    restore_timeout(r, on_restored);
+    if (g->exclusive) /* nobody shall go back to before it and leave the point behind */
+        bs_inject(r, "RELEASE SAVEPOINT backstop", NULL, on_released);
+    else
+        restore_timeout(r, on_restored);
 }
 
 /* --- closing sequence, audit, COMMIT ------------------------------------------------------ */

@@ -93,6 +93,8 @@ balance(struct bs_relay *r)
     struct bs_session *s = r->s;
     bool wait = r->stalled && s->client.in.n > BS_RELAY_AHEAD;
 
+    /* Who does not read his answers is not read either: refusals are made without the server. */
+    wait = wait || bs_link_pending(&s->client) > BS_RELAY_BACKLOG;
     if (wait || bs_link_pending(&s->server) > BS_RELAY_BACKLOG)
         bs_link_pause(&s->client);
     else

@@ -39,6 +39,7 @@ struct bs_relay {
     struct bs_database *db;
     struct bs_snapshot *snapshot; /* NULL: must be loaded first */
     uint64_t epoch;               /* of `snapshot` */
+    int64_t refreshed_us;         /* bs_mono_us: asked for another because of its age */
     struct bs_session_state state;
     struct bs_known known; /* how bs_judge looks up names of the session */
     struct bs_replies replies;

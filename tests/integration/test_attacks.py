@@ -462,3 +462,161 @@ def test_the_ticket_shows_what_execute_runs(place):
         ask(r, query("PREPARE gone AS DELETE FROM attack.t WHERE id > 7"))
         assert errors(ask(r, query("EXECUTE gone"))) == ["ZB001"]
     assert "DELETE FROM attack.t WHERE id > 7" in place.operator.tickets()[0]["sql"]
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+def test_a_portal_of_execute_whose_name_changes(place):
+    """EXECUTE looks its name up when the portal runs, not when it is bound."""
+    with place.raw() as r:
+        ask(r, parse("s1", "SELECT 1"), SYNC)
+        ask(r, parse("x", "EXECUTE s1"), bind("p", "x"), close("S", "s1"),
+            parse("s1", "DELETE FROM attack.t"), execute("p"), SYNC)
+        for statement in ("s1", "x"):
+            ask(r, close("S", statement), SYNC)
+        ask(r, query("BEGIN"))
+        ask(r, parse("s1", "SELECT 1"), SYNC)
+        ask(r, parse("x", "EXECUTE s1"), bind("p", "x"), SYNC)
+        ask(r, close("S", "s1"), parse("s1", "DELETE FROM attack.t"), SYNC)
+        ask(r, execute("p"), SYNC)
+        ask(r, query("COMMIT"))
+        answers(r)
+    assert left(place, "attack.t") == 50
+
+
+def test_our_savepoint_is_not_left_behind(place):
+    with place.raw("bob") as r:
+        ticket, got = approved_in_block(place, r, query("TRUNCATE attack.t"))
+        assert not errors(got)
+        assert errors(ask(r, query("ROLLBACK TO SAVEPOINT backstop"))) == ["3B001"]
+        ask(r, query("ROLLBACK"))
+        answers(r)
+    assert left(place, "attack.t") == 50 and outcome_of(place, ticket) == "rolled_back"
+
+
+# --- what the audit cannot see ----------------------------------------------------------------
+
+
+def test_nothing_commits_where_nobody_counts(place):
+    """With track_counts off every counter stands still, whatever a trigger deletes."""
+    with place.pg.admin() as c:
+        c.execute("ALTER ROLE app_trust SET track_counts = off")
+    try:
+        with place.raw("bob") as r:
+            assert rows(ask(r, query("SHOW track_counts"))) == ["off"]
+            assert errors(ask(r, query(NOSY))) == ["ZB001"]
+            approve_one(place)
+            assert errors(ask(r, query(NOSY))) == ["ZB005"]
+            answers(r)
+    finally:
+        with place.pg.admin() as c:
+            c.execute("ALTER ROLE app_trust RESET track_counts")
+    assert left(place, "attack.nosy") == 5 and left(place, "attack.victim") == 50
+
+
+def test_a_large_object_that_a_trigger_of_truncate_unlinks(place):
+    """The schema dump that explains other writes to the catalog has no large objects."""
+    with place.pg.admin() as c:
+        oid = c.execute("SELECT lo_from_bytea(0, 'precious')").fetchone()[0]
+        c.execute(f"ALTER LARGE OBJECT {oid} OWNER TO app_trust")
+        c.execute(f"""SET ROLE app_trust;
+            CREATE FUNCTION attack.unlink() RETURNS trigger LANGUAGE plpgsql AS
+              $$BEGIN PERFORM lo_unlink({oid}); RETURN NULL; END$$;
+            CREATE TRIGGER unlink AFTER TRUNCATE ON attack.t FOR EACH STATEMENT
+              EXECUTE FUNCTION attack.unlink(); RESET ROLE""")
+    with place.raw("bob") as r:
+        assert errors(ask(r, query("TRUNCATE attack.t")))[0] in ("ZB001", "ZB004", "42501")
+        if place.operator.tickets():
+            approve_one(place)
+            assert errors(ask(r, query("TRUNCATE attack.t"))) == ["ZB005"]
+        answers(r)
+    with place.pg.admin() as c:
+        assert c.execute("SELECT lo_get(%s)", (oid,)).fetchone() == (b"precious",)
+        c.execute("SELECT lo_unlink(%s)", (oid,))
+    assert left(place, "attack.t") == 50
+
+
+def test_upkeep_that_runs_code_outside_a_transaction(place):
+    with place.pg.admin() as c:
+        c.execute("""SET ROLE app_trust;
+            CREATE TABLE attack.indexed (id int);
+            CREATE FUNCTION attack.trap(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+              $$BEGIN DELETE FROM attack.victim; RETURN $1; END$$;
+            ALTER FUNCTION attack.trap(int) VOLATILE;
+            RESET ROLE;
+            ALTER FUNCTION attack.trap(int) IMMUTABLE;
+            CREATE INDEX ON attack.indexed (attack.trap(id));
+            ALTER FUNCTION attack.trap(int) VOLATILE;
+            INSERT INTO attack.indexed VALUES (1), (2)""")
+        c.execute("INSERT INTO attack.victim SELECT generate_series(1, 50) ON CONFLICT DO NOTHING")
+    with place.raw("bob") as r:
+        for sql in ("VACUUM ANALYZE attack.indexed", "VACUUM FULL attack.indexed"):
+            assert errors(ask(r, query(sql)))[0] in ("ZB004", "42501"), sql
+        answers(r)
+    assert place.operator.tickets() == []
+    assert left(place, "attack.victim") == 50
+
+
+def test_what_others_change_counts_after_a_while(place):
+    """A view that was harmless when it was looked at is replaced past the gateway."""
+    with place.pg.admin() as c:
+        c.execute("CREATE VIEW attack.seen AS SELECT 1 AS n; GRANT SELECT ON attack.seen TO app_trust")
+    with place.raw() as r:
+        assert rows(ask(r, query("SELECT n FROM attack.seen"))) == ["1"]
+        with place.pg.admin() as c:
+            c.execute("""CREATE FUNCTION attack.look() RETURNS int LANGUAGE plpgsql AS
+                           $$BEGIN DELETE FROM attack.victim; RETURN 1; END$$;
+                         CREATE OR REPLACE VIEW attack.seen AS SELECT attack.look() AS n""")
+        time.sleep(31)
+        assert errors(ask(r, query("SELECT n FROM attack.seen")))[0] in ("ZB004", "42501")
+        answers(r)
+    assert left(place, "attack.victim") == 50
+
+
+# --- more than anybody needs ------------------------------------------------------------------
+
+
+def test_a_flood_of_tickets_is_dammed(place):
+    with place.raw("bob") as r:
+        codes = [errors(ask(r, query(f"DELETE FROM attack.t WHERE id = {n}")))[0]
+                 for n in range(260)]
+        assert codes[0] == "ZB001" and codes[-1] == "54000" and set(codes) == {"ZB001", "54000"}
+        assert errors(ask(r, query("DELETE FROM attack.t WHERE id = 3"))) == ["ZB001"]  # known
+        answers(r)
+    assert len(place.operator.tickets()) <= 250
+
+
+def test_a_flood_of_names_is_dammed(place):
+    with place.raw() as r:
+        for start in range(0, 20_000, 2_000):
+            got = ask(r, b"".join(parse(f"s{n}", "SELECT 1") for n in range(start, start + 2_000)),
+                      SYNC)
+            if errors(got):
+                break
+        assert errors(got) == ["54000"] and start >= 14_000
+        assert errors(ask(r, query("PREPARE one_more AS SELECT 1"))) in ([], ["54000"])
+        ask(r, query("DEALLOCATE ALL"))
+        assert not errors(ask(r, parse("s1", "SELECT 1"), SYNC))
+        answers(r)
+
+
+def test_a_statement_that_is_too_long_is_not_even_read(place):
+    with place.raw() as r:
+        r.send(b"Q" + struct.pack("!I", 900 << 20) + b"SELECT 1")
+        assert report(r.until()[0][1])["C"] == "54000"
+
+
+def test_refusals_that_nobody_reads(place):
+    """They are made without the server, so it is the gateway that must stop reading."""
+    one = query("SELEC " + "x" * 10)
+    with place.raw() as r:
+        r.socket.setblocking(False)
+        sent = 0
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and sent < 48 << 20:
+            try:
+                sent += r.socket.send(one * 2_000)
+            except BlockingIOError:
+                time.sleep(0.01)
+        assert sent < 48 << 20
