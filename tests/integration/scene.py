@@ -10,8 +10,9 @@ import socket
 import threading
 
 import psycopg
+import pytest
 
-from conftest import Gateway, wait_until
+from conftest import Gateway, running, wait_until
 from operator_side import Operator
 from relay import Relay
 
@@ -26,6 +27,9 @@ INSERT INTO crash.t SELECT n, md5(n::text) FROM generate_series(1, {ROWS}) n;
 INSERT INTO crash.other SELECT generate_series(1, 1000);
 RESET ROLE;
 """
+TRUNCATE, DROP = "TRUNCATE crash.t", "DROP TABLE crash.t"
+DELETE, UPDATE = "DELETE FROM crash.t", "UPDATE crash.t SET v = 'x'"
+COMMIT = b"COMMIT\0"
 CLOSED = {"committed", "rolled_back", "not_used"}
 
 # Stands for pg_dump or pg_restore: waits while NAME.stop exists, fails while NAME.fail exists.
@@ -278,3 +282,70 @@ class Scene:
     def close(self):
         self.actors.close()
         self.helpers.close()
+
+
+# --- for tests -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def made(pg):
+    """A gateway for all tests of this file: that it goes on after each of them is tested, too."""
+    scene = Scene(pg)
+    with running(scene.gateway):
+        yield scene
+    scene.close()
+
+
+@pytest.fixture(scope="module")
+def hasty(pg):
+    """One whose clocks are short."""
+    scene = Scene(pg, hold={"wait": "20s", "decide": "3s", "redeem": "2s"},
+                  recovery={"lock_budget": "2s"})
+    with running(scene.gateway):
+        yield scene
+    scene.close()
+
+
+@pytest.fixture
+def scene(made):
+    made.begin()
+    yield made
+    made.actors.clear()
+    made.helpers.clear()
+    made.helpers.refuse = False
+
+
+@pytest.fixture
+def impatient(hasty):
+    hasty.begin()
+    yield hasty
+
+
+class Blocker:
+    """A transaction of somebody else, past the gateway."""
+
+    def __init__(self, scene, *statements):
+        self.connection = psycopg.connect(host=str(scene.pg.folder), port=scene.pg.port,
+                                          user="postgres", dbname="app")
+        self.pid = self.connection.info.backend_pid
+        for statement in statements:
+            self.connection.execute(statement)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def end(self):
+        self.connection.close()
+
+
+def row_is_locked(scene):
+    """DELETE and UPDATE wait for it after their capture; the capture's lock does not."""
+    return Blocker(scene, "SELECT FROM crash.t WHERE id = 1 FOR UPDATE")
+
+
+def newest(scene):
+    """The folder of the point that is being made."""
+    return max(scene.storage().glob("v1/*/*/rp/*/*/*/RP-*"), key=lambda p: p.name)
