@@ -806,14 +806,17 @@ def test_a_copy_that_was_approved(place, extended, data, code, how):
 
 @pytest.mark.parametrize("syncs", [1, 2, 5])
 @pytest.mark.parametrize("start, end", [
-    (query(COPY_IN), b""), (parse("", COPY_IN) + bind("", "") + execute() + SYNC, SYNC),
-], ids=["simple", "extended"])
+    (query(COPY_IN), b""), (query(COPY_IN), SYNC),
+    (parse("", COPY_IN) + bind("", "") + execute() + SYNC, SYNC),
+], ids=["simple", "simple, then Sync", "extended"])
 def test_a_sync_beside_copy_does_not_shift_the_answers(place, start, end, syncs):
     """Names are booked on the answers: one that is off by one would make a DELETE look like a
     SELECT. A server that copies reads Sync, and ignores it."""
     with place.raw() as r:
         r.send(start + SYNC * syncs + message(b"d", b"x\n") + COPY_DONE + end)
         assert kinds(r.until()).endswith(b"GCZ")
+        if start.startswith(b"Q") and end:
+            assert r.until() == [(b"Z", b"I")]
         assert kinds(ask(r, parse(S, "SELECT 1"), SYNC)) == b"1Z"
         assert kinds(ask(r, close("S", S), parse(S, DELETE), SYNC)) == b"31Z"
         for _ in range(syncs):

@@ -451,6 +451,24 @@ def test_what_a_trigger_destroys_beside(ground, hidden, when):
         assert c.execute("SELECT count(*) FROM inv.plain").fetchone() == (10,)
 
 
+def test_a_trigger_that_waits_for_the_commit_itself(ground):
+    """Made immediate, it queues another one behind the audit: only READ ONLY stops that."""
+    with ground.pg.admin() as c:
+        c.execute("""SET ROLE app_trust; INSERT INTO inv.plain SELECT generate_series(1, 10);
+                     CREATE FUNCTION inv.again() RETURNS trigger LANGUAGE plpgsql AS
+                     $f$BEGIN SET CONSTRAINTS ALL DEFERRED; INSERT INTO inv.deferred VALUES (1);
+                        RETURN NULL; END$f$;
+                     CREATE CONSTRAINT TRIGGER x AFTER DELETE ON inv.plain DEFERRABLE INITIALLY DEFERRED
+                     FOR EACH ROW EXECUTE FUNCTION inv.again(); RESET ROLE""")
+    sql = f"DELETE FROM inv.plain /* {time.monotonic()} */"
+    with ground.connect() as c:
+        assert run(c, [sql]) == ["ZB001"]
+        ground.operator.decide(next(t["id"] for t in ground.operator.tickets() if t["sql"] == sql),
+                               "approve")
+        assert run(c, [sql]) != [None]
+    assert state(ground.pg) == INTACT
+
+
 # --- 1: nothing runs unjudged -------------------------------------------------------------------
 # Guards: judge() before forward_query and look_at_bind before a series is sent (gateway/asks.c).
 
