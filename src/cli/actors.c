@@ -50,6 +50,34 @@ bs_actors_close(struct bs_actors *a)
     bs_arena_fini(&a->arena);
 }
 
+int
+bs_actors_revoke(const struct bs_usage *usage,
+                 int argc,
+                 char **argv,
+                 const char *what,
+                 enum bs_done (*revoke)(
+                     struct bs_state *state, const char *name, const char *by, struct bs_err *err))
+{
+    struct bs_args got;
+    struct bs_actors a;
+    struct bs_err err = {0};
+    int status = 0;
+
+    if (bs_args_take(usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    if (!bs_actors_open(&a, &got, &status))
+        goto out;
+    if (revoke(a.state, got.operands[0], a.by, &err) != BS_DONE)
+        status = bs_out_fail(&err);
+    else if (got.json)
+        bs_out_json(json_pack("{s:s,s:s}", "name", got.operands[0], "status", "revoked"));
+    else
+        printf("%s %s is revoked\n", what, got.operands[0]);
+out:
+    bs_actors_close(&a);
+    return status;
+}
+
 void
 bs_actor_secret(const char *prefix, char out[BS_ACTOR_SECRET])
 {

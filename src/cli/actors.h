@@ -29,6 +29,16 @@ struct bs_actors {
 bool bs_actors_open(struct bs_actors *a, const struct bs_args *args, int *status);
 void bs_actors_close(struct bs_actors *a);
 
+/* The whole verb "revoke" for what is called `what` ("agent"); its name is the one operand. */
+int bs_actors_revoke(const struct bs_usage *usage,
+                     int argc,
+                     char **argv,
+                     const char *what,
+                     enum bs_done (*revoke)(struct bs_state *state,
+                                            const char *name,
+                                            const char *by,
+                                            struct bs_err *err));
+
 /* prefix and 192 random bits as letters, digits, '-' and '_'. Wipe it after use. */
 void bs_actor_secret(const char *prefix, char out[BS_ACTOR_SECRET]);
 

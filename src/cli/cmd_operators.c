@@ -139,24 +139,8 @@ operators_revoke(int argc, char **argv)
         .min = 1,
         .max = 1,
     };
-    struct bs_args got;
-    struct bs_actors a;
-    struct bs_err err = {0};
-    int status = 0;
 
-    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
-        return got.status;
-    if (!bs_actors_open(&a, &got, &status))
-        goto out;
-    if (bs_state_operator_revoke(a.state, got.operands[0], a.by, &err) != BS_DONE)
-        status = bs_out_fail(&err);
-    else if (got.json)
-        bs_out_json(json_pack("{s:s,s:s}", "name", got.operands[0], "status", "revoked"));
-    else
-        printf("operator %s is revoked\n", got.operands[0]);
-out:
-    bs_actors_close(&a);
-    return status;
+    return bs_actors_revoke(&usage, argc, argv, "operator", bs_state_operator_revoke);
 }
 
 int

@@ -45,18 +45,6 @@ work_open(struct work *w, const struct bs_args *args, int *status)
     return false;
 }
 
-static void
-put_size(char out[24], int64_t bytes)
-{
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-    double v = (double)bytes;
-    size_t i = 0;
-
-    for (; v >= 1000 && i + 1 < sizeof(units) / sizeof(units[0]); i++)
-        v /= 1000;
-    (void)snprintf(out, 24, i == 0 ? "%.0f %s" : "%.1f %s", v, units[i]);
-}
-
 static const char *
 or_dash(const char *text)
 {
@@ -155,7 +143,7 @@ entry_row(struct bs_table *t, const struct bs_point_ref *p, const struct bs_mani
 
     if (m != NULL) {
         bs_time_format(m->created_us, at);
-        put_size(size, bytes_of(m));
+        bs_out_size(size, bytes_of(m));
         put_tables(tables, m);
     }
     bs_table_cell(t, "%s", p->id);
@@ -317,16 +305,6 @@ events_json(const struct bs_point_event *e, size_t n)
 }
 
 static void
-line(const char *name, const char *text)
-{
-    if (text == NULL || text[0] == '\0')
-        return;
-    printf("%-10s ", name);
-    bs_out_text(stdout, text);
-    putchar('\n');
-}
-
-static void
 show_objects(const struct bs_manifest *m)
 {
     static const char *const heads[] = {"TABLE", "WHAT", "REACH", "ROWS", "SIZE"};
@@ -336,7 +314,7 @@ show_objects(const struct bs_manifest *m)
     for (size_t i = 0; i < m->n_objects; i++) {
         const struct bs_point_object *o = &m->objects[i];
         char size[24];
-        put_size(size, o->stored_bytes);
+        bs_out_size(size, o->stored_bytes);
         bs_table_cell(&table, "%s.%s", o->schema, o->name);
         bs_table_cell(&table, "%s", or_dash(o->kind));
         bs_table_cell(&table, "%s", or_dash(o->reach));
@@ -398,21 +376,21 @@ show_text(const struct bs_point_ref *p, const struct bs_manifest *m)
 
     bs_time_format(m->created_us, at);
     (void)snprintf(text, sizeof(text), "%.19s UTC", at);
-    line("point", p->id);
-    line("created", text);
+    bs_out_line("point", p->id);
+    bs_out_line("created", text);
     (void)snprintf(text, sizeof(text), "%.100s (oid %u, system %.40s)", m->source.database,
                    m->source.database_oid, m->source.system_identifier);
-    line("database", text);
-    line("statement", m->statement.text != NULL ? m->statement.text : m->statement.kind);
-    line("actor", m->actor.agent);
-    line("owner", m->actor.owner);
-    line("from", m->actor.address);
-    line("ticket", m->actor.ticket);
-    line("approver", m->actor.approver);
-    line("mode", m->capture.mode);
-    line("definition", m->schema.key == NULL ? "not stored" : m->schema.pg_dump);
-    line("state", outcome_name(p));
-    line("proof", proof_name(p, m));
+    bs_out_line("database", text);
+    bs_out_line("statement", m->statement.text != NULL ? m->statement.text : m->statement.kind);
+    bs_out_line("actor", m->actor.agent);
+    bs_out_line("owner", m->actor.owner);
+    bs_out_line("from", m->actor.address);
+    bs_out_line("ticket", m->actor.ticket);
+    bs_out_line("approver", m->actor.approver);
+    bs_out_line("mode", m->capture.mode);
+    bs_out_line("definition", m->schema.key == NULL ? "not stored" : m->schema.pg_dump);
+    bs_out_line("state", outcome_name(p));
+    bs_out_line("proof", proof_name(p, m));
 }
 
 static int
@@ -502,7 +480,7 @@ verify_said(const struct bs_point_ref *p, bool ok, const struct bs_err *err, con
 {
     char size[24];
 
-    put_size(size, json_integer_value(json_object_get(report, "stored_bytes")));
+    bs_out_size(size, json_integer_value(json_object_get(report, "stored_bytes")));
     if (ok)
         printf("%s %sverified%s: %lld objects, %lld rows, %s\n", p->id,
                bs_out_paint(stdout, BS_PAINT_GREEN), bs_out_paint(stdout, BS_PAINT_NONE),

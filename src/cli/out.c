@@ -102,6 +102,29 @@ bs_out_text(FILE *to, const char *text)
 }
 
 void
+bs_out_line(const char *name, const char *text)
+{
+    if (text == NULL || text[0] == '\0')
+        return;
+    printf("%-10s ", name);
+    bs_out_text(stdout, text);
+    putchar('\n');
+}
+
+const char *
+bs_out_size(char out[24], int64_t bytes)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+    double v = (double)bytes;
+    size_t i = 0;
+
+    for (; v >= 1000 && i + 1 < sizeof(units) / sizeof(units[0]); i++)
+        v /= 1000;
+    (void)snprintf(out, 24, i == 0 ? "%.0f %s" : "%.1f %s", v, units[i]);
+    return out;
+}
+
+void
 bs_out_json(json_t *value)
 {
     size_t flags = JSON_ENCODE_ANY | (isatty(STDOUT_FILENO) == 1 ? JSON_INDENT(2) : JSON_COMPACT);

@@ -34,6 +34,11 @@ enum bs_paint bs_out_paint_of(const char *word);
 /* Prints text of others (statements, names): control characters come out as \xNN, newlines stay. */
 void bs_out_text(FILE *to, const char *text);
 
+/* "name       text", the text as bs_out_text does; nothing where there is no text. */
+void bs_out_line(const char *name, const char *text);
+/* "1.2 MB"; returns `out`. */
+const char *bs_out_size(char out[24], int64_t bytes);
+
 /* Prints one JSON value and a newline, indented on a terminal; takes over the reference. */
 void bs_out_json(json_t *value);
 

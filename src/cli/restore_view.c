@@ -12,33 +12,10 @@
 #include "cli/out.h"
 
 static const char *
-size_text(int64_t bytes, char out[24])
-{
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
-    double v = (double)bytes;
-    size_t i = 0;
-
-    for (; v >= 1000 && i + 1 < sizeof(units) / sizeof(units[0]); i++)
-        v /= 1000;
-    (void)snprintf(out, 24, i == 0 ? "%.0f %s" : "%.1f %s", v, units[i]);
-    return out;
-}
-
-static const char *
 count_text(int64_t n, char out[24])
 {
     (void)snprintf(out, 24, n < 0 ? "?" : "%lld", (long long)n);
     return out;
-}
-
-static void
-line(const char *name, const char *text)
-{
-    if (text == NULL || text[0] == '\0')
-        return;
-    printf("%-10s ", name);
-    bs_out_text(stdout, text);
-    putchar('\n');
 }
 
 static void
@@ -160,22 +137,22 @@ preview_head(const struct bs_restore *r, const struct bs_preview *p)
     char at[BS_TIME_TEXT], text[600];
 
     bs_time_format(m->created_us, at);
-    line("point", m->id);
+    bs_out_line("point", m->id);
     (void)snprintf(text, sizeof(text), "%.19s UTC", at);
-    line("when", text);
+    bs_out_line("when", text);
     (void)snprintf(
         text, sizeof(text), "%.150s%s%.150s%s", m->actor.agent == NULL ? "?" : m->actor.agent,
         m->actor.owner == NULL ? "" : " of ", m->actor.owner == NULL ? "" : m->actor.owner,
         m->actor.approver == NULL ? "" : ", approved by ");
     if (m->actor.approver != NULL)
         (void)strncat(text, m->actor.approver, sizeof(text) - strlen(text) - 1);
-    line("who", text);
-    line("statement", m->statement.text != NULL ? m->statement.text : m->statement.kind);
-    line("outcome", bs_event_name(r->ref.outcome));
+    bs_out_line("who", text);
+    bs_out_line("statement", m->statement.text != NULL ? m->statement.text : m->statement.kind);
+    bs_out_line("outcome", bs_event_name(r->ref.outcome));
     (void)snprintf(text, sizeof(text), "%zu objects read again, %lld rows: as they were saved",
                    p->proof.objects, (long long)p->proof.rows);
-    line("proof", text);
-    line("definition", m->schema.key == NULL ? "not stored" : "stored");
+    bs_out_line("proof", text);
+    bs_out_line("definition", m->schema.key == NULL ? "not stored" : "stored");
 }
 
 static void
@@ -193,7 +170,7 @@ preview_tables(const struct bs_preview *p)
         bs_table_cell(&table, "%s.%s", t->object->schema, t->object->name);
         bs_table_cell(&table, "%s", t->object->kind);
         bs_table_cell(&table, "%lld", (long long)t->object->row_count);
-        bs_table_cell(&table, "%s", size_text(t->object->raw_bytes, size));
+        bs_table_cell(&table, "%s", bs_out_size(size, t->object->raw_bytes));
         bs_table_cell(&table, "%s",
                       !p->database             ? "?"
                       : !t->live.exists        ? "gone"
@@ -266,7 +243,7 @@ bs_view_rebuild(const struct bs_restore *r, const struct bs_rebuild *b)
         bs_table_cell(&table, "%s.%s", t->object->schema, t->object->name);
         bs_table_cell(&table, "%s.%s", t->schema, t->name);
         bs_table_cell(&table, "%lld", (long long)t->rows);
-        bs_table_cell(&table, "%s", size_text(t->bytes, size));
+        bs_table_cell(&table, "%s", bs_out_size(size, t->bytes));
         bs_table_cell(&table, "%.2f", (double)t->took_us / 1e6);
         bs_table_cell(&table, "rows and row hash equal");
     }

@@ -183,20 +183,6 @@ has_generated(const struct bs_live *live)
     return false;
 }
 
-struct telling {
-    struct bs_restore *r;
-    const char *step;
-    int64_t of;
-};
-
-static void
-tell_bytes(void *ctx, int64_t bytes)
-{
-    struct telling *t = ctx;
-
-    bs_restore_tell(t->r, t->step, bytes, t->of);
-}
-
 /* A table may have no columns at all, and still rows. */
 static void
 put_copy_in(struct bs_buf *sql, const struct bs_point_object *o)
@@ -219,8 +205,8 @@ load_rebuilt(struct bs_work *w, size_t at, struct bs_buf *sql, struct bs_err *er
 {
     const struct bs_live *live = &w->out->tables[at].diff.live;
     const struct bs_point_object *o = live->object;
-    struct telling tell = {w->r, bs_arena_fmt(&w->r->arena, "loading %s.%s", o->schema, o->name),
-                           o->raw_bytes};
+    struct bs_restore_telling tell = {
+        w->r, bs_arena_fmt(&w->r->arena, "loading %s.%s", o->schema, o->name), o->raw_bytes};
 
     if (has_generated(live)) {
         if (bs_diff_load(w->r, live, at, err) != BS_DONE)
@@ -230,7 +216,7 @@ load_rebuilt(struct bs_work *w, size_t at, struct bs_buf *sql, struct bs_err *er
     }
     put_copy_in(sql, o);
     if (bs_rdb_load(&w->r->db, sql, w->r->request.store, o, w->r->manifest.source.data_encoding,
-                    tell_bytes, &tell, err) != BS_DONE)
+                    bs_restore_tell_bytes, &tell, err) != BS_DONE)
         return BS_FAILED;
     bs_buf_clear(sql);
     return BS_DONE;

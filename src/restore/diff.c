@@ -161,26 +161,12 @@ bs_diff_put_copy(struct bs_buf *b, const struct bs_point_object *object, size_t 
     bs_put_str(b, ")");
 }
 
-struct telling {
-    struct bs_restore *r;
-    const char *step;
-    int64_t of;
-};
-
-static void
-tell_bytes(void *ctx, int64_t bytes)
-{
-    struct telling *t = ctx;
-
-    bs_restore_tell(t->r, t->step, bytes, t->of);
-}
-
 enum bs_done
 bs_diff_load(struct bs_restore *r, const struct bs_live *live, size_t at, struct bs_err *err)
 {
     const struct bs_point_object *o = live->object;
-    struct telling tell = {r, bs_arena_fmt(&r->arena, "reading %s.%s", o->schema, o->name),
-                           o->raw_bytes};
+    struct bs_restore_telling tell = {
+        r, bs_arena_fmt(&r->arena, "reading %s.%s", o->schema, o->name), o->raw_bytes};
     struct bs_shape shape;
     struct bs_buf sql;
     enum bs_done done;
@@ -197,7 +183,7 @@ bs_diff_load(struct bs_restore *r, const struct bs_live *live, size_t at, struct
         bs_buf_clear(&sql);
         bs_diff_put_copy(&sql, o, at);
         done = bs_rdb_load(&r->db, &sql, r->request.store, o, r->manifest.source.data_encoding,
-                           tell_bytes, &tell, err);
+                           bs_restore_tell_bytes, &tell, err);
     }
     if (done == BS_DONE) {
         bs_buf_clear(&sql);

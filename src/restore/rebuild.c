@@ -149,20 +149,6 @@ make_table(struct bs_restore *r,
     return revoke_all(r, table_grantees, name, bs_arena_fmt(&r->arena, "TABLE %s", name), err);
 }
 
-struct telling {
-    struct bs_restore *r;
-    const char *step;
-    int64_t of;
-};
-
-static void
-tell_bytes(void *ctx, int64_t bytes)
-{
-    struct telling *t = ctx;
-
-    bs_restore_tell(t->r, t->step, bytes, t->of);
-}
-
 static enum bs_done
 load_table(struct bs_restore *r,
            const struct bs_rebuild *all,
@@ -170,8 +156,8 @@ load_table(struct bs_restore *r,
            struct bs_err *err)
 {
     const struct bs_point_object *o = t->object;
-    struct telling tell = {r, bs_arena_fmt(&r->arena, "loading %s.%s", t->schema, t->name),
-                           o->raw_bytes};
+    struct bs_restore_telling tell = {
+        r, bs_arena_fmt(&r->arena, "loading %s.%s", t->schema, t->name), o->raw_bytes};
     struct bs_buf sql;
     enum bs_done done;
 
@@ -182,7 +168,7 @@ load_table(struct bs_restore *r,
     bs_put_format(&sql, o);
     bs_put_str(&sql, ", FREEZE)");
     done = bs_rdb_load(&r->db, &sql, r->request.store, o, r->manifest.source.data_encoding,
-                       tell_bytes, &tell, err);
+                       bs_restore_tell_bytes, &tell, err);
     if (done == BS_DONE) {
         struct bs_point_object there = *o;
         there.schema = t->schema;

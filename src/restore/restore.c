@@ -143,6 +143,14 @@ bs_restore_tell(struct bs_restore *r, const char *step, int64_t bytes, int64_t o
         r->request.watch(r->request.watch_ctx, &p);
 }
 
+void
+bs_restore_tell_bytes(void *ctx, int64_t bytes)
+{
+    const struct bs_restore_telling *t = ctx;
+
+    bs_restore_tell(t->r, t->step, bytes, t->of);
+}
+
 /* Records. */
 
 /* {"step":"run","table":"users","rows":12,"before":"RP-..."}; freed by the caller. */

@@ -89,6 +89,14 @@ BS_MUST_CHECK enum bs_done bs_restore_pick(struct bs_restore *r,
 
 /* Tells the watcher, if there is one. */
 void bs_restore_tell(struct bs_restore *r, const char *step, int64_t bytes, int64_t of);
+/* What a callback that only counts bytes has to say, and to whom. */
+struct bs_restore_telling {
+    struct bs_restore *r;
+    const char *step;
+    int64_t of;
+};
+/* bs_restore_tell as such a callback; ctx is a struct bs_restore_telling. */
+void bs_restore_tell_bytes(void *ctx, int64_t bytes);
 
 /* What is recorded about a step. */
 struct bs_restore_step {

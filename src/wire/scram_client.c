@@ -18,19 +18,6 @@ malformed(struct bs_err *err)
     return BS_FAIL(err, PROTOCOL, "the server sent a malformed SCRAM message");
 }
 
-static bool
-is_sane(struct bs_bytes in)
-{
-    return in.n > 0 && in.n < BS_SCRAM_MESSAGE_MAX && memchr(in.p, 0, in.n) == NULL;
-}
-
-static void
-copy(char *to, struct bs_bytes from)
-{
-    memcpy(to, from.p, from.n);
-    to[from.n] = '\0';
-}
-
 void
 bs_scram_client_fini(struct bs_scram_client *c)
 {
@@ -74,8 +61,8 @@ take_challenge(struct bs_scram_client *c, struct bs_bytes in, struct bs_err *err
                        "the server asks for a number of SCRAM iterations outside of "
                        "%d to %d",
                        BS_SCRAM_ITERATIONS, BS_SCRAM_ITERATIONS_MAX);
-    copy(c->combined, nonce);
-    copy(c->server_first, in);
+    bs_scram_copy(c->combined, nonce);
+    bs_scram_copy(c->server_first, in);
     return BS_DONE;
 }
 
@@ -85,7 +72,7 @@ bs_scram_client_challenge(struct bs_scram_client *c, struct bs_bytes in, struct 
     bool begun = c->step == BS_SCRAM_FIRST;
 
     c->step = BS_SCRAM_OVER;
-    if (!begun || !is_sane(in))
+    if (!begun || !bs_scram_message_valid(in))
         return malformed(err);
     if (take_challenge(c, in, err) == BS_FAILED)
         return BS_FAILED;
@@ -160,7 +147,7 @@ bs_scram_client_verify(struct bs_scram_client *c, struct bs_bytes in, struct bs_
     bool begun = c->step == BS_SCRAM_VERIFY;
 
     c->step = BS_SCRAM_OVER;
-    if (!begun || !is_sane(in))
+    if (!begun || !bs_scram_message_valid(in))
         return malformed(err);
     if (in.p[0] == 'e')
         return BS_FAIL(err, AUTH, "the server refused the password");

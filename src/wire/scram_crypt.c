@@ -114,6 +114,19 @@ bs_b64_take(struct bs_bytes text, size_t max, uint8_t *out, size_t *n)
 }
 
 bool
+bs_scram_message_valid(struct bs_bytes in)
+{
+    return in.n > 0 && in.n < BS_SCRAM_MESSAGE_MAX && memchr(in.p, 0, in.n) == NULL;
+}
+
+void
+bs_scram_copy(char *to, struct bs_bytes from)
+{
+    memcpy(to, from.p, from.n);
+    to[from.n] = '\0';
+}
+
+bool
 bs_scram_number(struct bs_bytes text, uint32_t max, uint32_t *out)
 {
     uint32_t v = 0;

@@ -40,6 +40,10 @@ void bs_b64_put(const uint8_t *in, size_t n, char *out);
  */
 BS_MUST_CHECK bool bs_b64_take(struct bs_bytes text, size_t max, uint8_t *out, size_t *n);
 
+/* A message of a peer must fit our buffers and be a C string. */
+BS_MUST_CHECK bool bs_scram_message_valid(struct bs_bytes in);
+/* As a C string; `to` holds from.n + 1. */
+void bs_scram_copy(char *to, struct bs_bytes from);
 /* A decimal number of digits only, between 1 and max. */
 BS_MUST_CHECK bool bs_scram_number(struct bs_bytes text, uint32_t max, uint32_t *out);
 /*

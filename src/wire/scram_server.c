@@ -30,20 +30,6 @@ malformed(struct bs_err *err)
     return BS_FAIL(err, PROTOCOL, "malformed SCRAM message");
 }
 
-/* A message of a peer must fit our buffers and be a C string. */
-static bool
-is_sane(struct bs_bytes in)
-{
-    return in.n > 0 && in.n < BS_SCRAM_MESSAGE_MAX && memchr(in.p, 0, in.n) == NULL;
-}
-
-static void
-copy(char *to, struct bs_bytes from)
-{
-    memcpy(to, from.p, from.n);
-    to[from.n] = '\0';
-}
-
 /* The header "n,," or "y,,": the client binds no channel and acts for nobody else. */
 static enum bs_done
 take_header(struct bs_scram_server *s, struct bs_bytes *in, struct bs_err *err)
@@ -82,7 +68,7 @@ take_first_bare(struct bs_scram_server *s,
     if (!bs_scram_nonce_valid(*nonce, BS_SCRAM_NONCE_MAX))
         return BS_FAIL(err, PROTOCOL, "a SCRAM nonce must be 1 to %d printable characters",
                        BS_SCRAM_NONCE_MAX);
-    copy(s->first_bare, bare);
+    bs_scram_copy(s->first_bare, bare);
     return BS_DONE;
 }
 
@@ -98,13 +84,13 @@ put_server_first(struct bs_scram_server *s,
 
     bs_scram_nonce(ours);
     bs_b64_put(s->verifier.salt, s->verifier.salt_len, salt);
-    copy(s->nonce, client_nonce);
+    bs_scram_copy(s->nonce, client_nonce);
     memcpy(s->nonce + client_nonce.n, ours, sizeof(ours));
     bs_buf_init(&text, BS_SCRAM_MESSAGE_MAX - 1);
     bs_put_fmt(&text, "r=%s,s=%s,i=%u", s->nonce, salt, s->verifier.iterations);
     bs_put_bytes(out, bs_buf_view(&text));
     if (!text.failed)
-        copy(s->server_first, bs_buf_view(&text));
+        bs_scram_copy(s->server_first, bs_buf_view(&text));
     ok = !text.failed && !out->failed;
     bs_buf_fini(&text);
     return ok ? BS_DONE : BS_FAIL(err, LIMIT, "no room for a SCRAM message");
@@ -120,7 +106,7 @@ bs_scram_server_first(struct bs_scram_server *s,
     bool begun = s->step == BS_SCRAM_FIRST;
 
     s->step = BS_SCRAM_OVER;
-    if (!begun || !is_sane(in))
+    if (!begun || !bs_scram_message_valid(in))
         return malformed(err);
     if (take_header(s, &in, err) == BS_FAILED || take_first_bare(s, in, &nonce, err) == BS_FAILED ||
         put_server_first(s, nonce, out, err) == BS_FAILED)
@@ -204,7 +190,7 @@ bs_scram_server_final(struct bs_scram_server *s,
     bool begun = s->step == BS_SCRAM_FINAL;
 
     s->step = BS_SCRAM_OVER;
-    if (!begun || !is_sane(in) || !take_final(in, &f))
+    if (!begun || !bs_scram_message_valid(in) || !take_final(in, &f))
         return malformed(err);
     if (!bs_bytes_equal(f.binding, bs_bytes_of(s->binding)))
         return BS_FAIL(err, PROTOCOL, "the SCRAM channel binding changed between messages");
