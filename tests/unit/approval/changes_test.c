@@ -1,12 +1,11 @@
 /*
  * changes_test.c - what the command line did to agents and operators reaches the audit.
  */
-#include <dirent.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "approval/changes.h"
 #include "base/files.h"
+#include "folder.h"
 #include "tap.h"
 
 static char folder[64];
@@ -20,16 +19,7 @@ path_of(const char *name, char out[400])
 static void
 tear_down(void)
 {
-    DIR *dir = opendir(folder);
-    struct dirent *e;
-    char path[400];
-
-    while (dir != NULL && (e = readdir(dir)) != NULL) {
-        path_of(e->d_name, path);
-        (void)unlink(path);
-    }
-    (void)closedir(dir);
-    EXPECT_EQ(rmdir(folder), 0);
+    EXPECT(folder_remove(folder));
 }
 
 static void

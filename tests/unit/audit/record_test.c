@@ -18,6 +18,7 @@
 #include "audit/record.h"
 #include "audit/verify.h"
 #include "base/files.h"
+#include "folder.h"
 #include "tap.h"
 
 static char folder[64];
@@ -70,16 +71,7 @@ count_files(const char *prefix, char name[256])
 static void
 tear_down(void)
 {
-    DIR *dir = opendir(folder);
-    struct dirent *e;
-    char path[400];
-
-    while (dir != NULL && (e = readdir(dir)) != NULL) {
-        path_of(e->d_name, path);
-        (void)unlink(path);
-    }
-    (void)closedir(dir);
-    EXPECT_EQ(rmdir(folder), 0);
+    EXPECT(folder_remove(folder));
 }
 
 static struct bs_audit *

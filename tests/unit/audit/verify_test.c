@@ -1,7 +1,6 @@
 /*
  * verify_test.c - whatever is done to a log afterwards shows.
  */
-#include <dirent.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include "audit/verify.h"
 #include "base/arena.h"
 #include "base/files.h"
+#include "folder.h"
 #include "tap.h"
 
 #define ONE   "audit-000000000001.jsonl"
@@ -48,16 +48,7 @@ make_log(void)
 static void
 remove_log(void)
 {
-    DIR *dir = opendir(folder);
-    struct dirent *e;
-    char path[400];
-
-    while (dir != NULL && (e = readdir(dir)) != NULL) {
-        path_of(e->d_name, path);
-        (void)unlink(path);
-    }
-    (void)closedir(dir);
-    EXPECT_EQ(rmdir(folder), 0);
+    EXPECT(folder_remove(folder));
 }
 
 static void

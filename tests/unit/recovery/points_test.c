@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "tap.h"
 
 static char root[] = "/tmp/bs-points-XXXXXX";
@@ -215,7 +216,7 @@ static const struct tap_case cases[] = {
 int
 main(void)
 {
-    char url[128], command[128];
+    char url[128];
     struct bs_err err = {0};
     int status;
 
@@ -226,6 +227,5 @@ main(void)
         return 1;
     status = tap_main(cases, sizeof(cases) / sizeof(cases[0]));
     bs_store_close(&store);
-    (void)snprintf(command, sizeof(command), "rm -rf %s", root);
-    return system(command) != 0 || status;
+    return !folder_remove(root) || status;
 }

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/files.h"
+#include "folder.h"
 #include "tap.h"
 
 static char root[] = "/tmp/bs-verify-XXXXXX";
@@ -376,7 +377,7 @@ static const struct tap_case cases[] = {
 int
 main(void)
 {
-    char url[128], command[128];
+    char url[128];
     struct bs_err err = {0};
     int status;
 
@@ -387,6 +388,5 @@ main(void)
         return 1;
     status = tap_main(cases, sizeof(cases) / sizeof(cases[0]));
     bs_store_close(&store);
-    (void)snprintf(command, sizeof(command), "rm -rf %s", root);
-    return system(command) != 0 || status;
+    return !folder_remove(root) || status;
 }

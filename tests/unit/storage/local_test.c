@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "contract.h"
+#include "folder.h"
 
 static char root[] = "/tmp/bs-local-XXXXXX";
 
@@ -115,7 +116,7 @@ static const struct tap_case cases[] = {
 int
 main(void)
 {
-    char url[128], command[128];
+    char url[128];
     struct bs_err err = {0};
     int status;
 
@@ -126,6 +127,5 @@ main(void)
         return 1;
     status = tap_main(cases, sizeof(cases) / sizeof(cases[0]));
     bs_store_close(&the_store);
-    (void)snprintf(command, sizeof(command), "rm -rf %s", root);
-    return system(command) != 0 || status;
+    return !folder_remove(root) || status;
 }
