@@ -418,7 +418,7 @@ helpers_that_cannot_are_told(void)
 }
 
 /* A store that acknowledges and does something else. */
-static enum { HONEST, LOSES, FLIPS, REFUSES, FORGETS_MANIFEST } lie;
+static enum lie { HONEST, LOSES, FLIPS, REFUSES, FORGETS_MANIFEST } lie;
 
 static enum bs_done
 liar_put(struct bs_store *s, const char *key, struct bs_bytes b, struct bs_err *err)
@@ -473,7 +473,7 @@ a_store_that_lies_makes_no_point(void)
     struct bs_store liar = {&ops};
     PGconn *actor = pg_connect("postgres");
     static const struct {
-        int lie;
+        enum lie lie;
         enum bs_capture_grade grade;
         enum bs_code want;
     } rows[] = {{HONEST, BS_CAPTURE_READ_BACK, BS_OK},
