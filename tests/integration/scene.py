@@ -93,6 +93,9 @@ class Asking(threading.Thread):
         super().__init__(daemon=True)
         self.connection = scene.connect(**more)
         self.pid = self.connection.info.backend_pid
+        self.held = threading.Event()
+        self.connection.add_notice_handler(
+            lambda notice: self.held.set() if "held" in notice.message_primary else None)
         self.act = run if callable(run) else lambda c: c.execute(run)
         self.error = None
         self.start()
