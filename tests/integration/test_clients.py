@@ -55,6 +55,7 @@ CREATE SEQUENCE clients.numbers;
 CREATE FUNCTION clients.twice(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2';
 CREATE TABLE clients.inbox (id serial, v text);
 CREATE TABLE clients.wide (n int, v text);
+ALTER TABLE clients.wide ALTER v SET STORAGE EXTERNAL;  -- nobody waits for its compression
 INSERT INTO clients.types
   SELECT n, n * 1000000000000, n / 7.0, n / 3.0::float8, n % 2 = 0, 'wörd ' || n,
          decode(md5(n::text), 'hex'), date '2000-01-01' + n, timestamptz '2020-01-01 UTC' + n * interval '1 h',
