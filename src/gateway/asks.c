@@ -413,7 +413,7 @@ owe_unit(struct bs_relay *r, struct bs_reply *reply, const struct bs_unit *unit)
     reply->ddl = (unit->flags & (BS_FLAG_DDL | BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0;
     reply->effects = bs_effects_of(unit);
     r->ddl_sent += reply->ddl;
-    bs_effects_meaning(unit, &r->state.meaning);
+    bs_effects_meaning(unit, &r->state);
 }
 
 /*
@@ -460,9 +460,10 @@ new_statement(const struct bs_parse *parse)
     return p;
 }
 
-/* Enters one message of a series that is about to be sent. Its form has been checked. */
+/* Enters one message of a series that is about to be sent. Its form has been checked. `unit`: what
+ * a Bind runs; NULL: what was judged with its name. */
 static void
-owe_message(struct bs_relay *r, const struct bs_frame *f)
+owe_message(struct bs_relay *r, const struct bs_frame *f, const struct bs_unit *unit)
 {
     struct bs_err err = {0};
     struct bs_parse parse;
@@ -485,10 +486,12 @@ owe_message(struct bs_relay *r, const struct bs_frame *f)
         p = find_statement(r, bind.statement, &unsure);
         reply = bs_replies_push(&r->replies, BS_REPLY_BIND);
         copy_name(reply->name, bind.portal);
-        if (p != NULL) {
-            owe_unit(r, reply, &p->verdict.unit);
-            r->copy_portals = r->copy_portals || (p->verdict.unit.flags & BS_FLAG_COPY_IN) != 0;
-            r->series_wrote = r->series_wrote || p->verdict.unit.risk != BS_RISK_SAFE;
+        if (unit == NULL && p != NULL)
+            unit = &p->verdict.unit;
+        if (unit != NULL) {
+            owe_unit(r, reply, unit);
+            r->copy_portals = r->copy_portals || (unit->flags & BS_FLAG_COPY_IN) != 0;
+            r->series_wrote = r->series_wrote || unit->risk != BS_RISK_SAFE;
         }
         break;
     case BS_FRONT_DESCRIBE:
@@ -516,15 +519,19 @@ owe_message(struct bs_relay *r, const struct bs_frame *f)
 }
 
 void
-bs_asks_forward(struct bs_relay *r, struct bs_bytes messages)
+bs_asks_forward(struct bs_relay *r, struct bs_bytes messages, const struct bs_gate *g)
 {
     struct bs_bytes rest = messages;
     struct bs_err err = {0};
+    size_t binds = 0;
     struct bs_frame f;
 
     while (bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT) {
+        const struct bs_unit *unit = NULL;
+        if (g != NULL && f.type == BS_FRONT_BIND)
+            unit = bs_gate_unit(g, binds++);
         if (f.type != BS_FRONT_QUERY)
-            owe_message(r, &f);
+            owe_message(r, &f, unit);
     }
     bs_relay_to_server(r, messages);
 }
@@ -917,7 +924,7 @@ refuse_series(struct bs_relay *r, struct bs_refusal *refusal, size_t last, size_
     poison_series(r, refusal);
     if (bs_relay_over(r))
         return false;
-    bs_asks_forward(r, client_bytes(r, last, end));
+    bs_asks_forward(r, client_bytes(r, last, end), NULL);
     if (bs_relay_over(r))
         return false;
     settle(r, end);
@@ -960,7 +967,7 @@ end_guarded(struct bs_relay *r, const struct bs_unit *unit, struct bs_bytes seri
     else if (needs_closing(r, unit))
         bs_gate_close_transaction(r, series);
     else
-        bs_asks_forward(r, series);
+        bs_asks_forward(r, series, NULL);
 }
 
 /* The series is at a gated Bind: [used, end), whose last message begins at `last`. */
@@ -1047,7 +1054,7 @@ on_series(struct bs_relay *r, size_t last, size_t end)
             r->stalled = true;
             return false;
         }
-        owe_message(r, &f);
+        owe_message(r, &f, NULL);
         at = end - rest.n;
         if (r->copying != 0)
             return send_looked_at(r, at) && wait_for_copy(r);

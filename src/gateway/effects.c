@@ -108,9 +108,28 @@ bs_effects_step(struct bs_effects *e, struct bs_session_state *state)
         bs_cursors_clear(&state->names);
 }
 
-void
-bs_effects_meaning(const struct bs_unit *unit, struct bs_session_names *meaning)
+/* SET search_path, RESET search_path, RESET ALL, and set_config. */
+static void
+note_path(const struct bs_stmt *s, struct bs_session_state *state)
 {
+    bool all = s->label == NULL && s->kind == BS_KIND_RESET;
+
+    if (s->control != BS_CONTROL_SET ||
+        (!all && (s->label == NULL || strcmp(s->label, "search_path") != 0)))
+        return;
+    if (s->value == NULL)
+        state->path[0] = '\0';
+    else
+        bs_sha256_text(s->value, state->path);
+}
+
+void
+bs_effects_meaning(const struct bs_unit *unit, struct bs_session_state *state)
+{
+    struct bs_session_names *meaning = &state->meaning;
+
+    for (size_t i = 0; i < unit->n_stmts; i++)
+        note_path(&unit->stmts[i], state);
     if ((unit->flags & BS_FLAG_SEARCH_PATH) != 0)
         meaning->path_changed = true;
     if ((unit->flags & BS_FLAG_TEMP) != 0)

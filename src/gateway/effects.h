@@ -10,11 +10,13 @@
 
 #include "gateway/judge.h"
 #include "gateway/names.h"
+#include "state/rows.h"
 
 /* State of a session that its statements change; `meaning` can only raise a risk. */
 struct bs_session_state {
     struct bs_names names;
     struct bs_session_names meaning;
+    char path[BS_SHA256_TEXT]; /* of the search_path that was set last; "": the one at the start */
 };
 
 struct bs_effects; /* what the statements of a unit do to names; NULL: nothing */
@@ -26,6 +28,6 @@ void bs_effects_free(struct bs_effects **e); /* accepts NULL */
 void bs_effects_step(struct bs_effects *e, struct bs_session_state *state);
 
 /* What a unit may do to the meaning of names counts from the moment it is sent. */
-void bs_effects_meaning(const struct bs_unit *unit, struct bs_session_names *meaning);
+void bs_effects_meaning(const struct bs_unit *unit, struct bs_session_state *state);
 
 #endif

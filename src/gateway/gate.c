@@ -33,6 +33,7 @@ bs_gate_new(struct bs_relay *r)
     g->refs = 1;
     g->s = r->s;
     bs_session_ref(g->s);
+    memcpy(g->path, r->state.path, sizeof(g->path));
     bs_arena_init(&g->arena, "gate", GATE_ARENA_MAX);
     bs_buf_init(&g->withheld, WITHHELD_MAX);
     return g;
@@ -49,6 +50,12 @@ bs_gate_first(const struct bs_gate *g)
 {
     bs_assert(g->n_items != 0);
     return g->items[0].verdict;
+}
+
+const struct bs_unit *
+bs_gate_unit(const struct bs_gate *g, size_t i)
+{
+    return i < g->n_items ? &g->items[i].verdict->unit : NULL;
 }
 
 const struct bs_verdict *

@@ -40,6 +40,8 @@ BS_MUST_CHECK enum bs_done bs_gate_add(struct bs_gate *g,
  */
 void bs_gate_begin(struct bs_relay *r, struct bs_gate *g, struct bs_bytes messages);
 void bs_gate_free(struct bs_gate **g); /* one that was not begun; accepts NULL */
+/* What the i-th text does that was added; NULL: there are not so many. */
+const struct bs_unit *bs_gate_unit(const struct bs_gate *g, size_t i);
 /* The first and the last text that was added. */
 const struct bs_verdict *bs_gate_first(const struct bs_gate *g);
 const struct bs_verdict *bs_gate_last(const struct bs_gate *g);

@@ -77,6 +77,7 @@ struct bs_gate {
 
     /* asking */
     char identity[BS_SHA256_TEXT];
+    char path[BS_SHA256_TEXT]; /* of the session's search_path; "": as at its start */
     char ticket[BS_TICKET_ID]; /* "": none yet */
     const char *approver;      /* who approved; NULL */
     bool redeemed;             /* the ticket is running */

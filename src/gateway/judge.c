@@ -98,6 +98,16 @@ is_wrapped(struct bs_bytes text, const struct bs_unit *unit)
            unit->stmts[n - 1].control == BS_CONTROL_COMMIT && !unit->stmts[n - 1].chain;
 }
 
+static bool
+has_chain(const struct bs_unit *unit)
+{
+    for (size_t i = 0; i < unit->n_stmts; i++) {
+        if (unit->stmts[i].chain)
+            return true;
+    }
+    return false;
+}
+
 /* What must not even be asked for, whatever the policy says. */
 static bool
 refuse_form(const struct bs_judge *by, struct bs_verdict *v, struct bs_arena *arena)
@@ -110,6 +120,11 @@ refuse_form(const struct bs_judge *by, struct bs_verdict *v, struct bs_arena *ar
         bs_verdict_refuse(
             v, BS_E_SYNTAX, NULL, text == NULL ? "syntax error" : text,
             "The gateway runs only what PostgreSQL's grammar, as it knows it, can parse.");
+        return true;
+    }
+    if (by->shielded && has_chain(u)) { /* it hands READ WRITE on, where we have set it */
+        bs_verdict_refuse(v, BS_E_UNSUPPORTED, NULL, "AND CHAIN is not supported here",
+                          "Send BEGIN instead.");
         return true;
     }
     if (by->shielded && (u->flags & BS_FLAG_READ_WRITE) != 0) {

@@ -486,7 +486,7 @@ send_query(struct bs_relay *r, struct bs_gate *g)
     reply->dirty = true;
     reply->ddl = (v->unit.flags & BS_FLAG_DDL) != 0;
     r->ddl_sent += reply->ddl;
-    bs_effects_meaning(&v->unit, &r->state.meaning);
+    bs_effects_meaning(&v->unit, &r->state);
     if ((v->unit.flags & BS_FLAG_COPY_IN) != 0)
         bs_asks_owe_copy(r, reply);
     if (!v->wrapped) {
@@ -508,7 +508,7 @@ send_messages(struct bs_relay *r)
     if (g->messages.p[0] == BS_FRONT_QUERY)
         send_query(r, g);
     else
-        bs_asks_forward(r, bs_buf_view(&g->messages));
+        bs_asks_forward(r, bs_buf_view(&g->messages), g);
 }
 
 static void
@@ -712,7 +712,7 @@ on_audited(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
         (void)bs_replies_push(&r->replies, BS_REPLY_QUERY);
         bs_relay_to_server(r, bs_buf_view(&g->messages));
     } else {
-        bs_asks_forward(r, bs_buf_view(&g->messages));
+        bs_asks_forward(r, bs_buf_view(&g->messages), NULL);
     }
 }
 

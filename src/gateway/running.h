@@ -116,8 +116,9 @@ bool bs_asks_cursor(void *relay, const char *label);
 bool bs_asks_may_go_on(const struct bs_relay *r);
 /* Books that a message may copy in. */
 void bs_asks_owe_copy(struct bs_relay *r, struct bs_reply *reply);
-/* Enters what the server will owe for whole client messages, and sends them. */
-void bs_asks_forward(struct bs_relay *r, struct bs_bytes messages);
+/* Enters what the server will owe for whole client messages, and sends them. `g`: the gate that has
+ * judged their Binds; NULL: each was judged by its name. */
+void bs_asks_forward(struct bs_relay *r, struct bs_bytes messages, const struct bs_gate *g);
 
 /* Refuses a gated unit that the server has not seen: a Query, or a series that ends with Sync.
  * Takes the refusal. In a transaction the server itself fails it. */

@@ -495,6 +495,46 @@ def test_our_savepoint_is_not_left_behind(place):
     assert left(place, "attack.t") == 50 and outcome_of(place, ticket) == "rolled_back"
 
 
+def test_ddl_anywhere_in_a_gated_series_makes_the_catalog_old(place):
+    """A view takes the name of another: what is known about the name counts no more."""
+    with place.pg.admin() as c:
+        c.execute("""SET ROLE app_trust;
+            CREATE FUNCTION attack.look() RETURNS int LANGUAGE plpgsql AS
+              $$BEGIN DELETE FROM attack.victim; RETURN 1; END$$;
+            CREATE VIEW attack.good AS SELECT 1 AS n;
+            CREATE VIEW attack.evil AS SELECT attack.look() AS n""")
+
+    def one(name, sql):
+        return parse(name, sql) + bind("", name) + execute()
+
+    series = (one("a", "INSERT INTO attack.inbox VALUES ('x')") +
+              one("b", "ALTER VIEW attack.good RENAME TO was") +
+              one("c", "ALTER VIEW attack.evil RENAME TO good") + SYNC)
+    with place.raw() as other, place.raw("bob") as r:
+        assert rows(ask(other, query("SELECT n FROM attack.good"))) == ["1"]
+        assert errors(ask(r, series)) == ["ZB001"]
+        approve_one(place)
+        ask(r, close("S", "a"), close("S", "b"), close("S", "c"), SYNC)
+        assert not errors(ask(r, series))
+        for session in (r, other):
+            assert errors(ask(session, query("SELECT n FROM attack.good")))[0] in ("ZB004", "42501")
+            answers(session)
+    assert left(place, "attack.victim") == 50
+
+
+@pytest.mark.parametrize("sql", ["COMMIT AND CHAIN", "ROLLBACK AND CHAIN"])
+def test_a_shielded_session_does_not_chain(place, sql):
+    """The next transaction would be READ WRITE where ours was made so."""
+    with place.raw("bob") as r:
+        ask(r, query("BEGIN"))
+        assert errors(ask(r, query(sql))) == ["0A000"]
+        ask(r, query("ROLLBACK"))
+        answers(r)
+    with place.raw() as r:
+        ask(r, query("BEGIN"))
+        assert not errors(ask(r, query(sql)))
+
+
 # --- what the audit cannot see ----------------------------------------------------------------
 
 
@@ -620,3 +660,22 @@ def test_refusals_that_nobody_reads(place):
             except BlockingIOError:
                 time.sleep(0.01)
         assert sent < 48 << 20
+
+
+# --- what an approval is for ------------------------------------------------------------------
+
+
+def test_an_approval_is_for_one_search_path(place):
+    """The same words mean another table where another schema comes first."""
+    with place.pg.admin() as c:
+        c.execute("SET ROLE app_trust; CREATE TABLE attack.inner_t AS SELECT 1 AS id")
+    with place.raw("bob") as r:
+        ask(r, query("SET search_path = attack"))
+        assert errors(ask(r, query("DELETE FROM inner_t"))) == ["ZB001"]
+        approve_one(place)
+        ask(r, query("SET search_path = public, attack"))
+        assert errors(ask(r, query("DELETE FROM inner_t"))) == ["ZB001"]
+        ask(r, query("SET search_path TO attack"))
+        assert not errors(ask(r, query("DELETE FROM inner_t")))
+        answers(r)
+    assert left(place, "attack.inner_t") == 0

@@ -111,18 +111,54 @@ what_makes_names_uncertain(void)
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        struct bs_session_names meaning = {0};
+        struct bs_session_state state = {0};
+        const struct bs_session_names *meaning = &state.meaning;
         struct bs_arena arena;
 
         bs_arena_init(&arena, "test", 16 << 20);
-        bs_effects_meaning(unit_of(texts[i].text, &arena), &meaning);
-        EXPECT(meaning.path_changed || !texts[i].path);
-        EXPECT(meaning.temporary || !texts[i].temporary);
-        EXPECT_EQ(meaning.path_changed && meaning.temporary, texts[i].path && texts[i].temporary);
+        bs_effects_meaning(unit_of(texts[i].text, &arena), &state);
+        EXPECT(meaning->path_changed || !texts[i].path);
+        EXPECT(meaning->temporary || !texts[i].temporary);
+        EXPECT_EQ(meaning->path_changed && meaning->temporary, texts[i].path && texts[i].temporary);
         if (tap_misses != 0)
             printf("# in row: %s\n", texts[i].text);
         bs_arena_fini(&arena);
     }
+}
+
+/* For tickets: the same words under another path are another request. */
+static void
+the_path_that_was_set_last(void)
+{
+    static const char *const same[] = {"SET search_path = a, b", "set search_path to a, b",
+                                       "SET LOCAL search_path = 'a', 'b'",
+                                       "SELECT set_config('search_path', 'a, b', false)"};
+    static const char *const reset[] = {"RESET search_path", "RESET ALL",
+                                        "SET search_path TO DEFAULT"};
+    struct bs_session_state state = {0};
+    struct bs_arena arena;
+    char first[BS_SHA256_TEXT];
+
+    bs_arena_init(&arena, "test", 16 << 20);
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        bs_effects_meaning(unit_of("SET search_path = other", &arena), &state);
+        bs_effects_meaning(unit_of(same[i], &arena), &state);
+        if (i == 0)
+            memcpy(first, state.path, sizeof(first));
+        EXPECT(strcmp(first, state.path) == 0);
+        if (tap_misses != 0)
+            printf("# in row: %s\n", same[i]);
+    }
+    bs_effects_meaning(unit_of("SELECT 1; SET work_mem = '4MB'", &arena), &state);
+    EXPECT(strcmp(first, state.path) == 0);
+    bs_effects_meaning(unit_of("SELECT 1; SET search_path = b, a", &arena), &state);
+    EXPECT(strcmp(first, state.path) != 0);
+    for (size_t i = 0; i < sizeof(reset) / sizeof(reset[0]); i++) {
+        bs_effects_meaning(unit_of("SET search_path = other", &arena), &state);
+        bs_effects_meaning(unit_of(reset[i], &arena), &state);
+        EXPECT(state.path[0] == '\0');
+    }
+    bs_arena_fini(&arena);
 }
 
 int
@@ -131,6 +167,7 @@ main(void)
     static const struct tap_case cases[] = {
         {"names follow the answers", names_follow_the_answers},
         {"what makes names uncertain", what_makes_names_uncertain},
+        {"the path that was set last", the_path_that_was_set_last},
     };
     return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
 }

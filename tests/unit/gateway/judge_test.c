@@ -1,0 +1,220 @@
+/*
+ * judge_test.c - from a text to a way, over a catalog of one table: what passes, what is held, what
+ * must run under protection, and what may not even be asked for.
+ */
+#include "gateway/judge.h"
+
+#include "catalog/model.h"
+#include "tap.h"
+
+/* What the session is asked about names: "del" is a DELETE, "sel" a SELECT, "k" a cursor. */
+static enum bs_lookup
+statement_of(void *names, const char *label, struct bs_bytes *text)
+{
+    static const struct {
+        const char *label, *text;
+    } known[] = {
+        {"sel", "SELECT 1"},       {"del", "DELETE FROM s.t"},
+        {"commit", "COMMIT"},      {"rw", "SET transaction_read_only = off"},
+        {"deeper", "EXECUTE del"}, {"prepared", "PREPARE x AS DELETE FROM s.t"},
+    };
+
+    (void)names;
+    if (strcmp(label, "pending") == 0)
+        return BS_LOOKUP_WAIT;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(known[i].label, label) != 0)
+            continue;
+        *text = bs_bytes_of(known[i].text);
+        return BS_LOOKUP_FOUND;
+    }
+    return BS_LOOKUP_NONE;
+}
+
+static bool
+cursor_of(void *names, const char *label)
+{
+    (void)names;
+    return strcmp(label, "k") == 0;
+}
+
+static struct bs_relation table;
+
+static struct bs_snapshot *
+catalog(void)
+{
+    struct bs_snapshot *s = bs_snapshot_new();
+
+    table = (struct bs_relation){.id = {20001, "s", "t"}, .relkind = 'r', .persistence = 'p'};
+    table.row.risk = BS_RISK_SAFE;
+    for (int use = 0; use < BS_USE_COUNT; use++)
+        table.use[use].risk = BS_RISK_SAFE;
+    s->relations = &table;
+    s->n_relations = 1;
+    s->ddl.risk = s->casts.risk = s->upkeep.risk = BS_RISK_SAFE;
+    (void)!bs_index_build(&s->by_relation, s->relations, sizeof(table), 1, &s->arena);
+    return s;
+}
+
+static const struct row {
+    const char *text;
+    enum bs_way way;
+    enum bs_code code; /* of a refusal */
+    bool shielded, wrapped;
+} rows[] = {
+    {"", BS_WAY_PASS, BS_OK, true, false},
+    {"SELECT 1", BS_WAY_PASS, BS_OK, true, false},
+    {"SELECT * FROM s.t", BS_WAY_PASS, BS_OK, true, false},
+    {"SELEC 1", BS_WAY_REFUSE, BS_E_SYNTAX, true, false},
+    {"SELECT * FROM s.nothing", BS_WAY_REFUSE, BS_E_NOT_FOUND, true, false},
+    {"DELETE FROM s.t", BS_WAY_HOLD, BS_OK, true, false},
+    {"TRUNCATE s.t", BS_WAY_HOLD, BS_OK, true, false},
+    {"SELECT 1; DELETE FROM s.t", BS_WAY_HOLD, BS_OK, true, false},
+    {"DO $$BEGIN END$$", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"COMMIT PREPARED 'x'", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"PREPARE TRANSACTION 'x'", BS_WAY_REFUSE, BS_E_NO_POINT, true, false},
+    /* transaction control */
+    {"BEGIN; SELECT 1; COMMIT", BS_WAY_PASS, BS_OK, true, false},
+    {"COMMIT; DELETE FROM s.t", BS_WAY_REFUSE, BS_E_UNSUPPORTED, true, false},
+    {"BEGIN; DELETE FROM s.t", BS_WAY_REFUSE, BS_E_UNSUPPORTED, true, false},
+    {"SAVEPOINT a; DELETE FROM s.t", BS_WAY_REFUSE, BS_E_UNSUPPORTED, true, false},
+    {"BEGIN; DELETE FROM s.t; COMMIT", BS_WAY_HOLD, BS_OK, true, true},
+    {"begin\twork ; DELETE FROM s.t; END", BS_WAY_HOLD, BS_OK, true, true},
+    {"START TRANSACTION; DELETE FROM s.t; COMMIT", BS_WAY_HOLD, BS_OK, true, true},
+    {"BEGIN; DELETE FROM s.t; COMMIT AND CHAIN", BS_WAY_REFUSE, BS_E_UNSUPPORTED, false, false},
+    {"BEGIN; DELETE FROM s.t; ROLLBACK", BS_WAY_REFUSE, BS_E_UNSUPPORTED, true, false},
+    {"BEGIN; DELETE FROM s.t; COMMIT; SELECT 1", BS_WAY_REFUSE, BS_E_UNSUPPORTED, true, false},
+    {"BEGIN READ ONLY; DELETE FROM s.t; COMMIT", BS_WAY_REFUSE, BS_E_UNSUPPORTED, true, false},
+    {"BEGIN ISOLATION LEVEL SERIALIZABLE; DELETE FROM s.t; COMMIT", BS_WAY_REFUSE, BS_E_UNSUPPORTED,
+     true, false},
+    /* the shield */
+    {"BEGIN READ WRITE", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"SET TRANSACTION READ WRITE", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", BS_WAY_REFUSE, BS_E_BLOCKED, true,
+     false},
+    {"SET transaction_read_only = off", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"SET LOCAL transaction_read_only TO 'no'", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"SET default_transaction_read_only = 0", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"SELECT set_config('transaction_read_only', 'off', true)", BS_WAY_REFUSE, BS_E_BLOCKED, true,
+     false},
+    {"SELECT 1; START TRANSACTION READ WRITE", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"COMMIT AND CHAIN", BS_WAY_REFUSE, BS_E_UNSUPPORTED, true, false},
+    {"ROLLBACK AND CHAIN", BS_WAY_REFUSE, BS_E_UNSUPPORTED, true, false},
+    {"COMMIT AND CHAIN", BS_WAY_PASS, BS_OK, false, false},
+    {"SET transaction_read_only = on", BS_WAY_PASS, BS_OK, true, false},
+    {"BEGIN READ ONLY", BS_WAY_PASS, BS_OK, true, false},
+    /* names */
+    {"EXECUTE sel", BS_WAY_PASS, BS_OK, true, false},
+    {"EXECUTE del", BS_WAY_HOLD, BS_OK, true, false},
+    {"EXECUTE prepared", BS_WAY_HOLD, BS_OK, true, false},
+    {"EXECUTE commit", BS_WAY_PASS, BS_OK, true, false},
+    {"EXECUTE rw", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"EXECUTE deeper", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"EXECUTE nothing", BS_WAY_REFUSE, BS_E_NOT_FOUND, true, false},
+    {"EXECUTE sel; DELETE FROM s.t", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"EXECUTE sel(nobody_knows_this())", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"EXPLAIN ANALYZE EXECUTE del", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"FETCH 1 FROM k", BS_WAY_PASS, BS_OK, true, false},
+    {"FETCH 1 FROM unheard_of", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"MOVE 1 FROM k; FETCH 1 FROM unheard_of", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+};
+
+static void
+judge(const struct row *row, struct bs_arena *arena, struct bs_verdict *v)
+{
+    struct bs_snapshot *snapshot = catalog();
+    const struct bs_known known = {NULL, statement_of, cursor_of};
+    struct bs_policy policy;
+    struct bs_err err = {0};
+
+    bs_policy_init(&policy);
+    EXPECT_EQ(bs_judge(&(struct bs_judge){.policy = &policy,
+                                          .subject = {"bob", "app"},
+                                          .snapshot = snapshot,
+                                          .limits = {1 << 30},
+                                          .shielded = row->shielded,
+                                          .known = &known},
+                       bs_bytes_of(row->text), arena, v, &err),
+              BS_DONE);
+    bs_snapshot_unref(&snapshot);
+}
+
+static void
+every_text_has_its_way(void)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bs_verdict v;
+        struct bs_arena arena;
+
+        bs_arena_init(&arena, "test", 16 << 20);
+        judge(&rows[i], &arena, &v);
+        EXPECT_EQ(v.way, rows[i].way);
+        EXPECT_EQ(v.code, rows[i].code);
+        EXPECT_EQ(v.wrapped, rows[i].wrapped);
+        EXPECT(v.way != BS_WAY_REFUSE || v.message != NULL);
+        if (tap_misses != 0)
+            printf("# in row: %s%s\n", rows[i].text, rows[i].shielded ? "" : " (not shielded)");
+        bs_arena_fini(&arena);
+    }
+}
+
+/* What a name stands for now may be another thing tomorrow: such a verdict is not kept, and waits
+ * for answers that decide it. */
+static void
+names_are_looked_up_each_time(void)
+{
+    static const struct {
+        const char *text;
+        bool named, wait, execute;
+    } texts[] = {
+        {"SELECT 1", false, false, false},        {"EXECUTE sel", true, false, true},
+        {"EXECUTE pending", true, true, false},   {"FETCH 1 FROM k", true, false, false},
+        {"SELECT 1; MOVE k", true, false, false}, {"PREPARE x AS SELECT 1", false, false, false},
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const struct row row = {.text = texts[i].text, .shielded = true};
+        struct bs_verdict v;
+        struct bs_arena arena;
+
+        bs_arena_init(&arena, "test", 16 << 20);
+        judge(&row, &arena, &v);
+        EXPECT_EQ(v.named, texts[i].named);
+        EXPECT_EQ(v.wait, texts[i].wait);
+        EXPECT_EQ(bs_verdict_is_execute(&v), texts[i].execute);
+        if (tap_misses != 0)
+            printf("# in row: %s\n", texts[i].text);
+        bs_arena_fini(&arena);
+    }
+}
+
+/* A refusal says that, and what next; never which rule, nor how to get round it. */
+static void
+refusals_do_not_teach(void)
+{
+    static const char *const words[] = {"rule", "policy", "CRITICAL", "risk", "filter"};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bs_verdict v;
+        struct bs_arena arena;
+
+        bs_arena_init(&arena, "test", 16 << 20);
+        judge(&rows[i], &arena, &v);
+        for (size_t w = 0; v.message != NULL && w < sizeof(words) / sizeof(words[0]); w++) {
+            EXPECT(strstr(v.message, words[w]) == NULL);
+            EXPECT(v.hint == NULL || strstr(v.hint, words[w]) == NULL);
+        }
+        bs_arena_fini(&arena);
+    }
+}
+
+int
+main(void)
+{
+    static const struct tap_case cases[] = {
+        {"every text has its way", every_text_has_its_way},
+        {"names are looked up each time", names_are_looked_up_each_time},
+        {"refusals do not teach", refusals_do_not_teach},
+    };
+    return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
+}
