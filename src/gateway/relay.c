@@ -86,25 +86,6 @@ bs_relay_quiet(const struct bs_relay *r)
            !r->skipping;
 }
 
-/* Each direction stops reading only because the other one is full, or its next message waits. */
-static void
-balance(struct bs_relay *r)
-{
-    struct bs_session *s = r->s;
-    bool wait = r->stalled && s->client.in.n > BS_RELAY_AHEAD;
-
-    /* Who does not read his answers is not read either: refusals are made without the server. */
-    wait = wait || bs_link_pending(&s->client) > BS_RELAY_BACKLOG;
-    if (wait || bs_link_pending(&s->server) > BS_RELAY_BACKLOG)
-        bs_link_pause(&s->client);
-    else
-        bs_link_resume(&s->client);
-    if (bs_link_pending(&s->client) > BS_RELAY_BACKLOG)
-        bs_link_pause(&s->server);
-    else
-        bs_link_resume(&s->server);
-}
-
 /* Runs one entry point; the session flushes both sides afterwards. */
 static void
 enter(struct bs_session *s, void (*act)(struct bs_relay *r))
@@ -113,8 +94,6 @@ enter(struct bs_session *s, void (*act)(struct bs_relay *r))
 
     r->refs++;
     act(r);
-    if (!bs_relay_over(r))
-        balance(r);
     put_relay(r);
 }
 
@@ -128,11 +107,29 @@ bs_relay_act(struct bs_session *s, void (*act)(struct bs_relay *r, void *arg), v
     bs_session_ref(s);
     r->refs++;
     act(r, arg);
-    if (!bs_relay_over(r))
-        balance(r);
     put_relay(r);
     bs_session_pump(s);
     bs_session_unref(s);
+}
+
+/* Each direction stops reading only because the other one is full, or its next message waits. */
+void
+bs_relay_balance(struct bs_session *s)
+{
+    const struct bs_relay *r = s->relay;
+    bool client_full = bs_link_pending(&s->client) > BS_RELAY_BACKLOG;
+    bool server_full = bs_link_pending(&s->server) > BS_RELAY_BACKLOG;
+    bool ahead = r->stalled && s->client.in.n > BS_RELAY_AHEAD;
+
+    /* Who does not read his answers is not read either: refusals are made without the server. */
+    if (ahead || client_full || server_full)
+        bs_link_pause(&s->client);
+    else
+        bs_link_resume(&s->client);
+    if (client_full)
+        bs_link_pause(&s->server);
+    else
+        bs_link_resume(&s->server);
 }
 
 void
@@ -145,12 +142,6 @@ void
 bs_relay_on_server(struct bs_session *s)
 {
     enter(s, bs_answers_pump);
-}
-
-void
-bs_relay_on_room(struct bs_session *s)
-{
-    enter(s, bs_asks_pump);
 }
 
 static void

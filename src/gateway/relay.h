@@ -19,8 +19,11 @@ void bs_relay_start(struct bs_session *s);
 void bs_relay_on_client(struct bs_session *s);
 /* s->server.in has new bytes. */
 void bs_relay_on_server(struct bs_session *s);
-/* A socket took bytes that were waiting: look whether a paused side may be read again. */
-void bs_relay_on_room(struct bs_session *s);
+/*
+ * Stops or goes on reading each side by what waits for the other. For after a flush: a side that is
+ * stopped for bytes the socket then takes at once would never be told that there is room again.
+ */
+void bs_relay_balance(struct bs_session *s);
 /*
  * The client hung up or its connection broke. Bytes it sent before are still in s->client.in
  * (where reading was paused, some may not have been read). The relay decides when to close.

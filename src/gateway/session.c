@@ -325,8 +325,6 @@ on_client(struct bs_link *l, int events)
     bs_session_ref(s);
     if ((events & BS_LINK_READABLE) != 0)
         read_client(s);
-    if ((events & BS_LINK_WRITABLE) != 0)
-        s->made_room = true;
     bs_session_pump(s);
     bs_session_unref(s);
 }
@@ -342,8 +340,6 @@ bs_session_on_server(struct bs_link *l, int events)
         bs_upstream_on_server(s, events);
     else if (s->phase == BS_PHASE_RELAY && (events & BS_LINK_READABLE) != 0)
         read_server(s);
-    if ((events & BS_LINK_WRITABLE) != 0)
-        s->made_room = true;
     bs_session_pump(s);
     bs_session_unref(s);
 }
@@ -400,6 +396,8 @@ pump_once(struct bs_session *s)
 {
     bool client = flush(&s->client), server = s->phase == BS_PHASE_UPSTREAM || flush(&s->server);
 
+    if (s->phase == BS_PHASE_RELAY)
+        bs_relay_balance(s);
     if ((!client || (s->client.hung_up && s->client.paused)) && !s->client_gone) {
         client_gone(s);
         return true;
@@ -407,11 +405,6 @@ pump_once(struct bs_session *s)
     if (s->phase == BS_PHASE_RELAY && !s->server_gone &&
         (!server || (s->server.hung_up && s->server.paused))) {
         server_gone(s);
-        return true;
-    }
-    if (s->made_room && s->phase == BS_PHASE_RELAY) {
-        s->made_room = false;
-        bs_relay_on_room(s);
         return true;
     }
     return false;

@@ -67,7 +67,6 @@ struct bs_session {
     struct bs_link server;
     bool client_gone; /* bs_relay_on_client_gone was called */
     bool server_gone;
-    bool made_room;      /* a socket took bytes: bs_relay_on_room is due */
     uint32_t server_pid; /* backend PID; the client is told the same */
     uint8_t server_secret[256];
     size_t server_secret_len;

@@ -23,6 +23,7 @@ from psycopg.types.json import Jsonb
 
 from conftest import ROOT
 from place import a_place
+from rawwire import Raw, query
 
 RULES = [
     {"name": "work", "actors": ["ann"], "risk": ["SAFE", "HIGH"], "action": "allow",
@@ -549,6 +550,25 @@ def test_a_million_rows_out_and_in(direct, plain):
     with direct.connect() as c:
         assert c.execute("SELECT count(*), sum(n), max(v) FROM clients.wide").fetchone() == (
             1_000_000, 499999500000, f"{999999:032x}")
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_reader_in_bursts_gets_every_byte(place, secure):
+    """The client's side drains in one go, in the very turn in which the server's was stopped."""
+    with Raw(place.gateway.port, timeout=20) as raw:
+        if secure:
+            raw.tls()
+        raw.login("ann", place.gateway.passwords["ann"])
+        raw.send(query("SELECT repeat('x', 8000) FROM generate_series(1, 40000)"))
+        got, tail = 0, b""
+        while tail != b"Z\0\0\0\x05I":
+            time.sleep(random.choice([0, 0, 0.0005, 0.002, 0.005]))
+            for _ in range(random.choice([1, 20, 200])):
+                piece = raw.socket.recv(1 << 16)  # times out where the gateway has stopped for good
+                got, tail = got + len(piece), (tail + piece)[-6:]
+                if tail == b"Z\0\0\0\x05I":
+                    break
+        assert got > 320_000_000
 
 
 def test_copy_in_by_rows_in_text_and_binary(way, direct):
