@@ -88,7 +88,7 @@ static enum bs_done
 explain(const struct bs_config *c, const struct asked *ask, struct answer *a, struct bs_err *err)
 {
     const struct bs_config_database *db = find_database(c, ask->database, err);
-    const struct bs_plan_limits limits = {c->max_bytes};
+    const struct bs_plan_limits limits = {.max_bytes = c->max_bytes};
     struct bs_subject subject = {.actor = ask->agent};
     const struct bs_facts *facts = ask->offline ? NULL : &a->facts;
 

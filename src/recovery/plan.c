@@ -366,6 +366,7 @@ bs_plan_kind_name(enum bs_plan_kind kind)
     static const char *const names[] = {[BS_PLAN_REFUSE] = "refuse",
                                         [BS_PLAN_NONE] = "none",
                                         [BS_PLAN_RECORD] = "record",
+                                        [BS_PLAN_ROWS] = "rows",
                                         [BS_PLAN_WHOLE] = "whole"};
 
     return names[kind];

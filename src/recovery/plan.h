@@ -14,9 +14,14 @@ enum bs_plan_kind {
     BS_PLAN_REFUSE = 0, /* destroys something that nothing we make covers: ZB004 */
     BS_PLAN_NONE,       /* nothing is lost: run, with an audit record */
     BS_PLAN_RECORD,     /* additive: run, manifest without objects */
-    BS_PLAN_WHOLE,      /* lock and copy whole tables, with the schema dump */
+    BS_PLAN_ROWS,       /* rows change: run, and before COMMIT keep what they were */
+    BS_PLAN_WHOLE,      /* lock and copy whole tables before it runs; other rows as ROWS */
 };
 
+/*
+ * A table of a plan. WHOLE: it is locked and copied whole. ROWS: it is known to lose rows; what
+ * triggers, rules and functions reach beside these the audit finds.
+ */
 struct bs_plan_table {
     uint32_t oid;
     const char *schema;
@@ -29,23 +34,40 @@ struct bs_plan_table {
     bool exclusive; /* the statement itself will hold ACCESS EXCLUSIVE on it */
 };
 
+/*
+ * How to read, before a statement runs, which rows it will change: a SELECT of (tableoid, ctid).
+ * The helper may run it as it is, for it says everything with its schema and uses nothing but
+ * vetted immutable built-ins; $n are the statement's own parameters. It is a guess about a session
+ * that may see other names or other rows, so what it finds counts only where the audit confirms it.
+ */
+struct bs_plan_select {
+    uint32_t oid; /* of the table that the statement names */
+    const char *schema;
+    const char *name;
+    enum bs_kind kind; /* DELETE or UPDATE */
+    const char *sql;
+    size_t stmt; /* index of the statement in the unit */
+};
+
 struct bs_plan {
     enum bs_plan_kind kind;
     const char *why;              /* one sentence for operators */
     struct bs_plan_table *tables; /* sorted by oid: the order in which they are locked */
     size_t n_tables;
-    int64_t est_bytes;
-    bool definition; /* store the schema dump */
-    bool ddl;        /* catalog writes by the statement are expected */
-    bool in_block;   /* the unit can run inside BEGIN ... COMMIT */
+    struct bs_plan_select *selects; /* for all rows that the unit changes, or none at all */
+    size_t n_selects;
+    int64_t est_bytes; /* of the tables */
+    bool definition;   /* store the schema dump */
+    bool ddl;          /* catalog writes by the statement are expected */
+    bool in_block;     /* the unit can run inside BEGIN ... COMMIT */
     /* RECORD whose triggers, defaults or the like run code that nobody has vetted: only the
      * pre-commit audit sees what that changes, so it runs protected even where it is allowed */
     bool audited;
 };
 
-/* Ceiling for what is copied whole, in bytes. */
 struct bs_plan_limits {
-    int64_t max_bytes;
+    int64_t max_bytes; /* ceiling for what is copied whole */
+    bool rows;         /* whoever asks can run a plan ROWS; false: such statements are refused */
 };
 
 /* err LIMIT: the arena's ceiling */
@@ -56,6 +78,7 @@ BS_MUST_CHECK enum bs_done bs_plan_make(const struct bs_unit *unit,
                                         struct bs_plan *out,
                                         struct bs_err *err);
 
-const char *bs_plan_kind_name(enum bs_plan_kind kind); /* "refuse", "none", "record", "whole" */
+const char *
+bs_plan_kind_name(enum bs_plan_kind kind); /* "refuse", "none", "record", "rows", "whole" */
 
 #endif

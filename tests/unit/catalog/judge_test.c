@@ -170,8 +170,8 @@ judge_as(struct verdict *v, const char *sql, struct bs_session_names names, int6
     bs_arena_init(&v->arena, "test", 16u << 20);
     if (bs_classify(bs_bytes_of(sql), BS_CLASSIFY_LIMITS, &v->arena, &v->unit, &err) == BS_DONE &&
         bs_catalog_judge(snapshot, names, &v->unit, &v->arena, &v->facts, &err) == BS_DONE &&
-        bs_plan_make(&v->unit, &v->facts, (struct bs_plan_limits){max_bytes}, &v->arena, &v->plan,
-                     &err) == BS_DONE)
+        bs_plan_make(&v->unit, &v->facts, (struct bs_plan_limits){max_bytes, false}, &v->arena,
+                     &v->plan, &err) == BS_DONE)
         return true;
     printf("# %s\n", err.message);
     return false;
@@ -821,8 +821,8 @@ plans(void)
     for (int point = BS_POINT_UNKNOWN; point <= BS_POINT_WHOLE; point++) {
         bool enough = point >= BS_POINT_NONE && point <= BS_POINT_STATE;
         v.unit.stmts[0].point = (enum bs_point)point;
-        REQUIRE(bs_plan_make(&v.unit, &v.facts, (struct bs_plan_limits){1}, &v.arena, &v.plan,
-                             &err) == BS_DONE);
+        REQUIRE(bs_plan_make(&v.unit, &v.facts, (struct bs_plan_limits){1, false}, &v.arena,
+                             &v.plan, &err) == BS_DONE);
         EXPECT_EQ(v.plan.kind, enough ? BS_PLAN_RECORD : BS_PLAN_REFUSE);
     }
     bs_arena_fini(&v.arena);
