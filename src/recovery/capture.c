@@ -36,6 +36,7 @@ struct bs_capture {
     struct bs_capture_request req;
     struct bs_arena arena;
     struct bs_watch watch;
+    struct bs_store store; /* ends what it does when the watch ends; events go past it */
     struct bs_helper helper;
     struct bs_child dump;
     struct bs_spool spool;
@@ -84,6 +85,7 @@ bs_capture_open(const struct bs_capture_request *request,
         return no_point(err, &why);
     }
     c->watch.bytes = &c->proven;
+    c->store = bs_store_watched(request->store, &c->watch);
     bs_arena_init(&c->arena, "capture", ARENA);
     if (bs_helper_open(&c->helper, request->helper, &c->watch, BS_E_NO_POINT, &why) != BS_DONE ||
         bs_helper_source(&c->helper, &c->arena, &c->m.source, &why) != BS_DONE) {
@@ -384,7 +386,7 @@ store_table(struct bs_capture *c, size_t i, struct bs_err *err)
     o->n_parts = 1;
     if (bs_watch_check(&c->watch, err) != BS_DONE ||
         bs_spool_path(&c->spool, i, path, err) != BS_DONE ||
-        bs_store_put_file(c->req.store, o->key, path, err) != BS_DONE)
+        bs_store_put_file(&c->store, o->key, path, err) != BS_DONE)
         return BS_FAILED;
     (void)atomic_fetch_add(&c->put, o->stored_bytes);
     return BS_DONE;
@@ -396,7 +398,7 @@ check_size(struct bs_capture *c, const struct bs_point_object *o, struct bs_err 
 {
     struct bs_store_info info;
 
-    if (bs_store_head(c->req.store, o->key, &info, err) != BS_DONE)
+    if (bs_store_head(&c->store, o->key, &info, err) != BS_DONE)
         return BS_FAILED;
     if (info.size != o->stored_bytes)
         return BS_FAIL(err, NO_POINT, "the store has %lld bytes of \"%.200s\", not %lld",
@@ -415,7 +417,7 @@ prove(struct bs_capture *c, struct bs_err *err)
         if (c->req.grade == BS_CAPTURE_STORED)
             done = check_size(c, o, err);
         else
-            done = bs_object_read(c->req.store, o, NULL, NULL, &c->watch, err);
+            done = bs_object_read(&c->store, o, NULL, NULL, &c->watch, err);
         if (done != BS_DONE)
             return BS_FAILED;
     }
@@ -431,7 +433,7 @@ store_all(struct bs_capture *c, struct bs_err *err)
             return BS_FAILED;
     }
     if (c->req.plan->definition &&
-        bs_spool_schema(&c->spool, c->req.store, &c->m, &c->arena, &c->watch, err) != BS_DONE)
+        bs_spool_schema(&c->spool, &c->store, &c->m, &c->arena, &c->watch, err) != BS_DONE)
         return BS_FAILED;
     enter(c, BS_CAPTURE_PROVING);
     return prove(c, err);
@@ -445,7 +447,7 @@ manifest_back(struct bs_capture *c, const char *key, struct bs_bytes was, struct
     enum bs_done done;
 
     bs_buf_init(&is, BS_MANIFEST_MAX);
-    done = bs_store_get(c->req.store, key, &is, err);
+    done = bs_store_get(&c->store, key, &is, err);
     if (done == BS_DONE && !bs_bytes_equal(bs_buf_view(&is), was))
         done = BS_FAIL(err, NO_POINT, "the store gives back another manifest");
     bs_buf_fini(&is);
@@ -471,7 +473,7 @@ store_manifest(struct bs_capture *c, char sha256[BS_SHA256_TEXT], struct bs_err 
     (void)snprintf(key, sizeof(key), "%smanifest.json", c->dir);
     if (bs_watch_check(&c->watch, err) == BS_DONE &&
         bs_manifest_print(&c->m, &text, sha256, err) == BS_DONE &&
-        bs_store_put(c->req.store, key, bs_buf_view(&text), err) == BS_DONE) {
+        bs_store_put(&c->store, key, bs_buf_view(&text), err) == BS_DONE) {
         c->stored = true;
         done = manifest_back(c, key, bs_buf_view(&text), err);
     }

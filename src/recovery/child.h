@@ -16,7 +16,7 @@
 #include <sys/types.h>
 
 #include "base/bytes.h"
-#include "recovery/watch.h"
+#include "base/watch.h"
 
 struct bs_child {
     pid_t pid; /* 0: none */

@@ -15,8 +15,8 @@
 #include <libpq-fe.h>
 
 #include "base/bytes.h"
+#include "base/watch.h"
 #include "recovery/manifest.h"
-#include "recovery/watch.h"
 
 struct bs_helper {
     PGconn *conn;

@@ -9,8 +9,8 @@
 
 #include <limits.h>
 
+#include "base/watch.h"
 #include "recovery/manifest.h"
-#include "recovery/watch.h"
 #include "storage/storage.h"
 
 struct bs_spool {

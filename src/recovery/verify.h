@@ -9,9 +9,9 @@
 #ifndef BS_RECOVERY_VERIFY_H
 #define BS_RECOVERY_VERIFY_H
 
+#include "base/watch.h"
 #include "recovery/manifest.h"
 #include "recovery/seal.h"
-#include "recovery/watch.h"
 #include "storage/storage.h"
 
 struct bs_verify_report {

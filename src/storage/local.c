@@ -22,15 +22,11 @@
 
 enum { CHUNK = 256 * 1024, MODE = 0600 };
 
-struct local {
-    struct bs_store store;
-    char *root;
-};
-
+/* The backend's own is the path of its root. */
 static const char *
 root_of(const struct bs_store *s)
 {
-    return ((const struct local *)(const void *)s)->root;
+    return s->backend;
 }
 
 static enum bs_done
@@ -46,18 +42,16 @@ path_of(const struct bs_store *s, const char *key, char out[PATH_MAX], struct bs
 static void
 local_close(struct bs_store *s)
 {
-    struct local *l = (struct local *)(void *)s;
-
-    free(l->root);
-    free(l);
+    free(s->backend);
+    free(s);
 }
 
 static enum bs_done
 local_open(const char *url, struct bs_store **out, struct bs_err *err)
 {
     const char *path = url + strlen("file://");
-    struct local *l;
     size_t n = strlen(path);
+    char *root;
 
     if (path[0] != '/')
         return BS_FAIL(err, CONFIG, "a storage url is file:///absolute/folder, this is relative");
@@ -67,11 +61,10 @@ local_open(const char *url, struct bs_store **out, struct bs_err *err)
         return BS_FAIL(err, IO, "cannot use folder \"%.300s\": %s", path, strerror(errno));
     while (n > 1 && path[n - 1] == '/')
         n--;
-    l = bs_malloc(sizeof(*l));
-    l->store.ops = &bs_store_local;
-    l->root = bs_strdup(path);
-    l->root[n] = '\0';
-    *out = &l->store;
+    root = bs_strdup(path);
+    root[n] = '\0';
+    *out = bs_malloc(sizeof(**out));
+    **out = (struct bs_store){.ops = &bs_store_local, .backend = root};
     return BS_DONE;
 }
 
@@ -110,7 +103,7 @@ make_folders(const char *root, char *path, struct bs_err *err)
 
 /* Writes all of `from` (a descriptor, or -1 for `content`) to fd. */
 static enum bs_done
-fill(int fd, int from, struct bs_bytes content, struct bs_err *err)
+fill(const struct bs_store *s, int fd, int from, struct bs_bytes content, struct bs_err *err)
 {
     uint8_t *chunk;
     enum bs_done done = BS_DONE;
@@ -126,7 +119,9 @@ fill(int fd, int from, struct bs_bytes content, struct bs_err *err)
             done = BS_FAIL(err, IO, "cannot read a file to be stored: %s", strerror(errno));
         if (got <= 0)
             break;
-        done = bs_fd_write(fd, (struct bs_bytes){chunk, (size_t)got}, "a stored object", err);
+        done = bs_watch_check(s->watch, err);
+        if (done == BS_DONE)
+            done = bs_fd_write(fd, (struct bs_bytes){chunk, (size_t)got}, "a stored object", err);
     }
     free(chunk);
     return done;
@@ -150,7 +145,7 @@ store(struct bs_store *s, const char *key, int from, struct bs_bytes content, st
     fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, MODE);
     if (fd < 0)
         return BS_FAIL(err, IO, "cannot create \"%.300s\": %s", tmp, strerror(errno));
-    if (fill(fd, from, content, err) != BS_DONE)
+    if (fill(s, fd, from, content, err) != BS_DONE)
         goto out;
     if (fsync(fd) != 0) {
         (void)BS_FAIL(err, IO, "cannot sync a stored object: %s", strerror(errno));
@@ -216,7 +211,9 @@ local_read(struct bs_store *s, const char *key, bs_store_sink sink, void *ctx, s
             done = BS_FAIL(err, IO, "cannot read \"%.300s\": %s", path, strerror(errno));
         if (got <= 0)
             break;
-        done = sink(ctx, (struct bs_bytes){chunk, (size_t)got}, err);
+        done = bs_watch_check(s->watch, err);
+        if (done == BS_DONE)
+            done = sink(ctx, (struct bs_bytes){chunk, (size_t)got}, err);
     }
     free(chunk);
     close(fd);
@@ -243,7 +240,7 @@ local_head(struct bs_store *s, const char *key, struct bs_store_info *out, struc
 }
 
 struct listing {
-    struct local *local;
+    const struct bs_store *store;
     const char *prefix;
     bs_store_visit visit;
     void *ctx;
@@ -270,7 +267,7 @@ visit_name(const struct listing *l, const char *folder, const char *name, struct
 
     if (n < 0 || n > BS_KEY_MAX)
         return BS_DONE; /* not ours: no key is that long */
-    if (path_of(&l->local->store, key, path, err) != BS_DONE)
+    if (path_of(l->store, key, path, err) != BS_DONE)
         return BS_FAILED;
     if (lstat(path, &st) != 0)
         return BS_FAIL(err, IO, "cannot look at \"%.300s\": %s", path, strerror(errno));
@@ -308,7 +305,7 @@ walk(const struct listing *l, const char *folder, struct bs_err *err)
     enum bs_done done = BS_DONE;
     int n;
 
-    if (path_of(&l->local->store, folder, path, err) != BS_DONE)
+    if (path_of(l->store, folder, path, err) != BS_DONE)
         return BS_FAILED;
     n = scandir(path, &names, not_hidden, by_key);
     if (n < 0)
@@ -326,7 +323,7 @@ static enum bs_done
 local_list(
     struct bs_store *s, const char *prefix, bs_store_visit visit, void *ctx, struct bs_err *err)
 {
-    struct listing l = {(struct local *)(void *)s, prefix, visit, ctx};
+    struct listing l = {s, prefix, visit, ctx};
 
     return walk(&l, "", err);
 }

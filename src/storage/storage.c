@@ -35,6 +35,15 @@ bs_store_close(struct bs_store **s)
     *s = NULL;
 }
 
+struct bs_store
+bs_store_watched(const struct bs_store *s, const struct bs_watch *watch)
+{
+    struct bs_store view = *s;
+
+    view.watch = watch;
+    return view;
+}
+
 enum bs_done
 bs_store_put(struct bs_store *s, const char *key, struct bs_bytes content, struct bs_err *err)
 {

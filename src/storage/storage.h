@@ -16,12 +16,15 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/watch.h"
 
 #define BS_KEY_MAX         900 /* bytes of a key, without the NUL */
 #define BS_KEY_SEGMENT_MAX 200
 
 struct bs_store {
     const struct bs_store_ops *ops;
+    void *backend;                /* the backend's own */
+    const struct bs_watch *watch; /* what ends calls early; NULL: nothing */
 };
 
 struct bs_store_info {
@@ -74,6 +77,13 @@ extern const struct bs_store_ops bs_store_local; /* file:///absolute/folder */
 BS_MUST_CHECK enum bs_done
 bs_store_open(const char *url, struct bs_store **out, struct bs_err *err);
 void bs_store_close(struct bs_store **s); /* accepts a NULL store; sets it NULL */
+
+/*
+ * The same store, for one piece of work: what is called through the view ends early with what the
+ * watch says, also an upload that hangs. The view is never closed; it lives as long as `s` and the
+ * watch do.
+ */
+struct bs_store bs_store_watched(const struct bs_store *s, const struct bs_watch *watch);
 
 /* A new object of these bytes. CONFLICT where the key is taken, DATA for a bad key, IO. */
 BS_MUST_CHECK enum bs_done

@@ -1,11 +1,13 @@
 /*
- * local_test.c - the contract of stores on a local folder, and what only a folder can get wrong.
+ * local_test.c - what only a folder can get wrong; contract_test.c has the rest.
  */
 #include <dirent.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "contract.h"
 #include "folder.h"
+#include "the_store.h"
 
 static char root[] = "/tmp/bs-local-XXXXXX";
 
@@ -106,7 +108,6 @@ segments(void)
 }
 
 static const struct tap_case cases[] = {
-    STORE_CONTRACT,
     {"urls", urls},
     {"files are private and named", files_are_private_and_named},
     {"links are not followed", links_are_not_followed},

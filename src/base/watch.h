@@ -1,11 +1,11 @@
 /*
  * watch.h - what ends a long piece of work early: a stop from another thread, or a deadline.
  *
- * Layer  recovery.
+ * Layer  base.
  * Owns   a pipe, which wakes a thread that waits for a socket.
  */
-#ifndef BS_RECOVERY_WATCH_H
-#define BS_RECOVERY_WATCH_H
+#ifndef BS_BASE_WATCH_H
+#define BS_BASE_WATCH_H
 
 #include <stdatomic.h>
 #include <stdint.h>

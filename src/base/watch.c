@@ -1,7 +1,7 @@
 /*
  * watch.c - the flag is the truth; the pipe is only there to end a poll.
  */
-#include "recovery/watch.h"
+#include "base/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,44 +1,16 @@
 /*
- * contract.h - what every backend of a store must do. A backend's test opens an empty store and
- * calls store_contract with it.
+ * contract_test.c - what every backend of a store must do.
+ *
+ * BS_STORE_URL names an empty store; without it, it is a folder of our own. The integration tests
+ * run this same program against every S3 server that they start.
  */
-#ifndef BS_TEST_STORE_CONTRACT_H
-#define BS_TEST_STORE_CONTRACT_H
-
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/files.h"
-#include "storage/storage.h"
-#include "tap.h"
-
-static struct bs_store *the_store;
-
-static enum bs_code
-put(const char *key, const char *text)
-{
-    struct bs_err err = {0};
-
-    (void)!bs_store_put(the_store, key, bs_bytes_of(text), &err);
-    return err.code;
-}
-
-/* The object as text; "" and the error's code where there is none. */
-static enum bs_code
-get(const char *key, char out[256])
-{
-    struct bs_err err = {0};
-    struct bs_buf b;
-
-    bs_buf_init(&b, 255);
-    (void)!bs_store_get(the_store, key, &b, &err);
-    if (b.n != 0)
-        memcpy(out, b.p, b.n);
-    out[b.n] = '\0';
-    bs_buf_fini(&b);
-    return err.code;
-}
+#include "folder.h"
+#include "the_store.h"
 
 static void
 what_was_put_comes_back(void)
@@ -104,28 +76,6 @@ bad_keys_are_refused(void)
     EXPECT_EQ(put(longest, "x"), BS_E_DATA);
     longest[BS_KEY_SEGMENT_MAX] = '\0';
     EXPECT_EQ(put(longest, "x"), BS_OK);
-}
-
-static enum bs_done
-gather(void *ctx, const char *key, int64_t size, struct bs_err *err)
-{
-    (void)err;
-    bs_put_fmt(ctx, "%s=%lld ", key, (long long)size);
-    return BS_DONE;
-}
-
-static void
-list_is(const char *prefix, const char *want)
-{
-    struct bs_err err = {0};
-    struct bs_buf got;
-
-    bs_buf_init(&got, 4096);
-    EXPECT_EQ(bs_store_list(the_store, prefix, gather, &got, &err), BS_DONE);
-    bs_put_u8(&got, '\0');
-    if (!tap_check(strcmp((const char *)got.p, want) == 0, "listing", __FILE__, __LINE__))
-        printf("#   prefix \"%s\": got \"%s\"\n", prefix, (const char *)got.p);
-    bs_buf_fini(&got);
 }
 
 static void
@@ -233,15 +183,66 @@ a_missing_object_leaves_no_file(void)
     EXPECT(access(path, F_OK) != 0);
 }
 
-#define STORE_CONTRACT                                                                             \
-    {"what was put comes back", what_was_put_comes_back},                                          \
-        {"nothing is overwritten", nothing_is_overwritten}, {"missing is told", missing_is_told},  \
-        {"bad keys are refused", bad_keys_are_refused},                                            \
-        {"lists are sorted by bytes", lists_are_sorted_by_bytes},                                  \
-        {"a visitor ends the list", a_visitor_ends_the_list},                                      \
-        {"large files go both ways", large_files_go_both_ways},                                    \
-    {                                                                                              \
-        "a missing object leaves no file", a_missing_object_leaves_no_file                         \
-    }
+/* Stopped before it begins, every call that moves content ends with what the watch says. */
+static void
+a_watch_ends_calls(void)
+{
+    struct bs_err err = {0};
+    struct bs_watch watch;
+    struct bs_store view;
+    struct pieces p = {0};
+    char path[] = "/tmp/bs-store-XXXXXX";
+    uint8_t byte = 0;
+    int fd = mkstemp(path);
 
-#endif
+    EXPECT_EQ(put("w/there", "x"), BS_OK);
+    EXPECT_EQ(bs_fd_write(fd, (struct bs_bytes){&byte, 1}, path, &err), BS_DONE);
+    close(fd);
+    REQUIRE(bs_watch_init(&watch, 0, &err) == BS_DONE);
+    view = bs_store_watched(the_store, &watch);
+    EXPECT_EQ(bs_store_put_file(&view, "w/before", path, &err), BS_DONE);
+    EXPECT_EQ(bs_store_read(&view, "w/before", check_piece, &p, &err), BS_DONE);
+    EXPECT_EQ(p.n, 1);
+    bs_watch_stop(&watch);
+    EXPECT_EQ(bs_store_put_file(&view, "w/after", path, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_CANCELLED);
+    err = (struct bs_err){0};
+    EXPECT_EQ(bs_store_read(&view, "w/there", check_piece, &p, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_CANCELLED);
+    err = (struct bs_err){0};
+    EXPECT_EQ(bs_store_put_file(the_store, "w/after", path, &err), BS_DONE); /* past the view */
+    bs_watch_fini(&watch);
+    unlink(path);
+}
+
+static const struct tap_case cases[] = {
+    {"what was put comes back", what_was_put_comes_back},
+    {"nothing is overwritten", nothing_is_overwritten},
+    {"missing is told", missing_is_told},
+    {"bad keys are refused", bad_keys_are_refused},
+    {"lists are sorted by bytes", lists_are_sorted_by_bytes},
+    {"a visitor ends the list", a_visitor_ends_the_list},
+    {"large files go both ways", large_files_go_both_ways},
+    {"a missing object leaves no file", a_missing_object_leaves_no_file},
+    {"a watch ends calls", a_watch_ends_calls},
+};
+
+int
+main(void)
+{
+    char root[] = "/tmp/bs-contract-XXXXXX", own[128];
+    const char *url = getenv("BS_STORE_URL");
+    struct bs_err err = {0};
+    int status;
+
+    if (mkdtemp(root) == NULL)
+        return 1;
+    (void)snprintf(own, sizeof(own), "file://%s/", root);
+    if (bs_store_open(url == NULL ? own : url, &the_store, &err) != BS_DONE) {
+        printf("Bail out! %s\n", err.message);
+        return 1;
+    }
+    status = tap_main(cases, sizeof(cases) / sizeof(cases[0]));
+    bs_store_close(&the_store);
+    return !folder_remove(root) || status;
+}
