@@ -1,18 +1,24 @@
 /*
- * capture.h - make a recovery point for a unit whose tables the actor has already locked: helper
- * session, snapshot after the lock, copy, definition, store, read back, manifest.
+ * capture.h - make a recovery point: helper session, snapshot, copy, definition, store, read back,
+ * manifest. Either of whole tables, which the actor has locked, before the statement runs; or of
+ * the rows that it has replaced, after it ran and before COMMIT. A transaction may need several:
+ * one capture each.
  *
  * How the gateway uses it, all on one job thread but for abort and progress:
  *
  *   bs_capture_open      connects as the helper; may be done while the actor still locks
  *   bs_capture_run       after every LOCK was answered: the point, stored and proven
+ *     or, in another capture:
+ *   bs_capture_sequences_note   before the statement, where it may reach setval
+ *   ... the statement ran, the closing sequence ended and the counters were read ...
+ *   bs_capture_replaced  the point of what no other capture has, stored and proven
  *   ... the worker runs the client's messages and the closing sequence ...
  *   bs_capture_locks     what the actor's backend holds now, for the pre-commit audit
  *   bs_capture_event     ARMED (with the xid) before COMMIT, then COMMITTED or ROLLED_BACK
  *   bs_capture_close
  *
  * Layer  recovery. Blocks; never on a worker's thread.
- * Spec   PROTECT.md "Order" and rules 2, 3, 7, 8; RECOVERY.md 0-5, 8, 10.
+ * Spec   PROTECT.md "Order" and rules 2-4, 6-8; RECOVERY.md 0-5, 8, 10.
  * Owns   a capture owns its connection, its files in the spool (removed by the time run returns),
  *        its pg_dump child and the manifest it hands out.
  */
@@ -46,7 +52,7 @@ struct bs_capture_request {
     size_t n_pg_dumps;
     int64_t deadline_us; /* bs_mono_us() by which the lock budget is spent; 0: 30 s from open */
     enum bs_capture_grade grade;
-    const struct bs_plan *plan;          /* WHOLE or RECORD; others are refused by run */
+    const struct bs_plan *plan;          /* run makes points by WHOLE and RECORD only */
     int actor_pid;                       /* BackendKeyData of the actor's server connection */
     uint64_t actor_xid;                  /* xid8 where known, 0 otherwise */
     struct bs_point_actor actor;         /* backend_* are filled in by the capture */
@@ -59,6 +65,25 @@ struct bs_capture_result {
     char manifest_sha256[BS_SHA256_TEXT]; /* of manifest.json, for the audit */
     int64_t copied_us;                    /* from run to the last row in the spool */
     int64_t total_us;                     /* from run to the manifest read back */
+};
+
+/* What the counters say about one table since BEGIN: upper bounds, both. */
+struct bs_changed {
+    uint32_t oid;
+    int64_t replaced; /* updated and deleted rows */
+    int64_t inserted;
+};
+
+/* What bs_capture_replaced is to keep. */
+struct bs_replaced {
+    /* Tables with their own rows (relkind r), leaves of partitioned ones, each in its own right.
+     * TOAST tables go with their main table and are not listed. */
+    const struct bs_changed *changed;
+    size_t n_changed;
+    const uint32_t *sequences; /* that the actor's backend has locked ROW EXCLUSIVE */
+    size_t n_sequences;
+    uint64_t xid;        /* xid8 of the actor's transaction, the top level's */
+    int64_t deadline_us; /* bs_mono_us() for this pass; 0: the request's */
 };
 
 /* Where a capture is; readable at any time from any thread. */
@@ -125,6 +150,35 @@ BS_MUST_CHECK enum bs_done bs_capture_open(const struct bs_capture_request *requ
  */
 BS_MUST_CHECK enum bs_done
 bs_capture_run(struct bs_capture *c, struct bs_capture_result *out, struct bs_err *err);
+
+/*
+ * Reads the state of every sequence of the database: setval survives a ROLLBACK, so what it
+ * destroys must be known before the statement runs. May be called again, before each statement; the
+ * first state seen of a sequence is kept.
+ *
+ * err   NO_POINT, CANCELLED, LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_capture_sequences_note(struct bs_capture *c, struct bs_err *err);
+
+/*
+ * Hold-commit: makes a point, mode "rows", of every committed row version that the actor's open
+ * transaction has replaced in the given tables, and of the noted state of the given sequences
+ * where it is another now. Once per capture, instead of bs_capture_run; request.plan may be NULL or
+ * of any kind. Nothing is locked, nothing runs as the actor; the snapshot is taken now.
+ *
+ * What it keeps is never less than what was replaced, but may be more (struct bs_point_object).
+ * Where there is nothing to keep, no row and no sequence, it is done without a point:
+ * out->manifest is NULL. A table that only the actor's transaction can see has no committed rows.
+ *
+ * err   UNCOVERED: a table or sequence that cannot be settled this way (under the actor's ACCESS
+ *       EXCLUSIVE lock, so dropped, truncated or another shape; not an ordinary table; a system
+ *       table; a sequence that was not noted): ROLLBACK. NO_POINT: budget spent, no room, store or
+ *       proof failed, helper lost, the transaction is not open any more; CANCELLED; LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_capture_replaced(struct bs_capture *c,
+                                               const struct bs_replaced *what,
+                                               struct bs_capture_result *out,
+                                               struct bs_err *err);
 
 /*
  * Every lock that backend `pid` holds or waits for now. Not while run is going on.

@@ -95,6 +95,37 @@ print_field(const struct bs_field *f, const void *from, struct bs_err *err)
     }
 }
 
+/* Has it nothing to say? MAYBE is so by its kind, others where the table says so. */
+static bool
+left_out(const struct bs_field *f, const void *at)
+{
+    if (f->kind == BS_FIELD_MAYBE)
+        return AT(char *) == NULL;
+    if (!f->optional)
+        return false;
+    switch (f->kind) {
+    case BS_FIELD_I64:
+    case BS_FIELD_U64:
+        return AT(uint64_t) == 0;
+    case BS_FIELD_BOOL:
+        return !AT(bool);
+    case BS_FIELD_TEXT:
+    case BS_FIELD_MAYBE:
+    case BS_FIELD_INT:
+    case BS_FIELD_U32:
+    case BS_FIELD_TIME:
+    case BS_FIELD_CHAR:
+    case BS_FIELD_POINT:
+    case BS_FIELD_FORMAT:
+    case BS_FIELD_STATE:
+    case BS_FIELD_STRUCT:
+    case BS_FIELD_LIST:
+    case BS_FIELD_NONE:
+    default:
+        return false;
+    }
+}
+
 json_t *
 bs_fields_print(const struct bs_field *table, const void *from, struct bs_err *err)
 {
@@ -103,7 +134,7 @@ bs_fields_print(const struct bs_field *table, const void *from, struct bs_err *e
     for (const struct bs_field *f = table; f->kind != BS_FIELD_NONE; f++) {
         const char *at = (const char *)from + f->at;
         json_t *value;
-        if (f->kind == BS_FIELD_MAYBE && AT(char *) == NULL)
+        if (left_out(f, at))
             continue;
         value = print_field(f, from, err);
         if (value == NULL || json_object_set_new(json, f->name, value) != 0) {
@@ -291,7 +322,10 @@ bs_fields_parse(const struct bs_field *table,
     if (!json_is_object(json))
         return BS_FAIL(err, DAMAGED, "a manifest has something else where an object should be");
     for (const struct bs_field *f = table; f->kind != BS_FIELD_NONE; f++) {
-        if (parse_field(f, json_object_get(json, f->name), arena, into, err) != BS_DONE)
+        const json_t *value = json_object_get(json, f->name);
+        if (value == NULL && f->optional)
+            continue;
+        if (parse_field(f, value, arena, into, err) != BS_DONE)
             return BS_FAILED;
     }
     return BS_DONE;

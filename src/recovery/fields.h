@@ -38,25 +38,30 @@ struct bs_field {
     size_t count_at;
     size_t size;
     const struct bs_field *of;
+    bool optional; /* left out where 0, false or NULL, and missing is that: for newer fields */
 };
 
 /* Rows of a table for STRUCT, which the user defines around it. */
 #define BS_FIELD(kind, member)                                                                     \
     {                                                                                              \
-        BS_FIELD_##kind, #member, offsetof(STRUCT, member), 0, 0, NULL                             \
+        BS_FIELD_##kind, #member, offsetof(STRUCT, member), 0, 0, NULL, false                      \
+    }
+#define BS_FIELD_OPTIONAL(kind, member)                                                            \
+    {                                                                                              \
+        BS_FIELD_##kind, #member, offsetof(STRUCT, member), 0, 0, NULL, true                       \
     }
 #define BS_FIELD_STRUCT(member, table)                                                             \
     {                                                                                              \
-        BS_FIELD_STRUCT, #member, offsetof(STRUCT, member), 0, 0, table                            \
+        BS_FIELD_STRUCT, #member, offsetof(STRUCT, member), 0, 0, table, false                     \
     }
 #define BS_FIELD_LIST(member, count, table)                                                        \
     {                                                                                              \
         BS_FIELD_LIST, #member, offsetof(STRUCT, member), offsetof(STRUCT, count),                 \
-            sizeof(*((STRUCT *)0)->member), table                                                  \
+            sizeof(*((STRUCT *)0)->member), table, false                                           \
     }
 #define BS_FIELD_END                                                                               \
     {                                                                                              \
-        BS_FIELD_NONE, NULL, 0, 0, 0, NULL                                                         \
+        BS_FIELD_NONE, NULL, 0, 0, 0, NULL, false                                                  \
     }
 
 /* A new JSON object of the struct. NULL with DATA where a text is not UTF-8. */

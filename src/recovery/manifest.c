@@ -42,8 +42,9 @@ static const struct bs_field statement_fields[] = {
 #undef STRUCT
 #define STRUCT struct bs_point_capture
 static const struct bs_field capture_fields[] = {
-    BS_FIELD(TEXT, mode),        BS_FIELD(MAYBE, lock_mode),
-    BS_FIELD(MAYBE, snapshot),   BS_FIELD(U64, xid),
+    BS_FIELD(TEXT, mode),        BS_FIELD(MAYBE, why),
+    BS_FIELD(MAYBE, lock_mode),  BS_FIELD(MAYBE, snapshot),
+    BS_FIELD(U64, xid),          BS_FIELD_OPTIONAL(U64, xid_until),
     BS_FIELD(TIME, started_us),  BS_FIELD(TIME, snapshot_us),
     BS_FIELD(TIME, finished_us), BS_FIELD_END,
 };
@@ -89,6 +90,9 @@ static const struct bs_field object_fields[] = {
     BS_FIELD(FORMAT, format),
     BS_FIELD(MAYBE, key),
     BS_FIELD_LIST(columns, n_columns, column_fields),
+    BS_FIELD_OPTIONAL(BOOL, partial),
+    BS_FIELD_OPTIONAL(I64, replaced),
+    BS_FIELD_OPTIONAL(I64, inserted),
     BS_FIELD(I64, row_count),
     BS_FIELD(I64, raw_bytes),
     BS_FIELD(I64, stored_bytes),
@@ -280,7 +284,8 @@ check(const struct bs_manifest *m, struct bs_err *err)
         const struct bs_point_object *o = &m->objects[i];
         int64_t sum = 0;
         bool rows = o->format != BS_ROWS_NONE;
-        if (o->row_count < 0 || o->raw_bytes < 0 || o->stored_bytes < 0)
+        if (o->row_count < 0 || o->raw_bytes < 0 || o->stored_bytes < 0 || o->replaced < 0 ||
+            o->inserted < 0)
             return BS_FAIL(err, DAMAGED, "a manifest counts less than nothing");
         for (size_t k = 0; k < o->n_parts; k++) {
             if (o->parts[k].stored_bytes < 0 || o->parts[k].stored_bytes > INT64_MAX - sum ||

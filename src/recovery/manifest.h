@@ -81,13 +81,17 @@ struct bs_point_statement {
 };
 
 struct bs_point_capture {
-    const char *mode;      /* bs_plan_kind_name: "whole", "record" */
+    /* "whole", "record": before the statement ran. "rows-before": the rows it was going to change,
+     * before it ran. "rows": the rows it had changed, after it ran and before COMMIT. */
+    const char *mode;
+    const char *why;       /* of the mode, one sentence for operators; NULL */
     const char *lock_mode; /* weakest lock the actor held: "ShareRowExclusiveLock"; NULL: none */
     const char *snapshot;  /* pg_current_snapshot() of the helper; NULL in mode record */
     uint64_t xid;          /* the actor's xid8, 0: not known yet (then in event armed) */
-    int64_t started_us;    /* wall clock */
-    int64_t snapshot_us;   /* when the helper's snapshot was taken */
-    int64_t finished_us;   /* all objects stored and read back */
+    uint64_t xid_until;  /* rows: no transaction from this xid8 on had begun when they were read */
+    int64_t started_us;  /* wall clock */
+    int64_t snapshot_us; /* when the helper's snapshot was taken */
+    int64_t finished_us; /* all objects stored and read back */
 };
 
 struct bs_point_column {
@@ -109,7 +113,13 @@ struct bs_point_part {
     const char *sha256; /* of the stored bytes; hex */
 };
 
-/* One captured relation. Columns are in attnum order; all are in the object, generated ones too. */
+/*
+ * One captured relation. Columns are in attnum order; all are in the object, generated ones too.
+ *
+ * A partial one holds some rows of the table: all that the statement replaced, as they were before
+ * it, and perhaps rows that it only locked or that others changed at the same time. What a row not
+ * in it was, it does not say.
+ */
 struct bs_point_object {
     const char *schema;
     const char *name;
@@ -122,6 +132,9 @@ struct bs_point_object {
     const char *key; /* of the first part; NULL where format is NONE */
     struct bs_point_column *columns;
     size_t n_columns;
+    bool partial;
+    int64_t replaced;     /* partial: rows updated and deleted as the server counts, or more */
+    int64_t inserted;     /* partial: rows inserted, likewise */
     int64_t row_count;    /* also what the audit may expect at most */
     int64_t raw_bytes;    /* of the COPY stream */
     int64_t stored_bytes; /* of all parts */

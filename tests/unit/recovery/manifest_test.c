@@ -17,10 +17,11 @@ static struct bs_point_part parts[] = {
     {"v1/1/2-d/rp/b", 77, "bb"},
 };
 static struct bs_point_object objects[] = {
-    {"public", "users", 16384, 'r', 0, "DROP TABLE", "target", BS_ROWS_BINARY, "v1/1/2-d/rp/a",
-     columns, 2, 5000000000, INT64_MAX, 777, "cc", "dd", parts, 2},
-    {"public", "parted", 16390, 'p', 0, "DROP TABLE", "cascade", BS_ROWS_NONE, NULL, NULL, 0, 0, 0,
-     0, NULL, NULL, NULL, 0},
+    {"public",       "users",         16384,   'r',  0,    "DROP TABLE", "target",
+     BS_ROWS_BINARY, "v1/1/2-d/rp/a", columns, 2,    true, 5000000001,   7,
+     5000000000,     INT64_MAX,       777,     "cc", "dd", parts,        2},
+    {"public", "parted", 16390, 'p', 0, "DROP TABLE", "cascade", BS_ROWS_NONE, NULL, NULL, 0, false,
+     0,        0,        0,     0,   0, NULL,         NULL,      NULL,         0},
 };
 static struct bs_point_sequence sequences[] = {
     {"public", "users_id_seq", 16383, 16384, "id", true, INT64_MIN, true}};
@@ -42,7 +43,8 @@ sample(void)
         .source = {"7301234567890123456", 1, 16384, "app", 150018, "UTF8", "UTF8"},
         .actor = {"cursor", "alice", NULL, "127.0.0.1:5", "app_rw", "T-1", "bob", 4711, "2026"},
         .statement = {"ee", "DROP TABLE users CASCADE", "DROP TABLE"},
-        .capture = {"whole", "ShareRowExclusiveLock", "7:9:8", UINT64_MAX, 1, 0, 3},
+        .capture = {"rows", "it is so", "ShareRowExclusiveLock", "7:9:8", UINT64_MAX,
+                    UINT64_MAX - 1, 1, 0, 3},
         .schema = {"v1/1/2-d/schema/x.dump", "ff", "gg", 1234, "pg_dump (PostgreSQL) 15.18"},
         .objects = objects,
         .n_objects = 2,
@@ -82,7 +84,12 @@ there_and_back(void)
     EXPECT(got.actor.session == NULL);
     EXPECT(strcmp(got.actor.approver, "bob") == 0);
     EXPECT(got.capture.xid == UINT64_MAX);
+    EXPECT(got.capture.xid_until == UINT64_MAX - 1);
+    EXPECT(strcmp(got.capture.why, "it is so") == 0);
     EXPECT_EQ(got.capture.snapshot_us, 0);
+    EXPECT(got.objects[0].partial && !got.objects[1].partial);
+    EXPECT_EQ(got.objects[0].replaced, 5000000001);
+    EXPECT_EQ(got.objects[0].inserted, 7);
     REQUIRE(got.n_objects == 2 && got.objects[0].n_columns == 2 && got.objects[0].n_parts == 2);
     EXPECT_EQ(got.objects[0].row_count, 5000000000);
     EXPECT_EQ(got.objects[0].raw_bytes, INT64_MAX);
@@ -155,6 +162,36 @@ print_is(const struct bs_manifest *m, enum bs_code want_print, enum bs_code want
     bs_buf_fini(&b);
 }
 
+/* Points from before partial objects say nothing of them: whole, and nothing counted. */
+static void
+older_points_are_read(void)
+{
+    struct bs_manifest m = sample(), got;
+    struct bs_point_object whole = objects[0];
+    struct bs_arena arena;
+    struct bs_buf b;
+    struct bs_err err = {0};
+
+    whole.partial = false;
+    whole.replaced = whole.inserted = 0;
+    m.objects = &whole;
+    m.n_objects = 1;
+    m.capture.xid_until = 0;
+    m.capture.why = NULL;
+    bs_arena_init(&arena, "test", 1 << 20);
+    bs_buf_init(&b, 1 << 20);
+    REQUIRE(bs_manifest_print(&m, &b, NULL, &err) == BS_DONE);
+    bs_put_u8(&b, '\0');
+    EXPECT(strstr((const char *)b.p, "partial") == NULL);
+    EXPECT(strstr((const char *)b.p, "replaced") == NULL);
+    EXPECT(strstr((const char *)b.p, "xid_until") == NULL);
+    EXPECT(strstr((const char *)b.p, "why") == NULL);
+    REQUIRE(bs_manifest_parse((struct bs_bytes){b.p, b.n - 1}, &arena, &got, &err) == BS_DONE);
+    EXPECT(!got.objects[0].partial && got.objects[0].replaced == 0 && got.capture.xid_until == 0);
+    bs_buf_fini(&b);
+    bs_arena_fini(&arena);
+}
+
 /* Well-formed and with a right digest, and still not to be believed. */
 static void
 nonsense_is_refused(void)
@@ -188,6 +225,9 @@ nonsense_is_refused(void)
     print_is(&m, BS_OK, BS_E_DAMAGED);
     p[0].stored_bytes = 700;
     o[0].row_count = -1;
+    print_is(&m, BS_OK, BS_E_DAMAGED);
+    o[0] = objects[0];
+    o[0].replaced = -1;
     print_is(&m, BS_OK, BS_E_DAMAGED);
     o[0] = objects[0];
     o[0].n_parts = 0;
@@ -279,13 +319,10 @@ layout(void)
 }
 
 static const struct tap_case cases[] = {
-    {"there and back", there_and_back},
-    {"every byte counts", every_byte_counts},
-    {"nonsense is refused", nonsense_is_refused},
-    {"memory is bounded", memory_is_bounded},
-    {"events", events},
-    {"names of states", names_of_states},
-    {"layout", layout},
+    {"there and back", there_and_back},       {"older points are read", older_points_are_read},
+    {"every byte counts", every_byte_counts}, {"nonsense is refused", nonsense_is_refused},
+    {"memory is bounded", memory_is_bounded}, {"events", events},
+    {"names of states", names_of_states},     {"layout", layout},
 };
 
 int
