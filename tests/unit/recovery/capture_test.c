@@ -408,6 +408,13 @@ helpers_that_cannot_are_told(void)
     EXPECT_EQ(err.code, BS_E_NO_POINT);
     EXPECT(strstr(err.message, "row-level security") != NULL);
     bs_capture_close(&c);
+    (void)snprintf(weak, sizeof(weak),
+                   "host=%s user=helper password='it\\'s secret' dbname=template1", pg_dir);
+    r.helper = weak;
+    c = capture(&r, &out, &err); /* relations of another database may have the same OIDs */
+    EXPECT_EQ(err.code, BS_E_NO_POINT);
+    EXPECT(strstr(err.message, "not in the helper's database") != NULL);
+    bs_capture_close(&c);
     r.helper = helper;
     r.spool = "/proc/no/such";
     c = capture(&r, &out, &err);

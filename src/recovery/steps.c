@@ -1,0 +1,403 @@
+/*
+ * steps.c - whatever is copied goes the same way: sealed into the spool, stored, read back, and
+ * only the manifest makes it a point.
+ */
+#include "recovery/steps.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "recovery/facts.h"
+#include "recovery/points.h"
+#include "recovery/seal.h"
+#include "recovery/verify.h"
+
+enum {
+    BATCH = 64 * 1024, /* rows are handed on in pieces of this size */
+    SQL_MAX = 4 * 1024 * 1024,
+};
+
+void
+bs_step_enter(struct bs_capture *c, enum bs_capture_phase phase)
+{
+    atomic_store(&c->phase, (int)phase);
+}
+
+/* For the gateway a failure is: told to stop, more than can be covered, or there is no point. */
+enum bs_done
+bs_step_no_point(struct bs_err *err, const struct bs_err *why)
+{
+    if (why->code == BS_E_CANCELLED || why->code == BS_E_LIMIT || why->code == BS_E_UNCOVERED)
+        (void)bs_err_set(err, why->code, "%s", why->message);
+    else
+        (void)BS_FAIL(err, NO_POINT, "%s", why->message);
+    if (why->hint[0] != '\0')
+        bs_err_hint(err, "%s", why->hint);
+    return BS_FAILED;
+}
+
+enum bs_done
+bs_step_name(struct bs_capture *c, const char *mode, const char *why, struct bs_err *err)
+{
+    struct bs_buf dir;
+
+    c->m.format = BS_MANIFEST_FORMAT;
+    bs_point_id_new(c->m.id);
+    c->m.created_us = bs_now_us();
+    c->m.gateway_version = BS_VERSION;
+    c->m.statement = c->req.statement;
+    c->m.capture.mode = mode;
+    c->m.capture.why = why;
+    c->m.capture.xid = c->req.actor_xid;
+    c->m.capture.started_us = c->m.created_us;
+    bs_buf_init(&dir, BS_KEY_MAX);
+    bs_point_put_dir(&dir, &c->m);
+    if (!dir.failed)
+        c->dir = bs_arena_copy(&c->arena, bs_buf_view(&dir));
+    bs_buf_fini(&dir);
+    if (c->dir == NULL)
+        return BS_FAIL(err, LIMIT, "the name of the database is too long");
+    return BS_DONE;
+}
+
+enum bs_done
+bs_step_actor(struct bs_capture *c, struct bs_err *err)
+{
+    char pid[16];
+    const char *params[] = {pid};
+    PGresult *res = NULL;
+    bool here;
+
+    c->m.actor = c->req.actor;
+    c->m.actor.backend_pid = c->req.actor_pid;
+    c->m.actor.backend_start = NULL;
+    (void)snprintf(pid, sizeof(pid), "%d", c->req.actor_pid);
+    if (bs_helper_query(&c->helper,
+                        "SELECT a.backend_start::pg_catalog.text, a.datid"
+                        " FROM pg_catalog.pg_stat_get_activity($1::pg_catalog.int4) a",
+                        1, params, &res, err) != BS_DONE)
+        return BS_FAILED;
+    if (PQntuples(res) == 1 && !PQgetisnull(res, 0, 0))
+        c->m.actor.backend_start = bs_arena_str(&c->arena, PQgetvalue(res, 0, 0));
+    here =
+        PQntuples(res) == 1 && strtoul(PQgetvalue(res, 0, 1), NULL, 10) == c->m.source.database_oid;
+    PQclear(res);
+    if (!here)
+        return BS_FAIL(err, NO_POINT, "the actor's session is not in the helper's database");
+    return BS_DONE;
+}
+
+enum bs_done
+bs_step_snapshot(struct bs_capture *c, struct bs_err *err)
+{
+    PGresult *res = NULL;
+
+    if (bs_helper_query(&c->helper, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", 0, NULL,
+                        NULL, err) != BS_DONE ||
+        bs_helper_query(&c->helper,
+                        "SELECT s::pg_catalog.text, pg_catalog.pg_snapshot_xmax(s)::pg_catalog.text"
+                        " FROM pg_catalog.pg_current_snapshot() s",
+                        0, NULL, &res, err) != BS_DONE)
+        return BS_FAILED;
+    c->m.capture.snapshot_us = bs_now_us();
+    c->m.capture.snapshot = bs_arena_str(&c->arena, PQgetvalue(res, 0, 0));
+    c->m.capture.xid_until = strtoull(PQgetvalue(res, 0, 1), NULL, 10);
+    PQclear(res);
+    if (c->m.capture.snapshot == NULL)
+        return BS_FAIL(err, LIMIT, "no memory set aside for a snapshot's name");
+    return BS_DONE;
+}
+
+/* On disk rows are at most lightly compressed; half their size is more than zstd leaves. */
+enum bs_done
+bs_step_room(struct bs_capture *c, int64_t bytes, struct bs_err *err)
+{
+    struct statvfs fs;
+    uint64_t need = (uint64_t)bytes / 2 + (16u << 20), left;
+
+    if (statvfs(c->spool.dir, &fs) != 0)
+        return BS_FAIL(err, NO_POINT, "cannot see how much room the spool has: %s",
+                       strerror(errno));
+    left = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (left < need)
+        return BS_FAIL(err, NO_POINT,
+                       "the spool has %" PRIu64 " bytes left, about %" PRIu64 " are needed", left,
+                       need);
+    return BS_DONE;
+}
+
+struct copying {
+    struct bs_capture *c;
+    struct bs_seal *seal;
+    uint8_t batch[BATCH];
+    size_t n;
+    int64_t rows; /* told to the progress so far */
+};
+
+static enum bs_done
+hand_on(struct copying *k, struct bs_bytes data, struct bs_err *err)
+{
+    int64_t rows;
+
+    if (bs_watch_check(&k->c->watch, err) != BS_DONE || bs_seal_put(k->seal, data, err) != BS_DONE)
+        return BS_FAILED;
+    rows = bs_seal_rows(k->seal);
+    (void)atomic_fetch_add(&k->c->rows, rows - k->rows);
+    (void)atomic_fetch_add(&k->c->raw, (int64_t)data.n);
+    k->rows = rows;
+    return BS_DONE;
+}
+
+static enum bs_done
+flush_batch(struct copying *k, struct bs_err *err)
+{
+    size_t n = k->n;
+
+    k->n = 0;
+    return n == 0 ? BS_DONE : hand_on(k, (struct bs_bytes){k->batch, n}, err);
+}
+
+/* libpq gives a row at a time; compressing and hashing so small pieces would cost more than they. */
+static enum bs_done
+take_row(void *ctx, struct bs_bytes data, struct bs_err *err)
+{
+    struct copying *k = ctx;
+
+    if (data.n > sizeof(k->batch) - k->n && flush_batch(k, err) != BS_DONE)
+        return BS_FAILED;
+    if (data.n > sizeof(k->batch))
+        return hand_on(k, data, err);
+    memcpy(k->batch + k->n, data.p, data.n);
+    k->n += data.n;
+    return BS_DONE;
+}
+
+static void
+put_copy(struct bs_buf *sql, const struct bs_point_object *o, const char *where)
+{
+    bs_put_str(sql, "COPY (SELECT ");
+    for (size_t i = 0; i < o->n_columns; i++) {
+        bs_put_str(sql, i == 0 ? "" : ", ");
+        bs_facts_put_column(sql, o->columns[i].name);
+    }
+    bs_put_str(sql, " FROM ONLY ");
+    bs_facts_put_name(sql, o->schema, o->name);
+    if (where != NULL)
+        bs_put_fmt(sql, " WHERE %s", where);
+    bs_put_fmt(sql, ") TO STDOUT (FORMAT %s)", o->format == BS_ROWS_TEXT ? "text" : "binary");
+    bs_put_u8(sql, '\0');
+}
+
+enum bs_done
+bs_step_copy(struct bs_capture *c, size_t i, const char *where, struct bs_err *err)
+{
+    struct bs_point_object *o = &c->m.objects[i];
+    struct copying *k = bs_malloc(sizeof(*k));
+    char path[PATH_MAX];
+    struct bs_sealed sealed = {0};
+    struct bs_buf sql;
+    int64_t tag = -1;
+    enum bs_done done = BS_FAILED;
+
+    k->c = c;
+    bs_buf_init(&sql, SQL_MAX);
+    put_copy(&sql, o, where);
+    if (sql.failed)
+        (void)BS_FAIL(err, NO_POINT, "\"%.60s\" has too many columns", o->name);
+    else if (bs_spool_path(&c->spool, i, path, err) == BS_DONE &&
+             bs_seal_new(path, o->format, o->n_columns, &k->seal, err) == BS_DONE &&
+             bs_helper_copy(&c->helper, (const char *)sql.p, take_row, k, &tag, err) == BS_DONE &&
+             flush_batch(k, err) == BS_DONE)
+        done = bs_seal_finish(k->seal, &sealed, err);
+    if (done == BS_DONE && sealed.rows != tag)
+        done = BS_FAIL(err, NO_POINT, "\"%.60s\": the server counts %lld rows, %lld arrived",
+                       o->name, (long long)tag, (long long)sealed.rows);
+    if (done == BS_DONE) {
+        o->row_count = sealed.rows;
+        o->raw_bytes = sealed.raw_bytes;
+        o->stored_bytes = sealed.stored_bytes;
+        o->sha256 = bs_arena_str(&c->arena, sealed.sha256);
+        o->row_hash = bs_arena_str(&c->arena, sealed.row_hash);
+    }
+    bs_seal_free(&k->seal);
+    bs_buf_fini(&sql);
+    free(k);
+    return done;
+}
+
+/* Names a table's object and stores its spool file. */
+static enum bs_done
+store_table(struct bs_capture *c, size_t i, struct bs_err *err)
+{
+    struct bs_point_object *o = &c->m.objects[i];
+    char path[PATH_MAX];
+
+    o->key = bs_spool_key(&c->arena, c->dir, i, o);
+    o->parts = bs_arena_array(&c->arena, 1, sizeof(*o->parts));
+    if (o->key == NULL || o->parts == NULL || o->sha256 == NULL || o->row_hash == NULL)
+        return BS_FAIL(err, LIMIT, "no memory set aside for the name of an object");
+    o->parts[0] = (struct bs_point_part){o->key, o->stored_bytes, o->sha256};
+    o->n_parts = 1;
+    if (bs_watch_check(&c->watch, err) != BS_DONE ||
+        bs_spool_path(&c->spool, i, path, err) != BS_DONE ||
+        bs_store_put_file(&c->store, o->key, path, err) != BS_DONE)
+        return BS_FAILED;
+    (void)atomic_fetch_add(&c->put, o->stored_bytes);
+    return BS_DONE;
+}
+
+/* The least proof: the store says that it has as many bytes as were given to it. */
+static enum bs_done
+check_size(struct bs_capture *c, const struct bs_point_object *o, struct bs_err *err)
+{
+    struct bs_store_info info;
+
+    if (bs_store_head(&c->store, o->key, &info, err) != BS_DONE)
+        return BS_FAILED;
+    if (info.size != o->stored_bytes)
+        return BS_FAIL(err, NO_POINT, "the store has %lld bytes of \"%.200s\", not %lld",
+                       (long long)info.size, o->key, (long long)o->stored_bytes);
+    return BS_DONE;
+}
+
+static enum bs_done
+prove(struct bs_capture *c, struct bs_err *err)
+{
+    for (size_t i = 0; i < c->m.n_objects; i++) {
+        const struct bs_point_object *o = &c->m.objects[i];
+        enum bs_done done;
+        if (o->format == BS_ROWS_NONE)
+            continue;
+        if (c->req.grade == BS_CAPTURE_STORED)
+            done = check_size(c, o, err);
+        else
+            done = bs_object_read(&c->store, o, NULL, NULL, &c->watch, err);
+        if (done != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+enum bs_done
+bs_step_store(struct bs_capture *c, struct bs_err *err)
+{
+    bs_step_enter(c, BS_CAPTURE_STORING);
+    for (size_t i = 0; i < c->m.n_objects; i++) {
+        if (c->m.objects[i].format != BS_ROWS_NONE && store_table(c, i, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    if (c->spool.pg_dump != NULL &&
+        bs_spool_schema(&c->spool, &c->store, &c->m, &c->arena, &c->watch, err) != BS_DONE)
+        return BS_FAILED;
+    bs_step_enter(c, BS_CAPTURE_PROVING);
+    return prove(c, err);
+}
+
+/* Reads the manifest back: it is the one object whose loss would lose all others. */
+static enum bs_done
+manifest_back(struct bs_capture *c, const char *key, struct bs_bytes was, struct bs_err *err)
+{
+    struct bs_buf is;
+    enum bs_done done;
+
+    bs_buf_init(&is, BS_MANIFEST_MAX);
+    done = bs_store_get(&c->store, key, &is, err);
+    if (done == BS_DONE && !bs_bytes_equal(bs_buf_view(&is), was))
+        done = BS_FAIL(err, NO_POINT, "the store gives back another manifest");
+    bs_buf_fini(&is);
+    return done;
+}
+
+enum bs_done
+bs_step_manifest(struct bs_capture *c,
+                 int64_t start_us,
+                 struct bs_capture_result *out,
+                 struct bs_err *err)
+{
+    struct bs_point_proof *proof = bs_arena_array(&c->arena, 1, sizeof(*proof));
+    char key[BS_KEY_MAX + 1];
+    struct bs_buf text;
+    enum bs_done done = BS_FAILED;
+
+    if (proof == NULL)
+        return BS_FAIL(err, LIMIT, "no memory set aside for a proof");
+    c->m.capture.finished_us = bs_now_us();
+    *proof = (struct bs_point_proof){c->req.grade == BS_CAPTURE_STORED ? "stored" : "read-back",
+                                     "ok", c->m.capture.finished_us, "capture"};
+    c->m.proofs = proof;
+    c->m.n_proofs = 1;
+    bs_buf_init(&text, BS_MANIFEST_MAX);
+    (void)snprintf(key, sizeof(key), "%smanifest.json", c->dir);
+    if (bs_watch_check(&c->watch, err) == BS_DONE &&
+        bs_manifest_print(&c->m, &text, out->manifest_sha256, err) == BS_DONE &&
+        bs_store_put(&c->store, key, bs_buf_view(&text), err) == BS_DONE) {
+        c->stored = true;
+        done = manifest_back(c, key, bs_buf_view(&text), err);
+    }
+    bs_buf_fini(&text);
+    if (done != BS_DONE || bs_watch_check(&c->watch, err) != BS_DONE)
+        return BS_FAILED;
+    out->manifest = &c->m;
+    out->dir = c->dir;
+    out->total_us = bs_mono_us() - start_us;
+    return BS_DONE;
+}
+
+enum bs_done
+bs_step_ask_again(struct bs_capture *c,
+                  const char *sql,
+                  int n,
+                  const char *const *params,
+                  PGresult **res,
+                  struct bs_err *err)
+{
+    struct bs_err why = {0};
+
+    if (c->helper.conn != NULL && bs_helper_query(&c->helper, sql, n, params, res, &why) == BS_DONE)
+        return BS_DONE;
+    if (bs_watch_check(&c->watch, err) != BS_DONE)
+        return BS_FAILED;
+    bs_helper_close(&c->helper);
+    if (bs_helper_open(&c->helper, c->req.helper, &c->watch, BS_E_NO_POINT, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_helper_query(&c->helper, sql, n, params, res, err);
+}
+
+/* The manifest is there, but was not proven: nobody may take the point for a used one. */
+static void
+close_unproven(struct bs_capture *c)
+{
+    struct bs_point_event event = {.state = BS_EVENT_NOT_USED, .by = "capture"};
+    struct bs_err why = {0};
+
+    if (bs_points_event(c->req.store, c->dir, &event, &why) != BS_DONE)
+        BS_LOG(WARNING, "a recovery point that was not proven stays open until the next start",
+               BS_F_STR("point", c->m.id), BS_F_STR("error", why.message));
+}
+
+enum bs_done
+bs_step_end(struct bs_capture *c,
+            enum bs_done done,
+            const struct bs_err *why,
+            struct bs_capture_result *out,
+            struct bs_err *err)
+{
+    bs_child_kill(&c->dump);
+    bs_spool_close(&c->spool);
+    bs_step_enter(c, done == BS_DONE ? BS_CAPTURE_PROVEN : BS_CAPTURE_FAILED);
+    if (done == BS_DONE)
+        return BS_DONE;
+    *out = (struct bs_capture_result){0};
+    /* The helper may be in the middle of anything; its snapshot holds back vacuum, too. */
+    bs_helper_close(&c->helper);
+    if (c->stored)
+        close_unproven(c);
+    return bs_step_no_point(err, why);
+}

@@ -1,0 +1,95 @@
+/*
+ * steps.h - the steps that captures are made of, and what they share: one capture, one point.
+ *
+ * Private to the captures of this room: capture.c (whole tables), rows.c (what was replaced),
+ * locks.c, sequences.c.
+ *
+ * Layer  recovery. Blocks.
+ * Owns   what a capture owns: see capture.h.
+ */
+#ifndef BS_RECOVERY_STEPS_H
+#define BS_RECOVERY_STEPS_H
+
+#include <stdatomic.h>
+
+#include "recovery/capture.h"
+#include "recovery/child.h"
+#include "recovery/helper.h"
+#include "recovery/spool.h"
+
+struct bs_capture {
+    struct bs_capture_request req;
+    struct bs_arena arena;
+    struct bs_watch watch;
+    struct bs_store store; /* ends what it does when the watch ends; events go past it */
+    struct bs_helper helper;
+    struct bs_child dump;
+    struct bs_spool spool;
+    struct bs_manifest m;
+    const char *dir; /* NULL until the point is named */
+    bool ran;
+    bool stored; /* the manifest is in the store */
+    atomic_int phase;
+    atomic_llong rows, raw, put, proven;
+};
+
+void bs_step_enter(struct bs_capture *c, enum bs_capture_phase phase);
+
+/*
+ * What is told to the gateway: CANCELLED, LIMIT and UNCOVERED as they are, all else is NO_POINT.
+ * Returns BS_FAILED.
+ */
+enum bs_done bs_step_no_point(struct bs_err *err, const struct bs_err *why);
+
+/* Names the point; after this its folder is known. `mode` and `why` as in the manifest. */
+BS_MUST_CHECK enum bs_done
+bs_step_name(struct bs_capture *c, const char *mode, const char *why, struct bs_err *err);
+
+/*
+ * Who will run the statement, so that a later start can tell whether it still may. NO_POINT where
+ * the actor's backend is in another database than the helper's.
+ */
+BS_MUST_CHECK enum bs_done bs_step_actor(struct bs_capture *c, struct bs_err *err);
+
+/* Every planned table must be locked by the actor's own backend, in this database. */
+BS_MUST_CHECK enum bs_done bs_step_locked(struct bs_capture *c, struct bs_err *err);
+
+/* Begins the transaction whose snapshot all copies share. */
+BS_MUST_CHECK enum bs_done bs_step_snapshot(struct bs_capture *c, struct bs_err *err);
+
+/* Is there room in the spool for rows that take so many bytes on disk? */
+BS_MUST_CHECK enum bs_done bs_step_room(struct bs_capture *c, int64_t bytes, struct bs_err *err);
+
+/*
+ * Object i into its file in the spool; its counts and digests into the manifest.
+ *
+ * where   condition on its rows, SQL of our own; NULL: all
+ */
+BS_MUST_CHECK enum bs_done
+bs_step_copy(struct bs_capture *c, size_t i, const char *where, struct bs_err *err);
+
+/* All objects and the definition, where there is one, from the spool to the store, and proven. */
+BS_MUST_CHECK enum bs_done bs_step_store(struct bs_capture *c, struct bs_err *err);
+
+/* The manifest, stored and read back: after this it is a point. Fills out but for copied_us. */
+BS_MUST_CHECK enum bs_done bs_step_manifest(struct bs_capture *c,
+                                            int64_t start_us,
+                                            struct bs_capture_result *out,
+                                            struct bs_err *err);
+
+/* Closes what is open however it went; `why` is what failed. Returns `done`. */
+enum bs_done bs_step_end(struct bs_capture *c,
+                         enum bs_done done,
+                         const struct bs_err *why,
+                         struct bs_capture_result *out,
+                         struct bs_err *err);
+
+/* Asks; a helper that was lost while the statement ran is replaced once. */
+BS_MUST_CHECK enum bs_done bs_step_ask_again(struct bs_capture *c,
+                                             const char *sql,
+                                             int n,
+                                             const char *const *params,
+                                             PGresult **res,
+                                             struct bs_err *err);
+
+#endif
