@@ -151,6 +151,7 @@ static const struct {
     {BS_FLAG_COPY_IN, "copy_in"},
     {BS_FLAG_COPY_OUT, "copy_out"},
     {BS_FLAG_SEARCH_PATH, "search_path"},
+    {BS_FLAG_OUTSIDE, "outside"},
 };
 
 static json_t *

@@ -167,8 +167,8 @@ choose_way(struct bs_verdict *v)
     } else if (v->decision.action == BS_ACTION_APPROVE) {
         v->way = BS_WAY_HOLD;
     } else {
-        v->way = plan == BS_PLAN_WHOLE || (plan == BS_PLAN_RECORD && v->plan.audited) ? BS_WAY_RUN
-                                                                                      : BS_WAY_PASS;
+        v->way = plan >= BS_PLAN_ROWS || (plan == BS_PLAN_RECORD && v->plan.audited) ? BS_WAY_RUN
+                                                                                     : BS_WAY_PASS;
     }
 }
 

@@ -1,19 +1,25 @@
 /*
- * plan.c - one mechanism for now: whole tables, copied under lock before anything runs.
+ * plan.c - two mechanisms: whole tables, copied under lock before anything runs, and rows, kept
+ * before COMMIT by what the audit says was changed.
  *
  * The plan follows the effects, not the risk: what an operator approves, or a rule allows, is
- * covered all the same. What is not understood here is refused.
+ * covered all the same. What is not understood here, and would not be seen by the audit, is refused.
  */
 #include "recovery/plan.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "recovery/seen.h"
+
 struct planning {
     const struct bs_unit *unit;
     const struct bs_facts *facts;
+    struct bs_plan_limits limits;
     struct bs_arena *arena;
     struct bs_plan *out;
+    enum bs_plan_kind *kinds; /* of each statement */
+    bool unknown;             /* some statement changes who knows what */
 };
 
 /* What a copy of the whole table brings back. */
@@ -94,6 +100,19 @@ by_kind(enum bs_kind kind)
     return is_whole(kind) ? BS_PLAN_WHOLE : BS_PLAN_REFUSE;
 }
 
+/* The plan for one thing that a statement changes. */
+static enum bs_plan_kind
+by_effect(const struct planning *p, const struct bs_stmt *stmt, const struct bs_effect *e)
+{
+    bool scoped = e->filtered && (e->kind == BS_KIND_UPDATE || e->kind == BS_KIND_DELETE);
+
+    if (e->kind == BS_KIND_CREATE_OR_REPLACE_VIEW && stmt->point == BS_POINT_RECORD)
+        return BS_PLAN_RECORD; /* replaces nothing */
+    if (scoped && p->limits.rows)
+        return BS_PLAN_ROWS;
+    return e->upsert ? BS_PLAN_REFUSE : by_kind(e->kind);
+}
+
 static void
 worsen(enum bs_plan_kind *have, enum bs_plan_kind more)
 {
@@ -135,9 +154,7 @@ plan_effects(struct planning *p, const struct bs_stmt *stmt, const char **why)
 
     for (size_t i = 0; i < stmt->n_effects; i++) {
         const struct bs_effect *e = &stmt->effects[i];
-        enum bs_plan_kind one = e->upsert ? BS_PLAN_REFUSE : by_kind(e->kind);
-        if (e->kind == BS_KIND_CREATE_OR_REPLACE_VIEW && stmt->point == BS_POINT_RECORD)
-            one = BS_PLAN_RECORD; /* replaces nothing */
+        enum bs_plan_kind one = by_effect(p, stmt, e);
         if (one == BS_PLAN_REFUSE)
             *why = e->upsert ? "rows that ON CONFLICT overwrites cannot be kept by this version"
                              : why_kind(p, e->kind);
@@ -148,18 +165,32 @@ plan_effects(struct planning *p, const struct bs_stmt *stmt, const char **why)
     return kind;
 }
 
+/* What cannot be told from the statement, but will be seen when it has run. */
+static bool
+is_seen(struct planning *p, const struct bs_stmt *stmt)
+{
+    if (!p->limits.rows || !bs_stmt_is_seen(stmt, p->facts))
+        return false;
+    p->unknown = true;
+    return true;
+}
+
 static enum bs_plan_kind
 plan_stmt(struct planning *p, const struct bs_stmt *stmt, const char **why)
 {
+    bool merge = stmt->kind == BS_KIND_MERGE && !p->limits.rows;
     enum bs_plan_kind kind;
 
     if (stmt->point == BS_POINT_UNKNOWN) {
+        if (is_seen(p, stmt))
+            return BS_PLAN_ROWS;
         *why = why_unknown(p, stmt);
         return BS_PLAN_REFUSE;
     }
-    if (stmt->kind == BS_KIND_MERGE || (touches_sequence(stmt) && !only_advances(stmt)) ||
-        stmt->n_effects == 0) {
+    if (merge || (touches_sequence(stmt) && !only_advances(stmt)) || stmt->n_effects == 0) {
         kind = stmt->n_effects == 0 ? by_point(stmt) : BS_PLAN_REFUSE;
+        if (kind == BS_PLAN_REFUSE && is_seen(p, stmt))
+            return BS_PLAN_ROWS;
         if (kind == BS_PLAN_REFUSE)
             *why = why_kind(p, stmt->kind);
         return kind;
@@ -168,6 +199,8 @@ plan_stmt(struct planning *p, const struct bs_stmt *stmt, const char **why)
     if (kind == BS_PLAN_NONE && stmt->point != BS_POINT_NONE)
         kind = BS_PLAN_RECORD;
     if (kind != BS_PLAN_RECORD || stmt->point <= BS_POINT_STATE)
+        return kind;
+    if (stmt->kind == BS_KIND_MERGE) /* that only inserts */
         return kind;
     *why = why_kind(p, stmt->kind); /* it needs more than its effects tell */
     return BS_PLAN_REFUSE;
@@ -212,13 +245,65 @@ add_table(struct planning *p, const struct bs_target *t)
         have->kind = t->kind;
 }
 
-/* What the unit's targets are copied for. False where one of them cannot be copied. */
+/* Somebody who drops a table locks those exclusively that its foreign keys point to. */
 static bool
-add_tables(struct planning *p)
+drops(const struct bs_unit *unit)
+{
+    for (size_t i = 0; i < unit->n_stmts; i++) {
+        for (size_t k = 0; k < unit->stmts[i].n_effects; k++) {
+            if (unit->stmts[i].effects[k].kind == BS_KIND_DROP_TABLE)
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool
+changes_rows(enum bs_kind kind)
+{
+    return kind == BS_KIND_INSERT || kind == BS_KIND_UPDATE || kind == BS_KIND_DELETE ||
+           kind == BS_KIND_COPY_FROM_STDIN || kind == BS_KIND_COPY_FROM_FILE;
+}
+
+/* The unit does more to it than change rows: nobody else may be able to read it afterwards. */
+static bool
+is_altered(const struct planning *p, uint32_t oid)
 {
     for (size_t i = 0; i < p->facts->n_targets; i++) {
         const struct bs_target *t = &p->facts->targets[i];
-        if (!is_whole(t->kind))
+        if (t->oid == oid && !changes_rows(t->kind))
+            return true;
+    }
+    return false;
+}
+
+/* It loses rows, and is copied whole for that before anything runs. */
+static bool
+is_copied(const struct planning *p, const struct bs_target *t)
+{
+    enum bs_plan_kind kind = p->kinds[t->stmt];
+
+    if (!is_whole(t->kind))
+        return false;
+    if (kind == BS_PLAN_WHOLE)
+        return true;
+    return p->unit->stmts[t->stmt].point != BS_POINT_UNKNOWN &&
+           (drops(p->unit) || is_altered(p, t->oid));
+}
+
+/* The unit's targets: those that are copied whole or, where there are none, all that lose rows.
+ * False where one of them cannot be copied. */
+static bool
+add_tables(struct planning *p)
+{
+    bool whole = false;
+
+    for (size_t i = 0; i < p->facts->n_targets; i++)
+        whole = whole || is_copied(p, &p->facts->targets[i]);
+    p->out->kind = whole || !p->limits.rows ? BS_PLAN_WHOLE : BS_PLAN_ROWS;
+    for (size_t i = 0; i < p->facts->n_targets; i++) {
+        const struct bs_target *t = &p->facts->targets[i];
+        if (whole ? !is_copied(p, t) : !is_whole(t->kind))
             continue;
         if (t->relkind == 'f') {
             p->out->why = bs_arena_fmt(p->arena, "%s.%s is a foreign table", t->schema, t->name);
@@ -278,28 +363,78 @@ settle_block(struct planning *p)
     refuse(out, "it cannot run inside a transaction, so it could not be taken back in time");
 }
 
+static bool
+any_exclusive(const struct bs_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        if (plan->tables[i].exclusive)
+            return true;
+    }
+    return false;
+}
+
+static const char *
+plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 static void
-settle_whole(struct planning *p, struct bs_plan_limits limits)
+settle_whole(struct planning *p)
+{
+    struct bs_plan *out = p->out;
+    int64_t max_bytes = p->limits.max_bytes;
+    bool rest = p->unknown;
+
+    if (out->est_bytes > max_bytes) {
+        refuse(out,
+               bs_arena_fmt(p->arena, "about %lld bytes would have to be copied, the limit is %lld",
+                            (long long)out->est_bytes, (long long)max_bytes));
+        return;
+    }
+    for (size_t i = 0; i < p->unit->n_stmts; i++)
+        rest = rest || p->kinds[i] == BS_PLAN_ROWS;
+    /* Rows that go back into a table that is still there need no definition. */
+    out->definition = !p->limits.rows || out->ddl || any_exclusive(out);
+    out->why =
+        bs_arena_fmt(p->arena, "%zu table%s, about %lld bytes, copied before it runs%s",
+                     out->n_tables, plural(out->n_tables), (long long)out->est_bytes,
+                     rest ? "; other rows that it changes are kept before it is committed" : "");
+}
+
+static void
+settle_rows(struct planning *p)
 {
     struct bs_plan *out = p->out;
 
-    if (out->n_tables == 0) {
+    if (!p->unknown)
+        out->why = bs_arena_fmt(p->arena,
+                                "the rows of %zu table%s that it changes are kept before it is"
+                                " committed",
+                                out->n_tables, plural(out->n_tables));
+    else
+        out->why = "which rows it changes is known when it has run; they are kept before it is"
+                   " committed, and what is no change of rows is taken back";
+}
+
+static void
+settle_tables(struct planning *p)
+{
+    struct bs_plan *out = p->out;
+
+    qsort(out->tables, out->n_tables, sizeof(*out->tables), by_oid);
+    if (p->unknown && out->ddl) {
+        refuse(out, "code that nobody has vetted runs beside a change of the schema, so that nobody"
+                    " could tell which of them changed what");
+    } else if (out->n_tables == 0 && !p->unknown) {
         /* DROP TABLE IF EXISTS of nothing, or rows of what the unit itself makes. */
         out->kind = BS_PLAN_RECORD;
         out->why = "nothing that is there would be lost";
-        return;
+    } else if (out->kind == BS_PLAN_ROWS) {
+        settle_rows(p);
+    } else {
+        settle_whole(p);
     }
-    if (out->est_bytes > limits.max_bytes) {
-        refuse(out,
-               bs_arena_fmt(p->arena, "about %lld bytes would have to be copied, the limit is %lld",
-                            (long long)out->est_bytes, (long long)limits.max_bytes));
-        return;
-    }
-    qsort(out->tables, out->n_tables, sizeof(*out->tables), by_oid);
-    out->definition = true;
-    out->why =
-        bs_arena_fmt(p->arena, "%zu table%s, about %lld bytes, copied before it runs",
-                     out->n_tables, out->n_tables == 1 ? "" : "s", (long long)out->est_bytes);
 }
 
 static bool
@@ -315,14 +450,16 @@ writes_catalog(const struct bs_unit *unit)
 }
 
 static void
-plan_unit(struct planning *p, struct bs_plan_limits limits)
+plan_unit(struct planning *p)
 {
     enum bs_plan_kind kind = BS_PLAN_NONE;
     struct bs_plan *out = p->out;
     const char *why = NULL;
 
-    for (size_t i = 0; i < p->unit->n_stmts && kind != BS_PLAN_REFUSE; i++)
-        worsen(&kind, plan_stmt(p, &p->unit->stmts[i], &why));
+    for (size_t i = 0; i < p->unit->n_stmts && kind != BS_PLAN_REFUSE; i++) {
+        p->kinds[i] = plan_stmt(p, &p->unit->stmts[i], &why);
+        worsen(&kind, p->kinds[i]);
+    }
     if (kind == BS_PLAN_REFUSE || !p->unit->parsed) {
         refuse(out, p->unit->parsed ? why : "it cannot be parsed");
         return;
@@ -331,10 +468,10 @@ plan_unit(struct planning *p, struct bs_plan_limits limits)
     out->why = kind == BS_PLAN_NONE ? "nothing is lost" : "it only adds";
     out->in_block = (p->unit->flags & BS_FLAG_NO_BLOCK) == 0;
     out->ddl = writes_catalog(p->unit);
-    if (kind == BS_PLAN_WHOLE && !add_tables(p))
+    if (kind >= BS_PLAN_ROWS && !add_tables(p))
         refuse(out, out->why);
-    else if (kind == BS_PLAN_WHOLE)
-        settle_whole(p, limits);
+    else if (kind >= BS_PLAN_ROWS)
+        settle_tables(p);
     settle_block(p);
     out->audited = out->kind == BS_PLAN_RECORD && p->unit->risk != BS_RISK_HIGH &&
                    p->unit->risk != BS_RISK_SAFE;
@@ -348,12 +485,14 @@ bs_plan_make(const struct bs_unit *unit,
              struct bs_plan *out,
              struct bs_err *err)
 {
-    struct planning p = {.unit = unit, .facts = facts, .arena = arena, .out = out};
+    struct planning p = {
+        .unit = unit, .facts = facts, .limits = limits, .arena = arena, .out = out};
 
     *out = (struct bs_plan){0};
     out->tables = bs_arena_array(arena, facts->n_targets + 1, sizeof(*out->tables));
-    if (out->tables != NULL)
-        plan_unit(&p, limits);
+    p.kinds = bs_arena_array(arena, unit->n_stmts + 1, sizeof(*p.kinds));
+    if (out->tables != NULL && p.kinds != NULL)
+        plan_unit(&p);
     if (out->why != NULL)
         return BS_DONE;
     *out = (struct bs_plan){.why = "there was no memory left to plan"};

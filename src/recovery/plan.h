@@ -19,8 +19,9 @@ enum bs_plan_kind {
 };
 
 /*
- * A table of a plan. WHOLE: it is locked and copied whole. ROWS: it is known to lose rows; what
- * triggers, rules and functions reach beside these the audit finds.
+ * A table of a plan. WHOLE: it is locked and copied whole, and tables that merely lose rows are not
+ * in the list - who merges plans leaves out those of ROWS beside WHOLE. ROWS: it is known to lose
+ * rows; what triggers, rules and functions reach beside these the audit finds.
  */
 struct bs_plan_table {
     uint32_t oid;
@@ -67,7 +68,7 @@ struct bs_plan {
 
 struct bs_plan_limits {
     int64_t max_bytes; /* ceiling for what is copied whole */
-    bool rows;         /* whoever asks can run a plan ROWS; false: such statements are refused */
+    bool rows; /* whoever asks can run a plan ROWS; false: it is WHOLE where that does, or REFUSE */
 };
 
 /* err LIMIT: the arena's ceiling */

@@ -97,6 +97,9 @@ enum bs_flag {
     BS_FLAG_COPY_OUT = 1 << 14, /* COPY ... TO STDOUT */
     BS_FLAG_SEARCH_PATH =
         1 << 15, /* SET search_path, or set_config, to a path that is not vetted */
+    /* calls what is known to reach beyond the transaction: files and sessions of the server, other
+     * servers, replication, large objects. No ROLLBACK takes it back, or nothing keeps it */
+    BS_FLAG_OUTSIDE = 1 << 16,
 };
 
 /* What a statement does to the transaction or to named things of the session. */

@@ -50,10 +50,13 @@ extension_flags(const char *name)
         const char *prefix;
         uint32_t flags;
     } known[] = {
-        {"dblink", BS_FLAG_DYNAMIC_SQL},        {"crosstab", BS_FLAG_DYNAMIC_SQL},
-        {"connectby", BS_FLAG_DYNAMIC_SQL},     {"xpath_table", BS_FLAG_DYNAMIC_SQL},
-        {"pg_file_", BS_FLAG_SERVER_FILE},      {"pg_logdir_ls", BS_FLAG_SERVER_FILE},
-        {"postgres_fdw_", BS_FLAG_DYNAMIC_SQL},
+        {"dblink", BS_FLAG_DYNAMIC_SQL | BS_FLAG_OUTSIDE},
+        {"crosstab", BS_FLAG_DYNAMIC_SQL},
+        {"connectby", BS_FLAG_DYNAMIC_SQL},
+        {"xpath_table", BS_FLAG_DYNAMIC_SQL},
+        {"pg_file_", BS_FLAG_SERVER_FILE | BS_FLAG_OUTSIDE},
+        {"pg_logdir_ls", BS_FLAG_SERVER_FILE | BS_FLAG_OUTSIDE},
+        {"postgres_fdw_", BS_FLAG_DYNAMIC_SQL | BS_FLAG_OUTSIDE},
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -69,10 +72,14 @@ look_up(struct bs_name name, int n_args)
 {
     struct bs_builtin known = unlisted;
 
-    if (bs_name_may_be_builtin(name))
+    if (bs_name_may_be_builtin(name)) {
         known = bs_builtin_function(name.name, n_args);
-    else if (strcmp(name.schema, "information_schema") == 0 &&
-             bs_builtin_information_schema(name.name))
+        /* Of the dangerous ones only those that run SQL, or set something, stay in the session. */
+        if (known.risk == BS_RISK_CRITICAL &&
+            (known.flags & (BS_FLAG_DYNAMIC_SQL | BS_FLAG_SESSION_STATE)) == 0)
+            known.flags |= BS_FLAG_OUTSIDE;
+    } else if (strcmp(name.schema, "information_schema") == 0 &&
+               bs_builtin_information_schema(name.name))
         known = harmless;
     if (known.risk == BS_RISK_UNKNOWN && n_args == 1 && is_type_listed(name))
         known = harmless; /* text(x) is a cast */

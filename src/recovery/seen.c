@@ -1,0 +1,85 @@
+/*
+ * seen.c - two lists. Every rise of a risk has its reason, so a statement whose reasons are all
+ * listed hides nothing else.
+ */
+#include "recovery/seen.h"
+
+#include <string.h>
+
+/* Statements that run in the transaction that they are sent in, whatever they run there. */
+static const bool inside[BS_KIND_COUNT] = {
+    [BS_KIND_SELECT] = true,         [BS_KIND_SELECT_FOR_UPDATE] = true,
+    [BS_KIND_EXPLAIN] = true,        [BS_KIND_EXPLAIN_ANALYZE] = true,
+    [BS_KIND_COPY_TO_STDOUT] = true, [BS_KIND_INSERT] = true,
+    [BS_KIND_UPDATE] = true,         [BS_KIND_DELETE] = true,
+    [BS_KIND_MERGE] = true,          [BS_KIND_COPY_FROM_STDIN] = true,
+    [BS_KIND_PREPARE] = true,        [BS_KIND_EXECUTE] = true,
+    [BS_KIND_DECLARE_CURSOR] = true, [BS_KIND_FETCH] = true,
+    [BS_KIND_MOVE] = true,           [BS_KIND_DO] = true,
+    [BS_KIND_CALL] = true,
+};
+
+/* What statements of those kinds change by themselves. */
+static const bool rows[BS_KIND_COUNT] = {
+    [BS_KIND_INSERT] = true, [BS_KIND_UPDATE] = true,          [BS_KIND_DELETE] = true,
+    [BS_KIND_MERGE] = true,  [BS_KIND_COPY_FROM_STDIN] = true,
+};
+
+/*
+ * Reasons that tell of rows, or of code. Not here: foreign tables and the server's catalogs, which
+ * nothing gives back; settings and roles; a text that may be read in two ways, where part of it may
+ * be a COMMIT.
+ */
+static bool
+is_seen(const char *code, const struct bs_facts *facts)
+{
+    static const char *const codes[] = {
+        "kind",
+        "no_filter",
+        BS_REASON_UNMEASURED,
+        "cascade",
+        "locks_rows",
+        "function",
+        "unknown_prepared",
+        "session_names",
+        BS_REASON_UNLISTED_FUNCTION,
+        BS_REASON_UNLISTED_OPERATOR,
+        BS_REASON_UNLISTED_TYPE,
+        BS_REASON_UNLISTED_FIELD,
+        "view",
+        "through_view",
+        "rule",
+        "policy",
+        "trigger",
+        "default",
+        "generated",
+        "check",
+        "index",
+        "partition_key",
+        "domain",
+        "cast",
+    };
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (strcmp(codes[i], code) == 0)
+            return true;
+    }
+    /* What only the session has; where nobody has it, the statement fails anyway. */
+    return strcmp(code, "unknown_name") == 0 && !facts->unknown_name;
+}
+
+bool
+bs_stmt_is_seen(const struct bs_stmt *stmt, const struct bs_facts *facts)
+{
+    if (!inside[stmt->kind] || (stmt->flags & BS_FLAG_OUTSIDE) != 0)
+        return false;
+    for (size_t i = 0; i < stmt->n_effects; i++) {
+        if (!rows[stmt->effects[i].kind])
+            return false;
+    }
+    for (size_t i = 0; i < stmt->n_reasons; i++) {
+        if (!is_seen(stmt->reasons[i].code, facts))
+            return false;
+    }
+    return true;
+}
