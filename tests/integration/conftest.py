@@ -335,3 +335,21 @@ def pytest_runtest_makereport(item, call):
         gateway = getattr(value, "gateway", value)
         if isinstance(gateway, Gateway):
             report.sections.append(("gateway log", gateway.log()[-4000:]))
+
+
+def note(request, group, text):
+    """A line for the end of the run, whichever process the test ran in."""
+    request.node.user_properties.append(("note", f"{group}\n{text}"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    groups = {}
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "note" and report.when == "call":
+                group, _, text = value.partition("\n")
+                groups.setdefault(group, []).append(text)
+    for group, lines in groups.items():
+        terminalreporter.section(group)
+        for line in sorted(lines):
+            terminalreporter.write_line(line)

@@ -14,8 +14,8 @@ from conftest import free_port
 class Stop:
     """Waits for `needle` among the bytes to the server; see Relay.stop_at."""
 
-    def __init__(self, needle, when):
-        self.needle, self.when = needle, when
+    def __init__(self, needle, when, skip):
+        self.needle, self.when, self.skip = needle, when, skip
         self.reached, self.released = threading.Event(), threading.Event()
         self.dropped = False
         self.line = None
@@ -116,15 +116,15 @@ class Relay:
                 except OSError:
                     client.close()
 
-    def stop_at(self, needle, when="before"):
+    def stop_at(self, needle, when="before", skip=0):
         """
-        Stops the next line that sends `needle` to the server, once.
+        Stops the next line that sends `needle` to the server, once; `skip` of them pass before.
 
         before    it is not forwarded
         sent      it is forwarded, the answer is kept back
         answered  the same, but it is reached only when the server has answered
         """
-        stop = Stop(needle if isinstance(needle, bytes) else needle.encode(), when)
+        stop = Stop(needle if isinstance(needle, bytes) else needle.encode(), when, skip)
         with self.lock:
             self.stops.append(stop)
         return stop
@@ -132,9 +132,12 @@ class Relay:
     def match(self, data):
         with self.lock:
             for stop in self.stops:
-                if stop.needle in data:
+                if stop.needle not in data:
+                    continue
+                if stop.skip == 0:
                     self.stops.remove(stop)
                     return stop
+                stop.skip -= 1
         return None
 
     def clear(self):

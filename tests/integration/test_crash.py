@@ -32,22 +32,11 @@ def test_killed_while_held(scene):
     assert scene.ticket_state(ticket) == "done"
 
 
+# Every step of DROP and DELETE is in test_kills.py.
 @pytest.mark.parametrize("sql, needle, when, committed", [
-    (TRUNCATE, b"BEGIN READ WRITE\0", "before", False),
-    (DELETE, b"BEGIN READ WRITE\0", "answered", False),
-    (TRUNCATE, b"LOCK TABLE", "before", False),
-    (TRUNCATE, b"LOCK TABLE", "answered", False),
-    (DROP, b"SAVEPOINT backstop\0", "before", False),   # captured, proven, not run
-    (TRUNCATE, b"TRUNCATE crash.t\0", "before", False),
     (TRUNCATE, b"TRUNCATE crash.t\0", "answered", False),
-    (DROP, b"SET CONSTRAINTS", "before", False),
     (UPDATE, b"SET TRANSACTION READ ONLY", "answered", False),
-    (DELETE, b"pg_current_xact_id", "before", False),
-    (DROP, COMMIT, "before", False),
-    (DELETE, COMMIT, "before", False),
-    (DROP, COMMIT, "answered", True),
     (TRUNCATE, COMMIT, "answered", True),
-    (DELETE, COMMIT, "answered", True),
 ])
 def test_killed_between_two_messages(scene, sql, needle, when, committed):
     stop = scene.actors.stop_at(needle, when)

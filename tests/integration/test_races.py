@@ -9,7 +9,7 @@ import os
 import psycopg
 import pytest
 
-from conftest import Gateway, running, wait_until
+from conftest import Gateway, note, running, wait_until
 from race import FILL, TABLES, Round
 from stored import Store
 
@@ -92,7 +92,7 @@ def kept(site, old):
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_no_acknowledged_version_is_lost(site, name):
+def test_no_acknowledged_version_is_lost(site, name, request):
     statement = STATEMENTS[name]
     destroyed = acknowledged = attempts = 0
     for _ in range(ROUNDS):
@@ -108,8 +108,8 @@ def test_no_acknowledged_version_is_lost(site, name):
         destroyed += len(gone)
         acknowledged += around.total("acknowledged")
     assert destroyed >= ROUNDS
-    print(f"{name}: {acknowledged} acknowledged, {destroyed} destroyed and kept, 0 lost, "
-          f"{attempts} attempts in {ROUNDS} rounds")
+    note(request, "races", f"{name:17} {acknowledged:7} acknowledged, {destroyed:5} destroyed and kept,"
+                           f" 0 lost; {attempts} attempts in {ROUNDS} rounds")
 
 
 # --- that it can fail ------------------------------------------------------------------------
