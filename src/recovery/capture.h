@@ -168,7 +168,8 @@ BS_MUST_CHECK enum bs_done bs_capture_sequences_note(struct bs_capture *c, struc
  *
  * What it keeps is never less than what was replaced, but may be more (struct bs_point_object).
  * Where there is nothing to keep, no row and no sequence, it is done without a point:
- * out->manifest is NULL. A table that only the actor's transaction can see has no committed rows.
+ * out->manifest is NULL. A table that only the actor's transaction can see has no committed rows,
+ * and a temporary one is its session's own.
  *
  * err   UNCOVERED: a table or sequence that cannot be settled this way (under the actor's ACCESS
  *       EXCLUSIVE lock, so dropped, truncated or another shape; not an ordinary table; a system

@@ -196,8 +196,8 @@ object_of(struct bs_manifest *m, uint32_t oid)
     return NULL;
 }
 
-static const char *
-reach_name(enum bs_reach reach)
+const char *
+bs_facts_reach(enum bs_reach reach)
 {
     static const char *const names[] = {[BS_REACH_TARGET] = "target",
                                         [BS_REACH_CASCADE] = "cascade",
@@ -222,7 +222,7 @@ take_table(const PGresult *res,
                                   .relkind = relkind,
                                   .parent_oid = oid_at(res, row, 5),
                                   .kind = bs_kind_name(t->kind),
-                                  .reach = reach_name(t->reach)};
+                                  .reach = bs_facts_reach(t->reach)};
     if (o->schema == NULL || o->name == NULL)
         return full(err);
     if (strcmp(o->schema, t->schema) != 0 || strcmp(o->name, t->name) != 0 || relkind != t->relkind)
@@ -299,6 +299,34 @@ take_columns(const PGresult *res, struct bs_arena *arena, struct bs_manifest *m,
 }
 
 enum bs_done
+bs_facts_columns(struct bs_helper *h,
+                 struct bs_arena *arena,
+                 struct bs_manifest *m,
+                 struct bs_err *err)
+{
+    const char *oids[] = {oid_list(m->n_objects == 0 ? NULL : &m->objects[0].oid, m->n_objects,
+                                   sizeof(m->objects[0]), arena)};
+    PGresult *res = NULL;
+    enum bs_done done;
+
+    if (oids[0] == NULL)
+        return full(err);
+    if (bs_helper_query(h, columns_sql, 1, oids, &res, err) != BS_DONE)
+        return BS_FAILED;
+    done = take_columns(res, arena, m, err);
+    PQclear(res);
+    if (done != BS_DONE || bs_helper_query(h, text_only_sql, 1, oids, &res, err) != BS_DONE)
+        return BS_FAILED;
+    for (int i = 0; i < PQntuples(res); i++) {
+        struct bs_point_object *o = object_of(m, oid_at(res, i, 0));
+        if (o != NULL && o->format == BS_ROWS_BINARY)
+            o->format = BS_ROWS_TEXT;
+    }
+    PQclear(res);
+    return BS_DONE;
+}
+
+enum bs_done
 bs_facts_tables(struct bs_helper *h,
                 const struct bs_plan *plan,
                 struct bs_arena *arena,
@@ -322,19 +350,7 @@ bs_facts_tables(struct bs_helper *h,
         done = BS_FAIL(err, NO_POINT, "partition \"%.60s\".\"%.60s\" is not in the plan",
                        PQgetvalue(res, 0, 0), PQgetvalue(res, 0, 1));
     PQclear(res);
-    if (done != BS_DONE || bs_helper_query(h, columns_sql, 1, oids, &res, err) != BS_DONE)
-        return BS_FAILED;
-    done = take_columns(res, arena, m, err);
-    PQclear(res);
-    if (done != BS_DONE || bs_helper_query(h, text_only_sql, 1, oids, &res, err) != BS_DONE)
-        return BS_FAILED;
-    for (int i = 0; i < PQntuples(res); i++) {
-        struct bs_point_object *o = object_of(m, oid_at(res, i, 0));
-        if (o != NULL && o->format == BS_ROWS_BINARY)
-            o->format = BS_ROWS_TEXT;
-    }
-    PQclear(res);
-    return BS_DONE;
+    return done == BS_DONE ? bs_facts_columns(h, arena, m, err) : BS_FAILED;
 }
 
 /* The state is in the sequence itself; pg_sequences does not show is_called. */

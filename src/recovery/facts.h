@@ -27,6 +27,15 @@ BS_MUST_CHECK enum bs_done bs_facts_tables(struct bs_helper *h,
                                            int64_t *bytes,
                                            struct bs_err *err);
 
+/*
+ * Fills the columns of m->objects, which has OID and kind of each, and makes BINARY into TEXT
+ * where a type needs it. NO_POINT, CANCELLED, LIMIT.
+ */
+BS_MUST_CHECK enum bs_done bs_facts_columns(struct bs_helper *h,
+                                            struct bs_arena *arena,
+                                            struct bs_manifest *m,
+                                            struct bs_err *err);
+
 /* Fills sequences, closure and incoming foreign keys of m->objects. Errors as above. */
 BS_MUST_CHECK enum bs_done bs_facts_around(struct bs_helper *h,
                                            struct bs_arena *arena,
@@ -35,6 +44,7 @@ BS_MUST_CHECK enum bs_done bs_facts_around(struct bs_helper *h,
 
 /* The OIDs of m->objects or of a plan's tables as "{1,2}"; in the arena. NULL: it is full. */
 const char *bs_facts_oids(const struct bs_plan *plan, struct bs_arena *arena);
+const char *bs_facts_reach(enum bs_reach reach); /* "target", "cascade", "dependent" */
 /* "name" and "schema"."name", quoted for SQL. */
 void bs_facts_put_column(struct bs_buf *out, const char *name);
 void bs_facts_put_name(struct bs_buf *out, const char *schema, const char *name);

@@ -102,24 +102,36 @@ bs_helper_query(struct bs_helper *h,
     return done;
 }
 
+enum bs_done
+bs_helper_budget(struct bs_helper *h, struct bs_err *err)
+{
+    char all[16], lock[16];
+    const char *params[] = {all, lock};
+
+    (void)snprintf(all, sizeof(all), "%d", bs_watch_left_ms(h->watch, 24 * 3600 * 1000));
+    (void)snprintf(lock, sizeof(lock), "%d", bs_watch_left_ms(h->watch, 10000));
+    return bs_helper_query(
+        h,
+        "SELECT pg_catalog.set_config('statement_timeout', $1, false),"
+        " pg_catalog.set_config('idle_in_transaction_session_timeout', $1, false),"
+        " pg_catalog.set_config('lock_timeout', $2, false)",
+        2, params, NULL, err);
+}
+
 /* The start-up state that all statements of a helper rely on. */
 static enum bs_done
 pin(struct bs_helper *h, struct bs_err *err)
 {
     const char *encoding = PQparameterStatus(h->conn, "server_encoding");
     bool ascii = encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0;
-    char all[16], lock[16];
-    const char *params[] = {ascii ? "SQL_ASCII" : "UTF8", all, lock};
+    const char *params[] = {ascii ? "SQL_ASCII" : "UTF8"};
 
-    (void)snprintf(all, sizeof(all), "%d", bs_watch_left_ms(h->watch, 24 * 3600 * 1000));
-    (void)snprintf(lock, sizeof(lock), "%d", bs_watch_left_ms(h->watch, 10000));
+    if (bs_helper_budget(h, err) != BS_DONE)
+        return BS_FAILED;
     return bs_helper_query(
         h,
         "SELECT pg_catalog.set_config('search_path', '', false),"
         " pg_catalog.set_config('client_encoding', $1, false),"
-        " pg_catalog.set_config('statement_timeout', $2, false),"
-        " pg_catalog.set_config('idle_in_transaction_session_timeout', $2, false),"
-        " pg_catalog.set_config('lock_timeout', $3, false),"
         " pg_catalog.set_config('row_security', 'off', false),"
         " pg_catalog.set_config('default_transaction_read_only', 'on', false),"
         " pg_catalog.set_config('default_transaction_isolation', 'read committed', false),"
@@ -129,7 +141,7 @@ pin(struct bs_helper *h, struct bs_err *err)
         " pg_catalog.set_config('extra_float_digits', '3', false),"
         " pg_catalog.set_config('bytea_output', 'hex', false),"
         " pg_catalog.set_config('xmlbinary', 'base64', false)",
-        3, params, NULL, err);
+        1, params, NULL, err);
 }
 
 /* libpq's notices would go to the daemon's standard error. */

@@ -38,6 +38,8 @@ BS_MUST_CHECK enum bs_done bs_helper_open(struct bs_helper *h,
                                           const struct bs_watch *watch,
                                           enum bs_code code,
                                           struct bs_err *err);
+/* Sets the server-side timeouts anew, to what the watch has left. Errors as bs_helper_open. */
+BS_MUST_CHECK enum bs_done bs_helper_budget(struct bs_helper *h, struct bs_err *err);
 void bs_helper_close(struct bs_helper *h); /* accepts a zeroed one */
 
 /*

@@ -88,10 +88,10 @@ struct bs_point_capture {
     const char *lock_mode; /* weakest lock the actor held: "ShareRowExclusiveLock"; NULL: none */
     const char *snapshot;  /* pg_current_snapshot() of the helper; NULL in mode record */
     uint64_t xid;          /* the actor's xid8, 0: not known yet (then in event armed) */
-    uint64_t xid_until;  /* rows: no transaction from this xid8 on had begun when they were read */
-    int64_t started_us;  /* wall clock */
-    int64_t snapshot_us; /* when the helper's snapshot was taken */
-    int64_t finished_us; /* all objects stored and read back */
+    uint64_t xid_until;    /* mode rows: the next xid8 when they were read; 0: none */
+    int64_t started_us;    /* wall clock */
+    int64_t snapshot_us;   /* when the helper's snapshot was taken */
+    int64_t finished_us;   /* all objects stored and read back */
 };
 
 struct bs_point_column {
@@ -156,7 +156,8 @@ struct bs_point_sequence {
     const char *schema;
     const char *name;
     uint32_t oid;
-    uint32_t table_oid; /* captured table that owns or uses it */
+    uint32_t
+        table_oid; /* captured table that owns or uses it; in a point of rows its owner, or 0 */
     const char *column; /* that column */
     bool owned;         /* OWNED BY or identity, so it goes with the table */
     int64_t last_value;

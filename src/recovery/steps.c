@@ -101,14 +101,11 @@ bs_step_snapshot(struct bs_capture *c, struct bs_err *err)
 
     if (bs_helper_query(&c->helper, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", 0, NULL,
                         NULL, err) != BS_DONE ||
-        bs_helper_query(&c->helper,
-                        "SELECT s::pg_catalog.text, pg_catalog.pg_snapshot_xmax(s)::pg_catalog.text"
-                        " FROM pg_catalog.pg_current_snapshot() s",
-                        0, NULL, &res, err) != BS_DONE)
+        bs_helper_query(&c->helper, "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text", 0,
+                        NULL, &res, err) != BS_DONE)
         return BS_FAILED;
     c->m.capture.snapshot_us = bs_now_us();
     c->m.capture.snapshot = bs_arena_str(&c->arena, PQgetvalue(res, 0, 0));
-    c->m.capture.xid_until = strtoull(PQgetvalue(res, 0, 1), NULL, 10);
     PQclear(res);
     if (c->m.capture.snapshot == NULL)
         return BS_FAIL(err, LIMIT, "no memory set aside for a snapshot's name");

@@ -26,6 +26,8 @@ struct bs_capture {
     struct bs_child dump;
     struct bs_spool spool;
     struct bs_manifest m;
+    struct bs_point_sequence *noted; /* by oid; see bs_capture_sequences_note */
+    size_t n_noted;
     const char *dir; /* NULL until the point is named */
     bool ran;
     bool stored; /* the manifest is in the store */
@@ -67,6 +69,19 @@ BS_MUST_CHECK enum bs_done bs_step_room(struct bs_capture *c, int64_t bytes, str
  */
 BS_MUST_CHECK enum bs_done
 bs_step_copy(struct bs_capture *c, size_t i, const char *where, struct bs_err *err);
+
+/*
+ * Puts those of the given sequences into the manifest whose state is not the noted one any more.
+ *
+ * hidden   OIDs under the actor's ACCESS EXCLUSIVE lock, so not to be read
+ * err      UNCOVERED: one was not noted, or is hidden; NO_POINT, CANCELLED, LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_step_sequences(struct bs_capture *c,
+                                             const uint32_t *oids,
+                                             size_t n,
+                                             const uint32_t *hidden,
+                                             size_t n_hidden,
+                                             struct bs_err *err);
 
 /* All objects and the definition, where there is one, from the spool to the store, and proven. */
 BS_MUST_CHECK enum bs_done bs_step_store(struct bs_capture *c, struct bs_err *err);

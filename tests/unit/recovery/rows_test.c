@@ -1,0 +1,458 @@
+/*
+ * rows_test.c - hold-commit against a real PostgreSQL: whatever an open transaction has replaced
+ * is kept as it was, by whatever way it was replaced, and whatever cannot be kept is told.
+ */
+#include "base/clock.h"
+#include "pg.h"
+#include "recovery/capture.h"
+#include "recovery/points.h"
+#include "recovery/verify.h"
+
+enum { TABLES = 6, CHANGED = 64 };
+
+static char store_dir[128], spool_dir[128], helper[256];
+static struct bs_store *store;
+static struct bs_arena arena;
+
+/* What the counters of the actor's own session say, as the gateway reads them. */
+static size_t
+counters(PGconn *actor, struct bs_changed *out)
+{
+    PGresult *res = PQexec(
+        actor,
+        "SELECT c.oid, pg_stat_get_xact_tuples_updated(c.oid)"
+        " + pg_stat_get_xact_tuples_deleted(c.oid), pg_stat_get_xact_tuples_inserted(c.oid)"
+        " FROM pg_class c WHERE c.oid >= 16384 AND c.relkind IN ('r', 'm')"
+        " AND pg_stat_get_xact_tuples_updated(c.oid) + pg_stat_get_xact_tuples_deleted(c.oid)"
+        " + pg_stat_get_xact_tuples_inserted(c.oid) <> 0");
+    size_t n = (size_t)PQntuples(res);
+
+    EXPECT(n <= CHANGED);
+    for (int i = 0; (size_t)i < n && i < CHANGED; i++)
+        out[i] = (struct bs_changed){(uint32_t)strtoul(PQgetvalue(res, i, 0), NULL, 10),
+                                     strtoll(PQgetvalue(res, i, 1), NULL, 10),
+                                     strtoll(PQgetvalue(res, i, 2), NULL, 10)};
+    PQclear(res);
+    return n;
+}
+
+static struct bs_capture_request
+request_for(PGconn *actor)
+{
+    return (struct bs_capture_request){.helper = helper,
+                                       .store = store,
+                                       .spool = spool_dir,
+                                       .deadline_us = bs_mono_us() + 20000000,
+                                       .actor_pid = PQbackendPID(actor),
+                                       .actor = {.agent = "cursor"},
+                                       .statement = {.kind = "DELETE", .text = "DELETE FROM t"}};
+}
+
+/* The pass over what the actor's open transaction has changed by now. The caller closes it. */
+static struct bs_capture *
+pass(PGconn *actor, struct bs_capture_result *out, struct bs_err *err)
+{
+    struct bs_changed changed[CHANGED];
+    struct bs_capture_request r = request_for(actor);
+    struct bs_replaced what = {.changed = changed, .n_changed = counters(actor, changed)};
+    struct bs_capture *c = NULL;
+
+    what.xid = (uint64_t)pg_number(actor, "SELECT pg_current_xact_id_if_assigned()");
+    *err = (struct bs_err){0};
+    *out = (struct bs_capture_result){0};
+    if (bs_capture_open(&r, &c, err) == BS_DONE)
+        (void)!bs_capture_replaced(c, &what, out, err);
+    if (err->code != BS_OK && err->code != BS_E_UNCOVERED)
+        printf("# %s\n", err->message);
+    return c;
+}
+
+static const struct bs_point_object *
+object_named(const struct bs_manifest *m, const char *name)
+{
+    for (size_t i = 0; m != NULL && i < m->n_objects; i++) {
+        if (strcmp(m->objects[i].name, name) == 0)
+            return &m->objects[i];
+    }
+    return NULL;
+}
+
+static enum bs_done
+to_copy(void *ctx, struct bs_bytes raw, struct bs_err *err)
+{
+    if (PQputCopyData(ctx, (const char *)raw.p, (int)raw.n) != 1)
+        return BS_FAIL(err, IO, "copy in failed");
+    return BS_DONE;
+}
+
+/* Loads an object into a table of its columns. */
+static bool
+load(PGconn *conn, const struct bs_point_object *o, const char *into)
+{
+    char sql[300];
+    struct bs_err err = {0};
+    PGresult *res;
+    bool ok;
+
+    (void)snprintf(sql, sizeof(sql), "COPY %s FROM STDIN (FORMAT %s)", into,
+                   o->format == BS_ROWS_TEXT ? "text" : "binary");
+    res = PQexec(conn, sql);
+    ok = PQresultStatus(res) == PGRES_COPY_IN;
+    PQclear(res);
+    ok = ok && bs_object_read(store, o, to_copy, conn, NULL, &err) == BS_DONE;
+    ok = PQputCopyEnd(conn, ok ? NULL : "no") == 1 && ok;
+    while ((res = PQgetResult(conn)) != NULL) {
+        ok = ok && PQresultStatus(res) == PGRES_COMMAND_OK;
+        if (!ok)
+            printf("# %s %s\n", err.message, PQerrorMessage(conn));
+        PQclear(res);
+    }
+    return ok;
+}
+
+/* One way to replace rows. Everything lives in schema s. */
+struct scenario {
+    const char *what;
+    const char *setup;  /* committed beforehand */
+    const char *before; /* by another session, which stays open */
+    const char *run;    /* by the actor, between BEGIN and the pass */
+    const char *beside; /* by the other session, after the actor ran */
+    struct {
+        const char *table;
+        int64_t kept; /* rows in the object; 0: no object */
+    } kept[TABLES];
+};
+
+#define TREE                                                                                       \
+    "CREATE TABLE s.org (id int PRIMARY KEY, name text);"                                          \
+    "CREATE TABLE s.usr (id int PRIMARY KEY, org int REFERENCES s.org ON DELETE CASCADE,"          \
+    " boss int REFERENCES s.usr ON DELETE SET NULL, v text);"                                      \
+    "CREATE TABLE s.ord (id int PRIMARY KEY, usr int REFERENCES s.usr ON DELETE CASCADE);"         \
+    "INSERT INTO s.org SELECT g, 'o' || g FROM generate_series(1, 5) g;"                           \
+    "INSERT INTO s.usr SELECT g, g % 5 + 1, CASE WHEN g > 20 THEN g - 19 END, 'u' || g"            \
+    " FROM generate_series(1, 100) g;"                                                             \
+    "INSERT INTO s.ord SELECT g, g % 100 + 1 FROM generate_series(1, 300) g;"
+#define PLAIN                                                                                      \
+    "CREATE TABLE s.t (id int PRIMARY KEY, v text, n int DEFAULT 0);"                              \
+    "INSERT INTO s.t SELECT g, 'v' || g FROM generate_series(1, 100) g;"
+
+static const struct scenario scenarios[] = {
+    {"a plain DELETE", PLAIN, NULL, "DELETE FROM s.t WHERE id <= 10", NULL, {{"t", 10}}},
+    {"a plain UPDATE", PLAIN, NULL, "UPDATE s.t SET v = 'x' WHERE id <= 10", NULL, {{"t", 10}}},
+    {"a cascade over three tables",
+     TREE,
+     NULL,
+     "DELETE FROM s.org WHERE id = 1",
+     NULL,
+     {{"org", 1}, {"usr", 36}, {"ord", 60}}},
+    {"an exception caught in DO",
+     PLAIN "CREATE TABLE s.u (LIKE s.t); INSERT INTO s.u TABLE s.t;",
+     NULL,
+     "DO $$BEGIN DELETE FROM s.t WHERE id < 5;"
+     " BEGIN DELETE FROM s.u; PERFORM 1 / 0; EXCEPTION WHEN division_by_zero THEN"
+     " UPDATE s.t SET v = 'caught' WHERE id BETWEEN 5 AND 6; END; END$$",
+     NULL,
+     {{"t", 6}, {"u", 100}}}, /* what was rolled back leaves its xmax behind: kept, equal */
+    {"keys shared by others before",
+     PLAIN,
+     "BEGIN; SELECT FROM s.t WHERE id IN (1, 3) FOR KEY SHARE",
+     "UPDATE s.t SET v = 'x' WHERE id <= 3",
+     NULL,
+     {{"t", 3}}},
+    {"keys shared by others afterwards",
+     PLAIN,
+     NULL,
+     "UPDATE s.t SET v = 'x' WHERE id <= 3",
+     "BEGIN; SELECT FROM s.t WHERE id IN (1, 3) FOR KEY SHARE",
+     {{"t", 3}}},
+    {"savepoints, released and rolled back",
+     PLAIN,
+     NULL,
+     "SAVEPOINT a; DELETE FROM s.t WHERE id = 1; RELEASE a; SAVEPOINT b; DELETE FROM s.t WHERE"
+     " id = 2; SAVEPOINT c; UPDATE s.t SET v = 'c' WHERE id = 3; ROLLBACK TO b; SAVEPOINT d;"
+     " DELETE FROM s.t WHERE id = 4",
+     NULL,
+     {{"t", 4}}},
+    {"ON CONFLICT DO UPDATE",
+     PLAIN,
+     NULL,
+     "INSERT INTO s.t SELECT g, 'new' FROM generate_series(96, 110) g"
+     " ON CONFLICT (id) DO UPDATE SET v = excluded.v",
+     NULL,
+     {{"t", 5}}},
+    {"MERGE",
+     PLAIN,
+     NULL,
+     "MERGE INTO s.t USING generate_series(91, 110) g ON g = id WHEN MATCHED AND id > 95 THEN"
+     " DELETE WHEN MATCHED THEN UPDATE SET v = 'm' WHEN NOT MATCHED THEN INSERT VALUES (g, 'n')",
+     NULL,
+     {{"t", 10}}},
+    {"a row updated twice",
+     PLAIN,
+     NULL,
+     "UPDATE s.t SET n = n + 1 WHERE id <= 3; UPDATE s.t SET n = n + 1 WHERE id <= 3",
+     NULL,
+     {{"t", 3}}},
+    {"inserted and deleted in one transaction",
+     PLAIN,
+     NULL,
+     "INSERT INTO s.t SELECT g FROM generate_series(101, 110) g; DELETE FROM s.t WHERE id > 100;"
+     " DELETE FROM s.t WHERE id = 1",
+     NULL,
+     {{"t", 1}}},
+    {"only inserted and deleted",
+     PLAIN,
+     NULL,
+     "INSERT INTO s.t VALUES (101); DELETE FROM s.t WHERE id > 100",
+     NULL,
+     {{"t", 0}}},
+    {"through a view",
+     PLAIN "CREATE VIEW s.w AS SELECT id, v FROM s.t WHERE id < 50;",
+     NULL,
+     "UPDATE s.w SET v = 'w' WHERE id > 40",
+     NULL,
+     {{"t", 9}}},
+    {"through an INSTEAD OF rule",
+     PLAIN "CREATE VIEW s.w AS SELECT id FROM s.t; CREATE RULE r AS ON INSERT TO s.w DO INSTEAD"
+           " DELETE FROM s.t WHERE id = new.id;",
+     NULL,
+     "INSERT INTO s.w VALUES (7)",
+     NULL,
+     {{"t", 1}}},
+    {"moved to another partition",
+     "CREATE TABLE s.p (k int, id int, v text, PRIMARY KEY (k, id)) PARTITION BY LIST (k);"
+     "CREATE TABLE s.p1 PARTITION OF s.p FOR VALUES IN (1);"
+     "CREATE TABLE s.p2 PARTITION OF s.p FOR VALUES IN (2);"
+     "INSERT INTO s.p SELECT g % 2 + 1, g, 'p' FROM generate_series(1, 20) g;",
+     NULL,
+     "UPDATE s.p SET k = 2 WHERE k = 1 AND id <= 10; DELETE FROM s.p2 WHERE id = 1",
+     NULL,
+     {{"p1", 5}, {"p2", 1}}},
+    {"HOT updates",
+     "CREATE TABLE s.t (id int PRIMARY KEY, v text) WITH (fillfactor = 10);"
+     "INSERT INTO s.t SELECT g, 'v' FROM generate_series(1, 20) g; UPDATE s.t SET v = 'w';",
+     NULL,
+     "UPDATE s.t SET v = 'x' WHERE id <= 5; UPDATE s.t SET v = 'y' WHERE id <= 5",
+     NULL,
+     {{"t", 5}}},
+    {"a table that references itself",
+     "CREATE TABLE s.t (id int PRIMARY KEY, up int REFERENCES s.t ON DELETE CASCADE);"
+     "INSERT INTO s.t SELECT g, NULLIF(g / 2, 0) FROM generate_series(1, 15) g;",
+     NULL,
+     "DELETE FROM s.t WHERE id = 2",
+     NULL,
+     {{"t", 7}}},
+    {"only locked",
+     PLAIN,
+     NULL,
+     "SELECT FROM s.t WHERE id <= 5 FOR UPDATE; UPDATE s.t SET v = 'x' WHERE id = 9",
+     NULL,
+     {{"t", 6}}}, /* locks only: kept, and restore finds them equal */
+    {"parents of many children",
+     TREE "INSERT INTO s.ord SELECT g, g % 100 + 1 FROM generate_series(301, 5000) g;",
+     NULL,
+     "UPDATE s.usr SET v = 'x' WHERE id = 1",
+     NULL,
+     {{"usr", 1}, {"org", 0}}}, /* "xmax <> 0" would be 100 */
+    {"others, who began earlier, change other rows",
+     PLAIN,
+     "BEGIN; UPDATE s.t SET v = 'theirs' WHERE id = 50",
+     "DELETE FROM s.t WHERE id <= 10",
+     "UPDATE s.t SET v = 'theirs' WHERE id = 51",
+     {{"t", 10}}},
+    {"others, who began later, change other rows",
+     PLAIN,
+     NULL,
+     "DELETE FROM s.t WHERE id <= 10",
+     "BEGIN; UPDATE s.t SET v = 'theirs' WHERE id = 51",
+     {{"t", 11}}}, /* restore sees that it is another's */
+    {"values in TOAST",
+     "CREATE TABLE s.t (id int PRIMARY KEY, v text); ALTER TABLE s.t ALTER v SET STORAGE EXTERNAL;"
+     "INSERT INTO s.t SELECT g, repeat('t' || g, 5000) FROM generate_series(1, 20) g;",
+     NULL,
+     "UPDATE s.t SET v = repeat('n', 20000) WHERE id <= 4; DELETE FROM s.t WHERE id = 5",
+     NULL,
+     {{"t", 5}}},
+    {"dropped, generated and odd columns",
+     "CREATE TABLE s.\"Odd \"\"t\" (id int PRIMARY KEY, gone text, \"xm ax\"\"\" text,"
+     " g int GENERATED ALWAYS AS (id * 2) STORED, i int GENERATED ALWAYS AS IDENTITY);"
+     "INSERT INTO s.\"Odd \"\"t\" (id, gone, \"xm ax\"\"\") SELECT g, 'x', E'\\t' || g"
+     " FROM generate_series(1, 10) g; ALTER TABLE s.\"Odd \"\"t\" DROP COLUMN gone;",
+     NULL,
+     "UPDATE s.\"Odd \"\"t\" SET \"xm ax\"\"\" = '' WHERE id <= 3",
+     NULL,
+     {{"Odd \"t", 3}}},
+    {"a type without binary output",
+     "CREATE TABLE s.t (id int PRIMARY KEY, a aclitem);"
+     "INSERT INTO s.t SELECT g, 'postgres=r/postgres' FROM generate_series(1, 10) g;",
+     NULL,
+     "DELETE FROM s.t WHERE id <= 3",
+     NULL,
+     {{"t", 3}}},
+    {"row security forced",
+     PLAIN "ALTER TABLE s.t ENABLE ROW LEVEL SECURITY; ALTER TABLE s.t FORCE ROW LEVEL SECURITY;",
+     NULL,
+     "DELETE FROM s.t WHERE id <= 3",
+     NULL,
+     {{"t", 3}}},
+    {"a deferred foreign key and an older snapshot",
+     TREE "ALTER TABLE s.ord ALTER CONSTRAINT ord_usr_fkey DEFERRABLE INITIALLY DEFERRED;",
+     NULL,
+     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1; DELETE FROM s.ord WHERE id = 1;"
+     " UPDATE s.usr SET id = 1000 WHERE id = 100; UPDATE s.ord SET usr = 1000 WHERE usr = 100;"
+     " SET CONSTRAINTS ALL IMMEDIATE",
+     NULL,
+     {{"ord", 4}, {"usr", 1}}},
+    {"an inheritance child apart from its parent",
+     "CREATE TABLE s.a (id int PRIMARY KEY); CREATE TABLE s.b () INHERITS (s.a);"
+     "INSERT INTO s.a VALUES (1), (2); INSERT INTO s.b VALUES (1), (3), (4);",
+     NULL,
+     "DELETE FROM s.a WHERE id IN (1, 3)",
+     NULL,
+     {{"a", 1}, {"b", 2}}},
+    {"a table of the transaction's own",
+     PLAIN,
+     NULL,
+     "CREATE TABLE s.mine (id int); INSERT INTO s.mine VALUES (1), (2); DELETE FROM s.mine WHERE"
+     " id = 1; CREATE TEMP TABLE tmp AS SELECT 1 AS id; DELETE FROM tmp; DELETE FROM s.t WHERE"
+     " id = 1",
+     NULL,
+     {{"t", 1}, {"mine", 0}, {"tmp", 0}}},
+};
+
+/* What was kept is what was; and what is gone or another now is among it. */
+static void
+check_table(PGconn *conn, const struct bs_manifest *m, const char *table, int64_t kept)
+{
+    const struct bs_point_object *o = object_named(m, table);
+    char q[128], name[140], sql[600];
+    char *quoted = PQescapeIdentifier(conn, table, strlen(table));
+
+    (void)snprintf(q, sizeof(q), "%s", quoted);
+    PQfreemem(quoted);
+    EXPECT_EQ(o == NULL ? 0 : o->row_count, kept);
+    if (kept == 0 && o == NULL)
+        return;
+    REQUIRE(o != NULL);
+    EXPECT(o->partial && o->relkind == 'r' && o->replaced > 0);
+    (void)snprintf(name, sizeof(name), "back.%s", q);
+    (void)snprintf(sql, sizeof(sql), "CREATE TABLE %s AS SELECT * FROM was.%s WHERE false", name,
+                   q);
+    pg_run(conn, sql);
+    REQUIRE(load(conn, o, name));
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT count(*) FROM (SELECT t::text FROM back.%s t"
+                   " EXCEPT ALL SELECT t::text FROM was.%s t) x",
+                   q, q);
+    EXPECT_EQ(pg_number(conn, sql), 0);
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT count(*) FROM (SELECT t::text FROM was.%s t"
+                   " EXCEPT ALL SELECT t::text FROM ONLY s.%s t"
+                   " EXCEPT ALL SELECT t::text FROM back.%s t) x",
+                   q, q, q);
+    EXPECT_EQ(pg_number(conn, sql), 0);
+}
+
+static void
+remember(PGconn *conn)
+{
+    pg_run(conn, "DO $$DECLARE r record; BEGIN FOR r IN SELECT oid::regclass AS t, relname FROM"
+                 " pg_class WHERE relnamespace = 's'::regnamespace AND relkind = 'r' LOOP EXECUTE"
+                 " format('CREATE TABLE was.%I AS SELECT * FROM ONLY %s', r.relname, r.t);"
+                 " END LOOP; END$$");
+}
+
+static void
+play(const struct scenario *s)
+{
+    PGconn *actor = pg_connect("postgres"), *other = pg_connect("postgres");
+    PGconn *beside = pg_connect("postgres");
+    struct bs_capture_result out;
+    struct bs_verify_report report;
+    struct bs_err err;
+    struct bs_capture *c;
+    int64_t rows = 0;
+
+    pg_run(other, "SET client_min_messages = error; DROP SCHEMA IF EXISTS s, was, back CASCADE; "
+                  "CREATE SCHEMA s; CREATE SCHEMA was;"
+                  "CREATE SCHEMA back");
+    pg_run(other, s->setup);
+    remember(other);
+    EXPECT(s->before == NULL || pg_run(beside, s->before));
+    pg_run(actor, "BEGIN");
+    pg_run(actor, s->run);
+    EXPECT(s->beside == NULL || pg_run(beside, s->beside));
+    c = pass(actor, &out, &err);
+    EXPECT_EQ(err.code, BS_OK);
+    pg_run(actor, "COMMIT");
+    for (size_t i = 0; i < TABLES && s->kept[i].table != NULL; i++)
+        rows += s->kept[i].kept;
+    EXPECT((out.manifest != NULL) == (rows != 0));
+    EXPECT(PQtransactionStatus(beside) == PQTRANS_IDLE || pg_run(beside, "ROLLBACK"));
+    for (size_t i = 0; i < TABLES && s->kept[i].table != NULL; i++)
+        check_table(other, out.manifest, s->kept[i].table, s->kept[i].kept);
+    if (out.manifest != NULL) {
+        EXPECT(strcmp(out.manifest->capture.mode, "rows") == 0);
+        EXPECT(out.manifest->capture.xid != 0);
+        EXPECT(out.manifest->capture.xid_until > out.manifest->capture.xid);
+        EXPECT_EQ(bs_point_verify(store, out.manifest, NULL, &report, &err), BS_DONE);
+        EXPECT_EQ(report.rows, rows);
+    }
+    bs_capture_close(&c);
+    PQfinish(actor);
+    PQfinish(beside);
+    PQfinish(other);
+}
+
+static void
+whatever_replaces_rows_is_kept(void)
+{
+    for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+        int misses = tap_misses;
+        play(&scenarios[i]);
+        if (tap_misses != misses)
+            printf("# in: %s\n", scenarios[i].what);
+    }
+}
+
+static const struct tap_case cases[] = {
+    {"whatever replaces rows is kept", whatever_replaces_rows_is_kept},
+};
+
+static bool
+prepare(void)
+{
+    char url[160];
+    struct bs_err err = {0};
+    PGconn *conn;
+    bool ok;
+
+    bs_arena_init(&arena, "test", 256u << 20);
+    (void)snprintf(store_dir, sizeof(store_dir), "%s/store", pg_dir);
+    (void)snprintf(spool_dir, sizeof(spool_dir), "%s/spool", pg_dir);
+    (void)snprintf(helper, sizeof(helper),
+                   "host=%s user=helper password='it\\'s secret' dbname=postgres", pg_dir);
+    (void)snprintf(url, sizeof(url), "file://%s", store_dir);
+    conn = pg_connect("postgres");
+    ok = pg_run(conn, "CREATE ROLE helper LOGIN BYPASSRLS PASSWORD 'it''s secret';"
+                      "GRANT pg_read_all_data, pg_read_all_stats, pg_signal_backend TO helper");
+    PQfinish(conn);
+    return ok && mkdir(spool_dir, 0700) == 0 && bs_store_open(url, &store, &err) == BS_DONE;
+}
+
+int
+main(void)
+{
+    int status = 1;
+
+    if (!pg_start())
+        printf("Bail out! no PostgreSQL could be started; BACKSTOP_PG_BIN names its programs\n");
+    else if (!prepare())
+        printf("Bail out! the test database could not be made\n");
+    else
+        status = tap_main(cases, sizeof(cases) / sizeof(cases[0]));
+    bs_store_close(&store);
+    bs_arena_fini(&arena);
+    pg_stop();
+    return status;
+}
