@@ -8,20 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "restore/counters.h"
+#include "restore/lost.h"
 #include "restore/merge.h"
-#include "restore/prove.h"
 #include "restore/safety.h"
 #include "restore/work.h"
 
-#define SQL_MAX    (4u << 20)
-#define SCRIPT_MAX (256u << 20)
-
-static bool
-is_rebuilt(const struct bs_copyback_table *t)
-{
-    return !t->diff.live.exists;
-}
+#define SQL_MAX (4u << 20)
 
 /* Runs what is in the buffer, and empties it. */
 static enum bs_done
@@ -55,7 +47,7 @@ lock_tables(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
     if (order == NULL)
         return BS_FAIL(err, LIMIT, "the point has too many objects");
     for (size_t i = 0; i < out->n_tables; i++) {
-        if (!is_rebuilt(&out->tables[i]))
+        if (!bs_lost_is(&out->tables[i]))
             order[n++] = &out->tables[i].diff.live;
     }
     qsort(order, n, sizeof(*order), by_oid);
@@ -65,13 +57,22 @@ lock_tables(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
     }
     for (size_t i = 0; done == BS_DONE && i < out->n_tables; i++) {
         struct bs_live *live = &out->tables[i].diff.live;
-        if (is_rebuilt(&out->tables[i]))
+        if (bs_lost_is(&out->tables[i]))
             continue;
-        done = bs_live_look(&w->r->db, live->object, &w->r->arena, live, err);
+        done = bs_live_again(&w->r->db, &w->r->arena, live, err);
         if (done == BS_DONE)
             done = bs_work_fits(live, err);
     }
     return done;
+}
+
+/* Conflicts that this copy-back does not touch. */
+static int64_t
+left_alone(const struct bs_work *w, const struct bs_diff_table *d)
+{
+    if (w->options->conflict == BS_COPYBACK_OVERWRITE)
+        return 0;
+    return d->live.object->partial ? d->conflicts : d->changed;
 }
 
 /* Saved rows beside the live ones, and what differs. */
@@ -80,7 +81,7 @@ compare_tables(struct bs_work *w, enum bs_diff_depth depth, struct bs_err *err)
 {
     for (size_t i = 0; i < w->out->n_tables; i++) {
         struct bs_copyback_table *t = &w->out->tables[i];
-        if (is_rebuilt(t)) {
+        if (bs_lost_is(t)) {
             t->diff.saved_rows = t->diff.missing = t->diff.live.object->row_count;
             t->inserted = t->diff.missing;
             continue;
@@ -89,8 +90,32 @@ compare_tables(struct bs_work *w, enum bs_diff_depth depth, struct bs_err *err)
             bs_diff_compare(w->r, i, depth, &t->diff, err) != BS_DONE)
             return BS_FAILED;
         t->inserted = t->diff.missing;
-        t->updated = w->options->conflict == BS_COPYBACK_OVERWRITE ? t->diff.changed : 0;
+        t->updated = t->diff.changed - left_alone(w, &t->diff);
+        t->removed = w->options->made == BS_COPYBACK_REMOVE ? t->diff.made : 0;
     }
+    return BS_DONE;
+}
+
+/*
+ * An ALTER TABLE later in the same transaction may have written the whole table anew: then every
+ * row carries its number. It cannot have made more than the server counted.
+ */
+static enum bs_done
+check_made(struct bs_work *w, const struct bs_diff_table *d, struct bs_err *err)
+{
+    const struct bs_point_object *o = d->live.object;
+    int64_t most = (o->replaced > o->row_count ? o->replaced : o->row_count) + o->inserted;
+
+    if (!o->partial || w->options->made != BS_COPYBACK_REMOVE)
+        return BS_DONE;
+    if (!w->r->origin.known)
+        return BS_FAIL(err, CONFLICT, "rows that were inserted cannot be told from others: %s",
+                       w->r->origin.why);
+    if (d->made + d->by_statement > most)
+        return BS_FAIL(err, CONFLICT,
+                       "%lld rows of \"%.63s\" carry the transaction's number, but it has written"
+                       " %lld at most: none can be removed",
+                       (long long)(d->made + d->by_statement), o->name, (long long)most);
     return BS_DONE;
 }
 
@@ -99,9 +124,12 @@ check_conflicts(struct bs_work *w, struct bs_err *err)
 {
     for (size_t i = 0; i < w->out->n_tables; i++) {
         const struct bs_diff_table *d = &w->out->tables[i].diff;
-        if (w->options->conflict == BS_COPYBACK_ABORT && d->changed != 0)
+        int64_t left = left_alone(w, d);
+        if (w->options->conflict == BS_COPYBACK_ABORT && left != 0)
             return BS_FAIL(err, CONFLICT, "%lld rows of \"%.63s\" are there with other values",
-                           (long long)d->changed, d->live.object->name);
+                           (long long)left, d->live.object->name);
+        if (check_made(w, d, err) != BS_DONE)
+            return BS_FAILED;
     }
     return BS_DONE;
 }
@@ -114,124 +142,13 @@ check_plan(const struct bs_copyback *now, const struct bs_copyback *plan, struct
 
     for (size_t i = 0; same && i < now->n_tables; i++) {
         const struct bs_copyback_table *a = &plan->tables[i], *b = &now->tables[i];
-        same = a->diff.live.object == b->diff.live.object && a->inserted == b->inserted &&
-               a->updated == b->updated && a->diff.live.exists == b->diff.live.exists;
+        same = a->diff.live.parts[0] == b->diff.live.parts[0] && a->inserted == b->inserted &&
+               a->updated == b->updated && a->removed == b->removed &&
+               a->diff.live.exists == b->diff.live.exists;
     }
     if (same)
         return BS_DONE;
     return BS_FAIL(err, CONFLICT, "the database has changed since the plan was made");
-}
-
-/* Lost tables. */
-
-/* Someone may have dropped it as a whole, initdb's own schema included. */
-static enum bs_done
-ensure_public(struct bs_work *w, struct bs_err *err)
-{
-    static const char find[] = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'public'";
-    const struct bs_manifest *m = &w->r->manifest;
-    bool needed = false, there;
-    PGresult *result;
-
-    for (size_t i = 0; i < m->n_objects && !needed; i++)
-        needed = strcmp(m->objects[i].schema, "public") == 0;
-    if (!needed)
-        return BS_DONE;
-    result = bs_rdb_ask(&w->r->db, find, 0, NULL, err);
-    there = result != NULL && PQntuples(result) != 0;
-    PQclear(result);
-    if (result == NULL || there)
-        return result == NULL ? BS_FAILED : BS_DONE;
-    return bs_rdb_do(&w->r->db,
-                     PQserverVersion(w->r->db.conn) >= 150000
-                         ? "CREATE SCHEMA public AUTHORIZATION pg_database_owner;"
-                           " GRANT USAGE ON SCHEMA public TO PUBLIC;"
-                           " COMMENT ON SCHEMA public IS 'standard public schema'"
-                         : "CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO PUBLIC;"
-                           " COMMENT ON SCHEMA public IS 'standard public schema'",
-                     err);
-}
-
-static enum bs_done
-run_section(struct bs_work *w, enum bs_definition_section section, struct bs_err *err)
-{
-    struct bs_buf script;
-    enum bs_done done;
-
-    if (w->out->n_objects == 0)
-        return BS_DONE;
-    bs_restore_tell(w->r,
-                    section == BS_DEFINITION_BEFORE_ROWS
-                        ? "making lost objects again"
-                        : "making indexes, constraints and triggers again",
-                    0, 0);
-    bs_buf_init(&script, SCRIPT_MAX);
-    done = bs_definition_script(&w->definition, section, &script, err);
-    if (done == BS_DONE)
-        done = bs_definition_run(w->r, &script, err);
-    bs_buf_fini(&script);
-    return done;
-}
-
-static bool
-has_generated(const struct bs_live *live)
-{
-    for (size_t i = 0; i < live->object->n_columns; i++) {
-        if (live->columns[i].generated)
-            return true;
-    }
-    return false;
-}
-
-/* A table may have no columns at all, and still rows. */
-static void
-put_copy_in(struct bs_buf *sql, const struct bs_point_object *o)
-{
-    bs_put_str(sql, "COPY ");
-    bs_put_name(sql, o->schema, o->name);
-    if (o->n_columns != 0) {
-        bs_put_str(sql, " (");
-        bs_put_column_names(sql, o);
-        bs_put_str(sql, ")");
-    }
-    bs_put_str(sql, " FROM STDIN (");
-    bs_put_format(sql, o);
-    bs_put_str(sql, ", FREEZE)");
-}
-
-/* Saved rows hold generated columns, too, which COPY does not take: those go by way of a table. */
-static enum bs_done
-load_rebuilt(struct bs_work *w, size_t at, struct bs_buf *sql, struct bs_err *err)
-{
-    const struct bs_live *live = &w->out->tables[at].diff.live;
-    const struct bs_point_object *o = live->object;
-    struct bs_restore_telling tell = {
-        w->r, bs_arena_fmt(&w->r->arena, "loading %s.%s", o->schema, o->name), o->raw_bytes};
-
-    if (has_generated(live)) {
-        if (bs_diff_load(w->r, live, at, err) != BS_DONE)
-            return BS_FAILED;
-        bs_merge_put_insert_all(sql, live, at);
-        return run(w, sql, err);
-    }
-    put_copy_in(sql, o);
-    if (bs_rdb_load(&w->r->db, sql, w->r->request.store, o, w->r->manifest.source.data_encoding,
-                    bs_restore_tell_bytes, &tell, err) != BS_DONE)
-        return BS_FAILED;
-    bs_buf_clear(sql);
-    return BS_DONE;
-}
-
-static enum bs_done
-rebuild_tables(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
-{
-    for (size_t i = 0; i < w->out->n_tables; i++) {
-        if (is_rebuilt(&w->out->tables[i]) &&
-            (load_rebuilt(w, i, sql, err) != BS_DONE ||
-             bs_prove_rows(w->r, w->out->tables[i].diff.live.object, i, err) != BS_DONE))
-            return BS_FAILED;
-    }
-    return BS_DONE;
 }
 
 /* Living tables. */
@@ -253,28 +170,46 @@ change_rows(
     return BS_FAILED;
 }
 
-static enum bs_done
-merge_table(struct bs_work *w, size_t at, struct bs_buf *sql, struct bs_err *err)
+/* Puts one phase of one table: i insert, u update, d delete. How many rows that must be. */
+static int64_t
+put_phase(const struct bs_work *w, size_t at, char phase, struct bs_buf *sql)
 {
-    struct bs_copyback_table *t = &w->out->tables[at];
-    const struct bs_live *live = &t->diff.live;
-    const char *name = live->object->name;
+    const struct bs_copyback_table *t = &w->out->tables[at];
+    int64_t rows = phase == 'i' ? t->inserted : phase == 'u' ? t->updated : t->removed;
 
-    bs_restore_tell(w->r, bs_arena_fmt(&w->r->arena, "writing %s.%s", live->object->schema, name),
-                    0, 0);
-    if (t->updated != 0) {
-        bs_merge_put_update(sql, live, at);
-        if (change_rows(w, sql, t->updated, name, err) != BS_DONE)
+    if (bs_lost_is(t) || rows == 0)
+        return 0;
+    if (phase == 'i')
+        bs_merge_put_insert(sql, &t->diff.live, at);
+    else if (phase == 'u')
+        bs_merge_put_update(sql, &t->diff.live, bs_work_changed(w), at);
+    else
+        bs_merge_put_delete(sql, &t->diff.live, at);
+    return rows;
+}
+
+/* Parents come first, but what is taken away goes from their children first. */
+static enum bs_done
+merge_phase(struct bs_work *w, char phase, struct bs_buf *sql, struct bs_err *err)
+{
+    size_t n = w->out->n_tables;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t at = phase == 'd' ? n - 1 - i : i;
+        const struct bs_point_object *o = w->out->tables[at].diff.live.object;
+        int64_t rows = put_phase(w, at, phase, sql);
+        if (rows == 0)
+            continue;
+        bs_restore_tell(w->r, bs_arena_fmt(&w->r->arena, "writing %s.%s", o->schema, o->name), 0,
+                        0);
+        if (change_rows(w, sql, rows, o->name, err) != BS_DONE)
             return BS_FAILED;
     }
-    if (t->inserted == 0)
-        return BS_DONE;
-    bs_merge_put_insert(sql, live, at);
-    return change_rows(w, sql, t->inserted, name, err);
+    return BS_DONE;
 }
 
 static enum bs_done
-merge_tables(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
+merge_tables(struct bs_work *w, const char *phases, struct bs_buf *sql, struct bs_err *err)
 {
     bool off = w->options->triggers == BS_COPYBACK_SUPPRESS;
     enum bs_done done = BS_DONE;
@@ -282,10 +217,8 @@ merge_tables(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
     for (size_t i = 0; off && i < w->out->n_tables; i++)
         bs_merge_put_triggers_off(sql, &w->out->tables[i].diff.live);
     done = run(w, sql, err);
-    for (size_t i = 0; done == BS_DONE && i < w->out->n_tables; i++) {
-        if (!is_rebuilt(&w->out->tables[i]))
-            done = merge_table(w, i, sql, err);
-    }
+    for (; done == BS_DONE && *phases != '\0'; phases++)
+        done = merge_phase(w, *phases, sql, err);
     /* A table with checks outstanding cannot be altered. */
     if (done == BS_DONE)
         done = bs_rdb_do(&w->r->db, "SET CONSTRAINTS ALL IMMEDIATE", err);
@@ -296,68 +229,45 @@ merge_tables(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
 
 /* After. */
 
-static bool
-was_made(void *ctx, const struct bs_point_sequence *s)
-{
-    const struct bs_work *w = ctx;
-
-    return bs_definition_has(&w->definition, bs_toc_key('S', s->schema, s->name, &w->r->arena));
-}
-
-/* Those that this transaction has made, in the order in which it made them. */
-static enum bs_done
-refresh_views(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
-{
-    PGresult *views = bs_rdb_ask(
-        &w->r->db,
-        "SELECT oid::pg_catalog.regclass FROM pg_catalog.pg_class WHERE relkind = 'm'"
-        " AND NOT relispopulated AND xmin = pg_catalog.pg_current_xact_id()::pg_catalog.xid"
-        " ORDER BY oid",
-        0, NULL, err);
-    enum bs_done done = views == NULL ? BS_FAILED : BS_DONE;
-
-    for (int i = 0; done == BS_DONE && i < PQntuples(views); i++) {
-        bs_restore_tell(w->r, "refreshing materialized views", 0, 0);
-        bs_put_fmt(sql, "REFRESH MATERIALIZED VIEW %s", PQgetvalue(views, i, 0));
-        done = run(w, sql, err);
-        w->out->n_refreshed++;
-    }
-    PQclear(views);
-    return done;
-}
-
 /* The second look: nothing is missing, and nothing else has moved. */
+static enum bs_done
+check_table(struct bs_work *w, size_t at, struct bs_err *err)
+{
+    const struct bs_copyback_table *t = &w->out->tables[at];
+    struct bs_diff_table after = {.live = t->diff.live};
+
+    if (bs_lost_is(t) || (t->inserted == 0 && t->updated == 0 && t->removed == 0))
+        return BS_DONE;
+    if (bs_diff_compare(w->r, at, BS_DIFF_COUNTS, &after, err) != BS_DONE)
+        return BS_FAILED;
+    if (after.missing == 0 && after.changed == t->diff.changed - t->updated &&
+        after.extra == t->diff.extra && after.made == t->diff.made - t->removed)
+        return BS_DONE;
+    (void)BS_FAIL(err, CONFLICT,
+                  "\"%.63s\" would not be as planned: %lld rows missing, %lld with other values,"
+                  " %lld more than saved",
+                  t->diff.live.object->name, (long long)after.missing, (long long)after.changed,
+                  (long long)(after.extra + after.made));
+    bs_err_hint(err, "a trigger may have changed rows: --no-triggers");
+    return BS_FAILED;
+}
+
 static enum bs_done
 check_result(struct bs_work *w, struct bs_err *err)
 {
     for (size_t i = 0; i < w->out->n_tables; i++) {
-        const struct bs_copyback_table *t = &w->out->tables[i];
-        struct bs_diff_table after = {.live = t->diff.live};
-        if (is_rebuilt(t) || (t->inserted == 0 && t->updated == 0))
-            continue;
-        if (bs_diff_compare(w->r, i, BS_DIFF_COUNTS, &after, err) != BS_DONE)
+        if (check_table(w, i, err) != BS_DONE)
             return BS_FAILED;
-        if (after.missing == 0 && after.changed == t->diff.changed - t->updated &&
-            after.extra == t->diff.extra)
-            continue;
-        (void)BS_FAIL(
-            err, CONFLICT,
-            "\"%.63s\" would not be as planned: %lld rows missing, %lld with other values,"
-            " %lld more than saved",
-            t->diff.live.object->name, (long long)after.missing, (long long)after.changed,
-            (long long)after.extra);
-        bs_err_hint(err, "a trigger may have changed rows: --no-triggers");
-        return BS_FAILED;
     }
     return BS_DONE;
 }
 
 static enum bs_done
-do_all(struct bs_work *w,
-       struct bs_safety *safety,
-       const struct bs_copyback *plan,
-       struct bs_buf *sql,
-       struct bs_err *err)
+prepare(struct bs_work *w,
+        struct bs_safety *safety,
+        const struct bs_copyback *plan,
+        struct bs_buf *sql,
+        struct bs_err *err)
 {
     if (lock_tables(w, sql, err) != BS_DONE || compare_tables(w, BS_DIFF_COUNTS, err) != BS_DONE ||
         check_conflicts(w, err) != BS_DONE)
@@ -366,21 +276,26 @@ do_all(struct bs_work *w,
         return BS_FAILED;
     if (bs_safety_take(safety, w, err) != BS_DONE)
         return BS_FAILED;
-    if (w->out->n_objects != 0 && ensure_public(w, err) != BS_DONE)
-        return BS_FAILED;
-    if (run_section(w, BS_DEFINITION_BEFORE_ROWS, err) != BS_DONE ||
-        rebuild_tables(w, sql, err) != BS_DONE || merge_tables(w, sql, err) != BS_DONE ||
-        run_section(w, BS_DEFINITION_AFTER_ROWS, err) != BS_DONE ||
-        bs_counters_set(w->r, w->only, was_made, w, &w->out->n_sequences, err) != BS_DONE ||
-        refresh_views(w, sql, err) != BS_DONE)
-        return BS_FAILED;
-    if (check_result(w, err) != BS_DONE)
+    return BS_DONE;
+}
+
+static enum bs_done
+do_all(struct bs_work *w,
+       struct bs_safety *safety,
+       const struct bs_copyback *plan,
+       const char *phases,
+       struct bs_buf *sql,
+       struct bs_err *err)
+{
+    if (prepare(w, safety, plan, sql, err) != BS_DONE || bs_lost_begin(w, sql, err) != BS_DONE ||
+        merge_tables(w, phases, sql, err) != BS_DONE || bs_lost_end(w, sql, err) != BS_DONE ||
+        check_result(w, err) != BS_DONE)
         return BS_FAILED;
     return bs_safety_check(safety, w, err);
 }
 
 static enum bs_done
-transact(struct bs_work *w, const struct bs_copyback *plan, struct bs_err *err)
+transact(struct bs_work *w, const struct bs_copyback *plan, const char *phases, struct bs_err *err)
 {
     struct bs_safety safety = {0};
     struct bs_buf sql;
@@ -389,7 +304,9 @@ transact(struct bs_work *w, const struct bs_copyback *plan, struct bs_err *err)
     bs_buf_init(&sql, SQL_MAX);
     done = bs_rdb_do(&w->r->db, "BEGIN; SET CONSTRAINTS ALL DEFERRED", err);
     if (done == BS_DONE)
-        done = do_all(w, &safety, plan, &sql, err);
+        done = bs_safety_begin(&safety, w, err);
+    if (done == BS_DONE)
+        done = do_all(w, &safety, plan, phases, &sql, err);
     bs_buf_fini(&sql);
     if (done == BS_DONE)
         done = bs_safety_commit(&safety, w, err);
@@ -397,6 +314,43 @@ transact(struct bs_work *w, const struct bs_copyback *plan, struct bs_err *err)
         bs_safety_rollback(&safety, w);
     bs_safety_fini(&safety);
     return done;
+}
+
+static bool
+removes(const struct bs_copyback *c)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < c->n_tables && !any; i++)
+        any = c->tables[i].removed != 0;
+    return any;
+}
+
+/*
+ * In which order rows can be inserted, updated and deleted depends on what they are: a row that
+ * comes back may need the value that another gives up, and a row can only go when nobody refers to
+ * it. So where a constraint stands against it, it is all done again in another order.
+ */
+static enum bs_done
+transact_somehow(struct bs_work *w, const struct bs_copyback *plan, struct bs_err *err)
+{
+    static const char *const orders[] = {"iud", "dui", "uid", "diu"};
+    struct bs_err first = {0};
+
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        struct bs_err why = {0};
+        if (transact(w, plan, orders[i], &why) == BS_DONE)
+            return BS_DONE;
+        first = i == 0 ? why : first;
+        if (strncmp(why.sqlstate, "23", 2) != 0) {
+            *err = why;
+            return BS_FAILED;
+        }
+        if (i == 1 && !removes(w->out))
+            break; /* without anything to delete there are two orders only */
+    }
+    *err = first;
+    return BS_FAILED;
 }
 
 /* Only told: other sessions may have changed other things meanwhile. */
@@ -411,6 +365,12 @@ compare_definition(struct bs_work *w)
         bs_definition_compare(w->r, &w->definition, &w->out->difference, &err) == BS_DONE;
     if (!w->out->compared)
         w->out->uncompared = bs_arena_str(&w->r->arena, err.message);
+}
+
+static int64_t
+rows_of(const struct bs_copyback_table *t)
+{
+    return t->inserted + t->updated + t->removed;
 }
 
 enum bs_done
@@ -428,9 +388,9 @@ bs_copyback_run(struct bs_restore *r,
     if (done == BS_DONE) {
         done = bs_restore_begin(r, &step, err);
         if (done == BS_DONE) {
-            done = transact(&work, plan, err);
+            done = transact_somehow(&work, plan, err);
             for (size_t i = 0; done == BS_DONE && i < out->n_tables; i++)
-                step.rows += out->tables[i].inserted + out->tables[i].updated;
+                step.rows += rows_of(&out->tables[i]);
             step.before = out->point;
             done = bs_restore_end(r, &step, done, err);
         }

@@ -5,6 +5,10 @@
  * knows: pre-data, rows, post-data, sequences, materialized views. In a relation that is still
  * there, missing rows are put back under a lock, after a recovery point of what is there now.
  *
+ * Where the point holds rows of tables in part, exactly those rows are looked at. What the
+ * copy-back replaces is kept like what an agent's statement replaces: by a point of rows, made
+ * after the writing and before COMMIT.
+ *
  * Layer  restore. Blocks.
  * Spec   RECOVERY.md sections 4 and 9.
  * Owns   results live in the restore's arena.
@@ -15,7 +19,10 @@
 #include "restore/diff.h"
 #include "restore/restore.h"
 
-/* What to do about rows that are there with other values. */
+/*
+ * What to do about rows that are there with other values. Where a table was saved in part, what
+ * the transaction itself has written is no conflict: the saved values go back.
+ */
 enum bs_copyback_conflict {
     BS_COPYBACK_SKIP = 0, /* leave them; only missing rows are put back */
     BS_COPYBACK_ABORT,    /* refuse the whole copy-back */
@@ -27,10 +34,24 @@ enum bs_copyback_triggers {
     BS_COPYBACK_SUPPRESS, /* user triggers are disabled in the transaction; needs ownership */
 };
 
+/* Rows that the transaction has put where saved in part (bs_diff_table.made). */
+enum bs_copyback_made {
+    BS_COPYBACK_KEEP = 0,
+    BS_COPYBACK_REMOVE,
+};
+
+/* Sequences of a point of rows; those of whole tables only ever go forward. */
+enum bs_copyback_sequences {
+    BS_COPYBACK_LEAVE = 0,
+    BS_COPYBACK_SET_BACK, /* to what they were, where no row in the table is beyond that */
+};
+
 struct bs_copyback_options {
     const char *table; /* NULL: all */
     enum bs_copyback_conflict conflict;
     enum bs_copyback_triggers triggers;
+    enum bs_copyback_made made;
+    enum bs_copyback_sequences sequences;
     bool all_missing; /* also what the live database lacks for other reasons */
 };
 
@@ -38,6 +59,7 @@ struct bs_copyback_table {
     struct bs_diff_table diff; /* before; where the table is gone, all rows are missing */
     int64_t inserted;          /* done, or planned */
     int64_t updated;
+    int64_t removed; /* rows that the transaction had made */
 };
 
 struct bs_copyback {

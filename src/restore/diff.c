@@ -1,198 +1,18 @@
 /*
- * diff.c - each difference becomes one row of a temporary table: what it is, the saved row's
- * number, the live row's place. Counts, examples and copy-back all read from there.
+ * diff.c - runs the comparison and reads counts and examples from its result.
  */
 #include "restore/diff.h"
 
 #include <string.h>
 
-#include "restore/text.h"
-
 #define SQL_MAX (4u << 20)
 
-void
-bs_diff_put_saved(struct bs_buf *b, size_t at)
+struct bs_compare_by
+bs_diff_by(const struct bs_restore *r)
 {
-    bs_put_fmt(b, "pg_temp.\"backstop saved %zu\"", at);
-}
+    const char *mode = r->manifest.capture.mode;
 
-void
-bs_diff_put_result(struct bs_buf *b, size_t at)
-{
-    bs_put_fmt(b, "pg_temp.\"backstop diff %zu\"", at);
-}
-
-static void
-put_live(struct bs_buf *b, const struct bs_live *live)
-{
-    bs_put_str(b, "ONLY ");
-    bs_put_name(b, live->object->schema, live->object->name);
-}
-
-/* Only what both sides have, and what is written rather than computed. */
-static bool
-is_compared(const struct bs_live_column *c)
-{
-    return c->match == BS_LIVE_SAME && !c->generated;
-}
-
-/* ROW(s."a", s."b")::record: between two bare ROWs an operator goes column by column. */
-static void
-put_row(struct bs_buf *b, const struct bs_live *live, const char *side)
-{
-    const char *before = "";
-
-    bs_put_str(b, "ROW(");
-    for (size_t i = 0; i < live->object->n_columns; i++) {
-        if (!is_compared(&live->columns[i]))
-            continue;
-        bs_put_fmt(b, "%s%s.", before, side);
-        bs_put_ident(b, live->columns[i].name);
-        before = ", ";
-    }
-    bs_put_str(b, ")::record");
-}
-
-void
-bs_diff_put_keys_equal(struct bs_buf *b, const struct bs_live *live)
-{
-    const char *before = "";
-
-    for (size_t i = 0; i < live->object->n_columns; i++) {
-        const struct bs_live_column *c = &live->columns[i];
-        if (c->key == 0)
-            continue;
-        bs_put_fmt(b, "%ss.", before);
-        bs_put_ident(b, c->name);
-        bs_put_fmt(b, " %s l.", c->equals);
-        bs_put_ident(b, c->name);
-        before = " AND ";
-    }
-}
-
-void
-bs_diff_put_changed(struct bs_buf *b, const struct bs_live *live)
-{
-    put_row(b, live, "s");
-    bs_put_str(b, " OPERATOR(pg_catalog.*<>) ");
-    put_row(b, live, "l");
-}
-
-static void
-put_compare_by_key(struct bs_buf *b, const struct bs_live *live, size_t at)
-{
-    bs_put_str(b, "SELECT CASE WHEN l.ctid IS NULL THEN 'm' WHEN s.\"" BS_DIFF_ROW "\" IS NULL"
-                  " THEN 'e' ELSE 'c' END::\"char\" AS what, s.\"" BS_DIFF_ROW "\" AS saved,"
-                  " l.ctid AS live\n  FROM ");
-    bs_diff_put_saved(b, at);
-    bs_put_str(b, " s FULL JOIN ");
-    put_live(b, live);
-    bs_put_str(b, " l ON ");
-    bs_diff_put_keys_equal(b, live);
-    bs_put_str(b, "\n  WHERE l.ctid IS NULL OR s.\"" BS_DIFF_ROW "\" IS NULL OR ");
-    bs_diff_put_changed(b, live);
-}
-
-/* Equal rows are numbered, so that three of them against two leave one. */
-static void
-put_numbered(struct bs_buf *b, const char *side, const char *place)
-{
-    bs_put_fmt(b,
-               "(SELECT %s.%s AS place, t.txt, pg_catalog.row_number() OVER (PARTITION BY"
-               " t.txt ORDER BY %s.%s) AS n FROM ",
-               side, place, side, place);
-}
-
-static void
-put_text_of(struct bs_buf *b, const struct bs_live *live, const char *side)
-{
-    bs_put_fmt(b, " %s CROSS JOIN LATERAL (SELECT ", side);
-    put_row(b, live, side);
-    bs_put_str(b, "::text COLLATE \"C\" AS txt) t)");
-}
-
-static void
-put_compare_as_multisets(struct bs_buf *b, const struct bs_live *live, size_t at)
-{
-    bs_put_str(b, "SELECT CASE WHEN b.place IS NULL THEN 'm' ELSE 'e' END::\"char\" AS what,"
-                  " a.place AS saved, b.place AS live\n  FROM ");
-    put_numbered(b, "s", "\"" BS_DIFF_ROW "\"");
-    bs_diff_put_saved(b, at);
-    put_text_of(b, live, "s");
-    bs_put_str(b, " a\n  FULL JOIN ");
-    put_numbered(b, "l", "ctid");
-    put_live(b, live);
-    put_text_of(b, live, "l");
-    bs_put_str(b, " b\n  ON a.txt = b.txt AND a.n = b.n"
-                  " WHERE a.place IS NULL OR b.place IS NULL");
-}
-
-void
-bs_diff_put_compare(struct bs_buf *b, const struct bs_live *live, size_t at)
-{
-    bs_put_str(b, "CREATE TEMPORARY TABLE ");
-    bs_diff_put_result(b, at);
-    bs_put_str(b, " ON COMMIT DROP AS\n  ");
-    if (live->n_key != 0)
-        put_compare_by_key(b, live, at);
-    else
-        put_compare_as_multisets(b, live, at);
-}
-
-void
-bs_diff_put_load(struct bs_buf *b, const struct bs_shape *shape, size_t at)
-{
-    bs_put_str(b, "CREATE TEMPORARY TABLE ");
-    bs_diff_put_saved(b, at);
-    bs_put_str(b, " (\"" BS_DIFF_ROW "\" bigint GENERATED ALWAYS AS IDENTITY, ");
-    bs_put_columns(b, shape, BS_COLUMN_NULLS);
-    bs_put_str(b, ") ON COMMIT DROP");
-}
-
-void
-bs_diff_put_copy(struct bs_buf *b, const struct bs_point_object *object, size_t at)
-{
-    bs_put_str(b, "COPY ");
-    bs_diff_put_saved(b, at);
-    bs_put_str(b, " (");
-    bs_put_column_names(b, object);
-    bs_put_str(b, ") FROM STDIN (");
-    bs_put_format(b, object);
-    bs_put_str(b, ")");
-}
-
-enum bs_done
-bs_diff_load(struct bs_restore *r, const struct bs_live *live, size_t at, struct bs_err *err)
-{
-    const struct bs_point_object *o = live->object;
-    struct bs_restore_telling tell = {
-        r, bs_arena_fmt(&r->arena, "reading %s.%s", o->schema, o->name), o->raw_bytes};
-    struct bs_shape shape;
-    struct bs_buf sql;
-    enum bs_done done;
-
-    if (o->n_columns == 0)
-        return BS_FAIL(err, UNSUPPORTED, "\"%.63s\" has no columns to compare", o->name);
-    if (bs_shape_find(&r->db, o, &r->arena, &shape, err) != BS_DONE ||
-        bs_shape_check(&shape, err) != BS_DONE)
-        return BS_FAILED;
-    bs_buf_init(&sql, SQL_MAX);
-    bs_diff_put_load(&sql, &shape, at);
-    done = bs_rdb_run(&r->db, &sql, err);
-    if (done == BS_DONE) {
-        bs_buf_clear(&sql);
-        bs_diff_put_copy(&sql, o, at);
-        done = bs_rdb_load(&r->db, &sql, r->request.store, o, r->manifest.source.data_encoding,
-                           bs_restore_tell_bytes, &tell, err);
-    }
-    if (done == BS_DONE) {
-        bs_buf_clear(&sql);
-        bs_put_str(&sql, "ANALYZE ");
-        bs_diff_put_saved(&sql, at);
-        done = bs_rdb_run(&r->db, &sql, err);
-    }
-    bs_buf_fini(&sql);
-    return done;
+    return (struct bs_compare_by){.origin = r->origin, .exact = strcmp(mode, "rows-before") == 0};
 }
 
 /* Asks what is in the buffer, and empties it. */
@@ -211,6 +31,113 @@ ask(struct bs_restore *r, struct bs_buf *sql, struct bs_err *err)
     return result;
 }
 
+/* Loading. */
+
+static enum bs_done
+load_part(struct bs_restore *r,
+          const struct bs_live *live,
+          size_t part,
+          size_t at,
+          struct bs_buf *sql,
+          struct bs_err *err)
+{
+    const struct bs_point_object *o = live->parts[part];
+    struct bs_restore_telling tell = {
+        r, bs_arena_fmt(&r->arena, "reading %s.%s", o->schema, o->name), o->raw_bytes};
+    enum bs_done done;
+
+    bs_buf_clear(sql);
+    bs_compare_put_leaf(sql, live->leaves[part], at);
+    if (bs_rdb_run(&r->db, sql, err) != BS_DONE)
+        return BS_FAILED;
+    bs_buf_clear(sql);
+    bs_compare_put_copy(sql, o, at);
+    done = bs_rdb_load(&r->db, sql, r->request.store, o, r->manifest.source.data_encoding,
+                       bs_restore_tell_bytes, &tell, err);
+    bs_buf_clear(sql);
+    return done;
+}
+
+/* Rows that were saved under one key may be ambiguous under the one that the table has now. */
+static enum bs_done
+check_key(
+    struct bs_restore *r, struct bs_live *live, size_t at, struct bs_buf *sql, struct bs_err *err)
+{
+    PGresult *result;
+    bool ambiguous;
+
+    if (!live->object->partial || live->key == BS_LIVE_NO_KEY)
+        return BS_DONE;
+    bs_compare_put_ambiguous(sql, live, at);
+    result = ask(r, sql, err);
+    if (result == NULL)
+        return BS_FAILED;
+    ambiguous = PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    if (!ambiguous)
+        return BS_DONE;
+    live->key = BS_LIVE_NO_KEY;
+    live->n_key = 0;
+    for (size_t i = 0; i < live->object->n_columns; i++)
+        live->columns[i].key = 0;
+    return BS_DONE;
+}
+
+static enum bs_done
+load(struct bs_restore *r,
+     struct bs_live *live,
+     size_t at,
+     const struct bs_shape *shape,
+     struct bs_buf *sql,
+     struct bs_err *err)
+{
+    bs_compare_put_table(sql, shape, at);
+    if (bs_rdb_run(&r->db, sql, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < live->n_parts; i++) {
+        if (load_part(r, live, i, at, sql, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    bs_put_str(sql, "ANALYZE ");
+    bs_compare_put_saved(sql, at);
+    if (bs_rdb_run(&r->db, sql, err) != BS_DONE)
+        return BS_FAILED;
+    bs_buf_clear(sql);
+    return check_key(r, live, at, sql, err);
+}
+
+enum bs_done
+bs_diff_load(struct bs_restore *r, struct bs_live *live, size_t at, struct bs_err *err)
+{
+    const struct bs_point_object *o = live->object;
+    struct bs_shape shape;
+    struct bs_buf sql;
+    enum bs_done done;
+
+    if (o->n_columns == 0)
+        return BS_FAIL(err, UNSUPPORTED, "\"%.63s\" has no columns to compare", o->name);
+    if (bs_shape_find(&r->db, o, &r->arena, &shape, err) != BS_DONE ||
+        bs_shape_check(&shape, err) != BS_DONE)
+        return BS_FAILED;
+    bs_buf_init(&sql, SQL_MAX);
+    done = load(r, live, at, &shape, &sql, err);
+    bs_buf_fini(&sql);
+    return done;
+}
+
+/* Counting. */
+
+static const char count_whole[] = "SELECT pg_catalog.count(*) FILTER (WHERE what = 'm'),"
+                                  " pg_catalog.count(*) FILTER (WHERE what = 'c'),"
+                                  " pg_catalog.count(*) FILTER (WHERE what = 'e'),"
+                                  " (SELECT pg_catalog.count(*) FROM ";
+static const char count_parts[] = "SELECT pg_catalog.count(*) FILTER (WHERE what = 'm'),"
+                                  " pg_catalog.count(*) FILTER (WHERE what = 'u'),"
+                                  " pg_catalog.count(*) FILTER (WHERE what = 'c'),"
+                                  " pg_catalog.count(*) FILTER (WHERE what = 'c' AND near),"
+                                  " pg_catalog.count(*) FILTER (WHERE what = '='),"
+                                  " pg_catalog.count(*) FILTER (WHERE what = 'i') FROM ";
+
 static enum bs_done
 count(struct bs_restore *r,
       size_t at,
@@ -220,12 +147,10 @@ count(struct bs_restore *r,
 {
     PGresult *result;
 
-    bs_put_str(sql, "SELECT pg_catalog.count(*) FILTER (WHERE what = 'm'), pg_catalog.count(*)"
-                    " FILTER (WHERE what = 'c'), pg_catalog.count(*) FILTER (WHERE what = 'e'),"
-                    " (SELECT pg_catalog.count(*) FROM ");
-    put_live(sql, &t->live);
+    bs_put_str(sql, count_whole);
+    bs_put_live(sql, &t->live);
     bs_put_str(sql, ") FROM ");
-    bs_diff_put_result(sql, at);
+    bs_compare_put_result(sql, at);
     result = ask(r, sql, err);
     if (result == NULL)
         return BS_FAILED;
@@ -237,6 +162,57 @@ count(struct bs_restore *r,
     PQclear(result);
     return BS_DONE;
 }
+
+static int64_t
+at_most(int64_t n, int64_t most)
+{
+    return n < 0 ? 0 : n < most ? n : most;
+}
+
+/*
+ * The server's counters say how many rows the transaction can have replaced. Rows that were saved
+ * beyond that it only locked, or others were busy with them; those that are equal now account for
+ * some of them.
+ */
+static int64_t
+doubtful(const struct bs_diff_table *t)
+{
+    const struct bs_point_object *o = t->live.object;
+
+    if (o->replaced == 0)
+        return 0;
+    return at_most(o->row_count - o->replaced - t->equal - t->conflicts, t->missing);
+}
+
+static enum bs_done
+count_part(struct bs_restore *r,
+           size_t at,
+           struct bs_diff_table *t,
+           struct bs_buf *sql,
+           struct bs_err *err)
+{
+    PGresult *result;
+
+    bs_put_str(sql, count_parts);
+    bs_compare_put_result(sql, at);
+    result = ask(r, sql, err);
+    if (result == NULL)
+        return BS_FAILED;
+    t->saved_rows = t->live.object->row_count;
+    t->missing = bs_rdb_number(result, 0, 0);
+    t->by_statement = bs_rdb_number(result, 0, 1);
+    t->conflicts = bs_rdb_number(result, 0, 2);
+    t->near = bs_rdb_number(result, 0, 3);
+    t->equal = bs_rdb_number(result, 0, 4);
+    t->made = bs_rdb_number(result, 0, 5);
+    t->changed = t->by_statement + t->conflicts;
+    t->live_rows = t->equal + t->changed;
+    t->doubtful = doubtful(t);
+    PQclear(result);
+    return BS_DONE;
+}
+
+/* Looking closer. */
 
 /* "id", x."id", "no", x."no": with what between names and with which side. */
 static void
@@ -260,7 +236,24 @@ put_key(struct bs_buf *b, const struct bs_live *live, bool labelled)
     }
 }
 
-/* Keys of up to ten rows that are missing ('m'), changed ('c') or extra ('e'). */
+/* The live row "x" of a difference "d". */
+static void
+put_join_live(struct bs_buf *b, const struct bs_live *live, const char *x)
+{
+    bs_put_str(b, " JOIN ");
+    bs_put_live(b, live);
+    bs_put_fmt(b, " %s ON %s.ctid = d.live AND %s.tableoid = d.leaf", x, x, x);
+}
+
+static void
+put_join_saved(struct bs_buf *b, size_t at, const char *x)
+{
+    bs_put_str(b, " JOIN ");
+    bs_compare_put_saved(b, at);
+    bs_put_fmt(b, " %s ON %s.\"" BS_COMPARE_ROW "\" = d.saved", x, x);
+}
+
+/* Keys of up to ten rows of one kind (bs_compare_put). */
 static enum bs_done
 take_examples(struct bs_restore *r,
               size_t at,
@@ -278,14 +271,13 @@ take_examples(struct bs_restore *r,
     bs_put_str(&sql, "SELECT pg_catalog.jsonb_build_object(");
     put_key(&sql, live, true);
     bs_put_str(&sql, ") FROM ");
-    bs_diff_put_result(&sql, at);
-    bs_put_str(&sql, " d JOIN ");
-    if (what == 'e')
-        put_live(&sql, live);
+    bs_compare_put_result(&sql, at);
+    bs_put_str(&sql, " d");
+    if (what == 'e' || what == 'i')
+        put_join_live(&sql, live, "x");
     else
-        bs_diff_put_saved(&sql, at);
-    bs_put_fmt(&sql, " x ON %s WHERE d.what = '%c' ORDER BY ",
-               what == 'e' ? "x.ctid = d.live" : "x.\"" BS_DIFF_ROW "\" = d.saved", what);
+        put_join_saved(&sql, at, "x");
+    bs_put_fmt(&sql, " WHERE d.what = '%c' ORDER BY ", what);
     put_key(&sql, live, false);
     bs_put_fmt(&sql, " LIMIT %d", BS_DIFF_EXAMPLES);
     result = ask(r, &sql, err);
@@ -304,7 +296,7 @@ put_column_counts(struct bs_buf *b, const struct bs_live *live, size_t at)
     const char *before = "SELECT ";
 
     for (size_t i = 0; i < live->object->n_columns; i++) {
-        if (!is_compared(&live->columns[i]))
+        if (!bs_compare_has(&live->columns[i]))
             continue;
         bs_put_fmt(b, "%spg_catalog.count(*) FILTER (WHERE ROW(s.", before);
         bs_put_ident(b, live->columns[i].name);
@@ -314,12 +306,11 @@ put_column_counts(struct bs_buf *b, const struct bs_live *live, size_t at)
         before = ", ";
     }
     bs_put_str(b, " FROM ");
-    bs_diff_put_result(b, at);
-    bs_put_str(b, " d JOIN ");
-    bs_diff_put_saved(b, at);
-    bs_put_str(b, " s ON s.\"" BS_DIFF_ROW "\" = d.saved JOIN ");
-    put_live(b, live);
-    bs_put_str(b, " l ON l.ctid = d.live WHERE d.what = 'c'");
+    bs_compare_put_result(b, at);
+    bs_put_str(b, " d");
+    put_join_saved(b, at, "s");
+    put_join_live(b, live, "l");
+    bs_put_str(b, " WHERE d.what IN ('c', 'u')");
 }
 
 static enum bs_done
@@ -341,7 +332,7 @@ take_columns(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs
         return BS_FAILED;
     for (size_t i = 0; i < live->object->n_columns; i++) {
         int64_t rows;
-        if (!is_compared(&live->columns[i]))
+        if (!bs_compare_has(&live->columns[i]))
             continue;
         rows = bs_rdb_number(result, 0, field++);
         if (rows != 0)
@@ -354,10 +345,22 @@ take_columns(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs
 static enum bs_done
 look_closer(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_err *err)
 {
-    if (take_examples(r, at, &t->live, 'm', &t->missing_keys, err) != BS_DONE ||
-        take_examples(r, at, &t->live, 'c', &t->changed_keys, err) != BS_DONE ||
-        take_examples(r, at, &t->live, 'e', &t->extra_keys, err) != BS_DONE)
-        return BS_FAILED;
+    bool part = t->live.object->partial;
+    const struct {
+        char what;
+        struct bs_diff_examples *out;
+    } kinds[] = {
+        {'m', &t->missing_keys},
+        {part ? 'u' : 'c', &t->changed_keys},
+        {part ? 'c' : 'e', part ? &t->conflict_keys : &t->extra_keys},
+        {part ? '=' : 0, &t->equal_keys},
+        {part ? 'i' : 0, &t->made_keys},
+    };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && kinds[i].what != 0; i++) {
+        if (take_examples(r, at, &t->live, kinds[i].what, kinds[i].out, err) != BS_DONE)
+            return BS_FAILED;
+    }
     return t->changed == 0 ? BS_DONE : take_columns(r, at, t, err);
 }
 
@@ -368,20 +371,21 @@ bs_diff_compare(struct bs_restore *r,
                 struct bs_diff_table *t,
                 struct bs_err *err)
 {
+    const struct bs_compare_by by = bs_diff_by(r);
     struct bs_buf sql;
     enum bs_done done;
 
     bs_buf_init(&sql, SQL_MAX);
     bs_put_str(&sql, "DROP TABLE IF EXISTS ");
-    bs_diff_put_result(&sql, at);
+    bs_compare_put_result(&sql, at);
     bs_put_str(&sql, "; ");
-    bs_diff_put_compare(&sql, &t->live, at);
+    bs_compare_put(&sql, &t->live, &by, at);
     bs_put_str(&sql, "; ANALYZE ");
-    bs_diff_put_result(&sql, at);
+    bs_compare_put_result(&sql, at);
     done = bs_rdb_run(&r->db, &sql, err);
     bs_buf_clear(&sql);
     if (done == BS_DONE)
-        done = count(r, at, t, &sql, err);
+        done = (t->live.object->partial ? count_part : count)(r, at, t, &sql, err);
     bs_buf_fini(&sql);
     if (done != BS_DONE || depth == BS_DIFF_COUNTS)
         return done;
@@ -400,8 +404,6 @@ diff_one(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_err
 {
     const struct bs_point_object *o = t->live.object;
 
-    if (bs_live_look(&r->db, o, &r->arena, &t->live, err) != BS_DONE)
-        return BS_FAILED;
     if (is_comparable(&t->live)) {
         bs_restore_tell(r, bs_arena_fmt(&r->arena, "comparing %s.%s", o->schema, o->name), 0, 0);
         if (bs_diff_load(r, &t->live, at, err) != BS_DONE)
@@ -416,18 +418,48 @@ diff_one(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_err
 bool
 bs_diff_same(const struct bs_diff_table *t)
 {
-    return bs_live_fits(&t->live) && t->live.n_added == 0 && t->missing == 0 && t->changed == 0 &&
-           t->extra == 0;
+    bool rows = t->missing == 0 && t->changed == 0 && t->extra == 0 && t->made == 0;
+
+    return bs_live_fits(&t->live) && (t->live.object->partial || t->live.n_added == 0) && rows;
 }
 
+/* The tables that the picked objects are about. */
 static enum bs_done
-diff_all(struct bs_restore *r, struct bs_diff *out, struct bs_err *err)
+look_at_tables(struct bs_restore *r,
+               const struct bs_point_object *const *picked,
+               size_t n,
+               struct bs_diff *out,
+               struct bs_err *err)
 {
+    struct bs_live *lives;
+
+    if (bs_live_look_all(&r->db, picked, n, &r->arena, &lives, &n, err) != BS_DONE)
+        return BS_FAILED;
+    out->tables = bs_arena_array(&r->arena, n + 1, sizeof(*out->tables));
+    if (out->tables == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    for (size_t i = 0; i < n; i++)
+        out->tables[i].live = lives[i];
+    out->n_tables = n;
+    return BS_DONE;
+}
+
+enum bs_done
+bs_diff_tables(struct bs_restore *r,
+               const struct bs_point_object *const *picked,
+               size_t n,
+               struct bs_diff *out,
+               struct bs_err *err)
+{
+    if (look_at_tables(r, picked, n, out, err) != BS_DONE)
+        return BS_FAILED;
     out->same = true;
     for (size_t i = 0; i < out->n_tables; i++) {
         if (diff_one(r, i, &out->tables[i], err) != BS_DONE)
             return BS_FAILED;
         out->same = out->same && bs_diff_same(&out->tables[i]);
+        if (out->tables[i].live.object->partial)
+            out->unknown = r->origin.why;
     }
     return BS_DONE;
 }
@@ -438,20 +470,15 @@ bs_diff_run(struct bs_restore *r, const char *table, struct bs_diff *out, struct
     struct bs_restore_step step = {.action = "diff", .table = table, .rows = -1};
     const struct bs_point_object **picked;
     enum bs_done done;
+    size_t n;
 
     *out = (struct bs_diff){0};
-    if (bs_restore_pick(r, table, &picked, &out->n_tables, err) != BS_DONE)
-        return BS_FAILED;
-    out->tables = bs_arena_array(&r->arena, out->n_tables + 1, sizeof(*out->tables));
-    if (out->tables == NULL)
-        return BS_FAIL(err, LIMIT, "the point has too many objects");
-    for (size_t i = 0; i < out->n_tables; i++)
-        out->tables[i].live.object = picked[i];
-    if (bs_restore_begin(r, &step, err) != BS_DONE)
+    if (bs_restore_pick(r, table, &picked, &n, err) != BS_DONE ||
+        bs_restore_begin(r, &step, err) != BS_DONE)
         return BS_FAILED;
     done = bs_rdb_do(&r->db, "BEGIN ISOLATION LEVEL REPEATABLE READ", err);
     if (done == BS_DONE)
-        done = diff_all(r, out, err);
+        done = bs_diff_tables(r, picked, n, out, err);
     bs_rdb_rollback(&r->db);
     return bs_restore_end(r, &step, done, err);
 }

@@ -1,6 +1,10 @@
 /*
  * diff.h - saved rows against live ones: missing, changed, extra.
  *
+ * Of a table that was saved in part, only the rows with saved keys are looked at: missing, changed
+ * by the transaction itself, changed since by others (a conflict), or equal; and rows that the
+ * transaction has put there, for it may have inserted them. No other live row is its business.
+ *
  * The saved rows are loaded into a temporary table, proven on the way, and compared there: by the
  * primary key with the record comparison that every type has (byte by byte, so 1.0 and 1.00
  * differ, and json and xml can be compared, too); without a key as multisets of row texts, where
@@ -12,9 +16,8 @@
 #ifndef BS_RESTORE_DIFF_H
 #define BS_RESTORE_DIFF_H
 
-#include "restore/live.h"
+#include "restore/compare.h"
 #include "restore/restore.h"
-#include "restore/text.h"
 
 #define BS_DIFF_EXAMPLES 10
 
@@ -31,19 +34,30 @@ struct bs_diff_column {
 struct bs_diff_table {
     struct bs_live live;
     int64_t saved_rows;
-    int64_t live_rows;
-    int64_t missing;                                                /* saved, not live */
-    int64_t changed;                                                /* both, with other values */
-    int64_t extra;                                                  /* live, not saved */
+    int64_t live_rows; /* of a table saved in part: those that saved rows were matched with */
+    int64_t missing;   /* saved, not live */
+    int64_t changed;   /* both, with other values */
+    int64_t extra;     /* live, not saved; none where it was saved in part */
     struct bs_diff_examples missing_keys, changed_keys, extra_keys; /* none without a key */
     struct bs_diff_column *columns; /* that differ in changed rows */
     size_t n_columns;
+    /* Of a table saved in part. */
+    int64_t equal;
+    int64_t by_statement; /* of changed: what the transaction wrote is still there */
+    int64_t conflicts;    /* of changed: written by somebody else, as far as can be told */
+    int64_t near;         /* of conflicts: or by a savepoint of the transaction */
+    int64_t made;         /* live rows of the transaction without a saved counterpart: inserted, or
+                           * updated to another key; without a key, all it has written */
+    int64_t doubtful;     /* of missing, at least: never touched by the transaction, deleted by
+                           * somebody else at the same time */
+    struct bs_diff_examples conflict_keys, equal_keys, made_keys;
 };
 
 struct bs_diff {
     struct bs_diff_table *tables;
     size_t n_tables;
-    bool same; /* no difference anywhere: rows, columns, existence */
+    bool same;           /* no difference anywhere: rows, columns, existence; nothing made */
+    const char *unknown; /* why no live row can be told to be the transaction's; NULL: they can */
 };
 
 /*
@@ -54,19 +68,22 @@ struct bs_diff {
 BS_MUST_CHECK enum bs_done
 bs_diff_run(struct bs_restore *r, const char *table, struct bs_diff *out, struct bs_err *err);
 
+/* The same of some objects, inside the caller's transaction. */
+BS_MUST_CHECK enum bs_done bs_diff_tables(struct bs_restore *r,
+                                          const struct bs_point_object *const *picked,
+                                          size_t n,
+                                          struct bs_diff *out,
+                                          struct bs_err *err);
+
 /* For copyback: the steps of a comparison inside the caller's transaction. */
 
 /*
- * Loads the saved rows of table number `at` into pg_temp."backstop saved <at>", with a row number
- * in column BS_DIFF_ROW.
+ * Loads the saved rows of table number `at` into the saved rows' table. Where they are not unique
+ * by the key of the live table, `live` loses it.
  */
-#define BS_DIFF_ROW "backstop:row"
 BS_MUST_CHECK enum bs_done
-bs_diff_load(struct bs_restore *r, const struct bs_live *live, size_t at, struct bs_err *err);
-/*
- * Compares with the live table into pg_temp."backstop diff <at>" (what "char": m, c, e; saved
- * bigint: row number; live tid), replacing an earlier one, and counts. Examples only where asked.
- */
+bs_diff_load(struct bs_restore *r, struct bs_live *live, size_t at, struct bs_err *err);
+/* Compares with the live table, replacing an earlier result, and counts. */
 enum bs_diff_depth {
     BS_DIFF_COUNTS = 0,
     BS_DIFF_WITH_EXAMPLES,
@@ -76,16 +93,8 @@ BS_MUST_CHECK enum bs_done bs_diff_compare(struct bs_restore *r,
                                            enum bs_diff_depth depth,
                                            struct bs_diff_table *t,
                                            struct bs_err *err);
-/* The SQL of these steps. */
-void bs_diff_put_load(struct bs_buf *b, const struct bs_shape *shape, size_t at);
-void bs_diff_put_copy(struct bs_buf *b, const struct bs_point_object *object, size_t at);
-void bs_diff_put_compare(struct bs_buf *b, const struct bs_live *live, size_t at);
-/* Names of the saved and the diff table. */
-void bs_diff_put_saved(struct bs_buf *b, size_t at);
-void bs_diff_put_result(struct bs_buf *b, size_t at);
-/* Conditions between a saved row "s" and a live row "l": same key; other values. */
-void bs_diff_put_keys_equal(struct bs_buf *b, const struct bs_live *live);
-void bs_diff_put_changed(struct bs_buf *b, const struct bs_live *live);
+/* How the point's rows are told apart. */
+struct bs_compare_by bs_diff_by(const struct bs_restore *r);
 /* True where nothing differs: rows, columns, existence. */
 bool bs_diff_same(const struct bs_diff_table *t);
 

@@ -2,6 +2,9 @@
  * live.h - what has become of a captured relation: is it there, has its shape moved, which key do
  * its rows have.
  *
+ * Partitions of which a point holds some rows are looked at together, through the root of their
+ * tree: the statement may have moved a row from one to another.
+ *
  * Layer  restore. Blocks on the database.
  * Owns   everything lives in the caller's arena.
  */
@@ -28,8 +31,18 @@ struct bs_live_column {
     const char *equals;    /* key columns: OPERATOR(schema.=) of the live index */
 };
 
+enum bs_live_key {
+    BS_LIVE_NO_KEY = 0, /* rows are compared as a multiset */
+    BS_LIVE_KEY,
+    BS_LIVE_KEY_OF_LEAF, /* unique within each partition only */
+};
+
 struct bs_live {
+    /* As saved. For partitions together it is made up: the root's name and kind (p), sums. */
     const struct bs_point_object *object;
+    const struct bs_point_object **parts; /* whose rows it is about: itself, or the partitions */
+    uint32_t *leaves;                     /* where they are now; 0: gone */
+    size_t n_parts;
     bool exists;
     uint32_t oid;
     char relkind;
@@ -37,9 +50,11 @@ struct bs_live {
     struct bs_live_column *columns;
     const char **added; /* live columns that the saved table lacks */
     size_t n_added;
-    size_t n_key;          /* 0: rows have no key, compared as a multiset */
-    const char **triggers; /* user triggers that fire on INSERT or UPDATE */
-    char *trigger_states;  /* pg_trigger.tgenabled of each */
+    enum bs_live_key key;
+    size_t n_key;            /* columns */
+    const char **triggers;   /* user triggers that fire on what a copy-back may do */
+    const char **trigger_on; /* the relation of each, quoted */
+    char *trigger_states;    /* pg_trigger.tgenabled of each */
     size_t n_triggers;
 };
 
@@ -49,6 +64,26 @@ BS_MUST_CHECK enum bs_done bs_live_look(struct bs_rdb *db,
                                         struct bs_arena *arena,
                                         struct bs_live *out,
                                         struct bs_err *err);
+
+/* Looks again; out->object and its parts stay. The same errors. */
+BS_MUST_CHECK enum bs_done
+bs_live_again(struct bs_rdb *db, struct bs_arena *arena, struct bs_live *live, struct bs_err *err);
+/*
+ * Looks up all relations that some objects are about: partitions of one tree that the point holds
+ * rows of come together, everything else for itself.
+ *
+ * out   array in the arena, in the objects' order
+ */
+BS_MUST_CHECK enum bs_done bs_live_look_all(struct bs_rdb *db,
+                                            const struct bs_point_object *const *objects,
+                                            size_t n,
+                                            struct bs_arena *arena,
+                                            struct bs_live **out,
+                                            size_t *n_out,
+                                            struct bs_err *err);
+
+/* Puts its name, with ONLY where it has rows of its own. */
+void bs_put_live(struct bs_buf *b, const struct bs_live *live);
 
 /* True where it is a relation of the same kind that has every saved column with its type. */
 bool bs_live_fits(const struct bs_live *live);

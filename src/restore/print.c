@@ -28,16 +28,23 @@ static enum bs_done
 put_comparison(struct bs_work *w, size_t at, struct bs_buf *b, struct bs_err *err)
 {
     const struct bs_live *live = &w->out->tables[at].diff.live;
+    const struct bs_compare_by by = bs_diff_by(w->r);
     struct bs_shape shape;
 
     if (bs_shape_find(&w->r->db, live->object, &w->r->arena, &shape, err) != BS_DONE ||
         bs_shape_check(&shape, err) != BS_DONE)
         return BS_FAILED;
-    bs_diff_put_load(b, &shape, at);
-    bs_put_str(b, ";\n");
-    bs_diff_put_copy(b, live->object, at);
-    put_rows_comment(b, live->object);
-    bs_diff_put_compare(b, live, at);
+    bs_compare_put_table(b, &shape, at);
+    for (size_t i = 0; i < live->n_parts; i++) {
+        bs_put_str(b, ";\n");
+        if (live->object->partial) {
+            bs_compare_put_leaf(b, live->leaves[i], at);
+            bs_put_str(b, ";\n");
+        }
+        bs_compare_put_copy(b, live->parts[i], at);
+        put_rows_comment(b, live->parts[i]);
+    }
+    bs_compare_put(b, live, &by, at);
     bs_put_str(b, ";\n");
     return BS_DONE;
 }
@@ -72,6 +79,41 @@ put_lost_rows(struct bs_buf *b, const struct bs_copyback *c)
     }
 }
 
+/* Rows that are overwritten need a key to be found by. */
+static bool
+has_update(const struct bs_work *w, const struct bs_live *live)
+{
+    return live->n_key != 0 &&
+           (live->object->partial || w->options->conflict == BS_COPYBACK_OVERWRITE);
+}
+
+/* In the order that is tried first. */
+static void
+put_changes(struct bs_buf *b, const struct bs_work *w)
+{
+    const struct bs_copyback *c = w->out;
+
+    for (size_t i = 0; i < c->n_tables; i++) {
+        if (!c->tables[i].diff.live.exists)
+            continue;
+        bs_merge_put_insert(b, &c->tables[i].diff.live, i);
+        bs_put_str(b, ";\n");
+    }
+    for (size_t i = 0; i < c->n_tables; i++) {
+        const struct bs_live *live = &c->tables[i].diff.live;
+        if (!live->exists || !has_update(w, live))
+            continue;
+        bs_merge_put_update(b, live, bs_work_changed(w), i);
+        bs_put_str(b, ";\n");
+    }
+    for (size_t i = c->n_tables; i-- > 0 && w->options->made == BS_COPYBACK_REMOVE;) {
+        if (!c->tables[i].diff.live.object->partial)
+            continue;
+        bs_merge_put_delete(b, &c->tables[i].diff.live, i);
+        bs_put_str(b, ";\n");
+    }
+}
+
 static void
 put_merges(struct bs_buf *b, const struct bs_work *w)
 {
@@ -80,17 +122,7 @@ put_merges(struct bs_buf *b, const struct bs_work *w)
 
     for (size_t i = 0; off && i < c->n_tables; i++)
         bs_merge_put_triggers_off(b, &c->tables[i].diff.live);
-    for (size_t i = 0; i < c->n_tables; i++) {
-        const struct bs_live *live = &c->tables[i].diff.live;
-        if (!live->exists)
-            continue;
-        if (w->options->conflict == BS_COPYBACK_OVERWRITE && live->n_key != 0) {
-            bs_merge_put_update(b, live, i);
-            bs_put_str(b, ";\n");
-        }
-        bs_merge_put_insert(b, live, i);
-        bs_put_str(b, ";\n");
-    }
+    put_changes(b, w);
     bs_put_str(b, "SET CONSTRAINTS ALL IMMEDIATE;\n");
     for (size_t i = 0; off && i < c->n_tables; i++)
         bs_merge_put_triggers_on(b, &c->tables[i].diff.live);
@@ -102,10 +134,12 @@ put_counters(struct bs_buf *b, const struct bs_work *w)
     const struct bs_manifest *m = &w->r->manifest;
 
     for (size_t i = 0; i < m->n_sequences; i++) {
-        if (!bs_counter_belongs(&m->sequences[i], w->only))
+        if (!bs_counter_belongs(&m->sequences[i], w->only) ||
+            (w->parts && w->options->sequences == BS_COPYBACK_LEAVE))
             continue;
         bs_counter_put(b, &m->sequences[i]);
-        bs_put_str(b, ";  -- unless it is further already\n");
+        bs_put_str(b, w->parts ? ";  -- after COMMIT, unless rows are beyond it\n"
+                               : ";  -- unless it is further already\n");
     }
 }
 
@@ -118,7 +152,9 @@ put_all(struct bs_work *w, struct bs_buf *b, struct bs_err *err)
         if (w->out->tables[i].diff.live.exists && put_comparison(w, i, b, err) != BS_DONE)
             return BS_FAILED;
     }
-    bs_put_str(b, "-- here the tables that will be changed get a recovery point of their own\n");
+    if (!w->parts)
+        bs_put_str(b,
+                   "-- here the tables that will be changed get a recovery point of their own\n");
     if (put_section(w, BS_DEFINITION_BEFORE_ROWS, b, err) != BS_DONE)
         return BS_FAILED;
     put_lost_rows(b, w->out);
@@ -127,7 +163,10 @@ put_all(struct bs_work *w, struct bs_buf *b, struct bs_err *err)
         return BS_FAILED;
     put_counters(b, w);
     bs_put_str(b, "-- materialized views made above are refreshed\n"
-                  "-- rows and row hashes are compared with the saved ones\nCOMMIT;\n");
+                  "-- rows and row hashes are compared with the saved ones\n");
+    if (w->parts)
+        bs_put_str(b, "-- here the rows that were replaced get a recovery point of their own\n");
+    bs_put_str(b, "COMMIT;\n");
     return b->failed ? BS_FAIL(err, LIMIT, "the plan is longer than %zu bytes", b->max) : BS_DONE;
 }
 

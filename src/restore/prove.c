@@ -35,7 +35,7 @@ has_saved(struct bs_restore *r, size_t at, bool *there, struct bs_err *err)
     PGresult *result;
 
     bs_buf_init(&name, 100);
-    bs_diff_put_saved(&name, at);
+    bs_compare_put_saved(&name, at);
     bs_put_u8(&name, 0);
     values[0] = (const char *)name.p;
     result = bs_rdb_ask(&r->db, "SELECT pg_catalog.to_regclass($1) IS NOT NULL", 1, values, err);
@@ -48,7 +48,7 @@ has_saved(struct bs_restore *r, size_t at, bool *there, struct bs_err *err)
 }
 
 static enum bs_done
-by_rows(struct bs_restore *r, const struct bs_live *live, size_t at, struct bs_err *err)
+by_rows(struct bs_restore *r, struct bs_live *live, size_t at, struct bs_err *err)
 {
     struct bs_diff_table t = {.live = *live};
     bool there = false;

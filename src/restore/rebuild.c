@@ -173,6 +173,7 @@ load_table(struct bs_restore *r,
         struct bs_point_object there = *o;
         there.schema = t->schema;
         there.name = t->name;
+        there.partial = false; /* this table has the saved rows and no others */
         done = bs_prove_rows(r, &there, (size_t)(t - all->tables), err);
     }
     bs_buf_fini(&sql);

@@ -14,6 +14,7 @@
 #include "recovery/capture.h"
 #include "recovery/manifest.h"
 #include "recovery/points.h"
+#include "restore/origin.h"
 #include "restore/rdb.h"
 #include "storage/storage.h"
 
@@ -52,8 +53,9 @@ struct bs_restore {
     struct bs_arena arena;
     struct bs_point_ref ref;
     struct bs_manifest manifest;
-    struct bs_rdb db;   /* not connected until bs_restore_connect */
-    bool same_database; /* known once connected */
+    struct bs_rdb db;        /* not connected until bs_restore_connect */
+    bool same_database;      /* known once connected */
+    struct bs_origin origin; /* likewise, where the point has objects saved in part */
 };
 
 /*

@@ -11,6 +11,70 @@
 
 #define BUDGET_US (30 * 1000 * 1000)
 
+/* Counters of one table. */
+struct bs_safety_count {
+    uint32_t oid;
+    uint32_t root; /* of its partition tree; itself where it is in none */
+    int64_t replaced;
+    int64_t inserted;
+    const char *schema;
+    const char *name;
+};
+
+/*
+ * Counters of work that the session has not told the statistics system yet are among them, of
+ * transactions before, too: only differences count. Our own temporary tables do not.
+ */
+static enum bs_done
+read_counters(struct bs_work *w, struct bs_safety_count **out, size_t *n, struct bs_err *err)
+{
+    PGresult *result =
+        bs_rdb_ask(&w->r->db,
+                   "SELECT s.relid, COALESCE(pg_catalog.pg_partition_root(s.relid)::oid, s.relid),"
+                   " s.n_tup_upd + s.n_tup_del, s.n_tup_ins, s.schemaname, s.relname"
+                   " FROM pg_catalog.pg_stat_xact_user_tables s"
+                   " JOIN pg_catalog.pg_class c ON c.oid = s.relid AND c.relpersistence <> 't'"
+                   " WHERE s.n_tup_upd + s.n_tup_del + s.n_tup_ins > 0 ORDER BY 5, 6",
+                   0, NULL, err);
+
+    if (result == NULL)
+        return BS_FAILED;
+    *n = (size_t)PQntuples(result);
+    *out = bs_arena_array(&w->r->arena, *n + 1, sizeof(**out));
+    for (int i = 0; *out != NULL && i < (int)*n; i++)
+        (*out)[i] = (struct bs_safety_count){
+            .oid = (uint32_t)bs_rdb_number(result, i, 0),
+            .root = (uint32_t)bs_rdb_number(result, i, 1),
+            .replaced = bs_rdb_number(result, i, 2),
+            .inserted = bs_rdb_number(result, i, 3),
+            .schema = bs_rdb_text(result, i, 4, &w->r->arena),
+            .name = bs_rdb_text(result, i, 5, &w->r->arena),
+        };
+    PQclear(result);
+    return *out == NULL ? BS_FAIL(err, LIMIT, "the restore's memory is used up") : BS_DONE;
+}
+
+enum bs_done
+bs_safety_begin(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
+{
+    w->out->point[0] = '\0';
+    return read_counters(w, &s->before, &s->n_before, err);
+}
+
+/* What this transaction has changed; in `now`, as far as it is more than before. */
+static void
+subtract(const struct bs_safety *s, struct bs_safety_count *now, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < s->n_before; k++) {
+            if (s->before[k].oid != now[i].oid)
+                continue;
+            now[i].replaced -= s->before[k].replaced;
+            now[i].inserted -= s->before[k].inserted;
+        }
+    }
+}
+
 static int
 by_oid(const void *a, const void *b)
 {
@@ -33,7 +97,7 @@ make_plan(struct bs_safety *s, const struct bs_work *w, struct bs_err *err)
     for (size_t i = 0; i < c->n_tables; i++) {
         const struct bs_copyback_table *t = &c->tables[i];
         const struct bs_point_object *o = t->diff.live.object;
-        if (!t->diff.live.exists || (t->inserted == 0 && t->updated == 0))
+        if (!t->diff.live.exists || t->inserted + t->updated + t->removed == 0)
             continue;
         s->plan.tables[s->plan.n_tables++] = (struct bs_plan_table){
             .oid = t->diff.live.oid,
@@ -95,8 +159,9 @@ ask_xid(struct bs_work *w, uint64_t *xid, struct bs_err *err)
     return BS_DONE;
 }
 
-enum bs_done
-bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
+/* A capture for this transaction; `plan` says what it is for. */
+static enum bs_done
+open_capture(struct bs_safety *s, struct bs_work *w, uint64_t xid, struct bs_err *err)
 {
     const struct bs_restore_request *q = &w->r->request;
     const char *text =
@@ -110,58 +175,130 @@ bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
         .deadline_us = bs_mono_us() + (q->lock_budget_us > 0 ? q->lock_budget_us : BUDGET_US),
         .plan = &s->plan,
         .actor_pid = PQbackendPID(w->r->db.conn),
+        .actor_xid = xid,
         .actor = {.agent = q->by},
         .statement = {.text = text, .kind = "COPY-BACK"},
     };
-    struct bs_capture_result result;
 
-    if (make_plan(s, w, err) != BS_DONE)
-        return BS_FAILED;
-    if (s->plan.n_tables == 0)
-        return BS_DONE;
-    if (text == NULL || ask_text(w, "SELECT CURRENT_USER", &request.actor.role, err) != BS_DONE ||
-        ask_xid(w, &request.actor_xid, err) != BS_DONE)
+    if (text == NULL || ask_text(w, "SELECT CURRENT_USER", &request.actor.role, err) != BS_DONE)
         return BS_FAILED;
     request.statement.sha256 = sha256_of(&w->r->arena, text);
     bs_restore_tell(w->r, "making a recovery point of what is there", 0, 0);
-    if (bs_capture_open(&request, &s->capture, err) != BS_DONE ||
+    return bs_capture_open(&request, &s->capture, err);
+}
+
+static void
+note_point(struct bs_work *w, const struct bs_capture_result *result)
+{
+    if (result->manifest != NULL)
+        memcpy(w->out->point, result->manifest->id, sizeof(w->out->point));
+}
+
+enum bs_done
+bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
+{
+    struct bs_capture_result result = {0};
+    uint64_t xid = 0;
+
+    if (make_plan(s, w, err) != BS_DONE)
+        return BS_FAILED;
+    if (w->parts || s->plan.n_tables == 0)
+        return BS_DONE;
+    if (ask_xid(w, &xid, err) != BS_DONE || open_capture(s, w, xid, err) != BS_DONE ||
         bs_capture_run(s->capture, &result, err) != BS_DONE)
         return BS_FAILED;
-    memcpy(w->out->point, result.manifest->id, sizeof(w->out->point));
+    note_point(w, &result);
     return BS_DONE;
 }
 
-static bool
-is_covered(const struct bs_safety *s, int64_t oid)
+/* What was to be replaced in the tables that a counter is about; -1: it is not one of them. */
+static int64_t
+planned(const struct bs_work *w, const struct bs_safety_count *c)
 {
-    for (size_t i = 0; i < s->plan.n_tables; i++) {
-        if (s->plan.tables[i].oid == oid)
-            return true;
+    for (size_t i = 0; i < w->out->n_tables; i++) {
+        const struct bs_copyback_table *t = &w->out->tables[i];
+        if (t->diff.live.exists && (t->diff.live.oid == c->oid || t->diff.live.oid == c->root))
+            return t->updated + t->removed;
     }
-    return false;
+    return -1;
 }
 
-/* The server's own counters, so a trigger's work counts, too. */
+/* Of the same tree. */
+static int64_t
+replaced_in_tree(const struct bs_safety_count *list, size_t n, uint32_t root)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += list[i].root == root ? list[i].replaced : 0;
+    return sum;
+}
+
+/*
+ * The server's own counters, so the work of a trigger or a foreign key counts, too. A table saved
+ * whole was compared as a whole afterwards; of one saved in part only some rows were, so there the
+ * number has to be right.
+ */
+static enum bs_done
+check_counters(const struct bs_work *w,
+               const struct bs_safety_count *list,
+               size_t n,
+               struct bs_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        int64_t want = planned(w, &list[i]);
+        int64_t is = w->parts ? replaced_in_tree(list, n, list[i].root) : list[i].replaced;
+        if (list[i].replaced == 0 || (want >= 0 && (!w->parts || is <= want)))
+            continue;
+        (void)BS_FAIL(err, UNCOVERED,
+                      "a trigger or foreign key also changed rows of \"%.63s\".\"%.63s\"",
+                      list[i].schema, list[i].name);
+        bs_err_hint(err, "nothing was done; --no-triggers writes the rows alone");
+        return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+/* The rows that were replaced, as they are for everybody else until COMMIT. */
+static enum bs_done
+keep_rows(struct bs_safety *s,
+          struct bs_work *w,
+          const struct bs_safety_count *list,
+          size_t n,
+          struct bs_err *err)
+{
+    struct bs_changed *changed = bs_arena_array(&w->r->arena, n + 1, sizeof(*changed));
+    struct bs_replaced what = {.changed = changed};
+    struct bs_capture_result result = {0};
+
+    if (changed == NULL)
+        return BS_FAIL(err, LIMIT, "the restore's memory is used up");
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].replaced + list[i].inserted > 0)
+            changed[what.n_changed++] =
+                (struct bs_changed){list[i].oid, list[i].replaced, list[i].inserted};
+    }
+    if (what.n_changed == 0)
+        return BS_DONE;
+    if (ask_xid(w, &what.xid, err) != BS_DONE || open_capture(s, w, what.xid, err) != BS_DONE ||
+        bs_capture_replaced(s->capture, &what, &result, err) != BS_DONE)
+        return BS_FAILED;
+    note_point(w, &result);
+    return BS_DONE;
+}
+
 enum bs_done
 bs_safety_check(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
 {
-    PGresult *changed =
-        bs_rdb_ask(&w->r->db,
-                   "SELECT relid, schemaname, relname FROM pg_catalog.pg_stat_xact_user_tables"
-                   " WHERE n_tup_upd + n_tup_del > 0 ORDER BY 2, 3",
-                   0, NULL, err);
-    enum bs_done done = changed == NULL ? BS_FAILED : BS_DONE;
+    struct bs_safety_count *list = NULL;
+    size_t n = 0;
 
-    for (int i = 0; done == BS_DONE && i < PQntuples(changed); i++) {
-        if (is_covered(s, bs_rdb_number(changed, i, 0)))
-            continue;
-        done = BS_FAIL(err, UNCOVERED,
-                       "a trigger or foreign key also changed rows of \"%.63s\".\"%.63s\"",
-                       PQgetvalue(changed, i, 1), PQgetvalue(changed, i, 2));
-        bs_err_hint(err, "nothing was done; --no-triggers writes the rows alone");
-    }
-    PQclear(changed);
-    return done;
+    if (read_counters(w, &list, &n, err) != BS_DONE)
+        return BS_FAILED;
+    subtract(s, list, n);
+    if (check_counters(w, list, n, err) != BS_DONE)
+        return BS_FAILED;
+    return w->parts ? keep_rows(s, w, list, n, err) : BS_DONE;
 }
 
 static enum bs_done

@@ -14,15 +14,25 @@
 struct bs_safety {
     struct bs_capture *capture; /* NULL: nothing live is changed */
     struct bs_plan plan;
+    struct bs_safety_count *before; /* what the server had counted when the transaction began */
+    size_t n_before;
 };
 
+/* After BEGIN: reads the counters that the later ones are compared with. Errors of bs_rdb_ask. */
+BS_MUST_CHECK enum bs_done
+bs_safety_begin(struct bs_safety *s, struct bs_work *w, struct bs_err *err);
 /*
- * Captures every living table that the copy-back will change. Its transaction holds SHARE ROW
- * EXCLUSIVE on them. Nothing to change: nothing is captured. NO_POINT, LIMIT.
+ * Before anything is written, where the point holds tables whole: captures every living table that
+ * the copy-back will change. Its transaction holds SHARE ROW EXCLUSIVE on them. Nothing to change:
+ * nothing is captured. NO_POINT, LIMIT.
  */
 BS_MUST_CHECK enum bs_done
 bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err);
-/* UNCOVERED where rows of a table that was not captured were updated or deleted. */
+/*
+ * After all is written. UNCOVERED where rows were updated or deleted that were not to be. Where the
+ * point holds rows of tables in part, makes the point of the rows that were replaced: exactly
+ * those. NO_POINT, LIMIT.
+ */
 BS_MUST_CHECK enum bs_done
 bs_safety_check(struct bs_safety *s, struct bs_work *w, struct bs_err *err);
 /*

@@ -47,7 +47,7 @@ survey_all(struct bs_work *w,
         bool asked = w->options->table == NULL || is_picked(picked, n, o);
         if (bs_live_look(&w->r->db, o, &w->r->arena, &s->lives[i], err) != BS_DONE)
             return BS_FAILED;
-        if (asked && !s->lives[i].exists)
+        if (asked && !o->partial && !s->lives[i].exists)
             s->lost[s->n_lost++] = key_of(w, o);
     }
     return BS_DONE;
@@ -73,6 +73,47 @@ bs_work_fits(const struct bs_live *live, struct bs_err *err)
     return BS_FAIL(err, CONFLICT, "\"%.63s\" is now another kind of relation", o->name);
 }
 
+enum bs_merge_changed
+bs_work_changed(const struct bs_work *work)
+{
+    return work->options->conflict == BS_COPYBACK_OVERWRITE ? BS_MERGE_ALL : BS_MERGE_OWN;
+}
+
+/* Tables saved in part: partitions of one tree together. They cannot be made again. */
+static enum bs_done
+choose_parts(struct bs_work *w,
+             const struct bs_point_object *const *picked,
+             size_t n,
+             struct bs_err *err)
+{
+    const struct bs_point_object **parts = bs_arena_array(&w->r->arena, n + 1, sizeof(*parts));
+    struct bs_live *lives;
+    size_t n_parts = 0;
+
+    if (parts == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    for (size_t i = 0; i < n; i++) {
+        if (picked[i]->partial)
+            parts[n_parts++] = picked[i];
+    }
+    w->parts = n_parts != 0;
+    if (bs_live_look_all(&w->r->db, parts, n_parts, &w->r->arena, &lives, &n, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < n; i++) {
+        if (!lives[i].exists) {
+            (void)BS_FAIL(err, CONFLICT,
+                          "\"%.63s\".\"%.63s\" is gone, and the point holds some of its rows only",
+                          lives[i].object->schema, lives[i].object->name);
+            bs_err_hint(err, "restore the point of what dropped it first: backstop points list");
+            return BS_FAILED;
+        }
+        if (bs_work_fits(&lives[i], err) != BS_DONE)
+            return BS_FAILED;
+        w->out->tables[w->out->n_tables++].diff.live = lives[i];
+    }
+    return BS_DONE;
+}
+
 /* Materialized views are refreshed, partitioned tables have no rows: neither is loaded. */
 static enum bs_done
 choose_tables(struct bs_work *w,
@@ -92,24 +133,35 @@ choose_tables(struct bs_work *w,
         /* What comes back with another one's definition must not come back empty. */
         bool wanted = live->exists ? is_picked(picked, n, o)
                                    : bs_definition_has(&w->definition, key_of(w, o));
-        if (o->relkind != 'r' || !wanted)
+        if (o->relkind != 'r' || o->partial || !wanted)
             continue;
         if (live->exists && bs_work_fits(live, err) != BS_DONE)
             return BS_FAILED;
         w->out->tables[w->out->n_tables++].diff.live = *live;
     }
-    return BS_DONE;
+    return choose_parts(w, picked, n, err);
 }
 
 /* Foreign keys among living tables, as child and parent. */
 static const char find_fks[] = "SELECT DISTINCT conrelid, confrelid FROM pg_catalog.pg_constraint"
                                " WHERE contype = 'f' AND conrelid <> confrelid";
 
+/* A key may also be of, or refer to, one partition. */
+static bool
+is_about(const struct bs_live *live, int64_t oid)
+{
+    bool found = live->exists && live->oid == oid;
+
+    for (size_t i = 0; live->exists && i < live->n_parts; i++)
+        found = found || live->leaves[i] == oid;
+    return found;
+}
+
 static size_t
 table_with(const struct bs_copyback *c, int64_t oid)
 {
     for (size_t i = 0; i < c->n_tables; i++) {
-        if (c->tables[i].diff.live.exists && c->tables[i].diff.live.oid == oid)
+        if (is_about(&c->tables[i].diff.live, oid))
             return i;
     }
     return c->n_tables;
@@ -137,7 +189,7 @@ order_tables(struct bs_work *w, struct bs_err *err)
             for (int k = 0; ready && k < PQntuples(fks); k++) {
                 size_t child = table_with(out, bs_rdb_number(fks, k, 0));
                 size_t parent = table_with(out, bs_rdb_number(fks, k, 1));
-                ready = child != i || parent == n || placed[parent];
+                ready = child != i || parent == n || parent == i || placed[parent];
             }
             if (!placed[i] && first == n)
                 first = i;
@@ -205,6 +257,10 @@ bs_work_open(struct bs_restore *r,
         return BS_FAILED;
     if (options->table != NULL)
         work->only = picked[0];
+    if (!work->parts && (options->made != BS_COPYBACK_KEEP || options->sequences != 0))
+        return BS_FAIL(err, USAGE,
+                       "the point holds tables whole: nothing in it says what was inserted, and"
+                       " sequences only ever go forward");
     return order_tables(work, err);
 }
 

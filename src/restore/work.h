@@ -10,6 +10,7 @@
 
 #include "restore/copyback.h"
 #include "restore/definition.h"
+#include "restore/merge.h"
 
 struct bs_work {
     struct bs_restore *r;
@@ -17,6 +18,7 @@ struct bs_work {
     struct bs_definition definition;    /* zeroed where nothing is lost */
     struct bs_copyback *out;            /* its tables: parents before children */
     const struct bs_point_object *only; /* whose sequences are set; NULL: all */
+    bool parts;                         /* some tables were saved in part */
 };
 
 /*
@@ -31,6 +33,9 @@ BS_MUST_CHECK enum bs_done bs_work_open(struct bs_restore *r,
                                         struct bs_work *work,
                                         struct bs_err *err);
 void bs_work_close(struct bs_work *work); /* accepts a zeroed one */
+
+/* Which changed rows the options say to overwrite. */
+enum bs_merge_changed bs_work_changed(const struct bs_work *work);
 
 /* CONFLICT where the live table does not fit the saved rows, with what has moved. */
 BS_MUST_CHECK enum bs_done bs_work_fits(const struct bs_live *live, struct bs_err *err);

@@ -54,13 +54,16 @@ static struct bs_live_column live_columns[] = {
     {.name = "twice", .match = BS_LIVE_SAME, .generated = true},
 };
 static const char *triggers[] = {"a", "b"};
+static const char *on[] = {"s.t", "s.\"Leaf\""};
 static char states[] = {'O', 'A'};
 static const struct bs_live live = {.object = &object,
                                     .exists = true,
                                     .relkind = 'r',
                                     .columns = live_columns,
                                     .n_key = 1,
+                                    .key = BS_LIVE_KEY,
                                     .triggers = triggers,
+                                    .trigger_on = on,
                                     .trigger_states = states,
                                     .n_triggers = 2};
 
@@ -73,11 +76,12 @@ computed_columns_are_not_written(void)
          "  SELECT s.\"id\", s.\"v\" FROM pg_temp.\"backstop saved 3\" s JOIN"
          " pg_temp.\"backstop diff 3\" d ON d.saved = s.\"backstop:row\"\n"
          "  WHERE d.what = 'm' ORDER BY s.\"backstop:row\"");
-    bs_merge_put_update(&out, &live, 3);
+    bs_merge_put_update(&out, &live, BS_MERGE_ALL, 3);
     SAYS("UPDATE ONLY \"s\".\"t\" l SET \"v\" = s.\"v\"\n"
          "  FROM pg_temp.\"backstop saved 3\" s JOIN pg_temp.\"backstop diff 3\" d ON"
          " d.saved = s.\"backstop:row\"\n"
-         "  WHERE d.what = 'c' AND s.\"id\" OPERATOR(pg_catalog.=) l.\"id\"");
+         "  WHERE d.what IN ('u', 'c') AND s.\"id\" OPERATOR(pg_catalog.=) l.\"id\""
+         " AND l.ctid = d.live AND l.tableoid = d.leaf");
     bs_buf_fini(&out);
 }
 
@@ -86,11 +90,11 @@ triggers_get_their_state_back(void)
 {
     bs_buf_init(&out, 4096);
     bs_merge_put_triggers_off(&out, &live);
-    SAYS("ALTER TABLE ONLY \"s\".\"t\" DISABLE TRIGGER \"a\";\n"
-         "ALTER TABLE ONLY \"s\".\"t\" DISABLE TRIGGER \"b\";\n");
+    SAYS("ALTER TABLE ONLY s.t DISABLE TRIGGER \"a\";\n"
+         "ALTER TABLE ONLY s.\"Leaf\" DISABLE TRIGGER \"b\";\n");
     bs_merge_put_triggers_on(&out, &live);
-    SAYS("ALTER TABLE ONLY \"s\".\"t\" ENABLE TRIGGER \"a\";\n"
-         "ALTER TABLE ONLY \"s\".\"t\" ENABLE ALWAYS TRIGGER \"b\";\n");
+    SAYS("ALTER TABLE ONLY s.t ENABLE TRIGGER \"a\";\n"
+         "ALTER TABLE ONLY s.\"Leaf\" ENABLE ALWAYS TRIGGER \"b\";\n");
     bs_buf_fini(&out);
 }
 

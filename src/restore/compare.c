@@ -1,0 +1,288 @@
+/*
+ * compare.c - each difference becomes one row of a temporary table: what it is, the saved row's
+ * number, the live row's place. Counts, examples and copy-back all read from there.
+ */
+#include "restore/compare.h"
+
+void
+bs_compare_put_saved(struct bs_buf *b, size_t at)
+{
+    bs_put_fmt(b, "pg_temp.\"backstop saved %zu\"", at);
+}
+
+void
+bs_compare_put_result(struct bs_buf *b, size_t at)
+{
+    bs_put_fmt(b, "pg_temp.\"backstop diff %zu\"", at);
+}
+
+bool
+bs_compare_has(const struct bs_live_column *c)
+{
+    return c->match == BS_LIVE_SAME && !c->generated;
+}
+
+/* ROW(s."a", s."b")::record: between two bare ROWs an operator goes column by column. */
+static void
+put_row(struct bs_buf *b, const struct bs_live *live, const char *side)
+{
+    const char *before = "";
+
+    bs_put_str(b, "ROW(");
+    for (size_t i = 0; i < live->object->n_columns; i++) {
+        if (!bs_compare_has(&live->columns[i]))
+            continue;
+        bs_put_fmt(b, "%s%s.", before, side);
+        bs_put_ident(b, live->columns[i].name);
+        before = ", ";
+    }
+    bs_put_str(b, ")::record");
+}
+
+static void
+put_keys_equal(struct bs_buf *b, const struct bs_live *live, const char *side)
+{
+    const char *before = "";
+
+    for (size_t i = 0; i < live->object->n_columns; i++) {
+        const struct bs_live_column *c = &live->columns[i];
+        if (c->key == 0)
+            continue;
+        bs_put_fmt(b, "%s%s.", before, side);
+        bs_put_ident(b, c->name);
+        bs_put_fmt(b, " %s l.", c->equals);
+        bs_put_ident(b, c->name);
+        before = " AND ";
+    }
+}
+
+void
+bs_compare_put_keys_equal(struct bs_buf *b, const struct bs_live *live)
+{
+    put_keys_equal(b, live, "s");
+}
+
+static void
+put_changed(struct bs_buf *b, const struct bs_live *live)
+{
+    put_row(b, live, "s");
+    bs_put_str(b, " OPERATOR(pg_catalog.*<>) ");
+    put_row(b, live, "l");
+}
+
+/* Equal rows are numbered, so that three of them against two leave one. */
+static void
+put_numbered(struct bs_buf *b, const char *side, const char *place)
+{
+    bs_put_fmt(b,
+               "(SELECT %s.%s AS place, %s.tableoid AS leaf, t.txt, pg_catalog.row_number()"
+               " OVER (PARTITION BY t.txt ORDER BY %s.%s) AS n FROM ",
+               side, place, side, side, place);
+}
+
+static void
+put_text_of(struct bs_buf *b, const struct bs_live *live, const char *side)
+{
+    bs_put_fmt(b, " %s CROSS JOIN LATERAL (SELECT ", side);
+    put_row(b, live, side);
+    bs_put_str(b, "::text COLLATE \"C\" AS txt) t");
+}
+
+/* Saved rows a and live rows b, as multisets. */
+static void
+put_multisets(struct bs_buf *b,
+              const struct bs_live *live,
+              const struct bs_compare_by *by,
+              const char *join,
+              size_t at)
+{
+    put_numbered(b, "s", "\"" BS_COMPARE_ROW "\"");
+    bs_compare_put_saved(b, at);
+    put_text_of(b, live, "s");
+    bs_put_fmt(b, ") a\n  %s ", join);
+    put_numbered(b, "l", "ctid");
+    bs_put_live(b, live);
+    put_text_of(b, live, "l");
+    /* Every saved row was replaced: an equal one that is older is another copy. */
+    if (by->exact && by->origin.known) {
+        bs_put_str(b, " WHERE NOT ");
+        bs_origin_put_older(b, &by->origin);
+    }
+    bs_put_str(b, ") b\n  ON a.txt = b.txt AND a.n = b.n");
+}
+
+/* Tables saved whole. */
+
+static void
+put_whole_by_key(struct bs_buf *b, const struct bs_live *live, size_t at)
+{
+    bs_put_str(b, "SELECT CASE WHEN l.ctid IS NULL THEN 'm' WHEN s.\"" BS_COMPARE_ROW "\" IS NULL"
+                  " THEN 'e' ELSE 'c' END::\"char\" AS what, s.\"" BS_COMPARE_ROW "\" AS saved,"
+                  " l.ctid AS live, l.tableoid AS leaf, false AS near\n  FROM ");
+    bs_compare_put_saved(b, at);
+    bs_put_str(b, " s FULL JOIN ");
+    bs_put_live(b, live);
+    bs_put_str(b, " l ON ");
+    bs_compare_put_keys_equal(b, live);
+    bs_put_str(b, "\n  WHERE l.ctid IS NULL OR s.\"" BS_COMPARE_ROW "\" IS NULL OR ");
+    put_changed(b, live);
+}
+
+static void
+put_whole_as_multisets(struct bs_buf *b, const struct bs_live *live, size_t at)
+{
+    static const struct bs_compare_by all;
+
+    bs_put_str(b, "SELECT CASE WHEN b.place IS NULL THEN 'm' ELSE 'e' END::\"char\" AS what,"
+                  " a.place AS saved, b.place AS live, b.leaf, false AS near\n  FROM ");
+    put_multisets(b, live, &all, "FULL JOIN", at);
+    bs_put_str(b, " WHERE a.place IS NULL OR b.place IS NULL");
+}
+
+/* Tables saved in part. */
+
+/*
+ * A key that is unique within each partition only: a row is looked for where it was, and elsewhere
+ * only among rows that the transaction has put there and that are nobody else's counterpart.
+ */
+static void
+put_in_leaf(struct bs_buf *b, const struct bs_live *live, const struct bs_origin *o, size_t at)
+{
+    bs_put_str(b, " AND (l.tableoid = s.\"" BS_COMPARE_LEAF "\" OR (");
+    bs_origin_put_own(b, o);
+    bs_put_str(b, " AND NOT EXISTS (SELECT FROM ");
+    bs_compare_put_saved(b, at);
+    bs_put_str(b, " o WHERE o.\"" BS_COMPARE_LEAF "\" = l.tableoid AND ");
+    put_keys_equal(b, live, "o");
+    bs_put_str(b, ")))\n  ORDER BY s.\"" BS_COMPARE_ROW "\", (l.tableoid = s.\"" BS_COMPARE_LEAF
+                  "\") DESC NULLS LAST");
+}
+
+static void
+put_part_by_key(struct bs_buf *b,
+                const struct bs_live *live,
+                const struct bs_compare_by *by,
+                size_t at)
+{
+    bs_put_str(b, "SELECT ");
+    if (live->key == BS_LIVE_KEY_OF_LEAF)
+        bs_put_str(b, "DISTINCT ON (s.\"" BS_COMPARE_ROW "\") ");
+    bs_put_str(b, "CASE WHEN l.ctid IS NULL THEN 'm' WHEN NOT (");
+    put_changed(b, live);
+    bs_put_str(b, ") THEN '='\n  WHEN ");
+    bs_origin_put_own(b, &by->origin);
+    bs_put_str(b, " THEN 'u' ELSE 'c' END::\"char\" AS what, s.\"" BS_COMPARE_ROW "\" AS saved,"
+                  " l.ctid AS live, l.tableoid AS leaf,\n  ");
+    bs_origin_put_near(b, &by->origin);
+    bs_put_str(b, " AS near\n  FROM ");
+    bs_compare_put_saved(b, at);
+    bs_put_str(b, " s LEFT JOIN ");
+    bs_put_live(b, live);
+    bs_put_str(b, " l ON ");
+    bs_compare_put_keys_equal(b, live);
+    if (live->key == BS_LIVE_KEY_OF_LEAF)
+        put_in_leaf(b, live, &by->origin, at);
+}
+
+static void
+put_part_as_multisets(struct bs_buf *b,
+                      const struct bs_live *live,
+                      const struct bs_compare_by *by,
+                      size_t at)
+{
+    bs_put_str(b, "SELECT CASE WHEN b.place IS NULL THEN 'm' ELSE '=' END::\"char\" AS what,"
+                  " a.place AS saved, b.place AS live, b.leaf, false AS near\n  FROM ");
+    put_multisets(b, live, by, "LEFT JOIN", at);
+}
+
+/* Every saved row and its counterpart; and rows of the transaction that are nobody's. */
+static void
+put_part(struct bs_buf *b, const struct bs_live *live, const struct bs_compare_by *by, size_t at)
+{
+    bs_put_str(b, "WITH m AS MATERIALIZED (");
+    if (live->key == BS_LIVE_NO_KEY)
+        put_part_as_multisets(b, live, by, at);
+    else
+        put_part_by_key(b, live, by, at);
+    bs_put_str(b, ")\n  SELECT what, saved, live, leaf, near FROM m");
+    if (!by->origin.known)
+        return;
+    bs_put_str(b, "\n  UNION ALL SELECT 'i', NULL, l.ctid, l.tableoid, false FROM ");
+    bs_put_live(b, live);
+    bs_put_str(b, " l WHERE ");
+    bs_origin_put_own(b, &by->origin);
+    bs_put_str(b,
+               "\n  AND NOT EXISTS (SELECT FROM m WHERE m.live = l.ctid AND m.leaf = l.tableoid)");
+}
+
+void
+bs_compare_put(struct bs_buf *b,
+               const struct bs_live *live,
+               const struct bs_compare_by *by,
+               size_t at)
+{
+    bs_put_str(b, "CREATE TEMPORARY TABLE ");
+    bs_compare_put_result(b, at);
+    bs_put_str(b, " ON COMMIT DROP AS\n  ");
+    if (live->object->partial)
+        put_part(b, live, by, at);
+    else if (live->key != BS_LIVE_NO_KEY)
+        put_whole_by_key(b, live, at);
+    else
+        put_whole_as_multisets(b, live, at);
+}
+
+/* Loading. */
+
+void
+bs_compare_put_table(struct bs_buf *b, const struct bs_shape *shape, size_t at)
+{
+    bs_put_str(b, "CREATE TEMPORARY TABLE ");
+    bs_compare_put_saved(b, at);
+    bs_put_str(b, " (\"" BS_COMPARE_ROW "\" bigint GENERATED ALWAYS AS IDENTITY,"
+                  " \"" BS_COMPARE_LEAF "\" oid, ");
+    bs_put_columns(b, shape, BS_COLUMN_NULLS);
+    bs_put_str(b, ") ON COMMIT DROP");
+}
+
+void
+bs_compare_put_leaf(struct bs_buf *b, uint32_t leaf, size_t at)
+{
+    bs_put_str(b, "ALTER TABLE ");
+    bs_compare_put_saved(b, at);
+    bs_put_fmt(b, " ALTER \"" BS_COMPARE_LEAF "\" SET DEFAULT %u", leaf);
+}
+
+void
+bs_compare_put_copy(struct bs_buf *b, const struct bs_point_object *part, size_t at)
+{
+    bs_put_str(b, "COPY ");
+    bs_compare_put_saved(b, at);
+    bs_put_str(b, " (");
+    bs_put_column_names(b, part);
+    bs_put_str(b, ") FROM STDIN (");
+    bs_put_format(b, part);
+    bs_put_str(b, ")");
+}
+
+void
+bs_compare_put_ambiguous(struct bs_buf *b, const struct bs_live *live, size_t at)
+{
+    const char *before = "";
+
+    bs_put_str(b, "SELECT EXISTS (SELECT FROM ");
+    bs_compare_put_saved(b, at);
+    bs_put_str(b, " GROUP BY ");
+    if (live->key == BS_LIVE_KEY_OF_LEAF) {
+        bs_put_str(b, "\"" BS_COMPARE_LEAF "\"");
+        before = ", ";
+    }
+    for (size_t i = 0; i < live->object->n_columns; i++) {
+        if (live->columns[i].key == 0)
+            continue;
+        bs_put_str(b, before);
+        bs_put_ident(b, live->columns[i].name);
+        before = ", ";
+    }
+    bs_put_str(b, " HAVING pg_catalog.count(*) > 1)");
+}

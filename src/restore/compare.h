@@ -1,0 +1,57 @@
+/*
+ * compare.h - the SQL that holds saved rows against live ones, in temporary tables.
+ *
+ * Layer  restore. Pure.
+ * Owns   nothing.
+ */
+#ifndef BS_RESTORE_COMPARE_H
+#define BS_RESTORE_COMPARE_H
+
+#include "restore/live.h"
+#include "restore/origin.h"
+#include "restore/text.h"
+
+/* Columns of the saved rows' table beside their own: a number, and the partition they were in. */
+#define BS_COMPARE_ROW  "backstop:row"
+#define BS_COMPARE_LEAF "backstop:leaf"
+
+/* Names of table number `at`: pg_temp."backstop saved <at>" and pg_temp."backstop diff <at>". */
+void bs_compare_put_saved(struct bs_buf *b, size_t at);
+void bs_compare_put_result(struct bs_buf *b, size_t at);
+
+/* Puts CREATE TABLE of the saved rows' table, then the COPY into it of one of live's parts. */
+void bs_compare_put_table(struct bs_buf *b, const struct bs_shape *shape, size_t at);
+void bs_compare_put_copy(struct bs_buf *b, const struct bs_point_object *part, size_t at);
+/* Puts what says that the rows of the next COPY are of this partition. */
+void bs_compare_put_leaf(struct bs_buf *b, uint32_t leaf, size_t at);
+/* Puts a query of one boolean: several saved rows have the same key. */
+void bs_compare_put_ambiguous(struct bs_buf *b, const struct bs_live *live, size_t at);
+
+/*
+ * How live rows are told apart. With a zeroed one, whatever differs is a conflict.
+ */
+struct bs_compare_by {
+    struct bs_origin origin; /* for partial objects */
+    bool exact;              /* the point was made by what the statement was going to change, under
+                              * a lock: every row in it was replaced */
+};
+
+/*
+ * Puts CREATE TABLE ... AS of the comparison: what "char", saved bigint (row number), live tid and
+ * leaf oid (where the live row is), near boolean.
+ *
+ * Table saved whole: what is m missing, c changed, e extra. Saved in part: m missing, = equal, u
+ * changed by the transaction itself, c changed by somebody else - near: or by a savepoint of it -
+ * and i: a row of the transaction that no saved row was matched with.
+ */
+void bs_compare_put(struct bs_buf *b,
+                    const struct bs_live *live,
+                    const struct bs_compare_by *by,
+                    size_t at);
+
+/* Condition: a saved row "s" and a live row "l" have the same key. */
+void bs_compare_put_keys_equal(struct bs_buf *b, const struct bs_live *live);
+/* Only what both sides have, and what is written rather than computed. */
+bool bs_compare_has(const struct bs_live_column *c);
+
+#endif

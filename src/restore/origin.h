@@ -1,0 +1,42 @@
+/*
+ * origin.h - which live rows the transaction has written that a point of rows was made for.
+ *
+ * Layer  restore. Blocks on store and database; the SQL is pure.
+ * Spec   ddl-system-columns.html, routine-vacuuming.html#VACUUM-FOR-WRAPAROUND.
+ * Owns   texts live in the caller's arena.
+ */
+#ifndef BS_RESTORE_ORIGIN_H
+#define BS_RESTORE_ORIGIN_H
+
+#include "recovery/points.h"
+#include "restore/rdb.h"
+
+/* Zeroed: nothing is known, so whatever differs is a conflict. */
+struct bs_origin {
+    bool known;      /* a live row with that xmin was written by the transaction */
+    uint64_t xid;    /* the transaction */
+    uint64_t until;  /* those after xid and before this may be savepoints of it; 0: not known */
+    const char *why; /* not known: a sentence for people */
+};
+
+/*
+ * Finds out whether transaction numbers of the point mean something in this database.
+ *
+ * err   IO, DAMAGED, LIMIT (events of the point), and those of bs_rdb_do
+ */
+BS_MUST_CHECK enum bs_done bs_origin_find(struct bs_rdb *db,
+                                          struct bs_store *store,
+                                          const struct bs_point_ref *ref,
+                                          const struct bs_manifest *m,
+                                          struct bs_arena *arena,
+                                          struct bs_origin *out,
+                                          struct bs_err *err);
+
+/* Puts a condition on the live row "l": the transaction has written it. */
+void bs_origin_put_own(struct bs_buf *b, const struct bs_origin *o);
+/* The same: a savepoint of it may have written it, or somebody else at that time. */
+void bs_origin_put_near(struct bs_buf *b, const struct bs_origin *o);
+/* The same: it was there before the transaction began to write. Only where known. */
+void bs_origin_put_older(struct bs_buf *b, const struct bs_origin *o);
+
+#endif
