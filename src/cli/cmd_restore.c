@@ -31,8 +31,12 @@ struct options {
         "yes", 'y', BS_ARG_FLAG, NULL, "do not ask", &(o).yes                                      \
     }
 
-static const char who[] = "The role that connects must own what it changes; rows of row security\n"
-                          "policies and objects of other owners need a superuser (--dsn).";
+static const char who[] =
+    "Of a point that holds the rows of one transaction, what it has written itself goes\n"
+    "back; rows that others have changed since are conflicts. What is replaced gets a\n"
+    "recovery point of its own.\n\n"
+    "The role that connects must own what it changes; rows of row security\n"
+    "policies and objects of other owners need a superuser (--dsn).";
 
 struct work {
     struct bs_config *config;
@@ -289,7 +293,10 @@ cmd_diff(int argc, char **argv)
         .verb = "restore diff",
         .operands = "POINT",
         .summary = "Compare saved rows with live ones: missing, changed, extra.",
-        .details = "Exit status 0: no difference, 1: there is one.",
+        .details =
+            "Of a point that holds the rows of one transaction, only those are looked at:\n"
+            "missing, changed by the statement, changed since by others, equal; and rows that\n"
+            "the transaction made.\n\nExit status 0: no difference, 1: there is one.",
         .examples = "backstop restore diff RP-01J9 --json\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
@@ -385,13 +392,17 @@ cmd_copy_back(int argc, char **argv)
     struct options o = {0};
     struct bs_copyback_options how = {0};
     const char *conflict = "skip";
-    bool plan = false, no_triggers = false;
+    bool plan = false, no_triggers = false, remove_inserted = false, set_sequences = false;
     const struct bs_arg options[] = {
         COMMON_OPTIONS(o),
         {"plan", 0, BS_ARG_FLAG, NULL, "print the SQL and do nothing", &plan},
         {"conflict", 0, BS_ARG_TEXT, "skip|overwrite|abort", "rows with other values now (skip)",
          &conflict},
         {"no-triggers", 0, BS_ARG_FLAG, NULL, "user triggers do not fire", &no_triggers},
+        {"remove-inserted", 0, BS_ARG_FLAG, NULL, "rows that the transaction made go, too",
+         &remove_inserted},
+        {"set-sequences", 0, BS_ARG_FLAG, NULL, "sequences go back to what they were",
+         &set_sequences},
         {"all-missing", 0, BS_ARG_FLAG, NULL, "bring back all that the database had and lacks",
          &how.all_missing},
     };
@@ -402,6 +413,7 @@ cmd_copy_back(int argc, char **argv)
         .details = who,
         .examples =
             "backstop restore copy-back RP-01J9 --plan\n"
+            "backstop restore copy-back RP-01J9 --remove-inserted\n"
             "backstop restore copy-back RP-01J9 --table public.users --conflict overwrite\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
@@ -419,6 +431,8 @@ cmd_copy_back(int argc, char **argv)
         return bs_out_usage("restore copy-back", "--conflict is skip, overwrite or abort");
     how.table = o.table;
     how.triggers = no_triggers ? BS_COPYBACK_SUPPRESS : BS_COPYBACK_FIRE;
+    how.made = remove_inserted ? BS_COPYBACK_REMOVE : BS_COPYBACK_KEEP;
+    how.sequences = set_sequences ? BS_COPYBACK_SET_BACK : BS_COPYBACK_LEAVE;
     if (work_open(&w, &args, &o, HERE, &status, &err)) {
         if (err.code != BS_OK)
             status = bs_out_fail(&err);

@@ -5,6 +5,7 @@
 #include "cli/restore_view.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,8 +31,8 @@ sentences(const char *head, const char *const *list, size_t n)
     }
 }
 
-static json_t *
-strings_json(const char *const *list, size_t n)
+json_t *
+bs_view_strings(const char *const *list, size_t n)
 {
     json_t *json = json_array();
 
@@ -50,8 +51,8 @@ goes_by_cascade(const struct bs_point_dependent *d)
     return !d->part && strncmp(d->identity, own, sizeof(own) - 1) != 0;
 }
 
-static json_t *
-moved_json(const struct bs_live *live)
+json_t *
+bs_view_moved(const struct bs_live *live)
 {
     json_t *list = json_array();
 
@@ -82,10 +83,34 @@ preview_tables_json(const struct bs_preview *p)
                       (json_int_t)o->raw_bytes, "stored_bytes", (json_int_t)o->stored_bytes);
         if (p->database) {
             (void)json_object_set_new(entry, "exists", json_boolean(t->live.exists));
-            (void)json_object_set_new(entry, "moved", moved_json(&t->live));
+            (void)json_object_set_new(entry, "moved", bs_view_moved(&t->live));
         }
         if (t->live_rows >= 0)
             (void)json_object_set_new(entry, "live_rows", json_integer(t->live_rows));
+        (void)json_object_set_new(entry, "partial", json_boolean(o->partial));
+        if (o->partial) {
+            (void)json_object_set_new(entry, "replaced", json_integer(o->replaced));
+            (void)json_object_set_new(entry, "inserted", json_integer(o->inserted));
+        }
+        if (t->diff != NULL)
+            (void)json_object_set_new(entry, "now", bs_view_part(t->diff));
+        (void)json_array_append_new(list, entry);
+    }
+    return list;
+}
+
+static json_t *
+sequences_json(const struct bs_preview *p)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < p->n_sequences; i++) {
+        const struct bs_counter_pair *c = &p->sequences[i];
+        json_t *entry =
+            json_pack("{s:s,s:s,s:I,s:b}", "schema", c->saved->schema, "name", c->saved->name,
+                      "saved", (json_int_t)c->saved->last_value, "exists", c->live.exists);
+        if (c->live.exists)
+            (void)json_object_set_new(entry, "live", json_integer(c->live.last_value));
         (void)json_array_append_new(list, entry);
     }
     return list;
@@ -119,8 +144,12 @@ preview_json(const struct bs_restore *r, const struct bs_preview *p, const char 
                      "definition", m->schema.key != NULL);
     (void)json_object_set_new(json, "tables", preview_tables_json(p));
     (void)json_object_set_new(json, "cascade", closure_json(m));
-    (void)json_object_set_new(json, "conflicts", strings_json(p->conflicts, p->n_conflicts));
-    (void)json_object_set_new(json, "cannot", strings_json(p->cannot, p->n_cannot));
+    (void)json_object_set_new(json, "mode", json_string(m->capture.mode));
+    (void)json_object_set_new(json, "sequences", sequences_json(p));
+    (void)json_object_set_new(json, "same_transaction",
+                              bs_view_strings(p->siblings, p->n_siblings));
+    (void)json_object_set_new(json, "conflicts", bs_view_strings(p->conflicts, p->n_conflicts));
+    (void)json_object_set_new(json, "cannot", bs_view_strings(p->cannot, p->n_cannot));
     (void)json_object_set_new(json, "proof",
                               json_pack("{s:s,s:I,s:I}", "result", "ok", "objects",
                                         (json_int_t)p->proof.objects, "rows",
@@ -183,6 +212,64 @@ preview_tables(const struct bs_preview *p)
     bs_table_fini(&table);
 }
 
+/* What the statement did to a table that was saved in part, as far as the server counted. */
+static void
+preview_parts(const struct bs_preview *p)
+{
+    static const char *const heads[] = {"TABLE", "ROWS KEPT", "REPLACED", "INSERTED"};
+    const struct bs_diff_table **now = bs_malloc((p->n_tables + 1) * sizeof(*now));
+    struct bs_table table = {0};
+    size_t n = 0, n_now = 0;
+
+    bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
+    for (size_t i = 0; i < p->n_tables; i++) {
+        const struct bs_point_object *o = p->tables[i].object;
+        if (p->tables[i].diff != NULL)
+            now[n_now++] = p->tables[i].diff;
+        if (!o->partial)
+            continue;
+        n++;
+        bs_table_cell(&table, "%s.%s", o->schema, o->name);
+        bs_table_cell(&table, "%lld", (long long)o->row_count);
+        if (o->replaced + o->inserted == 0) {
+            bs_table_cell(&table, "not counted");
+            bs_table_cell(&table, "not counted");
+            continue;
+        }
+        bs_table_cell(&table, "at most %lld", (long long)o->replaced);
+        bs_table_cell(&table, "at most %lld", (long long)o->inserted);
+    }
+    if (n != 0) {
+        puts("\nThe point holds rows that the transaction replaced, not whole tables");
+        bs_table_print(&table);
+    }
+    if (n_now != 0) {
+        puts("\nThe live rows now");
+        bs_view_parts(now, n_now);
+    }
+    bs_table_fini(&table);
+    free(now);
+}
+
+static void
+preview_sequences(const struct bs_preview *p)
+{
+    if (p->n_sequences != 0)
+        puts("\nSequences, set back only by copy-back --set-sequences");
+    for (size_t i = 0; i < p->n_sequences; i++) {
+        const struct bs_counter_pair *c = &p->sequences[i];
+        fputs("  - ", stdout);
+        bs_out_text(stdout, c->saved->schema);
+        putchar('.');
+        bs_out_text(stdout, c->saved->name);
+        printf(": %lld before the statement, ", (long long)c->saved->last_value);
+        if (c->live.exists)
+            printf("%lld now\n", (long long)c->live.last_value);
+        else
+            puts("gone now");
+    }
+}
+
 static void
 preview_closure(const struct bs_manifest *m)
 {
@@ -209,6 +296,8 @@ bs_view_preview(const struct bs_restore *r, const struct bs_preview *p, const ch
     }
     preview_head(r, p);
     preview_tables(p);
+    preview_parts(p);
+    preview_sequences(p);
     preview_closure(&r->manifest);
     if (unreached != NULL) {
         fputs("\nThe database was not looked at: ", stdout);
@@ -263,7 +352,7 @@ bs_view_discard(const struct bs_restore *r, const struct bs_discard *d)
 {
     if (bs_out_json_mode()) {
         bs_out_json(json_pack("{s:s,s:o,s:s*}", "point", r->manifest.id, "dropped",
-                              strings_json(d->dropped, d->n_dropped), "kept", d->kept));
+                              bs_view_strings(d->dropped, d->n_dropped), "kept", d->kept));
         return;
     }
     if (d->n_dropped == 0)
@@ -277,210 +366,6 @@ bs_view_discard(const struct bs_restore *r, const struct bs_discard *d)
         fputs("kept schema ", stdout);
         bs_out_text(stdout, d->kept);
         puts(": it holds something that is not of this point");
-    }
-}
-
-/* Diff. */
-
-static json_t *
-examples_json(const struct bs_diff_examples *e)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < e->n; i++) {
-        json_t *key = e->keys[i] == NULL ? NULL : json_loads(e->keys[i], 0, NULL);
-        (void)json_array_append_new(list, key == NULL ? json_null() : key);
-    }
-    return list;
-}
-
-static json_t *
-diff_table_json(const struct bs_diff_table *t)
-{
-    const struct bs_point_object *o = t->live.object;
-    json_t *columns = json_object();
-
-    for (size_t i = 0; i < t->n_columns; i++)
-        (void)json_object_set_new(columns, t->columns[i].name, json_integer(t->columns[i].rows));
-    return json_pack(
-        "{s:s,s:s,s:b,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:{s:o,s:o,s:o},s:o,s:o}", "schema", o->schema,
-        "name", o->name, "exists", t->live.exists, "by_key", t->live.n_key != 0, "same",
-        bs_diff_same(t), "saved_rows", (json_int_t)t->saved_rows, "live_rows",
-        (json_int_t)t->live_rows, "missing", (json_int_t)t->missing, "changed",
-        (json_int_t)t->changed, "extra", (json_int_t)t->extra, "examples", "missing",
-        examples_json(&t->missing_keys), "changed", examples_json(&t->changed_keys), "extra",
-        examples_json(&t->extra_keys), "columns", columns, "moved", moved_json(&t->live));
-}
-
-static void
-examples_text(const char *what, const struct bs_diff_examples *e)
-{
-    if (e->n == 0)
-        return;
-    printf("  %s:", what);
-    for (size_t i = 0; i < e->n; i++) {
-        putchar(' ');
-        bs_out_text(stdout, e->keys[i] == NULL ? "?" : e->keys[i]);
-    }
-    putchar('\n');
-}
-
-static void
-diff_details(const struct bs_diff_table *t)
-{
-    if (t->missing_keys.n + t->changed_keys.n + t->extra_keys.n == 0)
-        return;
-    putchar('\n');
-    bs_out_text(stdout, t->live.object->schema);
-    putchar('.');
-    bs_out_text(stdout, t->live.object->name);
-    puts(", for example");
-    examples_text("missing", &t->missing_keys);
-    examples_text("changed", &t->changed_keys);
-    examples_text("extra", &t->extra_keys);
-    for (size_t i = 0; i < t->n_columns; i++) {
-        fputs("  column ", stdout);
-        bs_out_text(stdout, t->columns[i].name);
-        printf(" differs in %lld rows\n", (long long)t->columns[i].rows);
-    }
-}
-
-static const char *
-live_text(const struct bs_diff_table *t)
-{
-    if (!t->live.exists)
-        return "gone";
-    if (!bs_live_fits(&t->live) || t->live.n_added != 0)
-        return "columns changed";
-    return t->live.n_key != 0 ? "by key" : "no key: as a multiset";
-}
-
-void
-bs_view_diff(const struct bs_restore *r, const struct bs_diff *d)
-{
-    static const char *const heads[] = {"TABLE",   "SAVED", "LIVE",    "MISSING",
-                                        "CHANGED", "EXTRA", "COMPARED"};
-    struct bs_table table = {0};
-    json_t *list = json_array();
-
-    bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
-    for (size_t i = 0; i < d->n_tables; i++) {
-        const struct bs_diff_table *t = &d->tables[i];
-        (void)json_array_append_new(list, diff_table_json(t));
-        bs_table_cell(&table, "%s.%s", t->live.object->schema, t->live.object->name);
-        bs_table_cell(&table, "%lld", (long long)t->saved_rows);
-        bs_table_cell(&table, "%lld", (long long)t->live_rows);
-        bs_table_cell(&table, "%lld", (long long)t->missing);
-        bs_table_cell(&table, "%lld", (long long)t->changed);
-        bs_table_cell(&table, "%lld", (long long)t->extra);
-        bs_table_cell(&table, "%s", live_text(t));
-    }
-    if (bs_out_json_mode())
-        bs_out_json(
-            json_pack("{s:s,s:b,s:O}", "point", r->manifest.id, "same", d->same, "tables", list));
-    else
-        bs_table_print(&table);
-    for (size_t i = 0; !bs_out_json_mode() && i < d->n_tables; i++)
-        diff_details(&d->tables[i]);
-    if (!bs_out_json_mode())
-        printf("\n%s\n", d->same ? "no difference" : "there are differences");
-    json_decref(list);
-    bs_table_fini(&table);
-}
-
-/* Copy-back. */
-
-static void
-objects_text(FILE *to, const struct bs_copyback *c)
-{
-    for (size_t i = 0; i < c->n_objects; i++) {
-        fputs("  + ", to);
-        bs_out_text(to, c->objects[i]);
-        fputc('\n', to);
-    }
-}
-
-static void
-table_text(FILE *to, const struct bs_copyback_table *t)
-{
-    int64_t left = t->diff.changed - t->updated;
-
-    fputs("  ", to);
-    bs_out_text(to, t->diff.live.object->schema);
-    fputc('.', to);
-    bs_out_text(to, t->diff.live.object->name);
-    fprintf(to, ": %lld rows put back", (long long)t->inserted);
-    if (t->updated != 0)
-        fprintf(to, ", %lld overwritten", (long long)t->updated);
-    if (left != 0)
-        fprintf(to, ", %lld with other values left alone (--conflict overwrite)", (long long)left);
-    if (t->diff.extra != 0)
-        fprintf(to, ", %lld newer ones kept", (long long)t->diff.extra);
-    fputs(t->diff.live.exists ? "\n" : ", table made again\n", to);
-}
-
-void
-bs_view_plan(const struct bs_restore *r, const struct bs_copyback *c)
-{
-    fprintf(stderr, "Copy-back of %s:\n", r->manifest.id);
-    objects_text(stderr, c);
-    for (size_t i = 0; i < c->n_tables; i++)
-        table_text(stderr, &c->tables[i]);
-}
-
-static json_t *
-copyback_tables_json(const struct bs_copyback *c)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < c->n_tables; i++) {
-        const struct bs_copyback_table *t = &c->tables[i];
-        (void)json_array_append_new(
-            list, json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I}", "schema", t->diff.live.object->schema,
-                            "name", t->diff.live.object->name, "rebuilt", !t->diff.live.exists,
-                            "inserted", (json_int_t)t->inserted, "updated", (json_int_t)t->updated,
-                            "skipped", (json_int_t)(t->diff.changed - t->updated), "extra",
-                            (json_int_t)t->diff.extra));
-    }
-    return list;
-}
-
-void
-bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c)
-{
-    if (bs_out_json_mode()) {
-        bs_out_json(json_pack("{s:s,s:o,s:o,s:I,s:I,s:s*,s:s,s:s*,s:s*}", "point", r->manifest.id,
-                              "tables", copyback_tables_json(c), "objects",
-                              strings_json(c->objects, c->n_objects), "sequences",
-                              (json_int_t)c->n_sequences, "refreshed", (json_int_t)c->n_refreshed,
-                              "before", c->point[0] == '\0' ? NULL : c->point, "definition",
-                              !c->compared            ? "not compared"
-                              : c->difference == NULL ? "identical"
-                                                      : "differs",
-                              "difference", c->difference, "uncompared", c->uncompared));
-        return;
-    }
-    if (c->n_objects == 0 && c->n_tables == 0)
-        puts("The point holds nothing that is lost.");
-    objects_text(stdout, c);
-    for (size_t i = 0; i < c->n_tables; i++)
-        table_text(stdout, &c->tables[i]);
-    if (c->n_sequences != 0)
-        printf("  sequences set: %zu\n", c->n_sequences);
-    if (c->n_refreshed != 0)
-        printf("  materialized views refreshed: %zu\n", c->n_refreshed);
-    if (c->point[0] != '\0')
-        printf("  what was there before: %s\n", c->point);
-    if (c->compared && c->difference == NULL)
-        puts("The definition of the database is identical to the saved one.");
-    if (c->difference != NULL) {
-        puts("The definition of the database differs from the saved one (- saved, + now):");
-        bs_out_text(stdout, c->difference);
-    }
-    if (c->uncompared != NULL) {
-        fputs("The definition could not be compared: ", stdout);
-        bs_out_text(stdout, c->uncompared);
-        putchar('\n');
     }
 }
 

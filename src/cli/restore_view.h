@@ -7,6 +7,8 @@
 #ifndef BS_CLI_RESTORE_VIEW_H
 #define BS_CLI_RESTORE_VIEW_H
 
+#include <jansson.h>
+
 #include "restore/copyback.h"
 #include "restore/diff.h"
 #include "restore/preview.h"
@@ -22,6 +24,12 @@ void bs_view_discard(const struct bs_restore *r, const struct bs_discard *d);
 /* What a copy-back will do, for the question whether it may; text only, to standard error. */
 void bs_view_plan(const struct bs_restore *r, const struct bs_copyback *c);
 void bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c);
+
+/* Pieces that several of these have. JSON is the caller's reference. */
+json_t *bs_view_strings(const char *const *list, size_t n);
+json_t *bs_view_moved(const struct bs_live *live); /* columns that are not as they were saved */
+json_t *bs_view_part(const struct bs_diff_table *t);
+void bs_view_parts(const struct bs_diff_table *const *tables, size_t n); /* as a table */
 
 /* The watcher of a restore: a line on a terminal for steps that take longer than a second. */
 void bs_view_progress(void *ctx, const struct bs_restore_progress *progress);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "restore/counters.h"
 #include "restore/lost.h"
 #include "restore/merge.h"
 #include "restore/safety.h"
@@ -367,6 +368,20 @@ compare_definition(struct bs_work *w)
         w->out->uncompared = bs_arena_str(&w->r->arena, err.message);
 }
 
+/* The rows are back; what happens here is told beside it. */
+static void
+set_sequences_back(struct bs_work *w)
+{
+    struct bs_copyback *out = w->out;
+    struct bs_err err = {0};
+
+    if (w->options->sequences != BS_COPYBACK_SET_BACK)
+        return;
+    if (bs_counters_set_back(w->r, w->only, &out->n_sequences, &out->sequences_left,
+                             &out->n_sequences_left, &err) != BS_DONE)
+        out->sequences_failed = bs_arena_str(&w->r->arena, err.message);
+}
+
 static int64_t
 rows_of(const struct bs_copyback_table *t)
 {
@@ -394,8 +409,10 @@ bs_copyback_run(struct bs_restore *r,
             step.before = out->point;
             done = bs_restore_end(r, &step, done, err);
         }
-        if (done == BS_DONE)
+        if (done == BS_DONE) {
+            set_sequences_back(&work);
             compare_definition(&work);
+        }
     }
     bs_work_close(&work);
     return done;

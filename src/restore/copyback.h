@@ -67,8 +67,12 @@ struct bs_copyback {
     size_t n_tables;
     const char **objects; /* entries of the definition that come back, as pg_restore -l tells */
     size_t n_objects;
-    size_t n_sequences;           /* set or advanced */
-    size_t n_refreshed;           /* materialized views */
+    size_t n_sequences;          /* set or advanced */
+    const char **sequences_left; /* that could not be set back: rows are beyond that already */
+    size_t n_sequences_left;
+    const char
+        *sequences_failed; /* why setting back ended early, after the rows; NULL: it did not */
+    size_t n_refreshed;    /* materialized views */
     char point[BS_POINT_ID_TEXT]; /* of the state before; "" where nothing live was changed */
     bool compared;                /* the definition was compared afterwards */
     const char *difference;       /* lines that differ, "-" saved and "+" live; NULL: identical */

@@ -26,13 +26,13 @@ static const char ask[] =
     " d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
 
 /* A point that was made before its statement ran learns the number when it is armed. */
-static enum bs_done
-find_xid(struct bs_store *store,
-         const struct bs_point_ref *ref,
-         const struct bs_manifest *m,
-         struct bs_arena *arena,
-         uint64_t *xid,
-         struct bs_err *err)
+enum bs_done
+bs_origin_xid(struct bs_store *store,
+              const struct bs_point_ref *ref,
+              const struct bs_manifest *m,
+              struct bs_arena *arena,
+              uint64_t *xid,
+              struct bs_err *err)
 {
     struct bs_point_event *events;
     size_t n;
@@ -87,7 +87,7 @@ bs_origin_find(struct bs_rdb *db,
     PGresult *now;
 
     *out = (struct bs_origin){.until = m->capture.xid_until};
-    if (find_xid(store, ref, m, arena, &out->xid, err) != BS_DONE)
+    if (bs_origin_xid(store, ref, m, arena, &out->xid, err) != BS_DONE)
         return BS_FAILED;
     now = bs_rdb_ask(db, ask, 0, NULL, err);
     if (now == NULL)

@@ -32,6 +32,17 @@ BS_MUST_CHECK enum bs_done bs_origin_find(struct bs_rdb *db,
                                           struct bs_origin *out,
                                           struct bs_err *err);
 
+/*
+ * The transaction's number: the manifest's, or the one that the point was armed with. 0: neither.
+ * IO, LIMIT.
+ */
+BS_MUST_CHECK enum bs_done bs_origin_xid(struct bs_store *store,
+                                         const struct bs_point_ref *ref,
+                                         const struct bs_manifest *m,
+                                         struct bs_arena *arena,
+                                         uint64_t *xid,
+                                         struct bs_err *err);
+
 /* Puts a condition on the live row "l": the transaction has written it. */
 void bs_origin_put_own(struct bs_buf *b, const struct bs_origin *o);
 /* The same: a savepoint of it may have written it, or somebody else at that time. */

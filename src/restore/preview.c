@@ -5,9 +5,11 @@
 
 #include <string.h>
 
+#include "restore/siblings.h"
 #include "restore/text.h"
 
-#define COUNT_TIMEOUT "5s"
+#define COUNT_TIMEOUT   "5s"
+#define COMPARE_TIMEOUT "60s" /* for all rows saved in part */
 
 enum { SENTENCES = 1000 }; /* more than anybody reads */
 
@@ -34,7 +36,7 @@ count_live(struct bs_restore *r, struct bs_preview_table *t, struct bs_err *err)
     PGresult *result = NULL;
 
     t->live_rows = -1;
-    if (!t->live.exists || strchr("rmp", t->live.relkind) == NULL)
+    if (o->partial || !t->live.exists || strchr("rmp", t->live.relkind) == NULL)
         return BS_DONE;
     bs_buf_init(&sql, 4096);
     bs_put_str(&sql, "SELECT pg_catalog.count(*) FROM ONLY ");
@@ -73,15 +75,67 @@ say_moved_columns(const struct sentences *s, const struct bs_preview_table *t)
 }
 
 static void
+say_gone(const struct sentences *s, const struct bs_point_object *o)
+{
+    struct bs_arena *a = &s->r->arena;
+
+    if (o->partial)
+        say(s, bs_arena_fmt(a,
+                            "%s.%s is gone, and the point holds some of its rows only: copy-back"
+                            " will refuse",
+                            o->schema, o->name));
+    else if (s->r->manifest.schema.key == NULL)
+        say(s, bs_arena_fmt(a, "%s.%s is gone, and the point holds no definition of it", o->schema,
+                            o->name));
+}
+
+static void
+say_no_key(const struct sentences *s, const struct bs_point_object *o)
+{
+    say(s, bs_arena_fmt(&s->r->arena,
+                        o->partial ? "%s.%s has no unique key: a row that was changed counts as"
+                                     " missing, as it was, and as made, as it is; and copies that"
+                                     " are still there count for those that are gone"
+                                   : "%s.%s has no primary key in common with the saved rows:"
+                                     " changed rows count as missing and extra",
+                        o->schema, o->name));
+}
+
+/* A number of rows of a table, and what is to be said about them. */
+static void
+say_rows(const struct sentences *s, int64_t n, const struct bs_point_object *o, const char *what)
+{
+    if (n != 0)
+        say(s, bs_arena_fmt(&s->r->arena, "%lld row%s of %s.%s %s", (long long)n, n == 1 ? "" : "s",
+                            o->schema, o->name, what));
+}
+
+static void
+say_parts(const struct sentences *s, const struct bs_preview_table *t)
+{
+    const struct bs_diff_table *d = t->diff;
+
+    if (d == NULL)
+        return;
+    say_rows(s, d->conflicts, t->object,
+             "changed since, by others: left alone, unless --conflict overwrite");
+    say_rows(s, d->near, t->object,
+             "among these may be the transaction's own, written under a savepoint");
+    say_rows(s, d->doubtful, t->object,
+             "at least were deleted by others at the same time, and would come back");
+    say_rows(s, d->made, t->object,
+             "made by the transaction are still there, inserted or given another key: they stay,"
+             " unless --remove-inserted");
+}
+
+static void
 say_conflicts(const struct sentences *s, const struct bs_preview_table *t)
 {
     struct bs_arena *a = &s->r->arena;
     const struct bs_point_object *o = t->object;
 
     if (!t->live.exists) {
-        if (s->r->manifest.schema.key == NULL)
-            say(s, bs_arena_fmt(a, "%s.%s is gone, and the point holds no definition of it",
-                                o->schema, o->name));
+        say_gone(s, o);
         return;
     }
     if (strncmp(o->kind, "DROP", 4) == 0 &&
@@ -95,11 +149,9 @@ say_conflicts(const struct sentences *s, const struct bs_preview_table *t)
     if (t->live.n_triggers != 0)
         say(s, bs_arena_fmt(a, "%s.%s has %zu triggers that fire when rows are put back", o->schema,
                             o->name, t->live.n_triggers));
-    if (t->live.n_key == 0 && o->relkind == 'r')
-        say(s, bs_arena_fmt(a,
-                            "%s.%s has no primary key in common with the saved rows: changed"
-                            " rows count as missing and extra",
-                            o->schema, o->name));
+    if (t->live.n_key == 0 && (o->relkind == 'r' || o->partial))
+        say_no_key(s, o);
+    say_parts(s, t);
 }
 
 static void
@@ -129,17 +181,90 @@ say_outcome(const struct sentences *s)
         say(s, "it is not known whether the statement was carried out");
 }
 
-static enum bs_done
-look_at_tables(struct bs_restore *r, struct bs_preview *p, struct bs_err *err)
+/* Whose rows the live ones are, and which other points are of the same transaction. */
+static void
+say_origin(const struct sentences *s, const struct bs_preview *p)
 {
+    bool parts = false;
+
+    for (size_t i = 0; i < p->n_tables; i++)
+        parts = parts || p->tables[i].object->partial;
+    if (parts && p->database && s->r->origin.why != NULL)
+        say(s, bs_arena_fmt(&s->r->arena,
+                            "which live rows the transaction has written cannot be told, so all"
+                            " that differ count as changed by others: %s",
+                            s->r->origin.why));
+    for (size_t i = 0; i < p->n_siblings; i++)
+        say(s, bs_arena_fmt(&s->r->arena, "the same transaction also made %s", p->siblings[i]));
+}
+
+/* Tables saved in part, in a transaction that is rolled back; where it cannot be, that is said. */
+static enum bs_done
+compare_parts(struct bs_restore *r,
+              const struct bs_point_object *const *picked,
+              size_t n,
+              const struct sentences *s,
+              struct bs_diff *out,
+              struct bs_err *err)
+{
+    struct bs_err why = {0};
+    enum bs_done done;
+
+    if (n == 0)
+        return BS_DONE;
+    if (bs_rdb_do(&r->db,
+                  "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL statement_timeout ="
+                  " '" COMPARE_TIMEOUT "'",
+                  err) != BS_DONE)
+        return BS_FAILED;
+    done = bs_diff_tables(r, picked, n, out, &why);
+    bs_rdb_rollback(&r->db);
+    if (done == BS_DONE)
+        return BS_DONE;
+    if (why.code != BS_E_DATABASE && why.code != BS_E_FORBIDDEN && why.code != BS_E_CANCELLED) {
+        *err = why;
+        return BS_FAILED;
+    }
+    *out = (struct bs_diff){0};
+    say(s, bs_arena_fmt(&r->arena, "the live rows could not be compared: %s", why.message));
+    return BS_DONE;
+}
+
+static enum bs_done
+look_at_tables(struct bs_restore *r,
+               struct bs_preview *p,
+               const struct sentences *s,
+               struct bs_err *err)
+{
+    const struct bs_point_object **parts =
+        bs_arena_array(&r->arena, p->n_tables + 1, sizeof(*parts));
+    struct bs_diff *diff = bs_arena_take(&r->arena, sizeof(*diff));
+    size_t n_parts = 0, n = 0;
+
+    if (parts == NULL || diff == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
     for (size_t i = 0; i < p->n_tables; i++) {
         struct bs_preview_table *t = &p->tables[i];
         if (bs_live_look(&r->db, t->object, &r->arena, &t->live, err) != BS_DONE ||
             count_live(r, t, err) != BS_DONE)
             return BS_FAILED;
+        if (t->object->partial)
+            parts[n_parts++] = t->object;
     }
+    if (compare_parts(r, parts, n_parts, s, diff, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < p->n_tables && diff->n_tables != 0; i++) {
+        if (!p->tables[i].object->partial)
+            p->tables[n++] = p->tables[i];
+    }
+    for (size_t i = 0; i < diff->n_tables; i++)
+        p->tables[n++] = (struct bs_preview_table){.object = diff->tables[i].live.object,
+                                                   .live = diff->tables[i].live,
+                                                   .live_rows = diff->tables[i].live_rows,
+                                                   .diff = &diff->tables[i]};
+    p->n_tables = diff->n_tables != 0 ? n : p->n_tables;
     p->database = true;
-    return BS_DONE;
+    return n_parts == 0 ? BS_DONE : bs_counters_look(r, NULL, &p->sequences, &p->n_sequences, err);
 }
 
 static enum bs_done
@@ -167,9 +292,12 @@ preview(struct bs_restore *r, struct bs_preview *out, struct bs_err *err)
     bs_restore_tell(r, "reading the point again", 0, 0);
     if (bs_point_verify(r->request.store, &r->manifest, NULL, &out->proof, err) != BS_DONE)
         return BS_FAILED;
-    if (r->db.conn != NULL && look_at_tables(r, out, err) != BS_DONE)
-        return BS_FAILED;
     say_outcome(&conflicts);
+    if (bs_siblings_find(r, &out->siblings, &out->n_siblings, err) != BS_DONE)
+        return BS_FAILED;
+    if (r->db.conn != NULL && look_at_tables(r, out, &conflicts, err) != BS_DONE)
+        return BS_FAILED;
+    say_origin(&conflicts, out);
     for (size_t i = 0; out->database && i < out->n_tables; i++)
         say_conflicts(&conflicts, &out->tables[i]);
     say_limits(&cannot, out);

@@ -8,20 +8,26 @@
 #define BS_RESTORE_PREVIEW_H
 
 #include "recovery/verify.h"
-#include "restore/live.h"
+#include "restore/counters.h"
+#include "restore/diff.h"
 #include "restore/restore.h"
 
 struct bs_preview_table {
-    const struct bs_point_object *object;
+    const struct bs_point_object *object; /* of a tree of partitions saved in part: made up */
     struct bs_live live;
-    int64_t live_rows; /* counted; -1: not (gone, no access, or it took too long) */
+    int64_t live_rows;                /* counted; -1: not (gone, no access, or it took too long) */
+    const struct bs_diff_table *diff; /* saved in part: what the rows look like now; or NULL */
 };
 
 struct bs_preview {
     struct bs_preview_table *tables;
     size_t n_tables;
     struct bs_verify_report proof;
-    bool database;          /* the live side was looked at */
+    bool database;                     /* the live side was looked at */
+    struct bs_counter_pair *sequences; /* of a point of rows; looked at where `database` */
+    size_t n_sequences;
+    const char **siblings; /* other points of the same transaction */
+    size_t n_siblings;
     const char **conflicts; /* sentences */
     size_t n_conflicts;
     const char **cannot; /* what restore cannot give back; sentences */
@@ -30,7 +36,8 @@ struct bs_preview {
 
 /*
  * Reads every object of the point again and looks at the live tables. Where the restore is not
- * connected, only the saved side is told.
+ * connected, only the saved side is told. Rows that were saved in part are compared with live ones
+ * in temporary tables, which are rolled back.
  *
  * table   NULL: all
  * err     DAMAGED: an object is not what the manifest says; NOT_FOUND, CONFLICT; IO, DATABASE

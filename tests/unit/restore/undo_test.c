@@ -79,6 +79,8 @@ counters(PGconn *actor, struct bs_changed out[32])
 static const char *meanwhile;
 /* Rows that the counters did not see. */
 static bool miscount;
+/* A sequence that the statement sets. */
+static const char *sequence;
 
 /* Runs a statement and keeps what it replaced, as the gateway does before COMMIT. */
 static bool
@@ -98,8 +100,10 @@ change(const char *statement, char id[BS_POINT_ID_TEXT])
     struct bs_replaced what = {.changed = changed};
     struct bs_capture *c = NULL;
     struct bs_err err = {0};
+    uint32_t oid;
     bool ok = pg_run(actor, "SET client_min_messages = error; SET ROLE app; BEGIN") &&
-              pg_run(actor, statement);
+              bs_capture_open(&q, &c, &err) == BS_DONE &&
+              bs_capture_sequences_note(c, &err) == BS_DONE && pg_run(actor, statement);
 
     ok = ok && (meanwhile == NULL || (pg_run(other, "BEGIN") && pg_run(other, meanwhile)));
     what.n_changed = counters(actor, changed);
@@ -107,8 +111,14 @@ change(const char *statement, char id[BS_POINT_ID_TEXT])
         changed[i].inserted = 0;
     what.xid = (uint64_t)pg_number(actor, "SELECT pg_current_xact_id()");
     armed.xid = what.xid;
-    ok = ok && bs_capture_open(&q, &c, &err) == BS_DONE &&
-         bs_capture_replaced(c, &what, &result, &err) == BS_DONE && result.manifest != NULL &&
+    if (sequence != NULL) {
+        char ask[200];
+        (void)snprintf(ask, sizeof(ask), "SELECT '%s'::regclass::oid", sequence);
+        oid = (uint32_t)pg_number(actor, ask);
+        what.sequences = &oid;
+        what.n_sequences = 1;
+    }
+    ok = ok && bs_capture_replaced(c, &what, &result, &err) == BS_DONE && result.manifest != NULL &&
          bs_capture_event(c, &armed, &err) == BS_DONE && pg_run(actor, "COMMIT") &&
          bs_capture_event(c, &committed, &err) == BS_DONE &&
          (meanwhile == NULL || pg_run(other, "COMMIT"));
@@ -609,6 +619,150 @@ what_is_gone_is_not_made_again_from_a_part(void)
     (void)UNDO(id, &plain);
 }
 
+static void
+sequences_are_set_back_when_told(void)
+{
+    struct bs_copyback_options back = {.made = BS_COPYBACK_REMOVE,
+                                       .sequences = BS_COPYBACK_SET_BACK};
+    static const char last[] = "SELECT last_value FROM s.ident_id_seq";
+    char id[BS_POINT_ID_TEXT];
+    struct bs_restore r;
+    struct bs_copyback c;
+    struct bs_preview p;
+    struct bs_err err = {0};
+    long long then = pg_number(admin, last);
+
+    before();
+    sequence = "s.ident_id_seq";
+    REQUIRE(change("UPDATE s.ident SET name = 'x' WHERE id = 20; SELECT setval('s.ident_id_seq', "
+                   "5000); INSERT INTO s.ident (name) VALUES ('new')",
+                   id));
+    sequence = NULL;
+    REQUIRE(open_restore(&r, id));
+    EXPECT_EQ(bs_preview_make(&r, NULL, &p, &err), BS_DONE);
+    EXPECT(p.n_sequences == 1 && p.sequences[0].saved->last_value == then &&
+           p.sequences[0].live.last_value == 5001);
+
+    /* Rows come back, the sequence stays. */
+    EXPECT_EQ(bs_copyback_run(&r, &plain, NULL, &c, &err), BS_DONE);
+    EXPECT(c.n_sequences == 0 && c.n_sequences_left == 0);
+    EXPECT_EQ(pg_number(admin, last), 5001);
+
+    /* Row 5001 is there: the number after what it was would come to it some day. */
+    back.made = BS_COPYBACK_KEEP;
+    EXPECT_EQ(bs_copyback_run(&r, &back, NULL, &c, &err), BS_DONE);
+    EXPECT(c.n_sequences == 0 && c.n_sequences_left == 1);
+    EXPECT_EQ(pg_number(admin, last), 5001);
+    back.made = BS_COPYBACK_REMOVE;
+    EXPECT_EQ(bs_copyback_run(&r, &back, NULL, &c, &err), BS_DONE);
+    EXPECT(c.n_sequences == 1 && c.n_sequences_left == 0 && c.sequences_failed == NULL);
+    EXPECT_EQ(pg_number(admin, last), then);
+    bs_restore_close(&r);
+    EXPECT(as_before());
+}
+
+static bool
+says(const struct bs_preview *p, const char *what)
+{
+    for (size_t i = 0; i < p->n_conflicts; i++) {
+        if (strstr(p->conflicts[i], what) != NULL)
+            return true;
+    }
+    printf("# it does not say: %s\n", what);
+    return false;
+}
+
+static void
+a_preview_tells_all_that_and_touches_nothing(void)
+{
+    char id[BS_POINT_ID_TEXT], after[256];
+    struct bs_restore r;
+    struct bs_preview p;
+    struct bs_err err = {0};
+
+    before();
+    REQUIRE(change("DELETE FROM s.t WHERE id = 1; UPDATE s.t SET v = 'x' WHERE id IN (2, 3);"
+                   "INSERT INTO s.t VALUES (900); DELETE FROM s.parted WHERE id < 4;"
+                   "UPDATE s.nokey SET a = 99 WHERE a = 5",
+                   id));
+    pg_run(admin, "UPDATE s.t SET v = 'theirs' WHERE id = 3");
+    (void)picture(after);
+    REQUIRE(open_restore(&r, id));
+    EXPECT_EQ(bs_preview_make(&r, NULL, &p, &err), BS_DONE);
+    if (err.code != BS_OK)
+        printf("# %s\n", err.message);
+    EXPECT_EQ(p.n_tables, 3);
+    for (size_t i = 0; i < p.n_tables; i++) {
+        const struct bs_preview_table *t = &p.tables[i];
+        REQUIRE(t->diff != NULL);
+        if (strcmp(t->object->name, "t") == 0)
+            LOOKS(*t->diff, 1, 1, 1, 0, 1);
+        if (strcmp(t->object->name, "parted") == 0)
+            LOOKS(*t->diff, 3, 0, 0, 0, 0);
+    }
+    EXPECT(says(&p, "1 row of s.t changed since"));
+    EXPECT(says(&p, "1 row of s.t made by the transaction"));
+    EXPECT(says(&p, "s.nokey has no unique key"));
+    EXPECT(strcmp(after, picture(is)) == 0);
+    bs_restore_close(&r);
+    pg_run(admin, "UPDATE s.t SET v = 'x' WHERE id = 3");
+    (void)UNDO(id, &overwrite);
+    (void)UNDO(id, &remove_made);
+    EXPECT(as_before());
+}
+
+/* Two captures of one transaction know of each other by its number. */
+static void
+points_of_one_transaction_are_named(void)
+{
+    PGconn *actor = pg_connect("undo");
+    struct bs_capture_request q = {.helper = helper,
+                                   .store = store,
+                                   .spool = spool_dir,
+                                   .actor_pid = PQbackendPID(actor),
+                                   .statement = {.kind = "UPDATE"}};
+    struct bs_err err = {0};
+    char ids[2][BS_POINT_ID_TEXT], other[BS_POINT_ID_TEXT], want[64];
+    struct bs_restore r;
+    struct bs_preview p;
+
+    before();
+    pg_run(actor,
+           "BEGIN; UPDATE s.t SET v = 'x' WHERE id = 1; UPDATE s.uniq SET v = 0 WHERE a = 1");
+    for (int i = 0; i < 2; i++) {
+        struct bs_changed changed = {0};
+        struct bs_replaced what = {.changed = &changed, .n_changed = 1};
+        struct bs_point_event armed = {.state = BS_EVENT_ARMED},
+                              committed = {.state = BS_EVENT_COMMITTED};
+        struct bs_capture_result result = {0};
+        struct bs_capture *c = NULL;
+        changed.oid = (uint32_t)pg_number(actor, i == 0 ? "SELECT 's.t'::regclass::oid"
+                                                        : "SELECT 's.uniq'::regclass::oid");
+        changed.replaced = 1;
+        armed.xid = what.xid = (uint64_t)pg_number(actor, "SELECT pg_current_xact_id()");
+        EXPECT(bs_capture_open(&q, &c, &err) == BS_DONE &&
+               bs_capture_replaced(c, &what, &result, &err) == BS_DONE);
+        REQUIRE(result.manifest != NULL);
+        memcpy(ids[i], result.manifest->id, BS_POINT_ID_TEXT);
+        EXPECT(bs_capture_event(c, &armed, &err) == BS_DONE &&
+               bs_capture_event(c, &committed, &err) == BS_DONE);
+        bs_capture_close(&c);
+    }
+    pg_run(actor, "COMMIT");
+    PQfinish(actor);
+    REQUIRE(change("UPDATE s.t SET v = 'y' WHERE id = 2", other));
+    REQUIRE(open_restore(&r, ids[0]));
+    EXPECT_EQ(bs_preview_make(&r, NULL, &p, &err), BS_DONE);
+    EXPECT_EQ(p.n_siblings, 1);
+    (void)snprintf(want, sizeof(want), "the same transaction also made %s", ids[1]);
+    EXPECT(says(&p, want));
+    bs_restore_close(&r);
+    (void)UNDO(ids[0], &plain);
+    (void)UNDO(ids[1], &plain);
+    (void)UNDO(other, &plain);
+    EXPECT(as_before());
+}
+
 /* When a number says whose a row is, and when it does not. */
 static void
 numbers_have_a_place_and_a_time(void)
@@ -699,6 +853,10 @@ main(void)
         {"triggers fire or do not", triggers_fire_or_do_not},
         {"a plan is kept or nothing is done", a_plan_is_kept_or_nothing_is_done},
         {"what is gone is not made again from a part", what_is_gone_is_not_made_again_from_a_part},
+        {"sequences are set back when told", sequences_are_set_back_when_told},
+        {"a preview tells all that and touches nothing",
+         a_preview_tells_all_that_and_touches_nothing},
+        {"points of one transaction are named", points_of_one_transaction_are_named},
         {"numbers have a place and a time", numbers_have_a_place_and_a_time},
         {"old numbers are used again", old_numbers_are_used_again},
     };

@@ -1,0 +1,315 @@
+/*
+ * restore_rows_view.c - rows of a restore: what differs, and what a copy-back has done about it.
+ */
+#include "cli/restore_view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/out.h"
+
+/* Diff. */
+
+static json_t *
+examples_json(const struct bs_diff_examples *e)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < e->n; i++) {
+        json_t *key = e->keys[i] == NULL ? NULL : json_loads(e->keys[i], 0, NULL);
+        (void)json_array_append_new(list, key == NULL ? json_null() : key);
+    }
+    return list;
+}
+
+json_t *
+bs_view_part(const struct bs_diff_table *t)
+{
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "missing", (json_int_t)t->missing,
+                     "by_statement", (json_int_t)t->by_statement, "conflicts",
+                     (json_int_t)t->conflicts, "near", (json_int_t)t->near, "equal",
+                     (json_int_t)t->equal, "made", (json_int_t)t->made, "doubtful",
+                     (json_int_t)t->doubtful);
+}
+
+static json_t *
+diff_table_json(const struct bs_diff_table *t)
+{
+    const struct bs_point_object *o = t->live.object;
+    json_t *columns = json_object(), *examples, *table;
+
+    for (size_t i = 0; i < t->n_columns; i++)
+        (void)json_object_set_new(columns, t->columns[i].name, json_integer(t->columns[i].rows));
+    examples = json_pack("{s:o,s:o,s:o}", "missing", examples_json(&t->missing_keys), "changed",
+                         examples_json(&t->changed_keys), "extra", examples_json(&t->extra_keys));
+    table =
+        json_pack("{s:s,s:s,s:b,s:b,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:O,s:o,s:o}", "schema", o->schema,
+                  "name", o->name, "exists", t->live.exists, "by_key", t->live.n_key != 0, "same",
+                  bs_diff_same(t), "partial", o->partial, "saved_rows", (json_int_t)t->saved_rows,
+                  "live_rows", (json_int_t)t->live_rows, "missing", (json_int_t)t->missing,
+                  "changed", (json_int_t)t->changed, "extra", (json_int_t)t->extra, "examples",
+                  examples, "columns", columns, "moved", bs_view_moved(&t->live));
+    if (o->partial) {
+        json_t *more = bs_view_part(t);
+        (void)json_object_update(table, more);
+        json_decref(more);
+        (void)json_object_del(examples, "extra");
+        (void)json_object_set_new(examples, "conflicts", examples_json(&t->conflict_keys));
+        (void)json_object_set_new(examples, "equal", examples_json(&t->equal_keys));
+        (void)json_object_set_new(examples, "made", examples_json(&t->made_keys));
+    }
+    json_decref(examples);
+    return table;
+}
+
+static void
+examples_text(const char *what, const struct bs_diff_examples *e)
+{
+    if (e->n == 0)
+        return;
+    printf("  %s:", what);
+    for (size_t i = 0; i < e->n; i++) {
+        putchar(' ');
+        bs_out_text(stdout, e->keys[i] == NULL ? "?" : e->keys[i]);
+    }
+    putchar('\n');
+}
+
+static void
+diff_details(const struct bs_diff_table *t)
+{
+    if (t->missing_keys.n + t->changed_keys.n + t->extra_keys.n + t->conflict_keys.n +
+            t->equal_keys.n + t->made_keys.n ==
+        0)
+        return;
+    putchar('\n');
+    bs_out_text(stdout, t->live.object->schema);
+    putchar('.');
+    bs_out_text(stdout, t->live.object->name);
+    puts(", for example");
+    examples_text("missing", &t->missing_keys);
+    examples_text(t->live.object->partial ? "changed by the statement" : "changed",
+                  &t->changed_keys);
+    examples_text("changed since by others", &t->conflict_keys);
+    examples_text("equal", &t->equal_keys);
+    examples_text("made by the transaction", &t->made_keys);
+    examples_text("extra", &t->extra_keys);
+    for (size_t i = 0; i < t->n_columns; i++) {
+        fputs("  column ", stdout);
+        bs_out_text(stdout, t->columns[i].name);
+        printf(" differs in %lld rows\n", (long long)t->columns[i].rows);
+    }
+}
+
+static const char *
+live_text(const struct bs_diff_table *t)
+{
+    if (!t->live.exists)
+        return "gone";
+    if (!bs_live_fits(&t->live) || t->live.n_added != 0)
+        return "columns changed";
+    return t->live.n_key != 0 ? "by key" : "no key: as a multiset";
+}
+
+void
+bs_view_parts(const struct bs_diff_table *const *tables, size_t n)
+{
+    static const char *const heads[] = {"TABLE", "SAVED", "MISSING", "BY STATEMENT",
+                                        "SINCE", "EQUAL", "MADE",    "COMPARED"};
+    struct bs_table table = {0};
+
+    bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_diff_table *t = tables[i];
+        bs_table_cell(&table, "%s.%s", t->live.object->schema, t->live.object->name);
+        bs_table_cell(&table, "%lld", (long long)t->saved_rows);
+        bs_table_cell(&table, "%lld", (long long)t->missing);
+        bs_table_cell(&table, "%lld", (long long)t->by_statement);
+        bs_table_cell(&table, "%lld", (long long)t->conflicts);
+        bs_table_cell(&table, "%lld", (long long)t->equal);
+        bs_table_cell(&table, "%lld", (long long)t->made);
+        bs_table_cell(&table, "%s", live_text(t));
+    }
+    bs_table_print(&table);
+    bs_table_fini(&table);
+}
+
+static void
+diff_wholes(const struct bs_diff_table *const *tables, size_t n)
+{
+    static const char *const heads[] = {"TABLE",   "SAVED", "LIVE",    "MISSING",
+                                        "CHANGED", "EXTRA", "COMPARED"};
+    struct bs_table table = {0};
+
+    bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_diff_table *t = tables[i];
+        bs_table_cell(&table, "%s.%s", t->live.object->schema, t->live.object->name);
+        bs_table_cell(&table, "%lld", (long long)t->saved_rows);
+        bs_table_cell(&table, "%lld", (long long)t->live_rows);
+        bs_table_cell(&table, "%lld", (long long)t->missing);
+        bs_table_cell(&table, "%lld", (long long)t->changed);
+        bs_table_cell(&table, "%lld", (long long)t->extra);
+        bs_table_cell(&table, "%s", live_text(t));
+    }
+    bs_table_print(&table);
+    bs_table_fini(&table);
+}
+
+static void
+diff_text(const struct bs_diff *d)
+{
+    const struct bs_diff_table **list = bs_malloc((d->n_tables + 1) * sizeof(*list));
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n_tables; i++) {
+        if (!d->tables[i].live.object->partial)
+            list[n++] = &d->tables[i];
+    }
+    if (n != 0 || d->n_tables == 0)
+        diff_wholes(list, n);
+    n = 0;
+    for (size_t i = 0; i < d->n_tables; i++) {
+        if (d->tables[i].live.object->partial)
+            list[n++] = &d->tables[i];
+    }
+    if (n != 0)
+        bs_view_parts(list, n);
+    free(list);
+    if (d->unknown != NULL)
+        printf("\nWhat the statement has written itself cannot be told: %s\n", d->unknown);
+    for (size_t i = 0; i < d->n_tables; i++)
+        diff_details(&d->tables[i]);
+    printf("\n%s\n", d->same ? "no difference" : "there are differences");
+}
+
+void
+bs_view_diff(const struct bs_restore *r, const struct bs_diff *d)
+{
+    json_t *list;
+
+    if (!bs_out_json_mode()) {
+        diff_text(d);
+        return;
+    }
+    list = json_array();
+    for (size_t i = 0; i < d->n_tables; i++)
+        (void)json_array_append_new(list, diff_table_json(&d->tables[i]));
+    bs_out_json(json_pack("{s:s,s:b,s:s*,s:o}", "point", r->manifest.id, "same", d->same, "unknown",
+                          d->unknown, "tables", list));
+}
+
+/* Copy-back. */
+
+static void
+objects_text(FILE *to, const struct bs_copyback *c)
+{
+    for (size_t i = 0; i < c->n_objects; i++) {
+        fputs("  + ", to);
+        bs_out_text(to, c->objects[i]);
+        fputc('\n', to);
+    }
+}
+
+static void
+table_text(FILE *to, const struct bs_copyback_table *t)
+{
+    int64_t left = t->diff.changed - t->updated;
+
+    fputs("  ", to);
+    bs_out_text(to, t->diff.live.object->schema);
+    fputc('.', to);
+    bs_out_text(to, t->diff.live.object->name);
+    fprintf(to, ": %lld rows put back", (long long)t->inserted);
+    if (t->updated != 0)
+        fprintf(to, ", %lld overwritten", (long long)t->updated);
+    if (left != 0)
+        fprintf(to, ", %lld with other values left alone (--conflict overwrite)", (long long)left);
+    if (t->diff.extra != 0)
+        fprintf(to, ", %lld newer ones kept", (long long)t->diff.extra);
+    if (t->removed != 0)
+        fprintf(to, ", %lld of the transaction removed", (long long)t->removed);
+    if (t->diff.made != t->removed)
+        fprintf(to, ", %lld of the transaction kept (--remove-inserted)",
+                (long long)(t->diff.made - t->removed));
+    fputs(t->diff.live.exists ? "\n" : ", table made again\n", to);
+}
+
+void
+bs_view_plan(const struct bs_restore *r, const struct bs_copyback *c)
+{
+    fprintf(stderr, "Copy-back of %s:\n", r->manifest.id);
+    objects_text(stderr, c);
+    for (size_t i = 0; i < c->n_tables; i++)
+        table_text(stderr, &c->tables[i]);
+}
+
+static json_t *
+copyback_tables_json(const struct bs_copyback *c)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < c->n_tables; i++) {
+        const struct bs_copyback_table *t = &c->tables[i];
+        (void)json_array_append_new(
+            list,
+            json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I}", "schema",
+                      t->diff.live.object->schema, "name", t->diff.live.object->name, "rebuilt",
+                      !t->diff.live.exists, "inserted", (json_int_t)t->inserted, "updated",
+                      (json_int_t)t->updated, "skipped", (json_int_t)(t->diff.changed - t->updated),
+                      "extra", (json_int_t)t->diff.extra, "removed", (json_int_t)t->removed, "made",
+                      (json_int_t)(t->diff.made - t->removed)));
+    }
+    return list;
+}
+
+void
+bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c)
+{
+    if (bs_out_json_mode()) {
+        bs_out_json(json_pack(
+            "{s:s,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*}", "point", r->manifest.id, "tables",
+            copyback_tables_json(c), "objects", bs_view_strings(c->objects, c->n_objects),
+            "sequences", (json_int_t)c->n_sequences, "sequences_left",
+            bs_view_strings(c->sequences_left, c->n_sequences_left), "sequences_failed",
+            c->sequences_failed, "refreshed", (json_int_t)c->n_refreshed, "before",
+            c->point[0] == '\0' ? NULL : c->point, "definition",
+            !c->compared            ? "not compared"
+            : c->difference == NULL ? "identical"
+                                    : "differs",
+            "difference", c->difference, "uncompared", c->uncompared));
+        return;
+    }
+    if (c->n_objects == 0 && c->n_tables == 0)
+        puts("The point holds nothing that is lost.");
+    objects_text(stdout, c);
+    for (size_t i = 0; i < c->n_tables; i++)
+        table_text(stdout, &c->tables[i]);
+    if (c->n_sequences != 0)
+        printf("  sequences set: %zu\n", c->n_sequences);
+    for (size_t i = 0; i < c->n_sequences_left; i++) {
+        fputs("  left as it is, for rows are beyond it: sequence ", stdout);
+        bs_out_text(stdout, c->sequences_left[i]);
+        putchar('\n');
+    }
+    if (c->sequences_failed != NULL) {
+        fputs("  the rows are back, but a sequence could not be set: ", stdout);
+        bs_out_text(stdout, c->sequences_failed);
+        putchar('\n');
+    }
+    if (c->n_refreshed != 0)
+        printf("  materialized views refreshed: %zu\n", c->n_refreshed);
+    if (c->point[0] != '\0')
+        printf("  what was there before: %s\n", c->point);
+    if (c->compared && c->difference == NULL)
+        puts("The definition of the database is identical to the saved one.");
+    if (c->difference != NULL) {
+        puts("The definition of the database differs from the saved one (- saved, + now):");
+        bs_out_text(stdout, c->difference);
+    }
+    if (c->uncompared != NULL) {
+        fputs("The definition could not be compared: ", stdout);
+        bs_out_text(stdout, c->uncompared);
+        putchar('\n');
+    }
+}

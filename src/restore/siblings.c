@@ -1,0 +1,72 @@
+/*
+ * siblings.c - points of one transaction are neighbours in the list of a day, which is in the order
+ * of time; so a few on either side are enough.
+ */
+#include "restore/siblings.h"
+
+#include <string.h>
+
+enum { NEAREST = 16 }; /* points looked at on either side */
+
+/* The day's prefix: the point's own without its last segment. */
+static const char *
+day_of(struct bs_restore *r)
+{
+    const char *dir = r->ref.dir;
+    size_t n = strlen(dir);
+
+    n -= n != 0;
+    while (n != 0 && dir[n - 1] != '/')
+        n--;
+    return bs_arena_copy(&r->arena, (struct bs_bytes){(const uint8_t *)dir, n});
+}
+
+static bool
+is_text(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+/* The same transaction number, or where one has none, the same ticket. */
+static bool
+is_sibling(struct bs_restore *r, uint64_t mine, const struct bs_point_ref *other)
+{
+    struct bs_arena arena;
+    struct bs_manifest m = {0};
+    struct bs_err ignored = {0};
+    uint64_t xid = 0;
+    bool same = false;
+
+    bs_arena_init(&arena, "sibling", BS_MANIFEST_MAX * 2u);
+    if (other->complete &&
+        bs_points_load(r->request.store, other, &arena, &m, &ignored) == BS_DONE &&
+        bs_origin_xid(r->request.store, other, &m, &arena, &xid, &ignored) == BS_DONE)
+        same =
+            mine != 0 && xid != 0 ? mine == xid : is_text(m.actor.ticket, r->manifest.actor.ticket);
+    bs_arena_fini(&arena);
+    return same;
+}
+
+enum bs_done
+bs_siblings_find(struct bs_restore *r, const char ***out, size_t *n, struct bs_err *err)
+{
+    const char *day = day_of(r);
+    struct bs_points points;
+    size_t at = 0;
+    uint64_t mine;
+
+    *n = 0;
+    *out = bs_arena_array(&r->arena, 2 * NEAREST + 1, sizeof(**out));
+    if (day == NULL || *out == NULL)
+        return BS_FAIL(err, LIMIT, "the restore's memory is used up");
+    if (bs_origin_xid(r->request.store, &r->ref, &r->manifest, &r->arena, &mine, err) != BS_DONE ||
+        bs_points_list(r->request.store, day, &r->arena, &points, err) != BS_DONE)
+        return BS_FAILED;
+    while (at < points.n && strcmp(points.list[at].id, r->manifest.id) != 0)
+        at++;
+    for (size_t i = at > NEAREST ? at - NEAREST : 0; i < points.n && i <= at + NEAREST; i++) {
+        if (i != at && is_sibling(r, mine, &points.list[i]))
+            (*out)[(*n)++] = bs_arena_str(&r->arena, points.list[i].id);
+    }
+    return BS_DONE;
+}
