@@ -235,7 +235,7 @@ local_head(struct bs_store *s, const char *key, struct bs_store_info *out, struc
     }
     if (!S_ISREG(st.st_mode))
         return BS_FAIL(err, NOT_FOUND, "the store has no object \"%.300s\"", key);
-    out->size = (int64_t)st.st_size;
+    *out = (struct bs_store_info){.size = (int64_t)st.st_size};
     return BS_DONE;
 }
 

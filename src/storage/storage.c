@@ -10,7 +10,7 @@
 
 #include "base/files.h"
 
-static const struct bs_store_ops *const backends[] = {&bs_store_local};
+static const struct bs_store_ops *const backends[] = {&bs_store_local, &bs_store_s3};
 
 enum bs_done
 bs_store_open(const char *url, struct bs_store **out, struct bs_err *err)
@@ -23,7 +23,7 @@ bs_store_open(const char *url, struct bs_store **out, struct bs_err *err)
     }
     /* The URL may hold credentials, so it is not quoted. */
     (void)BS_FAIL(err, CONFIG, "the storage url has no scheme that this version knows");
-    bs_err_hint(err, "use file:///absolute/folder");
+    bs_err_hint(err, "use file:///absolute/folder or s3://bucket/prefix?endpoint=...");
     return BS_FAILED;
 }
 

@@ -28,8 +28,12 @@ struct bs_store {
 };
 
 struct bs_store_info {
-    int64_t size; /* bytes */
+    int64_t size;            /* bytes */
+    char lock[16];           /* "GOVERNANCE", "COMPLIANCE": what the store says; "": not locked */
+    int64_t locked_until_us; /* 0: not locked */
 };
+
+struct bs_probe_report;
 
 /* Takes a piece of an object as it arrives; BS_FAILED (err set) ends the reading. */
 typedef enum bs_done (*bs_store_sink)(void *ctx, struct bs_bytes piece, struct bs_err *err);
@@ -64,15 +68,21 @@ struct bs_store_ops {
                          bs_store_visit visit,
                          void *ctx,
                          struct bs_err *err);
+    void (*probe)(struct bs_store *s,
+                  const char *folder,
+                  struct bs_probe_report *out); /* probe.h */
 };
 
 extern const struct bs_store_ops bs_store_local; /* file:///absolute/folder */
+extern const struct bs_store_ops bs_store_s3;    /* s3://bucket/prefix?..., see s3_place.h */
 
 /*
  * Opens the store that a URL names.
  *
- * url   "file:///path"; the folder is made where it is missing
- * err   CONFIG (unknown scheme, relative path), IO (the folder cannot be made or written)
+ * url   "file:///path": the folder is made where it is missing; "s3://bucket/...": nobody is
+ *       spoken to yet
+ * err   CONFIG (unknown scheme, relative path, wrong option, no credentials), IO (the folder cannot
+ *       be made or written)
  */
 BS_MUST_CHECK enum bs_done
 bs_store_open(const char *url, struct bs_store **out, struct bs_err *err);

@@ -1,0 +1,486 @@
+/*
+ * s3.c - the backend's operations that only look: head, read, list; and opening a store.
+ *
+ * Opening speaks to nobody: a gateway must come up, and let pass what destroys nothing, while its
+ * store is away. What is wrong with the URL or the credentials is told at once.
+ */
+#include "storage/s3.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "storage/s3_xml.h"
+
+enum {
+    LIST_PAGE = 1000,
+    EMPTY_PAGES = 100,    /* in a row, before a listing is taken for one without an end */
+    PART = 16 << 20,      /* files up to this size go in one request, larger ones in such parts */
+    PARTS_MAX = 10000,    /* of S3 */
+    STALL_MOST_MS = 30000 /* without a byte, before a request is given up and tried again */
+};
+
+static struct bs_s3_work
+work_of(const struct bs_store *s)
+{
+    return (struct bs_s3_work){s->backend, s->watch};
+}
+
+static void
+s3_close(struct bs_store *store)
+{
+    struct bs_s3 *s = store->backend;
+
+    bs_http_free(&s->http);
+    bs_s3_credentials_fini(&s->credentials);
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s);
+    free(store);
+}
+
+static enum bs_done
+s3_open(const char *url, struct bs_store **out, struct bs_err *err)
+{
+    struct bs_s3 *s = bs_malloc(sizeof(*s));
+    struct bs_http_options options = {0};
+
+    if (bs_s3_place_read(url, &s->place, err) != BS_DONE ||
+        bs_s3_credentials_read(&s->place, &s->credentials, err) != BS_DONE) {
+        free(s);
+        return BS_FAILED;
+    }
+    options.ca_file = s->place.ca_file[0] == '\0' ? NULL : s->place.ca_file;
+    options.direct = s->place.loopback;
+    options.stall_ms =
+        s->place.timeout_ms / 2 < STALL_MOST_MS ? s->place.timeout_ms / 2 : STALL_MOST_MS;
+    s->http = bs_http_new(&options);
+    bs_assert(pthread_mutex_init(&s->lock, NULL) == 0);
+    *out = bs_malloc(sizeof(**out));
+    **out = (struct bs_store){.ops = &bs_store_s3, .backend = s};
+    return BS_DONE;
+}
+
+/* --- head --- */
+
+/* A whole number and nothing else; -1 where it is none. */
+static int64_t
+number_of(const char *text)
+{
+    size_t n = strlen(text);
+
+    if (n == 0 || n > 18 || strspn(text, "0123456789") != n)
+        return -1;
+    return strtoll(text, NULL, 10);
+}
+
+static void
+take_lock(const struct bs_s3_answer *a, struct bs_store_info *out)
+{
+    char until[BS_TIME_TEXT];
+    struct bs_err bad = {0};
+
+    if (!bs_http_header(&a->http, "x-amz-object-lock-mode", out->lock, sizeof(out->lock)) ||
+        !bs_http_header(&a->http, "x-amz-object-lock-retain-until-date", until, sizeof(until)) ||
+        bs_time_parse(until, &out->locked_until_us, &bad) != BS_DONE) {
+        out->lock[0] = '\0';
+        out->locked_until_us = 0;
+    }
+}
+
+enum bs_done
+bs_s3_head(const struct bs_s3_work *w,
+           const char *key,
+           struct bs_store_info *out,
+           struct bs_err *err)
+{
+    struct bs_s3_call call = {.method = "HEAD", .key = key, .watch = w->watch};
+    struct bs_s3_answer a;
+    char length[32];
+    enum bs_done done = bs_s3_send(w->s3, &call, &a, err);
+
+    if (done == BS_DONE && a.http.status != 200)
+        done = bs_s3_refused(w->s3, &a, "look at", key, err);
+    if (done == BS_DONE) {
+        (void)bs_http_header(&a.http, "content-length", length, sizeof(length));
+        *out = (struct bs_store_info){.size = number_of(length)};
+        take_lock(&a, out);
+        if (out->size < 0)
+            done = BS_FAIL(err, IO, "the store does not say how large \"%.300s\" is", key);
+    }
+    bs_s3_answer_fini(&a);
+    return done;
+}
+
+/* --- read --- */
+
+/* One object on its way, over as many answers as it takes. */
+struct reading {
+    bs_store_sink sink;
+    void *ctx;
+    const struct bs_watch *watch;
+    struct bs_s3_answer answer; /* the one that is coming in now */
+    int64_t at;                 /* bytes that the sink has */
+    int64_t size;               /* of the object; -1 until the first answer */
+    char etag[BS_S3_ETAG];
+};
+
+/* Where this answer's body begins, from "bytes 5-9/10"; -1 where it is not what was asked for. */
+static int64_t
+begins_at(struct reading *r)
+{
+    char range[96], length[32], *dash, *slash;
+
+    if (r->answer.http.status == 200) {
+        (void)bs_http_header(&r->answer.http, "content-length", length, sizeof(length));
+        if (r->size < 0)
+            r->size = number_of(length); /* -1: chunked, its end is in the chunks */
+        return 0;
+    }
+    if (!bs_http_header(&r->answer.http, "content-range", range, sizeof(range)) ||
+        strncmp(range, "bytes ", 6) != 0 || (dash = strchr(range, '-')) == NULL ||
+        (slash = strchr(dash, '/')) == NULL)
+        return -1;
+    *dash = *slash = '\0';
+    if (number_of(slash + 1) != r->size)
+        return -1;
+    return number_of(range + 6);
+}
+
+static enum bs_done
+take_piece(void *ctx, struct bs_bytes piece, struct bs_err *err)
+{
+    struct reading *r = ctx;
+    int64_t at;
+
+    if (r->answer.http.sunk == 0) {
+        at = begins_at(r);
+        if (at < 0 || at != r->at)
+            return BS_FAIL(err, IO,
+                           "the store gives another range of an object than was asked for");
+        if (r->etag[0] == '\0')
+            (void)bs_http_header(&r->answer.http, "etag", r->etag, sizeof(r->etag));
+    }
+    if (r->size >= 0 && (int64_t)piece.n > r->size - r->at)
+        return BS_FAIL(err, IO, "the store gives more of an object than there is");
+    r->at += (int64_t)piece.n;
+    return r->sink(r->ctx, piece, err);
+}
+
+/* Asks for the whole, or for what is still missing of the same object. */
+static enum bs_s3_end
+read_on(const struct bs_s3_work *w, const char *key, struct reading *r, struct bs_err *err)
+{
+    struct bs_s3_call call = {
+        .method = "GET", .key = key, .sink = take_piece, .ctx = r, .watch = w->watch};
+    char range[48];
+
+    if (r->at != 0) {
+        (void)snprintf(range, sizeof(range), "bytes=%lld-", (long long)r->at);
+        bs_s3_add_header(&call, "Range", range);
+        bs_s3_add_header(&call, "If-Match", r->etag);
+    }
+    return bs_s3_try(w->s3, &call, &r->answer, err);
+}
+
+/* An answer has come whole: is it the object, and all of it? */
+static enum bs_done
+read_ended(const struct bs_s3_work *w, const char *key, const struct reading *r, struct bs_err *err)
+{
+    if (r->answer.http.status != 200 && r->answer.http.status != 206) {
+        if (r->at != 0 && r->answer.http.status == 412)
+            return BS_FAIL(err, DAMAGED, "\"%.300s\" has changed while it was read", key);
+        return bs_s3_refused(w->s3, &r->answer, "read", key, err);
+    }
+    if (r->size >= 0 && r->at != r->size)
+        return BS_FAIL(err, IO, "the store gives %lld of %lld bytes of \"%.300s\"",
+                       (long long)r->at, (long long)r->size, key);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_s3_read(
+    const struct bs_s3_work *w, const char *key, bs_store_sink sink, void *ctx, struct bs_err *err)
+{
+    struct reading r = {.sink = sink, .ctx = ctx, .watch = w->watch, .size = -1};
+    struct bs_s3_patience patience = bs_s3_patience_new(w->s3);
+    enum bs_done done = BS_FAILED;
+    enum bs_s3_end end;
+
+    while ((end = read_on(w, key, &r, err)) == BS_S3_AGAIN) {
+        /* Each byte is worth the whole patience; without a length or a name one cannot go on. */
+        if (r.answer.http.sunk != 0)
+            patience = bs_s3_patience_new(w->s3);
+        if (r.at != 0 && (r.size < 0 || r.etag[0] == '\0')) {
+            (void)bs_s3_refused(w->s3, &r.answer, "read", key, err);
+            break;
+        }
+        if (bs_s3_wait(&patience, w->watch, &r.answer, err) != BS_DONE)
+            break;
+        bs_s3_answer_fini(&r.answer);
+    }
+    if (end == BS_S3_ANSWERED)
+        done = read_ended(w, key, &r, err);
+    bs_s3_answer_fini(&r.answer);
+    return done;
+}
+
+/* --- list --- */
+
+/* One entry of a page; its key is in the page's buffer. */
+struct entry {
+    size_t at;
+    int64_t size;
+    const char *key;
+};
+
+struct listing {
+    const struct bs_s3_work *work;
+    const char *prefix; /* of the keys, without the place's */
+    bs_store_visit visit;
+    void *ctx;
+    bool decode; /* the store says that its keys are URL-encoded */
+    bool more;
+    struct bs_buf keys; /* of the page, each with a NUL */
+    struct entry entries[LIST_PAGE];
+    size_t n;
+    struct entry now;          /* the one that is being read */
+    char last[BS_S3_XML_TEXT]; /* the last key of the page before */
+    char token[BS_S3_XML_TEXT];
+};
+
+static int
+hex_value(char c)
+{
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *at = c == '\0' ? NULL : strchr(digits, c);
+
+    return at == NULL ? -1 : (int)((at - digits) % 16);
+}
+
+/* In place: it only gets shorter. */
+static void
+decode(char *text)
+{
+    char *to = text;
+
+    for (const char *p = text; *p != '\0'; p++) {
+        int high = *p == '%' ? hex_value(p[1]) : -1, low = high < 0 ? -1 : hex_value(p[2]);
+        *to++ = low < 0 ? (char)(*p == '+' ? ' ' : *p) : (char)(high * 16 + low);
+        p += low < 0 ? 0 : 2;
+    }
+    *to = '\0';
+}
+
+static enum bs_done
+take_entry(struct listing *l, struct bs_err *err)
+{
+    if (l->n == LIST_PAGE || l->keys.failed)
+        return BS_FAIL(err, DATA, "the store lists more than it was asked for");
+    if (l->now.at == l->keys.n || l->now.size < 0)
+        return BS_FAIL(err, DATA, "the store lists an object without name or size");
+    l->entries[l->n++] = l->now;
+    l->now = (struct entry){.at = l->keys.n, .size = -1};
+    return BS_DONE;
+}
+
+static enum bs_done
+take_element(void *ctx, const char *path, const char *text, struct bs_err *err)
+{
+    static const char root[] = "ListBucketResult";
+    struct listing *l = ctx;
+
+    if (strncmp(path, root, sizeof(root) - 1) != 0)
+        return BS_FAIL(err, DATA, "the store answers something else than a listing");
+    path += strlen(root);
+    if (strcmp(path, "/EncodingType") == 0)
+        l->decode = strcmp(text, "url") == 0;
+    else if (strcmp(path, "/IsTruncated") == 0)
+        l->more = strcmp(text, "true") == 0;
+    else if (strcmp(path, "/NextContinuationToken") == 0)
+        (void)snprintf(l->token, sizeof(l->token), "%s", text);
+    else if (strcmp(path, "/Contents/Key") == 0 && l->now.at == l->keys.n)
+        bs_put_cstr(&l->keys, text);
+    else if (strcmp(path, "/Contents/Size") == 0)
+        l->now.size = number_of(text);
+    else if (strcmp(path, "/Contents") == 0)
+        return take_entry(l, err);
+    return BS_DONE;
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct entry *)a)->key, ((const struct entry *)b)->key);
+}
+
+/* Objects of others in the same bucket are no keys of ours: they are passed over. */
+static enum bs_done
+visit_entry(struct listing *l, const struct entry *e, struct bs_err *err)
+{
+    size_t n = strlen(l->work->s3->place.prefix);
+    struct bs_err foreign = {0};
+
+    if (strncmp(e->key, l->work->s3->place.prefix, n) != 0 ||
+        strncmp(e->key + n, l->prefix, strlen(l->prefix)) != 0)
+        return BS_FAIL(err, DATA, "the store lists what was not asked for");
+    if (strcmp(e->key, l->last) <= 0)
+        return BS_FAIL(err, UNSUPPORTED, "the store does not list in ascending order of bytes");
+    (void)snprintf(l->last, sizeof(l->last), "%s", e->key);
+    if (bs_key_check(e->key + n, &foreign) != BS_DONE)
+        return BS_DONE;
+    return l->visit(l->ctx, e->key + n, e->size, err);
+}
+
+/* Some stores sort folder by folder. Within a page that is put right; where pages overlap, it is an
+ * error, for then nobody could rely on the order. */
+static enum bs_done
+visit_page(struct listing *l, struct bs_err *err)
+{
+    enum bs_done done = BS_DONE;
+
+    for (size_t i = 0; i < l->n; i++) { /* only now does the buffer stay where it is */
+        char *key = (char *)l->keys.p + l->entries[i].at;
+        if (l->decode)
+            decode(key);
+        l->entries[i].key = key;
+    }
+    qsort(l->entries, l->n, sizeof(l->entries[0]), by_key);
+    for (size_t i = 0; done == BS_DONE && i < l->n; i++)
+        done = visit_entry(l, &l->entries[i], err);
+    return done;
+}
+
+static enum bs_done
+list_page(struct listing *l, int page, const char *token, struct bs_err *err)
+{
+    struct bs_s3_call call = {.method = "GET", .watch = l->work->watch};
+    struct bs_s3_answer a;
+    char prefix[2 * BS_KEY_MAX], keys[16];
+    enum bs_done done;
+
+    (void)snprintf(prefix, sizeof(prefix), "%s%s", l->work->s3->place.prefix, l->prefix);
+    (void)snprintf(keys, sizeof(keys), "%d", page);
+    bs_s3_add_query(&call, "list-type", "2");
+    bs_s3_add_query(&call, "prefix", prefix);
+    bs_s3_add_query(&call, "max-keys", keys);
+    bs_s3_add_query(&call, "encoding-type", "url");
+    if (token[0] != '\0')
+        bs_s3_add_query(&call, "continuation-token", token);
+    done = bs_s3_send(l->work->s3, &call, &a, err);
+    if (done == BS_DONE && a.http.status != 200)
+        done = bs_s3_refused(l->work->s3, &a, "list", l->prefix, err);
+    l->more = l->decode = false;
+    l->token[0] = '\0';
+    l->n = 0;
+    bs_buf_clear(&l->keys);
+    l->now = (struct entry){.size = -1};
+    if (done == BS_DONE)
+        done = bs_s3_xml_read(bs_buf_view(&a.http.body), take_element, l, err);
+    bs_s3_answer_fini(&a);
+    return done == BS_DONE ? visit_page(l, err) : done;
+}
+
+enum bs_done
+bs_s3_list(const struct bs_s3_work *w,
+           const char *prefix,
+           int page,
+           bs_store_visit visit,
+           void *ctx,
+           struct bs_err *err)
+{
+    struct listing *l = bs_malloc(sizeof(*l));
+    char *token = bs_malloc(sizeof(l->token));
+    enum bs_done done;
+    int empty = 0;
+
+    *l = (struct listing){.work = w, .prefix = prefix, .visit = visit, .ctx = ctx};
+    bs_buf_init(&l->keys, BS_HTTP_BODY_MAX);
+    do {
+        done = list_page(l, page, token, err);
+        empty = l->n != 0 ? 0 : empty + 1;
+        if (done == BS_DONE && l->more &&
+            (l->token[0] == '\0' || strcmp(l->token, token) == 0 || empty > EMPTY_PAGES))
+            done = BS_FAIL(err, DATA, "the store's listing has no end");
+        memcpy(token, l->token, sizeof(l->token));
+    } while (done == BS_DONE && l->more);
+    bs_buf_fini(&l->keys);
+    free(token);
+    free(l);
+    return done;
+}
+
+/* --- the backend --- */
+
+static enum bs_done
+s3_head(struct bs_store *s, const char *key, struct bs_store_info *out, struct bs_err *err)
+{
+    struct bs_s3_work w = work_of(s);
+
+    return bs_s3_head(&w, key, out, err);
+}
+
+static enum bs_done
+s3_read(struct bs_store *s, const char *key, bs_store_sink sink, void *ctx, struct bs_err *err)
+{
+    struct bs_s3_work w = work_of(s);
+
+    return bs_s3_read(&w, key, sink, ctx, err);
+}
+
+static enum bs_done
+s3_list(struct bs_store *s, const char *prefix, bs_store_visit visit, void *ctx, struct bs_err *err)
+{
+    struct bs_s3_work w = work_of(s);
+
+    return bs_s3_list(&w, prefix, LIST_PAGE, visit, ctx, err);
+}
+
+static enum bs_done
+s3_put(struct bs_store *s, const char *key, struct bs_bytes b, struct bs_err *err)
+{
+    const struct bs_http_source source = {.bytes = b, .fd = -1};
+    struct bs_s3_work w = work_of(s);
+
+    return bs_s3_put(&w, key, &source, err);
+}
+
+static enum bs_done
+s3_put_file(struct bs_store *s, const char *key, const char *path, struct bs_err *err)
+{
+    struct bs_s3_work w = work_of(s);
+    struct bs_http_source source = {.fd = open(path, O_RDONLY | O_CLOEXEC)};
+    struct stat st = {0};
+    int64_t part = PART;
+    enum bs_done done;
+
+    if (source.fd < 0)
+        return BS_FAIL(err, IO, "cannot open \"%.300s\": %s", path, strerror(errno));
+    if (fstat(source.fd, &st) != 0) {
+        done = BS_FAIL(err, IO, "cannot look at \"%.300s\": %s", path, strerror(errno));
+    } else {
+        source.n = (int64_t)st.st_size;
+        while (source.n / part >= PARTS_MAX)
+            part *= 2;
+        done = source.n > part ? bs_s3_put_parts(&w, key, &source, part, err)
+                               : bs_s3_put(&w, key, &source, err);
+    }
+    (void)close(source.fd);
+    return done;
+}
+
+const struct bs_store_ops bs_store_s3 = {
+    .scheme = "s3",
+    .open = s3_open,
+    .close = s3_close,
+    .put = s3_put,
+    .put_file = s3_put_file,
+    .read = s3_read,
+    .head = s3_head,
+    .list = s3_list,
+    .probe = bs_s3_probe,
+};
