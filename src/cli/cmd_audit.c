@@ -2,12 +2,15 @@
  * cmd_audit.c - read and check the audit log: `backstop audit tail | verify`. Reads files only.
  */
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "audit/tail.h"
+#include "audit/logs.h"
 #include "audit/verify.h"
+#include "base/arena.h"
 #include "cli/cmd.h"
 #include "cli/out.h"
 
@@ -67,8 +70,9 @@ print_statement(json_t *record)
     fputs(text[n] != '\0' ? "..." : "", stdout);
 }
 
+/* log  "": the gateway's own */
 static void
-print_record(json_t *record)
+print_record(json_t *record, const char *log)
 {
     static const char *const words[] = {"risk",   "decision", "statement_kind", "outcome",
                                         "action", "subject",  "sqlstate",       "tag",
@@ -76,6 +80,8 @@ print_record(json_t *record)
 
     printf("%s", bs_out_paint(stdout, BS_PAINT_DIM));
     print_word(record, "at", "");
+    fputs(log[0] == '\0' ? "" : " ", stdout);
+    bs_out_text(stdout, log);
     printf(" #%lld%s", (long long)json_integer_value(json_object_get(record, "seq")),
            bs_out_paint(stdout, BS_PAINT_NONE));
     print_word(record, "kind", " ");
@@ -89,14 +95,14 @@ print_record(json_t *record)
 }
 
 static void
-print_line(struct bs_bytes line)
+print_line(struct bs_bytes line, const char *log)
 {
     json_t *record = NULL;
 
     if (!bs_out_json_mode())
         record = json_loadb((const char *)line.p, line.n, JSON_ALLOW_NUL, NULL);
     if (record != NULL)
-        print_record(record);
+        print_record(record, log);
     else {
         (void)fwrite(line.p, 1, line.n, stdout);
         fputc('\n', stdout);
@@ -107,21 +113,22 @@ print_line(struct bs_bytes line)
 static enum bs_done
 print_tail(const char *directory, int64_t lines, bool follow, struct bs_err *err)
 {
-    struct bs_audit_tail *tail;
+    struct bs_audit_reader *reader;
     struct bs_bytes line;
+    const char *log;
     enum bs_tail got;
 
-    if (bs_audit_tail_open(directory, (uint64_t)lines, &tail, err) != BS_DONE)
+    if (bs_audit_reader_open(directory, (uint64_t)lines, &reader, err) != BS_DONE)
         return BS_FAILED;
     for (;;) {
-        while ((got = bs_audit_tail_next(tail, &line, err)) == BS_TAIL_LINE)
-            print_line(line);
+        while ((got = bs_audit_reader_next(reader, &line, &log, err)) == BS_TAIL_LINE)
+            print_line(line, log);
         /* A reader that has gone away ends it, too. */
         if (got == BS_TAIL_BAD || !follow || fflush(stdout) != 0 || ferror(stdout) != 0)
             break;
         (void)usleep(FOLLOW_US);
     }
-    bs_audit_tail_close(&tail);
+    bs_audit_reader_close(&reader);
     return got == BS_TAIL_BAD ? BS_FAILED : BS_DONE;
 }
 
@@ -138,9 +145,9 @@ audit_tail(int argc, char **argv)
         .verb = "audit tail",
         .operands = "[DIRECTORY]",
         .summary = "Show the last records of the audit log.",
-        .details =
-            "With --json the lines of the log as they are. Without DIRECTORY the one of the\n"
-            "configuration.",
+        .details = "Those of the gateway and those of restores, in the order of their times. With\n"
+                   "--json the lines of the logs as they are. Without DIRECTORY the one of the\n"
+                   "configuration.",
         .max = 1,
         .args = args,
         .n_args = 2,
@@ -163,10 +170,17 @@ audit_tail(int argc, char **argv)
 
 /* --- verify --- */
 
-static void
-print_verdict_json(const struct bs_audit_verdict *v)
+/* A log of the directory and what was found in it. */
+struct checked {
+    const char *log; /* "": the gateway's own */
+    struct bs_audit_verdict v;
+};
+
+static json_t *
+verdict_json(const struct checked *c)
 {
-    json_t *root = json_pack("{s:b,s:I,s:i,s:b}", "intact", v->intact, "records",
+    const struct bs_audit_verdict *v = &c->v;
+    json_t *root = json_pack("{s:s,s:b,s:I,s:i,s:b}", "log", c->log, "intact", v->intact, "records",
                              (json_int_t)v->records, "files", (int)v->files, "torn", v->torn);
 
     if (!v->intact)
@@ -174,12 +188,40 @@ print_verdict_json(const struct bs_audit_verdict *v)
                                   json_pack("{s:s,s:I,s:I,s:s}", "file", v->file, "line",
                                             (json_int_t)v->line, "seq", (json_int_t)v->seq, "why",
                                             v->why));
+    return root;
+}
+
+/* The sums, the first break, and each log for itself. */
+static void
+print_verdicts_json(const struct checked *all, size_t n)
+{
+    json_t *logs = json_array(), *root, *cut = NULL;
+    json_int_t records = 0, files = 0;
+    bool intact = true, torn = false;
+
+    for (size_t i = 0; i < n; i++) {
+        json_t *one = verdict_json(&all[i]);
+        records += (json_int_t)all[i].v.records;
+        files += all[i].v.files;
+        intact = intact && all[i].v.intact;
+        torn = torn || all[i].v.torn;
+        if (cut == NULL)
+            cut = json_object_get(one, "break");
+        (void)json_array_append_new(logs, one);
+    }
+    root = json_pack("{s:b,s:I,s:I,s:b,s:O*}", "intact", intact, "records", records, "files", files,
+                     "torn", torn, "break", cut);
+    (void)json_object_set_new(root, "logs", logs);
     bs_out_json(root);
 }
 
 static void
-print_verdict(const struct bs_audit_verdict *v)
+print_verdict(const struct checked *c)
 {
+    const struct bs_audit_verdict *v = &c->v;
+
+    bs_out_text(stdout, c->log);
+    fputs(c->log[0] == '\0' ? "" : ": ", stdout);
     if (!v->intact) {
         printf("%sBROKEN%s at %s line %llu (record %llu): %s\n", bs_out_paint(stdout, BS_PAINT_RED),
                bs_out_paint(stdout, BS_PAINT_NONE), v->file, (unsigned long long)v->line,
@@ -193,6 +235,38 @@ print_verdict(const struct bs_audit_verdict *v)
         printf("the last line is not whole: it is being written, or a crash cut it off\n");
 }
 
+static enum bs_done
+verify_one(const char *directory, struct checked *c, struct bs_err *err)
+{
+    char path[PATH_MAX];
+
+    (void)snprintf(path, sizeof(path), "%s%s%s", directory, c->log[0] == '\0' ? "" : "/", c->log);
+    return bs_audit_verify(path, &c->v, err);
+}
+
+/* Exit status: 0 where all are intact. */
+static int
+verify_logs(const char *directory, const struct bs_audit_logs *logs, bool json)
+{
+    struct checked *all = bs_malloc((logs->n + 1) * sizeof(*all));
+    struct bs_err err = {0};
+    int status = 0;
+
+    for (size_t i = 0; i < logs->n && err.code == BS_OK; i++) {
+        all[i].log = logs->names[i];
+        if (verify_one(directory, &all[i], &err) != BS_DONE)
+            status = bs_out_fail(&err);
+        else if (!all[i].v.intact)
+            status = 1;
+    }
+    if (err.code == BS_OK && json)
+        print_verdicts_json(all, logs->n);
+    for (size_t i = 0; i < logs->n && err.code == BS_OK && !json; i++)
+        print_verdict(&all[i]);
+    free(all);
+    return status;
+}
+
 static int
 audit_verify(int argc, char **argv)
 {
@@ -200,13 +274,15 @@ audit_verify(int argc, char **argv)
         .verb = "audit verify",
         .operands = "[DIRECTORY]",
         .summary = "Check the chain of the audit log: was anything edited, removed or swapped?",
-        .details = "Needs no running gateway. Exit status 0: intact; 1: broken. Without DIRECTORY\n"
-                   "the one of the configuration.",
+        .details =
+            "That of the gateway and, in folders within, those of restores. Needs no running\n"
+            "gateway. Exit status 0: all intact; 1: broken. Without DIRECTORY the one of\n"
+            "the configuration.",
         .max = 1,
     };
     struct bs_args got;
     struct bs_config *config;
-    struct bs_audit_verdict verdict;
+    struct bs_audit_logs logs = {0};
     struct bs_err err = {0};
     const char *directory;
     int status = 0;
@@ -216,15 +292,11 @@ audit_verify(int argc, char **argv)
     directory = find_directory(&got, &config, &status);
     if (directory == NULL)
         return status;
-    if (bs_audit_verify(directory, &verdict, &err) != BS_DONE) {
+    if (bs_audit_logs_list(directory, &logs, &err) != BS_DONE)
         status = bs_out_fail(&err);
-    } else {
-        if (got.json)
-            print_verdict_json(&verdict);
-        else
-            print_verdict(&verdict);
-        status = verdict.intact ? 0 : 1;
-    }
+    else
+        status = verify_logs(directory, &logs, got.json);
+    bs_audit_logs_fini(&logs);
     bs_config_unref(&config);
     return status;
 }

@@ -224,6 +224,23 @@ def test_every_step_is_on_record(shop, pg):
     assert mine == [("preview", "started"), ("preview", "done"), ("copy-back", "started"),
                     ("copy-back", "done")]
 
+    # Who looks at the audit log sees both chains: the gateway's and this one.
+    told = json.loads(shop.cli("audit", "verify", "--json").stdout)
+    assert told["intact"] and [x["log"] for x in told["logs"]] == ["", "restore"]
+    assert told["records"] == sum(x["records"] for x in told["logs"])
+    tail = [json.loads(x) for x in shop.cli("audit", "tail", "-n", "3", "--json")
+            .stdout.splitlines()]
+    assert [(r["action"], r["outcome"]) for r in tail[1:]] == mine[2:]
+    assert " restore #" in shop.cli("audit", "tail", "-n", "1").stdout
+    newest = sorted(folder.glob("audit-*"))[-1]
+    content = newest.read_bytes()
+    newest.write_bytes(content.replace(b'"copy-back"', b'"copy-bacK"'))
+    told = shop.cli("audit", "verify", "--json", check=False)
+    assert told.returncode == 1 and not json.loads(told.stdout)["intact"]
+    assert json.loads(told.stdout)["break"]["file"] == newest.name
+    assert "restore: BROKEN" in shop.cli("audit", "verify", check=False).stdout
+    newest.write_bytes(content)
+
     # What cannot be recorded is not done.
     destroyed = destroy(shop, "DELETE FROM shop.orders WHERE id < 4")
     kept = folder.with_name("restore.kept")

@@ -4,6 +4,7 @@
  */
 #include "restore/copyback.h"
 
+#include "base/clock.h"
 #include "restore/diff.h"
 #include "restore/preview.h"
 #include "restore/rebuild.h"
@@ -763,6 +764,43 @@ points_of_one_transaction_are_named(void)
     EXPECT(as_before());
 }
 
+/* The key that the table has now may not tell the saved rows apart: then it is none. */
+static void
+a_key_that_does_not_tell_apart_is_none(void)
+{
+    char id[BS_POINT_ID_TEXT];
+
+    pg_run(admin,
+           "SET ROLE app; CREATE TABLE s.amb (a int NOT NULL, b int NOT NULL, UNIQUE (a, b));"
+           "INSERT INTO s.amb VALUES (1, 1), (1, 2), (2, 1); RESET ROLE");
+    REQUIRE(change("DELETE FROM s.amb WHERE a = 1", id));
+    pg_run(admin, "ALTER TABLE s.amb DROP CONSTRAINT amb_a_b_key, ADD UNIQUE (a);"
+                  "INSERT INTO s.amb VALUES (1, 9)");
+    LOOKS(look(id), 2, 0, 0, 0, 0);
+    (void)undo(id, &overwrite, BS_E_CONFLICT, __LINE__); /* the new key has no room for them */
+    EXPECT_EQ(pg_number(admin, "SELECT b FROM s.amb WHERE a = 1"), 9);
+    pg_run(admin, "DROP TABLE s.amb");
+}
+
+/* A row may have moved, so all partitions are locked, not only the one it was in. */
+static void
+writers_of_other_partitions_are_waited_for(void)
+{
+    PGconn *writer = pg_connect("undo");
+    char id[BS_POINT_ID_TEXT];
+    int64_t from;
+
+    before();
+    REQUIRE(change("DELETE FROM s.parted_us WHERE id < 4", id));
+    pg_run(writer, "BEGIN; UPDATE s.parted_eu SET v = v WHERE id = 2");
+    EXPECT_EQ(PQsendQuery(writer, "SELECT pg_sleep(1); COMMIT"), 1);
+    from = bs_mono_us();
+    EXPECT_EQ(UNDO(id, &plain).inserted, 2);
+    EXPECT(bs_mono_us() - from > 700000);
+    PQfinish(writer);
+    EXPECT(as_before());
+}
+
 /* When a number says whose a row is, and when it does not. */
 static void
 numbers_have_a_place_and_a_time(void)
@@ -857,6 +895,8 @@ main(void)
         {"a preview tells all that and touches nothing",
          a_preview_tells_all_that_and_touches_nothing},
         {"points of one transaction are named", points_of_one_transaction_are_named},
+        {"a key that does not tell apart is none", a_key_that_does_not_tell_apart_is_none},
+        {"writers of other partitions are waited for", writers_of_other_partitions_are_waited_for},
         {"numbers have a place and a time", numbers_have_a_place_and_a_time},
         {"old numbers are used again", old_numbers_are_used_again},
     };
