@@ -2,11 +2,14 @@
  * cmd_check_config.c - `backstop check-config`: what the file says, and what around it is missing.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "base/arena.h"
 #include "cli/cmd.h"
 #include "cli/out.h"
 #include "policy/rules.h"
+#include "storage/storage.h"
 
 /* Things that the file names and that are not there: serve would stop at them, others need not. */
 static void
@@ -17,6 +20,20 @@ warn_missing(json_t *warnings, const char *key, const char *path, int mode, cons
     (void)json_array_append_new(warnings, json_sprintf("%s: \"%s\" %s", key, path, what));
 }
 
+/* Opening a store that is not local speaks to nobody, but it reads the keys. */
+static void
+warn_storage(json_t *warnings, const struct bs_config *c)
+{
+    struct bs_store *store = NULL;
+    struct bs_err err = {0};
+
+    if (c->storage_path != NULL)
+        warn_missing(warnings, "storage", c->storage_path, W_OK, "is no folder to write to");
+    else if (bs_store_open(c->storage_url, &store, &err) != BS_DONE)
+        (void)json_array_append_new(warnings, json_sprintf("storage: %s", err.message));
+    bs_store_close(&store);
+}
+
 static json_t *
 warnings_of(const struct bs_config *c)
 {
@@ -25,7 +42,7 @@ warnings_of(const struct bs_config *c)
     warn_missing(list, "tls.cert", c->tls_cert, R_OK, "cannot be read");
     warn_missing(list, "tls.key", c->tls_key, R_OK, "cannot be read");
     warn_missing(list, "audit.directory", c->audit_directory, W_OK, "is no folder to write to");
-    warn_missing(list, "storage", c->storage_path, W_OK, "is no folder to write to");
+    warn_storage(list, c);
     warn_missing(list, "spool", c->spool, W_OK, "is no folder to write to");
     for (size_t i = 0; i < c->n_pg_dumps; i++)
         warn_missing(list, "recovery.pg_dump", c->pg_dumps[i].path, X_OK, "cannot be run");
@@ -46,8 +63,23 @@ databases_of(const struct bs_config *c)
     return list;
 }
 
+/* What the storage URL comes to; the caller frees it. */
+static char *
+storage_of(const struct bs_config *c)
+{
+    struct bs_buf text;
+    char *out;
+
+    bs_buf_init(&text, 4096);
+    bs_store_describe(c->storage_url, &text);
+    bs_put_u8(&text, '\0');
+    out = bs_strdup(text.failed ? c->storage_url : (const char *)text.p);
+    bs_buf_fini(&text);
+    return out;
+}
+
 static void
-print(const struct bs_config *c, const json_t *warnings)
+print(const struct bs_config *c, const char *storage, const json_t *warnings)
 {
     const json_t *warning;
     size_t i;
@@ -57,6 +89,9 @@ print(const struct bs_config *c, const json_t *warnings)
            bs_out_paint(stdout, BS_PAINT_GREEN), bs_out_paint(stdout, BS_PAINT_NONE),
            c->n_databases, c->n_databases == 1 ? "" : "s", c->policy->n_rules,
            c->policy->n_rules == 1 ? "" : "s", c->policy->digest);
+    printf("storage ");
+    bs_out_text(stdout, storage);
+    putchar('\n');
     json_array_foreach(warnings, i, warning)
     {
         printf("%swarning:%s ", bs_out_paint(stdout, BS_PAINT_YELLOW),
@@ -82,6 +117,7 @@ bs_cmd_check_config(int argc, char **argv)
     struct bs_args args;
     struct bs_config *config;
     json_t *warnings;
+    char *storage;
     int status;
 
     if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
@@ -92,13 +128,15 @@ bs_cmd_check_config(int argc, char **argv)
     if (config == NULL)
         return status;
     warnings = warnings_of(config);
+    storage = storage_of(config);
     if (args.json)
-        bs_out_json(json_pack("{s:b,s:s,s:o,s:o,s:s,s:O}", "ok", 1, "file", config->file,
+        bs_out_json(json_pack("{s:b,s:s,s:o,s:o,s:s,s:s,s:O}", "ok", 1, "file", config->file,
                               "databases", databases_of(config), "policy",
                               bs_policy_json(config->policy), "policy_digest",
-                              config->policy->digest, "warnings", warnings));
+                              config->policy->digest, "storage", storage, "warnings", warnings));
     else
-        print(config, warnings);
+        print(config, storage, warnings);
+    free(storage);
     json_decref(warnings);
     bs_config_unref(&config);
     return 0;

@@ -68,6 +68,14 @@ const char *bs_finding_name(enum bs_finding level); /* "ok", ... */
 /* The configuration's file, folders, storage, certificate and actors: doctor_host.c. Comes first:
  * it opens the state and reads the agents. */
 void bs_doctor_host(struct bs_doctor *d);
+/* Where recovery points go, with one small object a day: doctor_storage.c. */
+void bs_doctor_storage(struct bs_doctor *d);
+/* Do recovery points in a local folder lie apart from the database's data_directory (NULL: not
+ * known; nothing is noted then)? */
+void bs_doctor_apart(struct bs_doctor *d, const char *scope, const char *data_directory);
+/* Everything that can be tried of the storage; the exit status of `storage check`.
+ * facts  what was found, for JSON; the caller's */
+int bs_doctor_storage_check(struct bs_doctor *d, json_t **facts);
 /* One database, the helper's and the upstream role: doctor_database.c. */
 void bs_doctor_database(struct bs_doctor *d, const struct bs_config_database *db);
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "base/clock.h"
@@ -153,23 +152,6 @@ look_at_rights(struct visit *v, const PGresult *res)
     PQfreemem(name);
 }
 
-/* Points that burn with the database are none. */
-static void
-look_at_disk(struct visit *v, const char *data_directory)
-{
-    struct stat data, points;
-
-    if (!v->local || data_directory == NULL || stat(data_directory, &data) != 0 ||
-        stat(v->d->config->storage_path, &points) != 0)
-        return;
-    if (data.st_dev == points.st_dev)
-        NOTE(v, WARN, "storage.apart", "put storage on another disk, better on another host",
-             "storage: recovery points lie on the same file system as the database");
-    else
-        NOTE(v, OK, "storage.apart", NULL,
-             "storage: recovery points lie on another file system than the database");
-}
-
 /* The largest point is the whole database, or what the configuration allows for. */
 static void
 look_at_room(struct visit *v, const char *check, const char *what, const char *folder)
@@ -240,8 +222,10 @@ look_at_helper(struct visit *v)
              "server: it is a standby, where nothing can be locked or protected");
     look_at_pg_dump(v);
     look_at_room(v, "spool.room", "spool", v->d->config->spool);
-    look_at_room(v, "storage.room", "storage", v->d->config->storage_path);
-    look_at_disk(v, text_of(v, res, 9));
+    if (v->d->config->storage_path != NULL)
+        look_at_room(v, "storage.room", "storage", v->d->config->storage_path);
+    if (v->local) /* points that burn with the database are none */
+        bs_doctor_apart(v->d, v->db->name, text_of(v, res, 9));
     PQclear(res);
     return true;
 }

@@ -17,7 +17,6 @@
 #include "cli/doctor.h"
 #include "gateway/conninfo.h"
 #include "policy/values.h"
-#include "storage/storage.h"
 #include "wire/tls.h"
 
 #define NOTE(d, LEVEL, check, way, ...)                                                            \
@@ -134,63 +133,6 @@ look_at_state(struct bs_doctor *d)
     free(folder);
 }
 
-/* --- storage --- */
-
-static enum bs_done
-no_visit(void *ctx, const char *key, int64_t size, struct bs_err *err)
-{
-    (void)key;
-    (void)size;
-    (void)err;
-    *(bool *)ctx = true;
-    return BS_DONE;
-}
-
-/* Put, get, list. Nothing in a store is ever deleted, so there is one probe a day. */
-static enum bs_done
-probe(struct bs_store *store, struct bs_err *err)
-{
-    static const char text[] = "backstop doctor was here\n";
-    char at[BS_TIME_TEXT], key[64];
-    struct bs_err taken = {0};
-    struct bs_buf got;
-    bool listed = false;
-    enum bs_done done;
-
-    bs_time_format(bs_now_us(), at);
-    (void)snprintf(key, sizeof(key), "doctor/%.10s", at);
-    if (bs_store_put(store, key, bs_bytes_of(text), &taken) != BS_DONE &&
-        taken.code != BS_E_CONFLICT)
-        return bs_err_set(err, taken.code, "%s", taken.message);
-    bs_buf_init(&got, 4096);
-    done = bs_store_get(store, key, &got, err);
-    if (done == BS_DONE && !bs_bytes_equal(bs_buf_view(&got), bs_bytes_of(text)))
-        done = BS_FAIL(err, DAMAGED, "an object came back changed");
-    bs_buf_fini(&got);
-    if (done == BS_DONE)
-        done = bs_store_list(store, key, no_visit, &listed, err);
-    if (done == BS_DONE && !listed)
-        done = BS_FAIL(err, DAMAGED, "an object that was put is not listed");
-    return done;
-}
-
-static void
-look_at_storage(struct bs_doctor *d)
-{
-    struct bs_store *store = NULL;
-    struct bs_err err = {0};
-
-    if (bs_store_open(d->config->storage_url, &store, &err) != BS_DONE ||
-        probe(store, &err) != BS_DONE)
-        NOTE(d, FAIL, "storage", "nothing that destroys can be approved until this works",
-             "storage: %s: %s", d->config->storage_url, err.message);
-    else
-        NOTE(d, OK, "storage", NULL, "storage: %s took an object and gave it back",
-             d->config->storage_url);
-    bs_store_close(&store);
-    look_at_folder(d, "storage.folder", "storage", d->config->storage_path);
-}
-
 /* --- TLS towards agents --- */
 
 static void
@@ -302,7 +244,9 @@ bs_doctor_host(struct bs_doctor *d)
     look_at_state(d);
     look_at_folder(d, "audit", "audit", d->config->audit_directory);
     look_at_folder(d, "spool", "spool", d->config->spool);
-    look_at_storage(d);
+    bs_doctor_storage(d);
+    if (d->config->storage_path != NULL)
+        look_at_folder(d, "storage.folder", "storage", d->config->storage_path);
     look_at_tls(d);
     if (d->state == NULL)
         return;

@@ -66,8 +66,8 @@ struct bs_config {
     size_t n_databases;
     const char *state_path; /* SQLite file */
     const char *audit_directory;
-    const char *storage_path; /* local folder behind storage: file:///... */
-    const char *storage_url;  /* "file:///absolute/path" */
+    const char *storage_path; /* local folder behind storage: file:///...; NULL: it is not local */
+    const char *storage_url;  /* "file:///absolute/path", "s3://..." */
     const char *spool;        /* local folder */
     int64_t workers;          /* 1 to 64 */
     int64_t hold_wait_ms;     /* how long a statement waits on the wire; 0: not at all */

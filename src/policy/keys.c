@@ -8,6 +8,7 @@
 
 #include "policy/load.h"
 #include "policy/values.h"
+#include "storage/storage.h"
 
 #define DAY_MS INT64_C(86400000)
 
@@ -183,39 +184,44 @@ url_path(struct bs_load *l, const char *text, const char *scheme)
 }
 
 static void
-read_url(struct bs_load *l,
-         const struct bs_key *key,
-         struct bs_scalar value,
-         const char *scheme,
-         const char *later,
-         const char **into)
-{
-    const char *path = url_path(l, value.text, scheme);
-
-    if (path != NULL)
-        *into = path;
-    else if (strncmp(value.text, later, strlen(later)) == 0)
-        bs_load_problem(l, value.line, "%s: %s:... is not supported by this version, only %s:...",
-                        bs_key_shown(key), later, scheme);
-    else
-        bs_load_problem(l, value.line, "%s: must be %s:///absolute/path or %s:relative/path",
-                        bs_key_shown(key), scheme, scheme);
-}
-
-static void
 read_state(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
 {
-    read_url(l, key, value, "sqlite", "postgres", into);
+    const char *path = url_path(l, value.text, "sqlite");
+
+    if (path != NULL)
+        *(const char **)into = path;
+    else if (strncmp(value.text, "postgres", 8) == 0)
+        bs_load_problem(l, value.line,
+                        "%s: postgres:... is not supported by this version, only sqlite:...",
+                        bs_key_shown(key));
+    else
+        bs_load_problem(l, value.line,
+                        "%s: must be sqlite:///absolute/path or sqlite:relative/path",
+                        bs_key_shown(key));
 }
 
 static void
 read_storage(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
 {
     const char **path = into;
+    struct bs_err why = {0};
 
-    read_url(l, key, value, "file", "s3", path);
-    if (*path == NULL)
+    if (strncmp(value.text, "s3:", 3) == 0) {
+        if (bs_store_check(value.text, &why) == BS_DONE)
+            l->config->storage_url = value.text;
+        else
+            bs_load_problem(l, value.line, "%s: %s%s%s", bs_key_shown(key), why.message,
+                            why.hint[0] == '\0' ? "" : "; ", why.hint);
         return;
+    }
+    *path = url_path(l, value.text, "file");
+    if (*path == NULL) {
+        bs_load_problem(l, value.line,
+                        "%s: must be file:///absolute/path, file:relative/path or "
+                        "s3://bucket/prefix?endpoint=https://host&region=name",
+                        bs_key_shown(key));
+        return;
+    }
     l->config->storage_url = bs_arena_fmt(l->arena, "file://%s", *path);
     l->full = l->full || l->config->storage_url == NULL;
 }

@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "storage/probe.h"
 #include "storage/storage.h"
 
 enum { CHUNK = 256 * 1024, MODE = 0600 };
@@ -47,14 +48,26 @@ local_close(struct bs_store *s)
 }
 
 static enum bs_done
+local_check(const char *url, struct bs_err *err)
+{
+    if (url[strlen("file://")] != '/')
+        return BS_FAIL(err, CONFIG, "a storage url is file:///absolute/folder, this is relative");
+    return BS_DONE;
+}
+
+static void
+local_describe(const char *url, struct bs_buf *out)
+{
+    bs_put_fmt(out, "folder %s", url + strlen("file://"));
+}
+
+static enum bs_done
 local_open(const char *url, struct bs_store **out, struct bs_err *err)
 {
     const char *path = url + strlen("file://");
     size_t n = strlen(path);
     char *root;
 
-    if (path[0] != '/')
-        return BS_FAIL(err, CONFIG, "a storage url is file:///absolute/folder, this is relative");
     if (bs_dir_make(path, err) != BS_DONE)
         return BS_FAILED;
     if (access(path, R_OK | W_OK | X_OK) != 0)
@@ -328,8 +341,22 @@ local_list(
     return walk(&l, "", err);
 }
 
+static void
+local_probe(struct bs_store *s, const char *folder, struct bs_probe_report *r)
+{
+    (void)folder;
+    (void)snprintf(r->place, sizeof(r->place), "%.300s", root_of(s));
+    bs_probe_fact(r, "delete", "allowed");
+    bs_probe_note(r, BS_PROBE_INFO, "delete",
+                  "s3:// with a key that may not delete, or with an Object Lock, outlives that",
+                  "whoever is the gateway's user on this machine can delete what lies in %.200s",
+                  root_of(s));
+}
+
 const struct bs_store_ops bs_store_local = {
     .scheme = "file",
+    .check = local_check,
+    .describe = local_describe,
     .open = local_open,
     .close = local_close,
     .put = local_put,
@@ -337,4 +364,5 @@ const struct bs_store_ops bs_store_local = {
     .read = local_read,
     .head = local_head,
     .list = local_list,
+    .probe = local_probe,
 };

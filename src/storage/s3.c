@@ -31,6 +31,29 @@ work_of(const struct bs_store *s)
     return (struct bs_s3_work){s->backend, s->watch};
 }
 
+static enum bs_done
+s3_check(const char *url, struct bs_err *err)
+{
+    struct bs_s3_place place;
+
+    return bs_s3_place_read(url, &place, err);
+}
+
+static void
+s3_describe(const char *url, struct bs_buf *out)
+{
+    struct bs_s3_place p;
+    struct bs_err wrong = {0};
+
+    if (bs_s3_place_read(url, &p, &wrong) != BS_DONE)
+        return;
+    bs_put_fmt(out, "bucket %s, prefix \"%s\", at %s, region %s, %s style", p.bucket, p.prefix,
+               p.endpoint, p.region, p.path_style ? "path" : "virtual-host");
+    if (p.lock != BS_S3_LOCK_NONE)
+        bs_put_fmt(out, ", locked %s for %d day%s", bs_s3_lock_name(p.lock), p.lock_days,
+                   p.lock_days == 1 ? "" : "s");
+}
+
 static void
 s3_close(struct bs_store *store)
 {
@@ -475,6 +498,8 @@ s3_put_file(struct bs_store *s, const char *key, const char *path, struct bs_err
 
 const struct bs_store_ops bs_store_s3 = {
     .scheme = "s3",
+    .check = s3_check,
+    .describe = s3_describe,
     .open = s3_open,
     .close = s3_close,
     .put = s3_put,

@@ -12,19 +12,48 @@
 
 static const struct bs_store_ops *const backends[] = {&bs_store_local, &bs_store_s3};
 
-enum bs_done
-bs_store_open(const char *url, struct bs_store **out, struct bs_err *err)
+/* NULL, and err is set, where the scheme is of none. */
+static const struct bs_store_ops *
+backend_of(const char *url, struct bs_err *err)
 {
-    *out = NULL;
     for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
         size_t n = strlen(backends[i]->scheme);
         if (strncmp(url, backends[i]->scheme, n) == 0 && strncmp(url + n, "://", 3) == 0)
-            return backends[i]->open(url, out, err);
+            return backends[i];
     }
     /* The URL may hold credentials, so it is not quoted. */
     (void)BS_FAIL(err, CONFIG, "the storage url has no scheme that this version knows");
     bs_err_hint(err, "use file:///absolute/folder or s3://bucket/prefix?endpoint=...");
-    return BS_FAILED;
+    return NULL;
+}
+
+enum bs_done
+bs_store_check(const char *url, struct bs_err *err)
+{
+    const struct bs_store_ops *ops = backend_of(url, err);
+
+    return ops == NULL ? BS_FAILED : ops->check(url, err);
+}
+
+void
+bs_store_describe(const char *url, struct bs_buf *out)
+{
+    struct bs_err unknown = {0};
+    const struct bs_store_ops *ops = backend_of(url, &unknown);
+
+    if (ops != NULL)
+        ops->describe(url, out);
+}
+
+enum bs_done
+bs_store_open(const char *url, struct bs_store **out, struct bs_err *err)
+{
+    const struct bs_store_ops *ops = backend_of(url, err);
+
+    *out = NULL;
+    if (ops == NULL || ops->check(url, err) != BS_DONE)
+        return BS_FAILED;
+    return ops->open(url, out, err);
 }
 
 void

@@ -50,6 +50,8 @@ typedef enum bs_done (*bs_store_visit)(void *ctx,
  */
 struct bs_store_ops {
     const char *scheme; /* "file" */
+    enum bs_done (*check)(const char *url, struct bs_err *err);
+    void (*describe)(const char *url, struct bs_buf *out);
     enum bs_done (*open)(const char *url, struct bs_store **out, struct bs_err *err);
     void (*close)(struct bs_store *s);
     enum bs_done (*put)(struct bs_store *s, const char *key, struct bs_bytes b, struct bs_err *err);
@@ -86,6 +88,11 @@ extern const struct bs_store_ops bs_store_s3;    /* s3://bucket/prefix?..., see 
  */
 BS_MUST_CHECK enum bs_done
 bs_store_open(const char *url, struct bs_store **out, struct bs_err *err);
+/* Could such a URL be opened? Looks at its text alone, and at the environment. CONFIG, in words that
+ * quote nothing secret. */
+BS_MUST_CHECK enum bs_done bs_store_check(const char *url, struct bs_err *err);
+/* Puts what a URL that can be opened comes to, defaults and all, in one line. */
+void bs_store_describe(const char *url, struct bs_buf *out);
 void bs_store_close(struct bs_store **s); /* accepts a NULL store; sets it NULL */
 
 /*

@@ -24,7 +24,7 @@ databases:
   app: {upstream: "dbname=app", helper: "dbname=app user=backstop", enviroment: test}
 state: sqlite:state.db
 audit: {directory: audit}
-storage: s3://bucket/points
+storage: s3://Bucket/points
 spool: spool
 hold: {wait: 20}
 workers: 2
@@ -33,7 +33,7 @@ policy:
   rules:
     - {name: a, action_: allow, action: block}
 """
-PROBLEMS = {3: '"enviroment"', 6: "s3", 8: "hold.wait", 10: '"workers"', 13: '"action_"'}
+PROBLEMS = {3: '"enviroment"', 6: "no bucket", 8: "hold.wait", 10: '"workers"', 13: '"action_"'}
 
 
 @pytest.fixture

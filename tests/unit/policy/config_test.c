@@ -104,10 +104,10 @@ static const struct row rows[] = {
     {"no listener, doubles, no databases, wrong stores",
      "listen: ['127.0.0.1:1', '127.0.0.1:1', 'unix:']\n"
      "databases: {}\n"
-     "state: postgresql://x\naudit: {directory: a}\nstorage: s3://bucket/x\nspool: c\n",
+     "state: postgresql://x\naudit: {directory: a}\nstorage: s3://bucket/x?secret=hunter2\nspool: c\n",
      {{1, "\"127.0.0.1:1\" is given twice"}, {1, "unix: needs a folder"}, {2, "databases: is empty"},
       {3, "state: postgres:... is not supported by this version"},
-      {5, "storage: s3:... is not supported by this version"}}},
+      {5, "storage: \"secret\" is no option of an s3 url"}}},
     {"stores without a path",
      "listen: ['127.0.0.1:1']\n"
      "databases: {a: {upstream: 'dbname=a', helper: 'dbname=a user=b'}}\n"
@@ -300,6 +300,24 @@ static const char sample[] =
     "       action: approve, recovery: none}\n"
     "    - {name: no schema drops, kinds: [DROP SCHEMA, DROP DATABASE], action: block}\n";
 
+/* A store that is not local has a URL and no folder. */
+static void
+storage_elsewhere(void)
+{
+    static const char text[] =
+        "listen: ['127.0.0.1:1']\n"
+        "databases: {a: {upstream: 'dbname=a', helper: 'dbname=a user=b'}}\n"
+        "state: sqlite:s\naudit: {directory: a}\nspool: c\n"
+        "storage: s3://points/prod?endpoint=https://minio.example:9000&region=eu-1\n";
+    struct bs_config *c = config_of(text);
+
+    REQUIRE(c != NULL);
+    EXPECT(c->storage_path == NULL);
+    EXPECT(strcmp(c->storage_url,
+                  "s3://points/prod?endpoint=https://minio.example:9000&region=eu-1") == 0);
+    bs_config_unref(&c);
+}
+
 static void
 whole_file(void)
 {
@@ -491,9 +509,15 @@ int
 main(void)
 {
     static const struct tap_case cases[] = {
-        {"every row", every_row},   {"fallbacks", fallbacks}, {"the whole file", whole_file},
-        {"secrets", secrets},       {"too large", too_large}, {"files", files},
-        {"references", references}, {"values", values},
+        {"every row", every_row},
+        {"fallbacks", fallbacks},
+        {"the whole file", whole_file},
+        {"storage elsewhere", storage_elsewhere},
+        {"secrets", secrets},
+        {"too large", too_large},
+        {"files", files},
+        {"references", references},
+        {"values", values},
     };
 
     return tap_main(cases, sizeof(cases) / sizeof(cases[0]));

@@ -1,0 +1,245 @@
+/*
+ * doctor_storage.c - the place where recovery points go: for `doctor` with one small object a day,
+ * for `storage check` with everything that can be tried.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "cli/doctor.h"
+#include "recovery/helper.h"
+#include "storage/probe.h"
+
+enum { CONNECT_US = 15 * 1000000, OLD_DAYS = 90 };
+
+#define NOTE(d, LEVEL, check, way, ...)                                                            \
+    bs_doctor_note((d), BS_FINDING_##LEVEL, (struct bs_topic){"host", check}, (way), __VA_ARGS__)
+
+static enum bs_done
+no_visit(void *ctx, const char *key, int64_t size, struct bs_err *err)
+{
+    (void)key;
+    (void)size;
+    (void)err;
+    *(bool *)ctx = true;
+    return BS_DONE;
+}
+
+/* Put, get, list. Nothing in a store is ever deleted, so there is one probe a day. */
+static enum bs_done
+probe(struct bs_store *store, struct bs_err *err)
+{
+    static const char text[] = "backstop doctor was here\n";
+    char at[BS_TIME_TEXT], key[64];
+    struct bs_err taken = {0};
+    struct bs_buf got;
+    bool listed = false;
+    enum bs_done done;
+
+    bs_time_format(bs_now_us(), at);
+    (void)snprintf(key, sizeof(key), "doctor/%.10s", at);
+    if (bs_store_put(store, key, bs_bytes_of(text), &taken) != BS_DONE &&
+        taken.code != BS_E_CONFLICT) {
+        *err = taken;
+        return BS_FAILED;
+    }
+    bs_buf_init(&got, 4096);
+    done = bs_store_get(store, key, &got, err);
+    if (done == BS_DONE && !bs_bytes_equal(bs_buf_view(&got), bs_bytes_of(text)))
+        done = BS_FAIL(err, DAMAGED, "an object came back changed");
+    bs_buf_fini(&got);
+    if (done == BS_DONE)
+        done = bs_store_list(store, key, no_visit, &listed, err);
+    if (done == BS_DONE && !listed)
+        done = BS_FAIL(err, DAMAGED, "an object that was put is not listed");
+    return done;
+}
+
+/* What the last check has found wanting is said again, as long as nobody has looked anew. */
+static void
+repeat_findings(struct bs_doctor *d, const json_t *record)
+{
+    const char *at = json_string_value(json_object_get(record, "at"));
+    const json_t *finding;
+    struct bs_err bad = {0};
+    int64_t at_us = 0;
+    size_t i;
+    int worse = 0;
+
+    json_array_foreach(json_object_get(record, "findings"), i, finding)
+    {
+        const char *level = json_string_value(json_object_get(finding, "level"));
+        const char *text = json_string_value(json_object_get(finding, "text"));
+        if (level == NULL || text == NULL ||
+            (strcmp(level, "fail") != 0 && strcmp(level, "warn") != 0))
+            continue;
+        worse++;
+        bs_doctor_note(d, strcmp(level, "fail") == 0 ? BS_FINDING_FAIL : BS_FINDING_WARN,
+                       (struct bs_topic){"host", "storage.check"},
+                       "backstop storage check tells more", "storage: %s", text);
+    }
+    if (at == NULL || bs_time_parse(at, &at_us, &bad) != BS_DONE)
+        NOTE(d, WARN, "storage.check", "backstop storage check",
+             "storage: the record of the last check cannot be read");
+    else if (bs_now_us() - at_us > (int64_t)OLD_DAYS * 86400 * 1000000)
+        NOTE(d, WARN, "storage.check", "backstop storage check",
+             "storage: it was last checked on %.10s", at);
+    else if (worse == 0)
+        NOTE(d, OK, "storage.check", NULL, "storage: checked on %.10s, nothing was wrong", at);
+}
+
+static void
+look_at_record(struct bs_doctor *d, struct bs_store *store)
+{
+    struct bs_err err = {0};
+    json_t *record = NULL;
+
+    if (bs_probe_last_record(store, &record, &err) == BS_DONE)
+        repeat_findings(d, record);
+    else
+        NOTE(d, WARN, "storage.check",
+             "backstop storage check finds out whether it can lock, overwrite and delete",
+             "storage: %s", err.message);
+    json_decref(record);
+}
+
+void
+bs_doctor_storage(struct bs_doctor *d)
+{
+    struct bs_store *store = NULL;
+    struct bs_err err = {0};
+
+    if (bs_store_open(d->config->storage_url, &store, &err) != BS_DONE ||
+        probe(store, &err) != BS_DONE) {
+        NOTE(d, FAIL, "storage",
+             err.hint[0] != '\0' ? bs_doctor_fmt(d, "%s", err.hint)
+                                 : "nothing that destroys can be approved until this works",
+             "storage: %s: %s", d->config->storage_url, err.message);
+    } else {
+        NOTE(d, OK, "storage", NULL, "storage: %s took an object and gave it back",
+             d->config->storage_url);
+        if (d->config->storage_path == NULL)
+            look_at_record(d, store);
+    }
+    bs_store_close(&store);
+}
+
+/* --- apart from the database --- */
+
+/* The real path of `inside` is that of `folder`, or below it. */
+static bool
+is_inside(const char *inside, const char *folder)
+{
+    char a[PATH_MAX], b[PATH_MAX];
+    size_t n;
+
+    if (realpath(inside, a) == NULL || realpath(folder, b) == NULL)
+        return false;
+    n = strlen(b);
+    return strncmp(a, b, n) == 0 && (a[n] == '/' || a[n] == '\0');
+}
+
+void
+bs_doctor_apart(struct bs_doctor *d, const char *scope, const char *data_directory)
+{
+    const char *points = d->config->storage_path;
+    const struct bs_topic topic = {scope, "storage.apart"};
+    struct stat data, ours;
+
+    if (points == NULL || data_directory == NULL || stat(data_directory, &data) != 0 ||
+        stat(points, &ours) != 0)
+        return;
+    if (is_inside(points, data_directory))
+        bs_doctor_note(d, BS_FINDING_FAIL, topic, "put storage outside, on another disk",
+                       "storage: recovery points lie in the database's own folder %s",
+                       data_directory);
+    else if (data.st_dev == ours.st_dev)
+        bs_doctor_note(d, BS_FINDING_WARN, topic,
+                       "put storage on another disk, better on another host",
+                       "storage: recovery points lie on the same file system as the database");
+    else
+        bs_doctor_note(d, BS_FINDING_OK, topic, NULL,
+                       "storage: recovery points lie on another file system than the database");
+}
+
+static const char where_sql[] =
+    "SELECT pg_catalog.inet_server_addr() IS NULL"
+    " OR pg_catalog.inet_server_addr() OPERATOR(pg_catalog.=) pg_catalog.inet_client_addr(),"
+    " (SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'data_directory')";
+
+/* Where the database lies, by its own word. A server that does not answer is no finding about the
+ * storage; doctor speaks of that. */
+static void
+look_where_data_is(struct bs_doctor *d, const struct bs_config_database *db)
+{
+    struct bs_watch watch;
+    struct bs_helper helper = {0};
+    struct bs_err err = {0};
+    PGresult *res = NULL;
+
+    if (bs_watch_init(&watch, bs_mono_us() + CONNECT_US, &err) != BS_DONE)
+        return;
+    watch.late = BS_E_UNAVAILABLE;
+    if (bs_helper_open(&helper, db->helper, &watch, BS_E_UNAVAILABLE, &err) == BS_DONE &&
+        (res = bs_doctor_ask(helper.conn, where_sql, NULL)) != NULL) {
+        if (strcmp(PQgetvalue(res, 0, 0), "t") == 0 && !PQgetisnull(res, 0, 1))
+            bs_doctor_apart(d, db->name, PQgetvalue(res, 0, 1));
+    } else {
+        bs_doctor_note(d, BS_FINDING_INFO, (struct bs_topic){db->name, "storage.apart"}, NULL,
+                       "storage: not known whether recovery points lie apart from this database: "
+                       "%.300s",
+                       err.message);
+    }
+    PQclear(res);
+    bs_helper_close(&helper);
+    bs_watch_fini(&watch);
+}
+
+/* --- everything that can be tried --- */
+
+/* The levels are the same words in the same order. */
+static void
+tell(struct bs_doctor *d, const struct bs_probe_report *r)
+{
+    for (size_t i = 0; i < r->n_findings; i++) {
+        const struct bs_probe_finding *f = &r->findings[i];
+        bs_doctor_note(d, (enum bs_finding)f->level, (struct bs_topic){"storage", f->check},
+                       f->way[0] == '\0' ? NULL : f->way, "%s", f->text);
+    }
+}
+
+/* The exit status: 0, 1 where something failed, else that of what stopped it. */
+int
+bs_doctor_storage_check(struct bs_doctor *d, json_t **facts)
+{
+    struct bs_probe_report *r = bs_malloc(sizeof(*r));
+    struct bs_store *store = NULL;
+    struct bs_err err = {0};
+    int status = 0;
+
+    *facts = json_object();
+    if (bs_store_open(d->config->storage_url, &store, &err) != BS_DONE) {
+        r->stopped = err;
+        bs_probe_note(r, BS_PROBE_FAIL, "open", err.hint, "%s", err.message);
+    } else {
+        bs_probe_run(store, r);
+    }
+    if (r->stopped.code == BS_OK && bs_probe_put_record(store, r, &err) != BS_DONE)
+        bs_probe_note(r, BS_PROBE_FAIL, "record", err.hint, "the record cannot be stored: %s",
+                      err.message);
+    tell(d, r);
+    for (size_t i = 0; i < r->n_facts; i++)
+        (void)json_object_set_new(*facts, r->facts[i].name, json_string(r->facts[i].value));
+    if (r->stopped.code != BS_OK)
+        status = bs_code_get(r->stopped.code)->exit_status;
+    for (size_t i = 0; d->config->storage_path != NULL && i < d->config->n_databases; i++)
+        look_where_data_is(d, &d->config->databases[i]);
+    if (status == 0)
+        status = d->counts[BS_FINDING_FAIL] != 0;
+    bs_store_close(&store);
+    free(r);
+    return status;
+}
