@@ -35,8 +35,6 @@
 enum {
     FIRST_NORMAL_OID = 16384, /* access/transam.h: below are system relations */
     CONDITION_MAX = 512,
-    /* The two ages of a multixact are asked one after the other, and others go on between. */
-    MXID_SLACK = 1 << 20,
 };
 
 /* What is found out about one changed table. */
@@ -293,7 +291,11 @@ find_tables(struct pass *p, int64_t *bytes, struct bs_err *err)
     return done == BS_DONE ? bs_facts_columns(&c->helper, &c->arena, &c->m, err) : BS_FAILED;
 }
 
-/* See the top of this file. age() is counted down from one and the same xid all through. */
+/*
+ * See the top of this file. age() counts from one and the same xid all through the transaction.
+ * mxid_age() counts from the next multixact at each call, which may be a later one: the arguments
+ * of an operator are evaluated in their order, so the bound, asked last, is never too low.
+ */
 static void
 put_condition(const struct pass *p, const struct table *t, char out[CONDITION_MAX])
 {
@@ -301,8 +303,8 @@ put_condition(const struct pass *p, const struct table *t, char out[CONDITION_MA
                    "xmax <> '0'::pg_catalog.xid AND (pg_catalog.age(xmax)"
                    " <= pg_catalog.age('%" PRIu32 "'::pg_catalog.xid)"
                    " OR pg_catalog.mxid_age(xmax) BETWEEN 1"
-                   " AND pg_catalog.mxid_age('%s'::pg_catalog.xid)::pg_catalog.int8 + %d)",
-                   (uint32_t)p->what->xid, t->relminmxid, MXID_SLACK);
+                   " AND pg_catalog.mxid_age('%s'::pg_catalog.xid))",
+                   (uint32_t)p->what->xid, t->relminmxid);
 }
 
 /* Numbers for whoever has to choose: a larger budget, or whole tables. */

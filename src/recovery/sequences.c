@@ -14,7 +14,10 @@ enum {
     TRIES = 3,     /* others may drop one between the list and the reading */
 };
 
-/* $1: these only; NULL: all. Temporary ones are the sessions' own. */
+/*
+ * $1: these only; NULL: all but $2 and those that the actor ($3, in database $4) has made
+ * unreadable. Temporary ones are the sessions' own.
+ */
 static const char list_sql[] =
     "SELECT s.oid, n.nspname, s.relname, COALESCE(d.refobjid, 0), a.attname"
     " FROM pg_catalog.pg_class s JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace"
@@ -24,7 +27,11 @@ static const char list_sql[] =
     " AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')"
     " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
     " WHERE s.relkind = 'S' AND s.relpersistence <> 't'"
-    " AND ($1::pg_catalog.oid[] IS NULL OR s.oid = ANY ($1::pg_catalog.oid[])) ORDER BY s.oid";
+    " AND CASE WHEN $1::pg_catalog.oid[] IS NOT NULL THEN s.oid = ANY ($1::pg_catalog.oid[])"
+    " ELSE s.oid <> ALL ($2::pg_catalog.oid[]) AND s.oid NOT IN (SELECT l.relation"
+    " FROM pg_catalog.pg_locks l WHERE l.pid = $3::pg_catalog.int4 AND l.locktype = 'relation'"
+    " AND l.granted AND l.mode = 'AccessExclusiveLock' AND l.database = $4::pg_catalog.oid) END"
+    " ORDER BY s.oid";
 
 struct list {
     struct bs_point_sequence *all; /* by oid */
@@ -135,7 +142,25 @@ read_states(struct bs_helper *h, struct list *l, struct bs_err *err)
     return BS_DONE;
 }
 
-/* Those of `now` that are not among the noted ones join them. */
+/* "{1,2}" of those that are noted already. */
+static const char *
+known_text(struct bs_capture *c)
+{
+    struct bs_buf b;
+    const char *out = NULL;
+
+    bs_buf_init(&b, 3 + 11 * c->n_noted);
+    bs_put_u8(&b, '{');
+    for (size_t i = 0; i < c->n_noted; i++)
+        bs_put_fmt(&b, "%s%u", i == 0 ? "" : ",", c->noted[i].oid);
+    bs_put_u8(&b, '}');
+    if (!b.failed)
+        out = bs_arena_copy(&c->arena, bs_buf_view(&b));
+    bs_buf_fini(&b);
+    return out;
+}
+
+/* Those of `now`, none of which is among the noted ones, join them. */
 static enum bs_done
 merge(struct bs_capture *c, const struct list *now, struct bs_err *err)
 {
@@ -146,9 +171,7 @@ merge(struct bs_capture *c, const struct list *now, struct bs_err *err)
     if (both.all == NULL)
         return full(err);
     while (i < c->n_noted || k < now->n) {
-        bool old = i < c->n_noted && (k == now->n || c->noted[i].oid <= now->all[k].oid);
-        if (old && k < now->n && c->noted[i].oid == now->all[k].oid)
-            k++;
+        bool old = i < c->n_noted && (k == now->n || c->noted[i].oid < now->all[k].oid);
         both.all[both.n++] = old ? c->noted[i++] : now->all[k++];
     }
     c->noted = both.all;
@@ -159,11 +182,16 @@ merge(struct bs_capture *c, const struct list *now, struct bs_err *err)
 static enum bs_done
 note(struct bs_capture *c, struct bs_err *err)
 {
-    const char *params[] = {NULL};
+    char pid[16], database[16];
+    const char *params[] = {NULL, known_text(c), pid, database};
     PGresult *res = NULL;
     struct list now = {0};
 
-    if (bs_step_ask_again(c, list_sql, 1, params, &res, err) != BS_DONE)
+    if (params[1] == NULL)
+        return full(err);
+    (void)snprintf(pid, sizeof(pid), "%d", c->req.actor_pid);
+    (void)snprintf(database, sizeof(database), "%u", c->m.source.database_oid);
+    if (bs_step_ask_again(c, list_sql, 4, params, &res, err) != BS_DONE)
         return BS_FAILED;
     if (take_names(res, &c->arena, &now, err) != BS_DONE) {
         PQclear(res);
@@ -245,7 +273,7 @@ bs_step_sequences(struct bs_capture *c,
                   size_t n_hidden,
                   struct bs_err *err)
 {
-    const char *params[] = {oids_text(&c->arena, oids, n)};
+    const char *params[] = {oids_text(&c->arena, oids, n), NULL, NULL, NULL};
     PGresult *res = NULL;
     struct list now = {0};
     enum bs_done done;
@@ -254,7 +282,7 @@ bs_step_sequences(struct bs_capture *c,
         return BS_DONE;
     if (params[0] == NULL)
         return full(err);
-    if (bs_helper_query(&c->helper, list_sql, 1, params, &res, err) != BS_DONE)
+    if (bs_helper_query(&c->helper, list_sql, 4, params, &res, err) != BS_DONE)
         return BS_FAILED;
     done = take_names(res, &c->arena, &now, err);
     PQclear(res);

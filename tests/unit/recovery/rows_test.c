@@ -354,6 +354,14 @@ check_table(PGconn *conn, const struct bs_manifest *m, const char *table, int64_
 }
 
 static void
+fresh(PGconn *conn, const char *setup)
+{
+    pg_run(conn, "SET client_min_messages = error; DROP SCHEMA IF EXISTS s, was, back CASCADE;"
+                 "CREATE SCHEMA s; CREATE SCHEMA was; CREATE SCHEMA back");
+    pg_run(conn, setup);
+}
+
+static void
 remember(PGconn *conn)
 {
     pg_run(conn, "DO $$DECLARE r record; BEGIN FOR r IN SELECT oid::regclass AS t, relname FROM"
@@ -373,10 +381,7 @@ play(const struct scenario *s)
     struct bs_capture *c;
     int64_t rows = 0;
 
-    pg_run(other, "SET client_min_messages = error; DROP SCHEMA IF EXISTS s, was, back CASCADE; "
-                  "CREATE SCHEMA s; CREATE SCHEMA was;"
-                  "CREATE SCHEMA back");
-    pg_run(other, s->setup);
+    fresh(other, s->setup);
     remember(other);
     EXPECT(s->before == NULL || pg_run(beside, s->before));
     pg_run(actor, "BEGIN");
@@ -415,8 +420,478 @@ whatever_replaces_rows_is_kept(void)
     }
 }
 
+/* A pass that is asked for by hand. */
+static struct bs_capture *
+ask(const struct bs_capture_request *r,
+    const struct bs_replaced *what,
+    struct bs_capture_result *out,
+    struct bs_err *err)
+{
+    struct bs_capture *c = NULL;
+
+    *err = (struct bs_err){0};
+    *out = (struct bs_capture_result){0};
+    if (bs_capture_open(r, &c, err) == BS_DONE)
+        (void)!bs_capture_replaced(c, what, out, err);
+    return c;
+}
+
+static void
+refused(PGconn *actor, const struct bs_replaced *what, enum bs_code code, const char *why, int line)
+{
+    struct bs_capture_request r = request_for(actor);
+    struct bs_capture_result out;
+    struct bs_err err;
+    struct bs_capture *c = ask(&r, what, &out, &err);
+
+    (void)tap_equal(err.code, code, "refused", __FILE__, line);
+    if (!tap_check(strstr(err.message, why) != NULL, why, __FILE__, line))
+        printf("#   message: %s\n", err.message);
+    EXPECT(out.manifest == NULL);
+    bs_capture_close(&c);
+}
+
+static uint32_t
+oid_of(PGconn *conn, const char *name)
+{
+    char sql[200];
+
+    (void)snprintf(sql, sizeof(sql), "SELECT '%s'::regclass::oid", name);
+    return (uint32_t)pg_number(conn, sql);
+}
+
+static uint64_t
+xid_of(PGconn *conn)
+{
+    return (uint64_t)pg_number(conn, "SELECT pg_current_xact_id()");
+}
+
+static void
+what_cannot_be_read_is_told(void)
+{
+    static const struct {
+        const char *run, *table, *why;
+    } rows[] = {
+        {"TRUNCATE s.t", "s.t", "was truncated, dropped, altered"},
+        {"DELETE FROM s.t; DROP TABLE s.t CASCADE", "s.t", "was truncated, dropped, altered"},
+        {"DELETE FROM s.t; ALTER TABLE s.t ADD x int", "s.t", "was truncated, dropped, altered"},
+        {"LOCK TABLE s.t", "s.t", "was truncated, dropped, altered"},
+        {"REFRESH MATERIALIZED VIEW CONCURRENTLY s.m", "s.m", "is not an ordinary table"},
+        {"DELETE FROM s.p", "s.p", "is not an ordinary table"},
+        {"DELETE FROM s.f", "s.f", "is not an ordinary table"},
+        {"COMMENT ON TABLE s.t IS 'x'", "pg_catalog.pg_description", "is a system relation"},
+        {"DELETE FROM s.t", "s.toast", "is a system relation"},
+    };
+    PGconn *actor = pg_connect("postgres"), *other = pg_connect("postgres");
+
+    fresh(other, PLAIN "CREATE MATERIALIZED VIEW s.m AS SELECT id FROM s.t;"
+                       "CREATE UNIQUE INDEX ON s.m (id);"
+                       "CREATE TABLE s.p (id int) PARTITION BY LIST (id);"
+                       "CREATE EXTENSION IF NOT EXISTS postgres_fdw;"
+                       "DROP SERVER IF EXISTS far CASCADE;"
+                       "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw;"
+                       "CREATE FOREIGN TABLE s.f (id int) SERVER far");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bs_changed changed = {.replaced = 1};
+        struct bs_replaced what = {.changed = &changed, .n_changed = 1};
+        int64_t began = bs_mono_us();
+        if (strcmp(rows[i].table, "s.toast") == 0)
+            changed.oid = (uint32_t)pg_number(
+                other, "SELECT reltoastrelid FROM pg_class WHERE oid = 's.t'::regclass");
+        else
+            changed.oid = oid_of(other, rows[i].table);
+        pg_run(actor, "BEGIN");
+        if (strcmp(rows[i].table, "s.f") != 0)
+            pg_run(actor, rows[i].run);
+        what.xid = xid_of(actor);
+        refused(actor, &what, BS_E_UNCOVERED, rows[i].why, __LINE__);
+        EXPECT(bs_mono_us() - began < 2000000); /* it waited for no lock */
+        pg_run(actor, "ROLLBACK");
+    }
+    PQfinish(actor);
+    PQfinish(other);
+}
+
+static void
+only_the_open_transaction_counts(void)
+{
+    PGconn *actor = pg_connect("postgres"), *other = pg_connect("postgres");
+    struct bs_changed changed = {.replaced = 1};
+    struct bs_replaced what = {.changed = &changed, .n_changed = 1};
+    static const char why[] = "is not what the actor's session has open now";
+    uint64_t top, sub;
+
+    fresh(other, PLAIN);
+    changed.oid = oid_of(other, "s.t");
+    pg_run(actor, "BEGIN; DELETE FROM s.t WHERE id = 1");
+    top = xid_of(actor);
+    pg_run(actor, "SAVEPOINT a; DELETE FROM s.t WHERE id = 2");
+    sub = (uint64_t)pg_number(actor, "SELECT xmin::text FROM pg_class LIMIT 0") + top + 1;
+    what.xid = sub;
+    refused(actor, &what, BS_E_NO_POINT, why, __LINE__); /* rows of its parent are older */
+    what.xid = 0;
+    refused(actor, &what, BS_E_NO_POINT, why, __LINE__);
+    what.xid = top - 1;
+    refused(actor, &what, BS_E_NO_POINT, why, __LINE__);
+    what.xid = top + (UINT64_C(1) << 32); /* the same 32 bits, of another round */
+    refused(actor, &what, BS_E_NO_POINT, "future", __LINE__);
+    pg_run(other, "BEGIN; DELETE FROM s.t WHERE id = 9");
+    what.xid = xid_of(other);
+    refused(actor, &what, BS_E_NO_POINT, why, __LINE__);
+    pg_run(other, "ROLLBACK");
+    changed.replaced = -1;
+    what.xid = top;
+    refused(actor, &what, BS_E_UNCOVERED, "less than nothing", __LINE__);
+    changed.replaced = 1;
+    pg_run(actor, "COMMIT");
+    refused(actor, &what, BS_E_NO_POINT, why, __LINE__); /* too late: what it deleted is gone */
+    PQfinish(actor);
+    PQfinish(other);
+}
+
+static void
+nothing_replaced_is_no_point(void)
+{
+    PGconn *actor = pg_connect("postgres"), *other = pg_connect("postgres");
+    struct bs_capture_result out;
+    struct bs_point_event event = {.state = BS_EVENT_ARMED};
+    struct bs_err err;
+    struct bs_capture *c;
+
+    fresh(other, PLAIN);
+    pg_run(actor, "BEGIN; INSERT INTO s.t VALUES (1000); UPDATE s.t SET v = 'x' WHERE id = 1000");
+    c = pass(actor, &out, &err);
+    EXPECT_EQ(err.code, BS_OK);
+    EXPECT(out.manifest == NULL);
+    EXPECT_EQ(bs_capture_event(c, &event, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_CONFLICT);
+    err = (struct bs_err){0};
+    EXPECT_EQ(bs_capture_replaced(c, &(struct bs_replaced){0}, &out, &err), BS_FAILED);
+    EXPECT(strstr(err.message, "once") != NULL);
+    bs_capture_close(&c);
+    pg_run(actor, "COMMIT");
+    PQfinish(actor);
+    PQfinish(other);
+}
+
+static int
+count_files(const char *dir)
+{
+    char command[300];
+    FILE *f;
+    int n = -1;
+
+    (void)snprintf(command, sizeof(command), "find %s -type f | wc -l", dir);
+    f = popen(command, "r");
+    if (f == NULL || fscanf(f, "%d", &n) != 1)
+        n = -1;
+    if (f != NULL)
+        pclose(f);
+    return n;
+}
+
+/* Over the budget there is no point, and the message says how far it came. */
+static void
+the_budget_is_told_in_numbers(void)
+{
+    PGconn *actor = pg_connect("postgres"), *other = pg_connect("postgres");
+    PGconn *third = pg_connect("postgres");
+    struct bs_changed changed = {.replaced = 300000};
+    struct bs_replaced what = {.changed = &changed, .n_changed = 1};
+    int64_t began;
+
+    fresh(other, "CREATE TABLE s.t (id int PRIMARY KEY, v text);"
+                 "INSERT INTO s.t SELECT g, md5(g::text) || md5((g + 1)::text)"
+                 " FROM generate_series(1, 300000) g");
+    changed.oid = oid_of(other, "s.t");
+    pg_run(actor, "BEGIN; UPDATE s.t SET v = ''");
+    what.xid = xid_of(actor);
+    what.deadline_us = bs_mono_us() + 60000;
+    refused(actor, &what, BS_E_NO_POINT, "the budget was over after ", __LINE__);
+    what.deadline_us = bs_mono_us() + 60000;
+    refused(actor, &what, BS_E_NO_POINT, "where up to 300000 were replaced", __LINE__);
+    EXPECT_EQ(count_files(spool_dir), 0);
+
+    /* Somebody waits for the actor to lock the table, and we would wait behind him. */
+    REQUIRE(PQsendQuery(third, "BEGIN; LOCK TABLE s.t") == 1);
+    for (int i = 0;
+         i < 500 && pg_number(other, "SELECT count(*) FROM pg_locks WHERE NOT granted") == 0; i++)
+        (void)usleep(10000);
+    began = bs_mono_us();
+    what.deadline_us = bs_mono_us() + 700000;
+    refused(actor, &what, BS_E_NO_POINT, "", __LINE__);
+    EXPECT(bs_mono_us() - began < 2000000);
+    pg_run(actor, "ROLLBACK");
+    PQfinish(third);
+    PQfinish(actor);
+    PQfinish(other);
+}
+
+/* The helper is asked for long after it came; what ended it meanwhile is no reason to roll back. */
+static void
+a_lost_helper_is_replaced(void)
+{
+    PGconn *actor = pg_connect("postgres"), *other = pg_connect("postgres");
+    struct bs_changed changed = {.replaced = 1};
+    struct bs_replaced what = {.changed = &changed, .n_changed = 1};
+    struct bs_capture_request r = request_for(actor);
+    struct bs_capture_result out;
+    struct bs_err err = {0};
+    struct bs_capture *c = NULL;
+
+    fresh(other, PLAIN);
+    changed.oid = oid_of(other, "s.t");
+    REQUIRE(bs_capture_open(&r, &c, &err) == BS_DONE);
+    pg_run(actor, "BEGIN; DELETE FROM s.t WHERE id <= 3");
+    what.xid = xid_of(actor);
+    pg_run(other, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                  " WHERE application_name = 'backstop/helper'");
+    EXPECT_EQ(bs_capture_replaced(c, &what, &out, &err), BS_DONE);
+    if (err.code != BS_OK)
+        printf("# %s\n", err.message);
+    EXPECT(out.manifest != NULL && out.manifest->objects[0].row_count == 3);
+    bs_capture_close(&c);
+    pg_run(actor, "ROLLBACK");
+    PQfinish(actor);
+    PQfinish(other);
+}
+
+static const struct bs_point_sequence *
+sequence_named(const struct bs_manifest *m, const char *name)
+{
+    for (size_t i = 0; m != NULL && i < m->n_sequences; i++) {
+        if (strcmp(m->sequences[i].name, name) == 0)
+            return &m->sequences[i];
+    }
+    return NULL;
+}
+
+static size_t
+list_sequences(PGconn *conn, uint32_t *out, size_t max)
+{
+    PGresult *res = PQexec(conn, "SELECT oid FROM pg_class WHERE relkind = 'S' AND relnamespace ="
+                                 " 's'::regnamespace");
+    size_t n = 0;
+
+    for (; n < max && n < (size_t)PQntuples(res); n++)
+        out[n] = (uint32_t)strtoul(PQgetvalue(res, (int)n, 0), NULL, 10);
+    PQclear(res);
+    return n;
+}
+
+/* Notes, lets the actor do something, and passes over the sequences of schema s. */
+static void
+set_sequences(const char *run, bool noted, struct bs_capture_result *out, struct bs_err *err)
+{
+    PGconn *actor = pg_connect("postgres");
+    static struct bs_capture *c; /* what is handed out lives until the next call */
+    struct bs_capture_request r = request_for(actor);
+    struct bs_replaced what = {0};
+    uint32_t oids[16];
+
+    bs_capture_close(&c);
+    *out = (struct bs_capture_result){0};
+    *err = (struct bs_err){0};
+    if (run == NULL) {
+        PQfinish(actor);
+        return;
+    }
+    REQUIRE(bs_capture_open(&r, &c, err) == BS_DONE);
+    EXPECT(!noted || bs_capture_sequences_note(c, err) == BS_DONE);
+    what.n_sequences = list_sequences(actor, oids, 8);
+    pg_run(actor, "BEGIN");
+    pg_run(actor, run);
+    EXPECT(!noted || bs_capture_sequences_note(c, err) == BS_DONE); /* the first word counts */
+    what.xid = xid_of(actor);
+    what.n_sequences += list_sequences(actor, oids + what.n_sequences, 8);
+    what.sequences = oids;
+    (void)!bs_capture_replaced(c, &what, out, err);
+    pg_run(actor, "ROLLBACK");
+    PQfinish(actor);
+}
+
+static void
+sequences_are_noted_before(void)
+{
+    PGconn *other = pg_connect("postgres");
+    struct bs_capture_result out;
+    struct bs_err err;
+    const struct bs_point_sequence *s;
+
+    fresh(other, "CREATE TABLE s.t (id serial); SELECT setval('s.t_id_seq', 41);"
+                 "CREATE SEQUENCE s.\"o d\" START 7; CREATE SEQUENCE s.calm");
+    set_sequences("SELECT setval('s.t_id_seq', 1, false), setval('s.\"o d\"', 99)", true, &out,
+                  &err);
+    EXPECT_EQ(err.code, BS_OK);
+    REQUIRE(out.manifest != NULL);
+    EXPECT_EQ(out.manifest->n_objects, 0);
+    EXPECT_EQ(out.manifest->n_sequences, 2);
+    s = sequence_named(out.manifest, "t_id_seq");
+    REQUIRE(s != NULL);
+    EXPECT(s->last_value == 41 && s->is_called && s->owned && strcmp(s->column, "id") == 0);
+    EXPECT_EQ(s->table_oid, oid_of(other, "s.t"));
+    s = sequence_named(out.manifest, "o d");
+    REQUIRE(s != NULL);
+    EXPECT(s->last_value == 7 && !s->is_called && !s->owned && s->column == NULL);
+    EXPECT_EQ(pg_number(other, "SELECT last_value FROM s.\"o d\""), 99); /* ROLLBACK or not */
+
+    set_sequences("SELECT 1", true, &out, &err);
+    EXPECT_EQ(err.code, BS_OK);
+    EXPECT(out.manifest == NULL);
+    set_sequences("CREATE SEQUENCE s.mine; SELECT nextval('s.mine')", true, &out, &err);
+    EXPECT_EQ(err.code, BS_OK);
+    EXPECT(out.manifest == NULL);
+    set_sequences("SELECT setval('s.calm', 5)", false, &out, &err);
+    EXPECT_EQ(err.code, BS_E_UNCOVERED);
+    set_sequences("SELECT setval('s.calm', 6); DROP SEQUENCE s.calm", true, &out, &err);
+    EXPECT_EQ(err.code, BS_E_UNCOVERED);
+    set_sequences(NULL, false, &out, &err);
+    PQfinish(other);
+}
+
+/* More than one statement reads at once. */
+static void
+many_sequences_are_noted(void)
+{
+    PGconn *other = pg_connect("postgres");
+    struct bs_capture_request r = request_for(other);
+    struct bs_capture *c = NULL;
+    struct bs_err err = {0};
+    int64_t began;
+
+    fresh(other, "DO $$BEGIN FOR i IN 1..450 LOOP EXECUTE format('CREATE SEQUENCE s.q%s', i); END"
+                 " LOOP; END$$; CREATE TEMP SEQUENCE own");
+    REQUIRE(bs_capture_open(&r, &c, &err) == BS_DONE);
+    began = bs_mono_us();
+    EXPECT_EQ(bs_capture_sequences_note(c, &err), BS_DONE);
+    printf("# 450 sequences noted in %lld us\n", (long long)(bs_mono_us() - began));
+    bs_capture_close(&c);
+    PQfinish(other);
+}
+
+static enum bs_event_state
+outcome_of(const char *id)
+{
+    struct bs_point_ref ref = {0};
+    struct bs_err err = {0};
+
+    EXPECT_EQ(bs_points_find(store, id, &arena, &ref, &err), BS_DONE);
+    return ref.outcome;
+}
+
+/* PREPARE TRANSACTION keeps the xid: armed until somebody ends it, however long, by whomever. */
+static void
+a_prepared_transaction_is_open(void)
+{
+    static const char *const ends[] = {"ROLLBACK PREPARED 'p'", "COMMIT PREPARED 'p'"};
+    PGconn *other = pg_connect("postgres");
+    struct bs_points_closed closed;
+    struct bs_err err = {0};
+
+    fresh(other, PLAIN);
+    EXPECT_EQ(bs_points_open_close(store, helper, 0, &closed, &err), BS_DONE);
+    for (int i = 0; i < 2; i++) {
+        PGconn *actor = pg_connect("postgres");
+        struct bs_capture_result out;
+        struct bs_point_event event = {.state = BS_EVENT_ARMED};
+        struct bs_capture *c;
+        const char *id;
+        pg_run(actor, "BEGIN; DELETE FROM s.t WHERE id <= 5");
+        c = pass(actor, &out, &err);
+        REQUIRE(err.code == BS_OK && out.manifest != NULL);
+        id = bs_arena_str(&arena, out.manifest->id);
+        event.xid = out.manifest->capture.xid;
+        EXPECT_EQ(bs_capture_event(c, &event, &err), BS_DONE);
+        bs_capture_close(&c);
+        pg_run(actor, "PREPARE TRANSACTION 'p'");
+        PQfinish(actor);
+        EXPECT_EQ(bs_points_open_close(store, helper, 50, &closed, &err), BS_DONE);
+        EXPECT_EQ(closed.open, 1);
+        EXPECT_EQ(outcome_of(id), BS_EVENT_ARMED);
+        pg_run(other, ends[i]);
+        EXPECT_EQ(bs_points_open_close(store, helper, 0, &closed, &err), BS_DONE);
+        EXPECT_EQ(closed.open, 0);
+        EXPECT_EQ(outcome_of(id), i == 1 ? BS_EVENT_COMMITTED : BS_EVENT_ROLLED_BACK);
+    }
+    PQfinish(other);
+}
+
+#define SERVER_STOP "%s%s/pg_ctl -D %s/data -m fast -w stop >/dev/null"
+#define SERVER_START                                                                               \
+    "%s%s/pg_ctl -D %s/data -w -l %s/log -o \"-c listen_addresses='' "                             \
+    "-c unix_socket_directories=%s -c fsync=off -c autovacuum=off\" start >/dev/null"
+
+/*
+ * The next xid is 2^32 - 6, whatever it was; all that is there is frozen first. Multixacts are
+ * far from any xid, so that none is taken for one.
+ */
+static bool
+near_the_end(void)
+{
+    return pg_shell("cd / && %s%s/vacuumdb -h %s -U postgres --all --freeze -q", pg_as(), pg_bin,
+                    pg_dir) &&
+           pg_shell("cd / && " SERVER_STOP, pg_as(), pg_bin, pg_dir) &&
+           pg_shell("cd / && %s%s/pg_resetwal -f -x 4294967290 -u 4294000000"
+                    " -m 1000000,1000000 -D %s/data >/dev/null",
+                    pg_as(), pg_bin, pg_dir) &&
+           pg_shell("%sdd if=/dev/zero of=%s/data/pg_multixact/offsets/000F bs=8192 count=32"
+                    " 2>/dev/null",
+                    pg_as(), pg_dir) &&
+           pg_shell("%sdd if=/dev/zero of=%s/data/pg_xact/0FFF bs=8192 count=32 2>/dev/null",
+                    pg_as(), pg_dir) &&
+           pg_shell("cd / && " SERVER_START, pg_as(), pg_bin, pg_dir, pg_dir, pg_dir);
+}
+
+/* xids go round: one that is small is younger than one near the end. */
+static void
+xids_that_wrap(void)
+{
+    PGconn *conn, *actor;
+    struct bs_capture_result out;
+    struct bs_err err;
+    struct bs_capture *c;
+
+    REQUIRE(near_the_end());
+    conn = pg_connect("postgres");
+    actor = pg_connect("postgres");
+    fresh(conn, PLAIN);
+    pg_run(conn, "BEGIN; SELECT FROM s.t WHERE id > 90 FOR UPDATE; COMMIT"); /* old, but large */
+    EXPECT(pg_number(conn, "SELECT xmax::text::bigint FROM s.t WHERE id = 91") > 4000000000);
+    pg_run(actor, "BEGIN; DELETE FROM s.t WHERE id = 1");
+    for (int i = 2; i <= 20; i++) {
+        char sql[100];
+        (void)snprintf(sql, sizeof(sql), "SAVEPOINT a; DELETE FROM s.t WHERE id = %d", i);
+        pg_run(actor, sql);
+    }
+    EXPECT(pg_number(conn, "SELECT xmax::text::bigint FROM s.t WHERE id = 1") > 4000000000);
+    EXPECT(pg_number(conn, "SELECT xmax::text::bigint FROM s.t WHERE id = 20") < 1000);
+    c = pass(actor, &out, &err);
+    REQUIRE(err.code == BS_OK && out.manifest != NULL && out.manifest->n_objects == 1);
+    EXPECT_EQ(out.manifest->objects[0].row_count, 20);
+    EXPECT(out.manifest->capture.xid_until > UINT64_C(1) << 32);
+    EXPECT(out.manifest->capture.xid < UINT64_C(1) << 32);
+    pg_run(actor, "ROLLBACK; BEGIN; DELETE FROM s.t WHERE id = 30");
+    bs_capture_close(&c);
+    c = pass(actor, &out, &err);
+    REQUIRE(err.code == BS_OK && out.manifest != NULL && out.manifest->n_objects == 1);
+    EXPECT_EQ(out.manifest->objects[0].row_count, 1);
+    EXPECT(out.manifest->capture.xid > UINT64_C(1) << 32);
+    bs_capture_close(&c);
+    PQfinish(conn);
+    PQfinish(actor);
+}
+
 static const struct tap_case cases[] = {
     {"whatever replaces rows is kept", whatever_replaces_rows_is_kept},
+    {"what cannot be read is told", what_cannot_be_read_is_told},
+    {"only the open transaction counts", only_the_open_transaction_counts},
+    {"nothing replaced is no point", nothing_replaced_is_no_point},
+    {"the budget is told in numbers", the_budget_is_told_in_numbers},
+    {"a lost helper is replaced", a_lost_helper_is_replaced},
+    {"sequences are noted before", sequences_are_noted_before},
+    {"many sequences are noted", many_sequences_are_noted},
+    {"a prepared transaction is open", a_prepared_transaction_is_open},
+    {"xids that wrap", xids_that_wrap},
 };
 
 static bool
