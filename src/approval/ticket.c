@@ -101,7 +101,7 @@ tell(struct bs_tickets *t, const struct bs_ticket *ticket)
 static const unsigned steps[BS_TICKET_STATES] = {
     [BS_TICKET_PENDING] = TO(APPROVED) | TO(DENIED) | TO(EXPIRED),
     [BS_TICKET_APPROVED] = TO(RUNNING) | TO(EXPIRED),
-    [BS_TICKET_RUNNING] = TO(DONE) | TO(FAILED) | TO(UNCERTAIN),
+    [BS_TICKET_RUNNING] = TO(DONE) | TO(FAILED) | TO(UNCERTAIN) | TO(APPROVED),
 };
 
 bool
@@ -162,7 +162,7 @@ attempt(struct bs_tickets *t,
     return *again ? BS_FAILED : bs_err_set(err, why.code, "%s", why.message);
 }
 
-/* Every lost attempt means that the ticket went a step, and no ticket goes more than three. */
+/* Every lost attempt means that the ticket went a step, and a ticket goes few. */
 static enum bs_done
 take_step(struct bs_tickets *t,
           const char *id,
@@ -266,6 +266,8 @@ fill_decision(struct bs_tickets *t, struct bs_ticket *ticket, const void *arg, s
 {
     const struct decision *d = arg;
 
+    if (ticket->state != BS_TICKET_PENDING) /* a running one goes back by bs_ticket_release only */
+        return refuse(ticket, err);
     ticket->decided_us = t->now_us();
     /* The sweep has looked already, but a slow disk may lie between it and this. */
     if (ticket->decided_us >= ticket->decide_by_us)
@@ -378,8 +380,32 @@ bs_ticket_finish(struct bs_tickets *t,
     const struct step step = {end, fill_ending, &e};
     struct bs_err why = {0};
 
-    if (!bs_ticket_step_legal(BS_TICKET_RUNNING, end))
+    if (end == BS_TICKET_APPROVED || !bs_ticket_step_legal(BS_TICKET_RUNNING, end))
         return BS_FAIL(err, USAGE, "a run cannot end as %s", bs_ticket_state_name(end));
+    if (take_step_unseen(t, id, &step, &why) == BS_DONE)
+        return BS_DONE;
+    if (why.code == BS_E_DENIED || why.code == BS_E_STALE)
+        return bs_err_set(err, BS_E_CONFLICT, "%s", why.message);
+    return bs_err_set(err, why.code, "%s", why.message);
+}
+
+static enum bs_done
+fill_release(struct bs_tickets *t, struct bs_ticket *ticket, const void *arg, struct bs_err *err)
+{
+    (void)t;
+    (void)arg;
+    if (ticket->state != BS_TICKET_RUNNING) /* only an operator approves a pending one */
+        return refuse(ticket, err);
+    ticket->started_us = 0;
+    return BS_DONE;
+}
+
+enum bs_done
+bs_ticket_release(struct bs_tickets *t, const char *id, struct bs_err *err)
+{
+    const struct step step = {BS_TICKET_APPROVED, fill_release, NULL};
+    struct bs_err why = {0};
+
     if (take_step_unseen(t, id, &step, &why) == BS_DONE)
         return BS_DONE;
     if (why.code == BS_E_DENIED || why.code == BS_E_STALE)

@@ -124,6 +124,14 @@ BS_MUST_CHECK enum bs_done bs_ticket_finish(struct bs_tickets *t,
                                             const char *detail,
                                             struct bs_err *err);
 
+/*
+ * Give a running ticket back, approved as it was and with the time that it had left: its transaction
+ * was rolled back because another statement of it still waits for a decision. NOT_FOUND; CONFLICT:
+ * not running.
+ */
+BS_MUST_CHECK enum bs_done
+bs_ticket_release(struct bs_tickets *t, const char *id, struct bs_err *err);
+
 /* A stricter policy or another reason ends a pending or approved ticket: EXPIRED. CONFLICT. */
 BS_MUST_CHECK enum bs_done
 bs_ticket_void(struct bs_tickets *t, const char *id, const char *why, struct bs_err *err);

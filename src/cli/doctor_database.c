@@ -332,8 +332,8 @@ try_reading(struct visit *v, bool track_counts)
     }
     res = PQexec(v->actor, bs_reading_sql);
     for (int i = 0; err.code == BS_OK && i < PQntuples(res); i++) {
-        struct bs_bytes values[7];
-        for (int k = 0; k < 7; k++)
+        struct bs_bytes values[BS_READING_COLUMNS];
+        for (int k = 0; k < BS_READING_COLUMNS; k++)
             values[k] = bs_bytes_of(PQgetvalue(res, i, k));
         (void)!bs_reading_add(&reading, values, &cap, &v->d->arena, &err);
     }

@@ -4,7 +4,10 @@
  */
 #include <string.h>
 
+#include "gateway/approved.h"
 #include "gateway/gate.h"
+#include "gateway/gateway.h"
+#include "gateway/ledger.h"
 #include "gateway/running.h"
 #include "wire/messages.h"
 
@@ -117,12 +120,23 @@ on_parameter(struct bs_relay *r, enum bs_sink sink, struct bs_bytes body, size_t
     bs_buf_fini(&b);
 }
 
+/* ROLLBACK TO has undone what gated statements did, and let go of their locks. */
+static void
+look_back(struct bs_relay *r)
+{
+    if (r->state.went_back && r->ledger != NULL)
+        bs_ledger_go_back(r->ledger, r->state.went_back_to);
+    r->state.went_back = false;
+}
+
 /* The statements of a message take effect one CommandComplete at a time. */
 static void
 complete_statement(struct bs_relay *r, struct bs_reply *head)
 {
-    if (head->effects != NULL)
+    if (head->effects != NULL) {
         bs_effects_step(head->effects, &r->state);
+        look_back(r);
+    }
     if (head->prepared != NULL) {
         bs_names_put(&r->state.names, head->prepared);
         bs_replies_name(&r->replies, head, NULL);
@@ -179,8 +193,10 @@ on_bind_complete(struct bs_relay *r)
     if (head == NULL)
         return;
     bs_cursors_put(&r->state.names, bs_bytes_of(head->name), BS_CURSOR_TRANSACTION);
-    if (head->effects != NULL)
-        bs_effects_step(head->effects, &r->state);
+    if (head->effects != NULL) {
+        bs_effects_bound(head->effects, &r->state);
+        look_back(r);
+    }
     pop(r);
 }
 
@@ -280,6 +296,8 @@ on_ready(struct bs_relay *r, char status)
         return;
     if (status == 'I') {
         bs_cursors_end_transaction(&r->state.names);
+        bs_savepoints_clear(&r->state.savepoints);
+        r->read_write = r->passed_ddl = false;
         if (r->state.meaning.uncommitted_ddl)
             bs_database_stale(r->db);
         r->state.meaning.uncommitted_ddl = false;
@@ -354,6 +372,31 @@ book(struct bs_relay *r, uint8_t type)
     }
 }
 
+/* A transaction has begun, in which a ticket may be used after something has been read. */
+static bool
+may_need_to_write(const struct bs_relay *r)
+{
+    const struct bs_session *s = r->s;
+
+    return s->shielded && r->mode == BS_MODE_RELAY && r->status == 'T' && !r->dirty &&
+           !r->read_write && bs_relay_quiet(r) &&
+           bs_approved_any(s->gateway->approved, s->actor, s->database);
+}
+
+static void
+on_read_write(struct bs_relay *r)
+{
+    r->read_write = !r->inject.failed;
+    bs_relay_resume(r);
+}
+
+static void
+open_read_write(struct bs_relay *r)
+{
+    r->mode = BS_MODE_OPENING;
+    bs_inject(r, "SET TRANSACTION READ WRITE", NULL, on_read_write);
+}
+
 static void
 on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
 {
@@ -395,10 +438,14 @@ on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
     on_ready(r, (char)status);
     if (bs_relay_over(r))
         return;
-    if (r->mode == BS_MODE_GATE || r->guard != NULL) {
+    if (r->mode == BS_MODE_GATE || r->ledger != NULL) {
         bs_answers_flush(r);
         if (!bs_relay_over(r))
             bs_gate_ready(r);
+    } else if (may_need_to_write(r)) {
+        bs_answers_flush(r);
+        if (!bs_relay_over(r))
+            open_read_write(r);
     }
 }
 

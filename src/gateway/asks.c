@@ -221,7 +221,7 @@ judge_of(struct bs_relay *r)
         .snapshot = r->snapshot,
         .epoch = r->epoch,
         .names = r->state.meaning,
-        .limits = {c->max_bytes},
+        .limits = {c->max_bytes, true},
         .shielded = r->s->shielded,
         .known = &r->known,
     };
@@ -413,6 +413,7 @@ owe_unit(struct bs_relay *r, struct bs_reply *reply, const struct bs_unit *unit)
     reply->ddl = (unit->flags & (BS_FLAG_DDL | BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0;
     reply->effects = bs_effects_of(unit);
     r->ddl_sent += reply->ddl;
+    r->passed_ddl = r->passed_ddl || (unit->flags & BS_FLAG_DDL) != 0;
     bs_effects_meaning(unit, &r->state);
 }
 
@@ -546,8 +547,9 @@ bs_asks_forward(struct bs_relay *r, struct bs_bytes messages, const struct bs_ga
 static bool
 ends_guarded(const struct bs_relay *r, const struct bs_unit *unit)
 {
-    return r->guard != NULL && unit->n_stmts == 1 && !unit->stmts[0].chain &&
+    return r->ledger != NULL && unit->n_stmts == 1 && !unit->stmts[0].chain &&
            (unit->stmts[0].control == BS_CONTROL_COMMIT ||
+            unit->stmts[0].control == BS_CONTROL_PREPARE_TRANSACTION ||
             unit->stmts[0].control == BS_CONTROL_ROLLBACK);
 }
 
@@ -555,7 +557,7 @@ ends_guarded(const struct bs_relay *r, const struct bs_unit *unit)
 static bool
 evades_guard(const struct bs_relay *r, const struct bs_unit *unit)
 {
-    if (r->guard == NULL || ends_guarded(r, unit))
+    if (r->ledger == NULL || ends_guarded(r, unit))
         return false;
     for (size_t i = 0; i < unit->n_stmts; i++) {
         enum bs_control c = unit->stmts[i].control;
@@ -574,7 +576,8 @@ static const char guard_message[] =
 static bool
 needs_closing(const struct bs_relay *r, const struct bs_unit *unit)
 {
-    return ends_guarded(r, unit) && r->status == 'T' && unit->stmts[0].control == BS_CONTROL_COMMIT;
+    return ends_guarded(r, unit) && r->status == 'T' &&
+           unit->stmts[0].control != BS_CONTROL_ROLLBACK;
 }
 
 /* What the transaction status adds to a verdict. */
@@ -585,13 +588,7 @@ judge_status(struct bs_relay *r, struct bs_verdict *v)
         bs_verdict_refuse(v, BS_E_UNSUPPORTED, NULL, guard_message, NULL);
     if (v->way != BS_WAY_RUN && v->way != BS_WAY_HOLD)
         return;
-    if (r->status == 'T' && (r->dirty || r->guard != NULL))
-        bs_verdict_refuse(
-            v, BS_E_NO_POINT, NULL,
-            "this statement cannot be protected inside a transaction that has already "
-            "run something",
-            "Roll back, then send it as the first statement after BEGIN, or by itself.");
-    else if (r->status == 'T' && (!v->plan.in_block || v->wrapped))
+    if (r->status == 'T' && (!v->plan.in_block || v->wrapped))
         bs_verdict_refuse(v, BS_E_UNSUPPORTED, NULL,
                           "this statement cannot run inside a transaction block", NULL);
     else if (!v->plan.in_block && v->way == BS_WAY_RUN)
@@ -666,9 +663,9 @@ act_on_query(struct bs_relay *r, struct bs_verdict *v, struct bs_bytes message, 
     if (bs_verdict_is_prepare(v) && (v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD))
         v->way = BS_WAY_PASS; /* forwarded like Parse; what it names is gated where it is run */
     gated = v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD;
-    if ((gated || r->guard != NULL) && r->series_open)
+    if ((gated || r->ledger != NULL) && r->series_open)
         return end_series_silently(r);
-    if ((gated || r->guard != NULL) && !bs_relay_quiet(r))
+    if ((gated || r->ledger != NULL) && !bs_relay_quiet(r))
         return stall(r);
     if (gated && !r->loaded) { /* what will be locked and captured is looked up anew */
         (void)load_catalog(r);
@@ -1309,7 +1306,7 @@ step(struct bs_relay *r)
     struct bs_err err = {0};
     size_t whole;
 
-    if (rest.n == 0 || r->mode == BS_MODE_OVER || r->mode == BS_MODE_CATALOG)
+    if (rest.n == 0 || (r->mode != BS_MODE_RELAY && r->mode != BS_MODE_GATE))
         return false;
     if (r->skip_client != 0)
         return stream_copy_rest(r, rest.n);

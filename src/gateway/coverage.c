@@ -10,6 +10,7 @@
 #define FIRST_NORMAL_OID 16384
 
 const char bs_reading_sql[] = "SELECT c.oid, c.relkind, c.relfilenode, c.reltoastrelid,"
+                              " c.relpersistence,"
                               " pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid),"
                               " pg_catalog.pg_stat_get_xact_tuples_updated(c.oid),"
                               " pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid)"
@@ -68,7 +69,7 @@ make_room(struct bs_reading *reading, size_t *cap, struct bs_arena *arena, struc
 
 enum bs_done
 bs_reading_add(struct bs_reading *reading,
-               const struct bs_bytes values[7],
+               const struct bs_bytes values[BS_READING_COLUMNS],
                size_t *cap,
                struct bs_arena *arena,
                struct bs_err *err)
@@ -76,10 +77,12 @@ bs_reading_add(struct bs_reading *reading,
     struct bs_reading_row row = {0};
 
     if (!read_oid(values[0], &row.oid) || values[1].n != 1 || !read_oid(values[2], &row.filenode) ||
-        !read_oid(values[3], &row.toast) || !read_number(values[4], &row.inserted) ||
-        !read_number(values[5], &row.updated) || !read_number(values[6], &row.deleted))
+        !read_oid(values[3], &row.toast) || values[4].n != 1 ||
+        !read_number(values[5], &row.inserted) || !read_number(values[6], &row.updated) ||
+        !read_number(values[7], &row.deleted))
         return BS_FAIL(err, DATA, "the server's transaction counters cannot be read");
     row.relkind = (char)values[1].p[0];
+    row.temporary = values[4].p[0] == 't';
     if (make_room(reading, cap, arena, err) != BS_DONE)
         return BS_FAILED;
     reading->rows[reading->n++] = row;
@@ -123,32 +126,79 @@ main_table(const struct bs_reading *reading, uint32_t oid)
     return oid;
 }
 
+/* The table in the plan of one of the statements; `exclusive`: of one that locks it so. */
 static const struct bs_plan_table *
-planned(const struct bs_coverage *in, uint32_t oid)
+planned(const struct bs_coverage *in, uint32_t oid, bool exclusive)
 {
-    for (size_t i = 0; i < in->plan->n_tables; i++) {
-        if (in->plan->tables[i].oid == oid)
-            return &in->plan->tables[i];
+    for (size_t i = 0; i < in->n_parts; i++) {
+        const struct bs_plan *plan = in->parts[i].plan;
+        for (size_t k = 0; k < plan->n_tables; k++) {
+            if (plan->tables[k].oid == oid && (plan->tables[k].exclusive || !exclusive))
+                return &plan->tables[k];
+        }
     }
     return NULL;
 }
 
-/* All rows of the relation are in the point. */
 static bool
-captured(const struct bs_coverage *in, uint32_t oid)
+holds(const struct bs_manifest *m, uint32_t oid)
 {
-    for (size_t i = 0; in->manifest != NULL && i < in->manifest->n_objects; i++) {
-        if (in->manifest->objects[i].oid == oid)
+    for (size_t i = 0; m != NULL && i < m->n_objects; i++) {
+        if (m->objects[i].oid == oid && !m->objects[i].partial)
             return true;
     }
     return false;
 }
 
+/* All rows of the relation are in a point. */
+static bool
+captured(const struct bs_coverage *in, uint32_t oid)
+{
+    for (size_t i = 0; i < in->n_parts; i++) {
+        if (holds(in->parts[i].manifest, oid))
+            return true;
+    }
+    return false;
+}
+
+/* The same, for a statement that was going to truncate or drop it. */
+static bool
+captured_exclusively(const struct bs_coverage *in, uint32_t oid)
+{
+    return captured(in, oid) && planned(in, oid, true) != NULL;
+}
+
 static bool
 sequence_captured(const struct bs_coverage *in, uint32_t oid)
 {
-    for (size_t i = 0; in->manifest != NULL && i < in->manifest->n_sequences; i++) {
-        if (in->manifest->sequences[i].oid == oid)
+    for (size_t i = 0; i < in->n_parts; i++) {
+        const struct bs_manifest *m = in->parts[i].manifest;
+        for (size_t k = 0; m != NULL && k < m->n_sequences; k++) {
+            if (m->sequences[k].oid == oid)
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool
+expects_ddl(const struct bs_coverage *in)
+{
+    bool ddl = in->ddl;
+
+    for (size_t i = 0; i < in->n_parts; i++)
+        ddl = ddl || in->parts[i].plan->ddl;
+    return ddl;
+}
+
+/* An INSERT takes numbers from sequences. Whether one was set, too, is looked at where something
+ * may have done so. */
+static bool
+watches_sequences(const struct bs_coverage *in)
+{
+    for (size_t i = 0; i < in->n_parts; i++) {
+        const struct bs_plan *plan = in->parts[i].plan;
+        if (plan->kind == BS_PLAN_ROWS || plan->kind == BS_PLAN_WHOLE || plan->audited)
             return true;
     }
     return false;
@@ -180,7 +230,7 @@ add_finding(struct bs_uncovered *out,
 static void
 name_of(const struct bs_coverage *in, uint32_t oid, const char **schema, const char **name)
 {
-    const struct bs_plan_table *t = planned(in, oid);
+    const struct bs_plan_table *t = planned(in, oid, false);
 
     *schema = t == NULL ? NULL : t->schema;
     *name = t == NULL ? NULL : t->name;
@@ -208,25 +258,72 @@ beyond_dump(uint32_t oid)
     return false;
 }
 
-/* What the counters of one relation say that nothing explains; NULL: nothing. */
+/* How the counters of one relation have moved. */
+struct moved {
+    int64_t inserted;
+    int64_t lost; /* updated and deleted */
+};
+
+static struct moved
+movement(const struct bs_coverage *in, const struct bs_reading_row *row)
+{
+    const struct bs_reading_row *was = find_row(in->before, row->oid);
+    struct moved m = {row->inserted, row->updated + row->deleted};
+
+    if (was != NULL) {
+        m.inserted -= was->inserted;
+        m.lost -= was->updated + was->deleted;
+    }
+    return m;
+}
+
+/* The rows of a table; what it holds out of line goes with them, and so does what others see of a
+ * table that this transaction has made. */
+static bool
+has_lost_rows(const struct bs_coverage *in, const struct bs_reading_row *row)
+{
+    return row->relkind == 'r' && row->oid >= FIRST_NORMAL_OID && movement(in, row).lost != 0 &&
+           !row->temporary && find_row(in->before, row->oid) != NULL;
+}
+
+/* What the counters of one relation say that nothing explains or can make good; NULL: nothing. */
 static const char *
 judge_counters(const struct bs_coverage *in, const struct bs_reading_row *row)
 {
-    const struct bs_reading_row *was = find_row(in->before, row->oid);
-    int64_t ins = row->inserted - (was == NULL ? 0 : was->inserted);
-    int64_t lost = row->updated + row->deleted - (was == NULL ? 0 : was->updated + was->deleted);
-    uint32_t table;
+    struct moved m = movement(in, row);
+    uint32_t table = main_table(in->after, row->oid);
+    const struct bs_reading_row *main = find_row(in->after, table);
 
-    if (ins == 0 && lost == 0)
+    if ((m.inserted == 0 && m.lost == 0) || row->temporary)
         return NULL;
-    table = main_table(in->after, row->oid);
     if (table < FIRST_NORMAL_OID)
-        return in->plan->ddl && !beyond_dump(table) ? NULL : "changed the catalog in";
-    if (was == NULL && find_row(in->before, table) == NULL)
+        return expects_ddl(in) && !beyond_dump(table) ? NULL : "changed the catalog in";
+    if (find_row(in->before, row->oid) == NULL && find_row(in->before, table) == NULL)
         return NULL; /* made by this very transaction: nothing committed to lose */
-    if (lost != 0 && !captured(in, table))
-        return "changed rows of";
-    return NULL;
+    if (m.lost == 0 || captured(in, table))
+        return NULL;
+    if (main != NULL && has_lost_rows(in, main))
+        return NULL; /* see add_changed */
+    return "changed rows of";
+}
+
+/* Rows that were replaced can still be read, until COMMIT. */
+static enum bs_done
+add_changed(const struct bs_coverage *in,
+            struct bs_arena *arena,
+            struct bs_uncovered *out,
+            struct bs_err *err)
+{
+    out->changed = bs_arena_array(arena, in->after->n + 1, sizeof(*out->changed));
+    if (out->changed == NULL)
+        return BS_FAIL(err, LIMIT, "the audit found too much to list");
+    for (size_t i = 0; i < in->after->n; i++) {
+        const struct bs_reading_row *row = &in->after->rows[i];
+        struct moved m = movement(in, row);
+        if (has_lost_rows(in, row) && !captured(in, row->oid))
+            out->changed[out->n_changed++] = (struct bs_changed){row->oid, m.lost, m.inserted};
+    }
+    return BS_DONE;
 }
 
 static enum bs_done
@@ -262,20 +359,19 @@ judge_exclusive(const struct bs_coverage *in, const struct bs_lock *lock)
     const struct bs_reading_row *was = find_row(in->before, lock->relation_oid);
     const struct bs_reading_row *is = find_row(in->after, lock->relation_oid);
     uint32_t table = main_table(in->before, lock->relation_oid);
-    const struct bs_plan_table *t = planned(in, table);
+    bool ddl = expects_ddl(in);
 
     if (was == NULL)
         return NULL; /* made by this transaction */
-    if (captured(in, table) && t != NULL && t->exclusive)
+    if (captured_exclusively(in, table) || was->temporary)
         return NULL;
     if (is == NULL)
-        return in->plan->ddl && !holds_rows(was->relkind) ? NULL : "dropped";
+        return ddl && !holds_rows(was->relkind) ? NULL : "dropped";
     if (is->filenode != was->filenode)
-        return in->plan->ddl && !holds_rows(was->relkind) && was->relkind != 't' &&
-                       was->relkind != 'm'
+        return ddl && !holds_rows(was->relkind) && was->relkind != 't' && was->relkind != 'm'
                    ? NULL
                    : "truncated or rewrote";
-    return in->plan->ddl ? NULL : "locked exclusively";
+    return ddl ? NULL : "locked exclusively";
 }
 
 static const char *
@@ -285,17 +381,35 @@ judge_lock(const struct bs_coverage *in, const struct bs_lock *lock)
     bool exclusive = strcmp(lock->mode, "AccessExclusiveLock") == 0;
 
     if (strcmp(lock->locktype, "object") == 0)
-        return in->plan->ddl || (!writes && !exclusive) ? NULL : "changed an object of the catalog";
+        return expects_ddl(in) || (!writes && !exclusive) ? NULL
+                                                          : "changed an object of the catalog";
     if (strcmp(lock->locktype, "relation") != 0)
         return NULL;
     if (writes && lock->relkind == 'f')
         return "wrote to the foreign table";
-    if (writes && lock->relkind == 'S' && in->plan->kind == BS_PLAN_WHOLE &&
-        !sequence_captured(in, lock->relation_oid))
-        return "moved the sequence";
     if (exclusive)
         return judge_exclusive(in, lock);
     return NULL;
+}
+
+/* nextval and setval look the same here; whoever has noted the sequences can tell. */
+static enum bs_done
+add_sequences(const struct bs_coverage *in,
+              struct bs_arena *arena,
+              struct bs_uncovered *out,
+              struct bs_err *err)
+{
+    out->sequences = bs_arena_array(arena, in->n_locks + 1, sizeof(*out->sequences));
+    if (out->sequences == NULL)
+        return BS_FAIL(err, LIMIT, "the audit found too much to list");
+    for (size_t i = 0; watches_sequences(in) && i < in->n_locks; i++) {
+        const struct bs_lock *lock = &in->locks[i];
+        const struct bs_reading_row *was = find_row(in->before, lock->relation_oid);
+        if (lock->relkind == 'S' && strcmp(lock->mode, "RowExclusiveLock") == 0 && was != NULL &&
+            !was->temporary && !sequence_captured(in, lock->relation_oid))
+            out->sequences[out->n_sequences++] = lock->relation_oid;
+    }
+    return BS_DONE;
 }
 
 enum bs_done
@@ -307,7 +421,9 @@ bs_coverage_check(const struct bs_coverage *in,
     *out = (struct bs_uncovered){0};
     if (in->before->n == 0 || in->after->n == 0)
         return BS_FAIL(err, DATA, "the server counts no changes: see track_counts");
-    if (check_counters(in, arena, out, err) != BS_DONE)
+    if (check_counters(in, arena, out, err) != BS_DONE ||
+        add_changed(in, arena, out, err) != BS_DONE ||
+        add_sequences(in, arena, out, err) != BS_DONE)
         return BS_FAILED;
     for (size_t i = 0; i < in->n_locks; i++) {
         const struct bs_lock *lock = &in->locks[i];

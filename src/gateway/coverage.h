@@ -2,7 +2,7 @@
  * coverage.h - the pre-commit audit: did the transaction change anything that was not captured?
  *
  * Two readings of the actor's own session, one right after BEGIN and one after the closing
- * sequence, are compared with the locks its backend holds and with what the recovery point has.
+ * sequence, are compared with the locks its backend holds and with what the recovery points have.
  * Counters are an upper bound and TRUNCATE resets them, so a relation that was rewritten or
  * dropped is told by its file node and its lock, never by its counters.
  *
@@ -21,6 +21,7 @@ struct bs_reading_row {
     char relkind;
     uint32_t filenode; /* pg_class.relfilenode; 0 for mapped and fileless relations */
     uint32_t toast;    /* pg_class.reltoastrelid */
+    bool temporary;    /* the session's own: nobody else can see its rows, or miss them */
     int64_t inserted, updated, deleted; /* pg_stat_get_xact_tuples_* */
 };
 
@@ -33,35 +34,46 @@ struct bs_reading {
 /*
  * The query that reads it: a constant, without a name that search_path could turn (PROTECT 2).
  * It finds nothing where track_counts is off, since then all counters stand still.
- * Columns: oid, relkind, relfilenode, reltoastrelid, inserted, updated, deleted.
+ * Columns: oid, relkind, relfilenode, reltoastrelid, relpersistence, inserted, updated, deleted.
  */
 extern const char bs_reading_sql[];
+#define BS_READING_COLUMNS 8
 
 /* Adds one row of that query. DATA where a value is not what was asked for; LIMIT. */
 BS_MUST_CHECK enum bs_done bs_reading_add(struct bs_reading *reading,
-                                          const struct bs_bytes values[7],
+                                          const struct bs_bytes values[BS_READING_COLUMNS],
                                           size_t *cap,
                                           struct bs_arena *arena,
                                           struct bs_err *err);
 void bs_reading_sort(struct bs_reading *reading);
 
-struct bs_coverage {
-    const struct bs_reading *before, *after;
-    const struct bs_lock *locks;
-    size_t n_locks;
+/* One statement that has run, and what was kept before it did. */
+struct bs_covered {
     const struct bs_plan *plan;
     const struct bs_manifest *manifest; /* NULL: nothing was captured */
 };
 
-/* What was changed although nothing covers it. */
+struct bs_coverage {
+    const struct bs_reading *before, *after;
+    const struct bs_lock *locks;
+    size_t n_locks;
+    const struct bs_covered *parts; /* all that have run, and were not undone */
+    size_t n_parts;
+    bool ddl; /* something else that is allowed has changed the catalog */
+};
+
 struct bs_uncovered {
-    char **list; /* one sentence each */
+    char **list; /* what nothing can keep any more; one sentence each */
     size_t n;
+    struct bs_changed *changed; /* what a look at the replaced rows can still keep */
+    size_t n_changed;
+    uint32_t *sequences; /* that were moved, perhaps set */
+    size_t n_sequences;
 };
 
 /*
- * Fills `out` with everything that neither the plan nor the point accounts for; n == 0 is the
- * only answer that lets the transaction commit.
+ * Fills `out` with everything that neither the plans nor the points account for. Where list, changed
+ * and sequences are empty, the transaction may commit.
  *
  * err   DATA: a reading is empty, so it says nothing; LIMIT
  */

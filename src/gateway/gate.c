@@ -88,6 +88,7 @@ bs_gate_unref(struct bs_gate **gp)
     bs_refusal_free(&g->fate);
     bs_buf_fini(&g->messages);
     bs_buf_fini(&g->withheld);
+    bs_ledger_unref(&g->ledger);
     bs_arena_fini(&g->arena);
     bs_session_unref(g->s);
     free(g);
@@ -280,6 +281,22 @@ refuse_held(struct bs_relay *r)
                 "Wait for the decision, then send exactly the same statement again.");
 }
 
+/* Nobody holds locks, or a snapshot, while a human reads. */
+static void
+refuse_late(struct bs_relay *r, const char *state)
+{
+    char message[160];
+
+    if (r->ledger != NULL)
+        r->ledger->held = true;
+    (void)snprintf(message, sizeof(message), "approval required: ticket %s %s", r->gate->ticket,
+                   strcmp(state, "approved") == 0
+                       ? "is approved, for a transaction that begins anew"
+                       : "waits for an operator");
+    refuse_with(r, BS_E_HELD, message, state, "same-transaction",
+                "Roll back. Once it is approved, run the same transaction again.");
+}
+
 static void
 notify_waiting(struct bs_relay *r)
 {
@@ -432,6 +449,10 @@ prepare_to_wait(struct bs_relay *r)
         wait_for_decision(r, r->s->gateway->config->hold_wait_ms);
         return;
     }
+    if (g->late) {
+        refuse_late(r, "pending");
+        return;
+    }
     g->step = BS_GATE_IDLE;
     g->idle_ms = -1;
     bs_inject(r, "SHOW idle_in_transaction_session_timeout", on_idle_row, on_idle_known);
@@ -460,7 +481,9 @@ on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
                                          NULL, "Tell the operator of this gateway."));
         return;
     }
-    if (!g->hold)
+    if (g->may_not_write && err->code == BS_OK)
+        refuse_late(r, "approved");
+    else if (!g->hold)
         bs_protect_begin(r);
     else if (err->code == BS_OK)
         redeem(r);
@@ -478,6 +501,8 @@ bs_gate_begin(struct bs_relay *r, struct bs_gate *g, struct bs_bytes messages)
     r->mode = BS_MODE_GATE;
     r->stalled = true;
     g->in_block = r->status == 'T';
+    g->late = g->in_block && (r->dirty || r->ledger != NULL);
+    g->may_not_write = g->late && r->s->shielded && !r->read_write;
     g->started_us = bs_mono_us();
     g->step = BS_GATE_RECORD;
     bs_buf_init(&g->messages, messages.n + 1);
@@ -522,6 +547,7 @@ bs_gate_cancel(struct bs_relay *r)
         break;
     case BS_GATE_RECORD:
     case BS_GATE_IDLE:
+    case BS_GATE_OPEN:
     case BS_GATE_LOOK:
         g->cancelled = true;
         break;
@@ -529,6 +555,11 @@ bs_gate_cancel(struct bs_relay *r)
         g->cancelled = true;
         if (g->capture != NULL)
             bs_capture_abort(g->capture);
+        break;
+    case BS_GATE_AUDIT:
+        g->cancelled = true;
+        if (g->ledger->keeper != NULL)
+            bs_capture_abort(g->ledger->keeper);
         break;
     case BS_GATE_LOCK:
     case BS_GATE_RUN:
@@ -541,15 +572,16 @@ bs_gate_cancel(struct bs_relay *r)
     case BS_GATE_BEGIN:
     case BS_GATE_BEFORE:
     case BS_GATE_TIMEOUT:
+    case BS_GATE_RIGHTS:
     case BS_GATE_SAVE:
     case BS_GATE_RETRY:
     case BS_GATE_RESTORE:
     case BS_GATE_GUARD:
+    case BS_GATE_SWITCH:
     case BS_GATE_CONSTRAIN:
     case BS_GATE_READ_ONLY:
     case BS_GATE_AFTER:
     case BS_GATE_XID:
-    case BS_GATE_AUDIT:
     case BS_GATE_COMMIT:
     case BS_GATE_ROLLBACK:
     case BS_GATE_FINISH:
@@ -576,31 +608,26 @@ bs_gate_ready(struct bs_relay *r)
         bs_protect_ready(r);
         return;
     }
-    if (r->guard == NULL || r->status != 'I')
-        return;
-    /* The actor rolled back: nothing that the point was made for has happened. */
-    struct bs_gate *g = r->guard;
-    r->guard = NULL;
-    g->end = BS_END_ROLLED_BACK;
-    g->step = BS_GATE_FINISH;
-    bs_gate_job_finish(r->s->worker, g, NULL);
-    bs_gate_unref(&g);
+    if (r->status == 'I') /* the actor rolled back: nothing that was to be kept has happened */
+        bs_ledger_end(r, BS_END_ROLLED_BACK);
 }
 
 void
 bs_gate_close_transaction(struct bs_relay *r, struct bs_bytes messages)
 {
-    struct bs_gate *g = r->guard;
+    struct bs_ledger *l = r->ledger;
+    struct bs_gate *g;
 
-    bs_assert(r->gate == NULL && g != NULL);
-    r->guard = NULL;
+    bs_assert(r->gate == NULL && l->n_units != 0);
+    g = bs_gate_ref(l->units[l->n_units - 1]);
     r->gate = g;
+    g->cancelled = false;
     r->mode = BS_MODE_GATE;
     r->stalled = true;
     bs_buf_fini(&g->messages);
     bs_buf_init(&g->messages, messages.n + 1);
     bs_put_bytes(&g->messages, messages);
-    bs_protect_close(r);
+    bs_closing_begin(r);
 }
 
 /* What was sent last takes effect, or not, without a further word of ours. */
@@ -636,29 +663,40 @@ end_of(const struct bs_gate *g)
 static void
 abandon(struct bs_relay *r, struct bs_gate *g)
 {
-    if (g == NULL)
-        return;
     if (g->capture != NULL && g->step == BS_GATE_CAPTURE)
         bs_capture_abort(g->capture);
+    if (g->step == BS_GATE_AUDIT && g->ledger->keeper != NULL)
+        bs_capture_abort(g->ledger->keeper);
     /* A server that works does not notice that nobody listens; the locks would last until then. */
     if (g->step == BS_GATE_LOCK || g->step == BS_GATE_RUN)
         bs_cancel_upstream(r->s);
     bs_waiters_remove(r->s->gateway->waiters, r->s);
-    if (g->step != BS_GATE_FINISH) {
-        g->end = end_of(g);
-        g->abandoned = true;
-        if (g->jobs == 0)
-            bs_gate_job_finish(r->s->worker, g, NULL);
-    }
-    bs_gate_unref(&g);
+    g->end = end_of(g);
+    g->abandoned = g->jobs != 0;
+    if (!g->abandoned && !g->in_ledger)
+        bs_gate_job_finish(r->s->worker, g, NULL);
 }
 
 void
 bs_gate_abandon(struct bs_relay *r)
 {
-    struct bs_gate *gate = r->gate, *guard = r->guard;
+    struct bs_gate *g = r->gate;
+    struct bs_ledger *l = r->ledger;
+    bool busy = false;
 
-    r->gate = r->guard = NULL;
-    abandon(r, gate);
-    abandon(r, guard);
+    r->gate = NULL;
+    if (g != NULL) {
+        abandon(r, g);
+        busy = g->abandoned;
+    }
+    if (l != NULL && busy) { /* its job reads the ledger: job_done goes on */
+        l->ending = true;
+        l->end = g->in_ledger ? g->end : BS_END_ROLLED_BACK;
+        r->ledger = NULL;
+        bs_ledger_unref(&l);
+    } else if (l != NULL) {
+        bs_ledger_end(r, g != NULL && g->in_ledger ? g->end : BS_END_ROLLED_BACK);
+    }
+    if (g != NULL)
+        bs_gate_unref(&g);
 }

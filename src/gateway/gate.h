@@ -3,12 +3,13 @@
  * runs inside a protected execution.
  *
  * gate.c has its life up to the run: the record, the ticket, the wait, the redemption. protect.c
- * has the run: locks, recovery point, the client's own messages, closing sequence, audit, COMMIT.
+ * has the run: locks, recovery point, the client's own messages. closing.c has the end of the
+ * transaction: closing sequence, audit, what is still to be kept, COMMIT.
  *
  * Layer  gateway. On the session's worker thread.
  * Spec   PROTECT, DESIGN 7.
- * Owns   r->gate while the unit waits or runs; r->guard from then on, where it ran in a transaction
- *        of the actor's own, until that ends.
+ * Owns   r->gate while the unit waits or runs; from then on it is in r->ledger until the
+ *        transaction ends.
  */
 #ifndef BS_GATEWAY_GATE_H
 #define BS_GATEWAY_GATE_H
@@ -46,7 +47,7 @@ const struct bs_unit *bs_gate_unit(const struct bs_gate *g, size_t i);
 const struct bs_verdict *bs_gate_first(const struct bs_gate *g);
 const struct bs_verdict *bs_gate_last(const struct bs_gate *g);
 
-/* The actor ends the transaction that r->guard watches: messages is that COMMIT, alone. */
+/* The actor ends a transaction with a ledger: messages is that COMMIT, alone. */
 void bs_gate_close_transaction(struct bs_relay *r, struct bs_bytes messages);
 
 /* --- events, from relay.c, asks.c and answers.c --- */
@@ -58,7 +59,7 @@ enum bs_sink bs_gate_sink(struct bs_relay *r, uint8_t type);
 void bs_gate_withhold(struct bs_relay *r, struct bs_bytes bytes);
 /* A whole message of the server's, before it goes anywhere. */
 void bs_gate_look(struct bs_relay *r, uint8_t type, struct bs_bytes body);
-/* ReadyForQuery arrived, for a gate or a guard; not for what we injected. */
+/* ReadyForQuery arrived, for a gate or in a transaction with a ledger; not for what we injected. */
 void bs_gate_ready(struct bs_relay *r);
 void bs_gate_cancel(struct bs_relay *r);
 /* The ticket has changed: see what it is now. */

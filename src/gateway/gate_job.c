@@ -50,6 +50,18 @@ answer(struct bs_relay *r, void *arg)
     }
 }
 
+/* The session ended while a job was out, which is back now. */
+static void
+settle(struct bs_gate *g)
+{
+    struct bs_ledger *l = g->ledger;
+
+    if (!g->in_ledger)
+        bs_gate_job_finish(g->s->worker, g, NULL);
+    if (l != NULL && l->ending)
+        bs_ledger_settle(l, g->s->worker);
+}
+
 static void
 job_done(struct bs_session *s, bool current, void *arg)
 {
@@ -58,7 +70,7 @@ job_done(struct bs_session *s, bool current, void *arg)
 
     g->jobs--;
     if (g->abandoned && g->jobs == 0)
-        bs_gate_job_finish(g->s->worker, g, NULL);
+        settle(g);
     else if (current && j->done != NULL)
         bs_relay_act(s, answer, j);
     bs_gate_unref(&j->g);
@@ -216,12 +228,12 @@ work_open(struct bs_gate *g, struct bs_err *err)
 }
 
 static void
-index_point(struct bs_gate *g)
+index_point(struct bs_gate *g, const struct bs_capture_result *point)
 {
     struct bs_point_row row = {0};
     struct bs_err err = {0};
 
-    bs_request_point_row(g, &row);
+    bs_request_point_row(g, point, &row);
     if (bs_state_point_put(g->s->gateway->state, &row, &err) != BS_DONE)
         BS_LOG(WARNING, "the point is stored, but not in the index", BS_F_STR("point", row.id),
                BS_F_STR("reason", err.message));
@@ -230,8 +242,6 @@ index_point(struct bs_gate *g)
 static void
 work_capture(struct bs_gate *g, struct bs_err *err)
 {
-    if (g->plan.kind == BS_PLAN_NONE || g->waived)
-        return;
     if (bs_capture_run(g->capture, &g->point, err) != BS_DONE) {
         BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
                BS_F_STR("ticket", g->ticket), BS_F_STR("reason", err->message));
@@ -239,7 +249,7 @@ work_capture(struct bs_gate *g, struct bs_err *err)
         return;
     }
     g->captured = true;
-    index_point(g);
+    index_point(g, &g->point);
 }
 
 /* The capture is handed to the worker before it runs, so that it can be aborted. */
@@ -270,6 +280,37 @@ bs_gate_job_capture(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
 }
 
 static void
+work_keeper(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_ledger *l = g->ledger;
+    struct bs_capture_request *request;
+
+    if (l->keeper == NULL) {
+        request = bs_arena_take(&l->arena, sizeof(*request));
+        if (request == NULL) {
+            (void)BS_FAIL(err, LIMIT, "no room for a recovery point's request");
+            return;
+        }
+        if (bs_request_keep(l, g, request, err) != BS_DONE ||
+            bs_capture_open(request, &l->keeper, err) != BS_DONE) {
+            BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
+                   BS_F_STR("reason", err->message));
+            return;
+        }
+    }
+    if (bs_capture_sequences_note(l->keeper, err) != BS_DONE)
+        BS_LOG(WARNING, "the sequences cannot be read", BS_F_STR("session", g->s->id),
+               BS_F_STR("reason", err->message));
+}
+
+void
+bs_gate_job_keeper(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
+{
+    (void)r;
+    post(g, work_keeper, done);
+}
+
+static void
 work_look_around(struct bs_gate *g, struct bs_err *err)
 {
     bool circle;
@@ -287,40 +328,102 @@ bs_gate_job_look_around(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *d
 
 /* --- the audit before COMMIT -------------------------------------------------------------- */
 
+/* What ran and was not undone, with the points that were made before it did. */
 static enum bs_done
-check_coverage(struct bs_gate *g, struct bs_err *err)
+list_parts(struct bs_ledger *l, struct bs_coverage *out, struct bs_err *err)
 {
-    struct bs_coverage in = {.before = &g->before, .after = &g->after, .plan = &g->plan};
-    struct bs_uncovered found;
+    struct bs_covered *parts = bs_arena_array(&l->arena, l->n_units + 1, sizeof(*parts));
+
+    if (parts == NULL)
+        return BS_FAIL(err, LIMIT, "the transaction has run too many statements");
+    out->parts = parts;
+    for (size_t i = 0; i < l->n_units; i++) {
+        const struct bs_gate *g = l->units[i];
+        out->ddl = out->ddl || g->plan.ddl; /* counters remember what was undone, too */
+        if (bs_ledger_counts(g))
+            parts[out->n_parts++] =
+                (struct bs_covered){&g->plan, g->captured ? g->point.manifest : NULL};
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+check_coverage(struct bs_gate *g, struct bs_uncovered *found, struct bs_err *err)
+{
+    struct bs_ledger *l = g->ledger;
+    struct bs_coverage in = {.before = &l->before, .after = &l->after, .ddl = l->ddl};
+    struct bs_err why = {0};
     struct bs_lock *locks;
 
-    if (bs_capture_locks(g->capture, (int)g->s->server_pid, &g->arena, &locks, &in.n_locks, err) !=
+    if (bs_capture_locks(l->keeper, (int)g->s->server_pid, &l->arena, &locks, &in.n_locks, &why) !=
         BS_DONE)
-        return BS_FAILED;
+        return BS_FAIL(err, UNAVAILABLE, "the locks cannot be seen: %s", why.message);
     in.locks = locks;
-    in.manifest = g->captured ? g->point.manifest : NULL;
-    if (bs_coverage_check(&in, &g->arena, &found, err) != BS_DONE)
+    if (list_parts(l, &in, err) != BS_DONE ||
+        bs_coverage_check(&in, &l->arena, found, err) != BS_DONE)
         return BS_FAILED;
-    if (found.n == 0)
+    if (found->n == 0)
         return BS_DONE;
-    g->why = found.list[0];
-    for (size_t i = 0; i < found.n; i++)
+    g->why = found->list[0];
+    for (size_t i = 0; i < found->n; i++)
         BS_LOG(WARNING, "not covered", BS_F_STR("session", g->s->id), BS_F_STR("ticket", g->ticket),
-               BS_F_STR("what", found.list[i]));
-    return BS_FAIL(err, UNCOVERED, "%zu things changed that nothing covers", found.n);
+               BS_F_STR("what", found->list[i]));
+    return BS_FAIL(err, UNCOVERED, "%zu things changed that nothing covers", found->n);
+}
+
+/* The rows that were replaced and that no point has yet. */
+static enum bs_done
+keep_replaced(struct bs_gate *g, const struct bs_uncovered *found, struct bs_err *err)
+{
+    struct bs_ledger *l = g->ledger;
+    struct bs_replaced what = {
+        .changed = found->changed,
+        .n_changed = found->n_changed,
+        .sequences = found->sequences,
+        .n_sequences = found->n_sequences,
+        .xid = l->xid,
+        .deadline_us = bs_mono_us() + g->s->gateway->config->lock_budget_ms * 1000,
+    };
+
+    if (what.n_changed == 0 && what.n_sequences == 0)
+        return BS_DONE;
+    if (bs_request_describe_kept(l, err) != BS_DONE ||
+        bs_capture_replaced(l->keeper, &what, &l->kept, err) != BS_DONE) {
+        BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
+               BS_F_STR("ticket", g->ticket), BS_F_STR("reason", err->message));
+        g->why = bs_arena_str(&g->arena, err->message);
+        return BS_FAILED;
+    }
+    l->has_kept = l->kept.manifest != NULL;
+    if (l->has_kept)
+        index_point(g, &l->kept);
+    return BS_DONE;
+}
+
+static enum bs_done
+arm(struct bs_ledger *l, struct bs_err *err)
+{
+    struct bs_point_event armed = {.state = BS_EVENT_ARMED, .xid = l->xid, .by = "gateway"};
+
+    l->armed = true; /* one of them may be, from here on */
+    for (size_t i = 0; i < l->n_units; i++) {
+        const struct bs_gate *g = l->units[i];
+        if (bs_ledger_counts(g) && g->captured &&
+            bs_capture_event(g->capture, &armed, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return l->has_kept ? bs_capture_event(l->keeper, &armed, err) : BS_DONE;
 }
 
 static void
 work_audit(struct bs_gate *g, struct bs_err *err)
 {
-    struct bs_point_event armed = {.state = BS_EVENT_ARMED, .xid = g->xid, .by = "gateway"};
+    struct bs_uncovered found = {0};
 
-    if (!g->waived && check_coverage(g, err) != BS_DONE)
+    if (!bs_ledger_waived(g->ledger) &&
+        (check_coverage(g, &found, err) != BS_DONE || keep_replaced(g, &found, err) != BS_DONE))
         return;
-    if (!g->captured)
-        return;
-    if (bs_capture_event(g->capture, &armed, err) == BS_DONE)
-        g->armed = true;
+    (void)!arm(g->ledger, err);
 }
 
 void
@@ -363,28 +466,58 @@ close_by_fact(struct bs_gate *g)
 }
 
 static void
-close_point(struct bs_gate *g)
+close_point(struct bs_gate *g,
+            struct bs_capture *capture,
+            const struct bs_capture_result *point,
+            enum bs_gate_end end)
 {
+    bool armed = g->ledger != NULL && g->ledger->armed && !g->undone;
     struct bs_point_event event = {.by = "gateway"};
     struct bs_err err = {0};
 
-    if (!g->captured)
-        return;
-    if (g->end == BS_END_UNCERTAIN) {
+    if (end == BS_END_UNCERTAIN) {
         close_by_fact(g);
         return;
     }
-    event.state = g->end == BS_END_COMMITTED ? BS_EVENT_COMMITTED
-                  : g->armed                 ? BS_EVENT_ROLLED_BACK
-                                             : BS_EVENT_NOT_USED;
-    if (bs_capture_event(g->capture, &event, &err) != BS_DONE) {
+    event.state = end == BS_END_COMMITTED ? BS_EVENT_COMMITTED
+                  : armed                 ? BS_EVENT_ROLLED_BACK
+                                          : BS_EVENT_NOT_USED;
+    if (bs_capture_event(capture, &event, &err) != BS_DONE) {
         atomic_store(&g->s->gateway->points_open, true);
         BS_LOG(WARNING, "the point stays open until the store takes its end",
-               BS_F_STR("point", g->point.manifest->id), BS_F_STR("reason", err.message));
+               BS_F_STR("point", point->manifest->id), BS_F_STR("reason", err.message));
     }
     err = (struct bs_err){0};
-    (void)!bs_state_point_set(g->s->gateway->state, g->point.manifest->id,
-                              bs_event_name(event.state), &err);
+    (void)!bs_state_point_set(g->s->gateway->state, point->manifest->id, bs_event_name(event.state),
+                              &err);
+}
+
+/* Its own point, and where it was the last of its transaction what the keeper has kept. */
+static void
+close_points(struct bs_gate *g)
+{
+    struct bs_ledger *l = g->ledger;
+
+    if (g->captured)
+        close_point(g, g->capture, &g->point, g->end);
+    if (g->closes && l->has_kept)
+        close_point(g, l->keeper, &l->kept, l->end);
+}
+
+/* The point that has what the unit destroyed; NULL: there is none. */
+static const char *
+point_of(const struct bs_gate *g)
+{
+    if (g->captured)
+        return g->point.manifest->id;
+    return bs_ledger_counts(g) && g->ledger->has_kept ? g->ledger->kept.manifest->id : NULL;
+}
+
+/* All is undone because a later statement must be approved first: then all is run again. */
+static bool
+may_run_again(const struct bs_gate *g)
+{
+    return g->in_ledger && !g->undone && g->end == BS_END_ROLLED_BACK && g->ledger->held;
 }
 
 static void
@@ -395,10 +528,12 @@ close_ticket(struct bs_gate *g)
                                                             : BS_TICKET_FAILED;
     struct bs_err err = {0};
 
-    if (!g->redeemed)
+    if (!g->redeemed ||
+        (may_run_again(g) && bs_ticket_release(g->s->gateway->tickets, g->ticket, &err) == BS_DONE))
         return;
-    if (bs_ticket_finish(g->s->gateway->tickets, g->ticket, end,
-                         g->captured ? g->point.manifest->id : NULL, g->why, &err) != BS_DONE)
+    err = (struct bs_err){0};
+    if (bs_ticket_finish(g->s->gateway->tickets, g->ticket, end, point_of(g), g->why, &err) !=
+        BS_DONE)
         BS_LOG(WARNING, "the ticket could not be finished", BS_F_STR("ticket", g->ticket),
                BS_F_STR("reason", err.message));
 }
@@ -414,7 +549,7 @@ record_outcome(struct bs_gate *g)
         bs_note_what(&record, g->items[0].verdict);
     record.ticket = g->ticket[0] == '\0' ? NULL : g->ticket;
     record.operator_ = g->approver;
-    record.point = g->captured ? g->point.manifest->id : NULL;
+    record.point = point_of(g);
     record.outcome = end_name(g->end);
     record.sqlstate = g->fate != NULL          ? g->fate->sqlstate
                       : g->sqlstate[0] != '\0' ? g->sqlstate
@@ -433,7 +568,7 @@ static void
 work_finish(struct bs_gate *g, struct bs_err *err)
 {
     (void)err;
-    close_point(g);
+    close_points(g);
     close_ticket(g);
     record_outcome(g);
 }

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gateway/address.h"
+#include "gateway/approved.h"
 #include "gateway/cancel.h"
 #include "gateway/conninfo.h"
 #include "gateway/databases.h"
@@ -74,7 +75,9 @@ open_tickets(struct bs_gateway *g, struct bs_err *err)
     };
 
     g->tickets = bs_tickets_new(g->state, &options);
-    return bs_waiters_new(g->tickets, &g->waiters, err);
+    if (bs_waiters_new(g->tickets, &g->waiters, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_approved_new(g->tickets, &g->approved, err);
 }
 
 static enum bs_done
@@ -275,6 +278,7 @@ close_all(struct bs_gateway *g)
     bs_wipe(g->mock_secret, sizeof(g->mock_secret));
     bs_tls_ctx_free(&g->tls);
     bs_store_close(&g->store);
+    bs_approved_free(&g->approved);
     bs_waiters_free(&g->waiters);
     bs_tickets_free(&g->tickets);
     bs_audit_close(&g->audit);

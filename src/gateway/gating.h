@@ -1,6 +1,6 @@
 /*
- * gating.h - the state of one gated unit, shared by gate.c (until it may run), protect.c (the run)
- * and gate_job.c (what blocks).
+ * gating.h - the state of one gated unit, shared by gate.c (until it may run), protect.c (the run),
+ * closing.c (the end of the transaction) and gate_job.c (what blocks).
  *
  * Layer  gateway, private to these files. On the session's worker thread; job threads read what
  *        does not change while their job is out.
@@ -10,8 +10,8 @@
 #define BS_GATEWAY_GATING_H
 
 #include "approval/ticket.h"
-#include "gateway/coverage.h"
 #include "gateway/gate.h"
+#include "gateway/ledger.h"
 
 /* Where a gated unit is. In order; a unit never goes back but for RETRY. */
 enum bs_gate_step {
@@ -22,20 +22,23 @@ enum bs_gate_step {
     BS_GATE_REDEEM,    /* the approval is used up */
     BS_GATE_BEGIN,     /* our BEGIN */
     BS_GATE_BEFORE,    /* first reading of the counters */
-    BS_GATE_TIMEOUT,   /* lock_timeout for the locks */
+    BS_GATE_OPEN,      /* the helper that keeps the ledger looks at the sequences */
+    BS_GATE_TIMEOUT,   /* lock_timeout for the locks, and the dead man's switch */
+    BS_GATE_RIGHTS,    /* which tables the actor's role may lock */
     BS_GATE_LOCK,      /* SHARE ROW EXCLUSIVE, one table after the other */
     BS_GATE_CAPTURE,   /* the recovery point is made and proven */
     BS_GATE_SAVE,      /* savepoint and short lock_timeout, where the statement upgrades its lock */
     BS_GATE_LOOK,      /* would anybody be drawn into a deadlock? */
     BS_GATE_RUN,       /* the client's own messages */
     BS_GATE_RETRY,     /* the upgrade timed out: back to the savepoint */
-    BS_GATE_RESTORE,   /* the actor's lock_timeout again, in its own transaction */
+    BS_GATE_RESTORE,   /* the actor's timeouts again, in its own transaction */
     BS_GATE_GUARD,     /* it ran in the actor's transaction: wait for its COMMIT */
+    BS_GATE_SWITCH,    /* the dead man's switch for the closing sequence */
     BS_GATE_CONSTRAIN, /* SET CONSTRAINTS ALL IMMEDIATE */
     BS_GATE_READ_ONLY, /* SET TRANSACTION READ ONLY: nothing can change behind the audit */
     BS_GATE_AFTER,     /* second reading of the counters */
     BS_GATE_XID,       /* which transaction it is */
-    BS_GATE_AUDIT,     /* locks, coverage, and the event "armed" */
+    BS_GATE_AUDIT,     /* locks, coverage, what is still to be kept, and the event "armed" */
     BS_GATE_COMMIT,    /* COMMIT is on its way */
     BS_GATE_ROLLBACK,  /* our ROLLBACK */
     BS_GATE_BARE,      /* a statement that cannot be in a block: its own messages */
@@ -50,14 +53,6 @@ struct bs_gate_item {
     const struct bs_verdict *verdict; /* in the gate's arena */
     struct bs_bytes bind;             /* body of the Bind; in the gate's arena once begun */
     struct bs_prepared *prepared;     /* of the Bind; a reference */
-};
-
-/* How the run ended. */
-enum bs_gate_end {
-    BS_END_NONE = 0,
-    BS_END_COMMITTED,
-    BS_END_ROLLED_BACK,
-    BS_END_UNCERTAIN,
 };
 
 struct bs_gate {
@@ -86,28 +81,33 @@ struct bs_gate {
     int64_t expires_us;        /* wall clock: the ticket's own end */
 
     /* running */
-    int64_t budget_us; /* bs_mono_us by which the locks must be released */
+    struct bs_ledger *ledger; /* of the transaction it runs in; a reference */
+    bool late;                /* the actor's transaction has done something already */
+    bool may_not_write;       /* and is READ ONLY for good */
+    int64_t budget_us;        /* bs_mono_us by which the locks must be released */
     size_t next_lock;
     unsigned attempts;         /* to run */
     unsigned looks;            /* for deadlocks */
+    bool overtime;             /* it ran out of its budget while it held our locks */
     char lock_timeout[32];     /* the actor's own */
+    char idle_timeout[32];     /* the same, idle_in_transaction_session_timeout */
     struct bs_capture *opened; /* on its way from the job that opened it */
     bs_gate_job_fn *then;      /* after the capture */
     struct bs_capture *capture;
-    bool armed;                     /* the event was written: COMMIT may have been sent */
     const char *why;                /* how it failed, for operators */
     struct bs_capture_result point; /* valid where `captured` */
     bool captured;
-    struct bs_reading before, after;
-    size_t before_cap, after_cap;
-    struct bs_err reading_error;
-    uint64_t xid;
     struct bs_buf withheld;
     bool completed;          /* the first CommandComplete was seen */
     char sqlstate[6];        /* of an error while the client's messages ran */
     char tag[64];            /* last command tag */
     struct bs_refusal *fate; /* what the client is told after ROLLBACK; NULL: what was withheld */
     bool committed;          /* the server has answered the actor's own COMMIT */
+    bool prepared;           /* or PREPARE TRANSACTION */
+    bool in_ledger;          /* it ran: its end is the transaction's */
+    uint64_t ran_at;         /* the moment (savepoints.h) */
+    bool undone;             /* by ROLLBACK TO */
+    bool closes; /* the last of its ledger: its finish closes what the keeper has kept */
     enum bs_gate_end end;
     int64_t started_us;
     unsigned jobs;   /* out at the moment */
@@ -129,11 +129,39 @@ char *bs_gate_detail(const struct bs_gate *g, const char *state, const char *ret
 /* --- protect.c --- */
 
 void bs_protect_begin(struct bs_relay *r);
-/* Messages flow no more: undo, then tell the client. Takes the refusal. */
-void bs_protect_fail(struct bs_relay *r, struct bs_refusal *refusal);
 void bs_protect_ready(struct bs_relay *r);
 void bs_protect_timer(struct bs_relay *r);
-void bs_protect_close(struct bs_relay *r);
+
+/* --- ending.c: how a run ends --- */
+
+/* The client hears how it ended, then messages flow again. */
+void bs_gate_conclude(struct bs_relay *r, enum bs_gate_end end);
+/* The client hears what was withheld, or g->fate, and ReadyForQuery. */
+void bs_gate_tell(struct bs_relay *r, struct bs_gate *g);
+/* Lets go of r->gate; what it still has to record goes on without the session. */
+void bs_gate_release(struct bs_relay *r);
+/* ROLLBACK, then the client is told. */
+void bs_gate_roll_back(struct bs_relay *r);
+/* Messages flow no more: undo, then tell the client. Takes the refusal. */
+void bs_gate_fail(struct bs_relay *r, struct bs_refusal *refusal);
+/* The same with the ticket in the detail; a cancel by the client comes first. */
+void bs_gate_fail_as(struct bs_relay *r, enum bs_code code, const char *message, const char *hint);
+void bs_gate_fail_no_point(struct bs_relay *r);
+void bs_gate_fail_busy(struct bs_relay *r);
+/* One of our own statements was refused by the server. */
+void bs_gate_fail_as_server(struct bs_relay *r);
+
+/* --- closing.c: closing sequence, audit, COMMIT --- */
+
+void bs_closing_begin(struct bs_relay *r);
+/* The command tag that answers the actor's own COMMIT. */
+void bs_closing_tag(struct bs_gate *g, struct bs_bytes tag);
+/* The client's own COMMIT was answered; the answer has been relayed. */
+void bs_closing_ready(struct bs_relay *r);
+/* The value of idle_in_transaction_session_timeout while the server waits for us. */
+void bs_gate_dead_man(const struct bs_relay *r, char *out, size_t size);
+/* A row of the counters, into the ledger's first or second reading. */
+void bs_closing_reading_row(struct bs_relay *r, const struct bs_bytes *values, size_t n);
 
 /* --- gate_job.c: what blocks. Each calls back on the worker's thread. --- */
 
@@ -143,10 +171,12 @@ void bs_gate_job_record(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *d
 /* What the ticket is now. err: OK approved, HELD pending, DENIED, STALE. */
 void bs_gate_job_look(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 void bs_gate_job_redeem(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
+/* Opens the ledger's keeper, where it is not open, and notes the sequences. */
+void bs_gate_job_keeper(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 void bs_gate_job_capture(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 /* err CONFLICT: a deadlock could come of it if the statement ran now. */
 void bs_gate_job_look_around(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
-/* Compares and arms. err UNCOVERED with the list. */
+/* Compares, keeps what is not kept yet, and arms. err UNCOVERED with the list; NO_POINT, CANCELLED. */
 void bs_gate_job_audit(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 /* Event, ticket, audit outcome. Runs even where the session has ended. `done` may be NULL. */
 void bs_gate_job_finish(struct bs_worker *w, struct bs_gate *g, bs_gate_job_fn *done);

@@ -1,9 +1,8 @@
 /*
- * protect.c - protected execution: lock, capture, run, close, audit, commit.
+ * protect.c - protected execution up to the client's own messages: BEGIN, locks, recovery point, run.
  *
  * A machine of named steps. Each step sends one statement of ours, or posts one job, and the
- * answer leads to the next. Whatever goes wrong leads to ROLLBACK and a clear error; nothing
- * commits but through the audit.
+ * answer leads to the next. closing.c goes on from there; nothing commits but through its audit.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,163 +27,29 @@ static void look(struct bs_relay *r);
 static void save(struct bs_relay *r);
 static void run_bare(struct bs_relay *r);
 
-/* --- the ends ----------------------------------------------------------------------------- */
-
-/* The gate is done with; what it still has to record goes on without the session. */
-static void
-release(struct bs_relay *r)
+/* What is locked is copied whole before the statement runs. */
+static bool
+needs_locks(const struct bs_gate *g)
 {
-    struct bs_gate *g = r->gate;
-
-    bs_session_set_timer(r->s, 0);
-    r->gate = NULL;
-    g->step = BS_GATE_FINISH;
-    bs_gate_job_finish(r->s->worker, g, NULL);
-    bs_gate_unref(&g);
+    return !g->waived && g->plan.kind == BS_PLAN_WHOLE && g->plan.n_tables != 0;
 }
 
-/* What takes the place of the unit's answer: an error of ours, and ReadyForQuery. */
-static void
-tell_fate(struct bs_relay *r, struct bs_gate *g)
+static uint64_t
+left_ms(const struct bs_gate *g)
 {
-    struct bs_buf b;
+    int64_t ms = (g->budget_us - bs_mono_us()) / 1000;
 
-    bs_buf_init(&b, 65536);
-    if (g->fate != NULL)
-        bs_refusal_put(&b, g->fate);
-    bs_msg_put_ready(&b, (uint8_t)r->status);
-    if (g->fate == NULL)
-        bs_relay_to_client(r, bs_buf_view(&g->withheld));
-    bs_relay_to_client(r, bs_buf_view(&b));
-    bs_buf_fini(&b);
+    return ms < 1 ? 1 : (uint64_t)ms;
 }
 
-/* The client hears how it ended, then messages flow again. */
-static void
-conclude(struct bs_relay *r, enum bs_gate_end end)
-{
-    struct bs_gate *g = bs_gate_ref(r->gate);
-
-    g->end = end;
-    tell_fate(r, g);
-    if (!bs_relay_over(r)) {
-        release(r);
-        bs_relay_resume(r);
-    }
-    bs_gate_unref(&g);
-}
-
-static void
-on_rolled_back(struct bs_relay *r)
-{
-    if (r->inject.failed || r->status != 'I') {
-        bs_session_fail(r->s, "08006", "the transaction could not be rolled back");
-        return;
-    }
-    conclude(r, BS_END_ROLLED_BACK);
-}
-
-static void
-roll_back(struct bs_relay *r)
-{
-    r->gate->step = BS_GATE_ROLLBACK;
-    bs_session_set_timer(r->s, 0);
-    bs_inject(r, "ROLLBACK", NULL, on_rolled_back);
-}
-
-/* In the actor's own transaction a failure leaves it failed, as any failing statement would. */
-static void
-fail_in_block(struct bs_relay *r)
-{
-    struct bs_gate *g = bs_gate_ref(r->gate);
-    struct bs_refusal *fate = bs_refusal_copy(g->fate);
-
-    g->end = BS_END_ROLLED_BACK;
-    if (r->status == 'E') {
-        tell_fate(r, g);
-        bs_refusal_free(&fate);
-    }
-    if (!bs_relay_over(r)) {
-        release(r);
-        if (fate != NULL)
-            bs_asks_refuse(r, bs_buf_view(&g->messages), fate);
-        bs_relay_resume(r);
-    } else {
-        bs_refusal_free(&fate);
-    }
-    bs_gate_unref(&g);
-}
-
-void
-bs_protect_fail(struct bs_relay *r, struct bs_refusal *refusal)
-{
-    struct bs_gate *g = r->gate;
-
-    bs_refusal_free(&g->fate);
-    g->fate = refusal;
-    if (g->in_block && g->step < BS_GATE_CONSTRAIN)
-        fail_in_block(r);
-    else
-        roll_back(r);
-}
-
-static void
-fail_as(struct bs_relay *r, enum bs_code code, const char *message, const char *hint)
-{
-    struct bs_gate *g = r->gate;
-    char *detail = g->ticket[0] == '\0' ? NULL : bs_gate_detail(g, "failed", NULL);
-
-    if (g->cancelled)
-        bs_protect_fail(r, bs_refusal_cancelled());
-    else
-        bs_protect_fail(r, bs_refusal_new(bs_code_get(code)->sqlstate, message, detail, hint));
-    free(detail);
-}
-
-static void
-fail_no_point(struct bs_relay *r)
-{
-    fail_as(r, BS_E_NO_POINT,
-            "no recovery point could be made and proven, so the statement was not run",
-            "Tell the operator of this database.");
-}
-
-/* One of our own statements was refused by the server. */
-static void
-fail_as_server(struct bs_relay *r)
-{
-    const struct bs_inject *in = &r->inject;
-
-    if (r->gate->cancelled)
-        fail_no_point(r);
-    else
-        bs_protect_fail(r, bs_refusal_new(in->sqlstate[0] == '\0' ? "XX000" : in->sqlstate,
-                                          in->message, NULL, NULL));
-}
-
-/* --- BEGIN, the first reading, the locks -------------------------------------------------- */
-
-static void
-on_reading_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
-{
-    struct bs_gate *g = r->gate;
-    bool first = g->step == BS_GATE_BEFORE;
-
-    if (g->reading_error.code != BS_OK)
-        return;
-    if (n < 7)
-        (void)BS_FAIL(&g->reading_error, DATA, "the server's transaction counters cannot be read");
-    else
-        (void)!bs_reading_add(first ? &g->before : &g->after, values,
-                              first ? &g->before_cap : &g->after_cap, &g->arena, &g->reading_error);
-}
+/* --- the recovery point ------------------------------------------------------------------- */
 
 static void
 on_captured(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
 {
     (void)g;
     if (err->code != BS_OK) {
-        fail_no_point(r);
+        bs_gate_fail_no_point(r);
         return;
     }
     bs_session_set_timer(r->s, 0);
@@ -195,21 +60,59 @@ static void
 capture(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
-    int64_t left_ms = (g->budget_us - bs_mono_us()) / 1000;
 
+    if (g->waived || (g->plan.kind != BS_PLAN_WHOLE && g->plan.kind != BS_PLAN_RECORD)) {
+        bs_session_set_timer(r->s, 0);
+        save(r);
+        return;
+    }
     g->step = BS_GATE_CAPTURE;
-    bs_session_set_timer(r->s, left_ms < 1 ? 1 : (uint64_t)left_ms);
+    bs_session_set_timer(r->s, left_ms(g));
     bs_gate_job_capture(r, g, on_captured);
 }
 
-static void
-fail_busy(struct bs_relay *r)
+/* --- timeouts ----------------------------------------------------------------------------- */
+
+/* A value that the server shows for a time, as a literal: digits and a unit. */
+static bool
+plain_setting(const char *text)
 {
-    fail_as(r, BS_E_NO_POINT,
-            "a table that would change is busy: the statement gave up its locks rather than block "
-            "others, and was not run",
-            "Try again when other transactions on it have ended.");
+    return text[0] != '\0' && strspn(text, "0123456789minshdu") == strlen(text);
 }
+
+/* Sets lock_timeout, and the other one where `idle` is not NULL, for the transaction. */
+static void
+set_timeouts(struct bs_relay *r, const char *lock, const char *idle, bs_inject_done_fn *done)
+{
+    char sql[320], second[128] = "";
+
+    if (!plain_setting(lock) || (idle != NULL && !plain_setting(idle))) {
+        bs_gate_fail(r, bs_refusal_new("XX000", "lock_timeout cannot be read", NULL, NULL));
+        return;
+    }
+    if (idle != NULL)
+        (void)snprintf(second, sizeof(second),
+                       ", pg_catalog.set_config('idle_in_transaction_session_timeout', '%s', true)",
+                       idle);
+    (void)snprintf(sql, sizeof(sql), "SELECT pg_catalog.set_config('lock_timeout', '%s', true)%s",
+                   lock, second);
+    bs_inject(r, sql, NULL, done);
+}
+
+static void
+on_timeouts_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
+{
+    struct bs_gate *g = r->gate;
+
+    if (n != 2 || values[0].p == NULL || values[1].p == NULL)
+        return;
+    (void)snprintf(g->lock_timeout, sizeof(g->lock_timeout), "%.*s",
+                   (int)(values[0].n > 30 ? 30 : values[0].n), (const char *)values[0].p);
+    (void)snprintf(g->idle_timeout, sizeof(g->idle_timeout), "%.*s",
+                   (int)(values[1].n > 30 ? 30 : values[1].n), (const char *)values[1].p);
+}
+
+/* --- locks -------------------------------------------------------------------------------- */
 
 static void
 on_locked(struct bs_relay *r)
@@ -220,15 +123,15 @@ on_locked(struct bs_relay *r)
         g->next_lock++;
         lock_next(r);
     } else if (strcmp(r->inject.sqlstate, "42501") == 0) {
-        fail_as(r, BS_E_NO_POINT,
-                "a table that would change cannot be locked by this role, so the statement was not "
-                "run",
-                "Tell the operator of this database.");
+        bs_gate_fail_as(r, BS_E_NO_POINT,
+                        "a table that would change cannot be locked by this role, so the "
+                        "statement was not run",
+                        "Tell the operator of this database.");
     } else if (strcmp(r->inject.sqlstate, "55P03") == 0 ||
                strcmp(r->inject.sqlstate, "57014") == 0) { /* the timer */
-        fail_busy(r);
+        bs_gate_fail_busy(r);
     } else {
-        fail_no_point(r);
+        bs_gate_fail_no_point(r);
     }
 }
 
@@ -277,78 +180,182 @@ lock_next(struct bs_relay *r)
 }
 
 static void
-on_timeout_read(struct bs_relay *r, const struct bs_bytes *values, size_t n)
+on_rights_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
 {
-    struct bs_gate *g = r->gate;
+    struct bs_plan *plan = &r->gate->plan;
+    char oid[16] = "";
 
-    if (n == 1 && values[0].p != NULL)
-        (void)snprintf(g->lock_timeout, sizeof(g->lock_timeout), "%.*s",
-                       (int)(values[0].n > 30 ? 30 : values[0].n), (const char *)values[0].p);
+    if (n != 2 || values[0].p == NULL || values[0].n >= sizeof(oid) ||
+        bs_bytes_equal(values[1], BS_LIT("t")))
+        return;
+    memcpy(oid, values[0].p, values[0].n);
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        if (plan->tables[i].oid == strtoul(oid, NULL, 10))
+            plan->tables[i].unlockable = true;
+    }
+}
+
+/*
+ * A table that the role may change but not lock is left to the pass before COMMIT (PROTECT 5). The
+ * partitioned table above it has no rows of its own, and goes with it.
+ */
+static void
+leave_unlockable(struct bs_plan *plan)
+{
+    bool any = false;
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_tables; i++)
+        any = any || plan->tables[i].unlockable;
+    for (size_t i = 0; any && i < plan->n_tables; i++) {
+        const struct bs_plan_table *t = &plan->tables[i];
+        if (t->exclusive || (!t->unlockable && t->relkind != 'p'))
+            plan->tables[n++] = *t;
+    }
+    if (any)
+        plan->n_tables = n;
+    if (plan->n_tables == 0)
+        plan->kind = BS_PLAN_ROWS;
 }
 
 static void
-on_timeout_set(struct bs_relay *r)
+on_rights(struct bs_relay *r)
 {
+    struct bs_gate *g = r->gate;
+
     if (r->inject.failed) {
-        fail_as_server(r);
+        bs_gate_fail_as_server(r);
         return;
     }
-    r->gate->step = BS_GATE_LOCK;
+    leave_unlockable(&g->plan);
+    g->step = BS_GATE_LOCK;
     bs_session_set_timer(r->s, LOCK_WAIT_MS);
     lock_next(r);
 }
 
+/* Asked beforehand: a LOCK that is refused would fail the actor's transaction. */
 static void
-set_lock_timeout(struct bs_relay *r, int ms, bs_inject_done_fn *done)
+read_rights(struct bs_relay *r)
 {
-    char sql[64];
+    struct bs_gate *g = r->gate;
+    struct bs_buf sql;
 
-    (void)snprintf(sql, sizeof(sql), "SET LOCAL lock_timeout = '%dms'", ms);
-    bs_inject(r, sql, NULL, done);
+    g->step = BS_GATE_RIGHTS;
+    bs_buf_init(&sql, 1u << 20);
+    bs_put_str(&sql, "SELECT o, pg_catalog.has_table_privilege(o, 'UPDATE, DELETE, TRUNCATE')"
+                     " FROM pg_catalog.unnest('{");
+    for (size_t i = 0; i < g->plan.n_tables; i++)
+        bs_put_fmt(&sql, "%s%u", i == 0 ? "" : ",", g->plan.tables[i].oid);
+    bs_put_cstr(&sql, "}'::pg_catalog.oid[]) AS t(o)");
+    if (sql.failed)
+        bs_gate_fail_no_point(r);
+    else
+        bs_inject(r, (const char *)sql.p, on_rights_row, on_rights);
+    bs_buf_fini(&sql);
 }
 
 static void
-on_timeout_known(struct bs_relay *r)
+on_timeouts_set(struct bs_relay *r)
 {
     if (r->inject.failed)
-        fail_as_server(r);
+        bs_gate_fail_as_server(r);
     else
-        set_lock_timeout(r, LOCK_WAIT_MS, on_timeout_set);
+        read_rights(r);
+}
+
+static void
+on_timeouts_known(struct bs_relay *r)
+{
+    char lock[32], idle[32];
+
+    if (r->inject.failed) {
+        bs_gate_fail_as_server(r);
+        return;
+    }
+    (void)snprintf(lock, sizeof(lock), "%dms", LOCK_WAIT_MS);
+    bs_gate_dead_man(r, idle, sizeof(idle));
+    set_timeouts(r, lock, idle, on_timeouts_set);
+}
+
+/* --- BEGIN, the first reading, the keeper ------------------------------------------------- */
+
+static void
+prepare_locks(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+
+    g->budget_us = bs_mono_us() + r->s->gateway->config->lock_budget_ms * 1000;
+    if (!needs_locks(g)) {
+        capture(r);
+        return;
+    }
+    g->step = BS_GATE_TIMEOUT;
+    bs_inject(r,
+              "SELECT pg_catalog.current_setting('lock_timeout'),"
+              " pg_catalog.current_setting('idle_in_transaction_session_timeout')",
+              on_timeouts_row, on_timeouts_known);
+}
+
+static void
+on_keeper(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
+{
+    bs_session_set_timer(r->s, 0);
+    if (err->code != BS_OK || g->cancelled)
+        bs_gate_fail_no_point(r);
+    else
+        prepare_locks(r);
+}
+
+static void
+open_keeper(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+
+    if (g->waived) {
+        prepare_locks(r);
+        return;
+    }
+    g->step = BS_GATE_OPEN;
+    g->budget_us = bs_mono_us() + r->s->gateway->config->lock_budget_ms * 1000;
+    bs_gate_job_keeper(r, g, on_keeper);
 }
 
 static void
 on_before(struct bs_relay *r)
 {
-    struct bs_gate *g = r->gate;
+    struct bs_ledger *l = r->ledger;
 
     if (r->inject.failed) {
-        fail_as_server(r);
-        return;
+        bs_gate_fail_as_server(r);
+    } else if (l->reading_error.code != BS_OK) {
+        bs_gate_fail_no_point(r);
+    } else {
+        bs_reading_sort(&l->before);
+        open_keeper(r);
     }
-    if (g->reading_error.code != BS_OK) {
-        fail_no_point(r);
-        return;
-    }
-    bs_reading_sort(&g->before);
-    g->step = BS_GATE_TIMEOUT;
-    g->budget_us = bs_mono_us() + r->s->gateway->config->lock_budget_ms * 1000;
-    bs_inject(r, "SHOW lock_timeout", on_timeout_read, on_timeout_known);
 }
 
+/* Once in a transaction: what changes from here on is put down to what is gated in it. */
 static void
 read_before(struct bs_relay *r)
 {
+    if (r->ledger->before.n != 0) {
+        open_keeper(r);
+        return;
+    }
     r->gate->step = BS_GATE_BEFORE;
-    bs_inject(r, bs_reading_sql, on_reading_row, on_before);
+    bs_inject(r, bs_reading_sql, bs_closing_reading_row, on_before);
 }
 
 static void
 on_begun(struct bs_relay *r)
 {
-    if (r->inject.failed)
-        fail_as_server(r);
-    else
-        read_before(r);
+    if (r->inject.failed) {
+        bs_gate_fail_as_server(r);
+        return;
+    }
+    r->read_write = r->read_write || r->s->shielded;
+    read_before(r);
 }
 
 void
@@ -361,10 +368,13 @@ bs_protect_begin(struct bs_relay *r)
         run_bare(r);
         return;
     }
+    if (r->ledger == NULL)
+        r->ledger = bs_ledger_new();
+    g->ledger = bs_ledger_ref(r->ledger);
     g->step = BS_GATE_BEGIN;
     if (!g->in_block)
         bs_inject(r, shielded ? "BEGIN READ WRITE" : "BEGIN", NULL, on_begun);
-    else if (shielded)
+    else if (shielded && !r->read_write)
         bs_inject(r, "SET TRANSACTION READ WRITE", NULL, on_begun);
     else
         read_before(r);
@@ -375,12 +385,18 @@ bs_protect_timer(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
-    if (g->step == BS_GATE_CAPTURE && g->capture != NULL)
+    if (g->step == BS_GATE_CAPTURE && g->capture != NULL) {
         bs_capture_abort(g->capture); /* the lock budget is spent */
-    else if (g->step == BS_GATE_LOCK)
+    } else if (g->step == BS_GATE_AUDIT && g->ledger->keeper != NULL) {
+        bs_capture_abort(g->ledger->keeper);
+    } else if (g->step == BS_GATE_LOCK) {
         bs_cancel_upstream(r->s);
-    else if (g->step == BS_GATE_LOOK)
+    } else if (g->step == BS_GATE_RUN) {
+        g->overtime = true;
+        bs_cancel_upstream(r->s);
+    } else if (g->step == BS_GATE_LOOK) {
         look(r);
+    }
 }
 
 /* --- the client's own messages ------------------------------------------------------------ */
@@ -389,39 +405,28 @@ static void
 on_saved(struct bs_relay *r)
 {
     if (r->inject.failed)
-        fail_as_server(r);
+        bs_gate_fail_as_server(r);
     else
         look(r);
+}
+
+/* For the statement's own lock, which is asked for again and again. */
+static void
+set_upgrade_timeout(struct bs_relay *r, bs_inject_done_fn *done)
+{
+    char lock[32];
+
+    (void)snprintf(lock, sizeof(lock), "%dms", UPGRADE_MS);
+    set_timeouts(r, lock, NULL, done);
 }
 
 static void
 on_savepoint(struct bs_relay *r)
 {
     if (r->inject.failed)
-        fail_as_server(r);
+        bs_gate_fail_as_server(r);
     else
-        set_lock_timeout(r, UPGRADE_MS, on_saved);
-}
-
-/* A value that SHOW printed, as a literal: digits and a unit. */
-static bool
-plain_setting(const char *text)
-{
-    return text[0] != '\0' && strspn(text, "0123456789minshdu") == strlen(text);
-}
-
-static void
-restore_timeout(struct bs_relay *r, bs_inject_done_fn *done)
-{
-    struct bs_gate *g = r->gate;
-    char sql[96];
-
-    if (!plain_setting(g->lock_timeout)) {
-        bs_protect_fail(r, bs_refusal_new("XX000", "lock_timeout cannot be read", NULL, NULL));
-        return;
-    }
-    (void)snprintf(sql, sizeof(sql), "SET LOCAL lock_timeout = '%s'", g->lock_timeout);
-    bs_inject(r, sql, NULL, done);
+        set_upgrade_timeout(r, on_saved);
 }
 
 /* An exclusive lock is asked for under a savepoint and for a short time, so that it can be given
@@ -432,10 +437,12 @@ save(struct bs_relay *r)
     struct bs_gate *g = r->gate;
 
     g->step = BS_GATE_SAVE;
-    if (g->exclusive)
+    if (!needs_locks(g))
+        look(r);
+    else if (g->exclusive)
         bs_inject(r, "SAVEPOINT backstop", NULL, on_savepoint);
     else
-        restore_timeout(r, on_saved);
+        set_timeouts(r, g->lock_timeout, NULL, on_saved);
 }
 
 /* A series of the extended protocol may be sent again: what it named must be free then. */
@@ -517,6 +524,8 @@ run(struct bs_relay *r)
     struct bs_gate *g = r->gate;
 
     g->step = BS_GATE_RUN;
+    if (needs_locks(g))
+        bs_session_set_timer(r->s, left_ms(g)); /* nobody waits longer for what we have locked */
     g->completed = false;
     g->sqlstate[0] = '\0';
     bs_buf_clear(&g->withheld);
@@ -535,9 +544,9 @@ on_looked(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
     else if (err->code == BS_E_CONFLICT && ++g->looks < ATTEMPTS && !g->cancelled)
         bs_session_set_timer(r->s, UPGRADE_MS);
     else if (err->code == BS_E_CONFLICT)
-        fail_busy(r);
+        bs_gate_fail_busy(r);
     else
-        fail_no_point(r);
+        bs_gate_fail_no_point(r);
 }
 
 static void
@@ -546,7 +555,7 @@ look(struct bs_relay *r)
     struct bs_gate *g = r->gate;
 
     g->step = BS_GATE_LOOK;
-    if (g->plan.n_tables == 0)
+    if (!needs_locks(g))
         run(r);
     else
         bs_gate_job_look_around(r, g, on_looked);
@@ -556,7 +565,7 @@ static void
 on_retry_ready(struct bs_relay *r)
 {
     if (r->inject.failed)
-        fail_as_server(r);
+        bs_gate_fail_as_server(r);
     else
         look(r);
 }
@@ -566,16 +575,17 @@ static void
 on_back_at_savepoint(struct bs_relay *r)
 {
     if (r->inject.failed)
-        fail_as_server(r);
+        bs_gate_fail_as_server(r);
     else
-        set_lock_timeout(r, UPGRADE_MS, on_retry_ready);
+        set_upgrade_timeout(r, on_retry_ready);
 }
 
 /* It did not get its lock: in time, or the server saw that others wait for each other through us. */
 static bool
 was_busy(const struct bs_gate *g)
 {
-    return g->exclusive && (strcmp(g->sqlstate, "55P03") == 0 || strcmp(g->sqlstate, "40P01") == 0);
+    return needs_locks(g) && g->exclusive &&
+           (strcmp(g->sqlstate, "55P03") == 0 || strcmp(g->sqlstate, "40P01") == 0);
 }
 
 /* The statement failed. The server's own error goes to the client; the work is undone. */
@@ -584,52 +594,90 @@ on_run_failed(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
+    if (g->overtime && !g->cancelled) {
+        bs_gate_fail_busy(r);
+        return;
+    }
     if (was_busy(g)) {
         if (g->attempts < ATTEMPTS && bs_mono_us() < g->budget_us && !g->cancelled) {
             g->step = BS_GATE_RETRY;
             bs_inject(r, "ROLLBACK TO SAVEPOINT backstop", NULL, on_back_at_savepoint);
             return;
         }
-        fail_busy(r);
+        bs_gate_fail_busy(r);
         return;
     }
     if (g->in_block) { /* as natively: the transaction is failed, and it is the actor's to end */
-        conclude(r, BS_END_ROLLED_BACK);
+        bs_gate_conclude(r, BS_END_ROLLED_BACK);
         return;
     }
-    roll_back(r);
+    bs_gate_roll_back(r);
 }
 
 /* Ran inside the actor's own transaction: its answer goes out, its COMMIT is watched for. */
 static void
-on_restored(struct bs_relay *r)
+go_on_in_block(struct bs_relay *r)
 {
     struct bs_gate *g = bs_gate_ref(r->gate);
 
-    if (r->inject.failed) {
-        fail_as_server(r);
-        bs_gate_unref(&g);
-        return;
-    }
-    tell_fate(r, g);
+    bs_gate_tell(r, g);
     if (!bs_relay_over(r)) {
         g->step = BS_GATE_GUARD;
         bs_buf_clear(&g->withheld);
-        r->guard = r->gate;
         r->gate = NULL;
         r->dirty = true;
+        bs_gate_unref(&g);
         bs_relay_resume(r);
+        return;
     }
     bs_gate_unref(&g);
+}
+
+static void
+on_restored(struct bs_relay *r)
+{
+    if (r->inject.failed)
+        bs_gate_fail_as_server(r);
+    else
+        go_on_in_block(r);
+}
+
+static void
+restore_timeouts(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+
+    set_timeouts(r, g->lock_timeout, g->idle_timeout, on_restored);
 }
 
 static void
 on_released(struct bs_relay *r)
 {
     if (r->inject.failed)
-        fail_as_server(r);
+        bs_gate_fail_as_server(r);
     else
-        restore_timeout(r, on_restored);
+        restore_timeouts(r);
+}
+
+/* The unit is part of the transaction from now on. */
+static void
+has_run(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+
+    g->ran_at = bs_savepoints_tick(&r->state.savepoints);
+    bs_ledger_add(g->ledger, g);
+    if (!g->in_block) {
+        bs_closing_begin(r);
+        return;
+    }
+    g->step = BS_GATE_RESTORE;
+    if (!needs_locks(g))
+        go_on_in_block(r);
+    else if (g->exclusive) /* nobody shall go back to before it and leave the point behind */
+        bs_inject(r, "RELEASE SAVEPOINT backstop", NULL, on_released);
+    else
+        restore_timeouts(r);
 }
 
 static void
@@ -637,8 +685,10 @@ on_run(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
+    bs_session_set_timer(r->s, 0);
     if (g->withheld.failed) {
-        fail_as(r, BS_E_LIMIT, "the answer is too large to be held back until COMMIT", NULL);
+        bs_gate_fail_as(r, BS_E_LIMIT, "the answer is too large to be held back until COMMIT",
+                        NULL);
         return;
     }
     if (r->status == 'E' || g->sqlstate[0] != '\0') {
@@ -650,153 +700,7 @@ on_run(struct bs_relay *r)
         bs_session_fail(r->s, "0A000", "the statement ended the transaction it was protected by");
         return;
     }
-    if (!g->in_block) {
-        bs_protect_close(r);
-        return;
-    }
-    g->step = BS_GATE_RESTORE;
-    if (g->exclusive) /* nobody shall go back to before it and leave the point behind */
-        bs_inject(r, "RELEASE SAVEPOINT backstop", NULL, on_released);
-    else
-        restore_timeout(r, on_restored);
-}
-
-/* --- closing sequence, audit, COMMIT ------------------------------------------------------ */
-
-static void
-on_committed(struct bs_relay *r)
-{
-    struct bs_gate *g = r->gate;
-
-    if (r->inject.failed || r->status != 'I' || strcmp(r->inject.tag, "COMMIT") != 0) {
-        if (r->status != 'I') {
-            fail_as_server(r);
-            return;
-        }
-        g->fate = bs_refusal_new(
-            r->inject.sqlstate[0] == '\0' ? "40000" : r->inject.sqlstate,
-            r->inject.failed ? r->inject.message : "the transaction was rolled back", NULL, NULL);
-        conclude(r, BS_END_ROLLED_BACK);
-        return;
-    }
-    if (g->items[0].verdict->wrapped)
-        bs_msg_put_command_complete(&g->withheld, "COMMIT");
-    conclude(r, BS_END_COMMITTED);
-}
-
-static void
-on_audited(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
-{
-    if (err->code == BS_E_UNCOVERED) {
-        fail_as(r, BS_E_UNCOVERED,
-                "rolled back: the statement changed more than its recovery point covers",
-                "Tell the operator of this database.");
-        return;
-    }
-    if (err->code != BS_OK) {
-        fail_as(r, BS_E_UNCOVERED,
-                "rolled back: it could not be made sure that everything is covered",
-                "Tell the operator of this database.");
-        return;
-    }
-    g->step = BS_GATE_COMMIT;
-    if (!g->in_block) {
-        bs_inject(r, "COMMIT", NULL, on_committed);
-        return;
-    }
-    g->tag[0] = '\0';
-    g->sqlstate[0] = '\0';
-    g->committed = false;
-    bs_buf_clear(&g->withheld);
-    if (g->messages.p[0] == BS_FRONT_QUERY) {
-        (void)bs_replies_push(&r->replies, BS_REPLY_QUERY);
-        bs_relay_to_server(r, bs_buf_view(&g->messages));
-    } else {
-        bs_asks_forward(r, bs_buf_view(&g->messages), NULL);
-    }
-}
-
-static void
-on_xid_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
-{
-    char text[24] = "";
-
-    if (n != 1 || values[0].p == NULL || values[0].n >= sizeof(text))
-        return;
-    memcpy(text, values[0].p, values[0].n);
-    r->gate->xid = strtoull(text, NULL, 10);
-}
-
-static void
-on_xid(struct bs_relay *r)
-{
-    if (r->inject.failed) {
-        fail_as_server(r);
-        return;
-    }
-    r->gate->step = BS_GATE_AUDIT;
-    bs_gate_job_audit(r, r->gate, on_audited);
-}
-
-static void
-on_after(struct bs_relay *r)
-{
-    struct bs_gate *g = r->gate;
-
-    if (r->inject.failed || g->reading_error.code != BS_OK) {
-        fail_as(r, BS_E_UNCOVERED,
-                "rolled back: it could not be made sure that everything is covered",
-                "Tell the operator of this database.");
-        return;
-    }
-    bs_reading_sort(&g->after);
-    g->step = BS_GATE_XID;
-    bs_inject(r, "SELECT pg_catalog.pg_current_xact_id_if_assigned()", on_xid_row, on_xid);
-}
-
-static void
-on_read_only(struct bs_relay *r)
-{
-    if (r->inject.failed) {
-        fail_as_server(r);
-        return;
-    }
-    r->gate->step = BS_GATE_AFTER;
-    bs_inject(r, bs_reading_sql, on_reading_row, on_after);
-}
-
-/* Deferred constraints fail here as they would have at COMMIT, with the server's own error. */
-static void
-on_constrained(struct bs_relay *r)
-{
-    if (r->inject.failed) {
-        fail_as_server(r);
-        return;
-    }
-    r->gate->step = BS_GATE_READ_ONLY;
-    bs_inject(r, "SET TRANSACTION READ ONLY", NULL, on_read_only);
-}
-
-void
-bs_protect_close(struct bs_relay *r)
-{
-    r->gate->step = BS_GATE_CONSTRAIN;
-    bs_inject(r, "SET CONSTRAINTS ALL IMMEDIATE", NULL, on_constrained);
-}
-
-/* The client's own COMMIT, in its own transaction, was answered; the answer has been relayed. */
-static void
-on_own_commit(struct bs_relay *r)
-{
-    struct bs_gate *g = r->gate;
-
-    if (r->status == 'T' && !g->committed) {
-        bs_session_fail(r->s, "0A000", "COMMIT must be run at once in a guarded transaction");
-        return;
-    }
-    g->end = g->committed ? BS_END_COMMITTED : BS_END_ROLLED_BACK;
-    release(r);
-    bs_relay_resume(r);
+    has_run(r);
 }
 
 /* --- statements that cannot be in a block ------------------------------------------------- */
@@ -809,7 +713,7 @@ on_shielded_again(struct bs_relay *r)
         return;
     }
     r->unshielded = false;
-    conclude(r, r->gate->sqlstate[0] == '\0' ? BS_END_COMMITTED : BS_END_ROLLED_BACK);
+    bs_gate_conclude(r, r->gate->sqlstate[0] == '\0' ? BS_END_COMMITTED : BS_END_ROLLED_BACK);
 }
 
 static void
@@ -818,7 +722,7 @@ on_bare(struct bs_relay *r)
     if (r->unshielded)
         bs_inject(r, "SET default_transaction_read_only = on", NULL, on_shielded_again);
     else
-        conclude(r, r->gate->sqlstate[0] == '\0' ? BS_END_COMMITTED : BS_END_ROLLED_BACK);
+        bs_gate_conclude(r, r->gate->sqlstate[0] == '\0' ? BS_END_COMMITTED : BS_END_ROLLED_BACK);
 }
 
 static void
@@ -826,7 +730,7 @@ on_unshielded(struct bs_relay *r)
 {
     if (r->inject.failed) {
         r->unshielded = false;
-        fail_as_server(r);
+        bs_gate_fail_as_server(r);
         return;
     }
     r->gate->step = BS_GATE_BARE;
@@ -839,7 +743,7 @@ run_bare(struct bs_relay *r)
     struct bs_gate *g = r->gate;
 
     if (g->in_block || g->plan.kind != BS_PLAN_NONE) {
-        fail_no_point(r);
+        bs_gate_fail_no_point(r);
         return;
     }
     if (!r->s->shielded) {
@@ -861,7 +765,7 @@ bs_protect_ready(struct bs_relay *r)
     if (step == BS_GATE_RUN)
         on_run(r);
     else if (step == BS_GATE_COMMIT)
-        on_own_commit(r);
+        bs_closing_ready(r);
     else if (step == BS_GATE_BARE)
         on_bare(r);
     else
@@ -916,9 +820,10 @@ bs_gate_look(struct bs_relay *r, uint8_t type, struct bs_bytes body)
     if (type == 'C' || type == 's' || type == 'I')
         g->completed = true;
     if (type == 'C' && bs_msg_read_tag(body, &tag, &err) == BS_DONE) {
-        copy_text(g->tag, sizeof(g->tag), tag.text);
-        if (g->step == BS_GATE_COMMIT && strcmp(g->tag, "COMMIT") == 0)
-            g->committed = true;
+        if (g->step != BS_GATE_COMMIT)
+            copy_text(g->tag, sizeof(g->tag), tag.text);
+        else
+            bs_closing_tag(g, tag.text);
     }
     if (type != 'E')
         return;

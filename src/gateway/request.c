@@ -459,10 +459,55 @@ bs_request_capture(struct bs_gate *g, struct bs_capture_request *out, struct bs_
     return BS_DONE;
 }
 
-void
-bs_request_point_row(struct bs_gate *g, struct bs_point_row *out)
+enum bs_done
+bs_request_keep(struct bs_ledger *l,
+                struct bs_gate *first,
+                struct bs_capture_request *out,
+                struct bs_err *err)
 {
-    const struct bs_manifest *m = g->point.manifest;
+    if (bs_request_capture(first, out, err) != BS_DONE)
+        return BS_FAILED;
+    out->plan = NULL;
+    out->pg_dumps = NULL;
+    out->n_pg_dumps = 0;
+    out->statement.sha256 = bs_arena_str(&l->arena, first->identity);
+    out->statement.text = bs_arena_str(&l->arena, out->statement.text);
+    out->actor.ticket = bs_arena_str(&l->arena, out->actor.ticket);
+    out->actor.approver = bs_arena_str(&l->arena, out->actor.approver);
+    if (out->statement.sha256 == NULL || out->statement.text == NULL)
+        return no_room(err);
+    return BS_DONE;
+}
+
+/* Only the last statement's ticket is named; all texts are there. */
+enum bs_done
+bs_request_describe_kept(struct bs_ledger *l, struct bs_err *err)
+{
+    const char *text = NULL;
+    struct bs_point_statement statement = {0};
+
+    for (size_t i = 0; i < l->n_units; i++) {
+        struct bs_gate *g = l->units[i];
+        const char *one = unit_text(g);
+        if (!bs_ledger_counts(g) || one == NULL)
+            continue;
+        text = text == NULL ? bs_arena_str(&l->arena, one)
+                            : bs_arena_fmt(&l->arena, "%s;\n%s", text, one);
+        statement = (struct bs_point_statement){g->identity, NULL, unit_kind(g)};
+    }
+    if (text == NULL)
+        return no_room(err);
+    statement.text = text;
+    bs_capture_describe(l->keeper, &statement);
+    return BS_DONE;
+}
+
+void
+bs_request_point_row(struct bs_gate *g,
+                     const struct bs_capture_result *point,
+                     struct bs_point_row *out)
+{
+    const struct bs_manifest *m = point->manifest;
     json_t *tables = json_array();
 
     *out = (struct bs_point_row){
@@ -482,5 +527,5 @@ bs_request_point_row(struct bs_gate *g, struct bs_point_row *out)
         out->bytes += m->objects[i].stored_bytes;
     }
     out->tables = keep_json(g, tables);
-    out->manifest = bs_arena_fmt(&g->arena, "%smanifest.json", g->point.dir);
+    out->manifest = bs_arena_fmt(&g->arena, "%smanifest.json", point->dir);
 }

@@ -27,7 +27,16 @@ BS_MUST_CHECK enum bs_done
 bs_request_ticket(struct bs_gate *g, struct bs_ticket *out, struct bs_err *err);
 BS_MUST_CHECK enum bs_done
 bs_request_capture(struct bs_gate *g, struct bs_capture_request *out, struct bs_err *err);
-/* Of a captured gate. */
-void bs_request_point_row(struct bs_gate *g, struct bs_point_row *out);
+/* What the keeper of a ledger is opened with, before its first unit runs. In the ledger's arena. */
+BS_MUST_CHECK enum bs_done bs_request_keep(struct bs_ledger *l,
+                                           struct bs_gate *first,
+                                           struct bs_capture_request *out,
+                                           struct bs_err *err);
+/* Tells the keeper of a ledger all that has run. LIMIT. */
+BS_MUST_CHECK enum bs_done bs_request_describe_kept(struct bs_ledger *l, struct bs_err *err);
+/* Of a point that was made for the gate. */
+void bs_request_point_row(struct bs_gate *g,
+                          const struct bs_capture_result *point,
+                          struct bs_point_row *out);
 
 #endif

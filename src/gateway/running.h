@@ -16,12 +16,14 @@
 #include "gateway/replies.h"
 #include "wire/frame.h"
 
-struct bs_gate; /* gateway/gate.h */
+struct bs_gate;   /* gateway/gate.h */
+struct bs_ledger; /* gateway/ledger.h */
 
 enum bs_mode {
     BS_MODE_OVER = 0, /* nothing is forwarded any more */
     BS_MODE_RELAY,    /* messages flow */
     BS_MODE_CATALOG, /* a name was unknown: the catalog is loaded, then the message is judged again */
+    BS_MODE_OPENING, /* a transaction has begun, and is made READ WRITE for an approved ticket */
     BS_MODE_GATE,    /* a gated unit is held or runs: `gate` has the session */
 };
 
@@ -56,6 +58,8 @@ struct bs_relay {
     bool copy_in;       /* the server asked for COPY data, and the client has not ended them */
     unsigned copying;   /* messages out that may ask for COPY data */
     bool unshielded;    /* between our own SET off and SET on */
+    bool read_write;    /* we have made the open transaction of a shielded session READ WRITE */
+    bool passed_ddl;    /* DDL that is allowed was sent in the open transaction */
     bool client_gone;   /* it hung up while COMMIT was under way */
 
     /* The client's bytes in client.in: [0, used) are done with, [used, at) are whole messages of
@@ -80,8 +84,8 @@ struct bs_relay {
     enum bs_sink sink;
 
     struct bs_inject inject;
-    struct bs_gate *gate;  /* the gated unit of mode GATE */
-    struct bs_gate *guard; /* one that ran inside the actor's own transaction: closed at COMMIT */
+    struct bs_gate *gate;     /* the gated unit of mode GATE */
+    struct bs_ledger *ledger; /* of the open transaction, once something gated has run in it */
 };
 
 /* A side that is this far behind stops the reading of the other. */

@@ -144,6 +144,12 @@ bs_capture_event(struct bs_capture *c, const struct bs_point_event *event, struc
 }
 
 void
+bs_capture_describe(struct bs_capture *c, const struct bs_point_statement *statement)
+{
+    c->req.statement = *statement;
+}
+
+void
 bs_capture_abort(struct bs_capture *c)
 {
     bs_watch_stop(&c->watch);

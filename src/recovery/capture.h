@@ -160,6 +160,10 @@ bs_capture_run(struct bs_capture *c, struct bs_capture_result *out, struct bs_er
  */
 BS_MUST_CHECK enum bs_done bs_capture_sequences_note(struct bs_capture *c, struct bs_err *err);
 
+/* What the point will say it is for, where that has become more since the capture was opened.
+ * Borrows the texts until bs_capture_close. */
+void bs_capture_describe(struct bs_capture *c, const struct bs_point_statement *statement);
+
 /*
  * Hold-commit: makes a point, mode "rows", of every committed row version that the actor's open
  * transaction has replaced in the given tables, and of the noted state of the given sequences

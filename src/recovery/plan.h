@@ -32,7 +32,8 @@ struct bs_plan_table {
     enum bs_kind kind; /* DELETE, UPDATE, TRUNCATE, DROP TABLE: what will happen to it */
     double est_rows;
     int64_t est_bytes;
-    bool exclusive; /* the statement itself will hold ACCESS EXCLUSIVE on it */
+    bool exclusive;  /* the statement itself will hold ACCESS EXCLUSIVE on it */
+    bool unlockable; /* set by whoever runs the plan: the role may change it, but not lock it */
 };
 
 /*

@@ -34,7 +34,7 @@ CREATE TABLE attack.victim (id int PRIMARY KEY);
 CREATE TABLE attack.inbox (v text);
 CREATE TABLE attack.nosy (id int PRIMARY KEY);
 CREATE FUNCTION attack.purge() RETURNS trigger LANGUAGE plpgsql AS
-  $$BEGIN DELETE FROM attack.victim; RETURN NULL; END$$;
+  $$BEGIN TRUNCATE attack.victim; RETURN NULL; END$$;
 CREATE TRIGGER purge AFTER DELETE ON attack.nosy FOR EACH STATEMENT
   EXECUTE FUNCTION attack.purge();
 INSERT INTO attack.free SELECT n, 'f' FROM generate_series(1, 50) n;
@@ -217,7 +217,9 @@ def test_one_row_of_many_megabytes(place):
 @pytest.mark.parametrize("where", ["before", "behind"])
 @pytest.mark.parametrize("block", [False, True], ids=["alone", "in a block"])
 def test_no_transaction_control_in_a_gated_series(place, control, where, block):
-    """COMMIT behind the statement in its own series would come before the audit."""
+    """COMMIT behind the statement in its own series would come before the audit. What comes before
+    it runs by itself; in a block a savepoint is as good as one that was sent alone."""
+    natural = block and where == "before" and control in ("SAVEPOINT s", "BEGIN")
     delete = parse("a", "DELETE FROM attack.nosy") + bind("", "a") + execute()
     other = parse("b", control) + bind("", "b") + execute()
     series = other + delete if where == "before" else delete + other
@@ -228,8 +230,9 @@ def test_no_transaction_control_in_a_gated_series(place, control, where, block):
             got = ask(r, series, SYNC)
             while got[-1] is not None and r.readable():
                 got += r.until()
-            assert not [m for m in got if m and m[0] == b"C" and m[1].startswith(b"DELETE")]
-            assert errors(got) and got[-1] is not None
+            assert natural or not [m for m in got
+                                   if m and m[0] == b"C" and m[1].startswith(b"DELETE")]
+            assert (natural or errors(got)) and got[-1] is not None
             ask(r, query("ROLLBACK"))
             for stale in ("a", "b"):
                 ask(r, close("S", stale), SYNC)
@@ -256,7 +259,7 @@ def test_a_portal_of_commit_bound_with_the_statement(place):
     assert left(place, "attack.nosy") == 5 and left(place, "attack.victim") == 50
 
 
-NOSY = "DELETE FROM attack.nosy"
+NOSY = "DELETE FROM attack.nosy WHERE id > 0"
 
 
 @pytest.mark.parametrize("ending", [

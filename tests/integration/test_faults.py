@@ -53,7 +53,7 @@ def test_started_without_its_helper(scene):
 @pytest.mark.parametrize("needle", [b"COPY (SELECT", b"pg_export_snapshot", b"pg_locks"])
 def test_helper_loses_its_server(scene, needle):
     stop = scene.helpers.stop_at(needle)
-    asking = scene.approved(DELETE)
+    asking = scene.approved(DROP)
     stop.wait().cut()
     assert asking.done() == "ZB004"
     scene.settle(committed=False)
@@ -87,9 +87,7 @@ def test_no_helper_for_the_audit(scene):
 def test_a_program_fails(scene, program):
     with getattr(scene, program).failing():
         assert scene.approved(DROP).done() == "ZB004"
-        assert scene.approved(UPDATE).done() == "ZB004"
     scene.settle(committed=False)
-    assert scene.query("SELECT FROM crash.t WHERE v = 'x'") == []
 
 
 def test_only_an_older_pg_dump(pg, tmp_path, monkeypatch):
@@ -336,7 +334,7 @@ def test_nobody_in_a_circle_of_three_is_the_victim(scene, ahead):
 @pytest.mark.parametrize("ahead", [0.2, 0.7])
 def test_whoever_holds_a_row_is_not_the_victim(scene, ahead):
     """It has locked a row that we want to delete, and waits for our lock to change it."""
-    stop = scene.actors.stop_at(b"SET LOCAL lock_timeout = '0'")  # after the capture
+    stop = scene.actors.stop_at(b"set_config('lock_timeout', '0'")  # after the capture
     with row_is_locked(scene) as writer:
         asking = scene.approved(DELETE)
         stop.wait()

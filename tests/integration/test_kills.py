@@ -16,7 +16,7 @@ from stored import Store
 STEPS = {
     "begin": ("actors", b"BEGIN READ WRITE\0"),
     "first reading": ("actors", b"pg_stat_get_xact_tuples_inserted"),
-    "lock timeout": ("actors", b"SET LOCAL lock_timeout = '9"),
+    "lock timeout": ("actors", b"set_config('lock_timeout', '9"),
     "lock": ("actors", b"LOCK TABLE"),
     "helper": ("helpers", b"application_name\0backstop/helper"),
     "snapshot": ("helpers", b"REPEATABLE READ READ ONLY"),
@@ -33,10 +33,10 @@ STEPS = {
     "audit": ("helpers", b"l.transactionid"),
     "commit": ("actors", b"COMMIT\0"),
 }
-PROTECTED = ["begin", "first reading", "lock timeout", "lock", "helper", "snapshot", "copy",
-             "definition", "proof"]
+PROTECTED = ["begin", "first reading", "helper", "lock timeout", "lock", "snapshot", "copy"]
+DEFINED = ["definition", "proof"]
 CLOSING = ["constraints", "read only", "second reading", "transaction id", "audit", "commit"]
-UPGRADED = [*PROTECTED, "savepoint", "look around", "statement", *CLOSING]
+UPGRADED = [*PROTECTED, *DEFINED, "savepoint", "look around", "statement", *CLOSING]
 
 # How it is kept, the statement, and the steps it goes through.
 STATEMENTS = {

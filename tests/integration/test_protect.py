@@ -27,8 +27,12 @@ CREATE FUNCTION shop.trace() RETURNS trigger LANGUAGE plpgsql AS
   $$BEGIN INSERT INTO shop.log (what) VALUES (TG_OP); RETURN NULL; END$$;
 CREATE TRIGGER trace AFTER DELETE ON shop.traced FOR EACH STATEMENT EXECUTE FUNCTION shop.trace();
 CREATE FUNCTION shop.purge() RETURNS trigger LANGUAGE plpgsql AS
-  $$BEGIN DELETE FROM shop.plain; RETURN NULL; END$$;
+  $$BEGIN TRUNCATE shop.plain; RETURN NULL; END$$;
 CREATE TRIGGER purge AFTER DELETE ON shop.nosy FOR EACH STATEMENT EXECUTE FUNCTION shop.purge();
+CREATE TABLE shop.greedy (id int PRIMARY KEY);
+CREATE FUNCTION shop.devour() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN DELETE FROM shop.plain; RETURN NULL; END$$;
+CREATE TRIGGER devour AFTER DELETE ON shop.greedy FOR EACH STATEMENT EXECUTE FUNCTION shop.devour();
 CREATE FUNCTION shop.count_plain() RETURNS bigint LANGUAGE plpgsql AS
   $$BEGIN DELETE FROM shop.plain; RETURN 1; END$$;
 CREATE VIEW shop.trap AS SELECT shop.count_plain() AS n;
@@ -37,6 +41,7 @@ INSERT INTO shop.orders SELECT n, 1 + n % 100, 'o' FROM generate_series(1, 500) 
 INSERT INTO shop.plain SELECT n, 'v' || n FROM generate_series(1, 50) n;
 INSERT INTO shop.traced SELECT n, 'v' FROM generate_series(1, 20) n;
 INSERT INTO shop.nosy SELECT generate_series(1, 5);
+INSERT INTO shop.greedy SELECT generate_series(1, 5);
 RESET ROLE;
 """
 
@@ -236,6 +241,42 @@ def test_what_is_approved_runs_and_is_covered(site, shop, sql, params, table, le
     assert site.verify(new[0]).returncode == 0
 
 
+def kept_rows(site, before):
+    """What the points that were made since have, by table; each of them verifies."""
+    rows = {}
+    for p in site.points():
+        if p["point"] in before:
+            continue
+        assert site.verify(p).returncode == 0
+        shown = json.loads(site.gateway.cli("points", "show", p["point"], "--json").stdout)
+        for o in shown["manifest"]["objects"]:
+            rows[f"{o['schema']}.{o['name']}"] = o["row_count"]
+    return rows
+
+
+@pytest.mark.parametrize("sql, kept", [
+    ("DELETE FROM shop.greedy", {"shop.greedy": 5, "shop.plain": 50}),
+    ("DELETE FROM shop.plain WHERE id <= 20", {"shop.plain": 20}),
+    ("UPDATE shop.plain SET v = 'x' WHERE id <= 20", {"shop.plain": 20}),
+    ("DELETE FROM shop.customers WHERE id <= 10", {"shop.customers": 10, "shop.orders": 50}),
+    ("MERGE INTO shop.plain p USING shop.traced t ON p.id = t.id WHEN MATCHED THEN DELETE",
+     {"shop.plain": 20}),
+    ("INSERT INTO shop.plain VALUES (1, 'x'), (99, 'z') ON CONFLICT (id) DO UPDATE SET v = 'y'",
+     {"shop.plain": 1}),
+    ("WITH gone AS (DELETE FROM shop.plain WHERE id < 6 RETURNING id), "
+     "more AS (UPDATE shop.traced SET v = 'w' WHERE id IN (SELECT id FROM gone) RETURNING 1) "
+     "SELECT count(*) FROM more", {"shop.plain": 5, "shop.traced": 5}),
+])
+def test_what_was_replaced_is_kept_before_the_commit(site, shop, sql, kept):
+    before = {p["point"] for p in site.points()}
+    with site.connect() as c:
+        approved(site, lambda: c.execute(sql))
+        assert c.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    assert kept_rows(site, before) == kept
+    wait_until(lambda: all(p["outcome"] == "committed" for p in site.points()
+                           if p["point"] not in before))
+
+
 def test_drop_table_cascade(site, shop):
     with site.connect() as c:
         approved(site, lambda: c.execute("DROP TABLE shop.customers CASCADE"))
@@ -266,7 +307,7 @@ def test_an_error_of_the_statement_is_the_servers_own(site, shop):
 
 
 def test_more_than_covered_is_rolled_back(site, shop):
-    """A trigger that deletes elsewhere: the counters give it away (invariant 3)."""
+    """A trigger that truncates elsewhere: its lock gives it away (invariant 3)."""
     with site.connect() as c:
         with pytest.raises(psycopg.Error) as caught:
             approved(site, lambda: c.execute("DELETE FROM shop.nosy"))
@@ -284,8 +325,6 @@ def test_more_than_covered_is_rolled_back(site, shop):
     "GRANT ALL ON shop.plain TO PUBLIC",
     "DROP SCHEMA shop CASCADE",
     "ALTER TABLE shop.plain DROP COLUMN v",
-    "MERGE INTO shop.plain p USING shop.traced t ON p.id = t.id WHEN MATCHED THEN DELETE",
-    "INSERT INTO shop.plain VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET v = 'y'",
 ])
 def test_what_cannot_be_covered_is_refused(site, shop, sql):
     with site.connect() as c:
@@ -344,19 +383,97 @@ def test_a_trigger_cannot_hide_in_the_actors_transaction(site, shop):
     assert count(shop, "shop.nosy") == 5 and count(shop, "shop.plain") == 50
 
 
-def test_after_a_query_it_is_refused(site, shop):
+def test_after_a_query_the_transaction_is_redeemed_as_a_whole(site, shop):
+    """Nobody waits for a human with a snapshot open; and a READ ONLY transaction stays that."""
+    def work(c):
+        assert c.execute("SELECT count(*) FROM shop.plain").fetchone() == (50,)
+        return c.execute("DELETE FROM shop.plain WHERE id <= 5").rowcount
+
     with site.connect(autocommit=False) as c:
-        c.execute("SELECT 1")
+        began = time.monotonic()
         with pytest.raises(psycopg.Error) as caught:
-            c.execute("DELETE FROM shop.plain")
-        assert caught.value.sqlstate == "ZB004"
+            work(c)
+        assert caught.value.sqlstate == "ZB001" and time.monotonic() - began < 2
+        assert '"retry":"same-transaction"' in caught.value.diag.message_detail
         assert c.info.transaction_status == psycopg.pq.TransactionStatus.INERROR
         c.rollback()
-        assert c.execute("SELECT 1").fetchone() == (1,)
+        site.operator.decide(site.operator.next_ticket()["id"], "approve")
+        before = {p["point"] for p in site.points()}
+        assert work(c) == 5
+        c.commit()
+    assert count(shop, "shop.plain") == 45
+    assert kept_rows(site, before) == {"shop.plain": 5}
+
+
+def in_one_transaction(site, c, *statements):
+    """Runs them until all are approved; every try begins anew. The transaction stays open."""
+    for _ in range(len(statements) + 1):
+        c.execute("BEGIN")
+        try:
+            for sql in statements:
+                c.execute(sql)
+            return
+        except psycopg.Error as e:
+            assert e.sqlstate == "ZB001", e
+        c.execute("ROLLBACK")
+        site.operator.decide(site.operator.next_ticket()["id"], "approve")
+    pytest.fail("it is never approved as a whole")
+
+
+def test_several_statements_of_one_transaction(site, shop):
+    """Each has its ticket, and while one of them is missing the others are not used up."""
+    before = {p["point"] for p in site.points()}
+    with site.connect() as c:
+        in_one_transaction(site, c, "DELETE FROM shop.plain WHERE id <= 5",
+                           "UPDATE shop.plain SET v = 'u' WHERE id IN (1, 7)", "TRUNCATE shop.traced",
+                           "INSERT INTO shop.log (what) VALUES ('one more')",
+                           "DELETE FROM shop.orders WHERE id <= 9")
+        c.execute("COMMIT")
+        with pytest.raises(psycopg.Error) as caught:  # all are used up now
+            c.execute("TRUNCATE shop.traced")
+        assert caught.value.sqlstate == "ZB001"
+    site.operator.decide(site.operator.next_ticket()["id"], "deny")
+    assert count(shop, "shop.plain") == 45 and count(shop, "shop.traced") == 0
+    assert count(shop, "shop.orders") == 491
+    assert kept_rows(site, {p["point"] for p in site.points() if p["outcome"] != "committed"}
+                     | before) == {"shop.plain": 6, "shop.traced": 20, "shop.orders": 9}
+
+
+def test_what_rollback_to_undoes_is_covered_no_more(site, shop):
+    """Its lock is gone with it: rows that others add afterwards are in no point yet."""
+    before = {p["point"] for p in site.points()}
+    with site.connect() as c:
+        in_one_transaction(site, c, "SAVEPOINT a", "TRUNCATE shop.traced", "ROLLBACK TO a")
+        with shop.admin() as other:
+            other.execute("INSERT INTO shop.traced VALUES (21, 'late')")
+        c.execute("COMMIT")
+        in_one_transaction(site, c, "SAVEPOINT a", "TRUNCATE shop.traced", "ROLLBACK TO a",
+                           "DELETE FROM shop.traced WHERE id > 20")
+        c.execute("COMMIT")
+    assert count(shop, "shop.traced") == 20
+    assert kept_rows(site, {p["point"] for p in site.points() if p["outcome"] != "committed"}
+                     | before) == {"shop.traced": 1}
+
+
+def test_a_savepoint_behind_it_undoes_nothing(site, shop):
+    with site.connect() as c:
+        in_one_transaction(site, c, "TRUNCATE shop.traced", "SAVEPOINT a", "SELECT 1", "ROLLBACK TO a")
+        c.execute("COMMIT")
+    assert count(shop, "shop.traced") == 0
+
+
+def test_a_failed_statement_takes_the_others_with_it(site, shop):
+    with site.connect() as c:
+        in_one_transaction(site, c, "DELETE FROM shop.plain WHERE id <= 5")
+        with pytest.raises(psycopg.Error):
+            c.execute("SELECT 1/0")
+        c.execute("COMMIT")
     assert count(shop, "shop.plain") == 50
+    wait_until(lambda: [t for t in site.operator.tickets("failed")
+                        if "id <= 5" in t["sql"]])
 
 
-@pytest.mark.parametrize("sql", ["COMMIT AND CHAIN", "PREPARE TRANSACTION 'x'", "SELECT 1; COMMIT"])
+@pytest.mark.parametrize("sql", ["COMMIT AND CHAIN", "SELECT 1; COMMIT", "SELECT 1; PREPARE TRANSACTION 'x'"])
 def test_a_guarded_transaction_ends_with_a_plain_commit(site, shop, sql):
     with site.connect(autocommit=True) as c:
         c.execute("BEGIN")

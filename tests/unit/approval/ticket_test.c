@@ -142,6 +142,7 @@ enum op {
     FINISH_UNCERTAIN,
     FINISH_PENDING,
     VOID,
+    RELEASE,
     WAIT_DECIDE, /* until the pending ones are overdue */
     WAIT_REDEEM, /* until the approved ones are */
     OPS
@@ -172,6 +173,9 @@ apply(enum op op, const char *id)
         return finish(id, BS_TICKET_UNCERTAIN);
     case FINISH_PENDING:
         return finish(id, BS_TICKET_PENDING);
+    case RELEASE:
+        (void)!bs_ticket_release(tickets, id, &err);
+        return err.code;
     case VOID:
         (void)!bs_ticket_void(tickets, id, "stricter", &err);
         return err.code;
@@ -227,15 +231,15 @@ struct outcome {
 
 /* clang-format off */
 static const struct outcome table[BS_TICKET_STATES][OPS] = {
-    /*                      open   approve          deny           redeem           with another's  done            failed            uncertain            pending    void             decide clock     redeem clock */
-    [BS_TICKET_PENDING] =   {STAYS, OK_TO(APPROVED), OK_TO(DENIED), NO(CONFLICT),   NO(CONFLICT), NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), OK_TO(EXPIRED), OK_TO(EXPIRED), STAYS},
-    [BS_TICKET_APPROVED] =  {STAYS, NO(CONFLICT),    NO(CONFLICT),  OK_TO(RUNNING), NO(CONFLICT), NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), OK_TO(EXPIRED), OK_TO(EXPIRED), OK_TO(EXPIRED)},
-    [BS_TICKET_DENIED] =    {STAYS, NO(CONFLICT),    NO(CONFLICT),  NO(DENIED),     NO(DENIED),   NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), NO(CONFLICT),   STAYS,          STAYS},
-    [BS_TICKET_EXPIRED] =   {STAYS, NO(STALE),       NO(STALE),     NO(STALE),      NO(STALE),    NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), NO(CONFLICT),   STAYS,          STAYS},
-    [BS_TICKET_RUNNING] =   {STAYS, NO(CONFLICT),    NO(CONFLICT),  NO(CONFLICT),   NO(CONFLICT), OK_TO(DONE),  OK_TO(FAILED), OK_TO(UNCERTAIN), NO(USAGE), NO(CONFLICT),   STAYS,          STAYS},
-    [BS_TICKET_DONE] =      {STAYS, NO(CONFLICT),    NO(CONFLICT),  NO(CONFLICT),   NO(CONFLICT), NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), NO(CONFLICT),   STAYS,          STAYS},
-    [BS_TICKET_FAILED] =    {STAYS, NO(CONFLICT),    NO(CONFLICT),  NO(CONFLICT),   NO(CONFLICT), NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), NO(CONFLICT),   STAYS,          STAYS},
-    [BS_TICKET_UNCERTAIN] = {STAYS, NO(CONFLICT),    NO(CONFLICT),  NO(CONFLICT),   NO(CONFLICT), NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), NO(CONFLICT),   STAYS,          STAYS},
+    /*                      open   approve          deny           redeem           with another's  done            failed            uncertain            pending    void             release          decide clock     redeem clock */
+    [BS_TICKET_PENDING] =   {STAYS, OK_TO(APPROVED), OK_TO(DENIED), NO(CONFLICT),   NO(CONFLICT), NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), OK_TO(EXPIRED), NO(CONFLICT), OK_TO(EXPIRED), STAYS},
+    [BS_TICKET_APPROVED] =  {STAYS, NO(CONFLICT),    NO(CONFLICT),  OK_TO(RUNNING), NO(CONFLICT), NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), OK_TO(EXPIRED), NO(CONFLICT), OK_TO(EXPIRED), OK_TO(EXPIRED)},
+    [BS_TICKET_DENIED] =    {STAYS, NO(CONFLICT),    NO(CONFLICT),  NO(DENIED),     NO(DENIED),   NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), NO(CONFLICT),   NO(CONFLICT), STAYS,          STAYS},
+    [BS_TICKET_EXPIRED] =   {STAYS, NO(STALE),       NO(STALE),     NO(STALE),      NO(STALE),    NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), NO(CONFLICT),   NO(CONFLICT), STAYS,          STAYS},
+    [BS_TICKET_RUNNING] =   {STAYS, NO(CONFLICT),    NO(CONFLICT),  NO(CONFLICT),   NO(CONFLICT), OK_TO(DONE),  OK_TO(FAILED), OK_TO(UNCERTAIN), NO(USAGE), NO(CONFLICT),   OK_TO(APPROVED), STAYS,          STAYS},
+    [BS_TICKET_DONE] =      {STAYS, NO(CONFLICT),    NO(CONFLICT),  NO(CONFLICT),   NO(CONFLICT), NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), NO(CONFLICT),   NO(CONFLICT), STAYS,          STAYS},
+    [BS_TICKET_FAILED] =    {STAYS, NO(CONFLICT),    NO(CONFLICT),  NO(CONFLICT),   NO(CONFLICT), NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), NO(CONFLICT),   NO(CONFLICT), STAYS,          STAYS},
+    [BS_TICKET_UNCERTAIN] = {STAYS, NO(CONFLICT),    NO(CONFLICT),  NO(CONFLICT),   NO(CONFLICT), NO(CONFLICT), NO(CONFLICT),  NO(CONFLICT),     NO(USAGE), NO(CONFLICT),   NO(CONFLICT), STAYS,          STAYS},
 };
 /* clang-format on */
 
@@ -272,7 +276,7 @@ legal_steps(void)
         for (int to = -1; to <= BS_TICKET_STATES; to++)
             legal += bs_ticket_step_legal((enum bs_ticket_state)from, (enum bs_ticket_state)to);
     }
-    EXPECT_EQ(legal, 8);
+    EXPECT_EQ(legal, 9);
     EXPECT(!bs_ticket_step_legal(BS_TICKET_NONE, BS_TICKET_APPROVED));
     EXPECT(!bs_ticket_step_legal(BS_TICKET_PENDING, BS_TICKET_RUNNING));
 }
@@ -296,6 +300,14 @@ same_request_same_ticket(void)
     EXPECT_EQ(decide(one.id, BS_DECIDE_APPROVE), BS_OK);
     EXPECT_EQ(open_ticket(IDENTITY, &two), BS_OK);
     EXPECT(strcmp(one.id, two.id) == 0 && two.state == BS_TICKET_APPROVED);
+    EXPECT_EQ(redeem(one.id, IDENTITY), BS_OK);
+    {
+        struct bs_err err = {0};
+        EXPECT_EQ(bs_ticket_release(tickets, one.id, &err),
+                  BS_DONE); /* it did not get to the end */
+        EXPECT_EQ(bs_ticket_release(tickets, one.id, &err), BS_FAILED);
+        EXPECT_EQ(err.code, BS_E_CONFLICT);
+    }
     EXPECT_EQ(redeem(one.id, IDENTITY), BS_OK);
     EXPECT_EQ(open_ticket(IDENTITY, &two), BS_OK); /* single use: the next one asks anew */
     EXPECT(strcmp(one.id, two.id) != 0 && two.state == BS_TICKET_PENDING);

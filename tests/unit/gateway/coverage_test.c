@@ -15,6 +15,8 @@ enum {
     FOREIGN = 20006,
     VIEW = 20007,
     INDEX = 20008,
+    TEMPORARY = 20009,
+    MATVIEW = 20010,
     PG_CLASS = 1259,
     PG_PROC = 1255,
     LARGE_OBJECTS = 2613,
@@ -23,13 +25,21 @@ enum {
 
 /* The database before: relations with their file nodes. */
 static const struct bs_reading_row base[] = {
-    {PG_PROC, 'r', 0, 0, 0, 0, 0},      {PG_CLASS, 'r', 0, 0, 0, 0, 0},
-    {ROLES, 'r', 0, 0, 0, 0, 0},        {LARGE_OBJECTS, 'r', 0, 0, 0, 0, 0},
-    {ORDERS, 'r', 501, TOAST, 3, 2, 1}, /* counts left over from earlier transactions */
-    {ITEMS, 'r', 502, 0, 0, 0, 0},      {TOAST, 't', 503, 0, 0, 0, 0},
-    {LOG, 'r', 504, 0, 0, 0, 0},        {SEQ, 'S', 505, 0, 0, 0, 0},
-    {FOREIGN, 'f', 0, 0, 0, 0, 0},      {VIEW, 'v', 0, 0, 0, 0, 0},
-    {INDEX, 'i', 506, 0, 0, 0, 0},
+    {.oid = PG_PROC, .relkind = 'r'},
+    {.oid = PG_CLASS, .relkind = 'r'},
+    {.oid = ROLES, .relkind = 'r'},
+    {.oid = LARGE_OBJECTS, .relkind = 'r'},
+    /* counts left over from earlier transactions */
+    {ORDERS, 'r', 501, TOAST, false, 3, 2, 1},
+    {.oid = ITEMS, .relkind = 'r', .filenode = 502},
+    {.oid = TOAST, .relkind = 't', .filenode = 503},
+    {.oid = LOG, .relkind = 'r', .filenode = 504},
+    {.oid = SEQ, .relkind = 'S', .filenode = 505},
+    {.oid = FOREIGN, .relkind = 'f'},
+    {.oid = VIEW, .relkind = 'v'},
+    {.oid = INDEX, .relkind = 'i', .filenode = 506},
+    {.oid = TEMPORARY, .relkind = 'r', .filenode = 507, .temporary = true},
+    {.oid = MATVIEW, .relkind = 'm', .filenode = 508},
 };
 
 struct change {
@@ -45,13 +55,27 @@ static const struct row {
     bool ddl, exclusive; /* of the plan; ORDERS is its one table where it is WHOLE */
     struct change change[3];
     struct bs_lock locks[3];
-    size_t want; /* findings */
+    size_t want;      /* findings */
+    size_t rows;      /* tables whose replaced rows are to be looked at */
+    size_t sequences; /* that were moved */
 } rows[] = {
     {"nothing at all", BS_PLAN_WHOLE, false, false, {{0}}, {{0}}, 0},
     {"rows of the captured table", BS_PLAN_WHOLE, false, false, {{ORDERS, 0, 5, 7}}, {{0}}, 0},
     {"its TOAST table", BS_PLAN_WHOLE, false, false, {{TOAST, 0, 0, 9}}, {{0}}, 0},
-    {"rows of another table", BS_PLAN_WHOLE, false, false, {{ITEMS, 0, 0, 1}}, {{0}}, 1},
-    {"an update of another table", BS_PLAN_WHOLE, false, false, {{ITEMS, 0, 1, 0}}, {{0}}, 1},
+    {"rows of another table", BS_PLAN_WHOLE, false, false, {{ITEMS, 0, 0, 1}}, {{0}}, 0, 1},
+    {"an update of another table", BS_PLAN_WHOLE, false, false, {{ITEMS, 0, 1, 0}}, {{0}}, 0, 1},
+    {"rows of a plan by rows", BS_PLAN_ROWS, false, false, {{ORDERS, 0, 5, 7}}, {{0}}, 0, 1},
+    {"and their TOAST",
+     BS_PLAN_ROWS,
+     false,
+     false,
+     {{ORDERS, 0, 1, 0}, {TOAST, 3, 0, 3}},
+     {{0}},
+     0,
+     1},
+    {"TOAST alone", BS_PLAN_ROWS, false, false, {{TOAST, 0, 0, 3}}, {{0}}, 1, 0},
+    {"a temporary table", BS_PLAN_ROWS, false, false, {{TEMPORARY, 0, 3, 3}}, {{0}}, 0, 0},
+    {"rows of a materialized view", BS_PLAN_ROWS, false, false, {{MATVIEW, 0, 0, 3}}, {{0}}, 1, 0},
     {"a row added by a trigger", BS_PLAN_WHOLE, false, false, {{LOG, 1, 0, 0}}, {{0}}, 0},
     {"GRANT in a function", BS_PLAN_WHOLE, false, false, {{PG_CLASS, 0, 1, 0}}, {{0}}, 1},
     {"CREATE FUNCTION in a function", BS_PLAN_RECORD, false, false, {{PG_PROC, 1, 0, 0}}, {{0}}, 1},
@@ -71,6 +95,7 @@ static const struct row {
      false,
      {{ORDERS, 2, 0, 0}, {ITEMS, 0, 0, 1}},
      {{0}},
+     0,
      1},
     {"TRUNCATE in a function: counters say nothing",
      BS_PLAN_WHOLE,
@@ -151,6 +176,8 @@ static const struct row {
      false,
      {{0}},
      {{.locktype = "relation", .mode = "RowExclusiveLock", .relation_oid = SEQ, .relkind = 'S'}},
+     0,
+     0,
      1},
     {"a sequence serves an INSERT",
      BS_PLAN_RECORD,
@@ -209,9 +236,13 @@ make_after(const struct row *row, struct bs_reading_row *after)
             after[n++] = r;
     }
     if (row->change[0].oid > 30000)
-        after[n++] = (struct bs_reading_row){row->change[0].oid,      'r',
-                                             row->change[0].filenode, 0,
-                                             row->change[0].ins,      row->change[0].upd,
+        after[n++] = (struct bs_reading_row){row->change[0].oid,
+                                             'r',
+                                             row->change[0].filenode,
+                                             0,
+                                             false,
+                                             row->change[0].ins,
+                                             row->change[0].upd,
                                              row->change[0].del};
     return n;
 }
@@ -221,7 +252,7 @@ every_change_is_judged(void)
 {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];
-        struct bs_reading_row before_rows[16], after_rows[16];
+        struct bs_reading_row before_rows[20], after_rows[20];
         struct bs_reading before = {before_rows, sizeof(base) / sizeof(base[0])};
         struct bs_reading after = {after_rows, make_after(row, after_rows)};
         struct bs_plan_table table = {.oid = ORDERS,
@@ -235,8 +266,8 @@ every_change_is_judged(void)
                                .n_tables = row->plan == BS_PLAN_WHOLE};
         struct bs_point_object object = {.oid = ORDERS};
         struct bs_manifest manifest = {.objects = &object, .n_objects = 1};
-        struct bs_coverage in = {&before, &after, row->locks,
-                                 0,       &plan,  row->plan == BS_PLAN_WHOLE ? &manifest : NULL};
+        struct bs_covered part = {&plan, row->plan == BS_PLAN_WHOLE ? &manifest : NULL};
+        struct bs_coverage in = {&before, &after, row->locks, 0, &part, 1, false};
         struct bs_uncovered found = {0};
         struct bs_err err = {0};
         struct bs_arena arena;
@@ -247,6 +278,8 @@ every_change_is_judged(void)
         bs_arena_init(&arena, "test", 1 << 20);
         EXPECT_EQ(bs_coverage_check(&in, &arena, &found, &err), BS_DONE);
         EXPECT_EQ(found.n, row->want);
+        EXPECT_EQ(found.n_changed, row->rows);
+        EXPECT_EQ(found.n_sequences, row->sequences);
         if (tap_misses != 0)
             printf("# in row: %s\n", row->what);
         bs_arena_fini(&arena);
@@ -259,14 +292,12 @@ an_empty_reading_covers_nothing(void)
 {
     struct bs_reading_row row = base[0];
     struct bs_reading none = {0}, some = {&row, 1};
-    struct bs_plan plan = {.kind = BS_PLAN_NONE};
     struct bs_uncovered found;
     struct bs_arena arena;
 
     bs_arena_init(&arena, "test", 1 << 20);
     for (int i = 0; i < 3; i++) {
-        struct bs_coverage in = {
-            .before = i == 1 ? &some : &none, .after = i == 2 ? &some : &none, .plan = &plan};
+        struct bs_coverage in = {.before = i == 1 ? &some : &none, .after = i == 2 ? &some : &none};
         struct bs_err err = {0};
         EXPECT_EQ(bs_coverage_check(&in, &arena, &found, &err), BS_FAILED);
         EXPECT_EQ(err.code, BS_E_DATA);
@@ -278,17 +309,18 @@ static void
 readings_are_read_strictly(void)
 {
     static const struct {
-        const char *values[7];
+        const char *values[BS_READING_COLUMNS];
         enum bs_done want;
     } texts[] = {
-        {{"20001", "r", "501", "0", "1", "2", "3"}, BS_DONE},
-        {{"4294967295", "r", "0", "0", "0", "0", "0"}, BS_DONE},
-        {{"4294967296", "r", "0", "0", "0", "0", "0"}, BS_FAILED},
-        {{"", "r", "0", "0", "0", "0", "0"}, BS_FAILED},
-        {{"1", "rr", "0", "0", "0", "0", "0"}, BS_FAILED},
-        {{"1", "r", "-1", "0", "0", "0", "0"}, BS_FAILED},
-        {{"1", "r", "0", "0", "1x", "0", "0"}, BS_FAILED},
-        {{"1", "r", "0", "0", "9999999999999999999", "0", "0"}, BS_FAILED},
+        {{"20001", "r", "501", "0", "p", "1", "2", "3"}, BS_DONE},
+        {{"4294967295", "r", "0", "0", "p", "0", "0", "0"}, BS_DONE},
+        {{"4294967296", "r", "0", "0", "p", "0", "0", "0"}, BS_FAILED},
+        {{"", "r", "0", "0", "p", "0", "0", "0"}, BS_FAILED},
+        {{"1", "rr", "0", "0", "p", "0", "0", "0"}, BS_FAILED},
+        {{"1", "r", "-1", "0", "p", "0", "0", "0"}, BS_FAILED},
+        {{"1", "r", "0", "0", "p", "1x", "0", "0"}, BS_FAILED},
+        {{"1", "r", "0", "0", "p", "9999999999999999999", "0", "0"}, BS_FAILED},
+        {{"1", "r", "0", "0", "", "0", "0", "0"}, BS_FAILED},
     };
     struct bs_reading reading = {0};
     struct bs_arena arena;
@@ -296,9 +328,9 @@ readings_are_read_strictly(void)
 
     bs_arena_init(&arena, "test", 1 << 20);
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        struct bs_bytes values[7];
+        struct bs_bytes values[BS_READING_COLUMNS];
         struct bs_err err = {0};
-        for (size_t k = 0; k < 7; k++)
+        for (size_t k = 0; k < BS_READING_COLUMNS; k++)
             values[k] = bs_bytes_of(texts[i].values[k]);
         EXPECT_EQ(bs_reading_add(&reading, values, &cap, &arena, &err), texts[i].want);
     }
