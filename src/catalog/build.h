@@ -47,6 +47,8 @@ uint32_t bs_build_place(const struct bs_build *b, const struct bs_relation *r);
 
 /* links.c: children, keys, foreign keys, dependencies. After the relations. */
 BS_MUST_CHECK enum bs_done bs_build_links(struct bs_build *b);
+/* columns.c: after the relations. */
+BS_MUST_CHECK enum bs_done bs_build_columns(struct bs_build *b);
 /* links.c: turns b->reads into the relations' lists. After the taints. */
 BS_MUST_CHECK enum bs_done bs_build_reads(struct bs_build *b);
 /* taint.c: what using everything would run. After the links. */

@@ -390,7 +390,8 @@ build(struct bs_build *b)
         return BS_FAILED;
     if (build_indexes(b) != BS_DONE)
         return BS_FAILED;
-    if (bs_build_links(b) != BS_DONE || bs_build_taints(b) != BS_DONE)
+    if (bs_build_columns(b) != BS_DONE || bs_build_links(b) != BS_DONE ||
+        bs_build_taints(b) != BS_DONE)
         return BS_FAILED;
     return bs_build_reads(b);
 }

@@ -52,6 +52,11 @@ struct bs_key {
     bool primary;
 };
 
+struct bs_column {
+    const char *name;
+    uint32_t type; /* pg_type.oid */
+};
+
 struct bs_relation {
     struct bs_ident id;
     char relkind;     /* pg_class.relkind: r p v m f S i I c */
@@ -74,6 +79,8 @@ struct bs_relation {
     size_t n_parents;
     const struct bs_relation **reads; /* a view's definition reads these, its policies too */
     size_t n_reads;
+    const struct bs_column *columns; /* of tables; a partition has its parent's */
+    size_t n_columns;
     const struct bs_key *keys;
     size_t n_keys;
     const struct bs_fk **incoming; /* foreign keys of others (or its own) that point here */

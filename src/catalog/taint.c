@@ -255,6 +255,15 @@ static const char columns_sql[] =
     " WHERE a.atttypid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped"
     " AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')";
 
+/* A domain is cast as what it is made of. */
+static bool
+is_cast(struct bs_build *b, const struct bs_type *t)
+{
+    const struct bs_type *base = t->typtype == 'd' ? bs_build_type(b, t->base) : NULL;
+
+    return t->cast || (base != NULL && base->cast);
+}
+
 /* One round over all that types are made of; true where something got worse. */
 static bool
 spread_types(struct bs_build *b, const PGresult *columns)
@@ -264,9 +273,11 @@ spread_types(struct bs_build *b, const PGresult *columns)
     for (size_t i = 0; i < b->s->n_types; i++) {
         struct bs_type *t = &b->s->types[i];
         enum bs_risk was = t->taint.risk;
+        bool cast = is_cast(b, t);
         if (t->base != 0 && !t->builtin)
             worsen(&t->taint, taint_of_type(b, t->base));
-        changed = changed || t->taint.risk != was;
+        changed = changed || t->taint.risk != was || t->cast != cast;
+        t->cast = cast;
     }
     for (int i = 0; i < PQntuples(columns); i++) {
         struct bs_relation *r = bs_build_relation(b, bs_oid_at(columns, i, 0));

@@ -39,16 +39,22 @@ struct bs_plan_table {
 /*
  * How to read, before a statement runs, which rows it will change: a SELECT of (tableoid, ctid).
  * The helper may run it as it is, for it says everything with its schema and uses nothing but
- * vetted immutable built-ins; $n are the statement's own parameters. It is a guess about a session
- * that may see other names or other rows, so what it finds counts only where the audit confirms it.
+ * vetted immutable built-ins (sql/rewrite.h). It is a guess about a session that may see other
+ * names or other rows, and it may fail where the statement would not: what it finds counts only
+ * where the audit confirms it, and an error of it is no error of the statement's.
+ *
+ * $n are the statement's own parameters. Only values of types that came with the cluster (OID below
+ * 16384) may be given for them: to read a value of another type may run code of its owner, as the
+ * helper. Of EXECUTE the values are not known; then n_params says that they are missing.
  */
 struct bs_plan_select {
-    uint32_t oid; /* of the table that the statement names */
+    uint32_t oid; /* of the table that the statement names; rows may be of tables below it */
     const char *schema;
     const char *name;
     enum bs_kind kind; /* DELETE or UPDATE */
     const char *sql;
-    size_t stmt; /* index of the statement in the unit */
+    int n_params; /* the highest $n in it; 0: none */
+    size_t stmt;  /* index of the statement in the unit */
 };
 
 struct bs_plan {
@@ -69,7 +75,8 @@ struct bs_plan {
 
 struct bs_plan_limits {
     int64_t max_bytes; /* ceiling for what is copied whole */
-    bool rows; /* whoever asks can run a plan ROWS; false: it is WHOLE where that does, or REFUSE */
+    /* Whoever asks can run a plan ROWS. Else it is WHOLE where that covers it too, or REFUSE. */
+    bool rows;
 };
 
 /* err LIMIT: the arena's ceiling */
@@ -80,7 +87,22 @@ BS_MUST_CHECK enum bs_done bs_plan_make(const struct bs_unit *unit,
                                         struct bs_plan *out,
                                         struct bs_err *err);
 
-const char *
-bs_plan_kind_name(enum bs_plan_kind kind); /* "refuse", "none", "record", "rows", "whole" */
+/*
+ * Adds the selects to a plan ROWS, where they can be told for all that the unit changes.
+ *
+ * names  what the session has done to names: after anything of it nothing is certain
+ * text   of the unit, as it was classified
+ * err    LIMIT: the arena's ceiling
+ */
+BS_MUST_CHECK enum bs_done bs_plan_select(const struct bs_snapshot *snapshot,
+                                          struct bs_session_names names,
+                                          const struct bs_unit *unit,
+                                          struct bs_bytes text,
+                                          struct bs_arena *arena,
+                                          struct bs_plan *plan,
+                                          struct bs_err *err);
+
+/* "refuse", "none", "record", "rows", "whole" */
+const char *bs_plan_kind_name(enum bs_plan_kind kind);
 
 #endif

@@ -922,6 +922,7 @@ event_triggers_and_casts(void)
         {"DROP TABLE plain", CRITICAL, "event_trigger", WHOLE, NULL},
         {"INSERT INTO plain VALUES (1)", HIGH, NULL, RECORD, NULL},
         {"SELECT id FROM moods", CRITICAL, "cast", REFUSE, NULL},
+        {"SELECT id FROM d_moods WHERE m LIKE 'o'", CRITICAL, "cast", REFUSE, NULL},
         {"SELECT 'ok'::mood", CRITICAL, "unlisted_type", REFUSE, NULL},
         {"SELECT id FROM plain", SAFE, NULL, NONE, NULL},
         {"SELECT '1'::int", SAFE, NULL, NONE, NULL},
@@ -932,6 +933,8 @@ event_triggers_and_casts(void)
                        " 'BEGIN END';"
                        "CREATE FUNCTION cast_it(mood) RETURNS int LANGUAGE sql AS 'SELECT 1';"
                        "CREATE CAST (mood AS int) WITH FUNCTION cast_it(mood) AS IMPLICIT;"
+                       "CREATE DOMAIN d_mood AS mood; CREATE DOMAIN dd_mood AS d_mood;"
+                       "CREATE TABLE d_moods (id int, m dd_mood);"
                        "CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION on_ddl();"));
     REQUIRE(bs_snapshot_load(helper, &snapshot, &err) == BS_DONE);
     CHECK_ROWS(rows);

@@ -1,0 +1,662 @@
+/*
+ * rewrite_expr.c - expressions, one function a node type. Where the grammar hides an operator (IN,
+ * BETWEEN, IS DISTINCT FROM, NULLIF, a simple CASE) it is written out, since only so can it be
+ * qualified. Everything is in parentheses: no precedence to get wrong.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sql/rewriting.h"
+
+#define MAX_ALTERNATIVES 64 /* of an IN that is written as OR */
+
+/* clang-format off */
+/* All functions of these names and with so many arguments are immutable, and take plain values.
+ * length(bytea, name) looks an encoding up. */
+const struct bs_rewrite_function bs_rewrite_functions[] = {
+    {"abs", 4}, {"ascii", 4}, {"bit_length", 4}, {"btrim", 4}, {"ceil", 4}, {"ceiling", 4},
+    {"char_length", 4}, {"character_length", 4}, {"chr", 4}, {"div", 4}, {"floor", 4},
+    {"initcap", 4}, {"isfinite", 4}, {"jsonb_array_length", 4}, {"jsonb_typeof", 4}, {"left", 4},
+    {"length", 1}, {"like_escape", 4}, {"lower", 4}, {"ltrim", 4}, {"md5", 4}, {"mod", 4},
+    {"octet_length", 4}, {"position", 4}, {"power", 4}, {"replace", 4}, {"reverse", 4},
+    {"right", 4}, {"round", 4}, {"rtrim", 4}, {"sign", 4}, {"similar_to_escape", 4},
+    {"split_part", 4}, {"sqrt", 4}, {"starts_with", 4}, {"strpos", 4}, {"substr", 4},
+    {"substring", 4}, {"trunc", 4}, {"upper", 4},
+    {NULL, 0}};
+/* clang-format on */
+
+static const char *const operators[] = {
+    "=",   "<>", "<",   ">",   "<=",   ">=", "+",  "-",  "*",   "/",  "%",   "^",
+    "||",  "~~", "~~*", "!~~", "!~~*", "~",  "~*", "!~", "!~*", "->", "->>", "#>",
+    "#>>", "@>", "<@",  "?",   "?|",   "?&", "&",  "|",  "#",   "<<", ">>",  "&&",
+};
+
+static const void *
+as(const Node *node)
+{
+    return node;
+}
+
+static void
+put(struct bs_rewriting *w, const char *text)
+{
+    bs_put_str(&w->out, text);
+}
+
+static bool
+is_operator(const char *symbol)
+{
+    for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
+        if (strcmp(operators[i], symbol) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool
+is_function(const char *name, int n_args)
+{
+    for (size_t i = 0; bs_rewrite_functions[i].name != NULL; i++) {
+        if (strcmp(bs_rewrite_functions[i].name, name) == 0)
+            return n_args <= bs_rewrite_functions[i].max_args;
+    }
+    return false;
+}
+
+void
+bs_rewriting_operator(struct bs_rewriting *w, const char *symbol)
+{
+    if (!is_operator(symbol) || !w->names->operator(w->names->with, symbol))
+        bs_rewriting_refuse(w);
+    else
+        bs_put_fmt(&w->out, " OPERATOR(pg_catalog.%s) ", symbol);
+}
+
+/* A name that is not qualified, or by pg_catalog; NULL for any other. */
+static const char *
+own_name(const List *names)
+{
+    const char *schema = bs_list_n(names) == 2 ? bs_node_text(bs_list_at(names, 0)) : "pg_catalog";
+
+    if (bs_list_n(names) < 1 || bs_list_n(names) > 2 || schema == NULL ||
+        strcmp(schema, "pg_catalog") != 0)
+        return NULL;
+    return bs_list_last_text(names);
+}
+
+/* --- columns, types, constants ------------------------------------------------------------ */
+
+/* How a column is written: x, t.x or s.t.x. */
+struct reference {
+    const char *schema, *table; /* NULL: not written */
+    const char *name;
+};
+
+static bool
+read_reference(const Node *node, struct reference *out)
+{
+    const ColumnRef *ref = as(node);
+    int n = node->type == T_ColumnRef ? bs_list_n(ref->fields) : 0;
+
+    *out = (struct reference){0};
+    if (n < 1 || n > 3)
+        return false;
+    out->name = bs_node_text(bs_list_at(ref->fields, n - 1));
+    if (n > 1)
+        out->table = bs_node_text(bs_list_at(ref->fields, n - 2));
+    if (n > 2)
+        out->schema = bs_node_text(bs_list_at(ref->fields, 0));
+    return out->name != NULL && (n < 2 || out->table != NULL) && (n < 3 || out->schema != NULL);
+}
+
+static bool
+may_be_in(const struct reference *ref, const struct bs_rewrite_range *range)
+{
+    if (ref->table == NULL)
+        return true;
+    if (strcmp(ref->table, range->called) != 0)
+        return false;
+    return ref->schema == NULL || (range->node->alias == NULL && range->node->schemaname != NULL &&
+                                   strcmp(ref->schema, range->node->schemaname) == 0);
+}
+
+static uint32_t
+column_type(const struct bs_rewriting *w, const struct bs_rewrite_range *range, const char *name)
+{
+    if (strcmp(name, "ctid") == 0)
+        return bs_scalar_named("tid")->oid;
+    return w->names->column(w->names->with, &range->table, name);
+}
+
+/*
+ * Whose column it is: of the innermost FROM that has one of that name. NULL where that is none,
+ * or several, or its type is not plain.
+ */
+static const struct bs_rewrite_range *
+find_column(const struct bs_rewriting *w, const Node *node, const struct bs_scalar **type)
+{
+    struct reference ref;
+    const struct bs_rewrite_range *found = NULL;
+
+    if (!read_reference(node, &ref))
+        return NULL;
+    for (const struct bs_rewrite_level *level = w->level; level != NULL && found == NULL;
+         level = level->up) {
+        for (size_t i = 0; i < level->n; i++) {
+            const struct bs_rewrite_range *range = &level->ranges[i];
+            uint32_t oid = may_be_in(&ref, range) ? column_type(w, range, ref.name) : 0;
+            if (oid == 0)
+                continue;
+            if (found != NULL)
+                return NULL;
+            found = range;
+            *type = bs_scalar_of(oid);
+        }
+    }
+    return found == NULL || *type == NULL ? NULL : found;
+}
+
+static void
+put_column(struct bs_rewriting *w, const Node *node)
+{
+    const struct bs_scalar *type = NULL;
+    const struct bs_rewrite_range *range = find_column(w, node, &type);
+    struct reference ref;
+
+    if (range == NULL || !read_reference(node, &ref)) {
+        bs_rewriting_refuse(w);
+        return;
+    }
+    w->dated = w->dated || type->input != BS_INPUT_PLAIN;
+    bs_put_fmt(&w->out, "r%d.", range->number);
+    bs_rewriting_ident(w, ref.name);
+}
+
+/* A plain type without a modifier, or an array of it; NULL: another. */
+static const struct bs_scalar *
+named_type(const TypeName *type, bool array)
+{
+    const char *name = own_name(type->names);
+    bool fits = type->typmods == NULL && !type->setof && !type->pct_type &&
+                bs_list_n(type->arrayBounds) <= (array ? 1 : 0);
+
+    return name == NULL || !fits ? NULL : bs_scalar_named(name);
+}
+
+/* What is known of the type of an expression; NULL: nothing. */
+static const struct bs_scalar *
+type_of(const struct bs_rewriting *w, const Node *node)
+{
+    const struct bs_scalar *type = NULL;
+
+    if (node == NULL)
+        return NULL;
+    if (node->type == T_TypeCast)
+        return named_type(((const TypeCast *)as(node))->typeName, false);
+    return find_column(w, node, &type) == NULL ? NULL : type;
+}
+
+static void
+put_literal(struct bs_rewriting *w, const char *text, const struct bs_scalar *type)
+{
+    if (!bs_scalar_is_steady(type, text))
+        bs_rewriting_refuse(w);
+    w->loose = w->loose || type == NULL;
+    bs_put_u8(&w->out, '\'');
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at == '\'')
+            bs_put_u8(&w->out, '\'');
+        bs_put_u8(&w->out, (uint8_t)*at);
+    }
+    bs_put_u8(&w->out, '\'');
+}
+
+static void
+put_const(struct bs_rewriting *w, const A_Const *value, const struct bs_scalar *type)
+{
+    if (value->isnull) {
+        put(w, "NULL");
+        return;
+    }
+    switch ((int)value->val.node.type) {
+    case T_Integer:
+        bs_put_fmt(&w->out, "(%d)", value->val.ival.ival);
+        return;
+    case T_Float:
+        if (strspn(value->val.fval.fval, "0123456789.eE+-") != strlen(value->val.fval.fval))
+            bs_rewriting_refuse(w); /* 0x10, 1_000 */
+        bs_put_fmt(&w->out, "(%s)", value->val.fval.fval);
+        return;
+    case T_Boolean:
+        put(w, value->val.boolval.boolval ? "true" : "false");
+        return;
+    case T_String:
+        put_literal(w, value->val.sval.sval, type);
+        return;
+    default:
+        bs_rewriting_refuse(w);
+    }
+}
+
+/* A value next to another of a known type: a literal is read as that. */
+static void
+put_as(struct bs_rewriting *w, const Node *node, const struct bs_scalar *type)
+{
+    if (node != NULL && node->type == T_A_Const)
+        put_const(w, as(node), type);
+    else
+        bs_rewriting_expr(w, node);
+}
+
+static void
+put_cast_type(struct bs_rewriting *w, const struct bs_scalar *type, bool array)
+{
+    put(w, " AS pg_catalog.");
+    bs_rewriting_ident(w, type->name);
+    put(w, array ? "[])" : ")");
+}
+
+static void
+put_cast(struct bs_rewriting *w, const TypeCast *cast)
+{
+    const struct bs_scalar *type = named_type(cast->typeName, true);
+    bool array = cast->typeName->arrayBounds != NULL;
+
+    /* Into an array only what is one by itself, so that no element is read by settings. */
+    if (type == NULL ||
+        (array && cast->arg->type != T_ParamRef && cast->arg->type != T_A_ArrayExpr)) {
+        bs_rewriting_refuse(w);
+        return;
+    }
+    w->dated = w->dated || type->input != BS_INPUT_PLAIN;
+    put(w, "CAST(");
+    put_as(w, cast->arg, type);
+    put_cast_type(w, type, array);
+}
+
+static void
+put_param(struct bs_rewriting *w, const ParamRef *param)
+{
+    if (param->number < 1)
+        bs_rewriting_refuse(w);
+    if (param->number > w->n_params)
+        w->n_params = param->number;
+    bs_put_fmt(&w->out, "$%d", param->number);
+}
+
+/* --- operators ---------------------------------------------------------------------------- */
+
+static void
+put_pair(struct bs_rewriting *w, const Node *left, const char *op, const Node *right)
+{
+    put(w, "(");
+    put_as(w, left, type_of(w, right));
+    bs_rewriting_operator(w, op);
+    put_as(w, right, type_of(w, left));
+    put(w, ")");
+}
+
+static void
+put_op(struct bs_rewriting *w, const A_Expr *expr)
+{
+    const char *op = own_name(expr->name);
+
+    if (op == NULL || expr->rexpr == NULL) {
+        bs_rewriting_refuse(w);
+    } else if (expr->lexpr != NULL) {
+        put_pair(w, expr->lexpr, op, expr->rexpr);
+    } else {
+        put(w, "(");
+        bs_rewriting_operator(w, op);
+        bs_rewriting_expr(w, expr->rexpr);
+        put(w, ")");
+    }
+}
+
+/* op ANY (array): of a parameter, or of an array that is written out. */
+static void
+put_any(struct bs_rewriting *w, const A_Expr *expr)
+{
+    const char *op = own_name(expr->name);
+    const Node *array = expr->rexpr;
+    bool fits = array != NULL && (array->type == T_ParamRef || array->type == T_A_ArrayExpr ||
+                                  array->type == T_TypeCast);
+
+    if (op == NULL || !fits) {
+        bs_rewriting_refuse(w);
+        return;
+    }
+    put(w, "(");
+    put_as(w, expr->lexpr, NULL);
+    bs_rewriting_operator(w, op);
+    put(w, expr->kind == AEXPR_OP_ANY ? "ANY (" : "ALL (");
+    bs_rewriting_expr(w, array);
+    put(w, "))");
+}
+
+/* All elements are constants of one sort: integers, or texts where the type is known. */
+static bool
+is_even(const List *list, const struct bs_scalar *type)
+{
+    for (int i = 0; i < bs_list_n(list); i++) {
+        const A_Const *value = as(bs_list_at(list, i));
+        bool number =
+            value->type == T_A_Const && !value->isnull && value->val.node.type == T_Integer;
+        bool text = value->type == T_A_Const && !value->isnull &&
+                    value->val.node.type == T_String && type != NULL && type->name != NULL;
+        if (!number && !text)
+            return false;
+        if (i != 0 &&
+            value->val.node.type != ((const A_Const *)as(bs_list_at(list, 0)))->val.node.type)
+            return false;
+    }
+    return true;
+}
+
+static void
+put_array_of(struct bs_rewriting *w, const List *list, const struct bs_scalar *type)
+{
+    put(w, "(ARRAY[");
+    for (int i = 0; i < bs_list_n(list); i++) {
+        const A_Const *value = as(bs_list_at(list, i));
+        bool text = value->val.node.type == T_String;
+        put(w, i == 0 ? "" : ", ");
+        put(w, text ? "CAST(" : "");
+        put_const(w, value, type);
+        if (text)
+            put_cast_type(w, type, false);
+    }
+    put(w, "])");
+}
+
+/* x IN (1, 2) is x = ANY (ARRAY[1, 2]) or, where elements are no plain constants, x = a OR x = b. */
+static void
+put_in(struct bs_rewriting *w, const A_Expr *expr)
+{
+    const char *op = own_name(expr->name);
+    const List *list = as(expr->rexpr);
+    const struct bs_scalar *type = type_of(w, expr->lexpr);
+    bool negated = op != NULL && strcmp(op, "<>") == 0;
+
+    if (op == NULL || list == NULL || list->type != T_List || list->length == 0) {
+        bs_rewriting_refuse(w);
+    } else if (list->length > 1 && is_even(list, type)) {
+        put(w, "(");
+        bs_rewriting_expr(w, expr->lexpr);
+        bs_rewriting_operator(w, op);
+        put(w, negated ? "ALL " : "ANY ");
+        put_array_of(w, list, type);
+        put(w, ")");
+    } else if (list->length > MAX_ALTERNATIVES) {
+        bs_rewriting_refuse(w);
+    } else {
+        put(w, "(");
+        for (int i = 0; i < list->length && !w->refused; i++) {
+            put(w, i == 0 ? "" : negated ? " AND " : " OR ");
+            put_pair(w, expr->lexpr, op, bs_list_at(list, i));
+        }
+        put(w, ")");
+    }
+}
+
+static void
+put_within(struct bs_rewriting *w, const Node *value, const Node *low, const Node *high)
+{
+    put(w, "(");
+    put_pair(w, value, ">=", low);
+    put(w, " AND ");
+    put_pair(w, value, "<=", high);
+    put(w, ")");
+}
+
+static void
+put_between(struct bs_rewriting *w, const A_Expr *expr)
+{
+    const List *ends = as(expr->rexpr);
+    bool negated = expr->kind == AEXPR_NOT_BETWEEN || expr->kind == AEXPR_NOT_BETWEEN_SYM;
+    bool both = expr->kind == AEXPR_BETWEEN_SYM || expr->kind == AEXPR_NOT_BETWEEN_SYM;
+    const Node *low, *high;
+
+    if (ends == NULL || ends->type != T_List || ends->length != 2) {
+        bs_rewriting_refuse(w);
+        return;
+    }
+    low = bs_list_at(ends, 0);
+    high = bs_list_at(ends, 1);
+    put(w, negated ? "(NOT (" : "((");
+    put_within(w, expr->lexpr, low, high);
+    if (both) {
+        put(w, " OR ");
+        put_within(w, expr->lexpr, high, low);
+    }
+    put(w, "))");
+}
+
+/* a IS NOT DISTINCT FROM b: both NULL, or equal. */
+static void
+put_distinct(struct bs_rewriting *w, const A_Expr *expr)
+{
+    const char *op = own_name(expr->name);
+
+    if (op == NULL || strcmp(op, "=") != 0) {
+        bs_rewriting_refuse(w);
+        return;
+    }
+    put(w, expr->kind == AEXPR_DISTINCT ? "(NOT (" : "((");
+    put(w, "(");
+    put_pair(w, expr->lexpr, "=", expr->rexpr);
+    put(w, " IS TRUE) OR (");
+    put_as(w, expr->lexpr, type_of(w, expr->rexpr));
+    put(w, " IS NULL AND ");
+    put_as(w, expr->rexpr, type_of(w, expr->lexpr));
+    put(w, " IS NULL)))");
+}
+
+static void
+put_nullif(struct bs_rewriting *w, const A_Expr *expr)
+{
+    put(w, "(CASE WHEN ");
+    put_pair(w, expr->lexpr, "=", expr->rexpr);
+    put(w, " THEN NULL ELSE ");
+    bs_rewriting_expr(w, expr->lexpr);
+    put(w, " END)");
+}
+
+static void
+put_a_expr(struct bs_rewriting *w, const A_Expr *expr)
+{
+    switch (expr->kind) {
+    case AEXPR_OP:
+    case AEXPR_LIKE:
+    case AEXPR_ILIKE:
+    case AEXPR_SIMILAR:
+        put_op(w, expr);
+        return;
+    case AEXPR_OP_ANY:
+    case AEXPR_OP_ALL:
+        put_any(w, expr);
+        return;
+    case AEXPR_IN:
+        put_in(w, expr);
+        return;
+    case AEXPR_DISTINCT:
+    case AEXPR_NOT_DISTINCT:
+        put_distinct(w, expr);
+        return;
+    case AEXPR_NULLIF:
+        put_nullif(w, expr);
+        return;
+    case AEXPR_BETWEEN:
+    case AEXPR_NOT_BETWEEN:
+    case AEXPR_BETWEEN_SYM:
+    case AEXPR_NOT_BETWEEN_SYM:
+        put_between(w, expr);
+        return;
+    }
+    bs_rewriting_refuse(w);
+}
+
+/* --- the rest ----------------------------------------------------------------------------- */
+
+static void
+put_bool(struct bs_rewriting *w, const BoolExpr *expr)
+{
+    put(w, expr->boolop == NOT_EXPR ? "(NOT " : "(");
+    for (int i = 0; i < bs_list_n(expr->args) && !w->refused; i++) {
+        put(w, i == 0 ? "" : expr->boolop == AND_EXPR ? " AND " : " OR ");
+        bs_rewriting_expr(w, bs_list_at(expr->args, i));
+    }
+    put(w, ")");
+}
+
+static void
+put_test(struct bs_rewriting *w, const Node *arg, const char *test)
+{
+    put(w, "(");
+    bs_rewriting_expr(w, arg);
+    put(w, test);
+    put(w, ")");
+}
+
+static const char *
+boolean_test(const BooleanTest *test)
+{
+    switch (test->booltesttype) {
+    case IS_TRUE:
+        return " IS TRUE";
+    case IS_NOT_TRUE:
+        return " IS NOT TRUE";
+    case IS_FALSE:
+        return " IS FALSE";
+    case IS_NOT_FALSE:
+        return " IS NOT FALSE";
+    case IS_UNKNOWN:
+        return " IS UNKNOWN";
+    case IS_NOT_UNKNOWN:
+        break;
+    }
+    return " IS NOT UNKNOWN";
+}
+
+/* f(a, b), ARRAY[a, b] and the like. */
+static void
+put_args(struct bs_rewriting *w, const char *open, const List *args, const char *close)
+{
+    put(w, open);
+    for (int i = 0; i < bs_list_n(args) && !w->refused; i++) {
+        put(w, i == 0 ? "" : ", ");
+        bs_rewriting_expr(w, bs_list_at(args, i));
+    }
+    put(w, close);
+}
+
+static void
+put_call(struct bs_rewriting *w, const FuncCall *call)
+{
+    const char *name = own_name(call->funcname);
+    bool plain = call->agg_order == NULL && call->agg_filter == NULL && call->over == NULL &&
+                 !call->agg_within_group && !call->agg_star && !call->agg_distinct &&
+                 !call->func_variadic;
+
+    if (name == NULL || !plain || !is_function(name, bs_list_n(call->args)) ||
+        !w->names->function(w->names->with, name)) {
+        bs_rewriting_refuse(w);
+        return;
+    }
+    put(w, "pg_catalog.");
+    bs_rewriting_ident(w, name);
+    put_args(w, "(", call->args, ")");
+}
+
+static void
+put_case(struct bs_rewriting *w, const CaseExpr *expr)
+{
+    put(w, "(CASE");
+    for (int i = 0; i < bs_list_n(expr->args) && !w->refused; i++) {
+        const CaseWhen *when = as(bs_list_at(expr->args, i));
+        put(w, " WHEN ");
+        if (expr->arg != NULL)
+            put_pair(w, (const Node *)(const void *)expr->arg, "=",
+                     (const Node *)(const void *)when->expr);
+        else
+            bs_rewriting_expr(w, (const Node *)(const void *)when->expr);
+        put(w, " THEN ");
+        bs_rewriting_expr(w, (const Node *)(const void *)when->result);
+    }
+    put(w, " ELSE ");
+    if (expr->defresult == NULL)
+        put(w, "NULL");
+    else
+        bs_rewriting_expr(w, (const Node *)(const void *)expr->defresult);
+    put(w, " END)");
+}
+
+static void
+put_node(struct bs_rewriting *w, const Node *node)
+{
+    switch ((int)node->type) {
+    case T_ColumnRef:
+        put_column(w, node);
+        return;
+    case T_A_Const:
+        put_const(w, as(node), NULL);
+        return;
+    case T_ParamRef:
+        put_param(w, as(node));
+        return;
+    case T_TypeCast:
+        put_cast(w, as(node));
+        return;
+    case T_A_Expr:
+        put_a_expr(w, as(node));
+        return;
+    case T_BoolExpr:
+        put_bool(w, as(node));
+        return;
+    case T_NullTest:
+        put_test(w, (const Node *)(const void *)((const NullTest *)as(node))->arg,
+                 ((const NullTest *)as(node))->nulltesttype == IS_NULL ? " IS NULL"
+                                                                       : " IS NOT NULL");
+        return;
+    case T_BooleanTest:
+        put_test(w, (const Node *)(const void *)((const BooleanTest *)as(node))->arg,
+                 boolean_test(as(node)));
+        return;
+    case T_FuncCall:
+        put_call(w, as(node));
+        return;
+    case T_CaseExpr:
+        put_case(w, as(node));
+        return;
+    case T_CoalesceExpr:
+        put_args(w, "COALESCE(", ((const CoalesceExpr *)as(node))->args, ")");
+        return;
+    case T_MinMaxExpr:
+        put_args(w, ((const MinMaxExpr *)as(node))->op == IS_GREATEST ? "GREATEST(" : "LEAST(",
+                 ((const MinMaxExpr *)as(node))->args, ")");
+        return;
+    case T_A_ArrayExpr:
+        put_args(w, "ARRAY[", ((const A_ArrayExpr *)as(node))->elements, "]");
+        return;
+    case T_SubLink:
+        put(w, "(");
+        bs_rewriting_sublink(w, as(node));
+        put(w, ")");
+        return;
+    default:
+        bs_rewriting_refuse(w);
+    }
+}
+
+void
+bs_rewriting_expr(struct bs_rewriting *w, const Node *node)
+{
+    if (w->refused || node == NULL || w->depth == BS_REWRITE_DEPTH) {
+        bs_rewriting_refuse(w);
+        return;
+    }
+    w->depth++;
+    put_node(w, node);
+    w->depth--;
+}

@@ -1,0 +1,51 @@
+/*
+ * rewriting.h - the state while one statement is rewritten, for rewrite.c and rewrite_expr.c.
+ *
+ * Layer  sql. Pure.
+ * Owns   `out` is the caller's.
+ */
+#ifndef BS_SQL_REWRITING_H
+#define BS_SQL_REWRITING_H
+
+#include "sql/nodes.h"
+#include "sql/rewrite.h"
+#include "sql/scalars.h"
+
+#define BS_REWRITE_RANGES 8 /* relations of one FROM */
+#define BS_REWRITE_DEPTH  48
+
+struct bs_rewrite_range {
+    const RangeVar *node;
+    const char *called; /* what the statement calls it */
+    int number;         /* what we call it: r0 is the target */
+    struct bs_rewrite_table table;
+};
+
+/* The relations of a FROM; columns are looked for in the innermost first. */
+struct bs_rewrite_level {
+    const struct bs_rewrite_level *up;
+    struct bs_rewrite_range ranges[BS_REWRITE_RANGES];
+    size_t n;
+};
+
+struct bs_rewriting {
+    const struct bs_rewrite_names *names;
+    const struct bs_rewrite_level *level;
+    struct bs_buf out;
+    int n_ranges, depth, n_params;
+    bool refused;
+    bool dated; /* a value is a date, a time or an interval ... */
+    bool loose; /* ... and a literal is of a type that we do not know */
+};
+
+/* Nothing will come out. */
+void bs_rewriting_refuse(struct bs_rewriting *w);
+void bs_rewriting_expr(struct bs_rewriting *w, const Node *node);
+/* "name", with quotes inside doubled. */
+void bs_rewriting_ident(struct bs_rewriting *w, const char *name);
+/* IN (SELECT ...), op ANY (SELECT ...) and EXISTS (rewrite.c). */
+void bs_rewriting_sublink(struct bs_rewriting *w, const SubLink *link);
+/* " OPERATOR(pg_catalog.op) " where that is allowed. */
+void bs_rewriting_operator(struct bs_rewriting *w, const char *symbol);
+
+#endif
