@@ -307,36 +307,6 @@ put_condition(const struct pass *p, const struct table *t, char out[CONDITION_MA
                    (uint32_t)p->what->xid, t->relminmxid);
 }
 
-/* Numbers for whoever has to choose: a larger budget, or whole tables. */
-static enum bs_done
-too_slow(const struct pass *p, size_t i, struct bs_err *err)
-{
-    const struct bs_point_object *o = &p->c->m.objects[i];
-
-    return BS_FAIL(err, NO_POINT,
-                   "the budget was over after %" PRId64 " ms, with %lld rows (%lld bytes) kept, in "
-                   "\"%.60s\".\"%.60s\", where up to %" PRId64 " were replaced",
-                   (bs_mono_us() - p->start_us) / 1000, (long long)atomic_load(&p->c->rows),
-                   (long long)atomic_load(&p->c->raw), o->schema, o->name, o->replaced);
-}
-
-static enum bs_done
-copy_rows(struct pass *p, size_t i, struct bs_err *err)
-{
-    struct bs_capture *c = p->c;
-    char where[CONDITION_MAX];
-    struct bs_err why = {0}, late = {0};
-
-    put_condition(p, &p->tables[i], where);
-    if (bs_step_copy(c, i, where, &why) == BS_DONE)
-        return BS_DONE;
-    if (bs_watch_check(&c->watch, &late) != BS_DONE && late.code == BS_E_NO_POINT)
-        return too_slow(p, i, err);
-    if (strcmp(c->helper.sqlstate, "57014") == 0) /* statement_timeout, set to the same end */
-        return too_slow(p, i, err);
-    return bs_err_set(err, why.code, "%s", why.message);
-}
-
 /* Tables without a row to keep make no object. */
 static enum bs_done
 copy_all(struct pass *p, struct bs_err *err)
@@ -345,10 +315,11 @@ copy_all(struct pass *p, struct bs_err *err)
     size_t kept = 0;
 
     for (size_t i = 0; i < m->n_objects; i++) {
-        char path[PATH_MAX];
+        char path[PATH_MAX], where[CONDITION_MAX];
         m->objects[kept] = m->objects[i];
         p->tables[kept] = p->tables[i];
-        if (copy_rows(p, kept, err) != BS_DONE)
+        put_condition(p, &p->tables[kept], where);
+        if (bs_step_copy(p->c, kept, where, err) != BS_DONE)
             return BS_FAILED;
         if (m->objects[kept].row_count != 0) {
             kept++;
@@ -404,6 +375,34 @@ run(struct pass *p, struct bs_capture_result *out, struct bs_err *err)
                                             : BS_FAILED;
 }
 
+/* Was it the budget that ended it? Then numbers, for whoever has to choose a larger one. */
+static enum bs_done
+tell(const struct pass *p, const struct bs_err *why, struct bs_err *err)
+{
+    static const char *const doing[] = {
+        [BS_CAPTURE_IDLE] = "beginning",   [BS_CAPTURE_CHECKING] = "looking at tables",
+        [BS_CAPTURE_COPYING] = "reading",  [BS_CAPTURE_STORING] = "storing",
+        [BS_CAPTURE_PROVING] = "proving",  [BS_CAPTURE_PROVEN] = "ending",
+        [BS_CAPTURE_FAILED] = "giving up",
+    };
+    const struct bs_capture *c = p->c;
+    struct bs_err late = {0};
+    int64_t replaced = 0;
+
+    if (bs_watch_check(&c->watch, &late) == BS_DONE && strcmp(c->helper.sqlstate, "57014") != 0)
+        return bs_err_set(err, why->code, "%s", why->message);
+    if (why->code != BS_E_NO_POINT)
+        return bs_err_set(err, why->code, "%s", why->message);
+    for (size_t i = 0; i < p->what->n_changed; i++)
+        replaced += p->what->changed[i].replaced;
+    return BS_FAIL(err, NO_POINT,
+                   "the budget was over after %" PRId64 " ms, while %s: %lld of at most %" PRId64
+                   " replaced rows read (%lld bytes), %lld bytes stored, %lld proven",
+                   (bs_mono_us() - p->start_us) / 1000, doing[atomic_load(&c->phase)],
+                   (long long)atomic_load(&c->rows), replaced, (long long)atomic_load(&c->raw),
+                   (long long)atomic_load(&c->put), (long long)atomic_load(&c->proven));
+}
+
 enum bs_done
 bs_capture_replaced(struct bs_capture *c,
                     const struct bs_replaced *what,
@@ -411,7 +410,7 @@ bs_capture_replaced(struct bs_capture *c,
                     struct bs_err *err)
 {
     struct pass p = {.c = c, .what = what, .start_us = bs_mono_us()};
-    struct bs_err why = {0};
+    struct bs_err why = {0}, told = {0};
     enum bs_done done;
 
     *out = (struct bs_capture_result){0};
@@ -421,5 +420,7 @@ bs_capture_replaced(struct bs_capture *c,
     if (what->deadline_us != 0)
         c->watch.deadline_us = what->deadline_us;
     done = run(&p, out, &why);
-    return bs_step_end(c, done, &why, out, err);
+    if (done != BS_DONE)
+        (void)!tell(&p, &why, &told);
+    return bs_step_end(c, done, &told, out, err);
 }

@@ -559,7 +559,9 @@ nothing_replaced_is_no_point(void)
     struct bs_capture *c;
 
     fresh(other, PLAIN);
-    pg_run(actor, "BEGIN; INSERT INTO s.t VALUES (1000); UPDATE s.t SET v = 'x' WHERE id = 1000");
+    pg_run(actor, "CREATE TEMP TABLE tmp AS SELECT 1 AS id"); /* and nobody can read it but he */
+    pg_run(actor, "BEGIN; DELETE FROM tmp; INSERT INTO s.t VALUES (1000); UPDATE s.t SET v = 'x' "
+                  "WHERE id = 1000");
     c = pass(actor, &out, &err);
     EXPECT_EQ(err.code, BS_OK);
     EXPECT(out.manifest == NULL);
@@ -609,7 +611,7 @@ the_budget_is_told_in_numbers(void)
     what.deadline_us = bs_mono_us() + 60000;
     refused(actor, &what, BS_E_NO_POINT, "the budget was over after ", __LINE__);
     what.deadline_us = bs_mono_us() + 60000;
-    refused(actor, &what, BS_E_NO_POINT, "where up to 300000 were replaced", __LINE__);
+    refused(actor, &what, BS_E_NO_POINT, " of at most 300000 replaced rows read", __LINE__);
     EXPECT_EQ(count_files(spool_dir), 0);
 
     /* Somebody waits for the actor to lock the table, and we would wait behind him. */
@@ -720,7 +722,7 @@ sequences_are_noted_before(void)
 
     fresh(other, "CREATE TABLE s.t (id serial); SELECT setval('s.t_id_seq', 41);"
                  "CREATE SEQUENCE s.\"o d\" START 7; CREATE SEQUENCE s.calm");
-    set_sequences("SELECT setval('s.t_id_seq', 1, false), setval('s.\"o d\"', 99)", true, &out,
+    set_sequences("SELECT setval('s.t_id_seq', 41, false), setval('s.\"o d\"', 99)", true, &out,
                   &err);
     EXPECT_EQ(err.code, BS_OK);
     REQUIRE(out.manifest != NULL);
@@ -753,19 +755,25 @@ sequences_are_noted_before(void)
 static void
 many_sequences_are_noted(void)
 {
-    PGconn *other = pg_connect("postgres");
-    struct bs_capture_request r = request_for(other);
+    PGconn *other = pg_connect("postgres"), *actor = pg_connect("postgres");
+    struct bs_capture_request r = request_for(actor);
     struct bs_capture *c = NULL;
     struct bs_err err = {0};
     int64_t began;
 
-    fresh(other, "DO $$BEGIN FOR i IN 1..450 LOOP EXECUTE format('CREATE SEQUENCE s.q%s', i); END"
+    fresh(other, "CREATE SEQUENCE s.dropped; DO $$BEGIN FOR i IN 1..450 LOOP EXECUTE "
+                 "format('CREATE SEQUENCE s.q%s', i); END"
                  " LOOP; END$$; CREATE TEMP SEQUENCE own");
     REQUIRE(bs_capture_open(&r, &c, &err) == BS_DONE);
     began = bs_mono_us();
     EXPECT_EQ(bs_capture_sequences_note(c, &err), BS_DONE);
     printf("# 450 sequences noted in %lld us\n", (long long)(bs_mono_us() - began));
     bs_capture_close(&c);
+    pg_run(actor, "BEGIN; DROP SEQUENCE s.dropped"); /* and nobody waits for the actor */
+    REQUIRE(bs_capture_open(&r, &c, &err) == BS_DONE);
+    EXPECT_EQ(bs_capture_sequences_note(c, &err), BS_DONE);
+    bs_capture_close(&c);
+    PQfinish(actor);
     PQfinish(other);
 }
 
@@ -847,6 +855,7 @@ static void
 xids_that_wrap(void)
 {
     PGconn *conn, *actor;
+    struct bs_replaced what = {0};
     struct bs_capture_result out;
     struct bs_err err;
     struct bs_capture *c;
@@ -876,7 +885,9 @@ xids_that_wrap(void)
     REQUIRE(err.code == BS_OK && out.manifest != NULL && out.manifest->n_objects == 1);
     EXPECT_EQ(out.manifest->objects[0].row_count, 1);
     EXPECT(out.manifest->capture.xid > UINT64_C(1) << 32);
+    what.xid = out.manifest->capture.xid - (UINT64_C(1) << 32); /* the same bits a round ago */
     bs_capture_close(&c);
+    refused(actor, &what, BS_E_NO_POINT, "is not what the actor's session has open", __LINE__);
     PQfinish(conn);
     PQfinish(actor);
 }
