@@ -280,6 +280,10 @@ statements_are_undone(void)
          "UPDATE s.ident SET name = name || '!' WHERE id < 4; DELETE FROM s.ident WHERE id > 18", 0,
          2, 3, 0},
         {"cascade", "DELETE FROM s.parent WHERE id > 15", 0, 15 + 45, 0, 0},
+        {"parents and children of its own",
+         "UPDATE s.parent SET boss = 3 WHERE id = 4; INSERT INTO s.parent VALUES (500);"
+         "UPDATE s.child SET p = 500 WHERE id = 1; INSERT INTO s.child VALUES (5000, 500)",
+         BS_COPYBACK_REMOVE, 0, 2, 2},
         {"a key that is referred to", "UPDATE s.parent SET id = 1000 WHERE id = 30",
          BS_COPYBACK_REMOVE, 1, 3, 1},
         {"other keys", "UPDATE s.t SET id = id + 1000 WHERE id > 90", BS_COPYBACK_REMOVE, 10, 0,
