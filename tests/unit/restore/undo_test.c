@@ -224,6 +224,8 @@ struct undone {
     char point[BS_POINT_ID_TEXT];
 };
 
+static char said[512]; /* why the last one was not done */
+
 static struct undone
 undo(const char *id, const struct bs_copyback_options *options, enum bs_code want, int line)
 {
@@ -236,6 +238,7 @@ undo(const char *id, const struct bs_copyback_options *options, enum bs_code wan
         (void)!bs_copyback_run(&r, options, NULL, &c, &err);
         if (!tap_equal(err.code, want, "code", __FILE__, line))
             printf("# %s\n", err.message);
+        (void)snprintf(said, sizeof(said), "%s", err.message);
     }
     for (size_t i = 0; err.code == BS_OK && i < c.n_tables; i++) {
         u.inserted += c.tables[i].inserted;
@@ -612,6 +615,7 @@ what_is_gone_is_not_made_again_from_a_part(void)
     before();
     pg_run(admin, "ALTER TABLE s.uniq RENAME TO elsewhere");
     (void)undo(id, &plain, BS_E_CONFLICT, __LINE__);
+    EXPECT(strstr(said, "is gone") != NULL);
     EXPECT_EQ(pg_number(admin, "SELECT count(*) FROM pg_class WHERE relname = 'uniq'"), 0);
     /* Beside, its rows can be looked at all the same. */
     REQUIRE(open_restore(&r, id));

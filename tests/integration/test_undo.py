@@ -1,0 +1,199 @@
+"""Statements that change some rows, sent by an agent and approved, and undone row by row."""
+
+import json
+
+import pytest
+
+from conftest import Gateway, running
+from operator_side import Operator
+
+MADE = """
+DROP SCHEMA IF EXISTS undo CASCADE;
+CREATE SCHEMA undo AUTHORIZATION app_trust;
+SET ROLE app_trust;
+CREATE TABLE undo.t (id int PRIMARY KEY, v text, n numeric);
+INSERT INTO undo.t SELECT g, 'v' || g, g FROM generate_series(1, 2000) g;
+CREATE TABLE undo.ident (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text UNIQUE,
+    up text GENERATED ALWAYS AS (upper(name)) STORED);
+INSERT INTO undo.ident (name) SELECT 'n' || g FROM generate_series(1, 500) g;
+CREATE TABLE undo.parent (id int PRIMARY KEY, boss int REFERENCES undo.parent);
+CREATE TABLE undo.child (id int PRIMARY KEY, p int NOT NULL REFERENCES undo.parent
+    ON DELETE CASCADE, j json);
+CREATE INDEX ON undo.child (p);
+INSERT INTO undo.parent SELECT g, CASE WHEN g > 1 THEN 1 END FROM generate_series(1, 300) g;
+INSERT INTO undo.child SELECT g, g % 300 + 1, '{"a": 1}' FROM generate_series(1, 3000) g;
+CREATE TABLE undo.parted (id int, r text, v int, PRIMARY KEY (id, r)) PARTITION BY LIST (r);
+CREATE TABLE undo.parted_eu PARTITION OF undo.parted FOR VALUES IN ('eu');
+CREATE TABLE undo.parted_us PARTITION OF undo.parted FOR VALUES IN ('us');
+INSERT INTO undo.parted SELECT g, CASE WHEN g % 2 = 0 THEN 'eu' ELSE 'us' END, g
+    FROM generate_series(1, 1000) g;
+CREATE TABLE undo.nokey (a int, b text);
+INSERT INTO undo.nokey SELECT g / 2, 'x' FROM generate_series(1, 1000) g;
+CREATE FUNCTION undo.clean(below int) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE n bigint;
+BEGIN
+    DELETE FROM undo.t WHERE id < below;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    UPDATE undo.ident SET name = name || '!' WHERE id < below;
+    INSERT INTO undo.t VALUES (100000, 'log', n);
+    RETURN n;
+END $$;
+RESET ROLE;
+ANALYZE undo.t, undo.ident, undo.parent, undo.child, undo.parted, undo.nokey;
+"""
+TABLES = ("t", "ident", "parent", "child", "parted", "nokey")
+
+
+@pytest.fixture(scope="module")
+def door(pg):
+    """A gateway, an agent "bob" and an operator, who is asked about functions, too."""
+    g = Gateway(pg, policy={"rules": [
+        {"name": "somebody is asked", "risk": ["HIGH", "CRITICAL"], "action": "approve"}]})
+    g.operator = Operator(g)
+    with running(g, "bob") as g:
+        yield g
+
+
+@pytest.fixture
+def site(door, pg):
+    with pg.admin() as c:
+        c.execute(MADE)
+    return door
+
+
+def picture(pg):
+    """A hash of the rows of every table; of partitions, too, so a row's place counts."""
+    with pg.admin() as c:
+        return {t: c.execute(f"SELECT md5(string_agg(x, '|' ORDER BY x)) FROM (SELECT t.tableoid::"
+                             f"regclass || t::text AS x FROM undo.{t} t) q").fetchone()[0]
+                for t in TABLES}
+
+
+def points(gateway):
+    return [p["point"] for p in json.loads(
+        gateway.cli("points", "list", "--json").stdout)["points"]]
+
+
+def destroy(gateway, statement, *more):
+    """The agent's statement, approved; the points that were made for it, newest first."""
+    there = set(points(gateway))
+    with gateway.connect("bob", autocommit=True) as c:
+        decider = gateway.operator.deciding("approve")
+        c.execute(statement, *more)
+        decider.done()
+    return [p for p in points(gateway) if p not in there]
+
+
+def answer(gateway, *args, status=0):
+    out = gateway.cli("restore", *args, "--json", check=False)
+    assert out.returncode == status, out.stdout + out.stderr
+    return json.loads(out.stdout)
+
+
+def undo(gateway, point, *more):
+    """Copies a point back, whatever it holds; what was done by table."""
+    shown = answer(gateway, "preview", point)
+    how = (["--remove-inserted"] if shown["mode"].startswith("rows")
+           else ["--conflict", "overwrite"])
+    done = answer(gateway, "copy-back", point, "--yes", *how, *more)
+    return {t["name"]: (t["inserted"], t["updated"], t["removed"]) for t in done["tables"]}
+
+
+STATEMENTS = {
+    "delete": ("DELETE FROM undo.t WHERE id % 100 = 0", {"t": (20, 0, 0)}),
+    "update": ("UPDATE undo.t SET v = 'x', n = -n WHERE id <= 10", {"t": (0, 10, 0)}),
+    "generated": ("UPDATE undo.ident SET name = name || '!' WHERE id < 6", {"ident": (0, 5, 0)}),
+    "identity": ("DELETE FROM undo.ident WHERE id < 6", {"ident": (5, 0, 0)}),
+    "merge": ("MERGE INTO undo.t USING (SELECT generate_series(1999, 2003) AS id) m ON t.id = m.id"
+              " WHEN MATCHED AND t.id = 1999 THEN DELETE WHEN MATCHED THEN UPDATE SET v = 'm'"
+              " WHEN NOT MATCHED THEN INSERT VALUES (m.id, 'new')", {"t": (1, 1, 3)}),
+    "on conflict": ("INSERT INTO undo.t SELECT g, 'c' FROM generate_series(1995, 2004) g"
+                    " ON CONFLICT (id) DO UPDATE SET v = excluded.v", {"t": (0, 6, 4)}),
+    "writing cte": ("WITH gone AS (DELETE FROM undo.t WHERE id < 4 RETURNING *)"
+                    " UPDATE undo.ident SET name = gone.v FROM gone WHERE ident.id = gone.id",
+                    {"t": (3, 0, 0), "ident": (0, 3, 0)}),
+    "cascade": ("DELETE FROM undo.parent WHERE id > 298", {"parent": (2, 0, 0),
+                                                           "child": (20, 0, 0)}),
+    "function": ("SELECT undo.clean(5)", {"t": (4, 0, 1), "ident": (0, 4, 0)}),
+    "block": ("DO $$ BEGIN PERFORM undo.clean(3); DELETE FROM undo.nokey WHERE a = 7; END $$",
+              {"t": (2, 0, 1), "ident": (0, 2, 0), "nokey": (2, 0, 0)}),
+    "move": ("UPDATE undo.parted SET r = 'eu' WHERE r = 'us' AND id < 20",
+             {"parted": (10, 0, 10)}),
+    "partitions": ("DELETE FROM undo.parted WHERE id <= 4", {"parted": (4, 0, 0)}),
+    "no key": ("DELETE FROM undo.nokey WHERE a = 3", {"nokey": (2, 0, 0)}),
+    "no key, changed": ("UPDATE undo.nokey SET b = 'y' WHERE a = 3", {"nokey": (2, 0, 2)}),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_is_undone(site, pg, name):
+    statement, want = STATEMENTS[name]
+    before = picture(pg)
+    made = destroy(site, statement)
+    assert picture(pg) != before
+    done = {}
+    for point in made:
+        done.update(undo(site, point))
+    assert done == want
+    assert picture(pg) == before
+
+
+def test_what_others_changed_since_stays(site, pg):
+    before = picture(pg)
+    [point] = destroy(site, "UPDATE undo.t SET v = 'x' WHERE id BETWEEN %s AND %s", (1, 5))
+    with pg.admin() as c:
+        c.execute("UPDATE undo.t SET v = 'theirs' WHERE id = 1")
+        c.execute("DELETE FROM undo.t WHERE id = 2")
+        c.execute("UPDATE undo.t SET v = 'v3' WHERE id = 3")
+        c.execute("INSERT INTO undo.t VALUES (99999, 'theirs')")
+    shown = answer(site, "preview", point)
+    [table] = shown["tables"]
+    assert shown["mode"].startswith("rows") and table["partial"] and table["rows"] == 5
+    now = {k: table["now"][k] for k in ("missing", "by_statement", "conflicts", "equal", "made")}
+    assert now == {"missing": 1, "by_statement": 2, "conflicts": 1, "equal": 1, "made": 0}
+    assert any("changed since, by others" in x for x in shown["conflicts"])
+
+    found = answer(site, "diff", point, status=1)["tables"][0]
+    assert found["by_key"] and found["extra"] == 0
+    assert found["examples"] == {"missing": [{"id": 2}], "changed": [{"id": 4}, {"id": 5}],
+                                 "conflicts": [{"id": 1}], "equal": [{"id": 3}], "made": []}
+    assert found["columns"] == {"v": 3}
+    text = site.cli("restore", "diff", point, check=False).stdout
+    assert "BY STATEMENT" in text and 'changed since by others: {"id": 1}' in text
+
+    answer(site, "copy-back", point, "--yes", "--conflict", "abort", status=1)
+    done = answer(site, "copy-back", point, "--yes")["tables"][0]
+    assert (done["inserted"], done["updated"], done["skipped"]) == (1, 2, 1)
+    with pg.admin() as c:
+        assert c.execute("SELECT v FROM undo.t WHERE id = 1").fetchone()[0] == "theirs"
+        c.execute("DELETE FROM undo.t WHERE id = 99999")
+    answer(site, "copy-back", point, "--yes", "--conflict", "overwrite")
+    assert picture(pg) == before
+
+
+def test_an_undo_is_undone(site, pg):
+    before = picture(pg)
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id IN (1, 2); "
+                            "UPDATE undo.t SET v = 'x' WHERE id = 3")[:1]
+    after = picture(pg)
+    done = answer(site, "copy-back", point, "--yes")
+    assert picture(pg) == before
+    undo(site, done["before"])
+    with pg.admin() as c:
+        assert c.execute("SELECT v FROM undo.t WHERE id = 3").fetchone()[0] == "x"
+    assert after["ident"] == picture(pg)["ident"]
+
+
+def test_rows_can_be_looked_at_beside(site, pg):
+    before = picture(pg)
+    [point] = destroy(site, "DELETE FROM undo.ident WHERE id < 4")
+    [table] = answer(site, "run", point)["tables"]
+    with pg.admin() as c:
+        rows = c.execute(f"SELECT name FROM {table['into_schema']}.{table['into_name']}"
+                         " ORDER BY id").fetchall()
+    assert rows == [("n1",), ("n2",), ("n3",)]
+    plan = answer(site, "copy-back", point, "--plan", "--remove-inserted")["sql"]
+    assert "INSERT INTO" in plan and "DELETE FROM ONLY" in plan
+    answer(site, "discard", point, "--yes")
+    undo(site, point)
+    assert picture(pg) == before
