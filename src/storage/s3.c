@@ -115,6 +115,28 @@ take_lock(const struct bs_s3_answer *a, struct bs_store_info *out)
     }
 }
 
+/* The answer to a HEAD has no body, so none that says why. A GET of one byte is refused alike. */
+static enum bs_done
+head_refused(const struct bs_s3_work *w,
+             const char *key,
+             const struct bs_s3_answer *a,
+             struct bs_err *err)
+{
+    struct bs_s3_call call = {.method = "GET", .key = key, .watch = w->watch};
+    struct bs_s3_answer why = {.code = ""};
+    enum bs_done done;
+
+    if (a->http.status == 404 || a->http.status == 405)
+        return bs_s3_refused(w->s3, a, "look at", key, err);
+    bs_s3_add_header(&call, "Range", "bytes=0-0");
+    if (bs_s3_send(w->s3, &call, &why, err) != BS_DONE)
+        done = BS_FAILED;
+    else
+        done = bs_s3_refused(w->s3, bs_s3_ok(&why) ? a : &why, "look at", key, err);
+    bs_s3_answer_fini(&why);
+    return done;
+}
+
 enum bs_done
 bs_s3_head(const struct bs_s3_work *w,
            const char *key,
@@ -127,7 +149,7 @@ bs_s3_head(const struct bs_s3_work *w,
     enum bs_done done = bs_s3_send(w->s3, &call, &a, err);
 
     if (done == BS_DONE && a.http.status != 200)
-        done = bs_s3_refused(w->s3, &a, "look at", key, err);
+        done = head_refused(w, key, &a, err);
     if (done == BS_DONE) {
         (void)bs_http_header(&a.http, "content-length", length, sizeof(length));
         *out = (struct bs_store_info){.size = number_of(length)};
