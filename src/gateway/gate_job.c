@@ -315,7 +315,7 @@ work_look_around(struct bs_gate *g, struct bs_err *err)
 {
     bool circle;
 
-    if (bs_capture_circle(g->capture, &circle, err) == BS_DONE && circle)
+    if (bs_capture_circle(g->capture, BS_GATE_UPGRADE_MS, &circle, err) == BS_DONE && circle)
         (void)BS_FAIL(err, CONFLICT, "somebody waits who holds a lock on a table of the statement");
 }
 

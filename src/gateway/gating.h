@@ -55,6 +55,8 @@ struct bs_gate_item {
     struct bs_prepared *prepared;     /* of the Bind; a reference */
 };
 
+#define BS_GATE_UPGRADE_MS 200 /* how long a statement waits for the lock that it upgrades */
+
 struct bs_gate {
     struct bs_session *s; /* a reference */
     unsigned refs;

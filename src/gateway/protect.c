@@ -19,8 +19,8 @@
 /* Below deadlock_timeout, so that it is we who give up and not an innocent client (PROTECT 7): for
  * all locks together, since whoever waits for the first one may hold the last one. */
 #define LOCK_WAIT_MS 900
-#define UPGRADE_MS   200
 #define ATTEMPTS     3
+#define LOOKS        8 /* for deadlocks, before each attempt gives up */
 
 static void lock_next(struct bs_relay *r);
 static void look(struct bs_relay *r);
@@ -416,7 +416,7 @@ set_upgrade_timeout(struct bs_relay *r, bs_inject_done_fn *done)
 {
     char lock[32];
 
-    (void)snprintf(lock, sizeof(lock), "%dms", UPGRADE_MS);
+    (void)snprintf(lock, sizeof(lock), "%dms", BS_GATE_UPGRADE_MS);
     set_timeouts(r, lock, NULL, done);
 }
 
@@ -541,8 +541,8 @@ on_looked(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
 {
     if (err->code == BS_OK && !g->cancelled)
         run(r);
-    else if (err->code == BS_E_CONFLICT && ++g->looks < ATTEMPTS && !g->cancelled)
-        bs_session_set_timer(r->s, UPGRADE_MS);
+    else if (err->code == BS_E_CONFLICT && ++g->looks < LOOKS && !g->cancelled)
+        bs_session_set_timer(r->s, BS_GATE_UPGRADE_MS);
     else if (err->code == BS_E_CONFLICT)
         bs_gate_fail_busy(r);
     else

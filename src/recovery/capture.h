@@ -199,17 +199,18 @@ BS_MUST_CHECK enum bs_done bs_capture_locks(struct bs_capture *c,
                                             struct bs_err *err);
 
 /*
- * Is somebody waiting who holds a lock on a planned table? Whoever waits now and then also for us
- * may be ended by the server as part of a deadlock: it looks once, a while after the wait began,
- * and ends the one for whom it looks. So the statement must not wait for such a one. Not while run
- * is going on.
+ * May somebody else be ended as part of a deadlock if the statement waits for a lock now? The server
+ * looks for deadlocks once, deadlock_timeout after a wait began, and ends the one for whom it looks.
+ * So nobody may wait now who holds a lock that the statement could wait for; nor, whatever he holds,
+ * anybody for whom the server will look while the statement waits. Not while run is going on.
  *
- * circle  true: some backend waits for any lock and holds one that the statement could wait for: of
- *         any mode where the statement upgrades its lock, else one of those that row locks need
- * err     NO_POINT (helper lost, budget spent), CANCELLED, LIMIT (arena)
+ * wait_ms  how long the statement will wait before it gives up
+ * circle   true: somebody might; look again a little later. For the first kind, a lock of any mode
+ *          where the statement upgrades its lock, else one of those that row locks need
+ * err      NO_POINT (helper lost, budget spent), CANCELLED, LIMIT (arena)
  */
 BS_MUST_CHECK enum bs_done
-bs_capture_circle(struct bs_capture *c, bool *circle, struct bs_err *err);
+bs_capture_circle(struct bs_capture *c, int wait_ms, bool *circle, struct bs_err *err);
 
 /*
  * Appends an event to the point, durable when it returns. Needs only the store, so it works after

@@ -12,6 +12,7 @@
 enum {
     LOCKS_MS = 10 * 1000, /* for the audit's question, after the budget */
     SQL_MAX = 4 * 1024 * 1024,
+    LOOK_MS = 50, /* from a look to what follows from it */
 };
 
 /* How strong a lock is for us; 0: too weak. */
@@ -171,13 +172,20 @@ bs_capture_locks(struct bs_capture *c,
     return done;
 }
 
-/* A row lock comes with ROW SHARE at least; ROW EXCLUSIVE nobody else has beside our own lock. */
+/* A row lock comes with ROW SHARE at least; ROW EXCLUSIVE nobody else has beside our own lock. Then
+ * those who hold anything and for whom the server will look for deadlocks while we wait. */
 static const char circle_sql[] =
     "WITH l AS MATERIALIZED (SELECT * FROM pg_catalog.pg_locks)"
     " SELECT 1 FROM l h JOIN l w ON w.pid = h.pid AND NOT w.granted"
     " WHERE h.granted AND h.locktype = 'relation' AND h.database = $1::pg_catalog.oid"
     " AND h.relation = ANY ($2::pg_catalog.oid[]) AND h.pid <> $3::pg_catalog.int4"
-    " AND (h.mode <> 'AccessShareLock' OR h.relation = ANY ($4::pg_catalog.oid[])) LIMIT 1";
+    " AND (h.mode <> 'AccessShareLock' OR h.relation = ANY ($4::pg_catalog.oid[]))"
+    " UNION ALL SELECT 1 FROM l w JOIN l h ON h.pid = w.pid AND h.granted"
+    " AND h.locktype <> 'virtualxid'"
+    " WHERE NOT w.granted AND w.pid <> $3::pg_catalog.int4"
+    " AND w.waitstart + pg_catalog.current_setting('deadlock_timeout')::pg_catalog.interval"
+    " BETWEEN pg_catalog.clock_timestamp() AND pg_catalog.clock_timestamp()"
+    " + $5::pg_catalog.interval LIMIT 1";
 
 /* "{16384,16390}": the planned tables, or those of them that the statement locks exclusively. */
 static const char *
@@ -202,19 +210,20 @@ oid_list(struct bs_capture *c, bool exclusive_only)
 }
 
 enum bs_done
-bs_capture_circle(struct bs_capture *c, bool *circle, struct bs_err *err)
+bs_capture_circle(struct bs_capture *c, int wait_ms, bool *circle, struct bs_err *err)
 {
-    char database[16], pid[16];
-    const char *params[] = {database, oid_list(c, false), pid, oid_list(c, true)};
+    char database[16], pid[16], wait[24];
+    const char *params[] = {database, oid_list(c, false), pid, oid_list(c, true), wait};
     PGresult *res = NULL;
     struct bs_err why = {0};
 
     *circle = true;
+    (void)snprintf(wait, sizeof(wait), "%dms", wait_ms + LOOK_MS);
     if (params[1] == NULL || params[3] == NULL)
         return BS_FAIL(err, LIMIT, "there are more tables than memory set aside for them");
     (void)snprintf(database, sizeof(database), "%u", c->m.source.database_oid);
     (void)snprintf(pid, sizeof(pid), "%d", c->req.actor_pid);
-    if (bs_step_ask_again(c, circle_sql, 4, params, &res, &why) != BS_DONE)
+    if (bs_step_ask_again(c, circle_sql, 5, params, &res, &why) != BS_DONE)
         return bs_step_no_point(err, &why);
     *circle = PQntuples(res) != 0;
     PQclear(res);

@@ -349,6 +349,30 @@ def test_whoever_holds_a_row_is_not_the_victim(scene, ahead):
     scene.settle(committed=False)
 
 
+def test_whoever_is_looked_at_while_we_wait_is_not_the_victim(scene):
+    """A chain: one waits for us, and is about to be looked at; another, who reads the table that is
+    to go, will wait for him. The circle would close within our own short wait."""
+    with scene.pg.admin() as c:
+        c.execute("SET ROLE app_trust; CREATE TABLE crash.u (id int); INSERT INTO crash.u VALUES (1)")
+    stop = scene.actors.stop_at(b"set_config('lock_timeout', '200ms'")
+    with Blocker(scene, "SELECT count(*) FROM crash.t") as reader, \
+            Blocker(scene, "UPDATE crash.u SET id = 2") as writer:
+        asking = scene.approved(DROP)
+        stop.wait()
+        write = waits_behind(scene, writer, "INSERT INTO crash.t VALUES (0)")
+        time.sleep(0.8)
+        stop.go()
+        time.sleep(0.1)
+        read = waits_behind(scene, reader, "UPDATE crash.u SET id = 3")
+        assert asking.done() == "ZB004"
+        write.join(5)
+        writer.connection.commit()
+        read.join(5)
+        reader.connection.commit()
+    assert "deadlock detected" not in scene.server_log()
+    scene.settle(ROWS + 1, committed=False)
+
+
 def test_who_waits_for_the_first_lock_and_holds_the_last_is_not_the_victim(scene):
     """Three tables are locked one after the other, and the second one lasts."""
     with scene.pg.admin() as c:
