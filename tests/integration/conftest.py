@@ -81,6 +81,7 @@ def make_certificate(folder, name="server", san="DNS:localhost,IP:127.0.0.1"):
 HBA = """\
 local   all  postgres   trust
 local   all  app_trust  trust
+local   all  app_clerk  trust
 local   all  app_scram  scram-sha-256
 local   all  app_md5    md5
 local   all  app_pw     password
@@ -94,6 +95,7 @@ hostnossl all app_plain 127.0.0.1/32 scram-sha-256
 
 ROLES = """
 CREATE ROLE app_trust LOGIN;
+CREATE ROLE app_clerk LOGIN;
 CREATE ROLE backstop LOGIN SUPERUSER;
 SET password_encryption = 'scram-sha-256';
 CREATE ROLE app_scram LOGIN PASSWORD {p};
@@ -128,7 +130,7 @@ class Postgres:
             f.write(f"listen_addresses = '127.0.0.1'\nport = {self.port}\n"
                     f"unix_socket_directories = '{self.folder}'\nssl = on\n"
                     f"ssl_cert_file = '{self.certificate}'\nssl_key_file = '{key}'\n"
-                    "fsync = off\nmax_connections = 200\nlog_line_prefix = '%m [%p] %q%u@%d %a '\n"
+                    "fsync = off\nmax_connections = 200\nmax_prepared_transactions = 10\nlog_line_prefix = '%m [%p] %q%u@%d %a '\n"
                     "log_connections = on\n")
         self._run("pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", "60", "start")
         with self.admin("postgres") as c:

@@ -4,6 +4,7 @@ The server and its lines work; see test_crash.py for when they do not.
 """
 
 import contextlib
+import signal
 import subprocess
 import threading
 import time
@@ -235,6 +236,36 @@ def test_lock_budget(impatient, what):
         hang.cut()
     wait_until(lambda: scene.pg_dump.pids() == [], 3)
     scene.settle(ROWS + 1, committed=False)
+
+
+def test_a_statement_that_waits_under_our_lock(impatient):
+    """Somebody holds a row of it, for as long as he likes; others wait for us meanwhile."""
+    scene = impatient
+    with row_is_locked(scene):
+        asking = scene.approved(DELETE)
+        wait_until(scene.locks)
+        began = time.monotonic()
+        assert asking.done() == "ZB004"
+        assert time.monotonic() - began < 4
+        wait_until(lambda: not scene.locks())
+    scene.settle(committed=False)
+
+
+def test_a_gateway_that_is_silent_without_being_gone(impatient):
+    """Its connections stay open, its locks do not."""
+    scene = impatient
+    stop = scene.helpers.stop_at(b"COPY (SELECT")
+    asking = scene.approved(DELETE)
+    stop.wait()
+    assert scene.locks()
+    scene.gateway.process.send_signal(signal.SIGSTOP)
+    try:
+        wait_until(lambda: not scene.locks(), 9)  # the budget, and five seconds
+    finally:
+        scene.gateway.process.send_signal(signal.SIGCONT)
+        stop.cut()
+    assert asking.done() in ("ZB004", "lost", "57P05", "25P03")
+    scene.settle(committed=False)
 
 
 def test_decided_too_late(impatient):
