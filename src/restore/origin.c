@@ -7,6 +7,10 @@
  * else's, which is the safe side. After a savepoint a row carries the savepoint's number, a later
  * one. A partition move is an insert: the row that arrives carries the transaction's number.
  *
+ * Whose savepoint a number was the server forgets, but with track_commit_timestamp it keeps when
+ * each committed, and a transaction's savepoints commit with it. Somebody else who then wrote the
+ * same row had to wait for that commit, so a time that is equal to the microsecond is not his.
+ *
  * So a number says nothing in another cluster, after a return to an earlier time (the same numbers
  * are given out again, on another timeline), and once 2^31 further ones were given out.
  */
@@ -75,6 +79,26 @@ why_not(const PGresult *now, const struct bs_manifest *m, uint64_t xid, struct b
     return NULL;
 }
 
+static const char ask_time[] =
+    "SELECT CASE WHEN pg_catalog.current_setting('track_commit_timestamp')::pg_catalog.bool"
+    " THEN pg_catalog.pg_xact_commit_timestamp($1::pg_catalog.xid) END IS NOT NULL";
+
+static enum bs_done
+find_time(struct bs_rdb *db, struct bs_origin *o, struct bs_err *err)
+{
+    char text[16];
+    const char *values[] = {text};
+    PGresult *result;
+
+    (void)snprintf(text, sizeof(text), "%u", (unsigned)(o->xid & UINT32_MAX));
+    result = bs_rdb_ask(db, ask_time, 1, values, err);
+    if (result == NULL)
+        return BS_FAILED;
+    o->timed = PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    return BS_DONE;
+}
+
 enum bs_done
 bs_origin_find(struct bs_rdb *db,
                struct bs_store *store,
@@ -95,24 +119,13 @@ bs_origin_find(struct bs_rdb *db,
     out->why = why_not(now, m, out->xid, arena);
     out->known = out->why == NULL;
     PQclear(now);
-    return BS_DONE;
+    return out->known ? find_time(db, out, err) : BS_DONE;
 }
 
 static void
 put_xid(struct bs_buf *b, uint64_t xid)
 {
     bs_put_fmt(b, "'%u'::pg_catalog.xid", (unsigned)(xid & UINT32_MAX));
-}
-
-void
-bs_origin_put_own(struct bs_buf *b, const struct bs_origin *o)
-{
-    if (!o->known) {
-        bs_put_str(b, "false");
-        return;
-    }
-    bs_put_str(b, "l.xmin OPERATOR(pg_catalog.=) ");
-    put_xid(b, o->xid);
 }
 
 /* How many numbers ago; ever larger for older rows, and the server's largest for frozen ones. */
@@ -135,6 +148,32 @@ bs_origin_put_near(struct bs_buf *b, const struct bs_origin *o)
     put_age(b, o->xid);
     bs_put_str(b, " AND pg_catalog.age(l.xmin) OPERATOR(pg_catalog.>) ");
     put_age(b, o->until);
+    bs_put_str(b, ")");
+}
+
+static void
+put_time(struct bs_buf *b, uint64_t xid)
+{
+    bs_put_str(b, " AND pg_catalog.pg_xact_commit_timestamp(l.xmin) OPERATOR(pg_catalog.=)"
+                  " pg_catalog.pg_xact_commit_timestamp(");
+    put_xid(b, xid);
+    bs_put_str(b, ")");
+}
+
+void
+bs_origin_put_own(struct bs_buf *b, const struct bs_origin *o)
+{
+    if (!o->known) {
+        bs_put_str(b, "false");
+        return;
+    }
+    bs_put_str(b, "(l.xmin OPERATOR(pg_catalog.=) ");
+    put_xid(b, o->xid);
+    if (o->timed) {
+        bs_put_str(b, " OR ");
+        bs_origin_put_near(b, o);
+        put_time(b, o->xid);
+    }
     bs_put_str(b, ")");
 }
 

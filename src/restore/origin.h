@@ -16,6 +16,7 @@ struct bs_origin {
     bool known;      /* a live row with that xmin was written by the transaction */
     uint64_t xid;    /* the transaction */
     uint64_t until;  /* those after xid and before this may be savepoints of it; 0: not known */
+    bool timed;      /* the server keeps commit times: savepoints have the transaction's own */
     const char *why; /* not known: a sentence for people */
 };
 

@@ -120,7 +120,8 @@ say_parts(const struct sentences *s, const struct bs_preview_table *t)
     say_rows(s, d->conflicts, t->object,
              "changed since, by others: left alone, unless --conflict overwrite");
     say_rows(s, d->near, t->object,
-             "among these may be the transaction's own, written under a savepoint");
+             "among these may be the transaction's own, written under a savepoint; a server with"
+             " track_commit_timestamp could tell");
     say_rows(s, d->doubtful, t->object,
              "at least were deleted by others at the same time, and would come back");
     say_rows(s, d->made, t->object,

@@ -138,6 +138,37 @@ def test_a_statement_is_undone(site, pg, name):
     assert picture(pg) == before
 
 
+def test_a_transaction_in_one_text_is_undone(site, pg):
+    before = picture(pg)
+    made = destroy(site, "BEGIN; DELETE FROM undo.t WHERE id < 4; UPDATE undo.t SET v = 'x' WHERE "
+                         "id = 5; UPDATE undo.t SET v = 'y' WHERE id IN (5, 6); COMMIT")
+    done = [undo(site, point) for point in made]
+    assert {"t": (3, 2, 0)} in done
+    assert picture(pg) == before
+
+
+def test_sequences_go_back_when_told(site, pg):
+    def last():
+        with pg.admin() as c:
+            return c.execute("SELECT last_value, is_called FROM undo.ident_id_seq").fetchone()
+
+    before, then = picture(pg), last()
+    [point] = destroy(site, "DO $$ BEGIN DELETE FROM undo.ident WHERE id = 7; PERFORM setval("
+                            "'undo.ident_id_seq', 9000); INSERT INTO undo.ident (name) VALUES "
+                            "('later'); END $$")
+    assert last() == (9001, True)
+    [sequence] = answer(site, "preview", point)["sequences"]
+    assert (sequence["name"], sequence["saved"], sequence["live"]) == ("ident_id_seq", 500, 9001)
+    assert "500 before the statement, 9001 now" in site.cli("restore", "preview", point).stdout
+    # Row 9001 is there, and the sequence would come to it again.
+    done = answer(site, "copy-back", point, "--yes", "--set-sequences")
+    assert done["sequences"] == 0 and done["sequences_left"] == ["undo.ident_id_seq"]
+    assert last() == (9001, True)
+    done = answer(site, "copy-back", point, "--yes", "--set-sequences", "--remove-inserted")
+    assert done["sequences"] == 1 and last() == then
+    assert picture(pg) == before
+
+
 def test_what_others_changed_since_stays(site, pg):
     before = picture(pg)
     [point] = destroy(site, "UPDATE undo.t SET v = 'x' WHERE id BETWEEN %s AND %s", (1, 5))

@@ -860,6 +860,45 @@ numbers_have_a_place_and_a_time(void)
     EXPECT_EQ(UNDO(id, &plain).updated, 3);
 }
 
+/* Starts the server again, after a command in its data folder, with one more option. */
+static bool
+restart(const char *command, const char *option)
+{
+    PQfinish(admin);
+    EXPECT(pg_shell("cd / && %s%s/pg_ctl -D %s/data -w stop >/dev/null", pg_as(), pg_bin, pg_dir));
+    EXPECT(pg_shell("cd / && %s%s/%s -D %s/data >/dev/null", pg_as(), pg_bin, command, pg_dir));
+    EXPECT(pg_shell("cd / && %s%s/pg_ctl -D %s/data -w -l %s/log -o \"-c listen_addresses='' -c "
+                    "unix_socket_directories=%s -c fsync=off %s\" start >/dev/null",
+                    pg_as(), pg_bin, pg_dir, pg_dir, pg_dir, option));
+    admin = pg_connect("undo");
+    return PQstatus(admin) == CONNECTION_OK;
+}
+
+/* Where the server keeps commit times, savepoints are told from what others did. */
+static void
+commit_times_tell_savepoints(void)
+{
+    char id[BS_POINT_ID_TEXT];
+    struct bs_diff_table d;
+
+    REQUIRE(restart("pg_controldata", "-c track_commit_timestamp=on"));
+    before();
+    meanwhile = "UPDATE s.t SET v = 'theirs' WHERE id = 50";
+    REQUIRE(change("UPDATE s.t SET v = 'x' WHERE id = 1; SAVEPOINT a;"
+                   "UPDATE s.t SET v = 'x' WHERE id IN (2, 3); INSERT INTO s.t VALUES (900);"
+                   "RELEASE a",
+                   id));
+    meanwhile = NULL;
+    pg_run(admin, "UPDATE s.t SET v = 'theirs' WHERE id = 3");
+    d = look(id);
+    LOOKS(d, 0, 2, 2, 0, 1);
+    EXPECT_EQ(d.near, 1); /* the one at the same time, which is not ours */
+    EXPECT_EQ(UNDO(id, &remove_made).updated, 2);
+    EXPECT_EQ(pg_number(admin, "SELECT count(*) FROM s.t WHERE v = 'theirs'"), 2);
+    pg_run(admin, "UPDATE s.t SET v = 'v' || id WHERE v = 'theirs'");
+    EXPECT(as_before());
+}
+
 /* The last one: it moves the server's counter by a whole round. */
 static void
 old_numbers_are_used_again(void)
@@ -869,13 +908,7 @@ old_numbers_are_used_again(void)
     before();
     REQUIRE(change("UPDATE s.t SET v = 'x' WHERE id < 4", id));
     LOOKS(look(id), 0, 3, 0, 0, 0);
-    PQfinish(admin);
-    EXPECT(pg_shell("cd / && %s%s/pg_ctl -D %s/data -w stop >/dev/null && %s%s/pg_resetwal -e 1 -D "
-                    "%s/data >/dev/null && %s%s/pg_ctl -D %s/data -w -l %s/log -o \"-c "
-                    "listen_addresses='' -c unix_socket_directories=%s\" start >/dev/null",
-                    pg_as(), pg_bin, pg_dir, pg_as(), pg_bin, pg_dir, pg_as(), pg_bin, pg_dir,
-                    pg_dir, pg_dir));
-    admin = pg_connect("undo");
+    REQUIRE(restart("pg_resetwal -e 1", ""));
     LOOKS(look(id), 0, 0, 3, 0, 0);
     EXPECT_EQ(UNDO(id, &plain).updated, 0);
     EXPECT_EQ(UNDO(id, &overwrite).updated, 3);
@@ -906,6 +939,7 @@ main(void)
         {"a key that does not tell apart is none", a_key_that_does_not_tell_apart_is_none},
         {"writers of other partitions are waited for", writers_of_other_partitions_are_waited_for},
         {"numbers have a place and a time", numbers_have_a_place_and_a_time},
+        {"commit times tell savepoints", commit_times_tell_savepoints},
         {"old numbers are used again", old_numbers_are_used_again},
     };
     char url[128], dir[128];
