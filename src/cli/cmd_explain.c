@@ -88,7 +88,8 @@ static enum bs_done
 explain(const struct bs_config *c, const struct asked *ask, struct answer *a, struct bs_err *err)
 {
     const struct bs_config_database *db = find_database(c, ask->database, err);
-    const struct bs_plan_limits limits = {.max_bytes = c->max_bytes};
+    const struct bs_session_names fresh = {0};
+    const struct bs_plan_limits limits = {.max_bytes = c->max_bytes, .rows = true};
     struct bs_subject subject = {.actor = ask->agent};
     const struct bs_facts *facts = ask->offline ? NULL : &a->facts;
 
@@ -107,23 +108,29 @@ explain(const struct bs_config *c, const struct asked *ask, struct answer *a, st
     /* Without the catalog nobody knows what would be lost: the plan stays a refusal. */
     if (ask->offline)
         return BS_DONE;
-    return bs_plan_make(&a->unit, &a->facts, limits, &a->arena, &a->plan, err);
+    if (bs_plan_make(&a->unit, &a->facts, limits, &a->arena, &a->plan, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_plan_select(a->snapshot, fresh, &a->unit, bs_buf_view(&a->input), &a->arena, &a->plan,
+                          err);
 }
 
 static json_t *
 plan_json(const struct asked *ask, const struct answer *a)
 {
-    json_t *tables;
+    json_t *tables, *selects;
 
     if (ask->offline)
         return json_null();
     tables = json_array();
+    selects = json_array();
 
     for (size_t i = 0; i < a->plan.n_tables; i++)
         (void)json_array_append_new(
             tables, json_sprintf("%s.%s", a->plan.tables[i].schema, a->plan.tables[i].name));
-    return json_pack("{s:s,s:s?,s:o,s:I,s:b,s:b}", "plan", bs_plan_kind_name(a->plan.kind), "why",
-                     a->plan.why, "tables", tables, "estimated_bytes",
+    for (size_t i = 0; i < a->plan.n_selects; i++)
+        (void)json_array_append_new(selects, json_string(a->plan.selects[i].sql));
+    return json_pack("{s:s,s:s?,s:o,s:o,s:I,s:b,s:b}", "plan", bs_plan_kind_name(a->plan.kind),
+                     "why", a->plan.why, "tables", tables, "selects", selects, "estimated_bytes",
                      (json_int_t)a->plan.est_bytes, "definition", (int)a->plan.definition, "waived",
                      (int)a->decision.recovery_waived);
 }
@@ -179,6 +186,10 @@ print_plan(const struct answer *a)
     if (a->plan.why != NULL) {
         printf(" - ");
         bs_out_text(stdout, a->plan.why);
+    }
+    for (size_t i = 0; i < a->plan.n_selects; i++) {
+        printf("\nread by     ");
+        bs_out_text(stdout, a->plan.selects[i].sql);
     }
 }
 

@@ -256,7 +256,10 @@ judge_unit(const struct bs_judge *by,
     if (bs_decide(by->policy, &by->subject, &out->unit, &out->facts, arena, &out->decision, err) !=
         BS_DONE)
         return BS_FAILED;
-    if (bs_plan_make(&out->unit, &out->facts, by->limits, arena, &out->plan, err) != BS_DONE)
+    if (bs_plan_make(&out->unit, &out->facts, by->limits, arena, &out->plan, err) != BS_DONE ||
+        bs_plan_select(by->snapshot, by->names, &out->unit,
+                       out->executed.p == NULL ? out->text : out->executed, arena, &out->plan,
+                       err) != BS_DONE)
         return BS_FAILED;
     choose_way(out);
     refuse_mixture(out);

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "catalog/seen.h"
+
 /* What a statement writes, as a rule's `objects` sees it. */
 struct written {
     enum {
@@ -291,10 +293,13 @@ struct verdict {
     bool waived;
 };
 
+/* Code that nobody has vetted may ask: what it does to rows is kept before it is committed. */
 static struct verdict
-by_default(const struct bs_policy *policy, const struct bs_stmt *stmt)
+by_default(const struct bs_policy *policy, const struct bs_stmt *stmt, const struct bs_facts *facts)
 {
-    if (stmt->point == BS_POINT_UNKNOWN || stmt->kind == BS_KIND_DROP_DATABASE)
+    bool unknown = stmt->point == BS_POINT_UNKNOWN && !bs_stmt_is_seen(stmt, facts);
+
+    if (unknown || stmt->kind == BS_KIND_DROP_DATABASE)
         return (struct verdict){.action = BS_ACTION_BLOCK, .uncoverable = true};
     return (struct verdict){.action = policy->defaults[stmt->risk]};
 }
@@ -317,7 +322,7 @@ settle(const struct bs_policy *policy, const struct question *q)
         else if (rule->action == v.action)
             v.waived = v.waived && waives(rule, q);
     }
-    return v.rule != NULL ? v : by_default(policy, q->stmt);
+    return v.rule != NULL ? v : by_default(policy, q->stmt, q->facts);
 }
 
 static const char *

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "recovery/seen.h"
+#include "catalog/seen.h"
 
 struct planning {
     const struct bs_unit *unit;

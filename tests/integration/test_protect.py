@@ -266,6 +266,12 @@ def kept_rows(site, before):
     ("WITH gone AS (DELETE FROM shop.plain WHERE id < 6 RETURNING id), "
      "more AS (UPDATE shop.traced SET v = 'w' WHERE id IN (SELECT id FROM gone) RETURNING 1) "
      "SELECT count(*) FROM more", {"shop.plain": 5, "shop.traced": 5}),
+    # code that nobody has vetted: what it does is seen when it is done
+    ("DO $$BEGIN DELETE FROM shop.plain; END$$", {"shop.plain": 50}),
+    ("SELECT shop.count_plain()", {"shop.plain": 50}),
+    ("SELECT * FROM shop.trap", {"shop.plain": 50}),
+    ("EXPLAIN SELECT shop.count_plain()", {}),
+    ("SELECT query_to_xml('select shop.count_plain()', true, true, '')", {"shop.plain": 50}),
 ])
 def test_what_was_replaced_is_kept_before_the_commit(site, shop, sql, kept):
     before = {p["point"] for p in site.points()}
@@ -317,11 +323,7 @@ def test_more_than_covered_is_rolled_back(site, shop):
 
 
 @pytest.mark.parametrize("sql", [
-    "DO $$BEGIN DELETE FROM shop.plain; END$$",
-    "SELECT shop.count_plain()",
-    "SELECT * FROM shop.trap",
-    "EXPLAIN SELECT shop.count_plain()",
-    "SELECT query_to_xml('select shop.count_plain()', true, true, '')",
+    "SELECT pg_reload_conf()",
     "GRANT ALL ON shop.plain TO PUBLIC",
     "DROP SCHEMA shop CASCADE",
     "ALTER TABLE shop.plain DROP COLUMN v",

@@ -170,9 +170,11 @@ def shop(pg):
     ("INSERT INTO explained VALUES (1)", "allow", "additive", "record"),
     ("DELETE FROM explained WHERE true", "approve", "cards", "whole"),
     ("DELETE FROM pay.cards", "approve", "cards", "whole"),
+    ("DELETE FROM pay.cards WHERE id = 1", "approve", "cards", "rows"),
     ("WITH d AS (DELETE FROM pay.cards RETURNING 1) SELECT * FROM d", "approve", "cards", "whole"),
     ("SELECT 1; DROP SCHEMA pay CASCADE", "block", "no schema drops", None),
-    ("DO $$ BEGIN EXECUTE 'DROP TABLE explained'; END $$", "block", None, "refuse"),
+    ("DO $$ BEGIN EXECUTE 'DROP TABLE explained'; END $$", "approve", None, "rows"),
+    ("SELECT pg_reload_conf()", "block", None, "refuse"),
     ("SELEC 1", "block", None, "refuse"),
 ])
 def test_explain(shop, sql, decision, rule, plan):
@@ -183,6 +185,19 @@ def test_explain(shop, sql, decision, rule, plan):
     assert out["shielded"] is False  # INSERT is allowed without approval
     text = shop.cli("explain", "--agent", "bob", sql).stdout
     assert f"decision    {decision}: " in text
+
+
+def test_explain_shows_how_rows_would_be_read(shop):
+    def selects(sql):
+        out = json.loads(shop.cli("explain", "--agent", "bob", "--json", sql).stdout)
+        return out["recovery"]["selects"]
+
+    assert selects("DELETE FROM pay.cards WHERE id = 1") == [
+        'SELECT r0.tableoid, r0.ctid FROM "pay"."cards" AS r0 '
+        'WHERE (r0."id" OPERATOR(pg_catalog.=) (1))']
+    assert selects("DELETE FROM pay.cards WHERE id = 1 AND now() > '2024-01-01'") == []
+    text = shop.cli("explain", "--agent", "bob", "UPDATE pay.cards SET id = 2 WHERE id = 1").stdout
+    assert "recovery    rows: pay.cards - " in text and "read by     SELECT " in text
 
 
 def test_explain_reads_standard_input_and_runs_nothing(pg, shop):

@@ -70,7 +70,8 @@ static const struct row {
     {"DELETE FROM s.t", BS_WAY_HOLD, BS_OK, true, false},
     {"TRUNCATE s.t", BS_WAY_HOLD, BS_OK, true, false},
     {"SELECT 1; DELETE FROM s.t", BS_WAY_HOLD, BS_OK, true, false},
-    {"DO $$BEGIN END$$", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
+    {"DO $$BEGIN END$$", BS_WAY_HOLD, BS_OK, true, false},
+    {"SELECT pg_reload_conf()", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
     {"COMMIT PREPARED 'x'", BS_WAY_REFUSE, BS_E_BLOCKED, true, false},
     {"PREPARE TRANSACTION 'x'", BS_WAY_REFUSE, BS_E_NO_POINT, true, false},
     /* transaction control */
@@ -131,7 +132,7 @@ judge(const struct row *row, struct bs_arena *arena, struct bs_verdict *v)
     EXPECT_EQ(bs_judge(&(struct bs_judge){.policy = &policy,
                                           .subject = {"bob", "app"},
                                           .snapshot = snapshot,
-                                          .limits = {1 << 30},
+                                          .limits = {.max_bytes = 1 << 30, .rows = true},
                                           .shielded = row->shielded,
                                           .known = &known},
                        bs_bytes_of(row->text), arena, v, &err),

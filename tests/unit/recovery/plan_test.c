@@ -4,7 +4,7 @@
  */
 #include "recovery/plan.h"
 
-#include "recovery/seen.h"
+#include "catalog/seen.h"
 #include "tap.h"
 #include "unit/catalog/server.h"
 
@@ -77,9 +77,10 @@ static const struct row {
     {"ROLLBACK PREPARED 'x'", REFUSE, REFUSE, ""},
     {"PREPARE p AS DELETE FROM t WHERE id = $1", WHOLE, ROWS, "t u"},
     {"PREPARE p AS SELECT f()", REFUSE, ROWS, ""},
-    {"SELECT 1; EXECUTE p", REFUSE, ROWS, ""},
+    {"SELECT 1; EXECUTE p", REFUSE, REFUSE, ""},
+    {"EXPLAIN ANALYZE EXECUTE p", REFUSE, REFUSE, ""},
     {"DECLARE c CURSOR FOR SELECT f()", REFUSE, ROWS, ""},
-    {"FETCH ALL IN c", REFUSE, ROWS, ""}, {"MOVE c", REFUSE, ROWS, ""},
+    {"FETCH ALL IN c", REFUSE, REFUSE, ""}, {"MOVE c", REFUSE, REFUSE, ""},
     {"SET work_mem = 1", NONE, NONE, ""},
     {"SET session_replication_role = replica", NONE, NONE, ""},
     {"SELECT set_config(b, '1', false) FROM t", REFUSE, REFUSE, ""},

@@ -2,20 +2,29 @@
  * seen.c - two lists. Every rise of a risk has its reason, so a statement whose reasons are all
  * listed hides nothing else.
  */
-#include "recovery/seen.h"
+#include "catalog/seen.h"
 
 #include <string.h>
 
-/* Statements that run in the transaction that they are sent in, whatever they run there. */
+/*
+ * Statements that run in the transaction that they are sent in, whatever they run there. Not here:
+ * EXECUTE and FETCH of a name that nobody could look up. It may stand for something else when the
+ * statement that was asked for is run.
+ */
 static const bool inside[BS_KIND_COUNT] = {
-    [BS_KIND_SELECT] = true,         [BS_KIND_SELECT_FOR_UPDATE] = true,
-    [BS_KIND_EXPLAIN] = true,        [BS_KIND_EXPLAIN_ANALYZE] = true,
-    [BS_KIND_COPY_TO_STDOUT] = true, [BS_KIND_INSERT] = true,
-    [BS_KIND_UPDATE] = true,         [BS_KIND_DELETE] = true,
-    [BS_KIND_MERGE] = true,          [BS_KIND_COPY_FROM_STDIN] = true,
-    [BS_KIND_PREPARE] = true,        [BS_KIND_EXECUTE] = true,
-    [BS_KIND_DECLARE_CURSOR] = true, [BS_KIND_FETCH] = true,
-    [BS_KIND_MOVE] = true,           [BS_KIND_DO] = true,
+    [BS_KIND_SELECT] = true,
+    [BS_KIND_SELECT_FOR_UPDATE] = true,
+    [BS_KIND_EXPLAIN] = true,
+    [BS_KIND_EXPLAIN_ANALYZE] = true,
+    [BS_KIND_COPY_TO_STDOUT] = true,
+    [BS_KIND_INSERT] = true,
+    [BS_KIND_UPDATE] = true,
+    [BS_KIND_DELETE] = true,
+    [BS_KIND_MERGE] = true,
+    [BS_KIND_COPY_FROM_STDIN] = true,
+    [BS_KIND_PREPARE] = true,
+    [BS_KIND_DECLARE_CURSOR] = true,
+    [BS_KIND_DO] = true,
     [BS_KIND_CALL] = true,
 };
 
@@ -40,7 +49,6 @@ is_seen(const char *code, const struct bs_facts *facts)
         "cascade",
         "locks_rows",
         "function",
-        "unknown_prepared",
         "session_names",
         BS_REASON_UNLISTED_FUNCTION,
         BS_REASON_UNLISTED_OPERATOR,
@@ -65,7 +73,7 @@ is_seen(const char *code, const struct bs_facts *facts)
             return true;
     }
     /* What only the session has; where nobody has it, the statement fails anyway. */
-    return strcmp(code, "unknown_name") == 0 && !facts->unknown_name;
+    return strcmp(code, "unknown_name") == 0 && facts != NULL && !facts->unknown_name;
 }
 
 bool
