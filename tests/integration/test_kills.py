@@ -12,13 +12,12 @@ from conftest import note, running, wait_until
 from scene import ROWS, Scene
 from stored import Store
 
-# A step: where the gateway is stopped, and whether what it sent arrives, or is answered, too.
+# A step: whose line, what is sent there, and how often it has been sent before.
 STEPS = {
     "begin": ("actors", b"BEGIN READ WRITE\0"),
     "first reading": ("actors", b"pg_stat_get_xact_tuples_inserted"),
     "lock timeout": ("actors", b"set_config('lock_timeout', '9"),
     "lock": ("actors", b"LOCK TABLE"),
-    "helper": ("helpers", b"application_name\0backstop/helper"),
     "snapshot": ("helpers", b"REPEATABLE READ READ ONLY"),
     "copy": ("helpers", b"COPY (SELECT"),
     "definition": ("helpers", b"SET TRANSACTION SNAPSHOT"),
@@ -31,19 +30,35 @@ STEPS = {
     "second reading": ("actors", b"pg_stat_get_xact_tuples_inserted", 1),
     "transaction id": ("actors", b"pg_current_xact_id_if_assigned"),
     "audit": ("helpers", b"l.transactionid"),
+    "rows' snapshot": ("helpers", b"REPEATABLE READ READ ONLY"),
+    "rows' copy": ("helpers", b"COPY (SELECT"),
     "commit": ("actors", b"COMMIT\0"),
 }
-PROTECTED = ["begin", "first reading", "helper", "lock timeout", "lock", "snapshot", "copy"]
-DEFINED = ["definition", "proof"]
-CLOSING = ["constraints", "read only", "second reading", "transaction id", "audit", "commit"]
-UPGRADED = [*PROTECTED, *DEFINED, "savepoint", "look around", "statement", *CLOSING]
+LOCKED = ["begin", "first reading", "lock timeout", "lock", "snapshot", "copy"]
+CLOSING = ["constraints", "read only", "second reading", "transaction id", "audit"]
+KEPT = [*CLOSING, "rows' snapshot", "rows' copy", "commit"]
 
-# How it is kept, the statement, and the steps it goes through.
+
+def own_transaction(c):
+    """Begun by the client, and more than the gated statement in it."""
+    with c.transaction():
+        c.execute("UPDATE crash.t SET v = 'x' WHERE id <= 10")
+        c.execute("SELECT count(*) FROM crash.t")
+
+
+# How it is kept, what is run, and the steps it goes through.
 STATEMENTS = {
-    "whole, DROP": ("DROP TABLE crash.t", UPGRADED),
-    "whole, DELETE": ("DELETE FROM crash.t", [*PROTECTED, "look around", "statement", *CLOSING]),
+    "whole, DROP": ("DROP TABLE crash.t", [*LOCKED, "definition", "proof", "savepoint",
+                                           "look around", "statement", *CLOSING, "commit"]),
+    "whole, DELETE": ("DELETE FROM crash.t",
+                      [*LOCKED, "look around", "statement", *CLOSING, "commit"]),
+    "rows, UPDATE": ("UPDATE crash.t SET v = 'x' WHERE id <= 100",
+                     ["begin", "first reading", "statement", *KEPT]),
+    "rows, MERGE": ("MERGE INTO crash.t USING generate_series(1, 5) n ON id = n"
+                    " WHEN MATCHED THEN DELETE", ["statement", *KEPT]),
+    "rows, own": (own_transaction, ["statement", *KEPT]),
 }
-ANSWERED = {"begin", "lock", "copy", "savepoint", "statement", "read only", "commit"}
+ANSWERED = {"begin", "lock", "copy", "savepoint", "statement", "read only", "rows' copy", "commit"}
 CELLS = [(name, step, when) for name, (_, steps) in STATEMENTS.items() for step in steps
          for when in ("before", "answered") if when == "before" or step in ANSWERED]
 
@@ -72,7 +87,8 @@ def stopped(scene, sql, step, when):
         with scene.pg_restore.stopped() as reached:
             yield reached
         return
-    stop = getattr(scene, where).stop_at(what[0] or sql.encode() + b"\0", when, *what[1:])
+    statement = b"SET v = 'x' WHERE id <= 10\0" if callable(sql) else sql.encode() + b"\0"
+    stop = getattr(scene, where).stop_at(what[0] or statement, when, *what[1:])
     yield stop.wait
     stop.cut()
 
@@ -121,5 +137,5 @@ def test_killed(scene, name, step, when, request):
     with scene.connect() as c:
         assert c.execute("SELECT 1").fetchone() == (1,)
     note(request, "killed at every step",
-         f"{name:14} {UPGRADED.index(step) + 1:2}. {step:14} {when:8}  "
+         f"{name:13} {list(STEPS).index(step) + 1:2}. {step:14} {when:8}  "
          f"{'committed' if gone else 'not committed':13}  point: {what}")
