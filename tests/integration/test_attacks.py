@@ -520,7 +520,7 @@ def test_ddl_anywhere_in_a_gated_series_makes_the_catalog_old(place):
         ask(r, close("S", "a"), close("S", "b"), close("S", "c"), SYNC)
         assert not errors(ask(r, series))
         for session in (r, other):
-            assert errors(ask(session, query("SELECT n FROM attack.good")))[0] in ("ZB004", "42501")
+            assert errors(ask(session, query("SELECT n FROM attack.good"))) == ["ZB001"]
             answers(session)
     assert left(place, "attack.victim") == 50
 
@@ -612,7 +612,7 @@ def test_what_others_change_counts_after_a_while(place):
                            $$BEGIN DELETE FROM attack.victim; RETURN 1; END$$;
                          CREATE OR REPLACE VIEW attack.seen AS SELECT attack.look() AS n""")
         time.sleep(31)
-        assert errors(ask(r, query("SELECT n FROM attack.seen")))[0] in ("ZB004", "42501")
+        assert errors(ask(r, query("SELECT n FROM attack.seen"))) == ["ZB001"]
         answers(r)
     assert left(place, "attack.victim") == 50
 
