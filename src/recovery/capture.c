@@ -82,7 +82,8 @@ copy_all(struct bs_capture *c, struct bs_err *err)
 {
     int64_t bytes = 0;
 
-    if (bs_step_locked(c, err) != BS_DONE || bs_step_snapshot(c, err) != BS_DONE ||
+    if (bs_step_locked(c, c->req.plan->tables, c->req.plan->n_tables, err) != BS_DONE ||
+        bs_step_snapshot(c, err) != BS_DONE ||
         bs_facts_tables(&c->helper, c->req.plan, &c->arena, &c->m, &bytes, err) != BS_DONE ||
         bs_step_room(c, bytes, err) != BS_DONE || start_dump(c, err) != BS_DONE)
         return BS_FAILED;

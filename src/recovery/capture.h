@@ -25,6 +25,7 @@
 #ifndef BS_RECOVERY_CAPTURE_H
 #define BS_RECOVERY_CAPTURE_H
 
+#include "recovery/bound.h"
 #include "recovery/manifest.h"
 #include "recovery/plan.h"
 #include "storage/storage.h"
@@ -67,7 +68,7 @@ struct bs_capture_result {
     int64_t total_us;                     /* from run to the manifest read back */
 };
 
-/* What the counters say about one table since BEGIN: upper bounds, both. */
+/* What the counters say about one table: upper bounds, both. */
 struct bs_changed {
     uint32_t oid;
     int64_t replaced; /* updated and deleted rows */
@@ -84,6 +85,23 @@ struct bs_replaced {
     size_t n_sequences;
     uint64_t xid;        /* xid8 of the actor's transaction, the top level's */
     int64_t deadline_us; /* bs_mono_us() for this pass; 0: the request's */
+};
+
+/* How the rows that a plan ROWS is about are best kept. */
+enum bs_rows_way {
+    BS_ROWS_AFTER = 0, /* bs_capture_replaced: always possible, scans what has changed */
+    BS_ROWS_BEFORE,    /* bs_capture_before: cheaper where few rows of a large table are found */
+    BS_ROWS_WHOLE,     /* lock and copy whole, as a plan WHOLE of the same tables */
+};
+
+struct bs_rows_choice {
+    enum bs_rows_way way;
+    const char *why; /* one sentence with the numbers; for operators and the manifest */
+    /* BEFORE, WHOLE: what must be locked SHARE ROW EXCLUSIVE first, sorted by oid. */
+    struct bs_plan_table *tables;
+    size_t n_tables;
+    double est_rows; /* of the targets */
+    double cost_before, cost_after;
 };
 
 /* Where a capture is; readable at any time from any thread. */
@@ -150,6 +168,54 @@ BS_MUST_CHECK enum bs_done bs_capture_open(const struct bs_capture_request *requ
  */
 BS_MUST_CHECK enum bs_done
 bs_capture_run(struct bs_capture *c, struct bs_capture_result *out, struct bs_err *err);
+
+/*
+ * Chooses how rows are kept, before anything is locked or runs: request.plan is ROWS and has
+ * selects, which are explained, not run. Whatever cannot be told is AFTER, which needs nothing
+ * beforehand; so is a select that the server refuses.
+ *
+ * params   of each statement of the unit, by index; borrowed until bs_capture_before
+ * out      its texts and tables live until bs_capture_close
+ * err      NO_POINT (helper lost, budget spent), CANCELLED, LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_capture_choose(struct bs_capture *c,
+                                             const struct bs_bounds *params,
+                                             size_t n_params,
+                                             struct bs_rows_choice *out,
+                                             struct bs_err *err);
+
+/*
+ * After bs_capture_choose said BEFORE and the actor's backend has locked choice.tables: makes a
+ * point, mode "rows-before", of the rows that the selects find and of those that foreign keys take
+ * along. Once per capture, instead of bs_capture_run. Where it turns out that they cannot be told,
+ * or that there are none, it is done without a point (out->manifest NULL) and the pass after the
+ * statement has to settle them.
+ *
+ * err   as bs_capture_run
+ */
+BS_MUST_CHECK enum bs_done bs_capture_before(struct bs_capture *c,
+                                             const struct bs_bounds *params,
+                                             size_t n_params,
+                                             struct bs_capture_result *out,
+                                             struct bs_err *err);
+
+/*
+ * Asks, right after the statement and before anything else of the actor runs, whether what
+ * bs_capture_before has is all that was replaced: in each table at least as many of its rows as the
+ * counters say now carry the transaction's own xid. Rows that it only locks would, too; so the
+ * plan's selects are for statements that lock no rows, and the closure for keys that lock none.
+ *
+ * changed   differences over this statement alone
+ * xid       xid8 of the transaction's top level
+ * covered   one for each of changed; false: bs_capture_replaced has to settle that table
+ * err       NO_POINT (helper lost, budget spent), CANCELLED: all are false
+ */
+BS_MUST_CHECK enum bs_done bs_capture_covers(struct bs_capture *c,
+                                             const struct bs_changed *changed,
+                                             size_t n,
+                                             uint64_t xid,
+                                             bool *covered,
+                                             struct bs_err *err);
 
 /*
  * Reads the state of every sequence of the database: setval survives a ROLLBACK, so what it

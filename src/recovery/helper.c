@@ -63,21 +63,13 @@ await(struct bs_helper *h, struct bs_err *err)
     return BS_DONE;
 }
 
-enum bs_done
-bs_helper_query(struct bs_helper *h,
-                const char *sql,
-                int n,
-                const char *const *params,
-                PGresult **out,
-                struct bs_err *err)
+/* The rows of what was sent; the last result is the one that counts. */
+static enum bs_done
+collect(struct bs_helper *h, PGresult **out, struct bs_err *err)
 {
     PGresult *keep = NULL, *res = NULL;
     enum bs_done done = BS_DONE;
 
-    if (out != NULL)
-        *out = NULL;
-    if (PQsendQueryParams(h->conn, sql, n, NULL, params, NULL, NULL, 0) != 1)
-        return failed(h, "the helper cannot ask", NULL, err);
     for (;;) {
         if (await(h, err) != BS_DONE) {
             PQclear(keep);
@@ -99,6 +91,60 @@ bs_helper_query(struct bs_helper *h,
         *out = keep;
     else
         PQclear(keep);
+    return done;
+}
+
+enum bs_done
+bs_helper_query(struct bs_helper *h,
+                const char *sql,
+                int n,
+                const char *const *params,
+                PGresult **out,
+                struct bs_err *err)
+{
+    if (out != NULL)
+        *out = NULL;
+    if (PQsendQueryParams(h->conn, sql, n, NULL, params, NULL, NULL, 0) != 1)
+        return failed(h, "the helper cannot ask", NULL, err);
+    return collect(h, out, err);
+}
+
+enum bs_done
+bs_helper_ask(struct bs_helper *h,
+              const char *sql,
+              const struct bs_bound *params,
+              int n,
+              PGresult **out,
+              struct bs_err *err)
+{
+    size_t count = n < 0 ? 0 : (size_t)n;
+    Oid *types = bs_malloc((count + 1) * sizeof(*types));
+    const char **values = bs_malloc((count + 1) * sizeof(*values));
+    int *lengths = bs_malloc((count + 1) * sizeof(*lengths));
+    int *formats = bs_malloc((count + 1) * sizeof(*formats));
+    enum bs_done done;
+
+    *out = NULL;
+    for (size_t i = 0; i < count; i++) {
+        types[i] = params[i].type;
+        formats[i] = params[i].binary;
+        lengths[i] = (int)params[i].value.n;
+        values[i] = NULL;
+        if (params[i].value.p == NULL)
+            continue;
+        /* libpq measures texts itself. */
+        values[i] = memcpy(bs_malloc(params[i].value.n + 1), params[i].value.p, params[i].value.n);
+    }
+    if (PQsendQueryParams(h->conn, sql, n, types, values, lengths, formats, 0) != 1)
+        done = failed(h, "the helper cannot ask", NULL, err);
+    else
+        done = collect(h, out, err);
+    for (size_t i = 0; i < count; i++)
+        free((void *)(uintptr_t)values[i]);
+    free(types);
+    free(values);
+    free(lengths);
+    free(formats);
     return done;
 }
 

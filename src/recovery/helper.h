@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/watch.h"
+#include "recovery/bound.h"
 #include "recovery/manifest.h"
 
 struct bs_helper {
@@ -54,6 +55,14 @@ BS_MUST_CHECK enum bs_done bs_helper_query(struct bs_helper *h,
                                            const char *const *params,
                                            PGresult **out,
                                            struct bs_err *err);
+
+/* One statement with parameters of any format; else as bs_helper_query. LIMIT: too many. */
+BS_MUST_CHECK enum bs_done bs_helper_ask(struct bs_helper *h,
+                                         const char *sql,
+                                         const struct bs_bound *params,
+                                         int n,
+                                         PGresult **out,
+                                         struct bs_err *err);
 
 typedef enum bs_done (*bs_helper_sink)(void *ctx, struct bs_bytes data, struct bs_err *err);
 /*

@@ -47,11 +47,13 @@ held_on(const PGresult *res, uint32_t oid)
 }
 
 enum bs_done
-bs_step_locked(struct bs_capture *c, struct bs_err *err)
+bs_step_locked(struct bs_capture *c,
+               const struct bs_plan_table *tables,
+               size_t n,
+               struct bs_err *err)
 {
     char pid[16], database[16];
     const char *params[] = {pid, database};
-    const struct bs_plan *plan = c->req.plan;
     const char *weakest = NULL;
     PGresult *res = NULL;
     enum bs_done done = BS_DONE;
@@ -64,8 +66,8 @@ bs_step_locked(struct bs_capture *c, struct bs_err *err)
                         " AND l.granted AND l.database = $2::pg_catalog.oid",
                         2, params, &res, err) != BS_DONE)
         return BS_FAILED;
-    for (size_t i = 0; done == BS_DONE && i < plan->n_tables; i++) {
-        const struct bs_plan_table *t = &plan->tables[i];
+    for (size_t i = 0; done == BS_DONE && i < n; i++) {
+        const struct bs_plan_table *t = &tables[i];
         const char *mode = held_on(res, t->oid);
         if (t->relkind == 'm')
             continue; /* LOCK TABLE refuses them; their rows can be computed again */

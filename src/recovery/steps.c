@@ -186,8 +186,10 @@ put_copy(struct bs_buf *sql, const struct bs_point_object *o, const char *where)
     }
     bs_put_str(sql, " FROM ONLY ");
     bs_facts_put_name(sql, o->schema, o->name);
-    if (where != NULL)
-        bs_put_fmt(sql, " WHERE %s", where);
+    if (where != NULL) {
+        bs_put_str(sql, " WHERE ");
+        bs_put_str(sql, where);
+    }
     bs_put_fmt(sql, ") TO STDOUT (FORMAT %s)", o->format == BS_ROWS_TEXT ? "text" : "binary");
     bs_put_u8(sql, '\0');
 }

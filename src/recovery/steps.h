@@ -16,6 +16,7 @@
 #include "recovery/child.h"
 #include "recovery/helper.h"
 #include "recovery/spool.h"
+#include "recovery/taken.h"
 
 struct bs_capture {
     struct bs_capture_request req;
@@ -26,6 +27,9 @@ struct bs_capture {
     struct bs_child dump;
     struct bs_spool spool;
     struct bs_manifest m;
+    struct bs_taken *taken;          /* of bs_capture_choose; NULL: not told */
+    const char *way_why;             /* why its way was chosen */
+    bool rows_before;                /* bs_capture_before made the point */
     struct bs_point_sequence *noted; /* by oid; see bs_capture_sequences_note */
     size_t n_noted;
     const char *dir; /* NULL until the point is named */
@@ -53,8 +57,11 @@ bs_step_name(struct bs_capture *c, const char *mode, const char *why, struct bs_
  */
 BS_MUST_CHECK enum bs_done bs_step_actor(struct bs_capture *c, struct bs_err *err);
 
-/* Every planned table must be locked by the actor's own backend, in this database. */
-BS_MUST_CHECK enum bs_done bs_step_locked(struct bs_capture *c, struct bs_err *err);
+/* Every one of these tables must be locked by the actor's own backend, in this database. */
+BS_MUST_CHECK enum bs_done bs_step_locked(struct bs_capture *c,
+                                          const struct bs_plan_table *tables,
+                                          size_t n,
+                                          struct bs_err *err);
 
 /* Begins the transaction whose snapshot all copies share. */
 BS_MUST_CHECK enum bs_done bs_step_snapshot(struct bs_capture *c, struct bs_err *err);
@@ -98,6 +105,25 @@ enum bs_done bs_step_end(struct bs_capture *c,
                          const struct bs_err *why,
                          struct bs_capture_result *out,
                          struct bs_err *err);
+
+/* Rows found before a statement runs; more are better scanned for afterwards. */
+#define BS_ROWS_BEFORE_MAX 100000
+
+/* Has the select's statement got all its parameters? */
+bool bs_step_has_values(const struct bs_plan_select *s, const struct bs_bounds *params, size_t n);
+/* One of a plan's selects between `prefix` and `suffix`, with the parameters of its statement. */
+BS_MUST_CHECK enum bs_done bs_step_select(struct bs_capture *c,
+                                          const char *prefix,
+                                          const struct bs_plan_select *s,
+                                          const char *suffix,
+                                          const struct bs_bounds *params,
+                                          PGresult **res,
+                                          struct bs_err *err);
+/* The server has refused what was asked last: it is still there, and so is time. */
+bool bs_step_only_refused(const struct bs_capture *c);
+/* The tables of the closure as a plan has them, in the order in which they are locked. LIMIT. */
+BS_MUST_CHECK enum bs_done
+bs_step_reached(struct bs_capture *c, struct bs_rows_choice *out, struct bs_err *err);
 
 /* Asks; a helper that was lost while the statement ran is replaced once. */
 BS_MUST_CHECK enum bs_done bs_step_ask_again(struct bs_capture *c,
