@@ -433,7 +433,7 @@ look_at_tables(struct bs_restore *r,
 {
     struct bs_live *lives;
 
-    if (bs_live_look_all(&r->db, picked, n, &r->arena, &lives, &n, err) != BS_DONE)
+    if (bs_live_look_all(&r->db, &r->manifest, picked, n, &r->arena, &lives, &n, err) != BS_DONE)
         return BS_FAILED;
     out->tables = bs_arena_array(&r->arena, n + 1, sizeof(*out->tables));
     if (out->tables == NULL)

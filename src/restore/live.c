@@ -406,8 +406,39 @@ gather(struct gathering *g, const struct bs_point_object *o, struct bs_err *err)
     return BS_DONE;
 }
 
+static bool
+is_taken(const struct gathering *g, const struct bs_point_object *o)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        for (size_t k = 0; k < g->lives[i].n_parts; k++) {
+            if (g->lives[i].parts[k] == o)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* What was not asked for, but is of a tree that was. */
+static enum bs_done
+gather_rest(struct gathering *g, const struct bs_manifest *m, struct bs_err *err)
+{
+    for (size_t i = 0; i < m->n_objects; i++) {
+        const struct bs_point_object *o = &m->objects[i];
+        struct bs_point_object root;
+        uint32_t leaf = 0;
+        if (!o->partial || is_taken(g, o))
+            continue;
+        if (look_for_root(g->db, o, g->arena, &root, &leaf, err) != BS_DONE)
+            return BS_FAILED;
+        if (root.oid != 0)
+            (void)join(g, o, &root, leaf);
+    }
+    return BS_DONE;
+}
+
 enum bs_done
 bs_live_look_all(struct bs_rdb *db,
+                 const struct bs_manifest *m,
                  const struct bs_point_object *const *objects,
                  size_t n,
                  struct bs_arena *arena,
@@ -415,7 +446,7 @@ bs_live_look_all(struct bs_rdb *db,
                  size_t *n_out,
                  struct bs_err *err)
 {
-    struct gathering g = {.db = db, .arena = arena, .most = n};
+    struct gathering g = {.db = db, .arena = arena, .most = m->n_objects};
 
     g.lives = bs_arena_array(arena, n + 1, sizeof(*g.lives));
     g.roots = bs_arena_array(arena, n + 1, sizeof(*g.roots));
@@ -425,6 +456,8 @@ bs_live_look_all(struct bs_rdb *db,
         if (gather(&g, objects[i], err) != BS_DONE)
             return BS_FAILED;
     }
+    if (n < m->n_objects && gather_rest(&g, m, err) != BS_DONE)
+        return BS_FAILED;
     for (size_t i = 0; i < g.n; i++) {
         if (bs_live_again(db, arena, &g.lives[i], err) != BS_DONE)
             return BS_FAILED;

@@ -70,11 +70,14 @@ BS_MUST_CHECK enum bs_done
 bs_live_again(struct bs_rdb *db, struct bs_arena *arena, struct bs_live *live, struct bs_err *err);
 /*
  * Looks up all relations that some objects are about: partitions of one tree that the point holds
- * rows of come together, everything else for itself.
+ * rows of come together, everything else for itself. Where one partition is asked for, its tree is
+ * taken whole: else rows that belong to another's would count as nobody's.
  *
- * out   array in the arena, in the objects' order
+ * m      of the objects
+ * out    array in the arena, in the objects' order
  */
 BS_MUST_CHECK enum bs_done bs_live_look_all(struct bs_rdb *db,
+                                            const struct bs_manifest *m,
                                             const struct bs_point_object *const *objects,
                                             size_t n,
                                             struct bs_arena *arena,

@@ -117,6 +117,47 @@ named_by(const struct bs_manifest *m, const struct bs_point_object *o, const cha
     return NULL;
 }
 
+static const char find_tree[] = "SELECT ln.nspname, l.relname, r.oid FROM pg_catalog.pg_class r"
+                                " JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace"
+                                " CROSS JOIN LATERAL pg_catalog.pg_partition_tree(r.oid) t"
+                                " JOIN pg_catalog.pg_class l ON l.oid = t.relid"
+                                " JOIN pg_catalog.pg_namespace ln ON ln.oid = l.relnamespace"
+                                " WHERE r.relkind = 'p' AND t.isleaf AND (r.relname = $1 OR "
+                                "rn.nspname || '.' || r.relname = $1)"
+                                " ORDER BY 1, 2";
+
+/* A point of rows holds partitions only: which table they are of, the database says. */
+static enum bs_done
+pick_tree(struct bs_restore *r,
+          const char *table,
+          const struct bs_point_object **out,
+          size_t *n,
+          struct bs_err *err)
+{
+    const struct bs_manifest *m = &r->manifest;
+    PGresult *leaves = bs_rdb_ask(&r->db, find_tree, 1, &table, err);
+    enum bs_done done = leaves == NULL ? BS_FAILED : BS_DONE;
+    int64_t root = 0;
+
+    for (int i = 0; done == BS_DONE && i < PQntuples(leaves); i++) {
+        for (size_t k = 0; k < m->n_objects; k++) {
+            const struct bs_point_object *o = &m->objects[k];
+            if (!o->partial || strcmp(o->schema, PQgetvalue(leaves, i, 0)) != 0 ||
+                strcmp(o->name, PQgetvalue(leaves, i, 1)) != 0)
+                continue;
+            if (root != 0 && root != bs_rdb_number(leaves, i, 2)) {
+                done = BS_FAIL(err, CONFLICT, "the point holds several tables called \"%.130s\"",
+                               table);
+                break;
+            }
+            root = bs_rdb_number(leaves, i, 2);
+            out[(*n)++] = o;
+        }
+    }
+    PQclear(leaves);
+    return done;
+}
+
 enum bs_done
 bs_restore_pick(struct bs_restore *r,
                 const char *table,
@@ -142,6 +183,9 @@ bs_restore_pick(struct bs_restore *r,
         meant = by;
         (*out)[(*n)++] = o;
     }
+    if (table != NULL && *n == 0 && r->db.conn != NULL &&
+        pick_tree(r, table, *out, n, err) != BS_DONE)
+        return BS_FAILED;
     if (table != NULL && *n == 0)
         return BS_FAIL(err, NOT_FOUND, "the point holds no rows of \"%.130s\"", table);
     return BS_DONE;

@@ -79,6 +79,19 @@ bs_work_changed(const struct bs_work *work)
     return work->options->conflict == BS_COPYBACK_OVERWRITE ? BS_MERGE_ALL : BS_MERGE_OWN;
 }
 
+/* Of what was not carried out there is nothing to undo; rows that differ are others' work. */
+static enum bs_done
+check_outcome(const struct bs_work *w, struct bs_err *err)
+{
+    enum bs_event_state outcome = w->r->ref.outcome;
+
+    if (outcome != BS_EVENT_ROLLED_BACK && outcome != BS_EVENT_NOT_USED)
+        return BS_DONE;
+    (void)BS_FAIL(err, CONFLICT, "the transaction was not carried out: there is nothing to undo");
+    bs_err_hint(err, "restore run loads the saved rows into a table of their own");
+    return BS_FAILED;
+}
+
 /* Tables saved in part: partitions of one tree together. They cannot be made again. */
 static enum bs_done
 choose_parts(struct bs_work *w,
@@ -97,7 +110,10 @@ choose_parts(struct bs_work *w,
             parts[n_parts++] = picked[i];
     }
     w->parts = n_parts != 0;
-    if (bs_live_look_all(&w->r->db, parts, n_parts, &w->r->arena, &lives, &n, err) != BS_DONE)
+    if (w->parts && check_outcome(w, err) != BS_DONE)
+        return BS_FAILED;
+    if (bs_live_look_all(&w->r->db, &w->r->manifest, parts, n_parts, &w->r->arena, &lives, &n,
+                         err) != BS_DONE)
         return BS_FAILED;
     for (size_t i = 0; i < n; i++) {
         if (!lives[i].exists) {

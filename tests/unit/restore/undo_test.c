@@ -790,6 +790,49 @@ a_key_that_does_not_tell_apart_is_none(void)
     pg_run(admin, "DROP TABLE s.amb");
 }
 
+/* Asked for one partition, rows of the others are not taken for nobody's. */
+static void
+a_tree_is_taken_whole(void)
+{
+    static const char *const names[] = {"parted_eu", "s.parted_us", "parted", "s.parted"};
+    struct bs_copyback_options options = remove_made;
+    char id[BS_POINT_ID_TEXT];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct undone u;
+        options.table = names[i];
+        before();
+        REQUIRE(change("UPDATE s.parted SET v = 0 WHERE id < 5; UPDATE s.t SET n = 0 WHERE id = 1",
+                       id));
+        u = UNDO(id, &options);
+        EXPECT(u.inserted == 0 && u.updated == 4 && u.removed == 0);
+        options.table = "t";
+        EXPECT_EQ(UNDO(id, &options).updated, 1);
+        EXPECT(as_before());
+    }
+    options.table = "nothing";
+    (void)undo(id, &options, BS_E_NOT_FOUND, __LINE__);
+}
+
+/* What was rolled back has left nothing: rows that differ are others' work. */
+static void
+what_was_rolled_back_is_not_undone(void)
+{
+    char id[BS_POINT_ID_TEXT];
+    struct bs_restore r;
+    struct bs_copyback c;
+    struct bs_err err = {0};
+
+    REQUIRE(change("UPDATE s.t SET v = 'v1' WHERE id = 1", id) && open_restore(&r, id));
+    r.ref.outcome = BS_EVENT_ROLLED_BACK;
+    pg_run(admin, "DELETE FROM s.t WHERE id = 1");
+    EXPECT_EQ(bs_copyback_run(&r, &overwrite, NULL, &c, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_CONFLICT);
+    EXPECT_EQ(pg_number(admin, "SELECT count(*) FROM s.t WHERE id = 1"), 0);
+    bs_restore_close(&r);
+    EXPECT_EQ(UNDO(id, &plain).inserted, 1);
+}
+
 /* A row may have moved, so all partitions are locked, not only the one it was in. */
 static void
 writers_of_other_partitions_are_waited_for(void)
@@ -937,6 +980,8 @@ main(void)
          a_preview_tells_all_that_and_touches_nothing},
         {"points of one transaction are named", points_of_one_transaction_are_named},
         {"a key that does not tell apart is none", a_key_that_does_not_tell_apart_is_none},
+        {"a tree is taken whole", a_tree_is_taken_whole},
+        {"what was rolled back is not undone", what_was_rolled_back_is_not_undone},
         {"writers of other partitions are waited for", writers_of_other_partitions_are_waited_for},
         {"numbers have a place and a time", numbers_have_a_place_and_a_time},
         {"commit times tell savepoints", commit_times_tell_savepoints},
