@@ -45,6 +45,7 @@ struct transfer {
     struct bs_err *err;
     int64_t read;   /* bytes of the source that were handed out */
     bool ended;     /* `err` is set */
+    bool late;      /* nothing moved any more, or the deadline is over */
     bool too_large; /* the answer passed a ceiling */
 };
 
@@ -330,8 +331,10 @@ drive(struct bs_http *h, struct pair *p, struct transfer *t)
             since = now;
         }
         if (now - since > (int64_t)h->options.stall_ms * 1000 ||
-            (t->request->deadline_us != 0 && now >= t->request->deadline_us))
+            (t->request->deadline_us != 0 && now >= t->request->deadline_us)) {
+            t->late = true;
             return CURLE_OPERATION_TIMEDOUT;
+        }
         if (curl_multi_poll(p->multi, &wake, watch == NULL ? 0 : 1,
                             watch == NULL ? 200 : bs_watch_left_ms(watch, 200), NULL) != CURLM_OK)
             return CURLE_FAILED_INIT;
@@ -349,6 +352,15 @@ has_no_end(const struct bs_http_answer *a, const struct bs_http_request *r)
            !bs_http_header(a, "transfer-encoding", text, sizeof(text));
 }
 
+/* What another attempt cannot change. */
+static enum bs_http_end
+distrust(const char *text, struct bs_err *err)
+{
+    (void)BS_FAIL(err, CONFIG, "the store's certificate is not trusted: %.300s", text);
+    bs_err_hint(err, "ca_file=/path in the storage url names the authority that signed it");
+    return BS_HTTP_FAILED;
+}
+
 static enum bs_http_end
 judge(const struct transfer *t, CURLcode code, const char *text)
 {
@@ -356,8 +368,12 @@ judge(const struct transfer *t, CURLcode code, const char *text)
 
     if (t->ended)
         return BS_HTTP_FAILED;
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
+        return distrust(text[0] != '\0' ? text : curl_easy_strerror(code), t->err);
     if (t->too_large)
         (void)snprintf(a->why, sizeof(a->why), "the answer is larger than any that is expected");
+    else if (t->late)
+        (void)snprintf(a->why, sizeof(a->why), BS_HTTP_LATE);
     else if (code != CURLE_OK)
         (void)snprintf(a->why, sizeof(a->why), "%.150s",
                        text[0] != '\0' ? text : curl_easy_strerror(code));

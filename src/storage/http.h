@@ -17,8 +17,9 @@
 #include "base/watch.h"
 
 #define BS_HTTP_HEADERS   24
-#define BS_HTTP_HEADS_MAX (16u * 1024)       /* bytes of an answer's headers */
-#define BS_HTTP_BODY_MAX  (4u * 1024 * 1024) /* bytes of an answer that goes to no sink */
+#define BS_HTTP_HEADS_MAX (16u * 1024)            /* bytes of an answer's headers */
+#define BS_HTTP_LATE      "nothing came any more" /* `why` of an answer that was waited for */
+#define BS_HTTP_BODY_MAX  (4u * 1024 * 1024)      /* bytes of an answer that goes to no sink */
 
 struct bs_http;
 

@@ -1,5 +1,5 @@
 /*
- * s3.c - the backend's operations that only look: head, read, list; and opening a store.
+ * s3.c - opening a store, and the operations that look at one object: head and read.
  *
  * Opening speaks to nobody: a gateway must come up, and let pass what destroys nothing, while its
  * store is away. What is wrong with the URL or the credentials is told at once.
@@ -15,11 +15,9 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "storage/s3_xml.h"
+#include "storage/s3_page.h"
 
 enum {
-    LIST_PAGE = 1000,
-    EMPTY_PAGES = 100,    /* in a row, before a listing is taken for one without an end */
     PART = 16 << 20,      /* files up to this size go in one request, larger ones in such parts */
     PARTS_MAX = 10000,    /* of S3 */
     STALL_MOST_MS = 30000 /* without a byte, before a request is given up and tried again */
@@ -90,17 +88,6 @@ s3_open(const char *url, struct bs_store **out, struct bs_err *err)
 
 /* --- head --- */
 
-/* A whole number and nothing else; -1 where it is none. */
-static int64_t
-number_of(const char *text)
-{
-    size_t n = strlen(text);
-
-    if (n == 0 || n > 18 || strspn(text, "0123456789") != n)
-        return -1;
-    return strtoll(text, NULL, 10);
-}
-
 static void
 take_lock(const struct bs_s3_answer *a, struct bs_store_info *out)
 {
@@ -152,7 +139,7 @@ bs_s3_head(const struct bs_s3_work *w,
         done = head_refused(w, key, &a, err);
     if (done == BS_DONE) {
         (void)bs_http_header(&a.http, "content-length", length, sizeof(length));
-        *out = (struct bs_store_info){.size = number_of(length)};
+        *out = (struct bs_store_info){.size = bs_s3_number(length)};
         take_lock(&a, out);
         if (out->size < 0)
             done = BS_FAIL(err, IO, "the store does not say how large \"%.300s\" is", key);
@@ -183,7 +170,7 @@ begins_at(struct reading *r)
     if (r->answer.http.status == 200) {
         (void)bs_http_header(&r->answer.http, "content-length", length, sizeof(length));
         if (r->size < 0)
-            r->size = number_of(length); /* -1: chunked, its end is in the chunks */
+            r->size = bs_s3_number(length); /* -1: chunked, its end is in the chunks */
         return 0;
     }
     if (!bs_http_header(&r->answer.http, "content-range", range, sizeof(range)) ||
@@ -191,9 +178,9 @@ begins_at(struct reading *r)
         (slash = strchr(dash, '/')) == NULL)
         return -1;
     *dash = *slash = '\0';
-    if (number_of(slash + 1) != r->size)
+    if (bs_s3_number(slash + 1) != r->size)
         return -1;
-    return number_of(range + 6);
+    return bs_s3_number(range + 6);
 }
 
 static enum bs_done
@@ -274,191 +261,6 @@ bs_s3_read(
     return done;
 }
 
-/* --- list --- */
-
-/* One entry of a page; its key is in the page's buffer. */
-struct entry {
-    size_t at;
-    int64_t size;
-    const char *key;
-};
-
-struct listing {
-    const struct bs_s3_work *work;
-    const char *prefix; /* of the keys, without the place's */
-    bs_store_visit visit;
-    void *ctx;
-    bool decode; /* the store says that its keys are URL-encoded */
-    bool more;
-    struct bs_buf keys; /* of the page, each with a NUL */
-    struct entry entries[LIST_PAGE];
-    size_t n;
-    struct entry now;          /* the one that is being read */
-    char last[BS_S3_XML_TEXT]; /* the last key of the page before */
-    char token[BS_S3_XML_TEXT];
-};
-
-static int
-hex_value(char c)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-    const char *at = c == '\0' ? NULL : strchr(digits, c);
-
-    return at == NULL ? -1 : (int)((at - digits) % 16);
-}
-
-/* In place: it only gets shorter. */
-static void
-decode(char *text)
-{
-    char *to = text;
-
-    for (const char *p = text; *p != '\0'; p++) {
-        int high = *p == '%' ? hex_value(p[1]) : -1, low = high < 0 ? -1 : hex_value(p[2]);
-        *to++ = low < 0 ? (char)(*p == '+' ? ' ' : *p) : (char)(high * 16 + low);
-        p += low < 0 ? 0 : 2;
-    }
-    *to = '\0';
-}
-
-static enum bs_done
-take_entry(struct listing *l, struct bs_err *err)
-{
-    if (l->n == LIST_PAGE || l->keys.failed)
-        return BS_FAIL(err, DATA, "the store lists more than it was asked for");
-    if (l->now.at == l->keys.n || l->now.size < 0)
-        return BS_FAIL(err, DATA, "the store lists an object without name or size");
-    l->entries[l->n++] = l->now;
-    l->now = (struct entry){.at = l->keys.n, .size = -1};
-    return BS_DONE;
-}
-
-static enum bs_done
-take_element(void *ctx, const char *path, const char *text, struct bs_err *err)
-{
-    static const char root[] = "ListBucketResult";
-    struct listing *l = ctx;
-
-    if (strncmp(path, root, sizeof(root) - 1) != 0)
-        return BS_FAIL(err, DATA, "the store answers something else than a listing");
-    path += strlen(root);
-    if (strcmp(path, "/EncodingType") == 0)
-        l->decode = strcmp(text, "url") == 0;
-    else if (strcmp(path, "/IsTruncated") == 0)
-        l->more = strcmp(text, "true") == 0;
-    else if (strcmp(path, "/NextContinuationToken") == 0)
-        (void)snprintf(l->token, sizeof(l->token), "%s", text);
-    else if (strcmp(path, "/Contents/Key") == 0 && l->now.at == l->keys.n)
-        bs_put_cstr(&l->keys, text);
-    else if (strcmp(path, "/Contents/Size") == 0)
-        l->now.size = number_of(text);
-    else if (strcmp(path, "/Contents") == 0)
-        return take_entry(l, err);
-    return BS_DONE;
-}
-
-static int
-by_key(const void *a, const void *b)
-{
-    return strcmp(((const struct entry *)a)->key, ((const struct entry *)b)->key);
-}
-
-/* Objects of others in the same bucket are no keys of ours: they are passed over. */
-static enum bs_done
-visit_entry(struct listing *l, const struct entry *e, struct bs_err *err)
-{
-    size_t n = strlen(l->work->s3->place.prefix);
-    struct bs_err foreign = {0};
-
-    if (strncmp(e->key, l->work->s3->place.prefix, n) != 0 ||
-        strncmp(e->key + n, l->prefix, strlen(l->prefix)) != 0)
-        return BS_FAIL(err, DATA, "the store lists what was not asked for");
-    if (strcmp(e->key, l->last) <= 0)
-        return BS_FAIL(err, UNSUPPORTED, "the store does not list in ascending order of bytes");
-    (void)snprintf(l->last, sizeof(l->last), "%s", e->key);
-    if (bs_key_check(e->key + n, &foreign) != BS_DONE)
-        return BS_DONE;
-    return l->visit(l->ctx, e->key + n, e->size, err);
-}
-
-/* Some stores sort folder by folder. Within a page that is put right; where pages overlap, it is an
- * error, for then nobody could rely on the order. */
-static enum bs_done
-visit_page(struct listing *l, struct bs_err *err)
-{
-    enum bs_done done = BS_DONE;
-
-    for (size_t i = 0; i < l->n; i++) { /* only now does the buffer stay where it is */
-        char *key = (char *)l->keys.p + l->entries[i].at;
-        if (l->decode)
-            decode(key);
-        l->entries[i].key = key;
-    }
-    qsort(l->entries, l->n, sizeof(l->entries[0]), by_key);
-    for (size_t i = 0; done == BS_DONE && i < l->n; i++)
-        done = visit_entry(l, &l->entries[i], err);
-    return done;
-}
-
-static enum bs_done
-list_page(struct listing *l, int page, const char *token, struct bs_err *err)
-{
-    struct bs_s3_call call = {.method = "GET", .watch = l->work->watch};
-    struct bs_s3_answer a;
-    char prefix[2 * BS_KEY_MAX], keys[16];
-    enum bs_done done;
-
-    (void)snprintf(prefix, sizeof(prefix), "%s%s", l->work->s3->place.prefix, l->prefix);
-    (void)snprintf(keys, sizeof(keys), "%d", page);
-    bs_s3_add_query(&call, "list-type", "2");
-    bs_s3_add_query(&call, "prefix", prefix);
-    bs_s3_add_query(&call, "max-keys", keys);
-    bs_s3_add_query(&call, "encoding-type", "url");
-    if (token[0] != '\0')
-        bs_s3_add_query(&call, "continuation-token", token);
-    done = bs_s3_send(l->work->s3, &call, &a, err);
-    if (done == BS_DONE && a.http.status != 200)
-        done = bs_s3_refused(l->work->s3, &a, "list", l->prefix, err);
-    l->more = l->decode = false;
-    l->token[0] = '\0';
-    l->n = 0;
-    bs_buf_clear(&l->keys);
-    l->now = (struct entry){.size = -1};
-    if (done == BS_DONE)
-        done = bs_s3_xml_read(bs_buf_view(&a.http.body), take_element, l, err);
-    bs_s3_answer_fini(&a);
-    return done == BS_DONE ? visit_page(l, err) : done;
-}
-
-enum bs_done
-bs_s3_list(const struct bs_s3_work *w,
-           const char *prefix,
-           int page,
-           bs_store_visit visit,
-           void *ctx,
-           struct bs_err *err)
-{
-    struct listing *l = bs_malloc(sizeof(*l));
-    char *token = bs_malloc(sizeof(l->token));
-    enum bs_done done;
-    int empty = 0;
-
-    *l = (struct listing){.work = w, .prefix = prefix, .visit = visit, .ctx = ctx};
-    bs_buf_init(&l->keys, BS_HTTP_BODY_MAX);
-    do {
-        done = list_page(l, page, token, err);
-        empty = l->n != 0 ? 0 : empty + 1;
-        if (done == BS_DONE && l->more &&
-            (l->token[0] == '\0' || strcmp(l->token, token) == 0 || empty > EMPTY_PAGES))
-            done = BS_FAIL(err, DATA, "the store's listing has no end");
-        memcpy(token, l->token, sizeof(l->token));
-    } while (done == BS_DONE && l->more);
-    bs_buf_fini(&l->keys);
-    free(token);
-    free(l);
-    return done;
-}
-
 /* --- the backend --- */
 
 static enum bs_done
@@ -482,7 +284,7 @@ s3_list(struct bs_store *s, const char *prefix, bs_store_visit visit, void *ctx,
 {
     struct bs_s3_work w = work_of(s);
 
-    return bs_s3_list(&w, prefix, LIST_PAGE, visit, ctx, err);
+    return bs_s3_list(&w, prefix, BS_S3_PAGE, visit, ctx, err);
 }
 
 static enum bs_done

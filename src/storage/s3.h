@@ -1,8 +1,10 @@
 /*
  * s3.h - what the files of the S3 backend share: the store, one signed request, patience.
  *
- *   s3.c            open, read, head, list
- *   s3_request.c    sign, send, understand the answer; wait and try again
+ *   s3.c            open, head, read
+ *   s3_list.c       all pages of a listing; one of them is s3_page.c's
+ *   s3_request.c    sign and send; wait and try again
+ *   s3_refused.c    what an answer means that is no success
  *   s3_put.c        an object in one request, and what to do when the answer is lost
  *   s3_multipart.c  an object in parts, several at once
  *   s3_record.c     what `storage check` has found out about the store
@@ -102,10 +104,14 @@ enum bs_done bs_s3_refused(const struct bs_s3 *s,
                            const char *key,
                            struct bs_err *err);
 
+/* Are our keys no longer, or not at all, known to the store? */
+bool bs_s3_expired(const struct bs_s3_answer *a);
+
 /* Tries again with growing, random pauses until `until_us`. */
 struct bs_s3_patience {
     int64_t until_us;
     unsigned tries;
+    char why[160]; /* what an attempt before said: the last one may only have run out of time */
 };
 
 struct bs_s3_patience bs_s3_patience_new(const struct bs_s3 *s);

@@ -1,13 +1,11 @@
 /*
- * s3_request.c - one request to an S3 server: signed, sent, its answer understood; and how long
- * one goes on trying.
+ * s3_request.c - one request to an S3 server: signed and sent; and how long one goes on trying.
  *
  * What is worth another try is decided here and nowhere else: no answer at all, 408, 429, 5xx but
  * those that will not change. Any other 4xx is final. Credentials that have expired are read once
  * more, since somebody may have put new ones there.
  */
 #include <ctype.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <poll.h>
@@ -28,7 +26,6 @@ enum {
     CHUNK = 256 * 1024,
     PAUSE_MS = 100,       /* the first pause is at most as long, the next twice ... */
     PAUSE_MOST_MS = 5000, /* ... and none is longer */
-    SKEW_S = 15 * 60,     /* what S3 lets a clock be wrong */
 };
 
 void
@@ -288,19 +285,6 @@ take_code(struct bs_s3_answer *a)
 }
 
 static bool
-code_is(const struct bs_s3_answer *a, const char *code)
-{
-    return strcmp(a->code, code) == 0;
-}
-
-static bool
-expired(const struct bs_s3_answer *a)
-{
-    return code_is(a, "ExpiredToken") || code_is(a, "InvalidAccessKeyId") ||
-           code_is(a, "InvalidToken") || code_is(a, "TokenRefreshRequired");
-}
-
-static bool
 worth_another(const struct bs_s3_answer *a)
 {
     static const int statuses[] = {408, 429, 500, 502, 503, 504};
@@ -308,7 +292,7 @@ worth_another(const struct bs_s3_answer *a)
     if (strstr(a->code, "StorageFull") != NULL || strstr(a->code, "QuotaExceeded") != NULL)
         return false;
     /* The store waited for the rest of the body: what was on the way was lost, not refused. */
-    if (code_is(a, "RequestTimeout"))
+    if (strcmp(a->code, "RequestTimeout") == 0)
         return true;
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
         if (a->http.status == statuses[i])
@@ -333,7 +317,8 @@ bs_s3_try(struct bs_s3 *s,
         end = send_once(s, call, &c, &out->http, err);
         if (end == BS_HTTP_ANSWERED && !bs_s3_ok(out))
             take_code(out);
-        renewed = turn == 0 && end == BS_HTTP_ANSWERED && expired(out) && credentials_renew(s, &c);
+        renewed =
+            turn == 0 && end == BS_HTTP_ANSWERED && bs_s3_expired(out) && credentials_renew(s, &c);
         bs_s3_credentials_fini(&c);
         if (!renewed)
             break;
@@ -349,7 +334,7 @@ bs_s3_try(struct bs_s3 *s,
 struct bs_s3_patience
 bs_s3_patience_new(const struct bs_s3 *s)
 {
-    return (struct bs_s3_patience){bs_mono_us() + (int64_t)s->place.timeout_ms * 1000, 0};
+    return (struct bs_s3_patience){.until_us = bs_mono_us() + (int64_t)s->place.timeout_ms * 1000};
 }
 
 /* Full jitter: many who were refused at one moment do not come back at one moment. */
@@ -378,6 +363,19 @@ sleep_watched(const struct bs_watch *watch, int ms, struct bs_err *err)
     return bs_watch_check(watch, err);
 }
 
+/* "Nothing came any more" says less than what came before. */
+static void
+say_why(struct bs_s3_patience *p, const struct bs_s3_answer *last)
+{
+    if (strcmp(last->http.why, BS_HTTP_LATE) == 0 && p->why[0] != '\0')
+        return;
+    if (last->http.status == 0 || last->http.why[0] != '\0')
+        (void)snprintf(p->why, sizeof(p->why), "the store does not answer: %.120s", last->http.why);
+    else
+        (void)snprintf(p->why, sizeof(p->why), "the store answers %d%s%.64s", last->http.status,
+                       last->code[0] == '\0' ? "" : " ", last->code);
+}
+
 enum bs_done
 bs_s3_wait(struct bs_s3_patience *p,
            const struct bs_watch *watch,
@@ -386,16 +384,12 @@ bs_s3_wait(struct bs_s3_patience *p,
 {
     int ms = pause_ms(++p->tries);
 
+    say_why(p, last);
     if (bs_watch_check(watch, err) != BS_DONE)
         return BS_FAILED;
     if (bs_mono_us() + (int64_t)ms * 1000 < p->until_us)
         return sleep_watched(watch, ms, err);
-    if (last->http.status == 0 || last->http.why[0] != '\0')
-        return BS_FAIL(err, UNAVAILABLE, "the store does not answer: %s (%u tr%s)", last->http.why,
-                       p->tries, p->tries == 1 ? "y" : "ies");
-    return BS_FAIL(err, UNAVAILABLE, "the store answers %d%s%s (%u tr%s)", last->http.status,
-                   last->code[0] == '\0' ? "" : " ", last->code, p->tries,
-                   p->tries == 1 ? "y" : "ies");
+    return BS_FAIL(err, UNAVAILABLE, "%s (%u tr%s)", p->why, p->tries, p->tries == 1 ? "y" : "ies");
 }
 
 enum bs_done
@@ -419,110 +413,4 @@ bs_s3_send(struct bs_s3 *s,
         bs_s3_answer_fini(out);
     }
     return end == BS_S3_ANSWERED ? BS_DONE : BS_FAILED;
-}
-
-/* --- what an answer means --- */
-
-/* Seconds by which the store's clock is ahead of ours; 0 where it does not say. */
-static int64_t
-skew_of(const struct bs_s3_answer *a, char there[64])
-{
-    time_t at;
-
-    if (!bs_http_header(&a->http, "date", there, 64))
-        return 0;
-    at = curl_getdate(there, NULL);
-    return at < 0 ? 0 : (int64_t)at - bs_now_us() / 1000000;
-}
-
-static bool
-skewed(const struct bs_s3_answer *a)
-{
-    char there[64];
-    int64_t skew = skew_of(a, there);
-
-    return code_is(a, "RequestTimeTooSkewed") || skew > SKEW_S || skew < -SKEW_S;
-}
-
-static enum bs_done
-say_skew(const struct bs_s3_answer *a, struct bs_err *err)
-{
-    char here[BS_TIME_TEXT], there[64];
-    int64_t skew = skew_of(a, there);
-
-    bs_time_format(bs_now_us(), here);
-    for (char *p = there; *p != '\0'; p++) {
-        if (!isalnum((unsigned char)*p) && strchr(" ,:+-", *p) == NULL)
-            *p = '?';
-    }
-    (void)BS_FAIL(err, AUTH,
-                  "the store refuses the time of our requests: it is %.19sZ here and \"%s\" there, "
-                  "%lld seconds apart",
-                  here, there, (long long)(skew < 0 ? -skew : skew));
-    bs_err_hint(err, "set this machine's clock by NTP, or the store's");
-    return BS_FAILED;
-}
-
-/* A redirect tells of another region. */
-static enum bs_done
-say_region(const struct bs_s3 *s, const struct bs_s3_answer *a, struct bs_err *err)
-{
-    char region[64];
-
-    if (!bs_http_header(&a->http, "x-amz-bucket-region", region, sizeof(region)))
-        (void)bs_s3_xml_find(bs_buf_view(&a->http.body), "Error/Region", region, sizeof(region));
-    for (char *p = region; *p != '\0'; p++)
-        *p = (char)(isalnum((unsigned char)*p) || *p == '-' ? *p : '?');
-    (void)BS_FAIL(err, CONFIG,
-                  "bucket \"%s\" is not to be reached in region \"%s\" at \"%s\" (%d%s%s)",
-                  s->place.bucket, s->place.region, s->place.host, a->http.status,
-                  a->code[0] == '\0' ? "" : " ", a->code);
-    if (region[0] != '\0')
-        bs_err_hint(err, "the store says region=%s", region);
-    return BS_FAILED;
-}
-
-static enum bs_done
-say_forbidden(const struct bs_s3_answer *a, const char *what, const char *key, struct bs_err *err)
-{
-    (void)BS_FAIL(err, FORBIDDEN, "the store does not let this key %s \"%.250s\" (%d%s%s)", what,
-                  key, a->http.status, a->code[0] == '\0' ? "" : " ", a->code);
-    bs_err_hint(err, "it needs s3:PutObject, s3:GetObject, s3:ListBucket and "
-                     "s3:AbortMultipartUpload; with a lock also s3:PutObjectRetention and "
-                     "s3:GetObjectRetention");
-    return BS_FAILED;
-}
-
-enum bs_done
-bs_s3_refused(const struct bs_s3 *s,
-              const struct bs_s3_answer *a,
-              const char *what,
-              const char *key,
-              struct bs_err *err)
-{
-    int status = a->http.status;
-
-    if (a->http.why[0] != '\0')
-        return BS_FAIL(err, IO, "cannot %s \"%.200s\": %s", what, key, a->http.why);
-    if ((status == 403 || status == 400) && skewed(a))
-        return say_skew(a, err);
-    if (status == 301 || status == 307 || code_is(a, "AuthorizationHeaderMalformed") ||
-        code_is(a, "IllegalLocationConstraintException"))
-        return say_region(s, a, err);
-    if (code_is(a, "SignatureDoesNotMatch") || expired(a) || status == 401)
-        return BS_FAIL(err, AUTH, "the store does not accept our access key or secret (%d %s)",
-                       status, a->code);
-    if (code_is(a, "NoSuchBucket"))
-        return BS_FAIL(err, CONFIG, "the store has no bucket \"%s\"", s->place.bucket);
-    if (status == 403)
-        return say_forbidden(a, what, key, err);
-    if (status == 404)
-        return BS_FAIL(err, NOT_FOUND, "the store has no \"%.300s\"", key);
-    if (status == 409 || status == 412)
-        return BS_FAIL(err, CONFLICT, "the store has \"%.300s\" already", key);
-    if (status == 501)
-        return BS_FAIL(err, UNSUPPORTED, "the store cannot %s \"%.200s\" as asked for (501 %s)",
-                       what, key, a->code);
-    return BS_FAIL(err, IO, "cannot %s \"%.250s\": the store answers %d%s%s", what, key, status,
-                   a->code[0] == '\0' ? "" : " ", a->code);
 }

@@ -14,6 +14,7 @@ import re
 import secrets
 import socket
 import socketserver
+import ssl
 import threading
 import time
 import urllib.parse
@@ -48,8 +49,13 @@ class Double(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, port):
+    def __init__(self, port, certificate=None):
         super().__init__(("127.0.0.1", port), Handler)
+        if certificate is not None:  # and its key
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True,
+                                              do_handshake_on_connect=False)
         self.lock = threading.Lock()
         self.objects, self.uploads, self.faults, self.log = {}, {}, [], []
         self.token = None             # a session's token that must be sent
@@ -60,7 +66,6 @@ class Double(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.may_delete = True
         self.page = 1000              # most keys a listing gives
         self.closing = threading.Event()
-        self.url = f"http://127.0.0.1:{port}"
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self):
@@ -179,6 +184,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.raw_path, self.raw_query = path, query
         self.query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
         bucket, _, key = urllib.parse.unquote(path)[1:].partition("/")
+        if self.headers["Host"].startswith(BUCKET + "."):
+            bucket, key = BUCKET, urllib.parse.unquote(path)[1:]
         if quote(urllib.parse.unquote(path), "/") != path:
             raise Refusal(400, "InvalidURI")
         self.key = key

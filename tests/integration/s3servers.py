@@ -133,10 +133,10 @@ def minio(program):
 
 
 @contextlib.contextmanager
-def double():
+def double(certificate=None):
     port = free_port()
     server = Server("double", port, (s3double.ACCESS, s3double.SECRET), s3double.REGION)
-    server.double = s3double.Double(port)
+    server.double = s3double.Double(port, certificate)
     try:
         yield server
     finally:

@@ -11,7 +11,7 @@ import time
 import pytest
 
 import s3servers
-from conftest import binary, note
+from conftest import binary, make_certificate, note
 from s3double import Fault
 
 MB = 1 << 20
@@ -178,6 +178,33 @@ def test_listings_in_pages(double):
         assert tool(double, "put", f"l/{i}", "x" * i).done == "DONE"
     assert tool(double, "list", "l/").listed == [f"l/{i} {i}" for i in range(5)]
     assert len(double.double.asked("GET", "continuation-token")) == 2
+
+
+def test_the_bucket_in_the_hosts_name(double):
+    options = {"endpoint": f"http://localhost:{double.port}", "style": "virtual"}
+    assert tool(double, "put", "a/b", "x", **options).done == "DONE"
+    assert list(double.double.objects) == ["t/a/b"]
+    assert double.double.asked("PUT") == ["/t/a/b"]
+    assert tool(double, "list", "a/", **options).listed == ["a/b 1"]
+
+
+def test_only_a_certificate_that_is_trusted(tmp_path):
+    pair = make_certificate(tmp_path)
+    with s3servers.double(pair) as server:
+        def put(host, **options):
+            return tool(server, "put", f"k{time.monotonic_ns()}", "x", timeout="1s",
+                        endpoint=f"https://{host}:{server.port}", **options)
+
+        assert put("127.0.0.1", ca_file=pair[0]).done == "DONE"
+        assert put("localhost", ca_file=pair[0]).done == "DONE"
+        for said in (put("127.0.0.1"), put("127.0.0.1", ca_file=tmp_path / "none")):
+            assert said.code == "CONFIG" and "not trusted" in said.text, said.line
+        assert len(server.double.objects) == 2
+    pair = make_certificate(tmp_path, name="other", san="DNS:other.example")
+    with s3servers.double(pair) as server:
+        said = put("127.0.0.1", ca_file=pair[0])
+        assert said.code == "CONFIG" and "not trusted" in said.text, said.line
+        assert server.double.log == []
 
 
 # --- the strict double: what may happen ------------------------------------------------------
