@@ -360,6 +360,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.store(body, etag, self.wanted_lock(), what)
         if what == "done, but":
             raise Refusal(500, "InternalError")
+        if what == "hang late":
+            return self.hang()
         if what == "drop late":
             self.drop = True
             return None

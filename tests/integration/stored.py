@@ -1,8 +1,9 @@
-"""Recovery points as they lie in a local store, read without the product's help."""
+"""Recovery points as they lie in the store, read without the product's help."""
 
 import io
 import json
 import pathlib
+import re
 import struct
 
 import zstandard
@@ -39,20 +40,24 @@ def value(raw, kind):
 
 
 class Point:
-    """One folder RP-..."""
+    """All below the prefix of one point."""
 
-    def __init__(self, store, folder):
-        self.store, self.folder, self.id = store, folder, folder.name
+    def __init__(self, store, prefix):
+        self.store, self.prefix, self.id = store, prefix, prefix.rsplit("/", 1)[1]
+
+    def names(self):
+        return [key[len(self.prefix) + 1:] for key in self.store.keys() if key.startswith(self.prefix)]
 
     def complete(self):
-        return (self.folder / "manifest.json").exists()
+        return "manifest.json" in self.names()
 
     def manifest(self):
-        return json.loads((self.folder / "manifest.json").read_text())
+        return json.loads(self.store.get(f"{self.prefix}/manifest.json"))
 
     def events(self):
         """States in the order in which they were written."""
-        return [path.stem.split("-", 1)[1] for path in sorted((self.folder / "events").glob("*.json"))]
+        return [name[:-len(".json")].split("-", 1)[1] for name in sorted(self.names())
+                if name.startswith("events/") and name.endswith(".json")]
 
     def committed(self):
         return "committed" in self.events()
@@ -62,7 +67,7 @@ class Point:
         for item in self.manifest()["objects"]:
             if item.get("key") is None:
                 continue
-            packed = b"".join((self.store / part["key"]).read_bytes() for part in item["parts"])
+            packed = b"".join(self.store.get(part["key"]) for part in item["parts"])
             raw = zstandard.ZstdDecompressor().stream_reader(
                 io.BytesIO(packed), read_across_frames=True).read()
             columns = [(c["name"], c["type"]) for c in item["columns"]]
@@ -73,10 +78,34 @@ class Point:
 
 
 class Store:
+    """A local one."""
+
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
 
+    def keys(self):
+        return [str(path.relative_to(self.folder)) for path in self.folder.rglob("*")
+                if path.is_file()]
+
+    def get(self, key):
+        return (self.folder / key).read_bytes()
+
     def points(self):
         """All, in the order in which they were begun."""
-        return [Point(self.folder, path) for path in
-                sorted(self.folder.glob("v1/*/*/rp/*/*/*/RP-*"), key=lambda p: p.name)]
+        found = {match.group() for key in self.keys()
+                 if (match := re.match(r".*/RP-[0-9A-Z]+(?=/)", key))}
+        return [Point(self, prefix) for prefix in sorted(found, key=lambda p: p.rsplit("/", 1)[1])]
+
+
+class S3Store(Store):
+    """What an S3 server's double holds below a prefix."""
+
+    def __init__(self, double, prefix):
+        self.double, self.prefix = double, prefix
+
+    def keys(self):
+        with self.double.lock:
+            return [key[len(self.prefix):] for key in self.double.objects if key.startswith(self.prefix)]
+
+    def get(self, key):
+        return self.double.objects[self.prefix + key]["data"]

@@ -5,12 +5,18 @@ there is no such point, nothing is gone. And after the next start nothing is ope
 """
 
 import contextlib
+import time
 
 import pytest
 
+import s3servers
 from conftest import note, running, wait_until
+from s3double import Fault
 from scene import ROWS, Scene
-from stored import Store
+from stored import S3Store, Store
+from test_storage_gateway import Far, clean_environment
+
+__all__ = ["clean_environment"]  # a fixture
 
 # A step: whose line, what is sent there, and how often it has been sent before.
 STEPS = {
@@ -33,7 +39,15 @@ STEPS = {
     "rows' snapshot": ("helpers", b"REPEATABLE READ READ ONLY"),
     "rows' copy": ("helpers", b"COPY (SELECT"),
     "commit": ("actors", b"COMMIT\0"),
+    # in S3
+    "object": ("PUT", "/t/"),
+    "object read back": ("GET", "/t/"),
+    "manifest": ("PUT", "manifest.json"),
+    "armed": ("PUT", "-armed.json"),
+    "committed": ("PUT", "-committed.json"),
 }
+STORED = ["object", "object read back", "manifest", "armed", "committed"]
+COMMITTED = {"committed"}  # the client knows by then
 LOCKED = ["begin", "first reading", "lock timeout", "lock", "snapshot", "copy"]
 CLOSING = ["constraints", "read only", "second reading", "transaction id", "audit"]
 KEPT = [*CLOSING, "rows' snapshot", "rows' copy", "commit"]
@@ -58,31 +72,45 @@ STATEMENTS = {
                     " WHEN MATCHED THEN DELETE", ["statement", *KEPT]),
     "rows, own": (own_transaction, ["statement", *KEPT]),
 }
-ANSWERED = {"begin", "lock", "copy", "savepoint", "statement", "read only", "rows' copy", "commit"}
+ANSWERED = {"begin", "lock", "copy", "savepoint", "statement", "read only", "rows' copy", "commit",
+            "object", "manifest", "armed", "committed"}
 CELLS = [(name, step, when) for name, (_, steps) in STATEMENTS.items() for step in steps
          for when in ("before", "answered") if when == "before" or step in ANSWERED]
+FAR_CELLS = [(name, step, when) for name in ("whole, DELETE", "rows, UPDATE", "rows, own")
+             for step in ["statement", *STORED, "commit"]
+             for when in ("before", "answered") if when == "before" or step in ANSWERED]
 
 
 @pytest.fixture(scope="module")
-def made(pg):
+def near(pg):
     scene = Scene(pg)
+    scene.store = Store(scene.storage())
     with running(scene.gateway):
         yield scene
     scene.close()
 
 
-@pytest.fixture
-def scene(made):
-    made.begin()
-    yield made
-    made.actors.clear()
-    made.helpers.clear()
+@pytest.fixture(scope="module")
+def far(pg, clean_environment, tmp_path_factory):
+    with s3servers.double() as server:
+        scene = Far(pg, server, tmp_path_factory.mktemp("keys"))
+        scene.store = S3Store(server.double, "prod/")
+        with running(scene.gateway):
+            yield scene
+        scene.close()
 
 
 @contextlib.contextmanager
 def stopped(scene, sql, step, when):
     """Whoever gets there waits; gives what awaits that, and goes on into nothing at the end."""
     where, *what = STEPS[step]
+    if where in ("PUT", "GET"):
+        double = scene.server.double
+        double.log.clear()
+        double.faults.append(Fault(where, what[0], "hang" if when == "before" else "hang late"))
+        yield lambda: wait_until(lambda: double.asked(where, what[0]), 20, 0.01)
+        double.faults.clear()
+        return
     if where == "pg_restore":
         with scene.pg_restore.stopped() as reached:
             yield reached
@@ -104,21 +132,25 @@ def closed(points):
     return all(not p.complete() or p.events() and p.events()[-1] != "armed" for p in points)
 
 
-@pytest.mark.parametrize("name, step, when", CELLS)
-def test_killed(scene, name, step, when, request):
+def killed(scene, name, step, when, request):
     sql = STATEMENTS[name][0]
-    store = Store(scene.storage())
-    old, before = {p.id for p in store.points()}, rows(scene)
+    scene.begin()
+    old, before = {p.id for p in scene.store.points()}, rows(scene)
     with stopped(scene, sql, step, when) as reached:
         asking = scene.approved(sql)
         reached()
+        if STEPS[step][0] == "PUT" and when == "answered":
+            time.sleep(0.1)  # it is stored now, and nobody has been told
         scene.kill()
-    assert asking.done() == "lost"
+    scene.actors.clear()
+    scene.helpers.clear()
+    done_before = step in COMMITTED or (step == "commit" and when == "answered")
+    assert asking.done() == (None if step in COMMITTED else "lost")
     scene.gateway.start()
 
     wait_until(lambda: not scene.locks(), 10)
     wait_until(lambda: not scene.operator.tickets("running"), 10)
-    new = [p for p in store.points() if p.id not in old]
+    new = [p for p in scene.store.points() if p.id not in old]
     wait_until(lambda: closed(new), 15, 0.1)
     assert scene.ticket_state(asking.ticket) == "uncertain"
     assert not any(scene.gateway.folder.glob("spool/*"))
@@ -127,7 +159,7 @@ def test_killed(scene, name, step, when, request):
     gone = {key: v for key, v in before.items() if left.get(key) != v}
     done = [p for p in new if p.complete() and p.committed()]
     what = ", ".join(p.events()[-1] if p.complete() else "not complete" for p in new) or "none"
-    assert bool(gone) == bool(done) == (step == "commit" and when == "answered")
+    assert bool(gone) == bool(done) == done_before
     for point in (p for p in new if p.complete()):
         assert scene.gateway.cli("points", "verify", point.id, check=False).returncode == 0
     for point in done:
@@ -137,5 +169,16 @@ def test_killed(scene, name, step, when, request):
     with scene.connect() as c:
         assert c.execute("SELECT 1").fetchone() == (1,)
     note(request, "killed at every step",
-         f"{name:13} {list(STEPS).index(step) + 1:2}. {step:14} {when:8}  "
+         f"{'S3' if scene.store.__class__ is S3Store else 'file':4} {name:13} "
+         f"{list(STEPS).index(step) + 1:2}. {step:15} {when:8}  "
          f"{'committed' if gone else 'not committed':13}  point: {what}")
+
+
+@pytest.mark.parametrize("name, step, when", CELLS)
+def test_killed(near, name, step, when, request):
+    killed(near, name, step, when, request)
+
+
+@pytest.mark.parametrize("name, step, when", FAR_CELLS)
+def test_killed_with_its_points_in_s3(far, name, step, when, request):
+    killed(far, name, step, when, request)
