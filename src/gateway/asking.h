@@ -1,0 +1,95 @@
+/*
+ * asking.h - what the files that read the client's messages share: asks.c takes them one by one,
+ * asks_query.c and asks_series.c act on the two protocols, asks_judge.c says what a text means now,
+ * asks_owe.c books the answers, asks_refuse.c refuses.
+ *
+ * A function that answers bool says whether another message may be looked at now.
+ *
+ * Layer  gateway, private to these files. On the session's worker thread.
+ * Owns   nothing.
+ */
+#ifndef BS_GATEWAY_ASKING_H
+#define BS_GATEWAY_ASKING_H
+
+#include "gateway/running.h"
+#include "wire/messages.h"
+
+/* --- asks.c --- */
+
+/* [from, to) of what the client has sent and we have not dealt with. */
+struct bs_bytes bs_ask_bytes(const struct bs_relay *r, size_t from, size_t to);
+/* The next message waits for something other than its own bytes. */
+bool bs_ask_stall(struct bs_relay *r);
+/* For answers that decide what is done next. Those of an open series come only when asked for. */
+bool bs_ask_wait(struct bs_relay *r);
+bool bs_ask_wait_for_copy(struct bs_relay *r);
+/* Ends a series that is open on the server with a Sync of our own, whose answer is swallowed, so
+ * that the gate finds the server idle (PROTECT 10). */
+bool bs_ask_end_series(struct bs_relay *r);
+/* The message has been dealt with: the next one may ask for the catalog again. */
+void bs_ask_settle(struct bs_relay *r, size_t to);
+
+/* --- asks_judge.c --- */
+
+enum bs_heard {
+    BS_HEARD_NOT = 0, /* the session ended, or the catalog is being loaded */
+    BS_HEARD,
+    BS_HEARD_UNSURE, /* answers that are still to come decide what a name means */
+};
+
+/* NULL, and not `unsure`: there is none of that name. */
+struct bs_prepared *bs_ask_find(struct bs_relay *r, struct bs_bytes name, bool *unsure);
+enum bs_heard bs_ask_load_catalog(struct bs_relay *r);
+/* Judges a text, loading the catalog first where that is needed. */
+enum bs_heard bs_ask_judge(struct bs_relay *r,
+                           struct bs_bytes text,
+                           struct bs_arena *arena,
+                           struct bs_verdict *out);
+/* Judges what a name stands for, as it is about to run. */
+enum bs_heard bs_ask_judge_named(struct bs_relay *r,
+                                 struct bs_prepared *p,
+                                 struct bs_arena *arena,
+                                 struct bs_verdict *out);
+/* A statement that the server knows by name: judged again where the catalog or the session has
+ * changed since. */
+enum bs_heard bs_ask_judge_prepared(struct bs_relay *r, struct bs_prepared *p);
+
+/* --- asks_refuse.c --- */
+
+struct bs_refusal *bs_ask_refusal_of(const struct bs_relay *r, const struct bs_verdict *v);
+/* Refuses a Query (or FunctionCall): the server is asked only where it has to fail something. */
+void bs_ask_poison_query(struct bs_relay *r, struct bs_refusal *refusal);
+/* Refuses what comes next in a series: under a name of its own, so that the client's unnamed
+ * statement survives. The server then skips to Sync by itself. */
+void bs_ask_poison_series(struct bs_relay *r, struct bs_refusal *refusal);
+
+/* --- asks_owe.c --- */
+
+void bs_ask_owe_unit(struct bs_relay *r, struct bs_reply *reply, const struct bs_unit *unit);
+/* PREPARE makes a name that Bind and EXECUTE can use. Its body was judged with it. */
+void bs_ask_owe_prepare(struct bs_relay *r, struct bs_reply *reply, const struct bs_verdict *v);
+/* Enters one message of a series that is about to be sent. Its form has been checked. `unit`: what
+ * a Bind runs; NULL: what was judged with its name. */
+void bs_ask_owe(struct bs_relay *r, const struct bs_frame *f, const struct bs_unit *unit);
+struct bs_prepared *bs_ask_new_statement(const struct bs_parse *parse);
+
+/* --- asks_query.c --- */
+
+/* COMMIT, PREPARE TRANSACTION or ROLLBACK, alone, of a transaction in which something gated has run. */
+bool bs_ask_ends_guarded(const struct bs_relay *r, const struct bs_unit *unit);
+/* The audit comes before it: it commits, nothing is in flight, and nothing has failed. */
+bool bs_ask_needs_closing(const struct bs_relay *r, const struct bs_unit *unit);
+/* What the transaction status adds to a verdict. */
+void bs_ask_judge_status(struct bs_relay *r, struct bs_verdict *v);
+extern const char bs_ask_guard_message[];
+struct bs_refusal *bs_ask_too_many(void);
+bool bs_ask_is_full_of_names(const struct bs_relay *r);
+bool bs_ask_query(struct bs_relay *r, const struct bs_frame *f, size_t end);
+bool bs_ask_function_call(struct bs_relay *r, size_t end);
+
+/* --- asks_series.c --- */
+
+/* The open batch [used, end) is looked at, message by message; its last one begins at `last`. */
+bool bs_ask_series(struct bs_relay *r, size_t last, size_t end);
+
+#endif

@@ -1,0 +1,217 @@
+/*
+ * asks_judge.c - what a text means now: the catalog, the names of the session, a verdict.
+ */
+#include <stdlib.h>
+
+#include "gateway/asking.h"
+#include "gateway/gateway.h"
+#include "gateway/judge.h"
+#include "gateway/worker.h"
+
+struct bs_prepared *
+bs_ask_find(struct bs_relay *r, struct bs_bytes name, bool *unsure)
+{
+    struct bs_prepared *p = NULL;
+
+    *unsure = false;
+    switch (bs_replies_pending(&r->replies, name, &p)) {
+    case BS_PENDING_PARSE:
+        return p;
+    case BS_PENDING_UNSURE:
+        *unsure = true;
+        return NULL;
+    case BS_PENDING_NONE:
+        break;
+    }
+    return bs_names_find(&r->state.names, name);
+}
+
+enum bs_lookup
+bs_asks_statement(void *relay, const char *label, struct bs_bytes *text)
+{
+    bool unsure;
+    const struct bs_prepared *p = bs_ask_find(relay, bs_bytes_of(label), &unsure);
+
+    if (p == NULL)
+        return unsure ? BS_LOOKUP_WAIT : BS_LOOKUP_NONE;
+    *text = p->text;
+    return BS_LOOKUP_FOUND;
+}
+
+bool
+bs_asks_cursor(void *relay, const char *label)
+{
+    const struct bs_relay *r = relay;
+
+    return bs_cursors_has(&r->state.names, bs_bytes_of(label));
+}
+
+#define CATALOG_AGE_US (30 * INT64_C(1000000))
+
+struct load {
+    struct bs_database *db;
+    int64_t since_us;
+    enum bs_done done;
+    struct bs_err err;
+};
+
+static void
+load_work(void *arg)
+{
+    struct load *l = arg;
+
+    l->done = bs_database_load(l->db, l->since_us, &l->err);
+}
+
+static void
+loaded(struct bs_relay *r, void *arg)
+{
+    const struct load *l = arg;
+
+    if (r->mode != BS_MODE_CATALOG)
+        return;
+    r->loaded = true;
+    r->load_error = l->err;
+    bs_relay_resume(r);
+}
+
+static void
+load_done(struct bs_session *s, bool current, void *arg)
+{
+    if (current && s != NULL)
+        bs_relay_act(s, loaded, arg);
+    free(arg);
+}
+
+static struct load *
+new_load(struct bs_relay *r, int64_t since_us)
+{
+    struct load *l = bs_malloc(sizeof(*l));
+
+    l->db = r->db;
+    l->since_us = since_us;
+    return l;
+}
+
+enum bs_heard
+bs_ask_load_catalog(struct bs_relay *r)
+{
+    r->mode = BS_MODE_CATALOG;
+    r->stalled = true;
+    bs_worker_job(r->s->worker, r->s, load_work, load_done, new_load(r, bs_mono_us()));
+    return BS_HEARD_NOT;
+}
+
+/*
+ * What others change behind the gateway counts after CATALOG_AGE_US at the latest. Where statements
+ * keep coming nobody waits for that: it is loaded in the background when half of the time is over.
+ * One that cannot be loaded is tried again after as long.
+ */
+static bool
+is_too_old(struct bs_relay *r)
+{
+    int64_t now_us = bs_mono_us(), loaded_us = bs_snapshot_loaded_us(r->snapshot);
+
+    if (now_us - loaded_us < CATALOG_AGE_US / 2 || now_us - r->refreshed_us < CATALOG_AGE_US / 2)
+        return false;
+    r->refreshed_us = now_us;
+    if (now_us - loaded_us >= CATALOG_AGE_US)
+        return true;
+    bs_worker_job(r->s->worker, NULL, load_work, load_done,
+                  new_load(r, now_us - CATALOG_AGE_US / 4));
+    return false;
+}
+
+/* Keeps r->snapshot at the database's newest. NULL: there is none that counts. */
+static const struct bs_snapshot *
+catalog(struct bs_relay *r)
+{
+    uint64_t epoch = bs_database_epoch(r->db);
+
+    if (r->snapshot == NULL || r->epoch != epoch) {
+        bs_snapshot_unref(&r->snapshot);
+        r->snapshot = bs_database_snapshot(r->db);
+        r->epoch = epoch;
+    }
+    if (r->snapshot != NULL && !r->loaded && is_too_old(r))
+        return NULL;
+    return r->snapshot;
+}
+
+static struct bs_judge
+judge_of(struct bs_relay *r)
+{
+    const struct bs_config *c = r->s->gateway->config;
+    struct bs_judge by = {
+        .policy = c->policy,
+        .subject = {r->s->actor, r->s->database},
+        .snapshot = r->snapshot,
+        .epoch = r->epoch,
+        .names = r->state.meaning,
+        .limits = {c->max_bytes, true},
+        .shielded = r->s->shielded,
+        .known = &r->known,
+    };
+    by.names.uncommitted_ddl = by.names.uncommitted_ddl || r->ddl_sent != 0;
+    return by;
+}
+
+enum bs_heard
+bs_ask_judge(struct bs_relay *r,
+             struct bs_bytes text,
+             struct bs_arena *arena,
+             struct bs_verdict *out)
+{
+    struct bs_err err = {0};
+    struct bs_judge by;
+
+    if (catalog(r) == NULL && !r->loaded)
+        return bs_ask_load_catalog(r);
+    *out = (struct bs_verdict){.text = text};
+    if (r->snapshot == NULL) {
+        bs_verdict_refuse(
+            out, BS_E_UNAVAILABLE, NULL,
+            "the catalog of this database cannot be read, so nothing can be judged",
+            "Tell the operator of this gateway; `backstop doctor` says what is wrong.");
+        return BS_HEARD;
+    }
+    by = judge_of(r);
+    if (bs_judge(&by, text, arena, out, &err) != BS_DONE)
+        bs_verdict_refuse(out, err.code, NULL, "the statement is too large to be judged", NULL);
+    if (out->wait)
+        return BS_HEARD_UNSURE;
+    if (out->refresh && !r->loaded)
+        return bs_ask_load_catalog(r);
+    return BS_HEARD;
+}
+
+enum bs_heard
+bs_ask_judge_named(struct bs_relay *r,
+                   struct bs_prepared *p,
+                   struct bs_arena *arena,
+                   struct bs_verdict *out)
+{
+    enum bs_heard heard = bs_ask_judge(r, p->text, arena, out);
+
+    if (heard == BS_HEARD && p->prepared_in_sql)
+        out->executed = p->text;
+    return heard;
+}
+
+enum bs_heard
+bs_ask_judge_prepared(struct bs_relay *r, struct bs_prepared *p)
+{
+    bool shaky = r->state.meaning.path_changed || r->state.meaning.temporary ||
+                 r->state.meaning.uncommitted_ddl || r->ddl_sent != 0;
+
+    enum bs_heard heard;
+
+    if (catalog(r) != NULL && p->judged && !shaky && !p->shaky && !p->verdict.named &&
+        p->verdict.epoch == r->epoch)
+        return BS_HEARD;
+    bs_prepared_rewind(p);
+    heard = bs_ask_judge_named(r, p, &p->arena, &p->verdict);
+    p->judged = heard == BS_HEARD;
+    p->shaky = shaky;
+    return heard;
+}

@@ -1,0 +1,152 @@
+/*
+ * asks_owe.c - booking what the server will answer, message by message.
+ */
+#include <string.h>
+
+#include "gateway/asking.h"
+#include "gateway/gate.h"
+#include "gateway/judge.h"
+#include "wire/front.h"
+#include "wire/messages.h"
+
+/* BEGIN, SET and SHOW leave a transaction as good as new (PROTECT 15). */
+static bool
+is_bare(const struct bs_unit *unit)
+{
+    for (size_t i = 0; i < unit->n_stmts; i++) {
+        const struct bs_stmt *s = &unit->stmts[i];
+        bool bare = s->control == BS_CONTROL_BEGIN || s->control == BS_CONTROL_SET ||
+                    s->kind == BS_KIND_SHOW;
+        if (!bare)
+            return false;
+    }
+    return true;
+}
+
+void
+bs_ask_owe_unit(struct bs_relay *r, struct bs_reply *reply, const struct bs_unit *unit)
+{
+    reply->dirty = !is_bare(unit);
+    reply->ddl = (unit->flags & (BS_FLAG_DDL | BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0;
+    reply->effects = bs_effects_of(unit);
+    r->ddl_sent += reply->ddl;
+    r->passed_ddl = r->passed_ddl || (unit->flags & BS_FLAG_DDL) != 0;
+    bs_effects_meaning(unit, &r->state);
+}
+
+/*
+ * While a server copies in, it reads Sync and ignores it. Which Sync that is must be known, or the
+ * answers would be booked on the wrong messages, and names with them. So what the client sends
+ * behind a COPY waits until the server has said whether it copies.
+ */
+void
+bs_asks_owe_copy(struct bs_relay *r, struct bs_reply *reply)
+{
+    reply->copies = true;
+    r->copying++;
+}
+
+void
+bs_ask_owe_prepare(struct bs_relay *r, struct bs_reply *reply, const struct bs_verdict *v)
+{
+    struct bs_prepared *p;
+
+    if (!bs_verdict_is_prepare(v))
+        return;
+    p = bs_prepared_new(bs_bytes_of(v->unit.stmts[0].label), v->text);
+    p->prepared_in_sql = true;
+    bs_replies_name(&r->replies, reply, p);
+    r->preparing++;
+}
+
+static void
+copy_name(char out[BS_SQL_NAME_MAX + 1], struct bs_bytes name)
+{
+    if (name.n != 0)
+        memcpy(out, name.p, name.n);
+    out[name.n] = '\0';
+}
+
+struct bs_prepared *
+bs_ask_new_statement(const struct bs_parse *parse)
+{
+    struct bs_prepared *p = bs_prepared_new(parse->name, parse->query);
+
+    for (size_t i = 0; i < parse->types.n && i < BS_PREPARED_TYPES; i++)
+        p->types[i] = bs_oids_at(&parse->types, i);
+    return p;
+}
+
+void
+bs_ask_owe(struct bs_relay *r, const struct bs_frame *f, const struct bs_unit *unit)
+{
+    struct bs_err err = {0};
+    struct bs_parse parse;
+    struct bs_bind bind;
+    struct bs_named named;
+    struct bs_prepared *p;
+    struct bs_reply *reply;
+    bool unsure;
+
+    r->series_open = true;
+    switch (f->type) {
+    case BS_FRONT_PARSE:
+        reply = bs_replies_push(&r->replies, BS_REPLY_PARSE);
+        if (bs_msg_read_parse(f->body, &parse, &err) == BS_DONE)
+            bs_replies_name(&r->replies, reply, bs_ask_new_statement(&parse));
+        break;
+    case BS_FRONT_BIND:
+        if (bs_msg_read_bind(f->body, &bind, &err) != BS_DONE)
+            break;
+        p = bs_ask_find(r, bind.statement, &unsure);
+        reply = bs_replies_push(&r->replies, BS_REPLY_BIND);
+        copy_name(reply->name, bind.portal);
+        if (unit == NULL && p != NULL)
+            unit = &p->verdict.unit;
+        if (unit != NULL) {
+            bs_ask_owe_unit(r, reply, unit);
+            r->copy_portals = r->copy_portals || (unit->flags & BS_FLAG_COPY_IN) != 0;
+            r->series_wrote = r->series_wrote || unit->risk != BS_RISK_SAFE;
+        }
+        break;
+    case BS_FRONT_DESCRIBE:
+        (void)bs_replies_push(&r->replies, BS_REPLY_DESCRIBE);
+        break;
+    case BS_FRONT_EXECUTE:
+        reply = bs_replies_push(&r->replies, BS_REPLY_EXECUTE);
+        if (r->copy_portals)
+            bs_asks_owe_copy(r, reply);
+        break;
+    case BS_FRONT_CLOSE:
+        reply = bs_replies_push(&r->replies, BS_REPLY_CLOSE);
+        if (bs_msg_read_target(f->body, &named, &err) == BS_DONE) {
+            copy_name(reply->name, named.name);
+            reply->name_kind = (char)named.kind;
+        }
+        break;
+    case BS_FRONT_SYNC:
+        (void)bs_replies_push(&r->replies, BS_REPLY_SYNC);
+        r->series_open = r->series_wrote = false;
+        break;
+    default:
+        break;
+    }
+}
+
+void
+bs_asks_forward(struct bs_relay *r, struct bs_bytes messages, const struct bs_gate *g)
+{
+    struct bs_bytes rest = messages;
+    struct bs_err err = {0};
+    size_t binds = 0;
+    struct bs_frame f;
+
+    while (bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT) {
+        const struct bs_unit *unit = NULL;
+        if (g != NULL && f.type == BS_FRONT_BIND)
+            unit = bs_gate_unit(g, binds++);
+        if (f.type != BS_FRONT_QUERY)
+            bs_ask_owe(r, &f, unit);
+    }
+    bs_relay_to_server(r, messages);
+}

@@ -1,0 +1,337 @@
+/*
+ * asks_series.c - the extended protocol: messages up to Sync or Flush are looked at one by one, and
+ * gated as one.
+ */
+#include "gateway/asking.h"
+#include "gateway/gate.h"
+#include "gateway/judge.h"
+#include "gateway/note.h"
+#include "wire/front.h"
+#include "wire/messages.h"
+
+/* How a message of a series is dealt with. */
+enum next {
+    NEXT_STOP = 0, /* the session ended, or the catalog is being loaded */
+    NEXT_SEND,
+    NEXT_WAIT, /* for answers that decide what a name means */
+    NEXT_GATE,
+    NEXT_REFUSE, /* `refusal` */
+};
+
+static struct bs_refusal *
+too_long(void)
+{
+    return bs_refusal_new("42622", "names of statements and portals may have 63 bytes at most",
+                          NULL, NULL);
+}
+
+/* What is done with a judged Bind. */
+static enum next
+next_of(struct bs_relay *r, struct bs_verdict v, struct bs_refusal **refusal)
+{
+    bs_ask_judge_status(r, &v);
+    if (v.way != BS_WAY_REFUSE && bs_verdict_is_prepare(&v))
+        bs_verdict_refuse(&v, BS_E_UNSUPPORTED, NULL, "PREPARE is supported in a simple Query only",
+                          "Send Parse, which does the same.");
+    if (v.way != BS_WAY_REFUSE && bs_verdict_is_execute(&v)) /* a portal keeps only its name */
+        bs_verdict_refuse(&v, BS_E_UNSUPPORTED, NULL, "EXECUTE is supported in a simple Query only",
+                          "Send Bind, which does the same.");
+    if ((v.way == BS_WAY_PASS || v.way == BS_WAY_REFUSE) && !bs_note_judged(r, &v)) {
+        bs_session_fail(r->s, "58030", "the audit log cannot be written, so nothing is run");
+        return NEXT_STOP;
+    }
+    if (v.way == BS_WAY_PASS && bs_ask_ends_guarded(r, &v.unit))
+        return NEXT_GATE; /* looked at there, once nothing is in flight */
+    if (v.way == BS_WAY_PASS)
+        return NEXT_SEND;
+    if (v.way == BS_WAY_REFUSE || r->status == 'E') {
+        *refusal = bs_ask_refusal_of(r, &v);
+        return NEXT_REFUSE;
+    }
+    return NEXT_GATE;
+}
+
+static enum next
+look_at_bind(struct bs_relay *r, struct bs_bytes body, struct bs_refusal **refusal)
+{
+    struct bs_err err = {0};
+    struct bs_prepared *p;
+    struct bs_bind bind;
+    bool unsure;
+
+    if (bs_msg_read_bind(body, &bind, &err) != BS_DONE) {
+        if (err.code == BS_E_LIMIT) {
+            *refusal = too_long();
+            return NEXT_REFUSE;
+        }
+        bs_session_fail(r->s, "08P01", "invalid message format");
+        return NEXT_STOP;
+    }
+    p = bs_ask_find(r, bind.statement, &unsure);
+    if (unsure)
+        return NEXT_WAIT;
+    if (p == NULL) {
+        *refusal =
+            bs_refusal_new("26000",
+                           bind.statement.n == 0 ? "unnamed prepared statement does not exist"
+                                                 : "prepared statement does not exist",
+                           NULL, NULL);
+        return NEXT_REFUSE;
+    }
+    switch (bs_ask_judge_prepared(r, p)) {
+    case BS_HEARD_NOT:
+        return NEXT_STOP;
+    case BS_HEARD_UNSURE:
+        return NEXT_WAIT;
+    case BS_HEARD:
+        break;
+    }
+    return next_of(r, p->verdict, refusal);
+}
+
+/* A message of a series: legal? understood? allowed? */
+static enum next
+look_at(struct bs_relay *r, const struct bs_frame *f, struct bs_refusal **refusal)
+{
+    struct bs_err err = {0};
+    struct bs_parse parse;
+    struct bs_named named;
+    struct bs_execute execute;
+    enum bs_done done = BS_DONE;
+
+    if (f->type == BS_FRONT_BIND)
+        return look_at_bind(r, f->body, refusal);
+    if (f->type == BS_FRONT_PARSE)
+        done = bs_msg_read_parse(f->body, &parse, &err);
+    else if (f->type == BS_FRONT_DESCRIBE || f->type == BS_FRONT_CLOSE)
+        done = bs_msg_read_target(f->body, &named, &err);
+    else if (f->type == BS_FRONT_EXECUTE)
+        done = bs_msg_read_execute(f->body, &execute, &err);
+    if (done == BS_DONE && f->type == BS_FRONT_PARSE && bs_ask_is_full_of_names(r)) {
+        *refusal = bs_ask_too_many();
+        return NEXT_REFUSE;
+    }
+    if (done == BS_DONE)
+        return NEXT_SEND;
+    if (err.code == BS_E_LIMIT) {
+        *refusal = too_long();
+        return NEXT_REFUSE;
+    }
+    bs_session_fail(r->s, "08P01", "invalid message format");
+    return NEXT_STOP;
+}
+
+/* Judges one Bind of a gated series into the gate, whose arena outlives the series. */
+static enum next
+gate_bind(struct bs_relay *r,
+          struct bs_gate *g,
+          struct bs_prepared *p,
+          struct bs_bytes body,
+          struct bs_refusal **refusal)
+{
+    struct bs_verdict *v = bs_arena_take(bs_gate_arena(g), sizeof(*v));
+    struct bs_err err = {0};
+    enum next next;
+
+    if (v == NULL || bs_gate_add(g, v, body, p, &err) != BS_DONE) {
+        *refusal = bs_refusal_new("54000", "the series is too long to be held", NULL, NULL);
+        return NEXT_REFUSE;
+    }
+    if (bs_ask_judge_named(r, p, bs_gate_arena(g), v) != BS_HEARD)
+        return NEXT_STOP;
+    next = next_of(r, *v, refusal);
+    return next == NEXT_SEND ? NEXT_GATE : next;
+}
+
+/* Adds every Bind of the series to the gate. A statement may be made by the series itself. */
+static enum next
+gate_series(struct bs_relay *r,
+            struct bs_gate *g,
+            struct bs_bytes series,
+            struct bs_refusal **refusal)
+{
+    struct bs_replies made = {0};
+    enum next next = NEXT_GATE;
+    struct bs_err err = {0};
+    bool boundary = false;
+    size_t binds = 0;
+    struct bs_frame f;
+
+    while (next == NEXT_GATE &&
+           bs_frame_next(&series, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT) {
+        struct bs_prepared *p = NULL;
+        struct bs_parse parse;
+        struct bs_bind bind;
+        if (f.type == BS_FRONT_PARSE && bs_msg_read_parse(f.body, &parse, &err) == BS_DONE)
+            bs_replies_name(&made, bs_replies_push(&made, BS_REPLY_PARSE),
+                            bs_ask_new_statement(&parse));
+        if (f.type != BS_FRONT_BIND)
+            continue;
+        if (bs_msg_read_bind(f.body, &bind, &err) == BS_DONE &&
+            bs_replies_pending(&made, bind.statement, &p) == BS_PENDING_NONE)
+            p = bs_names_find(&r->state.names, bind.statement);
+        if (p == NULL) {
+            *refusal = bs_refusal_new("26000", "prepared statement does not exist", NULL, NULL);
+            next = NEXT_REFUSE;
+            break;
+        }
+        next = gate_bind(r, g, p, f.body, refusal);
+        boundary = boundary || bs_verdict_is_boundary(bs_gate_last(g));
+        if (next == NEXT_GATE && boundary && binds != 0) {
+            *refusal = bs_refusal_new("0A000",
+                                      "transaction control cannot be mixed with other statements "
+                                      "in this series",
+                                      NULL, "Send it in a series of its own.");
+            next = NEXT_REFUSE; /* it would commit before the audit */
+        }
+        binds++;
+    }
+    bs_replies_fini(&made);
+    return next;
+}
+
+/* Refuses the rest of the series [from, end): what is after the refused message is skipped, but
+ * its Sync or Flush goes to the server. */
+static bool
+refuse_series(struct bs_relay *r, struct bs_refusal *refusal, size_t last, size_t end)
+{
+    bs_ask_poison_series(r, refusal);
+    if (bs_relay_over(r))
+        return false;
+    bs_asks_forward(r, bs_ask_bytes(r, last, end), NULL);
+    if (bs_relay_over(r))
+        return false;
+    bs_ask_settle(r, end);
+    return true;
+}
+
+/* The series is one Bind, and runs it: nothing of it is left for later. */
+static bool
+runs_one(struct bs_bytes series)
+{
+    struct bs_execute execute = {0};
+    struct bs_bind bind = {0};
+    struct bs_err err = {0};
+    size_t binds = 0, runs = 0;
+    struct bs_frame f;
+
+    while (bs_frame_next(&series, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT) {
+        if (f.type == BS_FRONT_BIND) {
+            binds++;
+            if (bs_msg_read_bind(f.body, &bind, &err) != BS_DONE)
+                return false;
+        }
+        if (f.type == BS_FRONT_EXECUTE) {
+            runs++;
+            if (bs_msg_read_execute(f.body, &execute, &err) != BS_DONE)
+                return false;
+        }
+    }
+    return binds == 1 && runs == 1 && bs_bytes_equal(bind.portal, execute.portal);
+}
+
+/* COMMIT or ROLLBACK of a guarded transaction, in a series of its own. */
+static void
+end_guarded(struct bs_relay *r, const struct bs_unit *unit, struct bs_bytes series, size_t last)
+{
+    size_t end = r->used + series.n;
+
+    if (!runs_one(series))
+        (void)refuse_series(r, bs_refusal_new("0A000", bs_ask_guard_message, NULL, NULL), last,
+                            end);
+    else if (bs_ask_needs_closing(r, unit))
+        bs_gate_close_transaction(r, series);
+    else
+        bs_asks_forward(r, series, NULL);
+}
+
+/* The series is at a gated Bind: [used, end), whose last message begins at `last`. */
+static bool
+enter_gate(struct bs_relay *r, size_t last, size_t end)
+{
+    struct bs_bytes series = bs_ask_bytes(r, r->used, end);
+    struct bs_refusal *refusal = NULL;
+    struct bs_gate *g;
+    enum next next;
+
+    if (last == end || r->s->client.in.p[last] != BS_FRONT_SYNC || r->series_wrote)
+        return refuse_series(
+            r,
+            bs_refusal_new("0A000",
+                           "this statement must be sent in a series of its own that "
+                           "ends with Sync",
+                           NULL, "Do not send it in a pipeline with others."),
+            last, end);
+    if (r->series_open)
+        return bs_ask_end_series(r);
+    if (!bs_relay_quiet(r))
+        return bs_ask_stall(r);
+    if (!r->loaded) { /* what will be locked and captured is looked up anew */
+        (void)bs_ask_load_catalog(r);
+        return false;
+    }
+    g = bs_gate_new(r);
+    next = gate_series(r, g, series, &refusal);
+    if (next == NEXT_GATE && bs_ask_ends_guarded(r, &bs_gate_first(g)->unit)) {
+        end_guarded(r, &bs_gate_first(g)->unit, series, last);
+        bs_gate_free(&g);
+    } else if (next == NEXT_GATE) {
+        bs_gate_begin(r, g, series);
+    } else {
+        bs_gate_free(&g);
+        if (next == NEXT_REFUSE)
+            return refuse_series(r, refusal, last, end);
+        return false;
+    }
+    if (bs_relay_over(r))
+        return false;
+    bs_ask_settle(r, end);
+    return r->mode == BS_MODE_RELAY;
+}
+
+/* Sends the messages [used, to) that have been entered one by one. */
+static bool
+send_looked_at(struct bs_relay *r, size_t to)
+{
+    bs_relay_to_server(r, bs_ask_bytes(r, r->used, to));
+    if (bs_relay_over(r))
+        return false;
+    bs_ask_settle(r, to);
+    return true;
+}
+
+bool
+bs_ask_series(struct bs_relay *r, size_t last, size_t end)
+{
+    size_t at = r->used;
+
+    while (at < end) {
+        struct bs_bytes rest = bs_ask_bytes(r, at, end);
+        struct bs_refusal *refusal = NULL;
+        struct bs_err err = {0};
+        struct bs_frame f = {0};
+        bs_assert(bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT);
+        enum next next = look_at(r, &f, &refusal);
+        if (next != NEXT_SEND) {
+            bool loaded = r->loaded;
+            if (bs_relay_over(r) || (at != r->used && !send_looked_at(r, at))) {
+                bs_refusal_free(&refusal);
+                return false;
+            }
+            r->loaded = loaded;
+            if (next == NEXT_WAIT)
+                return bs_ask_wait(r);
+            if (next == NEXT_REFUSE)
+                return refuse_series(r, refusal, last, end);
+            if (next == NEXT_GATE)
+                return enter_gate(r, last, end);
+            r->stalled = true;
+            return false;
+        }
+        bs_ask_owe(r, &f, NULL);
+        at = end - rest.n;
+        if (r->copying != 0)
+            return send_looked_at(r, at) && bs_ask_wait_for_copy(r);
+    }
+    return send_looked_at(r, end);
+}
