@@ -117,6 +117,16 @@ sequences_json(const struct bs_preview *p)
 }
 
 static json_t *
+siblings_json(const struct bs_preview *p)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < p->n_siblings; i++)
+        (void)json_array_append_new(list, json_string(p->siblings[i].id));
+    return list;
+}
+
+static json_t *
 closure_json(const struct bs_manifest *m)
 {
     json_t *list = json_array();
@@ -146,8 +156,7 @@ preview_json(const struct bs_restore *r, const struct bs_preview *p, const char 
     (void)json_object_set_new(json, "cascade", closure_json(m));
     (void)json_object_set_new(json, "mode", json_string(m->capture.mode));
     (void)json_object_set_new(json, "sequences", sequences_json(p));
-    (void)json_object_set_new(json, "same_transaction",
-                              bs_view_strings(p->siblings, p->n_siblings));
+    (void)json_object_set_new(json, "same_transaction", siblings_json(p));
     (void)json_object_set_new(json, "conflicts", bs_view_strings(p->conflicts, p->n_conflicts));
     (void)json_object_set_new(json, "cannot", bs_view_strings(p->cannot, p->n_cannot));
     (void)json_object_set_new(json, "proof",

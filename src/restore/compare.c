@@ -88,13 +88,13 @@ put_text_of(struct bs_buf *b, const struct bs_live *live, const char *side)
     bs_put_str(b, "::text COLLATE \"C\" AS txt) t");
 }
 
-/* Saved rows a and live rows b, as multisets. */
+/*
+ * Saved rows a and live rows b, as multisets. Of equal rows nobody can tell which is which: one that
+ * was there all the time - or that the transaction only locked - stands for one that is gone, so
+ * less is given back rather than more.
+ */
 static void
-put_multisets(struct bs_buf *b,
-              const struct bs_live *live,
-              const struct bs_compare_by *by,
-              const char *join,
-              size_t at)
+put_multisets(struct bs_buf *b, const struct bs_live *live, const char *join, size_t at)
 {
     put_numbered(b, "s", "\"" BS_COMPARE_ROW "\"");
     bs_compare_put_saved(b, at);
@@ -103,11 +103,6 @@ put_multisets(struct bs_buf *b,
     put_numbered(b, "l", "ctid");
     bs_put_live(b, live);
     put_text_of(b, live, "l");
-    /* Every saved row was replaced: an equal one that is older is another copy. */
-    if (by->exact && by->origin.known) {
-        bs_put_str(b, " WHERE NOT ");
-        bs_origin_put_older(b, &by->origin);
-    }
     bs_put_str(b, ") b\n  ON a.txt = b.txt AND a.n = b.n");
 }
 
@@ -131,11 +126,9 @@ put_whole_by_key(struct bs_buf *b, const struct bs_live *live, size_t at)
 static void
 put_whole_as_multisets(struct bs_buf *b, const struct bs_live *live, size_t at)
 {
-    static const struct bs_compare_by all;
-
     bs_put_str(b, "SELECT CASE WHEN b.place IS NULL THEN 'm' ELSE 'e' END::\"char\" AS what,"
                   " a.place AS saved, b.place AS live, b.leaf, false AS near\n  FROM ");
-    put_multisets(b, live, &all, "FULL JOIN", at);
+    put_multisets(b, live, "FULL JOIN", at);
     bs_put_str(b, " WHERE a.place IS NULL OR b.place IS NULL");
 }
 
@@ -161,7 +154,7 @@ put_in_leaf(struct bs_buf *b, const struct bs_live *live, const struct bs_origin
 static void
 put_part_by_key(struct bs_buf *b,
                 const struct bs_live *live,
-                const struct bs_compare_by *by,
+                const struct bs_origin *origin,
                 size_t at)
 {
     bs_put_str(b, "SELECT ");
@@ -170,10 +163,10 @@ put_part_by_key(struct bs_buf *b,
     bs_put_str(b, "CASE WHEN l.ctid IS NULL THEN 'm' WHEN NOT (");
     put_changed(b, live);
     bs_put_str(b, ") THEN '='\n  WHEN ");
-    bs_origin_put_own(b, &by->origin);
+    bs_origin_put_own(b, origin);
     bs_put_str(b, " THEN 'u' ELSE 'c' END::\"char\" AS what, s.\"" BS_COMPARE_ROW "\" AS saved,"
                   " l.ctid AS live, l.tableoid AS leaf,\n  ");
-    bs_origin_put_near(b, &by->origin);
+    bs_origin_put_near(b, origin);
     bs_put_str(b, " AS near\n  FROM ");
     bs_compare_put_saved(b, at);
     bs_put_str(b, " s LEFT JOIN ");
@@ -181,36 +174,33 @@ put_part_by_key(struct bs_buf *b,
     bs_put_str(b, " l ON ");
     bs_compare_put_keys_equal(b, live);
     if (live->key == BS_LIVE_KEY_OF_LEAF)
-        put_in_leaf(b, live, &by->origin, at);
+        put_in_leaf(b, live, origin, at);
 }
 
 static void
-put_part_as_multisets(struct bs_buf *b,
-                      const struct bs_live *live,
-                      const struct bs_compare_by *by,
-                      size_t at)
+put_part_as_multisets(struct bs_buf *b, const struct bs_live *live, size_t at)
 {
     bs_put_str(b, "SELECT CASE WHEN b.place IS NULL THEN 'm' ELSE '=' END::\"char\" AS what,"
                   " a.place AS saved, b.place AS live, b.leaf, false AS near\n  FROM ");
-    put_multisets(b, live, by, "LEFT JOIN", at);
+    put_multisets(b, live, "LEFT JOIN", at);
 }
 
 /* Every saved row and its counterpart; and rows of the transaction that are nobody's. */
 static void
-put_part(struct bs_buf *b, const struct bs_live *live, const struct bs_compare_by *by, size_t at)
+put_part(struct bs_buf *b, const struct bs_live *live, const struct bs_origin *origin, size_t at)
 {
     bs_put_str(b, "WITH m AS MATERIALIZED (");
     if (live->key == BS_LIVE_NO_KEY)
-        put_part_as_multisets(b, live, by, at);
+        put_part_as_multisets(b, live, at);
     else
-        put_part_by_key(b, live, by, at);
+        put_part_by_key(b, live, origin, at);
     bs_put_str(b, ")\n  SELECT what, saved, live, leaf, near FROM m");
-    if (!by->origin.known)
+    if (!origin->known)
         return;
     bs_put_str(b, "\n  UNION ALL SELECT 'i', NULL, l.ctid, l.tableoid, false FROM ");
     bs_put_live(b, live);
     bs_put_str(b, " l WHERE ");
-    bs_origin_put_own(b, &by->origin);
+    bs_origin_put_own(b, origin);
     bs_put_str(b,
                "\n  AND NOT EXISTS (SELECT FROM m WHERE m.live = l.ctid AND m.leaf = l.tableoid)");
 }
@@ -218,14 +208,14 @@ put_part(struct bs_buf *b, const struct bs_live *live, const struct bs_compare_b
 void
 bs_compare_put(struct bs_buf *b,
                const struct bs_live *live,
-               const struct bs_compare_by *by,
+               const struct bs_origin *origin,
                size_t at)
 {
     bs_put_str(b, "CREATE TEMPORARY TABLE ");
     bs_compare_put_result(b, at);
     bs_put_str(b, " ON COMMIT DROP AS\n  ");
     if (live->object->partial)
-        put_part(b, live, by, at);
+        put_part(b, live, origin, at);
     else if (live->key != BS_LIVE_NO_KEY)
         put_whole_by_key(b, live, at);
     else

@@ -28,17 +28,10 @@ void bs_compare_put_leaf(struct bs_buf *b, uint32_t leaf, size_t at);
 void bs_compare_put_ambiguous(struct bs_buf *b, const struct bs_live *live, size_t at);
 
 /*
- * How live rows are told apart. With a zeroed one, whatever differs is a conflict.
- */
-struct bs_compare_by {
-    struct bs_origin origin; /* for partial objects */
-    bool exact;              /* the point was made by what the statement was going to change, under
-                              * a lock: every row in it was replaced */
-};
-
-/*
  * Puts CREATE TABLE ... AS of the comparison: what "char", saved bigint (row number), live tid and
  * leaf oid (where the live row is), near boolean.
+ *
+ * origin   for tables saved in part; zeroed: whatever differs is a conflict
  *
  * Table saved whole: what is m missing, c changed, e extra. Saved in part: m missing, = equal, u
  * changed by the transaction itself, c changed by somebody else - near: or by a savepoint of it -
@@ -46,7 +39,7 @@ struct bs_compare_by {
  */
 void bs_compare_put(struct bs_buf *b,
                     const struct bs_live *live,
-                    const struct bs_compare_by *by,
+                    const struct bs_origin *origin,
                     size_t at);
 
 /* Condition: a saved row "s" and a live row "l" have the same key. */

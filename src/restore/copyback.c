@@ -12,6 +12,7 @@
 #include "restore/lost.h"
 #include "restore/merge.h"
 #include "restore/safety.h"
+#include "restore/siblings.h"
 #include "restore/work.h"
 
 #define SQL_MAX (4u << 20)
@@ -120,6 +121,33 @@ check_made(struct bs_work *w, const struct bs_diff_table *d, struct bs_err *err)
     return BS_DONE;
 }
 
+/*
+ * A point that was made before its statement ran does not hold what the transaction's other
+ * statements changed in the same table: here that would count as inserted.
+ */
+static enum bs_done
+check_siblings(struct bs_work *w, struct bs_err *err)
+{
+    struct bs_sibling *siblings;
+    size_t n;
+
+    if (w->options->made != BS_COPYBACK_REMOVE || strcmp(w->r->manifest.capture.mode, "rows") == 0)
+        return BS_DONE;
+    if (bs_siblings_find(w->r, &siblings, &n, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < w->out->n_tables; k++) {
+            const struct bs_live *live = &w->out->tables[k].diff.live;
+            if (bs_sibling_shares(&siblings[i], live->parts, live->n_parts))
+                return BS_FAIL(err, CONFLICT,
+                               "%s holds other rows of \"%.63s\" that the same transaction changed:"
+                               " which it inserted cannot be told from here",
+                               siblings[i].id, live->object->name);
+        }
+    }
+    return BS_DONE;
+}
+
 static enum bs_done
 check_conflicts(struct bs_work *w, struct bs_err *err)
 {
@@ -132,7 +160,7 @@ check_conflicts(struct bs_work *w, struct bs_err *err)
         if (check_made(w, d, err) != BS_DONE)
             return BS_FAILED;
     }
-    return BS_DONE;
+    return check_siblings(w, err);
 }
 
 /* What was agreed to must be what would be done. */

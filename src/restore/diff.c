@@ -7,14 +7,6 @@
 
 #define SQL_MAX (4u << 20)
 
-struct bs_compare_by
-bs_diff_by(const struct bs_restore *r)
-{
-    const char *mode = r->manifest.capture.mode;
-
-    return (struct bs_compare_by){.origin = r->origin, .exact = strcmp(mode, "rows-before") == 0};
-}
-
 /* Asks what is in the buffer, and empties it. */
 static PGresult *
 ask(struct bs_restore *r, struct bs_buf *sql, struct bs_err *err)
@@ -371,7 +363,6 @@ bs_diff_compare(struct bs_restore *r,
                 struct bs_diff_table *t,
                 struct bs_err *err)
 {
-    const struct bs_compare_by by = bs_diff_by(r);
     struct bs_buf sql;
     enum bs_done done;
 
@@ -379,7 +370,7 @@ bs_diff_compare(struct bs_restore *r,
     bs_put_str(&sql, "DROP TABLE IF EXISTS ");
     bs_compare_put_result(&sql, at);
     bs_put_str(&sql, "; ");
-    bs_compare_put(&sql, &t->live, &by, at);
+    bs_compare_put(&sql, &t->live, &r->origin, at);
     bs_put_str(&sql, "; ANALYZE ");
     bs_compare_put_result(&sql, at);
     done = bs_rdb_run(&r->db, &sql, err);

@@ -93,8 +93,6 @@ BS_MUST_CHECK enum bs_done bs_diff_compare(struct bs_restore *r,
                                            enum bs_diff_depth depth,
                                            struct bs_diff_table *t,
                                            struct bs_err *err);
-/* How the point's rows are told apart. */
-struct bs_compare_by bs_diff_by(const struct bs_restore *r);
 /* True where nothing differs: rows, columns, existence. */
 bool bs_diff_same(const struct bs_diff_table *t);
 

@@ -176,12 +176,3 @@ bs_origin_put_own(struct bs_buf *b, const struct bs_origin *o)
     }
     bs_put_str(b, ")");
 }
-
-/* A row so old that its number has come round reads as a younger one: then less is given back. */
-void
-bs_origin_put_older(struct bs_buf *b, const struct bs_origin *o)
-{
-    bs_put_str(b, "(pg_catalog.age(l.xmin) OPERATOR(pg_catalog.>) ");
-    put_age(b, o->xid);
-    bs_put_str(b, ")");
-}

@@ -48,7 +48,5 @@ BS_MUST_CHECK enum bs_done bs_origin_xid(struct bs_store *store,
 void bs_origin_put_own(struct bs_buf *b, const struct bs_origin *o);
 /* The same: a savepoint of it may have written it, or somebody else at that time. */
 void bs_origin_put_near(struct bs_buf *b, const struct bs_origin *o);
-/* The same: it was there before the transaction began to write. Only where known. */
-void bs_origin_put_older(struct bs_buf *b, const struct bs_origin *o);
 
 #endif

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "restore/siblings.h"
 #include "restore/text.h"
 
 #define COUNT_TIMEOUT   "5s"
@@ -182,6 +181,18 @@ say_outcome(const struct sentences *s)
         say(s, "it is not known whether the statement was carried out");
 }
 
+/* True where both hold rows of a table in part. */
+static bool
+shares(const struct bs_sibling *sibling, const struct bs_preview *p)
+{
+    for (size_t i = 0; i < p->n_tables; i++) {
+        const struct bs_preview_table *t = &p->tables[i];
+        if (t->diff != NULL && bs_sibling_shares(sibling, t->live.parts, t->live.n_parts))
+            return true;
+    }
+    return false;
+}
+
 /* Whose rows the live ones are, and which other points are of the same transaction. */
 static void
 say_origin(const struct sentences *s, const struct bs_preview *p)
@@ -196,7 +207,11 @@ say_origin(const struct sentences *s, const struct bs_preview *p)
                             " that differ count as changed by others: %s",
                             s->r->origin.why));
     for (size_t i = 0; i < p->n_siblings; i++)
-        say(s, bs_arena_fmt(&s->r->arena, "the same transaction also made %s", p->siblings[i]));
+        say(s, bs_arena_fmt(&s->r->arena, "the same transaction also made %s%s", p->siblings[i].id,
+                            shares(&p->siblings[i], p)
+                                ? ", which holds rows of the same table: some that count as made"
+                                  " here may be in there"
+                                : ""));
 }
 
 /* Tables saved in part, in a transaction that is rolled back; where it cannot be, that is said. */

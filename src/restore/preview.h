@@ -11,6 +11,7 @@
 #include "restore/counters.h"
 #include "restore/diff.h"
 #include "restore/restore.h"
+#include "restore/siblings.h"
 
 struct bs_preview_table {
     const struct bs_point_object *object; /* of a tree of partitions saved in part: made up */
@@ -26,7 +27,7 @@ struct bs_preview {
     bool database;                     /* the live side was looked at */
     struct bs_counter_pair *sequences; /* of a point of rows; looked at where `database` */
     size_t n_sequences;
-    const char **siblings; /* other points of the same transaction */
+    struct bs_sibling *siblings; /* other points of the same transaction */
     size_t n_siblings;
     const char **conflicts; /* sentences */
     size_t n_conflicts;

@@ -28,7 +28,6 @@ static enum bs_done
 put_comparison(struct bs_work *w, size_t at, struct bs_buf *b, struct bs_err *err)
 {
     const struct bs_live *live = &w->out->tables[at].diff.live;
-    const struct bs_compare_by by = bs_diff_by(w->r);
     struct bs_shape shape;
 
     if (bs_shape_find(&w->r->db, live->object, &w->r->arena, &shape, err) != BS_DONE ||
@@ -44,7 +43,7 @@ put_comparison(struct bs_work *w, size_t at, struct bs_buf *b, struct bs_err *er
         bs_compare_put_copy(b, live->parts[i], at);
         put_rows_comment(b, live->parts[i]);
     }
-    bs_compare_put(b, live, &by, at);
+    bs_compare_put(b, live, &w->r->origin, at);
     bs_put_str(b, ";\n");
     return BS_DONE;
 }

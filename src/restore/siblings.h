@@ -10,13 +10,24 @@
 
 #include "restore/restore.h"
 
+struct bs_sibling {
+    const char *id;
+    uint32_t *tables; /* oids of relations that it holds rows of */
+    size_t n_tables;
+};
+
 /*
  * Looks among the points that were made on the same day and nearest in time.
  *
- * out   ids, n of them; what cannot be read is left out
+ * out   array of n; what cannot be read is left out
  * err   IO, LIMIT
  */
 BS_MUST_CHECK enum bs_done
-bs_siblings_find(struct bs_restore *r, const char ***out, size_t *n, struct bs_err *err);
+bs_siblings_find(struct bs_restore *r, struct bs_sibling **out, size_t *n, struct bs_err *err);
+
+/* True where it holds rows of one of these objects' relations, too. Pure. */
+bool bs_sibling_shares(const struct bs_sibling *s,
+                       const struct bs_point_object *const *objects,
+                       size_t n);
 
 #endif
