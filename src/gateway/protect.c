@@ -20,7 +20,8 @@
  * all locks together, since whoever waits for the first one may hold the last one. */
 #define LOCK_WAIT_MS 900
 #define ATTEMPTS     3
-#define LOOKS        8 /* for deadlocks, before each attempt gives up */
+#define LOOKS        8   /* for deadlocks, before each attempt gives up */
+#define CANCEL_MS    500 /* in which a server must have heard that it is cancelled */
 
 static void lock_next(struct bs_relay *r);
 static void look(struct bs_relay *r);
@@ -391,9 +392,14 @@ bs_protect_timer(struct bs_relay *r)
         bs_capture_abort(g->ledger->keeper);
     } else if (g->step == BS_GATE_LOCK) {
         bs_cancel_upstream(r->s);
+    } else if (g->step == BS_GATE_RUN && g->overtime) {
+        /* A server that waits for its client to read does not hear that it is cancelled. */
+        bs_session_fail(r->s, "57P05",
+                        "others wait for what is locked, and the client does not read");
     } else if (g->step == BS_GATE_RUN) {
         g->overtime = true;
         bs_cancel_upstream(r->s);
+        bs_session_set_timer(r->s, CANCEL_MS);
     } else if (g->step == BS_GATE_LOOK) {
         look(r);
     }

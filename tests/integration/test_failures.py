@@ -1,4 +1,4 @@
-"""What can fail around a protected execution, as a table: storage, spool, state, helper, server.
+"""What can fail around a protected execution, as a table: storage, spool, state, helper, server, client.
 
 In each row: the statement has not committed, its lock is gone within the budget, the operator is
 told the cause, nothing is left behind, and the next statement is protected as ever.
@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from conftest import running, wait_until
+from rawwire import Raw, query
 from scene import COMMIT, ROWS, Scene, newest
 
 BUDGET = 2.0  # seconds
@@ -287,3 +288,28 @@ def test_the_server_crashes_when_commit_did_not_reach_it(scene):
     assert scene.count() == ROWS
     wait_until(lambda: scene.ticket_state(asking.ticket) == "uncertain", 5)
     scene.works()
+
+
+# --- the client ------------------------------------------------------------------------------
+
+
+def test_a_client_that_does_not_read_its_rows(scene):
+    """More than all buffers hold: the server cannot go on, and its clocks do not look then."""
+    with scene.pg.admin() as c:
+        c.execute("INSERT INTO crash.t SELECT n, 'wide' FROM generate_series(1001, 11000) n")
+    rows = scene.count()
+    with Raw(scene.gateway.port, timeout=30) as raw, Locked(scene) as locked:
+        raw.login("bob", scene.gateway.passwords["bob"])
+        raw.send(query("DELETE FROM crash.t RETURNING repeat('x', 10000)"))
+        ticket = scene.approve()
+        wait_until(lambda: locked.first, 5)
+        began = time.monotonic()
+        with scene.pg.admin() as writer:
+            writer.execute("INSERT INTO crash.t VALUES (0)")
+        assert time.monotonic() - began < BUDGET + SLACK
+        assert locked.seconds() < BUDGET + SLACK
+        seen = raw.until()
+        assert seen[-1] is None and b"C" not in [m[0] for m in seen[:-1]]  # nothing says it was done
+    assert scene.count() == rows + 1
+    wait_until(lambda: scene.ticket_state(ticket) == "failed", 5)
+    scene.settle(rows + 1, committed=False)
