@@ -10,6 +10,7 @@
 
 enum {
     SELECT_MAX = 1 << 20,
+    FIRST_NORMAL_OID = 16384, /* access/transam.h: below are the cluster's own types */
     WORTH_IT = 2, /* times cheaper it must be: it locks tables, and one more look is no gain */
 };
 
@@ -68,8 +69,16 @@ bs_step_select(struct bs_capture *c,
 bool
 bs_step_has_values(const struct bs_plan_select *s, const struct bs_bounds *params, size_t n)
 {
-    return s->n_params == 0 ||
-           (s->n_params > 0 && s->stmt < n && params[s->stmt].n >= (size_t)s->n_params);
+    if (s->n_params == 0)
+        return true;
+    if (s->n_params < 0 || s->stmt >= n || params[s->stmt].n < (size_t)s->n_params)
+        return false;
+    /* To read a value of a domain, say, runs its CHECK: code of its owner's, as the helper. */
+    for (int i = 0; i < s->n_params; i++) {
+        if (params[s->stmt].list[i].type >= FIRST_NORMAL_OID)
+            return false;
+    }
+    return true;
 }
 
 bool
@@ -183,7 +192,7 @@ choose(struct bs_capture *c,
         return after(out, "what it will change cannot be told before it runs");
     for (size_t i = 0; i < plan->n_selects; i++) {
         if (!bs_step_has_values(&plan->selects[i], params, n_params))
-            return after(out, "the values of its parameters are not known yet");
+            return after(out, "the values of its parameters cannot be used beforehand");
     }
     c->taken = bs_arena_take(&c->arena, sizeof(*c->taken));
     if (c->taken == NULL)

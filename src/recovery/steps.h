@@ -109,7 +109,7 @@ enum bs_done bs_step_end(struct bs_capture *c,
 /* Rows found before a statement runs; more are better scanned for afterwards. */
 #define BS_ROWS_BEFORE_MAX 100000
 
-/* Has the select's statement got all its parameters? */
+/* Has the select's statement got all its parameters, of types that came with the cluster? */
 bool bs_step_has_values(const struct bs_plan_select *s, const struct bs_bounds *params, size_t n);
 /* One of a plan's selects between `prefix` and `suffix`, with the parameters of its statement. */
 BS_MUST_CHECK enum bs_done bs_step_select(struct bs_capture *c,
