@@ -46,7 +46,7 @@ class Writer(threading.Thread):
         super().__init__(daemon=True)
         self.number, self.linked = number, linked
         self.random = random.Random(number)
-        self.connection = psycopg.connect(pg.conninfo("app_trust"), autocommit=True,
+        self.connection = psycopg.connect(pg.conninfo("postgres"), autocommit=True,
                                           prepare_threshold=None)
         first = number * SPAN
         self.last = {(table, first + n): f"{table[-1]}{number}.{n}"  # acknowledged; None: deleted

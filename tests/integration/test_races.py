@@ -66,7 +66,7 @@ STATEMENTS = {
     "writing CTE": Statement("WITH gone AS (DELETE FROM race.c WHERE g < 5 RETURNING t) "
                              "DELETE FROM race.t WHERE id IN (SELECT t FROM gone)"),
     "cascade": Statement("DELETE FROM race.t WHERE g < 3", FK + "ON DELETE CASCADE"),
-    "by key": Statement("DELETE FROM race.t WHERE id IN (1000003, 2000003, 3000003, 4000003, 5000003)"),
+    "by key": Statement("DELETE FROM race.t WHERE id BETWEEN 2000001 AND 3000005"),
     "SET NULL": Statement("DELETE FROM race.t WHERE g < 3", FK + "ON DELETE SET NULL"),
     "key update": Statement("UPDATE race.t SET id = -id WHERE g < 3", FK + "ON UPDATE CASCADE"),
     "volatile": Statement("DELETE FROM race.t WHERE random() < 0.2"),
@@ -133,8 +133,14 @@ def site(pg):
     """Nobody is asked; what is not protected does not run all the same."""
     g = Gateway(pg, tls=False, policy={"rules": [
         {"name": "nobody is asked", "risk": ["SAFE", "HIGH", "CRITICAL"], "action": "allow"}]})
-    with running(g, "bob") as g:
-        yield Site(pg, g)
+    with pg.admin() as c:
+        c.execute("ALTER ROLE app_trust SET deadlock_timeout = '10ms'")  # as in the guide
+    try:
+        with running(g, "bob") as g:
+            yield Site(pg, g)
+    finally:
+        with pg.admin() as c:
+            c.execute("ALTER ROLE app_trust RESET deadlock_timeout")
 
 
 def kept(site, old):
@@ -149,7 +155,7 @@ def kept(site, old):
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_no_acknowledged_version_is_lost(site, name, request):
     statement = STATEMENTS[name]
-    destroyed = acknowledged = attempts = victims = 0
+    destroyed = acknowledged = attempts = 0
     modes = set()
     for _ in range(ROUNDS):
         statement.prepare(site.pg)
@@ -161,13 +167,13 @@ def test_no_acknowledged_version_is_lost(site, name, request):
         modes |= how
         assert [x for x in gone if x not in set(saved)] == []
         assert {v for _, _, v in saved} <= around.sent(), "a version that nobody has written"
-        victims += around.total("victim")
+        assert around.total("victim") == 0, "a writer was the victim of a deadlock"
         destroyed += len(gone)
         acknowledged += around.total("acknowledged")
-    assert destroyed >= ROUNDS
+    assert destroyed > 0
     note(request, "races", f"{name:17} {acknowledged:7} acknowledged, {destroyed:5} destroyed and kept,"
                            f" 0 lost; {attempts} attempts in {ROUNDS} rounds;"
-                           f" {' and '.join(sorted(modes))}; {victims} victims")
+                           f" {' and '.join(sorted(modes))}")
 
 
 # --- that it can fail ------------------------------------------------------------------------
