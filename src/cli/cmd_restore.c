@@ -32,9 +32,9 @@ struct options {
     }
 
 static const char who[] =
-    "Of a point that holds the rows of one transaction, what it has written itself goes\n"
-    "back; rows that others have changed since are conflicts. What is replaced gets a\n"
-    "recovery point of its own.\n\n"
+    "In a table that is there, missing rows come back, and rows that the transaction was\n"
+    "the last to write get their saved values back; what others have changed since is a\n"
+    "conflict. What is replaced gets a recovery point of its own.\n\n"
     "The role that connects must own what it changes; rows of row security\n"
     "policies and objects of other owners need a superuser (--dsn).";
 
@@ -294,9 +294,9 @@ cmd_diff(int argc, char **argv)
         .operands = "POINT",
         .summary = "Compare saved rows with live ones: missing, changed, extra.",
         .details =
-            "Of a point that holds the rows of one transaction, only those are looked at:\n"
-            "missing, changed by the statement, changed since by others, equal; and rows that\n"
-            "the transaction made.\n\nExit status 0: no difference, 1: there is one.",
+            "Changed ones are told apart: by the statement, or since by others; extra ones, too:\n"
+            "those that the transaction made. Of a point that holds the rows of one transaction,\n"
+            "only these are looked at.\n\nExit status 0: no difference, 1: there is one.",
         .examples = "backstop restore diff RP-01J9 --json\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
@@ -396,8 +396,8 @@ cmd_copy_back(int argc, char **argv)
     const struct bs_arg options[] = {
         COMMON_OPTIONS(o),
         {"plan", 0, BS_ARG_FLAG, NULL, "print the SQL and do nothing", &plan},
-        {"conflict", 0, BS_ARG_TEXT, "skip|overwrite|abort", "rows with other values now (skip)",
-         &conflict},
+        {"conflict", 0, BS_ARG_TEXT, "skip|overwrite|abort",
+         "rows that others changed since (skip)", &conflict},
         {"no-triggers", 0, BS_ARG_FLAG, NULL, "user triggers do not fire", &no_triggers},
         {"remove-inserted", 0, BS_ARG_FLAG, NULL, "rows that the transaction made go, too",
          &remove_inserted},

@@ -33,32 +33,40 @@ bs_view_part(const struct bs_diff_table *t)
 }
 
 static json_t *
+all_examples_json(const struct bs_diff_table *t)
+{
+    json_t *json = json_pack(
+        "{s:o,s:o,s:o,s:o,s:o}", "missing", examples_json(&t->missing_keys), "changed",
+        examples_json(&t->changed_keys), "by_statement", examples_json(&t->own_keys), "conflicts",
+        examples_json(&t->conflict_keys), "made", examples_json(&t->made_keys));
+
+    if (t->live.object->partial)
+        (void)json_object_set_new(json, "equal", examples_json(&t->equal_keys));
+    else
+        (void)json_object_set_new(json, "extra", examples_json(&t->extra_keys));
+    return json;
+}
+
+static json_t *
 diff_table_json(const struct bs_diff_table *t)
 {
     const struct bs_point_object *o = t->live.object;
-    json_t *columns = json_object(), *examples, *table;
+    json_t *columns = json_object(), *table, *more = bs_view_part(t);
 
     for (size_t i = 0; i < t->n_columns; i++)
         (void)json_object_set_new(columns, t->columns[i].name, json_integer(t->columns[i].rows));
-    examples = json_pack("{s:o,s:o,s:o}", "missing", examples_json(&t->missing_keys), "changed",
-                         examples_json(&t->changed_keys), "extra", examples_json(&t->extra_keys));
-    table =
-        json_pack("{s:s,s:s,s:b,s:b,s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:O,s:o,s:o}", "schema", o->schema,
-                  "name", o->name, "exists", t->live.exists, "by_key", t->live.n_key != 0, "same",
-                  bs_diff_same(t), "partial", o->partial, "saved_rows", (json_int_t)t->saved_rows,
-                  "live_rows", (json_int_t)t->live_rows, "missing", (json_int_t)t->missing,
-                  "changed", (json_int_t)t->changed, "extra", (json_int_t)t->extra, "examples",
-                  examples, "columns", columns, "moved", bs_view_moved(&t->live));
-    if (o->partial) {
-        json_t *more = bs_view_part(t);
-        (void)json_object_update(table, more);
-        json_decref(more);
-        (void)json_object_del(examples, "extra");
-        (void)json_object_set_new(examples, "conflicts", examples_json(&t->conflict_keys));
-        (void)json_object_set_new(examples, "equal", examples_json(&t->equal_keys));
-        (void)json_object_set_new(examples, "made", examples_json(&t->made_keys));
+    table = json_pack("{s:s,s:s,s:b,s:b,s:b,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "schema", o->schema,
+                      "name", o->name, "exists", t->live.exists, "by_key", t->live.n_key != 0,
+                      "same", bs_diff_same(t), "partial", o->partial, "saved_rows",
+                      (json_int_t)t->saved_rows, "live_rows", (json_int_t)t->live_rows, "changed",
+                      (json_int_t)t->changed, "extra", (json_int_t)t->extra, "examples",
+                      all_examples_json(t), "columns", columns, "moved", bs_view_moved(&t->live));
+    if (!o->partial) {
+        (void)json_object_del(more, "equal");
+        (void)json_object_del(more, "doubtful");
     }
-    json_decref(examples);
+    (void)json_object_update(table, more);
+    json_decref(more);
     return table;
 }
 
@@ -78,8 +86,8 @@ examples_text(const char *what, const struct bs_diff_examples *e)
 static void
 diff_details(const struct bs_diff_table *t)
 {
-    if (t->missing_keys.n + t->changed_keys.n + t->extra_keys.n + t->conflict_keys.n +
-            t->equal_keys.n + t->made_keys.n ==
+    if (t->missing_keys.n + t->changed_keys.n + t->extra_keys.n + t->equal_keys.n +
+            t->made_keys.n ==
         0)
         return;
     putchar('\n');
@@ -88,8 +96,7 @@ diff_details(const struct bs_diff_table *t)
     bs_out_text(stdout, t->live.object->name);
     puts(", for example");
     examples_text("missing", &t->missing_keys);
-    examples_text(t->live.object->partial ? "changed by the statement" : "changed",
-                  &t->changed_keys);
+    examples_text("changed by the statement", &t->own_keys);
     examples_text("changed since by others", &t->conflict_keys);
     examples_text("equal", &t->equal_keys);
     examples_text("made by the transaction", &t->made_keys);
@@ -137,8 +144,8 @@ bs_view_parts(const struct bs_diff_table *const *tables, size_t n)
 static void
 diff_wholes(const struct bs_diff_table *const *tables, size_t n)
 {
-    static const char *const heads[] = {"TABLE",   "SAVED", "LIVE",    "MISSING",
-                                        "CHANGED", "EXTRA", "COMPARED"};
+    static const char *const heads[] = {"TABLE", "SAVED", "LIVE", "MISSING", "BY STATEMENT",
+                                        "SINCE", "EXTRA", "MADE", "COMPARED"};
     struct bs_table table = {0};
 
     bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
@@ -148,8 +155,10 @@ diff_wholes(const struct bs_diff_table *const *tables, size_t n)
         bs_table_cell(&table, "%lld", (long long)t->saved_rows);
         bs_table_cell(&table, "%lld", (long long)t->live_rows);
         bs_table_cell(&table, "%lld", (long long)t->missing);
-        bs_table_cell(&table, "%lld", (long long)t->changed);
+        bs_table_cell(&table, "%lld", (long long)t->by_statement);
+        bs_table_cell(&table, "%lld", (long long)t->conflicts);
         bs_table_cell(&table, "%lld", (long long)t->extra);
+        bs_table_cell(&table, "%lld", (long long)t->made);
         bs_table_cell(&table, "%s", live_text(t));
     }
     bs_table_print(&table);
@@ -176,7 +185,7 @@ diff_text(const struct bs_diff *d)
     if (n != 0)
         bs_view_parts(list, n);
     free(list);
-    if (d->unknown != NULL)
+    if (d->unknown != NULL && !d->same)
         printf("\nWhat the statement has written itself cannot be told: %s\n", d->unknown);
     for (size_t i = 0; i < d->n_tables; i++)
         diff_details(&d->tables[i]);
@@ -225,8 +234,8 @@ table_text(FILE *to, const struct bs_copyback_table *t)
         fprintf(to, ", %lld overwritten", (long long)t->updated);
     if (left != 0)
         fprintf(to, ", %lld with other values left alone (--conflict overwrite)", (long long)left);
-    if (t->diff.extra != 0)
-        fprintf(to, ", %lld newer ones kept", (long long)t->diff.extra);
+    if (t->diff.extra > t->diff.made)
+        fprintf(to, ", %lld newer ones kept", (long long)(t->diff.extra - t->diff.made));
     if (t->removed != 0)
         fprintf(to, ", %lld of the transaction removed", (long long)t->removed);
     if (t->diff.made != t->removed)

@@ -74,10 +74,11 @@ put_changed(struct bs_buf *b, const struct bs_live *live)
 static void
 put_numbered(struct bs_buf *b, const char *side, const char *place)
 {
-    bs_put_fmt(b,
-               "(SELECT %s.%s AS place, %s.tableoid AS leaf, t.txt, pg_catalog.row_number()"
-               " OVER (PARTITION BY t.txt ORDER BY %s.%s) AS n FROM ",
-               side, place, side, side, place);
+    bs_put_fmt(
+        b,
+        "(SELECT %s.%s AS place, %s.tableoid AS leaf, %s.xmin, t.txt, pg_catalog.row_number()"
+        " OVER (PARTITION BY t.txt ORDER BY %s.%s) AS n FROM ",
+        side, place, side, side, side, place);
 }
 
 static void
@@ -89,7 +90,7 @@ put_text_of(struct bs_buf *b, const struct bs_live *live, const char *side)
 }
 
 /*
- * Saved rows a and live rows b, as multisets. Of equal rows nobody can tell which is which: one that
+ * Saved rows a and live rows l, as multisets. Of equal rows nobody can tell which is which: one that
  * was there all the time - or that the transaction only locked - stands for one that is gone, so
  * less is given back rather than more.
  */
@@ -103,17 +104,35 @@ put_multisets(struct bs_buf *b, const struct bs_live *live, const char *join, si
     put_numbered(b, "l", "ctid");
     bs_put_live(b, live);
     put_text_of(b, live, "l");
-    bs_put_str(b, ") b\n  ON a.txt = b.txt AND a.n = b.n");
+    bs_put_str(b, ") l\n  ON a.txt = l.txt AND a.n = l.n");
 }
 
 /* Tables saved whole. */
 
+/* WHEN ... THEN for rows that both sides have and that differ, and for those without a saved one. */
 static void
-put_whole_by_key(struct bs_buf *b, const struct bs_live *live, size_t at)
+put_whose(struct bs_buf *b, const struct bs_origin *origin, char own, char other)
 {
-    bs_put_str(b, "SELECT CASE WHEN l.ctid IS NULL THEN 'm' WHEN s.\"" BS_COMPARE_ROW "\" IS NULL"
-                  " THEN 'e' ELSE 'c' END::\"char\" AS what, s.\"" BS_COMPARE_ROW "\" AS saved,"
-                  " l.ctid AS live, l.tableoid AS leaf, false AS near\n  FROM ");
+    bs_put_str(b, "CASE WHEN ");
+    bs_origin_put_own(b, origin);
+    bs_put_fmt(b, " THEN '%c' ELSE '%c' END", own, other);
+}
+
+static void
+put_whole_by_key(struct bs_buf *b,
+                 const struct bs_live *live,
+                 const struct bs_origin *origin,
+                 size_t at)
+{
+    bs_put_str(b, "SELECT (CASE WHEN l.ctid IS NULL THEN 'm' WHEN s.\"" BS_COMPARE_ROW
+                  "\" IS NULL THEN ");
+    put_whose(b, origin, 'i', 'e');
+    bs_put_str(b, "\n  ELSE ");
+    put_whose(b, origin, 'u', 'c');
+    bs_put_str(b, " END)::\"char\" AS what, s.\"" BS_COMPARE_ROW "\" AS saved, l.ctid AS live,"
+                  " l.tableoid AS leaf,\n  ");
+    bs_origin_put_near(b, origin);
+    bs_put_str(b, " AS near\n  FROM ");
     bs_compare_put_saved(b, at);
     bs_put_str(b, " s FULL JOIN ");
     bs_put_live(b, live);
@@ -124,12 +143,17 @@ put_whole_by_key(struct bs_buf *b, const struct bs_live *live, size_t at)
 }
 
 static void
-put_whole_as_multisets(struct bs_buf *b, const struct bs_live *live, size_t at)
+put_whole_as_multisets(struct bs_buf *b,
+                       const struct bs_live *live,
+                       const struct bs_origin *origin,
+                       size_t at)
 {
-    bs_put_str(b, "SELECT CASE WHEN b.place IS NULL THEN 'm' ELSE 'e' END::\"char\" AS what,"
-                  " a.place AS saved, b.place AS live, b.leaf, false AS near\n  FROM ");
+    bs_put_str(b, "SELECT CASE WHEN l.place IS NULL THEN 'm'::\"char\" ELSE (");
+    put_whose(b, origin, 'i', 'e');
+    bs_put_str(b, ")::\"char\" END AS what, a.place AS saved, l.place AS live, l.leaf, false AS"
+                  " near\n  FROM ");
     put_multisets(b, live, "FULL JOIN", at);
-    bs_put_str(b, " WHERE a.place IS NULL OR b.place IS NULL");
+    bs_put_str(b, " WHERE a.place IS NULL OR l.place IS NULL");
 }
 
 /* Tables saved in part. */
@@ -180,8 +204,8 @@ put_part_by_key(struct bs_buf *b,
 static void
 put_part_as_multisets(struct bs_buf *b, const struct bs_live *live, size_t at)
 {
-    bs_put_str(b, "SELECT CASE WHEN b.place IS NULL THEN 'm' ELSE '=' END::\"char\" AS what,"
-                  " a.place AS saved, b.place AS live, b.leaf, false AS near\n  FROM ");
+    bs_put_str(b, "SELECT CASE WHEN l.place IS NULL THEN 'm' ELSE '=' END::\"char\" AS what,"
+                  " a.place AS saved, l.place AS live, l.leaf, false AS near\n  FROM ");
     put_multisets(b, live, "LEFT JOIN", at);
 }
 
@@ -217,9 +241,9 @@ bs_compare_put(struct bs_buf *b,
     if (live->object->partial)
         put_part(b, live, origin, at);
     else if (live->key != BS_LIVE_NO_KEY)
-        put_whole_by_key(b, live, at);
+        put_whole_by_key(b, live, origin, at);
     else
-        put_whole_as_multisets(b, live, at);
+        put_whole_as_multisets(b, live, origin, at);
 }
 
 /* Loading. */

@@ -31,11 +31,11 @@ void bs_compare_put_ambiguous(struct bs_buf *b, const struct bs_live *live, size
  * Puts CREATE TABLE ... AS of the comparison: what "char", saved bigint (row number), live tid and
  * leaf oid (where the live row is), near boolean.
  *
- * origin   for tables saved in part; zeroed: whatever differs is a conflict
+ * origin   zeroed: whatever differs was changed by somebody else
  *
- * Table saved whole: what is m missing, c changed, e extra. Saved in part: m missing, = equal, u
- * changed by the transaction itself, c changed by somebody else - near: or by a savepoint of it -
- * and i: a row of the transaction that no saved row was matched with.
+ * what is m missing; u changed by the transaction itself; c changed by somebody else, or - near - by
+ * a savepoint of it; i a row of the transaction that no saved row was matched with; and of a table
+ * saved whole e such a row of somebody else, of one saved in part = equal.
  */
 void bs_compare_put(struct bs_buf *b,
                     const struct bs_live *live,

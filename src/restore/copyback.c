@@ -74,7 +74,7 @@ left_alone(const struct bs_work *w, const struct bs_diff_table *d)
 {
     if (w->options->conflict == BS_COPYBACK_OVERWRITE)
         return 0;
-    return d->live.object->partial ? d->conflicts : d->changed;
+    return d->conflicts;
 }
 
 /* Saved rows beside the live ones, and what differs. */
@@ -108,12 +108,12 @@ check_made(struct bs_work *w, const struct bs_diff_table *d, struct bs_err *err)
     const struct bs_point_object *o = d->live.object;
     int64_t most = (o->replaced > o->row_count ? o->replaced : o->row_count) + o->inserted;
 
-    if (!o->partial || w->options->made != BS_COPYBACK_REMOVE)
+    if (w->options->made != BS_COPYBACK_REMOVE)
         return BS_DONE;
     if (!w->r->origin.known)
         return BS_FAIL(err, CONFLICT, "rows that were inserted cannot be told from others: %s",
                        w->r->origin.why);
-    if (d->made + d->by_statement > most)
+    if (o->partial && d->made + d->by_statement > most)
         return BS_FAIL(err, CONFLICT,
                        "%lld rows of \"%.63s\" carry the transaction's number, but it has written"
                        " %lld at most: none can be removed",
@@ -138,7 +138,8 @@ check_siblings(struct bs_work *w, struct bs_err *err)
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < w->out->n_tables; k++) {
             const struct bs_live *live = &w->out->tables[k].diff.live;
-            if (bs_sibling_shares(&siblings[i], live->parts, live->n_parts))
+            if (live->object->partial &&
+                bs_sibling_shares(&siblings[i], live->parts, live->n_parts))
                 return BS_FAIL(err, CONFLICT,
                                "%s holds other rows of \"%.63s\" that the same transaction changed:"
                                " which it inserted cannot be told from here",
@@ -258,6 +259,13 @@ merge_tables(struct bs_work *w, const char *phases, struct bs_buf *sql, struct b
 
 /* After. */
 
+/* Live rows that no saved one was matched with, as far as they are looked at. */
+static int64_t
+live_more(const struct bs_diff_table *d)
+{
+    return d->live.object->partial ? d->made : d->extra;
+}
+
 /* The second look: nothing is missing, and nothing else has moved. */
 static enum bs_done
 check_table(struct bs_work *w, size_t at, struct bs_err *err)
@@ -270,13 +278,13 @@ check_table(struct bs_work *w, size_t at, struct bs_err *err)
     if (bs_diff_compare(w->r, at, BS_DIFF_COUNTS, &after, err) != BS_DONE)
         return BS_FAILED;
     if (after.missing == 0 && after.changed == t->diff.changed - t->updated &&
-        after.extra == t->diff.extra && after.made == t->diff.made - t->removed)
+        live_more(&after) == live_more(&t->diff) - t->removed)
         return BS_DONE;
     (void)BS_FAIL(err, CONFLICT,
                   "\"%.63s\" would not be as planned: %lld rows missing, %lld with other values,"
                   " %lld more than saved",
                   t->diff.live.object->name, (long long)after.missing, (long long)after.changed,
-                  (long long)(after.extra + after.made));
+                  (long long)(live_more(&after)));
     bs_err_hint(err, "a trigger may have changed rows: --no-triggers");
     return BS_FAILED;
 }

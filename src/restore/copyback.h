@@ -20,11 +20,11 @@
 #include "restore/restore.h"
 
 /*
- * What to do about rows that are there with other values. Where a table was saved in part, what
- * the transaction itself has written is no conflict: the saved values go back.
+ * What to do about rows that somebody else has given other values. What the transaction itself has
+ * written is no conflict: the saved values go back.
  */
 enum bs_copyback_conflict {
-    BS_COPYBACK_SKIP = 0, /* leave them; only missing rows are put back */
+    BS_COPYBACK_SKIP = 0, /* leave them */
     BS_COPYBACK_ABORT,    /* refuse the whole copy-back */
     BS_COPYBACK_OVERWRITE,
 };
@@ -34,7 +34,7 @@ enum bs_copyback_triggers {
     BS_COPYBACK_SUPPRESS, /* user triggers are disabled in the transaction; needs ownership */
 };
 
-/* Rows that the transaction has put where saved in part (bs_diff_table.made). */
+/* Rows that the transaction has put there (bs_diff_table.made). */
 enum bs_copyback_made {
     BS_COPYBACK_KEEP = 0,
     BS_COPYBACK_REMOVE,

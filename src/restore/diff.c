@@ -119,41 +119,13 @@ bs_diff_load(struct bs_restore *r, struct bs_live *live, size_t at, struct bs_er
 
 /* Counting. */
 
-static const char count_whole[] = "SELECT pg_catalog.count(*) FILTER (WHERE what = 'm'),"
-                                  " pg_catalog.count(*) FILTER (WHERE what = 'c'),"
-                                  " pg_catalog.count(*) FILTER (WHERE what = 'e'),"
-                                  " (SELECT pg_catalog.count(*) FROM ";
-static const char count_parts[] = "SELECT pg_catalog.count(*) FILTER (WHERE what = 'm'),"
-                                  " pg_catalog.count(*) FILTER (WHERE what = 'u'),"
-                                  " pg_catalog.count(*) FILTER (WHERE what = 'c'),"
-                                  " pg_catalog.count(*) FILTER (WHERE what = 'c' AND near),"
-                                  " pg_catalog.count(*) FILTER (WHERE what = '='),"
-                                  " pg_catalog.count(*) FILTER (WHERE what = 'i') FROM ";
-
-static enum bs_done
-count(struct bs_restore *r,
-      size_t at,
-      struct bs_diff_table *t,
-      struct bs_buf *sql,
-      struct bs_err *err)
-{
-    PGresult *result;
-
-    bs_put_str(sql, count_whole);
-    bs_put_live(sql, &t->live);
-    bs_put_str(sql, ") FROM ");
-    bs_compare_put_result(sql, at);
-    result = ask(r, sql, err);
-    if (result == NULL)
-        return BS_FAILED;
-    t->saved_rows = t->live.object->row_count;
-    t->missing = bs_rdb_number(result, 0, 0);
-    t->changed = bs_rdb_number(result, 0, 1);
-    t->extra = bs_rdb_number(result, 0, 2);
-    t->live_rows = bs_rdb_number(result, 0, 3);
-    PQclear(result);
-    return BS_DONE;
-}
+static const char count_all[] = "SELECT pg_catalog.count(*) FILTER (WHERE what = 'm'),"
+                                " pg_catalog.count(*) FILTER (WHERE what = 'u'),"
+                                " pg_catalog.count(*) FILTER (WHERE what = 'c'),"
+                                " pg_catalog.count(*) FILTER (WHERE what = 'c' AND near),"
+                                " pg_catalog.count(*) FILTER (WHERE what = '='),"
+                                " pg_catalog.count(*) FILTER (WHERE what = 'i'),"
+                                " pg_catalog.count(*) FILTER (WHERE what = 'e'), ";
 
 static int64_t
 at_most(int64_t n, int64_t most)
@@ -176,30 +148,47 @@ doubtful(const struct bs_diff_table *t)
     return at_most(o->row_count - o->replaced - t->equal - t->conflicts, t->missing);
 }
 
-static enum bs_done
-count_part(struct bs_restore *r,
-           size_t at,
-           struct bs_diff_table *t,
-           struct bs_buf *sql,
-           struct bs_err *err)
+/* Live rows; of a table saved in part those that were matched, which the counts say. */
+static void
+put_count_live(struct bs_buf *b, const struct bs_live *live)
 {
+    if (live->object->partial) {
+        bs_put_str(b, "0");
+        return;
+    }
+    bs_put_str(b, "(SELECT pg_catalog.count(*) FROM ");
+    bs_put_live(b, live);
+    bs_put_str(b, ")");
+}
+
+static enum bs_done
+count(struct bs_restore *r,
+      size_t at,
+      struct bs_diff_table *t,
+      struct bs_buf *sql,
+      struct bs_err *err)
+{
+    const struct bs_point_object *o = t->live.object;
     PGresult *result;
 
-    bs_put_str(sql, count_parts);
+    bs_put_str(sql, count_all);
+    put_count_live(sql, &t->live);
+    bs_put_str(sql, " FROM ");
     bs_compare_put_result(sql, at);
     result = ask(r, sql, err);
     if (result == NULL)
         return BS_FAILED;
-    t->saved_rows = t->live.object->row_count;
+    t->saved_rows = o->row_count;
     t->missing = bs_rdb_number(result, 0, 0);
     t->by_statement = bs_rdb_number(result, 0, 1);
     t->conflicts = bs_rdb_number(result, 0, 2);
     t->near = bs_rdb_number(result, 0, 3);
-    t->equal = bs_rdb_number(result, 0, 4);
+    t->equal = o->partial ? bs_rdb_number(result, 0, 4) : 0;
     t->made = bs_rdb_number(result, 0, 5);
     t->changed = t->by_statement + t->conflicts;
-    t->live_rows = t->equal + t->changed;
-    t->doubtful = doubtful(t);
+    t->extra = o->partial ? 0 : bs_rdb_number(result, 0, 6) + t->made;
+    t->live_rows = o->partial ? t->equal + t->changed : bs_rdb_number(result, 0, 7);
+    t->doubtful = o->partial ? doubtful(t) : 0;
     PQclear(result);
     return BS_DONE;
 }
@@ -245,12 +234,12 @@ put_join_saved(struct bs_buf *b, size_t at, const char *x)
     bs_put_fmt(b, " %s ON %s.\"" BS_COMPARE_ROW "\" = d.saved", x, x);
 }
 
-/* Keys of up to ten rows of one kind (bs_compare_put). */
+/* Keys of up to ten rows of some kinds (bs_compare_put), as a list of SQL. */
 static enum bs_done
 take_examples(struct bs_restore *r,
               size_t at,
               const struct bs_live *live,
-              char what,
+              const char *what,
               struct bs_diff_examples *out,
               struct bs_err *err)
 {
@@ -265,11 +254,11 @@ take_examples(struct bs_restore *r,
     bs_put_str(&sql, ") FROM ");
     bs_compare_put_result(&sql, at);
     bs_put_str(&sql, " d");
-    if (what == 'e' || what == 'i')
+    if (strchr("ei", what[1]) != NULL)
         put_join_live(&sql, live, "x");
     else
         put_join_saved(&sql, at, "x");
-    bs_put_fmt(&sql, " WHERE d.what = '%c' ORDER BY ", what);
+    bs_put_fmt(&sql, " WHERE d.what IN (%s) ORDER BY ", what);
     put_key(&sql, live, false);
     bs_put_fmt(&sql, " LIMIT %d", BS_DIFF_EXAMPLES);
     result = ask(r, &sql, err);
@@ -337,20 +326,20 @@ take_columns(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs
 static enum bs_done
 look_closer(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_err *err)
 {
-    bool part = t->live.object->partial;
     const struct {
-        char what;
+        const char *what;
+        int64_t rows;
         struct bs_diff_examples *out;
     } kinds[] = {
-        {'m', &t->missing_keys},
-        {part ? 'u' : 'c', &t->changed_keys},
-        {part ? 'c' : 'e', part ? &t->conflict_keys : &t->extra_keys},
-        {part ? '=' : 0, &t->equal_keys},
-        {part ? 'i' : 0, &t->made_keys},
+        {"'m'", t->missing, &t->missing_keys},  {"'u', 'c'", t->changed, &t->changed_keys},
+        {"'u'", t->by_statement, &t->own_keys}, {"'c'", t->conflicts, &t->conflict_keys},
+        {"'='", t->equal, &t->equal_keys},      {"'i'", t->made, &t->made_keys},
+        {"'e', 'i'", t->extra, &t->extra_keys},
     };
 
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && kinds[i].what != 0; i++) {
-        if (take_examples(r, at, &t->live, kinds[i].what, kinds[i].out, err) != BS_DONE)
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (kinds[i].rows != 0 &&
+            take_examples(r, at, &t->live, kinds[i].what, kinds[i].out, err) != BS_DONE)
             return BS_FAILED;
     }
     return t->changed == 0 ? BS_DONE : take_columns(r, at, t, err);
@@ -376,7 +365,7 @@ bs_diff_compare(struct bs_restore *r,
     done = bs_rdb_run(&r->db, &sql, err);
     bs_buf_clear(&sql);
     if (done == BS_DONE)
-        done = (t->live.object->partial ? count_part : count)(r, at, t, &sql, err);
+        done = count(r, at, t, &sql, err);
     bs_buf_fini(&sql);
     if (done != BS_DONE || depth == BS_DIFF_COUNTS)
         return done;
@@ -449,9 +438,8 @@ bs_diff_tables(struct bs_restore *r,
         if (diff_one(r, i, &out->tables[i], err) != BS_DONE)
             return BS_FAILED;
         out->same = out->same && bs_diff_same(&out->tables[i]);
-        if (out->tables[i].live.object->partial)
-            out->unknown = r->origin.why;
     }
+    out->unknown = r->origin.why;
     return BS_DONE;
 }
 

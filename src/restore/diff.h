@@ -1,9 +1,10 @@
 /*
- * diff.h - saved rows against live ones: missing, changed, extra.
+ * diff.h - saved rows against live ones: missing, changed, extra. Of the changed ones it tells what
+ * the transaction has written itself from what others have since, a conflict; of the extra ones,
+ * what the transaction has put there.
  *
- * Of a table that was saved in part, only the rows with saved keys are looked at: missing, changed
- * by the transaction itself, changed since by others (a conflict), or equal; and rows that the
- * transaction has put there, for it may have inserted them. No other live row is its business.
+ * Of a table that was saved in part, only the rows with saved keys are looked at, and those that the
+ * transaction has put there. No other live row is its business.
  *
  * The saved rows are loaded into a temporary table, proven on the way, and compared there: by the
  * primary key with the record comparison that every type has (byte by byte, so 1.0 and 1.00
@@ -34,23 +35,24 @@ struct bs_diff_column {
 struct bs_diff_table {
     struct bs_live live;
     int64_t saved_rows;
-    int64_t live_rows; /* of a table saved in part: those that saved rows were matched with */
-    int64_t missing;   /* saved, not live */
-    int64_t changed;   /* both, with other values */
-    int64_t extra;     /* live, not saved; none where it was saved in part */
-    struct bs_diff_examples missing_keys, changed_keys, extra_keys; /* none without a key */
-    struct bs_diff_column *columns; /* that differ in changed rows */
-    size_t n_columns;
-    /* Of a table saved in part. */
-    int64_t equal;
+    int64_t live_rows;    /* of a table saved in part: those that saved rows were matched with */
+    int64_t missing;      /* saved, not live */
+    int64_t changed;      /* both, with other values */
     int64_t by_statement; /* of changed: what the transaction wrote is still there */
     int64_t conflicts;    /* of changed: written by somebody else, as far as can be told */
     int64_t near;         /* of conflicts: or by a savepoint of the transaction */
+    int64_t extra;        /* live, not saved; none where the table was saved in part */
     int64_t made;         /* live rows of the transaction without a saved counterpart: inserted, or
                            * updated to another key; without a key, all it has written */
-    int64_t doubtful;     /* of missing, at least: never touched by the transaction, deleted by
-                           * somebody else at the same time */
-    struct bs_diff_examples conflict_keys, equal_keys, made_keys;
+    /* Where it was saved in part. */
+    int64_t equal;
+    int64_t doubtful; /* of missing, at least: never touched by the transaction, deleted by
+                       * somebody else at the same time */
+    /* None without a key. */
+    struct bs_diff_examples missing_keys, changed_keys, own_keys, conflict_keys, equal_keys,
+        made_keys, extra_keys;
+    struct bs_diff_column *columns; /* that differ in changed rows */
+    size_t n_columns;
 };
 
 struct bs_diff {

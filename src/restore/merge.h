@@ -12,7 +12,7 @@
 
 /* Which changed rows an UPDATE puts the saved values back into. */
 enum bs_merge_changed {
-    BS_MERGE_OWN = 0, /* of a table saved in part: those that the transaction has written */
+    BS_MERGE_OWN = 0, /* those that the transaction has written */
     BS_MERGE_ALL,     /* conflicts, too */
 };
 
@@ -25,7 +25,7 @@ void bs_merge_put_update(struct bs_buf *b,
                          const struct bs_live *live,
                          enum bs_merge_changed changed,
                          size_t at);
-/* Puts the DELETE of rows that the transaction has made. Only of a table saved in part. */
+/* Puts the DELETE of rows that the transaction has made. */
 void bs_merge_put_delete(struct bs_buf *b, const struct bs_live *live, size_t at);
 /* Puts the INSERT of all saved rows into a table that was just made again. */
 void bs_merge_put_insert_all(struct bs_buf *b, const struct bs_live *live, size_t at);

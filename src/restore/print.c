@@ -78,14 +78,6 @@ put_lost_rows(struct bs_buf *b, const struct bs_copyback *c)
     }
 }
 
-/* Rows that are overwritten need a key to be found by. */
-static bool
-has_update(const struct bs_work *w, const struct bs_live *live)
-{
-    return live->n_key != 0 &&
-           (live->object->partial || w->options->conflict == BS_COPYBACK_OVERWRITE);
-}
-
 /* In the order that is tried first. */
 static void
 put_changes(struct bs_buf *b, const struct bs_work *w)
@@ -100,13 +92,13 @@ put_changes(struct bs_buf *b, const struct bs_work *w)
     }
     for (size_t i = 0; i < c->n_tables; i++) {
         const struct bs_live *live = &c->tables[i].diff.live;
-        if (!live->exists || !has_update(w, live))
+        if (!live->exists || live->n_key == 0)
             continue;
         bs_merge_put_update(b, live, bs_work_changed(w), i);
         bs_put_str(b, ";\n");
     }
     for (size_t i = c->n_tables; i-- > 0 && w->options->made == BS_COPYBACK_REMOVE;) {
-        if (!c->tables[i].diff.live.object->partial)
+        if (!c->tables[i].diff.live.exists)
             continue;
         bs_merge_put_delete(b, &c->tables[i].diff.live, i);
         bs_put_str(b, ";\n");

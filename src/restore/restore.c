@@ -51,25 +51,14 @@ ask_identity(struct bs_restore *r, struct bs_err *err)
     return BS_DONE;
 }
 
-static enum bs_done
-ask_origin(struct bs_restore *r, struct bs_err *err)
-{
-    const struct bs_manifest *m = &r->manifest;
-    bool partial = false;
-
-    for (size_t i = 0; i < m->n_objects && !partial; i++)
-        partial = m->objects[i].partial;
-    if (!partial)
-        return BS_DONE;
-    return bs_origin_find(&r->db, r->request.store, &r->ref, m, &r->arena, &r->origin, err);
-}
-
 enum bs_done
 bs_restore_connect(struct bs_restore *r, struct bs_err *err)
 {
     if (bs_rdb_open(r->request.dsn, &r->db, err) != BS_DONE)
         return BS_FAILED;
-    if (ask_identity(r, err) == BS_DONE && ask_origin(r, err) == BS_DONE) {
+    if (ask_identity(r, err) == BS_DONE &&
+        bs_origin_find(&r->db, r->request.store, &r->ref, &r->manifest, &r->arena, &r->origin,
+                       err) == BS_DONE) {
         if (r->same_database || r->request.elsewhere)
             return BS_DONE;
         (void)BS_FAIL(err, CONFLICT, "the point was taken from another database than this one");

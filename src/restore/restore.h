@@ -55,7 +55,7 @@ struct bs_restore {
     struct bs_manifest manifest;
     struct bs_rdb db;        /* not connected until bs_restore_connect */
     bool same_database;      /* known once connected */
-    struct bs_origin origin; /* likewise, where the point has objects saved in part */
+    struct bs_origin origin; /* likewise: which live rows the transaction has written */
 };
 
 /*

@@ -273,10 +273,8 @@ bs_work_open(struct bs_restore *r,
         return BS_FAILED;
     if (options->table != NULL)
         work->only = picked[0];
-    if (!work->parts && (options->made != BS_COPYBACK_KEEP || options->sequences != 0))
-        return BS_FAIL(err, USAGE,
-                       "the point holds tables whole: nothing in it says what was inserted, and"
-                       " sequences only ever go forward");
+    if (!work->parts && options->sequences != BS_COPYBACK_LEAVE)
+        return BS_FAIL(err, USAGE, "the point holds tables whole: sequences only ever go forward");
     return order_tables(work, err);
 }
 

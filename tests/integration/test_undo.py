@@ -92,10 +92,7 @@ def answer(gateway, *args, status=0):
 
 def undo(gateway, point, *more):
     """Copies a point back, whatever it holds; what was done by table."""
-    shown = answer(gateway, "preview", point)
-    how = (["--remove-inserted"] if shown["mode"].startswith("rows")
-           else ["--conflict", "overwrite"])
-    done = answer(gateway, "copy-back", point, "--yes", *how, *more)
+    done = answer(gateway, "copy-back", point, "--yes", "--remove-inserted", *more)
     return {t["name"]: (t["inserted"], t["updated"], t["removed"]) for t in done["tables"]}
 
 
@@ -120,6 +117,10 @@ STATEMENTS = {
     "move": ("UPDATE undo.parted SET r = 'eu' WHERE r = 'us' AND id < 20",
              {"parted": (10, 0, 10)}),
     "partitions": ("DELETE FROM undo.parted WHERE id <= 4", {"parted": (4, 0, 0)}),
+    # So much that the table is copied whole.
+    "update of all": ("UPDATE undo.t SET n = 0", {"t": (0, 2000, 0)}),
+    "replaced": ("DELETE FROM undo.nokey; INSERT INTO undo.nokey VALUES (1, 'new')",
+                 {"nokey": (1000, 0, 1)}),
     "no key": ("DELETE FROM undo.nokey WHERE a = 3", {"nokey": (2, 0, 0)}),
     "no key, changed": ("UPDATE undo.nokey SET b = 'y' WHERE a = 3", {"nokey": (2, 0, 2)}),
 }
@@ -186,8 +187,9 @@ def test_what_others_changed_since_stays(site, pg):
 
     found = answer(site, "diff", point, status=1)["tables"][0]
     assert found["by_key"] and found["extra"] == 0
-    assert found["examples"] == {"missing": [{"id": 2}], "changed": [{"id": 4}, {"id": 5}],
-                                 "conflicts": [{"id": 1}], "equal": [{"id": 3}], "made": []}
+    assert found["examples"] == {"missing": [{"id": 2}], "by_statement": [{"id": 4}, {"id": 5}],
+                                 "conflicts": [{"id": 1}], "equal": [{"id": 3}], "made": [],
+                                 "changed": [{"id": 1}, {"id": 4}, {"id": 5}]}
     assert found["columns"] == {"v": 3}
     text = site.cli("restore", "diff", point, check=False).stdout
     assert "BY STATEMENT" in text and 'changed since by others: {"id": 1}' in text
@@ -197,6 +199,28 @@ def test_what_others_changed_since_stays(site, pg):
     assert (done["inserted"], done["updated"], done["skipped"]) == (1, 2, 1)
     with pg.admin() as c:
         assert c.execute("SELECT v FROM undo.t WHERE id = 1").fetchone()[0] == "theirs"
+        c.execute("DELETE FROM undo.t WHERE id = 99999")
+    answer(site, "copy-back", point, "--yes", "--conflict", "overwrite")
+    assert picture(pg) == before
+
+
+def test_of_a_whole_table_too(site, pg):
+    """A point of the whole table knows what the statement wrote just as well."""
+    before = picture(pg)
+    [point] = destroy(site, "UPDATE undo.t SET v = 'x'")
+    with pg.admin() as c:
+        c.execute("UPDATE undo.t SET v = 'theirs' WHERE id = 1")
+        c.execute("INSERT INTO undo.t VALUES (99999, 'theirs')")
+    assert answer(site, "preview", point)["mode"] == "whole"
+    found = answer(site, "diff", point, status=1)["tables"][0]
+    assert [found[k] for k in ("changed", "by_statement", "conflicts", "extra", "made")] == [
+        2000, 1999, 1, 1, 0]
+    answer(site, "copy-back", point, "--yes", "--conflict", "abort", status=1)
+    done = answer(site, "copy-back", point, "--yes", "--remove-inserted")["tables"][0]
+    assert (done["inserted"], done["updated"], done["skipped"], done["removed"]) == (0, 1999, 1, 0)
+    with pg.admin() as c:
+        assert c.execute("SELECT id FROM undo.t WHERE v = 'theirs' ORDER BY 1").fetchall() == [
+            (1,), (99999,)]
         c.execute("DELETE FROM undo.t WHERE id = 99999")
     answer(site, "copy-back", point, "--yes", "--conflict", "overwrite")
     assert picture(pg) == before
