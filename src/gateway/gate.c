@@ -176,6 +176,7 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
         plan->est_bytes += p->est_bytes;
         plan->definition |= p->definition;
         plan->ddl |= p->ddl;
+        plan->unvetted |= p->unvetted;
         plan->in_block &= p->in_block;
         g->hold |= v->way == BS_WAY_HOLD;
         refuse |= p->kind == BS_PLAN_REFUSE;
@@ -184,6 +185,11 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
     if (refuse && keep)
         return BS_FAIL(err, NO_POINT,
                        "no recovery point can be made for all of this, so it was not run");
+    /* Nobody else could read afterwards what is replaced in a table that was altered, too. */
+    if (g->n_items > 1 && plan->kind == BS_PLAN_ROWS && plan->ddl && plan->n_tables != 0) {
+        plan->kind = BS_PLAN_WHOLE;
+        plan->definition = true;
+    }
     g->waived = !keep; /* only where every one of them is */
     unite_tables(plan);
     for (size_t i = 0; i < plan->n_tables; i++)

@@ -172,6 +172,7 @@ is_seen(struct planning *p, const struct bs_stmt *stmt)
     if (!p->limits.rows || !bs_stmt_is_seen(stmt, p->facts))
         return false;
     p->unknown = true;
+    p->out->unvetted = p->out->unvetted || stmt->point == BS_POINT_UNKNOWN;
     return true;
 }
 
@@ -423,7 +424,7 @@ settle_tables(struct planning *p)
     struct bs_plan *out = p->out;
 
     qsort(out->tables, out->n_tables, sizeof(*out->tables), by_oid);
-    if (p->unknown && out->ddl) {
+    if (out->unvetted && out->ddl) {
         refuse(out, "code that nobody has vetted runs beside a change of the schema, so that nobody"
                     " could tell which of them changed what");
     } else if (out->n_tables == 0 && !p->unknown) {

@@ -71,6 +71,9 @@ struct bs_plan {
     /* RECORD whose triggers, defaults or the like run code that nobody has vetted: only the
      * pre-commit audit sees what that changes, so it runs protected even where it is allowed */
     bool audited;
+    /* ROWS, WHOLE: runs code that nobody has vetted. In a transaction with it no change of the
+     * catalog is expected, whatever else runs there: nobody could tell who made it */
+    bool unvetted;
 };
 
 struct bs_plan_limits {

@@ -525,6 +525,46 @@ def test_ddl_anywhere_in_a_gated_series_makes_the_catalog_old(place):
     assert left(place, "attack.victim") == 50
 
 
+def test_code_does_not_hide_behind_the_ddl_of_its_series(place):
+    """A function drops a view while a statement beside it may change the catalog."""
+    with place.pg.admin() as c:
+        c.execute("""SET ROLE app_trust;
+            CREATE VIEW attack.kept AS SELECT 1 AS n;
+            CREATE FUNCTION attack.hide() RETURNS int LANGUAGE plpgsql AS
+              $$BEGIN DROP VIEW attack.kept; RETURN 1; END$$""")
+
+    def one(name, sql):
+        return parse(name, sql) + bind("", name) + execute()
+
+    series = one("a", "CREATE TABLE attack.beside (id int)") + one("b", "SELECT attack.hide()") + SYNC
+    with place.raw("bob") as r:
+        assert errors(ask(r, series)) == ["ZB001"]
+        approve_one(place)
+        ask(r, close("S", "a"), close("S", "b"), SYNC)
+        assert errors(ask(r, series)) == ["ZB005"]
+        answers(r)
+    with place.pg.admin() as c:
+        assert c.execute("SELECT to_regclass('attack.kept') IS NULL, to_regclass('attack.beside')"
+                         ).fetchone() == (False, None)
+
+
+def test_an_altered_table_is_copied_before_it_is_updated(place):
+    """Under the lock of ALTER TABLE nobody could read the rows afterwards."""
+    def one(name, sql):
+        return parse(name, sql) + bind("", name) + execute()
+
+    series = (one("a", "ALTER TABLE attack.t ADD COLUMN extra int") +
+              one("b", "UPDATE attack.t SET extra = 1 WHERE id < 5") + SYNC)
+    with place.raw("bob") as r:
+        assert errors(ask(r, series)) == ["ZB001"]
+        approve_one(place)
+        ask(r, close("S", "a"), close("S", "b"), SYNC)
+        assert not errors(ask(r, series))
+        answers(r)
+    with place.pg.admin() as c:
+        assert c.execute("SELECT count(*) FROM attack.t WHERE extra = 1").fetchone()[0] > 0
+
+
 @pytest.mark.parametrize("sql", ["COMMIT AND CHAIN", "ROLLBACK AND CHAIN"])
 def test_a_shielded_session_does_not_chain(place, sql):
     """The next transaction would be READ WRITE where ours was made so."""

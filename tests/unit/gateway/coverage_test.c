@@ -286,6 +286,32 @@ every_change_is_judged(void)
     }
 }
 
+/* What is DDL's own where nothing else runs, code that nobody has vetted may have done. */
+static void
+beside_unvetted_code_no_ddl_is_expected(void)
+{
+    struct bs_reading_row was[] = {base[0], {1259, 'r', 1259, 0, false, 0, 0, 0}}, is[2];
+    struct bs_reading before = {was, 2}, after = {is, 2};
+    struct bs_plan ddl = {.kind = BS_PLAN_RECORD, .ddl = true}, code = {.kind = BS_PLAN_ROWS};
+    struct bs_covered parts[] = {{&ddl, NULL}, {&code, NULL}};
+    struct bs_coverage in = {&before, &after, NULL, 0, parts, 2, true};
+
+    memcpy(is, was, sizeof(is));
+    is[1].inserted = 1;
+    bs_reading_sort(&before);
+    bs_reading_sort(&after);
+    for (int unvetted = 0; unvetted < 2; unvetted++) {
+        struct bs_uncovered found = {0};
+        struct bs_err err = {0};
+        struct bs_arena arena;
+        bs_arena_init(&arena, "test", 1 << 20);
+        code.unvetted = unvetted == 1;
+        EXPECT_EQ(bs_coverage_check(&in, &arena, &found, &err), BS_DONE);
+        EXPECT_EQ(found.n, unvetted);
+        bs_arena_fini(&arena);
+    }
+}
+
 /* With track_counts off, or answers that belong to another question, nothing is known. */
 static void
 an_empty_reading_covers_nothing(void)
@@ -343,6 +369,7 @@ main(void)
 {
     static const struct tap_case cases[] = {
         {"every change is judged", every_change_is_judged},
+        {"beside unvetted code no DDL is expected", beside_unvetted_code_no_ddl_is_expected},
         {"an empty reading covers nothing", an_empty_reading_covers_nothing},
         {"readings are read strictly", readings_are_read_strictly},
     };

@@ -224,6 +224,7 @@ static const struct row {
     {"CREATE TABLE n (id int); DELETE FROM n; DELETE FROM u WHERE id = 1", WHOLE, ROWS, "u"},
     {"SELECT f(); DELETE FROM u WHERE id = 1", REFUSE, ROWS, "u"},
     {"SELECT f(); DELETE FROM u", REFUSE, WHOLE, "u"},
+    {"SELECT setval('seq', 1); CREATE TABLE n (id int)", REFUSE, ROWS, ""},
     /* Who of them changed the catalog could not be told. */
     {"SELECT f(); DROP TABLE u", REFUSE, REFUSE, ""},
     {"SELECT f(); TRUNCATE u", REFUSE, REFUSE, ""},
@@ -340,6 +341,33 @@ definitions(void)
             EXPECT_EQ(v.plan.definition, on == 1 ? rows[i].on : rows[i].off);
             bs_arena_fini(&v.arena);
         }
+    }
+}
+
+static void
+unvetted(void)
+{
+    static const struct {
+        const char *sql;
+        bool want;
+    } rows[] = {
+        {"SELECT f()", true},
+        {"DO 'BEGIN END'", true},
+        {"DELETE FROM u WHERE id = 1; SELECT f()", true},
+        {"SELECT f(); DELETE FROM u", true},
+        {"DELETE FROM vw WHERE id = 1", true},
+        {"DELETE FROM u WHERE id = 1", false},
+        {"MERGE INTO t USING u ON t.id = u.id WHEN MATCHED THEN DELETE", false},
+        {"SELECT setval('seq', 1)", false},
+        {"TRUNCATE u", false},
+        {"SELECT id FROM t", false},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct verdict v = {0};
+        REQUIRE(plan(&v, rows[i].sql, true));
+        EXPECT_EQ(v.plan.unvetted, rows[i].want);
+        bs_arena_fini(&v.arena);
     }
 }
 
@@ -490,6 +518,7 @@ names(void)
 static const struct tap_case cases[] = {
     {"a plan for every kind", kinds},
     {"the definition where it is needed", definitions},
+    {"code that nobody has vetted", unvetted},
     {"limits", limits},
     {"what only the session has", session},
     {"selects", selects},
