@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "recovery/helper.h"
 
-enum { EVENT_MAX = 1 << 20, ID_SHORTEST = 4, CLOSE_BUDGET_MS = 60000 };
+enum { EVENT_MAX = 1 << 20, ID_SHORTEST = 4, CLOSE_BUDGET_MS = 60000, START_BUDGET_MS = 1000 };
 
 struct listing {
     struct bs_arena *arena;
@@ -249,7 +249,7 @@ read_event(void *ctx, const char *key, int64_t size, struct bs_err *err)
         bs_event_parse(bs_buf_view(&text), r->arena, e, &why) != BS_DONE)
         *e = (struct bs_point_event){.details = "{\"damaged\":true}"};
     bs_buf_fini(&text);
-    if (why.code == BS_E_IO || why.code == BS_E_LIMIT)
+    if (bs_store_silent(why.code) || why.code == BS_E_LIMIT)
         return bs_err_set(err, why.code, "%s", why.message);
     r->n++;
     return BS_DONE;
@@ -403,7 +403,7 @@ close_armed(struct closing *c, const struct bs_point_ref *p, struct bs_err *err)
     bs_buf_init(&text, EVENT_MAX);
     read = bs_store_get(c->store, p->armed_key, &text, &why) == BS_DONE &&
            bs_event_parse(bs_buf_view(&text), &arena, &event, &why) == BS_DONE;
-    if (!read && why.code == BS_E_IO)
+    if (!read && bs_store_silent(why.code))
         done = bs_err_set(err, why.code, "%s", why.message);
     else if (!read)
         c->out->damaged++;
@@ -430,7 +430,7 @@ close_unarmed(struct closing *c, const struct bs_point_ref *p, struct bs_err *er
 
     bs_arena_init(&arena, "manifest", (size_t)BS_MANIFEST_MAX * 4);
     if (bs_points_load(c->store, p, &arena, &m, &why) != BS_DONE) {
-        if (why.code == BS_E_IO)
+        if (bs_store_silent(why.code))
             done = bs_err_set(err, why.code, "%s", why.message);
         else
             c->out->damaged++;
@@ -480,8 +480,9 @@ bs_points_open_close(struct bs_store *store,
                      struct bs_points_closed *out,
                      struct bs_err *err)
 {
-    struct closing c = {.store = store, .out = out};
+    struct closing c = {.out = out};
     struct bs_watch watch;
+    struct bs_store view;
     struct bs_arena arena;
     enum bs_done done;
 
@@ -490,6 +491,11 @@ bs_points_open_close(struct bs_store *store,
     if (bs_watch_init(&watch, c.until_us + (int64_t)CLOSE_BUDGET_MS * 1000, err) != BS_DONE)
         return BS_FAILED;
     watch.late = BS_E_UNAVAILABLE;
+    /* Whoever waits here has agents waiting; without it there is all the time. */
+    if (wait_ms != 0)
+        watch.deadline_us = c.until_us + (int64_t)START_BUDGET_MS * 1000;
+    view = bs_store_watched(store, &watch);
+    c.store = &view;
     bs_arena_init(&arena, "points", (size_t)BS_MANIFEST_MAX * 4);
     done = bs_helper_open(&c.helper, helper, &watch, BS_E_UNAVAILABLE, err);
     if (done == BS_DONE)

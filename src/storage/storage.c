@@ -64,6 +64,13 @@ bs_store_close(struct bs_store **s)
     *s = NULL;
 }
 
+bool
+bs_store_silent(enum bs_code code)
+{
+    return code != BS_OK && code != BS_E_NOT_FOUND && code != BS_E_DATA && code != BS_E_DAMAGED &&
+           code != BS_E_LIMIT;
+}
+
 struct bs_store
 bs_store_watched(const struct bs_store *s, const struct bs_watch *watch)
 {

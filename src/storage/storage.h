@@ -124,6 +124,9 @@ bs_store_head(struct bs_store *s, const char *key, struct bs_store_info *out, st
 BS_MUST_CHECK enum bs_done bs_store_list(
     struct bs_store *s, const char *prefix, bs_store_visit visit, void *ctx, struct bs_err *err);
 
+/* Does a read that failed so say nothing of the object: the store did not answer, or not to us? */
+bool bs_store_silent(enum bs_code code);
+
 /* DATA where `key` is not a key as described on top. */
 BS_MUST_CHECK enum bs_done bs_key_check(const char *key, struct bs_err *err);
 /*

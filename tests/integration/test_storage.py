@@ -361,7 +361,17 @@ def test_another_range_is_not_taken_for_ours(double, stored, what):
 
 
 def test_an_object_that_changes_while_it_is_read(double, stored):
-    double.double.faults += [Fault("GET", "/k", "cut"), Fault("GET", "/k", 412)]
+    """Of the same size, so that only its ETag tells."""
+    class Changed(Fault):
+        def fits(self, method, target):
+            if self.seen:
+                double.double.objects["t/k"] = {"data": b"x" * (3 * MB + 7), "etag": '"f"', "lock": None}
+            self.seen = True
+            return False
+
+        seen = False
+
+    double.double.faults += [Changed("GET", "", 0), Fault("GET", "/k", "cut")]
     assert tool(double, "get", "k").code == "DAMAGED"
 
 

@@ -193,10 +193,12 @@ def test_an_upload_that_hangs_ends_with_its_client(scene):
 def test_it_starts_without_its_store(pg, clean_environment, tmp_path):
     """What destroys nothing passes; what needs a point is refused; and it needs no restart."""
     with s3servers.double() as server:
-        scene = Far(pg, server, tmp_path, options={"timeout": "1s"})
+        scene = Far(pg, server, tmp_path, options={"timeout": "60s"}, recovery={"lock_budget": "2s"})
         server.double.faults += [Fault(m, "", "drop early", times=10000)
                                  for m in ("PUT", "GET", "HEAD", "POST")]
+        began = time.monotonic()
         with running(scene.gateway):
+            assert time.monotonic() - began < 9  # not as long as a store is waited for elsewhere
             with pg.admin() as c:
                 c.execute(SCHEMA)
             with scene.connect() as c:
@@ -206,6 +208,21 @@ def test_it_starts_without_its_store(pg, clean_environment, tmp_path):
             assert scene.approved(DELETE).done() is None
             assert scene.count() == 0
         scene.close()
+
+
+def test_an_open_point_waits_for_its_store(scene):
+    """Who does not answer has not said that a point is damaged: it is closed later."""
+    stop = scene.actors.stop_at(b"COMMIT\0")
+    asking = scene.approved(DELETE)
+    stop.wait()
+    scene.kill()
+    stop.cut()
+    asking.done()
+    for fault in ("events", "manifest.json"):
+        scene.server.double.faults.append(Fault("GET", fault, 403, times=2, code="AccessDenied"))
+    scene.gateway.start()
+    scene.settle(committed=False)
+    assert "rolled_back" in [p["outcome"] for p in scene.new_points()]
 
 
 def test_doctor_and_its_record(scene):
