@@ -19,6 +19,13 @@
 /* In --jsonl whoever asks may change the database between two lines. */
 #define STALE_US INT64_C(1000000)
 
+/* What is found out about a text. */
+struct judged {
+    struct bs_unit unit;
+    struct bs_facts facts;
+    struct bs_plan plan; /* without a ceiling for what is copied */
+};
+
 struct classifier {
     const char *dsn; /* NULL: no catalog */
     struct bs_snapshot *snapshot;
@@ -47,13 +54,27 @@ classify_text(struct classifier *c, struct bs_bytes text, struct bs_unit *unit, 
     return bs_classify(text, BS_CLASSIFY_LIMITS, &c->arena, unit, err);
 }
 
+static enum bs_done
+judge_with_catalog(struct classifier *c,
+                   struct bs_session_names names,
+                   struct bs_bytes text,
+                   struct judged *out,
+                   struct bs_err *err)
+{
+    const struct bs_plan_limits limits = {.max_bytes = INT64_MAX, .rows = true};
+
+    if (bs_catalog_judge(c->snapshot, names, &out->unit, &c->arena, &out->facts, err) != BS_DONE ||
+        bs_plan_make(&out->unit, &out->facts, limits, &c->arena, &out->plan, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_plan_select(c->snapshot, names, &out->unit, text, &c->arena, &out->plan, err);
+}
+
 /* The text behind what the session sent before it; with the catalog where there is one. */
 static enum bs_done
 judge_once(struct classifier *c,
            const json_t *session,
            struct bs_bytes text,
-           struct bs_unit *unit,
-           struct bs_facts *facts,
+           struct judged *out,
            struct bs_err *err)
 {
     struct bs_follow follow = {.arena = &c->arena};
@@ -64,19 +85,19 @@ judge_once(struct classifier *c,
     json_array_foreach(session, i, sent)
     {
         struct bs_bytes b = {(const uint8_t *)json_string_value(sent), json_string_length(sent)};
-        if (classify_text(c, b, unit, err) != BS_DONE ||
-            bs_follow_unit(&follow, unit, err) != BS_DONE)
+        if (classify_text(c, b, &out->unit, err) != BS_DONE ||
+            bs_follow_unit(&follow, &out->unit, err) != BS_DONE)
             return BS_FAILED;
     }
-    if (classify_text(c, text, unit, err) != BS_DONE)
+    if (classify_text(c, text, &out->unit, err) != BS_DONE)
         return BS_FAILED;
     /* What this text itself does to names, bs_classify and the catalog know. */
     before = follow;
-    if (bs_follow_unit(&follow, unit, err) != BS_DONE)
+    if (bs_follow_unit(&follow, &out->unit, err) != BS_DONE)
         return BS_FAILED;
     if (c->dsn == NULL)
-        return bs_follow_doubt(&before, unit, err);
-    return bs_catalog_judge(c->snapshot, before.names, unit, &c->arena, facts, err);
+        return bs_follow_doubt(&before, &out->unit, err);
+    return judge_with_catalog(c, before.names, text, out, err);
 }
 
 /* Again with a fresh catalog, once, where a name was not found. */
@@ -84,21 +105,29 @@ static enum bs_done
 judge(struct classifier *c,
       const json_t *session,
       struct bs_bytes text,
-      struct bs_unit *unit,
-      struct bs_facts *facts,
+      struct judged *out,
       struct bs_err *err)
 {
     bs_arena_reset(&c->arena);
-    if (refresh(c, STALE_US, err) != BS_DONE ||
-        judge_once(c, session, text, unit, facts, err) != BS_DONE)
+    if (refresh(c, STALE_US, err) != BS_DONE || judge_once(c, session, text, out, err) != BS_DONE)
         return BS_FAILED;
-    if (c->dsn == NULL || !facts->unknown_name)
+    if (c->dsn == NULL || !out->facts.unknown_name)
         return BS_DONE;
     bs_arena_reset(&c->arena);
-    *facts = (struct bs_facts){0};
+    *out = (struct judged){0};
     if (refresh(c, 0, err) != BS_DONE)
         return BS_FAILED;
-    return judge_once(c, session, text, unit, facts, err);
+    return judge_once(c, session, text, out, err);
+}
+
+static json_t *
+judged_json(const struct classifier *c, const struct judged *j)
+{
+    json_t *out = bs_judged_json(&j->unit, c->dsn == NULL ? NULL : &j->facts);
+
+    (void)json_object_set_new(out, "recovery",
+                              bs_judged_plan_json(c->dsn == NULL ? NULL : &j->plan));
+    return out;
 }
 
 /* "sql_b64" into `out`; for bytes that JSON cannot hold. */
@@ -143,15 +172,14 @@ text_of(const json_t *line, struct bs_buf *room, struct bs_bytes *out, struct bs
 static json_t *
 failure_json(const char *error)
 {
-    return json_pack("{s:s, s:b, s:[], s:s}", "risk", bs_risk_name(BS_RISK_CRITICAL), "catalog", 0,
-                     "statements", "error", error);
+    return json_pack("{s:s, s:b, s:[], s:s, s:n}", "risk", bs_risk_name(BS_RISK_CRITICAL),
+                     "catalog", 0, "statements", "error", error, "recovery");
 }
 
 static json_t *
 answer_json(struct classifier *c, const json_t *line)
 {
-    struct bs_unit unit = {0};
-    struct bs_facts facts = {0};
+    struct judged judged = {0};
     struct bs_err err = {0};
     struct bs_bytes text;
     struct bs_buf room;
@@ -159,8 +187,8 @@ answer_json(struct classifier *c, const json_t *line)
 
     bs_buf_init(&room, MAX_TEXT);
     if (text_of(line, &room, &text, &err) == BS_DONE &&
-        judge(c, json_object_get(line, "session"), text, &unit, &facts, &err) == BS_DONE)
-        out = bs_judged_json(&unit, c->dsn == NULL ? NULL : &facts);
+        judge(c, json_object_get(line, "session"), text, &judged, &err) == BS_DONE)
+        out = judged_json(c, &judged);
     else
         out = failure_json(err.message);
     bs_buf_fini(&room);
@@ -207,8 +235,7 @@ run_lines(struct classifier *c, FILE *in)
 static int
 run_text(struct classifier *c, FILE *in)
 {
-    struct bs_unit unit = {0};
-    struct bs_facts facts = {0};
+    struct judged judged = {0};
     struct bs_err err = {0};
     struct bs_buf text;
     uint8_t chunk[8192];
@@ -220,10 +247,10 @@ run_text(struct classifier *c, FILE *in)
         bs_put_bytes(&text, (struct bs_bytes){chunk, n});
     if (text.failed)
         (void)BS_FAIL(&err, LIMIT, "the text is longer than %zu bytes", text.max);
-    if (text.failed || judge(c, NULL, bs_buf_view(&text), &unit, &facts, &err) != BS_DONE)
+    if (text.failed || judge(c, NULL, bs_buf_view(&text), &judged, &err) != BS_DONE)
         status = bs_out_fail(&err);
     else
-        bs_out_json(bs_judged_json(&unit, c->dsn == NULL ? NULL : &facts));
+        bs_out_json(judged_json(c, &judged));
     bs_buf_fini(&text);
     return status;
 }
@@ -251,10 +278,12 @@ bs_cmd_classify(int argc, char **argv)
     const struct bs_usage usage = {
         .verb = "classify",
         .operands = "[FILE|-]",
-        .summary = "Say as JSON what a text of SQL would do, and how risky that is.",
+        .summary =
+            "Say as JSON what a text of SQL would do, how risky that is, and how it is kept.",
         .details =
             "With --jsonl each line is {\"id\", \"sql\" or \"sql_b64\", \"session\": [SQL sent "
-            "before]} and is answered by a line with the same id. A bad line is answered, too.",
+            "before]} and is answered by a line with the same id. A bad line is answered, too.\n"
+            "With --dsn \"recovery\" says how what it changes would be kept.",
         .examples = "echo 'DELETE FROM orders' | backstop classify\n"
                     "backstop classify --dsn \"host=/run/postgresql dbname=app\" migration.sql\n",
         .args = options,

@@ -117,22 +117,11 @@ explain(const struct bs_config *c, const struct asked *ask, struct answer *a, st
 static json_t *
 plan_json(const struct asked *ask, const struct answer *a)
 {
-    json_t *tables, *selects;
+    json_t *out = bs_judged_plan_json(ask->offline ? NULL : &a->plan);
 
-    if (ask->offline)
-        return json_null();
-    tables = json_array();
-    selects = json_array();
-
-    for (size_t i = 0; i < a->plan.n_tables; i++)
-        (void)json_array_append_new(
-            tables, json_sprintf("%s.%s", a->plan.tables[i].schema, a->plan.tables[i].name));
-    for (size_t i = 0; i < a->plan.n_selects; i++)
-        (void)json_array_append_new(selects, json_string(a->plan.selects[i].sql));
-    return json_pack("{s:s,s:s?,s:o,s:o,s:I,s:b,s:b}", "plan", bs_plan_kind_name(a->plan.kind),
-                     "why", a->plan.why, "tables", tables, "selects", selects, "estimated_bytes",
-                     (json_int_t)a->plan.est_bytes, "definition", (int)a->plan.definition, "waived",
-                     (int)a->decision.recovery_waived);
+    if (json_is_object(out))
+        (void)json_object_set_new(out, "waived", json_boolean(a->decision.recovery_waived));
+    return out;
 }
 
 static void

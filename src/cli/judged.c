@@ -199,6 +199,25 @@ bs_judged_json(const struct bs_unit *unit, const struct bs_facts *facts)
                      (int)unit->catalog, "statements", list, "error", text_json(unit->error));
 }
 
+json_t *
+bs_judged_plan_json(const struct bs_plan *plan)
+{
+    json_t *tables, *selects;
+
+    if (plan == NULL)
+        return json_null();
+    tables = json_array();
+    selects = json_array();
+    for (size_t i = 0; i < plan->n_tables; i++)
+        (void)json_array_append_new(tables,
+                                    dotted_json(plan->tables[i].schema, plan->tables[i].name));
+    for (size_t i = 0; i < plan->n_selects; i++)
+        (void)json_array_append_new(selects, text_json(plan->selects[i].sql));
+    return json_pack("{s:s,s:o,s:o,s:o,s:I,s:b}", "plan", bs_plan_kind_name(plan->kind), "why",
+                     text_json(plan->why), "tables", tables, "selects", selects, "estimated_bytes",
+                     (json_int_t)plan->est_bytes, "definition", (int)plan->definition);
+}
+
 static void
 print_effect(const struct bs_effect *e)
 {

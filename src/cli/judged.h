@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "catalog/judge.h"
+#include "recovery/plan.h"
 #include "sql/classify.h"
 
 /*
@@ -20,7 +21,13 @@
  */
 json_t *bs_judged_json(const struct bs_unit *unit, const struct bs_facts *facts);
 
-/* The same on standard output, a paragraph a statement. */
+/*
+ * {"plan","why","tables":[],"selects":[],"estimated_bytes","definition"}: how what it changes would
+ * be kept. NULL: null, nobody knows.
+ */
+json_t *bs_judged_plan_json(const struct bs_plan *plan);
+
+/* A judged unit on standard output, a paragraph a statement. */
 void bs_judged_print(const struct bs_unit *unit, const struct bs_facts *facts);
 
 #endif

@@ -33,7 +33,7 @@ def test_one_text():
     assert got.returncode == 0
     answer = json.loads(got.stdout)
     assert answer["risk"] == "CRITICAL" and answer["catalog"] is False
-    assert answer["error"] is None
+    assert answer["error"] is None and answer["recovery"] is None
     (statement,) = answer["statements"]
     assert statement["kind"] == "DELETE" and "no_filter" in statement["flags"]
     (effect,) = statement["effects"]
@@ -97,6 +97,13 @@ def test_with_the_catalog(pg):
     assert [a["risk"] for a in answers] == ["SAFE", "SAFE", "CRITICAL", "CRITICAL", "HIGH",
                                             "CRITICAL", "CRITICAL"]
     assert "unmeasured" in codes(answers[5]) and "unknown_name" in codes(answers[6])
+    assert [a["recovery"]["plan"] for a in answers] == ["none", "none", "rows", "rows", "rows", "rows",
+                                                        "none"]
+    assert answers[4]["recovery"]["tables"] == ["classify.t"]
+    assert answers[5]["recovery"]["selects"] == [
+        'SELECT r0.tableoid, r0.ctid FROM "classify"."t" AS r0 '
+        'WHERE (r0."n" OPERATOR(pg_catalog.=) (1))']
+    assert all(a["recovery"]["why"] for a in answers)
 
 
 def test_no_database():
