@@ -521,6 +521,28 @@ def test_a_cursor_is_judged_where_it_is_declared(site, shop):
         c.execute("ROLLBACK")
 
 
+def test_what_a_cursor_runs_is_kept_where_it_is_fetched(site, shop):
+    """DECLARE is approved, and runs nothing; FETCH calls the function."""
+    before = {p["point"] for p in site.points()}
+    with site.connect() as c:
+        c.execute("BEGIN")
+        approved(site, lambda: c.execute("DECLARE k CURSOR FOR SELECT shop.count_plain()"))
+        assert c.execute("FETCH ALL FROM k").fetchall() == [(1,)]
+        c.execute("COMMIT")
+    assert count(shop, "shop.plain") == 0
+    assert kept_rows(site, before) == {"shop.plain": 50}
+
+
+def test_a_prepared_call_is_gated_where_it_runs(site, shop):
+    before = {p["point"] for p in site.points()}
+    with site.connect() as c:
+        c.execute("PREPARE f AS SELECT shop.count_plain()")
+        assert count(shop, "shop.plain") == 50
+        approved(site, lambda: c.execute("EXECUTE f"))
+    assert count(shop, "shop.plain") == 0
+    assert kept_rows(site, before) == {"shop.plain": 50}
+
+
 # --- who approves ----------------------------------------------------------------------------
 
 
