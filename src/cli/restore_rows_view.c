@@ -224,16 +224,20 @@ static void
 table_text(FILE *to, const struct bs_copyback_table *t)
 {
     int64_t left = t->diff.changed - t->updated;
+    int64_t own = t->updated < t->diff.by_statement ? t->updated : t->diff.by_statement;
 
     fputs("  ", to);
     bs_out_text(to, t->diff.live.object->schema);
     fputc('.', to);
     bs_out_text(to, t->diff.live.object->name);
     fprintf(to, ": %lld rows put back", (long long)t->inserted);
-    if (t->updated != 0)
-        fprintf(to, ", %lld overwritten", (long long)t->updated);
+    if (own != 0)
+        fprintf(to, ", %lld changed back", (long long)own);
+    if (t->updated > own)
+        fprintf(to, ", %lld of others overwritten", (long long)(t->updated - own));
     if (left != 0)
-        fprintf(to, ", %lld with other values left alone (--conflict overwrite)", (long long)left);
+        fprintf(to, ", %lld changed since by others left alone (--conflict overwrite)",
+                (long long)left);
     if (t->diff.extra > t->diff.made)
         fprintf(to, ", %lld newer ones kept", (long long)(t->diff.extra - t->diff.made));
     if (t->removed != 0)

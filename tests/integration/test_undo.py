@@ -200,7 +200,8 @@ def test_what_others_changed_since_stays(site, pg):
     with pg.admin() as c:
         assert c.execute("SELECT v FROM undo.t WHERE id = 1").fetchone()[0] == "theirs"
         c.execute("DELETE FROM undo.t WHERE id = 99999")
-    answer(site, "copy-back", point, "--yes", "--conflict", "overwrite")
+    text = site.cli("restore", "copy-back", point, "--yes", "--conflict", "overwrite").stdout
+    assert "undo.t: 0 rows put back, 1 of others overwritten\n" in text
     assert picture(pg) == before
 
 
