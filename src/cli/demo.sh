@@ -291,7 +291,7 @@ agent "SELECT name, total FROM order_totals ORDER BY total DESC LIMIT 3" | quote
 chapter "The agent goes wrong"
 held "DELETE FROM orders WHERE true" deny
 held "WITH gone AS (DELETE FROM items RETURNING 1) SELECT count(*) FROM gone" deny
-refused "DO \$\$ BEGIN EXECUTE 'DEL' || 'ETE FROM customers'; END \$\$"
+held "DO \$\$ BEGIN EXECUTE 'DEL' || 'ETE FROM customers'; END \$\$" deny
 refused "COMMIT; DROP SCHEMA public CASCADE"
 fingerprint >"$dir/now"
 cmp -s "$dir/before" "$dir/now" || fail "something changed although nothing was approved"
