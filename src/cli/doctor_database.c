@@ -321,7 +321,6 @@ try_reading(struct visit *v, bool track_counts)
 {
     struct bs_reading reading = {0};
     struct bs_err err = {0};
-    size_t cap = 0;
     PGresult *res;
 
     if (!track_counts) {
@@ -335,7 +334,7 @@ try_reading(struct visit *v, bool track_counts)
         struct bs_bytes values[BS_READING_COLUMNS];
         for (int k = 0; k < BS_READING_COLUMNS; k++)
             values[k] = bs_bytes_of(PQgetvalue(res, i, k));
-        (void)!bs_reading_add(&reading, values, &cap, &v->d->arena, &err);
+        (void)!bs_reading_add(&reading, values, &v->d->arena, &err);
     }
     if (PQresultStatus(res) != PGRES_TUPLES_OK)
         NOTE(v, FAIL, "upstream.audit",

@@ -28,19 +28,27 @@ bs_gate_dead_man(const struct bs_relay *r, char *out, size_t size)
     (void)snprintf(out, size, "%lldms", (long long)(ms > INT32_MAX ? INT32_MAX : ms));
 }
 
+static struct bs_reading *
+reading_of(struct bs_gate *g, struct bs_ledger *l)
+{
+    if (g->step == BS_GATE_BEFORE)
+        return &l->before;
+    if (g->step == BS_GATE_START)
+        return &g->start;
+    return g->step == BS_GATE_COVER ? &g->end_of_run : &l->after;
+}
+
 void
 bs_closing_reading_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
 {
     struct bs_ledger *l = r->ledger;
-    bool first = r->gate->step == BS_GATE_BEFORE;
 
     if (l->reading_error.code != BS_OK)
         return;
     if (n < BS_READING_COLUMNS)
         (void)BS_FAIL(&l->reading_error, DATA, "the server's transaction counters cannot be read");
     else
-        (void)!bs_reading_add(first ? &l->before : &l->after, values,
-                              first ? &l->before_cap : &l->after_cap, &l->arena, &l->reading_error);
+        (void)!bs_reading_add(reading_of(r->gate, l), values, &l->arena, &l->reading_error);
 }
 
 /* --- COMMIT ------------------------------------------------------------------------------- */
@@ -120,6 +128,12 @@ on_xid_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
     r->ledger->xid = strtoull(text, NULL, 10);
 }
 
+void
+bs_closing_ask_xid(struct bs_relay *r, bs_inject_done_fn *done)
+{
+    bs_inject(r, "SELECT pg_catalog.pg_current_xact_id_if_assigned()", on_xid_row, done);
+}
+
 static void
 on_xid(struct bs_relay *r)
 {
@@ -143,7 +157,7 @@ on_after(struct bs_relay *r)
     }
     bs_reading_sort(&l->after);
     r->gate->step = BS_GATE_XID;
-    bs_inject(r, "SELECT pg_catalog.pg_current_xact_id_if_assigned()", on_xid_row, on_xid);
+    bs_closing_ask_xid(r, on_xid);
 }
 
 static void

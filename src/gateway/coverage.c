@@ -50,12 +50,12 @@ read_oid(struct bs_bytes text, uint32_t *out)
 
 /* Doubles the array when it is full. */
 static enum bs_done
-make_room(struct bs_reading *reading, size_t *cap, struct bs_arena *arena, struct bs_err *err)
+make_room(struct bs_reading *reading, struct bs_arena *arena, struct bs_err *err)
 {
-    size_t more = *cap == 0 ? 512 : *cap * 2;
+    size_t more = reading->cap == 0 ? 512 : reading->cap * 2;
     struct bs_reading_row *rows;
 
-    if (reading->n < *cap)
+    if (reading->n < reading->cap)
         return BS_DONE;
     rows = bs_arena_array(arena, more, sizeof(*rows));
     if (rows == NULL)
@@ -63,14 +63,13 @@ make_room(struct bs_reading *reading, size_t *cap, struct bs_arena *arena, struc
     if (reading->n != 0)
         memcpy(rows, reading->rows, reading->n * sizeof(*rows));
     reading->rows = rows;
-    *cap = more;
+    reading->cap = more;
     return BS_DONE;
 }
 
 enum bs_done
 bs_reading_add(struct bs_reading *reading,
                const struct bs_bytes values[BS_READING_COLUMNS],
-               size_t *cap,
                struct bs_arena *arena,
                struct bs_err *err)
 {
@@ -83,7 +82,7 @@ bs_reading_add(struct bs_reading *reading,
         return BS_FAIL(err, DATA, "the server's transaction counters cannot be read");
     row.relkind = (char)values[1].p[0];
     row.temporary = values[4].p[0] == 't';
-    if (make_room(reading, cap, arena, err) != BS_DONE)
+    if (make_room(reading, arena, err) != BS_DONE)
         return BS_FAILED;
     reading->rows[reading->n++] = row;
     return BS_DONE;
@@ -269,9 +268,9 @@ struct moved {
 };
 
 static struct moved
-movement(const struct bs_coverage *in, const struct bs_reading_row *row)
+movement(const struct bs_reading *before, const struct bs_reading_row *row)
 {
-    const struct bs_reading_row *was = find_row(in->before, row->oid);
+    const struct bs_reading_row *was = find_row(before, row->oid);
     struct moved m = {row->inserted, row->updated + row->deleted};
 
     if (was != NULL) {
@@ -284,17 +283,51 @@ movement(const struct bs_coverage *in, const struct bs_reading_row *row)
 /* The rows of a table; what it holds out of line goes with them, and so does what others see of a
  * table that this transaction has made. */
 static bool
-has_lost_rows(const struct bs_coverage *in, const struct bs_reading_row *row)
+has_lost_rows(const struct bs_reading *before, const struct bs_reading_row *row)
 {
-    return row->relkind == 'r' && row->oid >= FIRST_NORMAL_OID && movement(in, row).lost != 0 &&
-           !row->temporary && find_row(in->before, row->oid) != NULL;
+    return row->relkind == 'r' && row->oid >= FIRST_NORMAL_OID && movement(before, row).lost != 0 &&
+           !row->temporary && find_row(before, row->oid) != NULL;
+}
+
+enum bs_done
+bs_reading_changed(const struct bs_reading *before,
+                   const struct bs_reading *after,
+                   struct bs_arena *arena,
+                   struct bs_changed **out,
+                   size_t *n,
+                   struct bs_err *err)
+{
+    *n = 0;
+    *out = bs_arena_array(arena, after->n + 1, sizeof(**out));
+    if (*out == NULL)
+        return BS_FAIL(err, LIMIT, "the audit found too much to list");
+    for (size_t i = 0; i < after->n; i++) {
+        const struct bs_reading_row *row = &after->rows[i];
+        struct moved m = movement(before, row);
+        if (has_lost_rows(before, row))
+            (*out)[(*n)++] = (struct bs_changed){row->oid, m.lost, m.inserted};
+    }
+    return BS_DONE;
+}
+
+/* Of the rows that a table has lost: those that are known to be in a point. */
+static int64_t
+found(const struct bs_coverage *in, uint32_t oid)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < in->n_parts; i++) {
+        for (size_t k = 0; k < in->parts[i].n_rows; k++)
+            n += in->parts[i].rows[k].oid == oid ? in->parts[i].rows[k].replaced : 0;
+    }
+    return n;
 }
 
 /* What the counters of one relation say that nothing explains or can make good; NULL: nothing. */
 static const char *
 judge_counters(const struct bs_coverage *in, const struct bs_reading_row *row)
 {
-    struct moved m = movement(in, row);
+    struct moved m = movement(in->before, row);
     uint32_t table = main_table(in->after, row->oid);
     const struct bs_reading_row *main = find_row(in->after, table);
 
@@ -306,7 +339,7 @@ judge_counters(const struct bs_coverage *in, const struct bs_reading_row *row)
         return NULL; /* made by this very transaction: nothing committed to lose */
     if (m.lost == 0 || captured(in, table))
         return NULL;
-    if (main != NULL && has_lost_rows(in, main))
+    if (main != NULL && has_lost_rows(in->before, main))
         return NULL; /* see add_changed */
     return "changed rows of";
 }
@@ -318,14 +351,15 @@ add_changed(const struct bs_coverage *in,
             struct bs_uncovered *out,
             struct bs_err *err)
 {
-    out->changed = bs_arena_array(arena, in->after->n + 1, sizeof(*out->changed));
-    if (out->changed == NULL)
-        return BS_FAIL(err, LIMIT, "the audit found too much to list");
-    for (size_t i = 0; i < in->after->n; i++) {
-        const struct bs_reading_row *row = &in->after->rows[i];
-        struct moved m = movement(in, row);
-        if (has_lost_rows(in, row) && !captured(in, row->oid))
-            out->changed[out->n_changed++] = (struct bs_changed){row->oid, m.lost, m.inserted};
+    struct bs_changed *all;
+    size_t n;
+
+    if (bs_reading_changed(in->before, in->after, arena, &all, &n, err) != BS_DONE)
+        return BS_FAILED;
+    out->changed = all;
+    for (size_t i = 0; i < n; i++) {
+        if (!captured(in, all[i].oid) && all[i].replaced > found(in, all[i].oid))
+            out->changed[out->n_changed++] = all[i];
     }
     return BS_DONE;
 }

@@ -28,7 +28,7 @@ struct bs_reading_row {
 /* All relations, sorted by oid. */
 struct bs_reading {
     struct bs_reading_row *rows;
-    size_t n;
+    size_t n, cap;
 };
 
 /*
@@ -42,15 +42,23 @@ extern const char bs_reading_sql[];
 /* Adds one row of that query. DATA where a value is not what was asked for; LIMIT. */
 BS_MUST_CHECK enum bs_done bs_reading_add(struct bs_reading *reading,
                                           const struct bs_bytes values[BS_READING_COLUMNS],
-                                          size_t *cap,
                                           struct bs_arena *arena,
                                           struct bs_err *err);
 void bs_reading_sort(struct bs_reading *reading);
+/* The tables that have lost rows, of those that were there before. In the arena. LIMIT. */
+BS_MUST_CHECK enum bs_done bs_reading_changed(const struct bs_reading *before,
+                                              const struct bs_reading *after,
+                                              struct bs_arena *arena,
+                                              struct bs_changed **out,
+                                              size_t *n,
+                                              struct bs_err *err);
 
 /* One statement that has run, and what was kept before it did. */
 struct bs_covered {
     const struct bs_plan *plan;
     const struct bs_manifest *manifest; /* NULL: nothing was captured */
+    const struct bs_changed *rows;      /* of what it has replaced: what was found in the point */
+    size_t n_rows;
 };
 
 struct bs_coverage {

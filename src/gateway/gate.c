@@ -190,6 +190,10 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
         plan->kind = BS_PLAN_WHOLE;
         plan->definition = true;
     }
+    if (g->n_items == 1 && plan->kind == BS_PLAN_ROWS) {
+        plan->selects = g->items[0].verdict->plan.selects;
+        plan->n_selects = g->items[0].verdict->plan.n_selects;
+    }
     g->waived = !keep; /* only where every one of them is */
     unite_tables(plan);
     for (size_t i = 0; i < plan->n_tables; i++)
@@ -554,6 +558,8 @@ bs_gate_cancel(struct bs_relay *r)
     case BS_GATE_RECORD:
     case BS_GATE_IDLE:
     case BS_GATE_OPEN:
+    case BS_GATE_CHOOSE:
+    case BS_GATE_COVER:
     case BS_GATE_LOOK:
         g->cancelled = true;
         break;
@@ -579,6 +585,7 @@ bs_gate_cancel(struct bs_relay *r)
     case BS_GATE_BEFORE:
     case BS_GATE_TIMEOUT:
     case BS_GATE_RIGHTS:
+    case BS_GATE_START:
     case BS_GATE_SAVE:
     case BS_GATE_RETRY:
     case BS_GATE_RESTORE:

@@ -242,14 +242,18 @@ index_point(struct bs_gate *g, const struct bs_capture_result *point)
 static void
 work_capture(struct bs_gate *g, struct bs_err *err)
 {
-    if (bs_capture_run(g->capture, &g->point, err) != BS_DONE) {
+    enum bs_done done = g->before ? bs_capture_before(g->capture, &g->bounds, 1, &g->point, err)
+                                  : bs_capture_run(g->capture, &g->point, err);
+
+    if (done != BS_DONE) {
         BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
                BS_F_STR("ticket", g->ticket), BS_F_STR("reason", err->message));
         g->why = bs_arena_str(&g->arena, err->message);
         return;
     }
-    g->captured = true;
-    index_point(g, &g->point);
+    g->captured = g->point.manifest != NULL;
+    if (g->captured)
+        index_point(g, &g->point);
 }
 
 /* The capture is handed to the worker before it runs, so that it can be aborted. */
@@ -276,7 +280,69 @@ bs_gate_job_capture(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
 {
     (void)r;
     g->then = done;
-    post(g, work_open, on_opened);
+    if (g->capture != NULL)
+        post(g, work_capture, done);
+    else
+        post(g, work_open, on_opened);
+}
+
+/* --- rows that are read before they change ------------------------------------------------ */
+
+static void
+work_choose(struct bs_gate *g, struct bs_err *err)
+{
+    work_open(g, err);
+    if (err->code != BS_OK || bs_request_bounds(g, &g->bounds, err) != BS_DONE ||
+        bs_capture_choose(g->opened, &g->bounds, 1, &g->choice, err) != BS_DONE) {
+        BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
+               BS_F_STR("reason", err->message));
+        return;
+    }
+    if (g->choice.way == BS_ROWS_AFTER)
+        bs_capture_close(&g->opened);
+}
+
+static void
+on_choice(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
+{
+    g->capture = g->opened;
+    g->opened = NULL;
+    g->then(r, g, err);
+}
+
+void
+bs_gate_job_choose(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
+{
+    (void)r;
+    g->then = done;
+    post(g, work_choose, on_choice);
+}
+
+static void
+work_cover(struct bs_gate *g, struct bs_err *err)
+{
+    bool *covered = bs_arena_array(&g->arena, g->n_covered + 1, sizeof(*covered));
+    size_t n = 0;
+
+    if (covered == NULL) {
+        (void)BS_FAIL(err, LIMIT, "the statement changed too many tables");
+        return;
+    }
+    if (bs_capture_covers(g->capture, g->covered, g->n_covered, g->ledger->xid, covered, err) !=
+        BS_DONE)
+        return;
+    for (size_t i = 0; i < g->n_covered; i++) {
+        if (covered[i])
+            g->covered[n++] = g->covered[i];
+    }
+    g->n_covered = n;
+}
+
+void
+bs_gate_job_cover(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
+{
+    (void)r;
+    post(g, work_cover, done);
 }
 
 static void
@@ -341,8 +407,8 @@ list_parts(struct bs_ledger *l, struct bs_coverage *out, struct bs_err *err)
         const struct bs_gate *g = l->units[i];
         out->ddl = out->ddl || g->plan.ddl; /* counters remember what was undone, too */
         if (bs_ledger_counts(g))
-            parts[out->n_parts++] =
-                (struct bs_covered){&g->plan, g->captured ? g->point.manifest : NULL};
+            parts[out->n_parts++] = (struct bs_covered){
+                &g->plan, g->captured ? g->point.manifest : NULL, g->covered, g->n_covered};
     }
     return BS_DONE;
 }

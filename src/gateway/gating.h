@@ -23,14 +23,17 @@ enum bs_gate_step {
     BS_GATE_BEGIN,     /* our BEGIN */
     BS_GATE_BEFORE,    /* first reading of the counters */
     BS_GATE_OPEN,      /* the helper that keeps the ledger looks at the sequences */
+    BS_GATE_CHOOSE,    /* how the rows that it changes are best kept */
     BS_GATE_TIMEOUT,   /* lock_timeout for the locks, and the dead man's switch */
     BS_GATE_RIGHTS,    /* which tables the actor's role may lock */
     BS_GATE_LOCK,      /* SHARE ROW EXCLUSIVE, one table after the other */
     BS_GATE_CAPTURE,   /* the recovery point is made and proven */
+    BS_GATE_START,     /* a reading of the counters for this statement alone */
     BS_GATE_SAVE,      /* savepoint and short lock_timeout, where the statement upgrades its lock */
     BS_GATE_LOOK,      /* would anybody be drawn into a deadlock? */
     BS_GATE_RUN,       /* the client's own messages */
     BS_GATE_RETRY,     /* the upgrade timed out: back to the savepoint */
+    BS_GATE_COVER,     /* are the rows that were read before all that it has changed? */
     BS_GATE_RESTORE,   /* the actor's timeouts again, in its own transaction */
     BS_GATE_GUARD,     /* it ran in the actor's transaction: wait for its COMMIT */
     BS_GATE_SWITCH,    /* the dead man's switch for the closing sequence */
@@ -88,17 +91,24 @@ struct bs_gate {
     bool may_not_write;       /* and is READ ONLY for good */
     int64_t budget_us;        /* bs_mono_us by which the locks must be released */
     size_t next_lock;
-    unsigned attempts;         /* to run */
-    unsigned looks;            /* for deadlocks */
-    bool overtime;             /* it ran out of its budget while it held our locks */
-    char lock_timeout[32];     /* the actor's own */
-    char idle_timeout[32];     /* the same, idle_in_transaction_session_timeout */
-    struct bs_capture *opened; /* on its way from the job that opened it */
-    bs_gate_job_fn *then;      /* after the capture */
+    unsigned attempts;                /* to run */
+    unsigned looks;                   /* for deadlocks */
+    bool overtime;                    /* it ran out of its budget while it held our locks */
+    char lock_timeout[32];            /* the actor's own */
+    char idle_timeout[32];            /* the same, idle_in_transaction_session_timeout */
+    struct bs_capture *opened;        /* on its way from the job that opened it */
+    bs_gate_job_fn *then;             /* after the capture */
+    void (*next)(struct bs_relay *r); /* after a step of before.c */
     struct bs_capture *capture;
     const char *why;                /* how it failed, for operators */
     struct bs_capture_result point; /* valid where `captured` */
     bool captured;
+    struct bs_rows_choice choice; /* how its rows are kept */
+    bool before;                  /* they are read before it runs, under the plan's locks */
+    struct bs_bounds bounds;      /* of its one Bind */
+    struct bs_reading start, end_of_run;
+    struct bs_changed *covered; /* what it has changed, and was found in the point */
+    size_t n_covered;
     struct bs_buf withheld;
     bool completed;          /* the first CommandComplete was seen */
     char sqlstate[6];        /* of an error while the client's messages ran */
@@ -134,6 +144,20 @@ void bs_protect_begin(struct bs_relay *r);
 void bs_protect_ready(struct bs_relay *r);
 void bs_protect_timer(struct bs_relay *r);
 
+/* What is locked is read or copied before the statement runs. */
+bool bs_gate_locks(const struct bs_gate *g);
+
+/* --- before.c: rows that are read before they change --- */
+
+/* Chooses, where there is a choice, then calls `then`. */
+void bs_before_choose(struct bs_relay *r, void (*then)(struct bs_relay *r));
+/* The counters as they are now, for the statement that is about to run; then calls `then`. */
+void bs_before_start(struct bs_relay *r, void (*then)(struct bs_relay *r));
+/* Asks what of its changes the point has; then calls `then`. */
+void bs_before_cover(struct bs_relay *r, void (*then)(struct bs_relay *r));
+/* Nothing is read before it after all: what it changes is kept before COMMIT. */
+void bs_before_give_up(struct bs_gate *g);
+
 /* --- ending.c: how a run ends --- */
 
 /* The client hears how it ended, then messages flow again. */
@@ -162,8 +186,10 @@ void bs_closing_tag(struct bs_gate *g, struct bs_bytes tag);
 void bs_closing_ready(struct bs_relay *r);
 /* The value of idle_in_transaction_session_timeout while the server waits for us. */
 void bs_gate_dead_man(const struct bs_relay *r, char *out, size_t size);
-/* A row of the counters, into the ledger's first or second reading. */
+/* A row of the counters, into the reading that the step is for. */
 void bs_closing_reading_row(struct bs_relay *r, const struct bs_bytes *values, size_t n);
+/* Asks for the transaction's number, into the ledger. */
+void bs_closing_ask_xid(struct bs_relay *r, bs_inject_done_fn *done);
 
 /* --- gate_job.c: what blocks. Each calls back on the worker's thread. --- */
 
@@ -175,7 +201,11 @@ void bs_gate_job_look(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *don
 void bs_gate_job_redeem(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 /* Opens the ledger's keeper, where it is not open, and notes the sequences. */
 void bs_gate_job_keeper(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
+/* Opens the gate's capture and chooses; it is closed again where nothing is read before. */
+void bs_gate_job_choose(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 void bs_gate_job_capture(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
+/* Which of g->covered the point has; the others are taken out. */
+void bs_gate_job_cover(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 /* err CONFLICT: a deadlock could come of it if the statement ran now. */
 void bs_gate_job_look_around(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 /* Compares, keeps what is not kept yet, and arms. err UNCOVERED with the list; NO_POINT, CANCELLED. */

@@ -33,9 +33,7 @@ struct bs_ledger {
     struct bs_gate **units; /* those that have run, in order; a reference to each */
     size_t n_units, cap;
     struct bs_reading before; /* when the first of them was about to run */
-    size_t before_cap;
-    struct bs_reading after; /* behind the closing sequence */
-    size_t after_cap;
+    struct bs_reading after;  /* behind the closing sequence */
     struct bs_err reading_error;
     struct bs_capture *keeper; /* the helper that has looked at the sequences before anything ran,
                                   sees the locks at the end and keeps what nothing else has kept */

@@ -28,11 +28,10 @@ static void look(struct bs_relay *r);
 static void save(struct bs_relay *r);
 static void run_bare(struct bs_relay *r);
 
-/* What is locked is copied whole before the statement runs. */
-static bool
-needs_locks(const struct bs_gate *g)
+bool
+bs_gate_locks(const struct bs_gate *g)
 {
-    return !g->waived && g->plan.kind == BS_PLAN_WHOLE && g->plan.n_tables != 0;
+    return !g->waived && g->plan.n_tables != 0 && (g->plan.kind == BS_PLAN_WHOLE || g->before);
 }
 
 static uint64_t
@@ -54,7 +53,7 @@ on_captured(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
         return;
     }
     bs_session_set_timer(r->s, 0);
-    save(r);
+    bs_before_start(r, save);
 }
 
 static void
@@ -62,7 +61,8 @@ capture(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
-    if (g->waived || (g->plan.kind != BS_PLAN_WHOLE && g->plan.kind != BS_PLAN_RECORD)) {
+    if (g->waived ||
+        (g->plan.kind != BS_PLAN_WHOLE && g->plan.kind != BS_PLAN_RECORD && !g->before)) {
         bs_session_set_timer(r->s, 0);
         save(r);
         return;
@@ -201,8 +201,9 @@ on_rights_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
  * partitioned table above it has no rows of its own, and goes with it.
  */
 static void
-leave_unlockable(struct bs_plan *plan)
+leave_unlockable(struct bs_gate *g)
 {
+    struct bs_plan *plan = &g->plan;
     bool any = false;
     size_t n = 0;
 
@@ -215,6 +216,8 @@ leave_unlockable(struct bs_plan *plan)
     }
     if (any)
         plan->n_tables = n;
+    if (any && g->before)
+        bs_before_give_up(g);
     if (plan->n_tables == 0)
         plan->kind = BS_PLAN_ROWS;
 }
@@ -228,7 +231,7 @@ on_rights(struct bs_relay *r)
         bs_gate_fail_as_server(r);
         return;
     }
-    leave_unlockable(&g->plan);
+    leave_unlockable(g);
     g->step = BS_GATE_LOCK;
     bs_session_set_timer(r->s, LOCK_WAIT_MS);
     lock_next(r);
@@ -286,7 +289,7 @@ prepare_locks(struct bs_relay *r)
     struct bs_gate *g = r->gate;
 
     g->budget_us = bs_mono_us() + r->s->gateway->config->lock_budget_ms * 1000;
-    if (!needs_locks(g)) {
+    if (!bs_gate_locks(g)) {
         capture(r);
         return;
     }
@@ -304,7 +307,7 @@ on_keeper(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
     if (err->code != BS_OK || g->cancelled)
         bs_gate_fail_no_point(r);
     else
-        prepare_locks(r);
+        bs_before_choose(r, prepare_locks);
 }
 
 static void
@@ -443,7 +446,7 @@ save(struct bs_relay *r)
     struct bs_gate *g = r->gate;
 
     g->step = BS_GATE_SAVE;
-    if (!needs_locks(g))
+    if (!bs_gate_locks(g))
         look(r);
     else if (g->exclusive)
         bs_inject(r, "SAVEPOINT backstop", NULL, on_savepoint);
@@ -530,7 +533,7 @@ run(struct bs_relay *r)
     struct bs_gate *g = r->gate;
 
     g->step = BS_GATE_RUN;
-    if (needs_locks(g))
+    if (bs_gate_locks(g))
         bs_session_set_timer(r->s, left_ms(g)); /* nobody waits longer for what we have locked */
     g->completed = false;
     g->sqlstate[0] = '\0';
@@ -561,7 +564,7 @@ look(struct bs_relay *r)
     struct bs_gate *g = r->gate;
 
     g->step = BS_GATE_LOOK;
-    if (!needs_locks(g))
+    if (!bs_gate_locks(g))
         run(r);
     else
         bs_gate_job_look_around(r, g, on_looked);
@@ -590,7 +593,7 @@ on_back_at_savepoint(struct bs_relay *r)
 static bool
 was_busy(const struct bs_gate *g)
 {
-    return needs_locks(g) && g->exclusive &&
+    return bs_gate_locks(g) && g->exclusive &&
            (strcmp(g->sqlstate, "55P03") == 0 || strcmp(g->sqlstate, "40P01") == 0);
 }
 
@@ -678,7 +681,7 @@ has_run(struct bs_relay *r)
         return;
     }
     g->step = BS_GATE_RESTORE;
-    if (!needs_locks(g))
+    if (!bs_gate_locks(g))
         go_on_in_block(r);
     else if (g->exclusive) /* nobody shall go back to before it and leave the point behind */
         bs_inject(r, "RELEASE SAVEPOINT backstop", NULL, on_released);
@@ -706,7 +709,7 @@ on_run(struct bs_relay *r)
         bs_session_fail(r->s, "0A000", "the statement ended the transaction it was protected by");
         return;
     }
-    has_run(r);
+    bs_before_cover(r, has_run);
 }
 
 /* --- statements that cannot be in a block ------------------------------------------------- */

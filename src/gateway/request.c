@@ -429,6 +429,26 @@ list_pg_dumps(struct bs_gate *g, struct bs_capture_request *out, struct bs_err *
 }
 
 enum bs_done
+bs_request_bounds(struct bs_gate *g, struct bs_bounds *out, struct bs_err *err)
+{
+    struct bs_identity_param *params;
+    struct bs_bound *list;
+    size_t n;
+
+    if (collect_params(g, 0, g->n_items, &params, &n, err) != BS_DONE)
+        return BS_FAILED;
+    list = bs_arena_array(&g->arena, n + 1, sizeof(*list));
+    if (list == NULL)
+        return no_room(err);
+    for (size_t i = 0; i < n; i++) {
+        struct bs_bytes value = params[i].null ? (struct bs_bytes){NULL, 0} : params[i].value;
+        list[i] = (struct bs_bound){params[i].type, params[i].format == 1, value};
+    }
+    *out = (struct bs_bounds){list, n};
+    return BS_DONE;
+}
+
+enum bs_done
 bs_request_capture(struct bs_gate *g, struct bs_capture_request *out, struct bs_err *err)
 {
     const struct bs_config *c = g->s->gateway->config;

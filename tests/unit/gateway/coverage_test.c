@@ -253,8 +253,8 @@ every_change_is_judged(void)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];
         struct bs_reading_row before_rows[20], after_rows[20];
-        struct bs_reading before = {before_rows, sizeof(base) / sizeof(base[0])};
-        struct bs_reading after = {after_rows, make_after(row, after_rows)};
+        struct bs_reading before = {.rows = before_rows, .n = sizeof(base) / sizeof(base[0])};
+        struct bs_reading after = {.rows = after_rows, .n = make_after(row, after_rows)};
         struct bs_plan_table table = {.oid = ORDERS,
                                       .schema = "public",
                                       .name = "orders",
@@ -266,7 +266,7 @@ every_change_is_judged(void)
                                .n_tables = row->plan == BS_PLAN_WHOLE};
         struct bs_point_object object = {.oid = ORDERS};
         struct bs_manifest manifest = {.objects = &object, .n_objects = 1};
-        struct bs_covered part = {&plan, row->plan == BS_PLAN_WHOLE ? &manifest : NULL};
+        struct bs_covered part = {&plan, row->plan == BS_PLAN_WHOLE ? &manifest : NULL, NULL, 0};
         struct bs_coverage in = {&before, &after, row->locks, 0, &part, 1, false};
         struct bs_uncovered found = {0};
         struct bs_err err = {0};
@@ -291,9 +291,9 @@ static void
 beside_unvetted_code_no_ddl_is_expected(void)
 {
     struct bs_reading_row was[] = {base[0], {1259, 'r', 1259, 0, false, 0, 0, 0}}, is[2];
-    struct bs_reading before = {was, 2}, after = {is, 2};
+    struct bs_reading before = {was, 2, 2}, after = {is, 2, 2};
     struct bs_plan ddl = {.kind = BS_PLAN_RECORD, .ddl = true}, code = {.kind = BS_PLAN_ROWS};
-    struct bs_covered parts[] = {{&ddl, NULL}, {&code, NULL}};
+    struct bs_covered parts[] = {{.plan = &ddl}, {.plan = &code}};
     struct bs_coverage in = {&before, &after, NULL, 0, parts, 2, true};
 
     memcpy(is, was, sizeof(is));
@@ -312,12 +312,42 @@ beside_unvetted_code_no_ddl_is_expected(void)
     }
 }
 
+/* What was read before the statement counts as far as it was found, and no further. */
+static void
+rows_that_were_read_before(void)
+{
+    static const struct {
+        int64_t lost, found;
+        uint32_t of;
+        size_t want;
+    } cases[] = {{3, 3, ITEMS, 0}, {3, 4, ITEMS, 0}, {3, 2, ITEMS, 1}, {3, 3, LOG, 1}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bs_reading_row was = {.oid = ITEMS, .relkind = 'r'}, is = was;
+        struct bs_reading before = {&was, 1, 1}, after = {&is, 1, 1};
+        struct bs_changed changed[2] = {{cases[i].of, cases[i].found - 1, 0}, {cases[i].of, 1, 0}};
+        struct bs_plan plan = {.kind = BS_PLAN_ROWS};
+        struct bs_covered parts[2] = {{&plan, NULL, changed, 1}, {&plan, NULL, changed + 1, 1}};
+        struct bs_coverage in = {&before, &after, NULL, 0, parts, 2, false};
+        struct bs_uncovered left;
+        struct bs_err err = {0};
+        struct bs_arena arena;
+
+        is.deleted = cases[i].lost;
+        bs_arena_init(&arena, "test", 1 << 20);
+        EXPECT_EQ(bs_coverage_check(&in, &arena, &left, &err), BS_DONE);
+        EXPECT_EQ(left.n, 0);
+        EXPECT_EQ(left.n_changed, cases[i].want);
+        bs_arena_fini(&arena);
+    }
+}
+
 /* With track_counts off, or answers that belong to another question, nothing is known. */
 static void
 an_empty_reading_covers_nothing(void)
 {
     struct bs_reading_row row = base[0];
-    struct bs_reading none = {0}, some = {&row, 1};
+    struct bs_reading none = {0}, some = {&row, 1, 1};
     struct bs_uncovered found;
     struct bs_arena arena;
 
@@ -350,7 +380,6 @@ readings_are_read_strictly(void)
     };
     struct bs_reading reading = {0};
     struct bs_arena arena;
-    size_t cap = 0;
 
     bs_arena_init(&arena, "test", 1 << 20);
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -358,7 +387,7 @@ readings_are_read_strictly(void)
         struct bs_err err = {0};
         for (size_t k = 0; k < BS_READING_COLUMNS; k++)
             values[k] = bs_bytes_of(texts[i].values[k]);
-        EXPECT_EQ(bs_reading_add(&reading, values, &cap, &arena, &err), texts[i].want);
+        EXPECT_EQ(bs_reading_add(&reading, values, &arena, &err), texts[i].want);
     }
     EXPECT_EQ(reading.n, 2);
     bs_arena_fini(&arena);
@@ -370,6 +399,7 @@ main(void)
     static const struct tap_case cases[] = {
         {"every change is judged", every_change_is_judged},
         {"beside unvetted code no DDL is expected", beside_unvetted_code_no_ddl_is_expected},
+        {"rows that were read before", rows_that_were_read_before},
         {"an empty reading covers nothing", an_empty_reading_covers_nothing},
         {"readings are read strictly", readings_are_read_strictly},
     };
