@@ -1,5 +1,5 @@
 /*
- * rewriting.h - the state while one statement is rewritten, for rewrite.c and rewrite_expr.c.
+ * rewriting.h - the state while one statement is rewritten, for the files of that name.
  *
  * Layer  sql. Pure.
  * Owns   `out` is the caller's.
@@ -43,6 +43,20 @@ void bs_rewriting_refuse(struct bs_rewriting *w);
 void bs_rewriting_expr(struct bs_rewriting *w, const Node *node);
 /* "name", with quotes inside doubled. */
 void bs_rewriting_ident(struct bs_rewriting *w, const char *name);
+/* rewrite_value.c: what is no operation. */
+void bs_rewriting_column(struct bs_rewriting *w, const Node *node);
+void bs_rewriting_param(struct bs_rewriting *w, const ParamRef *param);
+void bs_rewriting_cast(struct bs_rewriting *w, const TypeCast *cast);
+/* type  what a literal is read as; NULL: not known */
+void bs_rewriting_const(struct bs_rewriting *w, const A_Const *value, const struct bs_scalar *type);
+/* A value beside another of that type; NULL: not known. */
+void bs_rewriting_as(struct bs_rewriting *w, const Node *node, const struct bs_scalar *type);
+/* The end of a CAST: " AS pg_catalog.type)". */
+void bs_rewriting_cast_type(struct bs_rewriting *w, const struct bs_scalar *type, bool array);
+/* What is known of the type of an expression; NULL: nothing. */
+const struct bs_scalar *bs_rewriting_type_of(const struct bs_rewriting *w, const Node *node);
+/* A name that is not qualified, or by pg_catalog; NULL for any other. */
+const char *bs_rewriting_own_name(const List *names);
 /* IN (SELECT ...), op ANY (SELECT ...) and EXISTS (rewrite.c). */
 void bs_rewriting_sublink(struct bs_rewriting *w, const SubLink *link);
 /* " OPERATOR(pg_catalog.op) " where that is allowed. */
