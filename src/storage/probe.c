@@ -215,6 +215,7 @@ bs_probe_put_record(struct bs_store *s, const struct bs_probe_report *r, struct 
     return done;
 }
 
+/* Names of records count down, so the newest is the first. */
 static enum bs_done
 take_first(void *ctx, const char *key, int64_t size, struct bs_err *err)
 {

@@ -32,7 +32,7 @@ work_of(const struct bs_store *s)
 static enum bs_done
 s3_check(const char *url, struct bs_err *err)
 {
-    struct bs_s3_place place;
+    struct bs_s3_place place = {.path_style = false};
 
     return bs_s3_place_read(url, &place, err);
 }
@@ -40,7 +40,7 @@ s3_check(const char *url, struct bs_err *err)
 static void
 s3_describe(const char *url, struct bs_buf *out)
 {
-    struct bs_s3_place p;
+    struct bs_s3_place p = {.path_style = false};
     struct bs_err wrong = {0};
 
     if (bs_s3_place_read(url, &p, &wrong) != BS_DONE)

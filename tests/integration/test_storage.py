@@ -306,9 +306,10 @@ def test_keys_that_have_expired_are_read_again(double, tmp_path):
     path = double.credentials(tmp_path)
     keys = path.read_text()
     double.double.token = "new"
-    said = tool(double, "put", "a", "x", credentials=path)
+    double.double.objects["t/a"] = {"data": b"x", "etag": '"e"', "lock": None}
+    said = tool(double, "get", "a", credentials=path)
     assert said.code == "AUTH"
-    assert len(double.double.asked("HEAD")) == 1  # they are the same as before
+    assert len(double.double.asked("GET")) == 1  # they are the same as before
 
     class Renewed(Fault):
         """Somebody writes new ones while the first request is on its way."""
@@ -319,7 +320,7 @@ def test_keys_that_have_expired_are_read_again(double, tmp_path):
 
     path.write_text(keys + "aws_session_token = old\n")
     double.double.faults.append(Renewed("GET", "", 0))
-    assert tool(double, "put", "a", "x", credentials=path).done == "DONE"
+    assert tool(double, "get", "a", credentials=path).done == "DONE"
 
 
 # --- reading ---------------------------------------------------------------------------------
