@@ -9,6 +9,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -229,6 +230,15 @@ on_head(char *from, size_t each, size_t count, void *ctx)
     return heads->failed ? 0 : line.n;
 }
 
+/* pg_dump and pg_restore are started beside us: they are not to hold our connections open. */
+static int
+on_socket(void *ctx, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)ctx;
+    (void)purpose;
+    return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR;
+}
+
 /* --- one transfer --- */
 
 static struct curl_slist *
@@ -285,6 +295,7 @@ set_transport(CURL *e, const struct bs_http *h, char text[CURL_ERROR_SIZE])
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
     SET(CURLOPT_MAXAGE_CONN, (long)IDLE_S);
     SET(CURLOPT_TCP_NODELAY, 1L);
+    SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
     if (h->ca_file != NULL)
         SET(CURLOPT_CAINFO, h->ca_file);
     if (h->options.direct)
