@@ -29,7 +29,7 @@ static const char functions_sql[] =
     " LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid ORDER BY p.oid";
 
 static const char operators_sql[] =
-    "SELECT o.oid, o.oprnamespace, o.oprname, o.oprcode::pg_catalog.oid"
+    "SELECT o.oid, o.oprnamespace, o.oprname, o.oprcode::pg_catalog.oid, o.oprleft, o.oprright"
     " FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace"
     " WHERE o.oid >= 16384 AND " NAMEABLE " ORDER BY o.oid";
 
@@ -250,13 +250,15 @@ load_operators(struct bs_build *b)
     PGresult *res;
     int n;
 
-    if (bs_reader_query(&b->reader, operators_sql, 4, &res, b->err) != BS_DONE)
+    if (bs_reader_query(&b->reader, operators_sql, 6, &res, b->err) != BS_DONE)
         return BS_FAILED;
     n = PQntuples(res);
     s->operators = bs_build_array(b, (size_t)n, sizeof(*s->operators));
     for (int i = 0; s->operators != NULL && i < n; i++) {
         struct bs_operator *o = &s->operators[s->n_operators];
-        *o = (struct bs_operator){.function = bs_oid_at(res, i, 3)};
+        *o = (struct bs_operator){.function = bs_oid_at(res, i, 3),
+                                  .left = bs_oid_at(res, i, 4),
+                                  .right = bs_oid_at(res, i, 5)};
         o->risk = function_risk(b, o->function);
         s->n_operators += name_it(b, res, i, &o->id);
     }

@@ -114,6 +114,7 @@ struct bs_function {
 /* Operators that did not come with the cluster. */
 struct bs_operator {
     struct bs_ident id;
+    uint32_t left, right; /* pg_type.oid of its sides; 0: it has none there */
     uint32_t function;
     enum bs_risk risk;
 };

@@ -85,10 +85,26 @@ find_column(const void *with, const struct bs_rewrite_table *table, const char *
     return 0;
 }
 
+/* A side that no value of a plain type is: citext, say. */
+static bool
+is_own_type(const struct bs_snapshot *s, uint32_t oid)
+{
+    const struct bs_type *type = bs_snapshot_type(s, oid);
+
+    return type != NULL && !type->builtin && type->typtype != 'e' && type->typtype != 'd';
+}
+
+/* What somebody made for a type of his own does not stand for values of plain types. */
 static bool
 find_operator(const void *with, const char *symbol)
 {
-    return bs_snapshot_find_operator(with, NULL, symbol, NULL) == NULL;
+    const struct bs_operator *o = NULL;
+
+    while ((o = bs_snapshot_find_operator(with, NULL, symbol, o)) != NULL) {
+        if (!is_own_type(with, o->left) && !is_own_type(with, o->right))
+            return false;
+    }
+    return true;
 }
 
 static bool

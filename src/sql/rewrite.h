@@ -43,7 +43,7 @@ struct bs_rewrite_names {
     /* pg_type.oid of a column, of what a domain is made of, or BS_SCALAR_ENUM; 0: there is none of
      * that name; BS_REWRITE_OTHER: of a type that is not plain */
     uint32_t (*column)(const void *with, const struct bs_rewrite_table *table, const char *name);
-    /* Nobody but the cluster has made one of that name. */
+    /* Nobody but the cluster has made one of that name, for values of plain types. */
     bool (*operator)(const void *with, const char *symbol);
     bool (*function)(const void *with, const char *name);
 };

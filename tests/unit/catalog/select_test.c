@@ -1079,15 +1079,40 @@ others_operators_and_casts(void)
     } rows[] = {
         {"CREATE OPERATOR elsewhere.= (LEFTARG = text, RIGHTARG = int, FUNCTION = elsewhere.f)",
          "DROP OPERATOR elsewhere.= (text, int)", false, true},
+        {"CREATE OPERATOR elsewhere.= (LEFTARG = mood, RIGHTARG = mood, FUNCTION = elsewhere.m)",
+         "DROP OPERATOR elsewhere.= (mood, mood)", false, true},
+        {"CREATE OPERATOR elsewhere.= (LEFTARG = positive, RIGHTARG = positive,"
+         " FUNCTION = elsewhere.p)",
+         "DROP OPERATOR elsewhere.= (positive, positive)", false, true},
+        {"CREATE OPERATOR elsewhere.< (RIGHTARG = bool, FUNCTION = elsewhere.n)",
+         "DROP OPERATOR elsewhere.< (NONE, bool)", true, false},
+        {"CREATE OPERATOR elsewhere.= (LEFTARG = int4range, RIGHTARG = int, FUNCTION = "
+         "elsewhere.r)",
+         "DROP OPERATOR elsewhere.= (int4range, int)", false, true},
+        {"CREATE EXTENSION citext", "DROP EXTENSION citext", true, true},
+        {"CREATE OPERATOR elsewhere.= (LEFTARG = elsewhere.spans, RIGHTARG = int,"
+         " FUNCTION = elsewhere.s)",
+         "DROP OPERATOR elsewhere.= (elsewhere.spans, int)", true, true},
         {"CREATE CAST (date AS int) WITH FUNCTION elsewhere.g(date) AS IMPLICIT",
          "DROP CAST (date AS int)", false, false},
     };
     struct bs_snapshot *before = snapshot;
 
-    REQUIRE(server_run(&server,
-                       "CREATE FUNCTION elsewhere.f(text, int) RETURNS bool LANGUAGE sql AS"
-                       " 'SELECT public.trap()'; CREATE FUNCTION elsewhere.g(date) RETURNS"
-                       " int LANGUAGE sql IMMUTABLE AS 'SELECT 1'"));
+    REQUIRE(server_run(
+        &server,
+        "CREATE FUNCTION elsewhere.f(text, int) RETURNS bool LANGUAGE sql AS"
+        " 'SELECT public.trap()'; CREATE FUNCTION elsewhere.g(date) RETURNS"
+        " int LANGUAGE sql IMMUTABLE AS 'SELECT 1';"
+        "CREATE FUNCTION elsewhere.p(positive, positive) RETURNS bool LANGUAGE sql AS 'SELECT "
+        "public.trap()';"
+        "CREATE FUNCTION elsewhere.m(mood, mood) RETURNS bool LANGUAGE sql AS 'SELECT "
+        "public.trap()';"
+        "CREATE FUNCTION elsewhere.n(bool) RETURNS bool LANGUAGE sql AS 'SELECT public.trap()';"
+        "CREATE FUNCTION elsewhere.r(int4range, int) RETURNS bool LANGUAGE sql AS 'SELECT "
+        "public.trap()';"
+        "CREATE TYPE elsewhere.spans AS RANGE (SUBTYPE = int);"
+        "CREATE FUNCTION elsewhere.s(elsewhere.spans, int) RETURNS bool LANGUAGE sql AS 'SELECT "
+        "public.trap()'"));
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct bs_err err = {0};
         REQUIRE(server_run(&server, rows[i].make));
