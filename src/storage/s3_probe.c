@@ -262,9 +262,10 @@ try_lock(const struct probing *p)
 
 /* --- delete, last of all --- */
 
-/* The status of a DELETE; `hidden` where a version stays behind a marker. */
+/* The status of a DELETE of the object, or of that version of it; `hidden` where the object goes on
+ * behind a marker. */
 static int
-delete_one(const struct probing *p, const char *name, bool *hidden)
+delete_one(const struct probing *p, const char *name, const char *version, bool *hidden)
 {
     struct bs_s3_call call = {.method = "DELETE", .watch = p->work->watch};
     struct bs_s3_answer a;
@@ -273,9 +274,12 @@ delete_one(const struct probing *p, const char *name, bool *hidden)
     int status = 0;
 
     call.key = key_of(p, key, name);
+    if (version[0] != '\0')
+        bs_s3_add_query(&call, "versionId", version);
     if (bs_s3_send(p->work->s3, &call, &a, &err) == BS_DONE)
         status = a.http.status;
-    *hidden = bs_http_header(&a.http, "x-amz-delete-marker", marker, sizeof(marker)) &&
+    *hidden = version[0] == '\0' &&
+              bs_http_header(&a.http, "x-amz-delete-marker", marker, sizeof(marker)) &&
               strcmp(marker, "true") == 0;
     bs_s3_answer_fini(&a);
     return status;
@@ -289,34 +293,65 @@ sweep(const struct probing *p)
     bool hidden;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        (void)delete_one(p, names[i], &hidden);
+        (void)delete_one(p, names[i], "", &hidden);
 }
 
+/* The version of the object; "" in a bucket that keeps none. */
 static void
-try_delete(const struct probing *p)
+version_of(const struct probing *p, const char *name, char out[256])
+{
+    struct bs_s3_call call = {.method = "HEAD", .watch = p->work->watch};
+    struct bs_s3_answer a;
+    struct bs_err err = {0};
+    char key[BS_KEY_MAX];
+
+    out[0] = '\0';
+    call.key = key_of(p, key, name);
+    if (bs_s3_send(p->work->s3, &call, &a, &err) == BS_DONE)
+        (void)bs_http_header(&a.http, "x-amz-version-id", out, 256);
+    if (strcmp(out, "null") == 0)
+        out[0] = '\0';
+    bs_s3_answer_fini(&a);
+}
+
+static bool
+is_gone(const struct probing *p, const char *name)
 {
     struct bs_store_info info = {0};
     struct bs_err err = {0};
     char key[BS_KEY_MAX];
-    bool hidden = false;
-    int status = delete_one(p, "one", &hidden);
-    bool gone = bs_s3_head(p->work, key_of(p, key, "one"), &info, &err) != BS_DONE &&
-                err.code == BS_E_NOT_FOUND;
 
-    bs_probe_fact(p->r, "delete", !gone ? "refused" : hidden ? "hides" : "allowed");
-    if (!gone) {
+    return bs_s3_head(p->work, key_of(p, key, name), &info, &err) != BS_DONE &&
+           err.code == BS_E_NOT_FOUND;
+}
+
+/* For good first, where there are versions: what is only hidden can be brought back. */
+static void
+try_delete(const struct probing *p)
+{
+    static const char way[] = "take s3:DeleteObject and s3:DeleteObjectVersion from this key; see "
+                              "the storage chapter of docs/your-database.md";
+    char version[256];
+    bool hidden = false;
+    int status = 0;
+
+    version_of(p, "one", version);
+    if (version[0] != '\0')
+        status = delete_one(p, "one", version, &hidden);
+    if (version[0] == '\0' || !is_gone(p, "one"))
+        status = delete_one(p, "one", "", &hidden);
+    if (!is_gone(p, "one")) {
+        bs_probe_fact(p->r, "delete", "refused");
         bs_probe_note(p->r, BS_PROBE_OK, "delete", NULL,
                       "this key cannot delete what it stored (%d)", status);
         return;
     }
-    bs_probe_note(p->r, BS_PROBE_WARN, "delete",
-                  "take s3:DeleteObject and s3:DeleteObjectVersion from this key; see the storage "
-                  "chapter of docs/your-database.md",
-                  hidden
-                      ? "this key can hide what it stored behind a delete marker (%d); the version "
-                        "stays"
-                      : "this key can delete what it stored (%d): whoever takes over the gateway "
-                        "can destroy the recovery points",
+    bs_probe_fact(p->r, "delete", hidden ? "hides" : "allowed");
+    bs_probe_note(p->r, BS_PROBE_WARN, "delete", way,
+                  hidden ? "this key can hide what it stored behind a delete marker (%d); the "
+                           "version stays, and cannot be deleted"
+                         : "this key can delete what it stored (%d): whoever takes over the "
+                           "gateway can destroy the recovery points",
                   status);
     sweep(p);
 }
