@@ -193,6 +193,18 @@ shares(const struct bs_sibling *sibling, const struct bs_preview *p)
     return false;
 }
 
+static const char *
+shared_text(const struct sentences *s, const struct bs_sibling *sibling, const struct bs_preview *p)
+{
+    if (!shares(sibling, p))
+        return "";
+    /* One that was made at the end has all rows of its tables. */
+    return strcmp(s->r->manifest.capture.mode, "rows") == 0
+               ? ", which holds some of the same rows"
+               : ", which holds rows of the same table: some that count as made here may be in"
+                 " there";
+}
+
 /* Whose rows the live ones are, and which other points are of the same transaction. */
 static void
 say_origin(const struct sentences *s, const struct bs_preview *p)
@@ -208,10 +220,7 @@ say_origin(const struct sentences *s, const struct bs_preview *p)
                             s->r->origin.why));
     for (size_t i = 0; i < p->n_siblings; i++)
         say(s, bs_arena_fmt(&s->r->arena, "the same transaction also made %s%s", p->siblings[i].id,
-                            shares(&p->siblings[i], p)
-                                ? ", which holds rows of the same table: some that count as made"
-                                  " here may be in there"
-                                : ""));
+                            shared_text(s, &p->siblings[i], p)));
 }
 
 /* Tables saved in part, in a transaction that is rolled back; where it cannot be, that is said. */

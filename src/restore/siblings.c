@@ -56,6 +56,13 @@ take(struct bs_restore *r,
     return BS_DONE;
 }
 
+/* A savepoint that was rolled back, or a first try, leaves a point that nobody needs. */
+static bool
+was_carried_out(const struct bs_point_ref *p)
+{
+    return p->outcome != BS_EVENT_ROLLED_BACK && p->outcome != BS_EVENT_NOT_USED;
+}
+
 static enum bs_done
 look_at(struct bs_restore *r,
         uint64_t mine,
@@ -71,7 +78,7 @@ look_at(struct bs_restore *r,
     uint64_t xid = 0;
 
     bs_arena_init(&arena, "sibling", BS_MANIFEST_MAX * 2u);
-    if (other->complete &&
+    if (other->complete && was_carried_out(other) &&
         bs_points_load(r->request.store, other, &arena, &m, &ignored) == BS_DONE &&
         bs_origin_xid(r->request.store, other, &m, &arena, &xid, &ignored) == BS_DONE &&
         is_sibling(r, mine, xid, &m))
@@ -92,6 +99,8 @@ bs_siblings_find(struct bs_restore *r, struct bs_sibling **out, size_t *n, struc
     *out = bs_arena_array(&r->arena, 2 * NEAREST + 1, sizeof(**out));
     if (day == NULL || *out == NULL)
         return BS_FAIL(err, LIMIT, "the restore's memory is used up");
+    if (!was_carried_out(&r->ref))
+        return BS_DONE;
     if (bs_origin_xid(r->request.store, &r->ref, &r->manifest, &r->arena, &mine, err) != BS_DONE ||
         bs_points_list(r->request.store, day, &r->arena, &points, err) != BS_DONE)
         return BS_FAILED;

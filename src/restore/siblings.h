@@ -17,7 +17,8 @@ struct bs_sibling {
 };
 
 /*
- * Looks among the points that were made on the same day and nearest in time.
+ * Looks among the points that were made on the same day and nearest in time, and whose transaction
+ * was carried out, as far as is known.
  *
  * out   array of n; what cannot be read is left out
  * err   IO, LIMIT
