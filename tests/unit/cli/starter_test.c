@@ -105,7 +105,7 @@ policy_lets_additive_work_pass(void)
         {"DROP TABLE t CASCADE", BS_ACTION_APPROVE},
         {"SELECT 1; DROP SCHEMA public CASCADE", BS_ACTION_BLOCK},
         {"DROP DATABASE app", BS_ACTION_BLOCK},
-        {"DO $$ BEGIN EXECUTE 'x'; END $$", BS_ACTION_BLOCK},
+        {"DO $$ BEGIN EXECUTE 'x'; END $$", BS_ACTION_APPROVE},
         {"COPY t TO PROGRAM 'sh'", BS_ACTION_BLOCK},
         {"SELEC 1", BS_ACTION_BLOCK},
     };
