@@ -136,7 +136,7 @@ act_on_query(struct bs_relay *r, struct bs_verdict *v, struct bs_bytes message, 
         return bs_ask_end_series(r);
     if ((gated || r->ledger != NULL) && !bs_relay_quiet(r))
         return bs_ask_stall(r);
-    if (gated && !r->loaded) { /* what will be locked and captured is looked up anew */
+    if (gated && bs_verdict_needs_fresh(v) && !r->loaded) {
         (void)bs_ask_load_catalog(r);
         return false;
     }

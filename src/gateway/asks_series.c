@@ -266,12 +266,13 @@ enter_gate(struct bs_relay *r, size_t last, size_t end)
         return bs_ask_end_series(r);
     if (!bs_relay_quiet(r))
         return bs_ask_stall(r);
-    if (!r->loaded) { /* what will be locked and captured is looked up anew */
+    g = bs_gate_new(r);
+    next = gate_series(r, g, series, &refusal);
+    if (next == NEXT_GATE && bs_gate_needs_fresh(g) && !r->loaded) {
+        bs_gate_free(&g);
         (void)bs_ask_load_catalog(r);
         return false;
     }
-    g = bs_gate_new(r);
-    next = gate_series(r, g, series, &refusal);
     if (next == NEXT_GATE && bs_ask_ends_guarded(r, &bs_gate_first(g)->unit)) {
         end_guarded(r, &bs_gate_first(g)->unit, series, last);
         bs_gate_free(&g);

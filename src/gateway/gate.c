@@ -58,6 +58,16 @@ bs_gate_unit(const struct bs_gate *g, size_t i)
     return i < g->n_items ? &g->items[i].verdict->unit : NULL;
 }
 
+bool
+bs_gate_needs_fresh(const struct bs_gate *g)
+{
+    bool fresh = false;
+
+    for (size_t i = 0; i < g->n_items; i++)
+        fresh = fresh || bs_verdict_needs_fresh(g->items[i].verdict);
+    return fresh;
+}
+
 const struct bs_verdict *
 bs_gate_last(const struct bs_gate *g)
 {

@@ -43,6 +43,8 @@ void bs_gate_begin(struct bs_relay *r, struct bs_gate *g, struct bs_bytes messag
 void bs_gate_free(struct bs_gate **g); /* one that was not begun; accepts NULL */
 /* What the i-th text does that was added; NULL: there are not so many. */
 const struct bs_unit *bs_gate_unit(const struct bs_gate *g, size_t i);
+/* Some text must be judged with a catalog that was read just now. */
+bool bs_gate_needs_fresh(const struct bs_gate *g);
 /* The first and the last text that was added. */
 const struct bs_verdict *bs_gate_first(const struct bs_gate *g);
 const struct bs_verdict *bs_gate_last(const struct bs_gate *g);

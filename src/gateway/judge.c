@@ -199,6 +199,14 @@ bs_verdict_is_execute(const struct bs_verdict *v)
     return v->executed.p != NULL && v->executed.p != v->text.p;
 }
 
+/* What will be locked and copied is looked up anew. Where rows are kept by what the server says was
+ * changed, a catalog as old as for any other statement will do. */
+bool
+bs_verdict_needs_fresh(const struct bs_verdict *v)
+{
+    return (v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD) && v->plan.kind != BS_PLAN_ROWS;
+}
+
 bool
 bs_verdict_is_prepare(const struct bs_verdict *v)
 {

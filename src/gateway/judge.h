@@ -84,6 +84,9 @@ bool bs_verdict_is_boundary(const struct bs_verdict *v);
 /* The unit is one PREPARE: it makes a name and runs nothing. */
 bool bs_verdict_is_prepare(const struct bs_verdict *v);
 
+/* The catalog must be read again before the unit is gated. */
+bool bs_verdict_needs_fresh(const struct bs_verdict *v);
+
 /* Turns a verdict into a refusal, keeping the first reason. The strings must outlive the verdict. */
 void bs_verdict_refuse(struct bs_verdict *v,
                        enum bs_code code,
