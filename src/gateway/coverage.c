@@ -280,13 +280,13 @@ movement(const struct bs_reading *before, const struct bs_reading_row *row)
     return m;
 }
 
-/* The rows of a table; what it holds out of line goes with them, and so does what others see of a
- * table that this transaction has made. */
+/* The rows of a table; what it holds out of line goes with them. One that was not there at the first
+ * reading need not be of this transaction: only the pass can tell. */
 static bool
 has_lost_rows(const struct bs_reading *before, const struct bs_reading_row *row)
 {
     return row->relkind == 'r' && row->oid >= FIRST_NORMAL_OID && movement(before, row).lost != 0 &&
-           !row->temporary && find_row(before, row->oid) != NULL;
+           !row->temporary;
 }
 
 enum bs_done
@@ -336,7 +336,7 @@ judge_counters(const struct bs_coverage *in, const struct bs_reading_row *row)
     if (table < FIRST_NORMAL_OID)
         return expects_ddl(in) && !beyond_dump(table) ? NULL : "changed the catalog in";
     if (find_row(in->before, row->oid) == NULL && find_row(in->before, table) == NULL)
-        return NULL; /* made by this very transaction: nothing committed to lose */
+        return NULL; /* made since; see add_changed */
     if (m.lost == 0 || captured(in, table))
         return NULL;
     if (main != NULL && has_lost_rows(in->before, main))

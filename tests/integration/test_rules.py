@@ -150,7 +150,7 @@ OPERATORS = """SET ROLE app_trust;
 def test_02_the_audit_cannot_be_blinded(ground, trap):
     """With a table of that name, or an operator of its own, in front of the server's."""
     ground.admin("""SET ROLE app_trust; CREATE FUNCTION rule.hide() RETURNS trigger LANGUAGE plpgsql AS
-                    $$BEGIN TRUNCATE rule.child; RETURN NULL; END$$;
+                    $$BEGIN DELETE FROM rule.child; RETURN NULL; END$$;
                     CREATE TRIGGER h AFTER UPDATE ON rule.other FOR EACH STATEMENT
                     EXECUTE FUNCTION rule.hide()""")
     if trap == "operators":
@@ -160,10 +160,10 @@ def test_02_the_audit_cannot_be_blinded(ground, trap):
         with ground.connect() as c:
             if trap != "operators":
                 c.execute(f"CREATE TEMP TABLE {trap} (n int)")
-            assert refused(c, "UPDATE rule.other SET n = 1 WHERE id = 1") == "ZB005"
+            c.execute("UPDATE rule.other SET n = 1 WHERE id = 1")
     finally:
         ground.admin("ALTER ROLE app_trust RESET search_path")
-    assert ground.query("SELECT count(*), (SELECT sum(n) FROM rule.other) FROM rule.child") == [(ROWS, 0)]
+    assert len(ground.kept("rule.child")) == ROWS and set(ground.kept("rule.other")) == {1}
 
 
 def test_02_names_cannot_be_prepared_before_us(ground):
@@ -283,6 +283,20 @@ def test_04_correct_work_is_not_refused(ground, what):
         c.execute(sql)
     kept = set(ground.kept(table))
     assert kept >= keys if "EXCEPTION" in sql else kept == keys  # what is undone may be in it
+
+
+@pytest.mark.parametrize("sql", ["DELETE FROM rule.late WHERE n > 10",
+                                 "DO $$BEGIN DELETE FROM rule.late WHERE n > 10; END$$"])
+def test_04_a_table_that_others_made_meanwhile_is_covered(ground, sql):
+    """It was not there at the first reading, as if this transaction had made it."""
+    with ground.connect() as c:
+        c.execute("BEGIN")
+        c.execute("UPDATE rule.t SET v = 'x' WHERE id = 1")
+        ground.admin("SET ROLE app_trust; CREATE TABLE rule.late AS SELECT n AS id, n FROM"
+                     " generate_series(1, 50) n")
+        c.execute(sql)
+        c.execute("COMMIT")
+    assert set(ground.kept("rule.late")) == set(range(11, 51))
 
 
 # --- 5: locks that the actor may not take --------------------------------------------------------
@@ -478,6 +492,16 @@ def test_13_the_refusal_is_ours_and_the_servers_log_explains_itself(ground):
         assert (b"C", b"SELECT 1\0") in until_ready(r, bind("", "mine") + execute() + SYNC)
     assert "STATEMENT:  !backstop " in ground.server_log()
     assert "DELETE FROM rule.t" not in ground.server_log()
+
+
+def test_13_the_clients_unnamed_statement_outlives_a_refusal(ground):
+    with ground.raw("bob") as r:
+        until_ready(r, parse("begin", "BEGIN") + bind("", "begin") + execute() + SYNC)
+        until_ready(r, parse("end", "ROLLBACK") + parse("", "SELECT 8") + bind("", "") + execute() + SYNC)
+        assert code(until_ready(r, parse("gone", "DELETE FROM rule.t") + bind("", "gone") + execute() + SYNC)
+                    ) == ["ZB001"]
+        assert (b"C", b"ROLLBACK\0") in until_ready(r, bind("", "end") + execute() + SYNC)
+        assert (b"C", b"SELECT 1\0") in until_ready(r, bind("", "") + execute() + SYNC)
 
 
 def test_13_outside_a_transaction_the_server_is_not_asked(ground):
