@@ -17,6 +17,8 @@
 #include "gateway/worker.h"
 #include "recovery/points.h"
 
+#define LISTED 12 /* things that nothing covers, in the record of a statement */
+
 typedef void work_fn(struct bs_gate *g, struct bs_err *err);
 
 struct job {
@@ -413,6 +415,19 @@ list_parts(struct bs_ledger *l, struct bs_coverage *out, struct bs_err *err)
     return BS_DONE;
 }
 
+/* For operators: all of it, so far as it can be read at a glance. */
+static const char *
+list_text(struct bs_gate *g, const struct bs_uncovered *found)
+{
+    const char *text = found->list[0];
+
+    for (size_t i = 1; i < found->n && i < LISTED && text != NULL; i++)
+        text = bs_arena_fmt(&g->arena, "%s; %s", text, found->list[i]);
+    if (found->n > LISTED && text != NULL)
+        text = bs_arena_fmt(&g->arena, "%s; and %zu more", text, found->n - LISTED);
+    return text == NULL ? found->list[0] : text;
+}
+
 static enum bs_done
 check_coverage(struct bs_gate *g, struct bs_uncovered *found, struct bs_err *err)
 {
@@ -430,7 +445,7 @@ check_coverage(struct bs_gate *g, struct bs_uncovered *found, struct bs_err *err
         return BS_FAILED;
     if (found->n == 0)
         return BS_DONE;
-    g->why = found->list[0];
+    g->why = list_text(g, found);
     for (size_t i = 0; i < found->n; i++)
         BS_LOG(WARNING, "not covered", BS_F_STR("session", g->s->id), BS_F_STR("ticket", g->ticket),
                BS_F_STR("what", found->list[i]));

@@ -320,6 +320,11 @@ def test_more_than_covered_is_rolled_back(site, shop):
         assert caught.value.sqlstate == "ZB005"
         assert c.execute("SELECT 1").fetchone() == (1,)
     assert count(shop, "shop.nosy") == 5 and count(shop, "shop.plain") == 50
+    ticket = wait_until(lambda: [t for t in site.operator.tickets("failed")
+                                 if t["sql"] == "DELETE FROM shop.nosy"])[0]
+    shown = site.operator.ask("GET", f"/v1/tickets/{ticket['id']}")[1]
+    assert "truncated or rewrote shop.plain" in shown["detail"]  # the operator sees the list
+    assert "plain" not in str(caught.value)                      # and the agent does not
 
 
 @pytest.mark.parametrize("sql", [
