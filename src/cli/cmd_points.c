@@ -51,11 +51,13 @@ or_dash(const char *text)
     return text == NULL || text[0] == '\0' ? "-" : text;
 }
 
-/* "committed", "incomplete"; what became of the statement. */
+/* "committed", "unfinished"; what became of the statement. */
 static const char *
 outcome_name(const struct bs_point_ref *p)
 {
-    return p->complete || p->outcome != BS_EVENT_NONE ? bs_event_name(p->outcome) : "incomplete";
+    if (p->complete || p->outcome != BS_EVENT_NONE)
+        return bs_event_name(p->outcome);
+    return p->intended ? "unfinished" : "incomplete";
 }
 
 /* The latest word on its objects; what the capture proved where nobody has looked since. */
@@ -224,7 +226,9 @@ list_points(struct work *w, const char *database, int64_t limit, bool json)
         if (database != NULL && !in_database(p, database))
             continue;
         bs_arena_init(&arena, "manifest", (size_t)BS_MANIFEST_MAX * 4);
-        read = bs_points_load(w->store, p, &arena, &m, &why) == BS_DONE;
+        read = bs_points_load(w->store, p, &arena, &m, &why) == BS_DONE ||
+               (!p->complete && p->intended &&
+                bs_points_intent(w->store, p, &arena, &m, &why) == BS_DONE);
         if (json)
             (void)json_array_append_new(list, entry_json(p, read ? &m : NULL, &why));
         else
@@ -455,11 +459,14 @@ verify_one(struct work *w, const struct bs_point_ref *p, json_t *list, struct bs
     bool ok;
 
     bs_arena_init(&arena, "manifest", (size_t)BS_MANIFEST_MAX * 4);
-    ok = bs_points_load(w->store, p, &arena, &m, err) == BS_DONE &&
+    ok = bs_points_sound(w->store, p, r.damaged, err) == BS_DONE &&
+         bs_points_load(w->store, p, &arena, &m, err) == BS_DONE &&
          bs_point_verify(w->store, &m, NULL, &r, err) == BS_DONE;
     bs_arena_fini(&arena);
     if (err->code == BS_E_DAMAGED)
         event.state = BS_EVENT_DAMAGED;
+    if (err->code == BS_E_DAMAGED && r.damaged[0] == '\0')
+        (void)snprintf(r.damaged, sizeof(r.damaged), "%smanifest.json", p->dir);
     /* Only a finding is noted: a store that did not answer has said nothing about the point. */
     if ((ok || err->code == BS_E_DAMAGED) &&
         bs_points_event(w->store, p->dir, &event, &lost) != BS_DONE) {
@@ -514,14 +521,21 @@ verify_list(struct work *w, const struct bs_points *points, bool json)
     return status;
 }
 
-/* Drops points without a manifest: what a capture that failed has left is nothing to be verified. */
+/* What a capture that failed has left is nothing to be verified; a manifest that was lost is. */
+static bool
+never_was(const struct bs_point_ref *p)
+{
+    return !p->complete && p->proof == BS_EVENT_NONE && !p->restored &&
+           (p->outcome == BS_EVENT_NONE || p->outcome == BS_EVENT_ABANDONED);
+}
+
 static void
-keep_complete(struct bs_points *points)
+keep_made(struct bs_points *points)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < points->n; i++) {
-        if (points->list[i].complete)
+        if (!never_was(&points->list[i]))
             points->list[n++] = points->list[i];
     }
     points->n = n;
@@ -558,7 +572,7 @@ cmd_verify(int argc, char **argv)
     if (!work_open(&w, &args, &status))
         goto out;
     if (everything && bs_points_list(w.store, "", &w.arena, &points, &err) == BS_DONE)
-        keep_complete(&points);
+        keep_made(&points);
     if (!everything)
         points.list = bs_arena_array(&w.arena, (size_t)args.n_operands, sizeof(*points.list));
     for (int i = 0; err.code == BS_OK && points.list != NULL && i < args.n_operands; i++) {

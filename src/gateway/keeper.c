@@ -46,12 +46,14 @@ close_points(struct bs_gateway *g, const struct bs_config_database *db, int wait
     }
     if (closed.open != 0)
         atomic_store(&g->points_open, true);
-    if (closed.committed + closed.rolled_back + closed.not_used + closed.unknown + closed.damaged !=
+    if (closed.committed + closed.rolled_back + closed.not_used + closed.unknown +
+            closed.abandoned + closed.damaged !=
         0)
         BS_LOG(INFO, "open points closed", BS_F_STR("database", db->name),
                BS_F_INT("committed", closed.committed), BS_F_INT("rolled_back", closed.rolled_back),
                BS_F_INT("not_used", closed.not_used), BS_F_INT("unknown", closed.unknown),
-               BS_F_INT("open", closed.open), BS_F_INT("damaged", closed.damaged));
+               BS_F_INT("abandoned", closed.abandoned), BS_F_INT("open", closed.open),
+               BS_F_INT("damaged", closed.damaged));
 }
 
 static void

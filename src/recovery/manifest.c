@@ -148,6 +148,27 @@ static const struct bs_field manifest_fields[] = {
     BS_FIELD_END,
 };
 #undef STRUCT
+#define STRUCT struct bs_point_object
+static const struct bs_field intended_fields[] = {
+    BS_FIELD(TEXT, schema),           BS_FIELD(TEXT, name),  BS_FIELD(U32, oid),
+    BS_FIELD(CHAR, relkind),          BS_FIELD(MAYBE, kind), BS_FIELD(MAYBE, reach),
+    BS_FIELD_OPTIONAL(BOOL, partial), BS_FIELD_END,
+};
+#undef STRUCT
+#define STRUCT struct bs_manifest
+static const struct bs_field intent_fields[] = {
+    BS_FIELD(INT, format),
+    BS_FIELD(POINT, id),
+    BS_FIELD(TIME, created_us),
+    BS_FIELD(TEXT, gateway_version),
+    BS_FIELD_STRUCT(source, source_fields),
+    BS_FIELD_STRUCT(actor, actor_fields),
+    BS_FIELD_STRUCT(statement, statement_fields),
+    BS_FIELD_STRUCT(capture, capture_fields),
+    BS_FIELD_LIST(objects, n_objects, intended_fields),
+    BS_FIELD_END,
+};
+#undef STRUCT
 #define STRUCT struct bs_point_event
 static const struct bs_field event_fields[] = {
     BS_FIELD(STATE, state), BS_FIELD(TIME, at_us), BS_FIELD(U64, xid),
@@ -166,6 +187,7 @@ static const char *const states[BS_EVENT_COUNT] = {
     [BS_EVENT_DAMAGED] = "damaged",
     [BS_EVENT_RESTORED] = "restored",
     [BS_EVENT_EXPIRED] = "expired",
+    [BS_EVENT_ABANDONED] = "abandoned",
 };
 
 const char *
@@ -302,13 +324,16 @@ check(const struct bs_manifest *m, struct bs_err *err)
     return BS_DONE;
 }
 
-enum bs_done
-bs_manifest_parse(struct bs_bytes text,
-                  struct bs_arena *arena,
-                  struct bs_manifest *out,
-                  struct bs_err *err)
+/* A sealed document by its table; formats from the future are told apart from damage. */
+static enum bs_done
+parse_as(const struct bs_field *table,
+         struct bs_bytes text,
+         const char *what,
+         struct bs_arena *arena,
+         struct bs_manifest *out,
+         struct bs_err *err)
 {
-    json_t *json = parse_sealed(text, "the manifest", err);
+    json_t *json = parse_sealed(text, what, err);
     const json_t *format = json_object_get(json, "format");
     enum bs_done done;
 
@@ -319,9 +344,39 @@ bs_manifest_parse(struct bs_bytes text,
         done = BS_FAIL(err, UNSUPPORTED, "manifest format %lld is newer than this version",
                        (long long)json_integer_value(format));
     else
-        done = bs_fields_parse(manifest_fields, json, arena, out, err);
+        done = bs_fields_parse(table, json, arena, out, err);
     json_decref(json);
-    return done == BS_DONE ? check(out, err) : BS_FAILED;
+    return done;
+}
+
+enum bs_done
+bs_manifest_parse(struct bs_bytes text,
+                  struct bs_arena *arena,
+                  struct bs_manifest *out,
+                  struct bs_err *err)
+{
+    if (parse_as(manifest_fields, text, "the manifest", arena, out, err) != BS_DONE)
+        return BS_FAILED;
+    return check(out, err);
+}
+
+enum bs_done
+bs_intent_print(const struct bs_manifest *m, struct bs_buf *out, struct bs_err *err)
+{
+    json_t *json = bs_fields_print(intent_fields, m, err);
+
+    if (json == NULL)
+        return BS_FAILED;
+    return print_sealed(json, out, NULL, err);
+}
+
+enum bs_done
+bs_intent_parse(struct bs_bytes text,
+                struct bs_arena *arena,
+                struct bs_manifest *out,
+                struct bs_err *err)
+{
+    return parse_as(intent_fields, text, "the intent", arena, out, err);
 }
 
 enum bs_done
@@ -367,6 +422,9 @@ bs_event_parse(struct bs_bytes text,
         return BS_FAILED;
     *out = (struct bs_point_event){0};
     done = bs_fields_parse(event_fields, json, arena, out, err);
+    out->point = bs_arena_str(arena, json_string_value(json_object_get(json, "point")));
+    if (done == BS_DONE && out->point == NULL)
+        done = BS_FAIL(err, DAMAGED, "the event does not say whose it is");
     if (done == BS_DONE && details != NULL) {
         char *copy = canonical(details);
         out->details = bs_arena_str(arena, copy);

@@ -1,10 +1,12 @@
 /*
  * manifest.h - what a recovery point says about itself; and the events that follow it.
  *
- * A point is a folder of objects. Its manifest.json is written last: where it exists, the point
- * is complete. Nothing in it is ever changed; what happens later are events beside it.
+ * A point is a folder of objects. Its intent.json is written before any of them, where there will
+ * be some; its manifest.json last: where it exists, the point is complete. Nothing in it is ever
+ * changed; what happens later are events beside it.
  *
  *   v1/<sysid>/<dboid>-<db>/rp/YYYY/MM/DD/<id>/t/<n>-<schema>.<table>.copybin.zst   (.copytxt.zst)
+ *                                             /intent.json
  *                                             /manifest.json
  *                                             /events/<ULID>-<state>.json
  *   v1/<sysid>/<dboid>-<db>/schema/<sha256 of the plain text, \restrict lines left out>.dump
@@ -41,6 +43,7 @@ enum bs_event_state {
     BS_EVENT_DAMAGED,
     BS_EVENT_RESTORED,
     BS_EVENT_EXPIRED,
+    BS_EVENT_ABANDONED, /* it was never completed, and whoever could is gone */
     BS_EVENT_COUNT
 };
 
@@ -219,6 +222,7 @@ struct bs_point_event {
     uint64_t xid;        /* armed: the actor's transaction (xid8); else 0 */
     const char *by;      /* "gateway", "start", an operator's name; may be NULL */
     const char *details; /* text of a JSON object, NULL: none */
+    const char *point;   /* whose it is; filled in when read */
 };
 
 /* A new point id: "RP-" and a ULID. */
@@ -239,6 +243,17 @@ BS_MUST_CHECK enum bs_done bs_manifest_parse(struct bs_bytes text,
                                              struct bs_arena *arena,
                                              struct bs_manifest *out,
                                              struct bs_err *err);
+
+/*
+ * What a capture is about to store, before it does: who asked, who said yes, for which statement,
+ * and which relations, by name; no counts and no digests. Errors as above.
+ */
+BS_MUST_CHECK enum bs_done
+bs_intent_print(const struct bs_manifest *m, struct bs_buf *out, struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_intent_parse(struct bs_bytes text,
+                                           struct bs_arena *arena,
+                                           struct bs_manifest *out,
+                                           struct bs_err *err);
 
 /* An event as bytes for the store. `point` is the id. DATA where details is no JSON object. */
 BS_MUST_CHECK enum bs_done bs_event_print(const struct bs_point_event *e,

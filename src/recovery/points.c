@@ -21,19 +21,6 @@ struct listing {
     size_t cap;
 };
 
-/* The length of "v1/.../rp/YYYY/MM/DD/RP-.../" at the start of a key; 0 where it has none. */
-static size_t
-dir_length(const char *key)
-{
-    const char *rp = strstr(key, "/rp/");
-    const char *id = rp == NULL ? NULL : strstr(rp, "/RP-");
-    size_t n = BS_POINT_ID_TEXT - 1;
-
-    if (id == NULL || strlen(id) < n + 2 || id[1 + n] != '/' || strcspn(id + 1, "/") != n)
-        return 0;
-    return (size_t)(id - key) + 1 + n + 1;
-}
-
 static struct bs_point_ref *
 point_add(struct listing *l, const char *key, size_t n)
 {
@@ -93,7 +80,7 @@ static enum bs_done
 visit(void *ctx, const char *key, int64_t size, struct bs_err *err)
 {
     struct listing *l = ctx;
-    size_t n = dir_length(key);
+    size_t n = bs_point_dir_length(key);
     struct bs_point_ref *ref = l->out->n == 0 ? NULL : &l->out->list[l->out->n - 1];
 
     (void)size;
@@ -105,6 +92,8 @@ visit(void *ctx, const char *key, int64_t size, struct bs_err *err)
         return BS_FAIL(err, LIMIT, "there are more points than memory set aside for them");
     if (strcmp(key + n, "manifest.json") == 0)
         ref->complete = true;
+    if (strcmp(key + n, "intent.json") == 0)
+        ref->intended = true;
     if (strncmp(key + n, "events/", 7) == 0 && event_seen(l, ref, key, key + n + 7) != BS_DONE)
         return BS_FAIL(err, LIMIT, "there are more points than memory set aside for them");
     return BS_DONE;
@@ -165,118 +154,6 @@ bs_points_find(struct bs_store *store,
         return BS_FAIL(err, NOT_FOUND, "there is no point \"%s\"", want);
     if (found > 1)
         return BS_FAIL(err, CONFLICT, "\"%s\" could be any of %zu points", want, found);
-    return BS_DONE;
-}
-
-/* A key in a point's folder; false where it is too long to be one. */
-static bool
-key_in(const char *dir, const char *name, char out[BS_KEY_MAX + 1])
-{
-    int n = snprintf(out, BS_KEY_MAX + 1, "%s%s", dir, name);
-
-    return n > 0 && n <= BS_KEY_MAX;
-}
-
-enum bs_done
-bs_points_load(struct bs_store *store,
-               const struct bs_point_ref *point,
-               struct bs_arena *arena,
-               struct bs_manifest *out,
-               struct bs_err *err)
-{
-    char key[BS_KEY_MAX + 1];
-    struct bs_buf text;
-    enum bs_done done = BS_FAILED;
-
-    bs_buf_init(&text, BS_MANIFEST_MAX);
-    if (!key_in(point->dir, "manifest.json", key))
-        (void)BS_FAIL(err, DATA, "that is not the folder of a point");
-    else if (bs_store_get(store, key, &text, err) == BS_DONE)
-        done = bs_manifest_parse(bs_buf_view(&text), arena, out, err);
-    bs_buf_fini(&text);
-    /* A manifest that was moved here from another point proves nothing about this one. */
-    if (done == BS_DONE && strcmp(out->id, point->id) != 0)
-        done = BS_FAIL(err, DAMAGED, "the manifest of %s is another point's", point->id);
-    return done;
-}
-
-enum bs_done
-bs_points_event(struct bs_store *store,
-                const char *dir,
-                const struct bs_point_event *event,
-                struct bs_err *err)
-{
-    char key[BS_KEY_MAX + 1], name[64], ulid[BS_ULID_TEXT], id[BS_POINT_ID_TEXT];
-    struct bs_buf text;
-    enum bs_done done = BS_FAILED;
-    size_t n = dir_length(dir);
-
-    if (n == 0 || n != strlen(dir) || event->state == BS_EVENT_NONE)
-        return BS_FAIL(err, DATA, "that is not the folder of a point, or not an event");
-    memcpy(id, dir + n - BS_POINT_ID_TEXT, BS_POINT_ID_TEXT - 1);
-    id[BS_POINT_ID_TEXT - 1] = '\0';
-    bs_ulid_new(ulid);
-    (void)snprintf(name, sizeof(name), "events/%s-%s.json", ulid, bs_event_name(event->state));
-    bs_buf_init(&text, EVENT_MAX);
-    if (!key_in(dir, name, key))
-        (void)BS_FAIL(err, DATA, "the folder of a point is too long");
-    else if (bs_event_print(event, id, &text, err) == BS_DONE)
-        done = bs_store_put(store, key, bs_buf_view(&text), err);
-    bs_buf_fini(&text);
-    return done;
-}
-
-struct reading {
-    struct bs_store *store;
-    struct bs_arena *arena;
-    struct bs_point_event *list;
-    size_t n, max;
-};
-
-static enum bs_done
-read_event(void *ctx, const char *key, int64_t size, struct bs_err *err)
-{
-    struct reading *r = ctx;
-    struct bs_point_event *e = &r->list[r->n];
-    struct bs_buf text;
-    struct bs_err why = {0};
-
-    (void)size;
-    if (r->n == r->max)
-        return BS_DONE; /* written since the point was listed */
-    bs_buf_init(&text, EVENT_MAX);
-    if (bs_store_get(r->store, key, &text, &why) != BS_DONE ||
-        bs_event_parse(bs_buf_view(&text), r->arena, e, &why) != BS_DONE)
-        *e = (struct bs_point_event){.details = "{\"damaged\":true}"};
-    bs_buf_fini(&text);
-    if (bs_store_silent(why.code) || why.code == BS_E_LIMIT)
-        return bs_err_set(err, why.code, "%s", why.message);
-    r->n++;
-    return BS_DONE;
-}
-
-enum bs_done
-bs_points_events(struct bs_store *store,
-                 const struct bs_point_ref *point,
-                 struct bs_arena *arena,
-                 struct bs_point_event **out,
-                 size_t *n,
-                 struct bs_err *err)
-{
-    struct reading r = {store, arena, NULL, 0, point->n_events};
-    char prefix[BS_KEY_MAX + 1];
-
-    *out = NULL;
-    *n = 0;
-    r.list = bs_arena_array(arena, r.max + 1, sizeof(*r.list));
-    if (r.list == NULL)
-        return BS_FAIL(err, LIMIT, "there are more events than memory set aside for them");
-    if (!key_in(point->dir, "events/", prefix))
-        return BS_FAIL(err, DATA, "that is not the folder of a point");
-    if (bs_store_list(store, prefix, read_event, &r, err) != BS_DONE)
-        return BS_FAILED;
-    *out = r.list;
-    *n = r.n;
     return BS_DONE;
 }
 
@@ -385,6 +262,7 @@ note(struct closing *c, const struct bs_point_ref *p, enum bs_event_state state,
     c->out->rolled_back += state == BS_EVENT_ROLLED_BACK;
     c->out->not_used += state == BS_EVENT_NOT_USED;
     c->out->unknown += state == BS_EVENT_UNKNOWN;
+    c->out->abandoned += state == BS_EVENT_ABANDONED;
     return BS_DONE;
 }
 
@@ -418,7 +296,10 @@ close_armed(struct closing *c, const struct bs_point_ref *p, struct bs_err *err)
     return done;
 }
 
-/* Complete, but its COMMIT was never let go: once the actor's backend is gone, it never will. */
+/*
+ * Complete, but its COMMIT was never let go; or only begun. Once the actor's backend is gone, its
+ * statement never will commit.
+ */
 static enum bs_done
 close_unarmed(struct closing *c, const struct bs_point_ref *p, struct bs_err *err)
 {
@@ -426,20 +307,22 @@ close_unarmed(struct closing *c, const struct bs_point_ref *p, struct bs_err *er
     struct bs_manifest m;
     struct bs_err why = {0};
     bool lives = true;
-    enum bs_done done = BS_DONE;
+    enum bs_done done;
 
     bs_arena_init(&arena, "manifest", (size_t)BS_MANIFEST_MAX * 4);
-    if (bs_points_load(c->store, p, &arena, &m, &why) != BS_DONE) {
-        if (bs_store_silent(why.code))
-            done = bs_err_set(err, why.code, "%s", why.message);
-        else
-            c->out->damaged++;
+    done = p->complete ? bs_points_load(c->store, p, &arena, &m, &why)
+                       : bs_points_intent(c->store, p, &arena, &m, &why);
+    if (done != BS_DONE && bs_store_silent(why.code)) {
+        (void)bs_err_set(err, why.code, "%s", why.message);
+    } else if (done != BS_DONE) {
+        c->out->damaged++;
+        done = BS_DONE;
     } else {
         done = actor_lives(c, &m.actor, &lives, err);
         if (done == BS_DONE && lives)
             c->out->open++;
         else if (done == BS_DONE)
-            done = note(c, p, BS_EVENT_NOT_USED, err);
+            done = note(c, p, p->complete ? BS_EVENT_NOT_USED : BS_EVENT_ABANDONED, err);
     }
     bs_arena_fini(&arena);
     return done;
@@ -467,7 +350,7 @@ close_all(struct closing *c, struct bs_arena *arena, struct bs_err *err)
         const struct bs_point_ref *p = &points.list[i];
         if (p->outcome == BS_EVENT_ARMED)
             done = close_armed(c, p, err);
-        else if (p->outcome == BS_EVENT_NONE && p->complete)
+        else if (p->outcome == BS_EVENT_NONE && (p->complete || p->intended))
             done = close_unarmed(c, p, err);
     }
     return done;

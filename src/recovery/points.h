@@ -16,8 +16,9 @@ struct bs_point_ref {
     char id[BS_POINT_ID_TEXT];
     const char *dir;             /* key prefix, with a '/' at its end */
     bool complete;               /* has a manifest */
-    enum bs_event_state outcome; /* last of armed, committed, rolled_back, not_used, unknown;
-                                     NONE where there is none */
+    bool intended;               /* has an intent */
+    enum bs_event_state outcome; /* last of armed, committed, rolled_back, not_used, unknown,
+                                     abandoned; NONE where there is none */
     enum bs_event_state proof;   /* last of verified, damaged; NONE where there is none */
     bool restored;               /* has an event restored */
     const char *armed_key;       /* newest armed event; NULL */
@@ -56,6 +57,32 @@ BS_MUST_CHECK enum bs_done bs_points_load(struct bs_store *store,
                                           struct bs_manifest *out,
                                           struct bs_err *err);
 /*
+ * What a point was going to be: as a manifest without counts, digests and all that hangs on its
+ * relations. NOT_FOUND, DAMAGED, IO, LIMIT.
+ */
+BS_MUST_CHECK enum bs_done bs_points_intent(struct bs_store *store,
+                                            const struct bs_point_ref *point,
+                                            struct bs_arena *arena,
+                                            struct bs_manifest *out,
+                                            struct bs_err *err);
+/* Stores the intent of a point that is about to be made. `dir` as in bs_points_event. */
+BS_MUST_CHECK enum bs_done bs_points_intend(struct bs_store *store,
+                                            const char *dir,
+                                            const struct bs_manifest *m,
+                                            struct bs_err *err);
+/*
+ * Whether the documents of a point are what they were: its intent and every event can be read, are
+ * this point's and say what their names say, and where events speak of a whole point, it has a
+ * manifest. The manifest itself is read by bs_points_load, the objects by bs_point_verify.
+ *
+ * damaged   out, may be NULL: key of the first document that is not; "" where there is none
+ * err       DAMAGED with that key; IO, LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_points_sound(struct bs_store *store,
+                                           const struct bs_point_ref *point,
+                                           char damaged[BS_KEY_MAX + 1],
+                                           struct bs_err *err);
+/*
  * Appends an event, durable when it returns.
  *
  * dir   key prefix of the point; its last segment is the id
@@ -86,14 +113,18 @@ struct bs_points_closed {
     size_t rolled_back;
     size_t not_used;
     size_t unknown;
-    size_t open;    /* left as they are: the transaction, or the actor's backend, still lives */
-    size_t damaged; /* manifest or event cannot be read; left as they are */
+    size_t abandoned; /* had an intent, will have no manifest */
+    size_t open;      /* left as they are: the transaction, or the actor's backend, still lives */
+    size_t damaged;   /* manifest or event cannot be read; left as they are */
 };
+
+/* The length of "v1/.../rp/YYYY/MM/DD/RP-.../" at the start of a key; 0 where it has none. */
+size_t bs_point_dir_length(const char *key);
 
 /*
  * Close by fact: for the database behind `helper`, ask pg_xact_status about each point whose
  * outcome is armed, and close points that never were armed and whose actor's backend is gone as
- * not_used. Waits up to wait_ms for transactions still in progress. At start, before actors are
+ * not_used, those that never were completed as abandoned. Waits up to wait_ms for transactions still in progress. At start, before actors are
  * let in, and again while something is left open; points of statements that run meanwhile are left
  * alone or, at worst, are told the same twice.
  *

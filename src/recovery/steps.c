@@ -288,6 +288,9 @@ enum bs_done
 bs_step_store(struct bs_capture *c, struct bs_err *err)
 {
     bs_step_enter(c, BS_CAPTURE_STORING);
+    c->intended = true;
+    if (bs_points_intend(&c->store, c->dir, &c->m, err) != BS_DONE)
+        return BS_FAILED;
     for (size_t i = 0; i < c->m.n_objects; i++) {
         if (c->m.objects[i].format != BS_ROWS_NONE && store_table(c, i, err) != BS_DONE)
             return BS_FAILED;
@@ -369,11 +372,13 @@ bs_step_ask_again(struct bs_capture *c,
     return bs_helper_query(&c->helper, sql, n, params, res, err);
 }
 
-/* The manifest is there, but was not proven: nobody may take the point for a used one. */
+/* What was begun will be no point that anybody used: so that it is not taken for one, or waited
+ * for. */
 static void
-close_unproven(struct bs_capture *c)
+close_begun(struct bs_capture *c)
 {
-    struct bs_point_event event = {.state = BS_EVENT_NOT_USED, .by = "capture"};
+    struct bs_point_event event = {.state = c->stored ? BS_EVENT_NOT_USED : BS_EVENT_ABANDONED,
+                                   .by = "capture"};
     struct bs_err why = {0};
 
     if (bs_points_event(c->req.store, c->dir, &event, &why) != BS_DONE)
@@ -396,7 +401,7 @@ bs_step_end(struct bs_capture *c,
     *out = (struct bs_capture_result){0};
     /* The helper may be in the middle of anything; its snapshot holds back vacuum, too. */
     bs_helper_close(&c->helper);
-    if (c->stored)
-        close_unproven(c);
+    if (c->stored || c->intended)
+        close_begun(c);
     return bs_step_no_point(err, why);
 }

@@ -34,7 +34,8 @@ struct bs_capture {
     size_t n_noted;
     const char *dir; /* NULL until the point is named */
     bool ran;
-    bool stored; /* the manifest is in the store */
+    bool intended; /* the intent may be in the store */
+    bool stored;   /* the manifest is in the store */
     atomic_int phase;
     atomic_llong rows, raw, put, proven;
 };
@@ -90,7 +91,8 @@ BS_MUST_CHECK enum bs_done bs_step_sequences(struct bs_capture *c,
                                              size_t n_hidden,
                                              struct bs_err *err);
 
-/* All objects and the definition, where there is one, from the spool to the store, and proven. */
+/* The intent, then all objects and the definition, where there is one, from the spool to the store,
+ * and proven. */
 BS_MUST_CHECK enum bs_done bs_step_store(struct bs_capture *c, struct bs_err *err);
 
 /* The manifest, stored and read back: after this it is a point. Fills out but for copied_us. */

@@ -823,6 +823,42 @@ open_points_are_closed_by_fact(void)
     EXPECT_EQ(err.code, BS_E_UNAVAILABLE);
 }
 
+/* Begun, and whoever began it died: abandoned once the actor's backend is gone, too. */
+static void
+begun_points_are_abandoned(void)
+{
+    PGconn *actor = pg_connect("postgres");
+    struct bs_capture_request r = request_for(actor);
+    struct bs_capture *c = NULL;
+    struct bs_points_closed closed;
+    struct bs_manifest m;
+    struct bs_capture_result out;
+    struct bs_buf dir;
+    struct bs_err err = {0};
+
+    EXPECT_EQ(bs_points_open_close(store, helper, 0, &closed, &err), BS_DONE);
+    plan = (struct bs_plan){.kind = BS_PLAN_RECORD};
+    REQUIRE(bs_capture_open(&r, &c, &err) == BS_DONE);
+    REQUIRE(bs_capture_run(c, &out, &err) == BS_DONE);
+    m = *out.manifest; /* whose it is, where and when; under an id of its own */
+    bs_point_id_new(m.id);
+    bs_buf_init(&dir, 1000);
+    bs_point_put_dir(&dir, &m);
+    bs_put_u8(&dir, '\0');
+    REQUIRE(bs_points_intend(store, (const char *)dir.p, &m, &err) == BS_DONE);
+    bs_capture_close(&c);
+    EXPECT_EQ(bs_points_open_close(store, helper, 0, &closed, &err), BS_DONE);
+    EXPECT_EQ(closed.abandoned, 0);
+    EXPECT_EQ(closed.open, 2);
+    PQfinish(actor);
+    (void)usleep(100000);
+    EXPECT_EQ(bs_points_open_close(store, helper, 0, &closed, &err), BS_DONE);
+    EXPECT_EQ(closed.abandoned, 1);
+    EXPECT_EQ(closed.not_used, 1);
+    EXPECT_EQ(outcome_of(m.id), BS_EVENT_ABANDONED);
+    bs_buf_fini(&dir);
+}
+
 /* The race that loses rows in every design without the lock. */
 struct writer {
     int id;
@@ -996,6 +1032,7 @@ static const struct tap_case cases[] = {
     {"a stalled server ends at once", a_stalled_server_ends_at_once},
     {"locks show what was done", locks_show_what_was_done},
     {"open points are closed by fact", open_points_are_closed_by_fact},
+    {"begun points are abandoned", begun_points_are_abandoned},
     {"no acknowledged row is lost", no_acknowledged_row_is_lost},
     {"databases in other encodings", databases_in_other_encodings},
     {"what crashes leave is swept", what_crashes_leave_is_swept},

@@ -205,10 +205,56 @@ events_go_to_points_only(void)
     }
 }
 
+/* An intent alone is a point that was begun; a manifest that events speak of is missed. */
+static void
+begun_is_not_made(void)
+{
+    struct bs_point_object o = {.schema = "public", .name = "users", .oid = 16384, .relkind = 'r'};
+    struct bs_manifest m = {.format = BS_MANIFEST_FORMAT,
+                            .id = "RP-01FRZ3NDEKTSV4RRFFQ69G5FAF",
+                            .created_us = 1767312000000000,
+                            .gateway_version = "x",
+                            .source = {"7", 1, 5, "app", 150000, "UTF8", "UTF8"},
+                            .actor = {.agent = "cursor", .ticket = "T-1", .approver = "bob"},
+                            .capture = {.mode = "rows"},
+                            .objects = &o,
+                            .n_objects = 1};
+    struct bs_manifest got;
+    struct bs_point_ref ref;
+    struct bs_arena arena;
+    struct bs_buf dir;
+    struct bs_err err = {0};
+    char damaged[BS_KEY_MAX + 1];
+
+    bs_arena_init(&arena, "test", 1 << 20);
+    bs_buf_init(&dir, 1000);
+    bs_point_put_dir(&dir, &m);
+    bs_put_u8(&dir, '\0');
+    REQUIRE(bs_points_intend(store, (const char *)dir.p, &m, &err) == BS_DONE);
+    REQUIRE(bs_points_find(store, "01FRZ3", &arena, &ref, &err) == BS_DONE);
+    EXPECT(ref.intended && !ref.complete && ref.outcome == BS_EVENT_NONE);
+    REQUIRE(bs_points_intent(store, &ref, &arena, &got, &err) == BS_DONE);
+    EXPECT(got.n_objects == 1 && strcmp(got.objects[0].name, "users") == 0);
+    EXPECT(strcmp(got.actor.approver, "bob") == 0);
+    EXPECT_EQ(bs_points_sound(store, &ref, damaged, &err), BS_DONE);
+    event((const char *)dir.p, BS_EVENT_ABANDONED);
+    REQUIRE(bs_points_find(store, "01FRZ3", &arena, &ref, &err) == BS_DONE);
+    EXPECT_EQ(ref.outcome, BS_EVENT_ABANDONED);
+    EXPECT_EQ(bs_points_sound(store, &ref, damaged, &err), BS_DONE);
+    event((const char *)dir.p, BS_EVENT_COMMITTED);
+    REQUIRE(bs_points_find(store, "01FRZ3", &arena, &ref, &err) == BS_DONE);
+    EXPECT_EQ(bs_points_sound(store, &ref, damaged, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_DAMAGED);
+    EXPECT(strstr(damaged, "01FRZ3NDEKTSV4RRFFQ69G5FAF/manifest.json") != NULL);
+    bs_buf_fini(&dir);
+    bs_arena_fini(&arena);
+}
+
 static const struct tap_case cases[] = {
     {"lists", lists},
     {"finds", finds},
     {"loads", loads},
+    {"begun is not made", begun_is_not_made},
     {"events are read in order", events_are_read_in_order},
     {"events go to points only", events_go_to_points_only},
 };
