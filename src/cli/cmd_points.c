@@ -201,6 +201,19 @@ in_database(const struct bs_point_ref *p, const char *name)
 static const char *const list_heads[] = {"POINT", "CREATED (UTC)", "DATABASE", "KIND",  "TABLES",
                                          "ROWS",  "SIZE",          "ACTOR",    "STATE", "PROOF"};
 
+/* Its manifest; what it was going to be where it has none. */
+static enum bs_done
+load(struct work *w,
+     const struct bs_point_ref *p,
+     struct bs_arena *arena,
+     struct bs_manifest *out,
+     struct bs_err *err)
+{
+    if (!p->complete && p->intended)
+        return bs_points_intent(w->store, p, arena, out, err);
+    return bs_points_load(w->store, p, arena, out, err);
+}
+
 static int
 list_points(struct work *w, const char *database, int64_t limit, bool json)
 {
@@ -226,9 +239,7 @@ list_points(struct work *w, const char *database, int64_t limit, bool json)
         if (database != NULL && !in_database(p, database))
             continue;
         bs_arena_init(&arena, "manifest", (size_t)BS_MANIFEST_MAX * 4);
-        read = bs_points_load(w->store, p, &arena, &m, &why) == BS_DONE ||
-               (!p->complete && p->intended &&
-                bs_points_intent(w->store, p, &arena, &m, &why) == BS_DONE);
+        read = load(w, p, &arena, &m, &why) == BS_DONE;
         if (json)
             (void)json_array_append_new(list, entry_json(p, read ? &m : NULL, &why));
         else
@@ -407,7 +418,7 @@ show_point(struct work *w, const char *id, bool json)
     struct bs_err err = {0};
 
     if (bs_points_find(w->store, id, &w->arena, &p, &err) != BS_DONE ||
-        bs_points_load(w->store, &p, &w->arena, &m, &err) != BS_DONE ||
+        load(w, &p, &w->arena, &m, &err) != BS_DONE ||
         bs_points_events(w->store, &p, &w->arena, &events, &n, &err) != BS_DONE)
         return bs_out_fail(&err);
     if (json) {

@@ -30,7 +30,7 @@ RESET ROLE;
 TRUNCATE, DROP = "TRUNCATE crash.t", "DROP TABLE crash.t"
 DELETE, UPDATE = "DELETE FROM crash.t", "UPDATE crash.t SET v = 'x'"
 COMMIT = b"COMMIT\0"
-CLOSED = {"committed", "rolled_back", "not_used"}
+CLOSED = {"committed", "rolled_back", "not_used", "abandoned"}
 
 # Stands for pg_dump or pg_restore: waits while NAME.stop exists, fails while NAME.fail exists.
 PROGRAM = """#!/bin/sh
@@ -260,7 +260,7 @@ class Scene:
                                if p["outcome"] != "incomplete"), 15, 0.2)
         happened = self.count() != rows
         assert committed in (None, happened), "committed" if happened else "not committed"
-        points = [p for p in self.new_points() if p["outcome"] != "incomplete"]
+        points = [p for p in self.new_points() if p["outcome"] not in ("incomplete", "abandoned")]
         done = [p for p in points if p["outcome"] == "committed"]
         assert len(done) == happened, points
         for point in points:

@@ -108,3 +108,16 @@ def test_damage_is_found_told_and_noted(point):
     assert "error" in answer(g, "list")["points"][0]
     assert answer(g, "show", id, status=1)["error"]["code"] == "DAMAGED"
     manifest.write_text(text)
+    event = sorted(manifest.parent.glob("events/*-committed.json"))[0]
+    for file in (event, manifest.parent / "intent.json"):
+        said = file.read_bytes()
+        file.chmod(0o600)
+        file.write_bytes(said[:-3])
+        report = answer(g, "verify", "--all", status=1)
+        assert report["points"][0]["damaged"].endswith(file.name)
+        file.write_bytes(said)
+        assert answer(g, "verify", id)["ok"]
+    manifest.unlink()
+    report = answer(g, "verify", "--all", status=1)
+    assert report["points"][0]["damaged"].endswith("manifest.json")
+    manifest.write_text(text)
