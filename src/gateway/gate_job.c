@@ -15,6 +15,7 @@
 #include "gateway/note.h"
 #include "gateway/request.h"
 #include "gateway/worker.h"
+#include "recovery/journal.h"
 #include "recovery/points.h"
 
 #define LISTED 12 /* things that nothing covers, in the record of a statement */
@@ -540,9 +541,11 @@ close_by_fact(struct bs_gate *g)
     const char *helper = bs_config_database_find(gateway->config, g->s->database)->helper;
     struct bs_points_closed closed;
     struct bs_err err = {0};
+    size_t left;
 
     if (bs_points_open_close(gateway->store, helper, 5000, &closed, &err) != BS_DONE ||
-        closed.open != 0)
+        closed.open != 0 ||
+        bs_journal_replay(gateway->config->spool, gateway->store, &left, &err) != BS_DONE)
         atomic_store(&gateway->points_open, true);
 }
 

@@ -13,6 +13,7 @@
 #include "gateway/databases.h"
 #include "policy/config.h"
 #include "recovery/capture.h"
+#include "recovery/journal.h"
 #include "recovery/points.h"
 
 #define CLOSE_WAIT_MS 5000 /* at start: for a transaction that is still in progress */
@@ -56,11 +57,27 @@ close_points(struct bs_gateway *g, const struct bs_config_database *db, int wait
                BS_F_INT("damaged", closed.damaged));
 }
 
+/* What this process or one before it knows of the ends of points, and the storage does not. */
+static void
+replay_journal(struct bs_gateway *g)
+{
+    struct bs_err err = {0};
+    size_t left;
+
+    if (bs_journal_replay(g->config->spool, g->store, &left, &err) == BS_DONE)
+        return;
+    atomic_store(&g->points_open, true);
+    BS_LOG(WARNING, "events of points are not in the storage yet", BS_F_INT("events", left),
+           BS_F_STR("reason", err.message));
+}
+
 static void
 close_all_points(struct bs_gateway *g, int wait_ms)
 {
+    replay_journal(g);
     for (size_t i = 0; i < g->config->n_databases; i++)
         close_points(g, &g->config->databases[i], wait_ms);
+    replay_journal(g);
 }
 
 /* --- at start ----------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "recovery/dump.h"
 #include "recovery/facts.h"
-#include "recovery/points.h"
+#include "recovery/journal.h"
 #include "recovery/steps.h"
 
 enum {
@@ -141,7 +141,7 @@ bs_capture_event(struct bs_capture *c, const struct bs_point_event *event, struc
 {
     if (!c->stored)
         return BS_FAIL(err, CONFLICT, "the capture has made no point");
-    return bs_points_event(c->req.store, c->dir, event, err);
+    return bs_journal_event(c->req.spool, c->req.store, c->dir, event, err);
 }
 
 void

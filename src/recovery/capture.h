@@ -279,8 +279,8 @@ BS_MUST_CHECK enum bs_done
 bs_capture_circle(struct bs_capture *c, int wait_ms, bool *circle, struct bs_err *err);
 
 /*
- * Appends an event to the point, durable when it returns. Needs only the store, so it works after
- * an abort and after the helper was lost. CONFLICT where run has made no point; DATA; IO.
+ * Appends an event to the point, durable when it returns; on the local disk first (journal.h), so
+ * an end that the store does not take is not lost. Needs no helper, so it works after an abort. CONFLICT where run has made no point; DATA; IO.
  */
 BS_MUST_CHECK enum bs_done
 bs_capture_event(struct bs_capture *c, const struct bs_point_event *event, struct bs_err *err);

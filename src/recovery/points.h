@@ -93,6 +93,13 @@ BS_MUST_CHECK enum bs_done bs_points_event(struct bs_store *store,
                                            const struct bs_point_event *event,
                                            struct bs_err *err);
 
+/* Its key and bytes, for whoever stores it another way. `text` is initialised by the caller. DATA. */
+BS_MUST_CHECK enum bs_done bs_points_event_make(const char *dir,
+                                                const struct bs_point_event *event,
+                                                char key[BS_KEY_MAX + 1],
+                                                struct bs_buf *text,
+                                                struct bs_err *err);
+
 /*
  * Reads a point's events, oldest first.
  *

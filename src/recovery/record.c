@@ -54,14 +54,13 @@ bs_points_load(struct bs_store *store,
 }
 
 enum bs_done
-bs_points_event(struct bs_store *store,
-                const char *dir,
-                const struct bs_point_event *event,
-                struct bs_err *err)
+bs_points_event_make(const char *dir,
+                     const struct bs_point_event *event,
+                     char key[BS_KEY_MAX + 1],
+                     struct bs_buf *text,
+                     struct bs_err *err)
 {
-    char key[BS_KEY_MAX + 1], name[64], ulid[BS_ULID_TEXT], id[BS_POINT_ID_TEXT];
-    struct bs_buf text;
-    enum bs_done done = BS_FAILED;
+    char name[64], ulid[BS_ULID_TEXT], id[BS_POINT_ID_TEXT];
     size_t n = bs_point_dir_length(dir);
 
     if (n == 0 || n != strlen(dir) || event->state == BS_EVENT_NONE)
@@ -70,10 +69,24 @@ bs_points_event(struct bs_store *store,
     id[BS_POINT_ID_TEXT - 1] = '\0';
     bs_ulid_new(ulid);
     (void)snprintf(name, sizeof(name), "events/%s-%s.json", ulid, bs_event_name(event->state));
-    bs_buf_init(&text, EVENT_MAX);
     if (!key_in(dir, name, key))
-        (void)BS_FAIL(err, DATA, "the folder of a point is too long");
-    else if (bs_event_print(event, id, &text, err) == BS_DONE)
+        return BS_FAIL(err, DATA, "the folder of a point is too long");
+    return bs_event_print(event, id, text, err);
+}
+
+enum bs_done
+bs_points_event(struct bs_store *store,
+                const char *dir,
+                const struct bs_point_event *event,
+                struct bs_err *err)
+{
+    char key[BS_KEY_MAX + 1];
+    struct bs_buf text;
+    enum bs_done done;
+
+    bs_buf_init(&text, EVENT_MAX);
+    done = bs_points_event_make(dir, event, key, &text, err);
+    if (done == BS_DONE)
         done = bs_store_put(store, key, bs_buf_view(&text), err);
     bs_buf_fini(&text);
     return done;
