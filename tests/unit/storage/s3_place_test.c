@@ -212,7 +212,7 @@ keys_come_from_a_file(void)
     static const char text[] =
         "# comment\n[default]\naws_access_key_id = ID1\r\n"
         "aws_secret_access_key=s3cret1\n\n[ backup ]\n[backup]\n"
-        "  aws_access_key_id=ID2\naws_secret_access_key = s3cret2 \n"
+        "  aws_access_key_id=ID2\naws_secret_access_key = a s3cret2 \n"
         "aws_session_token = t2\nregion = x\n[half]\naws_access_key_id=ID3\n";
     char path[128], url[300], got[256];
 
@@ -221,10 +221,10 @@ keys_come_from_a_file(void)
     EXPECT_EQ(keys_of(AT, got), BS_OK);
     EXPECT(strcmp(got, "ID1 s3cret1 -") == 0);
     EXPECT_EQ(keys_of(AT "&profile=backup", got), BS_OK);
-    EXPECT(strcmp(got, "ID2 s3cret2 t2") == 0);
+    EXPECT(strcmp(got, "ID2 a s3cret2 t2") == 0);
     (void)setenv("AWS_PROFILE", "backup", 1);
     EXPECT_EQ(keys_of(AT, got), BS_OK);
-    EXPECT(strcmp(got, "ID2 s3cret2 t2") == 0);
+    EXPECT(strcmp(got, "ID2 a s3cret2 t2") == 0);
     EXPECT_EQ(keys_of(AT "&profile=half", got), BS_E_CONFIG);
     EXPECT_EQ(keys_of(AT "&profile=none", got), BS_E_CONFIG);
     no_environment();
