@@ -15,7 +15,9 @@
  * Nothing else: whoever would write another xid there must first wait for T to end, freezing keeps
  * the xid of a running updater (alone, or in a multixact made anew), and a version that T deletes
  * cannot be pruned while T runs. So the two conditions below miss nothing. Both numbers come from
- * one raw field that does not tell what it is, hence the "or"; and they let in more: rows that T or
+ * one raw field that does not tell what it is, hence the "or". Of what could be a multixact the
+ * members are asked for, and one whose members are all older than T is none of T's: else every
+ * parent that two children ever locked at once would be kept. They still let in more: rows that T or
  * a later transaction has only locked, rows that a later one has changed or tried to, and old rows
  * whose xmax happens to look like one of the table's multixacts. Restore compares with the live rows
  * and does nothing to these.
@@ -34,7 +36,7 @@
 
 enum {
     FIRST_NORMAL_OID = 16384, /* access/transam.h: below are system relations */
-    CONDITION_MAX = 512,
+    CONDITION_MAX = 768,
 };
 
 /* What is found out about one changed table. */
@@ -49,6 +51,7 @@ struct pass {
     struct table *tables; /* one each of m.objects */
     uint32_t *hidden;     /* relations under the actor's ACCESS EXCLUSIVE lock */
     size_t n_hidden;
+    bool members; /* of multixacts are asked for */
     int64_t start_us;
 };
 
@@ -299,12 +302,20 @@ find_tables(struct pass *p, int64_t *bytes, struct bs_err *err)
 static void
 put_condition(const struct pass *p, const struct table *t, char out[CONDITION_MAX])
 {
+    char young[128], members[256] = "";
+
+    (void)snprintf(young, sizeof(young), "<= pg_catalog.age('%" PRIu32 "'::pg_catalog.xid)",
+                   (uint32_t)p->what->xid);
+    if (p->members)
+        (void)snprintf(members, sizeof(members),
+                       " AND EXISTS (SELECT FROM pg_catalog.pg_get_multixact_members(xmax) m"
+                       " WHERE pg_catalog.age(m.xid) %s)",
+                       young);
     (void)snprintf(out, CONDITION_MAX,
-                   "xmax <> '0'::pg_catalog.xid AND (pg_catalog.age(xmax)"
-                   " <= pg_catalog.age('%" PRIu32 "'::pg_catalog.xid)"
-                   " OR pg_catalog.mxid_age(xmax) BETWEEN 1"
-                   " AND pg_catalog.mxid_age('%s'::pg_catalog.xid))",
-                   (uint32_t)p->what->xid, t->relminmxid);
+                   "xmax <> '0'::pg_catalog.xid AND (pg_catalog.age(xmax) %s"
+                   " OR CASE WHEN pg_catalog.mxid_age(xmax) BETWEEN 1"
+                   " AND pg_catalog.mxid_age('%s'::pg_catalog.xid) THEN true%s ELSE false END)",
+                   young, t->relminmxid, members);
 }
 
 /* Tables without a row to keep make no object. */
@@ -350,6 +361,35 @@ read_all(struct pass *p, struct bs_err *err)
     return bs_helper_query(&c->helper, "COMMIT", 0, NULL, NULL, err);
 }
 
+/*
+ * A number that is no multixact may be too old to be asked for by now, and a server may not let
+ * everybody ask: then without, by another snapshot, which sees the same.
+ */
+static enum bs_done
+read_again(struct pass *p, struct bs_err *err)
+{
+    struct bs_capture *c = p->c;
+    struct bs_err why = {0};
+
+    p->members = true;
+    c->helper.sqlstate[0] = '\0';
+    if (read_all(p, &why) == BS_DONE)
+        return BS_DONE;
+    if (!bs_step_only_refused(c) || strcmp(c->helper.sqlstate, "55P03") == 0)
+        return bs_err_set(err, why.code, "%s", why.message);
+    p->members = false;
+    c->m.objects = NULL;
+    c->m.n_objects = c->m.n_sequences = 0;
+    atomic_store(&c->rows, 0);
+    atomic_store(&c->raw, 0);
+    bs_spool_close(&c->spool);
+    bs_helper_close(&c->helper);
+    if (bs_helper_open(&c->helper, c->req.helper, &c->watch, BS_E_NO_POINT, err) != BS_DONE ||
+        bs_spool_open(&c->spool, c->req.spool, c->m.id, err) != BS_DONE)
+        return BS_FAILED;
+    return read_all(p, err);
+}
+
 static enum bs_done
 run(struct pass *p, struct bs_capture_result *out, struct bs_err *err)
 {
@@ -366,7 +406,7 @@ run(struct pass *p, struct bs_capture_result *out, struct bs_err *err)
         ask_held(p, err) != BS_DONE || bs_helper_budget(&c->helper, err) != BS_DONE ||
         bs_step_actor(c, err) != BS_DONE ||
         bs_spool_open(&c->spool, c->req.spool, c->m.id, err) != BS_DONE ||
-        read_all(p, err) != BS_DONE)
+        read_again(p, err) != BS_DONE)
         return BS_FAILED;
     out->copied_us = bs_mono_us() - p->start_us;
     if (c->m.n_objects == 0 && c->m.n_sequences == 0)

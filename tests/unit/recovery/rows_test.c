@@ -283,6 +283,49 @@ whatever_replaces_rows_is_kept(void)
     }
 }
 
+/* What two have locked at once carries a multixact for long: no reason to keep it. */
+static void
+old_multixacts_are_told_apart(void)
+{
+    PGconn *actor = pg_connect("postgres"), *other = pg_connect("postgres");
+    PGconn *beside = pg_connect("postgres");
+    static const struct {
+        const char *first, *run;
+        int64_t kept;
+    } rows[] = {
+        {"SELECT 1", "UPDATE s.t SET v = 'x' WHERE id = 1", 1},
+        {"BEGIN; SELECT FROM s.t WHERE id = 2 FOR KEY SHARE",
+         "UPDATE s.t SET v = 'x' WHERE id <= 2", 2}, /* one with the actor in it */
+        {"REVOKE EXECUTE ON FUNCTION pg_get_multixact_members FROM PUBLIC",
+         "UPDATE s.t SET v = 'x' WHERE id = 1", 100}, /* nobody may ask: all that could be */
+        {"GRANT EXECUTE ON FUNCTION pg_get_multixact_members TO PUBLIC",
+         "UPDATE s.t SET v = 'x' WHERE id = 1", 1},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bs_capture_result out;
+        struct bs_err err;
+        struct bs_capture *c;
+        fresh(other, PLAIN);
+        pg_run(other, "BEGIN; SELECT FROM s.t FOR KEY SHARE");
+        pg_run(beside, "BEGIN; SELECT FROM s.t FOR KEY SHARE");
+        pg_run(other, "COMMIT");
+        pg_run(beside, "COMMIT");
+        pg_run(beside, rows[i].first);
+        pg_run(actor, "BEGIN");
+        pg_run(actor, rows[i].run);
+        c = pass(actor, &out, &err);
+        REQUIRE(err.code == BS_OK && out.manifest != NULL && out.manifest->n_objects == 1);
+        EXPECT_EQ(out.manifest->objects[0].row_count, rows[i].kept);
+        bs_capture_close(&c);
+        pg_run(actor, "ROLLBACK");
+        EXPECT(PQtransactionStatus(beside) == PQTRANS_IDLE || pg_run(beside, "ROLLBACK"));
+    }
+    PQfinish(actor);
+    PQfinish(other);
+    PQfinish(beside);
+}
+
 /* A pass that is asked for by hand. */
 static struct bs_capture *
 ask(const struct bs_capture_request *r,
@@ -742,6 +785,7 @@ xids_that_wrap(void)
 
 static const struct tap_case cases[] = {
     {"whatever replaces rows is kept", whatever_replaces_rows_is_kept},
+    {"old multixacts are told apart", old_multixacts_are_told_apart},
     {"what cannot be read is told", what_cannot_be_read_is_told},
     {"only the open transaction counts", only_the_open_transaction_counts},
     {"nothing replaced is no point", nothing_replaced_is_no_point},
