@@ -293,7 +293,10 @@ bs_safety_check(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
     struct bs_safety_count *list = NULL;
     size_t n = 0;
 
-    if (read_counters(w, &list, &n, err) != BS_DONE)
+    /* COMMIT itself runs what triggers have put off: then it must not be able to write. */
+    if (bs_rdb_do(&w->r->db, "SET CONSTRAINTS ALL IMMEDIATE; SET TRANSACTION READ ONLY", err) !=
+            BS_DONE ||
+        read_counters(w, &list, &n, err) != BS_DONE)
         return BS_FAILED;
     subtract(s, list, n);
     if (check_counters(w, list, n, err) != BS_DONE)

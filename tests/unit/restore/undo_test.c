@@ -561,6 +561,34 @@ triggers_fire_or_do_not(void)
     pg_run(admin, "SET client_min_messages = error; DROP FUNCTION s.stamp() CASCADE");
 }
 
+/* Triggers that put each other off until COMMIT, behind every check. */
+static void
+nothing_is_written_behind_the_checks(void)
+{
+    char id[BS_POINT_ID_TEXT];
+
+    REQUIRE(change("DELETE FROM s.uniq WHERE a = 1", id));
+    before();
+    pg_run(admin,
+           "SET ROLE app; CREATE SCHEMA q; CREATE TABLE q.a (a int); CREATE TABLE q.b (a int);"
+           "CREATE FUNCTION q.off() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+           " SET CONSTRAINTS ALL DEFERRED; EXECUTE 'INSERT INTO q.' || TG_ARGV[0] || ' VALUES (1)';"
+           " RETURN NULL; END$$;"
+           "CREATE FUNCTION q.go() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+           " DELETE FROM s.t; RETURN NULL; END$$;"
+           "CREATE CONSTRAINT TRIGGER one AFTER INSERT ON s.uniq DEFERRABLE INITIALLY DEFERRED"
+           " FOR EACH ROW EXECUTE FUNCTION q.off('a');"
+           "CREATE CONSTRAINT TRIGGER two AFTER INSERT ON q.a DEFERRABLE INITIALLY DEFERRED"
+           " FOR EACH ROW EXECUTE FUNCTION q.off('b');"
+           "CREATE CONSTRAINT TRIGGER three AFTER INSERT ON q.b DEFERRABLE INITIALLY DEFERRED"
+           " FOR EACH ROW EXECUTE FUNCTION q.go(); RESET ROLE");
+    (void)undo(id, &plain, BS_E_DATABASE, __LINE__);
+    EXPECT(strstr(said, "read-only") != NULL);
+    EXPECT(as_before());
+    pg_run(admin, "SET client_min_messages = error; DROP SCHEMA q CASCADE");
+    EXPECT_EQ(UNDO(id, &plain).inserted, 1);
+}
+
 static void
 a_plan_is_kept_or_nothing_is_done(void)
 {
@@ -1026,6 +1054,7 @@ main(void)
         {"an undo is undone", an_undo_is_undone},
         {"copies count for each other", copies_count_for_each_other},
         {"triggers fire or do not", triggers_fire_or_do_not},
+        {"nothing is written behind the checks", nothing_is_written_behind_the_checks},
         {"a plan is kept or nothing is done", a_plan_is_kept_or_nothing_is_done},
         {"what is gone is not made again from a part", what_is_gone_is_not_made_again_from_a_part},
         {"sequences are set back when told", sequences_are_set_back_when_told},
