@@ -365,10 +365,10 @@ settle_block(struct planning *p)
 }
 
 static bool
-any_exclusive(const struct bs_plan *plan)
+drops_tables(const struct bs_plan *plan)
 {
     for (size_t i = 0; i < plan->n_tables; i++) {
-        if (plan->tables[i].exclusive)
+        if (plan->tables[i].kind == BS_KIND_DROP_TABLE)
             return true;
     }
     return false;
@@ -396,7 +396,7 @@ settle_whole(struct planning *p)
     for (size_t i = 0; i < p->unit->n_stmts; i++)
         rest = rest || p->kinds[i] == BS_PLAN_ROWS;
     /* Rows that go back into a table that is still there need no definition. */
-    out->definition = !p->limits.rows || out->ddl || any_exclusive(out);
+    out->definition = !p->limits.rows || (p->unit->flags & BS_FLAG_DDL) != 0 || drops_tables(out);
     out->why =
         bs_arena_fmt(p->arena, "%zu table%s, about %lld bytes, copied before it runs%s",
                      out->n_tables, plural(out->n_tables), (long long)out->est_bytes,

@@ -317,7 +317,7 @@ kinds(void)
     }
 }
 
-/* The definition is for what loses its shape, or its file. */
+/* The definition is for what loses its shape. */
 static void
 definitions(void)
 {
@@ -328,7 +328,7 @@ definitions(void)
         {"DELETE FROM u", true, false},
         {"UPDATE u SET v = 'x'", true, false},
         {"DROP TABLE u", true, true},
-        {"TRUNCATE u", true, true},
+        {"TRUNCATE u", true, false},
         {"DELETE FROM u; DROP TABLE parts", true, true},
         {"ALTER TABLE u ADD COLUMN n int; UPDATE u SET n = 1", true, true},
     };
