@@ -29,7 +29,7 @@ bs_safety_begin(struct bs_safety *s, struct bs_work *w, struct bs_err *err);
 BS_MUST_CHECK enum bs_done
 bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err);
 /*
- * After all is written: from here on the transaction is read only. UNCOVERED where rows were updated or deleted that were not to be. Where the
+ * After all is written: from here on the transaction is read only. UNCOVERED where rows were updated or deleted that were not to be, or a table emptied. Where the
  * point holds rows of tables in part, makes the point of the rows that were replaced: exactly
  * those. NO_POINT, LIMIT.
  */

@@ -561,6 +561,26 @@ triggers_fire_or_do_not(void)
     pg_run(admin, "SET client_min_messages = error; DROP FUNCTION s.stamp() CASCADE");
 }
 
+/* TRUNCATE leaves no number behind. */
+static void
+a_trigger_that_empties_a_table_is_caught(void)
+{
+    struct bs_copyback_options quiet = {.triggers = BS_COPYBACK_SUPPRESS};
+    char id[BS_POINT_ID_TEXT];
+
+    before();
+    REQUIRE(change("DELETE FROM s.uniq WHERE a = 1", id));
+    pg_run(admin, "SET ROLE app; CREATE FUNCTION public.empty() RETURNS trigger LANGUAGE plpgsql AS"
+                  " $$BEGIN TRUNCATE s.nokey; RETURN NEW; END$$;"
+                  "CREATE TRIGGER empty AFTER INSERT ON s.uniq FOR EACH ROW EXECUTE FUNCTION"
+                  " public.empty(); RESET ROLE");
+    (void)undo(id, &plain, BS_E_UNCOVERED, __LINE__);
+    EXPECT_EQ(pg_number(admin, "SELECT count(*) FROM s.nokey"), 10);
+    EXPECT_EQ(UNDO(id, &quiet).inserted, 1);
+    EXPECT(as_before());
+    pg_run(admin, "SET client_min_messages = error; DROP FUNCTION public.empty() CASCADE");
+}
+
 /* Triggers that put each other off until COMMIT, behind every check. */
 static void
 nothing_is_written_behind_the_checks(void)
@@ -1054,6 +1074,7 @@ main(void)
         {"an undo is undone", an_undo_is_undone},
         {"copies count for each other", copies_count_for_each_other},
         {"triggers fire or do not", triggers_fire_or_do_not},
+        {"a trigger that empties a table is caught", a_trigger_that_empties_a_table_is_caught},
         {"nothing is written behind the checks", nothing_is_written_behind_the_checks},
         {"a plan is kept or nothing is done", a_plan_is_kept_or_nothing_is_done},
         {"what is gone is not made again from a part", what_is_gone_is_not_made_again_from_a_part},
