@@ -710,9 +710,9 @@ bs_gate_abandon(struct bs_relay *r)
     r->gate = NULL;
     if (g != NULL) {
         abandon(r, g);
-        busy = g->abandoned;
+        busy = g->abandoned && g->ledger != NULL;
     }
-    if (l != NULL && busy) { /* its job reads the ledger: job_done goes on */
+    if (l != NULL && busy) { /* its job may read the ledger: job_done goes on */
         l->ending = true;
         l->end = g->in_ledger ? g->end : BS_END_ROLLED_BACK;
         r->ledger = NULL;

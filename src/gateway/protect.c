@@ -633,11 +633,9 @@ go_on_in_block(struct bs_relay *r)
     if (!bs_relay_over(r)) {
         g->step = BS_GATE_GUARD;
         bs_buf_clear(&g->withheld);
-        r->gate = NULL;
+        bs_gate_unref(&r->gate); /* the ledger has it */
         r->dirty = true;
-        bs_gate_unref(&g);
         bs_relay_resume(r);
-        return;
     }
     bs_gate_unref(&g);
 }

@@ -52,6 +52,7 @@ bs_relay_free(struct bs_session *s)
     bs_gate_abandon(r);
     bs_replies_fini(&r->replies);
     bs_names_fini(&r->state.names);
+    bs_savepoints_clear(&r->state.savepoints);
     bs_snapshot_unref(&r->snapshot);
     put_relay(r);
 }

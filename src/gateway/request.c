@@ -13,7 +13,8 @@
 #include "policy/config.h"
 #include "wire/messages.h"
 
-#define SHOWN_VALUE 200 /* bytes of a parameter that are shown */
+#define SHOWN_VALUE 200         /* bytes of a parameter that are shown */
+#define TEXTS_MAX   (32u << 20) /* of all texts of a transaction, in the manifest */
 
 static enum bs_done
 no_room(struct bs_err *err)
@@ -499,25 +500,42 @@ bs_request_keep(struct bs_ledger *l,
     return BS_DONE;
 }
 
+/* The units that count; all of them where none does: the server counts what was undone, too. */
+static enum bs_done
+describe_units(struct bs_ledger *l, bool all, struct bs_buf *text, struct bs_point_statement *out)
+{
+    for (size_t i = 0; i < l->n_units; i++) {
+        struct bs_gate *g = l->units[i];
+        const char *one;
+        if (!all && !bs_ledger_counts(g))
+            continue;
+        one = unit_text(g);
+        if (one == NULL)
+            return BS_FAILED;
+        bs_put_str(text, text->n == 0 ? "" : ";\n");
+        bs_put_str(text, one);
+        *out = (struct bs_point_statement){g->identity, NULL, unit_kind(g)};
+    }
+    return text->failed ? BS_FAILED : BS_DONE;
+}
+
 /* Only the last statement's ticket is named; all texts are there. */
 enum bs_done
 bs_request_describe_kept(struct bs_ledger *l, struct bs_err *err)
 {
-    const char *text = NULL;
     struct bs_point_statement statement = {0};
+    struct bs_buf text;
+    enum bs_done done;
 
-    for (size_t i = 0; i < l->n_units; i++) {
-        struct bs_gate *g = l->units[i];
-        const char *one = unit_text(g);
-        if (!bs_ledger_counts(g) || one == NULL)
-            continue;
-        text = text == NULL ? bs_arena_str(&l->arena, one)
-                            : bs_arena_fmt(&l->arena, "%s;\n%s", text, one);
-        statement = (struct bs_point_statement){g->identity, NULL, unit_kind(g)};
-    }
-    if (text == NULL)
+    bs_buf_init(&text, TEXTS_MAX);
+    done = describe_units(l, false, &text, &statement);
+    if (done == BS_DONE && text.n == 0)
+        done = describe_units(l, true, &text, &statement);
+    if (done == BS_DONE)
+        statement.text = bs_arena_copy(&l->arena, bs_buf_view(&text));
+    bs_buf_fini(&text);
+    if (statement.text == NULL)
         return no_room(err);
-    statement.text = text;
     bs_capture_describe(l->keeper, &statement);
     return BS_DONE;
 }

@@ -1,0 +1,130 @@
+"""Transactions of the agents' own, in which something gated goes wrong or that go on for long.
+
+Everything is allowed here but TRUNCATE, so that nobody has to approve; it is protected all the same.
+"""
+
+import json
+import sqlite3
+import threading
+import time
+
+import psycopg
+import pytest
+
+from conftest import wait_until
+from place import a_place
+from rawwire import bind, execute, message, parse, query
+
+SYNC = message(b"S")
+ROWS = 60_000
+SCHEMA = f"""
+DROP SCHEMA IF EXISTS guard CASCADE;
+CREATE SCHEMA guard AUTHORIZATION app_trust;
+SET ROLE app_trust;
+CREATE TABLE guard.big (id int PRIMARY KEY, v text NOT NULL);
+CREATE TABLE guard.small (id int PRIMARY KEY, v text NOT NULL);
+CREATE TABLE guard.part (id int PRIMARY KEY, small int REFERENCES guard.small);
+CREATE TABLE guard.slow (id int PRIMARY KEY, v text);
+CREATE FUNCTION guard.wait() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN PERFORM pg_sleep(20); RETURN NULL; END$$;
+CREATE CONSTRAINT TRIGGER wait AFTER DELETE ON guard.slow DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION guard.wait();
+INSERT INTO guard.big SELECT n, 'v' || n FROM generate_series(1, {ROWS}) n;
+INSERT INTO guard.small SELECT n, 's' || n FROM generate_series(1, 100) n;
+INSERT INTO guard.part VALUES (1, 1);
+INSERT INTO guard.slow SELECT n FROM generate_series(1, 100) n;
+RESET ROLE;
+ANALYZE guard.big, guard.small, guard.part, guard.slow;
+"""
+RULES = [{"name": "work", "actors": ["ann"], "risk": ["SAFE", "HIGH", "CRITICAL"], "action": "allow",
+          "kinds": ["INSERT", "UPDATE", "DELETE"]}]
+ONE = "UPDATE guard.big SET v = 'x' WHERE id = %s"  # read before it changes
+SOME = "UPDATE guard.small SET v = 'x' WHERE v = 's7'"  # read before COMMIT
+
+
+@pytest.fixture(scope="module")
+def made(pg):
+    with a_place(pg, RULES, recovery={"lock_budget": "2s"}) as p:
+        yield p
+
+
+@pytest.fixture
+def place(made):
+    with made.pg.admin() as c:
+        c.execute(SCHEMA)
+    made.old = ()
+    made.old = {p["point"] for p in points(made)}
+    made.heard = len(made.audit())
+    return made
+
+
+def points(place):
+    listed = place.gateway.cli("points", "list", "--json", "--limit", "10000").stdout
+    return [p for p in json.loads(listed)["points"] if p["point"] not in place.old]
+
+
+def outcomes(place):
+    """Of what was gated, in the order of the audit."""
+    return [r["outcome"] for r in place.audit()[place.heard:] if r["kind"] == "outcome"]
+
+
+def rows_kept(place):
+    kept = {}
+    for p in points(place):
+        shown = json.loads(place.gateway.cli("points", "show", p["point"], "--json").stdout)
+        for o in shown["manifest"]["objects"]:
+            kept[o["name"]] = kept.get(o["name"], 0) + o["row_count"]
+    return kept
+
+
+def helpers(place):
+    with place.pg.admin() as c:
+        return c.execute("SELECT count(*) FROM pg_stat_activity"
+                         " WHERE application_name = 'backstop/helper'").fetchone()[0]
+
+
+def test_only_what_failed_and_was_rolled_back(place):
+    """Nothing gated has run, so there is nothing to audit: COMMIT is as it ever was."""
+    with place.connect("ann") as c:
+        c.execute("BEGIN")
+        c.execute("SAVEPOINT a")
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            c.execute("DELETE FROM guard.small WHERE id = 1")
+        c.execute("ROLLBACK TO a")
+        c.execute("INSERT INTO guard.small VALUES (1000, 'new')")
+        c.execute("COMMIT")
+        assert c.execute("SELECT count(*) FROM guard.small").fetchone() == (101,)
+
+
+def test_a_session_that_ends_while_another_statement_is_recorded(place):
+    """What ran before it is written down all the same, and nothing of the session is left."""
+    before = helpers(place)
+    c = place.connect("ann")
+    c.execute("BEGIN")
+    c.execute(ONE, (7,))
+    state = sqlite3.connect(f"{place.gateway.folder}/state.db", isolation_level=None)
+    state.execute("BEGIN EXCLUSIVE")
+    try:
+        c.pgconn.send_query(b"TRUNCATE guard.small")
+        time.sleep(0.5)
+        c.close()
+        time.sleep(0.5)
+    finally:
+        state.execute("ROLLBACK")
+        state.close()
+    wait_until(lambda: outcomes(place) == ["rolled_back", "rolled_back"])
+    wait_until(lambda: helpers(place) <= before)
+    assert {p["outcome"] for p in points(place)} == {"not_used"}
+
+
+def test_all_of_it_rolled_back_to_a_savepoint(place):
+    with place.connect("ann") as c:
+        c.execute("BEGIN")
+        c.execute("SAVEPOINT a")
+        c.execute(SOME)
+        c.execute("ROLLBACK TO a")
+        c.execute("INSERT INTO guard.small VALUES (1000, 'new')")
+        c.execute("COMMIT")
+        assert c.execute("SELECT count(*) FROM guard.small").fetchone() == (101,)
+    wait_until(lambda: outcomes(place) != [])
+    assert outcomes(place) == ["rolled_back"]
