@@ -19,7 +19,7 @@ def made(pg):
     scene = Scene(pg, policy={"rules": [{"name": "all", "action": "allow",
                                          "risk": ["SAFE", "HIGH", "CRITICAL"]}]})
     with pg.admin() as c:
-        c.execute("ALTER ROLE app_trust SET deadlock_timeout = '10ms'")
+        c.execute("ALTER ROLE app_trust SET deadlock_timeout = '100ms'")
     try:
         with running(scene.gateway):
             yield scene
