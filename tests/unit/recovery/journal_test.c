@@ -188,13 +188,22 @@ the_next_process_finds_it(void)
     EXPECT_EQ(events(&last), before);
     EXPECT_EQ(entries(), 1);
     EXPECT(folder_remove(journal));
-    leave(4190000, LIFE, armed, DIR_A "events/01BRZ3NDEKTSV4RRFFQ69G5FA1-armed.json", "{}");
-    leave(getpid(), LIFE, end, DIR_A "events/01BRZ3NDEKTSV4RRFFQ69G5FA2-committed.json", "{}");
     EXPECT_EQ(bs_store_put(store, DIR_A "events/01BRZ3NDEKTSV4RRFFQ69G5FA1-armed.json",
                            BS_LIT("{}"), &err),
               BS_DONE); /* its answer was lost */
+    leave(4190000, LIFE, armed, DIR_A "events/01BRZ3NDEKTSV4RRFFQ69G5FA1-armed.json", "{}");
     EXPECT_EQ(replay(BS_DONE), 0);
     EXPECT_EQ(entries(), -1);
+    EXPECT_EQ(events(&last), before + 1);
+    leave(getpid(), LIFE, "01BRZ3NDEKTSV4RRFFQ69G5FA3-armed.json",
+          DIR_A "events/01BRZ3NDEKTSV4RRFFQ69G5FA3-armed.json", "{}"); /* our pid, another life */
+    EXPECT_EQ(replay(BS_DONE), 0);
+    EXPECT_EQ(entries(), -1);
+    EXPECT_EQ(events(&last), before + 2);
+    leave(4190000, LIFE, end, DIR_A "events/01BRZ3NDEKTSV4RRFFQ69G5FA2-committed.json", "{}");
+    EXPECT_EQ(replay(BS_DONE), 0);
+    EXPECT_EQ(entries(), -1);
+    EXPECT_EQ(events(&last), before + 3);
     leave(4190000, LIFE, armed, DIR_A "events/01BRZ3NDEKTSV4RRFFQ69G5FA1-armed.json", "{ }");
     EXPECT_EQ(replay(BS_FAILED), 1); /* the store has another under that name */
     EXPECT(folder_remove(journal));
