@@ -18,6 +18,7 @@
 enum {
     ARENA = 64 * 1024 * 1024,     /* description of all tables */
     BUDGET_US = 30 * 1000 * 1000, /* where the request has no deadline */
+    EVENT_MS = 5000,              /* for the store to take an event */
 };
 
 enum bs_done
@@ -139,9 +140,20 @@ bs_capture_run(struct bs_capture *c, struct bs_capture_result *out, struct bs_er
 enum bs_done
 bs_capture_event(struct bs_capture *c, const struct bs_point_event *event, struct bs_err *err)
 {
+    struct bs_watch watch;
+    struct bs_store view;
+    enum bs_done done;
+
     if (!c->stored)
         return BS_FAIL(err, CONFLICT, "the capture has made no point");
-    return bs_journal_event(c->req.spool, c->req.store, c->dir, event, err);
+    /* Not by the capture's own watch, which may have ended; but somebody waits for this, too. */
+    if (bs_watch_init(&watch, bs_mono_us() + (int64_t)EVENT_MS * 1000, err) != BS_DONE)
+        return BS_FAILED;
+    watch.late = BS_E_IO;
+    view = bs_store_watched(c->req.store, &watch);
+    done = bs_journal_event(c->req.spool, &view, c->dir, event, err);
+    bs_watch_fini(&watch);
+    return done;
 }
 
 void

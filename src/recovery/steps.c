@@ -22,6 +22,7 @@
 enum {
     BATCH = 64 * 1024, /* rows are handed on in pieces of this size */
     SQL_MAX = 4 * 1024 * 1024,
+    CLOSE_MS = 500, /* for the store to take the end of what failed */
 };
 
 void
@@ -373,17 +374,23 @@ bs_step_ask_again(struct bs_capture *c,
 }
 
 /* What was begun will be no point that anybody used: so that it is not taken for one, or waited
- * for. */
+ * for. The actor still holds its lock, so a store that does not answer gets a moment only. */
 static void
 close_begun(struct bs_capture *c)
 {
     struct bs_point_event event = {.state = c->stored ? BS_EVENT_NOT_USED : BS_EVENT_ABANDONED,
                                    .by = "capture"};
     struct bs_err why = {0};
+    struct bs_watch moment;
+    struct bs_store view;
 
-    if (bs_points_event(c->req.store, c->dir, &event, &why) != BS_DONE)
+    if (bs_watch_init(&moment, bs_mono_us() + (int64_t)CLOSE_MS * 1000, &why) != BS_DONE)
+        return;
+    view = bs_store_watched(c->req.store, &moment);
+    if (bs_points_event(&view, c->dir, &event, &why) != BS_DONE)
         BS_LOG(WARNING, "a recovery point that was not proven stays open until the next start",
                BS_F_STR("point", c->m.id), BS_F_STR("error", why.message));
+    bs_watch_fini(&moment);
 }
 
 enum bs_done

@@ -296,6 +296,7 @@ set_transport(CURL *e, const struct bs_http *h, char text[CURL_ERROR_SIZE])
     SET(CURLOPT_MAXAGE_CONN, (long)IDLE_S);
     SET(CURLOPT_TCP_NODELAY, 1L);
     SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* a name server that hangs does not hold up who gives up */
     if (h->ca_file != NULL)
         SET(CURLOPT_CAINFO, h->ca_file);
     if (h->options.direct)
