@@ -72,7 +72,7 @@ to_copy(void *ctx, struct bs_bytes raw, struct bs_err *err)
 static inline bool
 load(PGconn *conn, const struct bs_point_object *o, const char *into)
 {
-    char sql[300];
+    char sql[600];
     struct bs_err err = {0};
     PGresult *res;
     bool ok;
