@@ -61,9 +61,9 @@ def test_whoever_waits_for_us_first_is_not_the_victim(scene, run):
             except Exception as error:
                 failed.append(error)
 
-        wait_until(lambda: scene.query("SELECT FROM pg_stat_activity WHERE pid = %s AND state <> 'idle'",
-                                       asking.pid), 5, 0.01)
-        time.sleep(0.1)
+        # It has changed row 1.
+        wait_until(lambda: scene.query("SELECT FROM pg_stat_activity WHERE pid = %s AND backend_xid"
+                                       " IS NOT NULL", asking.pid), 5, 0.01)
         thread = threading.Thread(target=wait, daemon=True)
         thread.start()
         code = asking.done()

@@ -190,7 +190,7 @@ def nothing_is_left(scene, asking):
     wait_until(lambda: not scene.locks(), 5)
     wait_until(lambda: not scene.operator.tickets("running"), 5)
     assert scene.ticket_state(asking.ticket) == "failed"
-    assert not any(scene.gateway.folder.glob("spool/*"))
+    wait_until(lambda: not any(scene.gateway.folder.glob("spool/*")), 5)
     assert scene.pg_dump.pids() == scene.pg_restore.pids() == []
 
 

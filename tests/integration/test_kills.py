@@ -153,7 +153,7 @@ def killed(scene, name, step, when, request):
     new = [p for p in scene.store.points() if p.id not in old]
     wait_until(lambda: closed(new), 15, 0.1)
     assert scene.ticket_state(asking.ticket) == "uncertain"
-    assert not any(scene.gateway.folder.glob("spool/*"))
+    wait_until(lambda: not any(scene.gateway.folder.glob("spool/*")), 5)
 
     left = rows(scene)
     gone = {key: v for key, v in before.items() if left.get(key) != v}

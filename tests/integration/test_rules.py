@@ -85,7 +85,7 @@ def ground(made):
     yield made
     made.actors.clear()
     made.helpers.clear()
-    assert not any(made.gateway.folder.glob("spool/*"))
+    wait_until(lambda: not any(made.gateway.folder.glob("spool/*")), 5)
 
 
 def refused(c, sql):

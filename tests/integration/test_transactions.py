@@ -75,7 +75,7 @@ class Work:
             wait_until(lambda: c.execute(
                 "SELECT 1 FROM pg_stat_activity WHERE usename = 'app_trust' AND state <> 'idle'"
                 ).fetchone() is None, 5)
-        assert not any(self.gateway.folder.glob("spool/*"))
+        wait_until(lambda: not any(self.gateway.folder.glob("spool/*")), 5)
 
 
 @pytest.fixture(scope="module")
