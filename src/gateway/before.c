@@ -111,6 +111,8 @@ on_read(struct bs_relay *r)
     if (bs_reading_changed(&g->start, &g->end_of_run, &g->arena, &g->covered, &g->n_covered,
                            &err) != BS_DONE)
         g->n_covered = 0;
+    bs_arena_reset(&g->readings);
+    g->start = g->end_of_run = (struct bs_reading){0};
     bs_closing_ask_xid(r, on_xid);
 }
 
@@ -119,11 +121,14 @@ bs_before_cover(struct bs_relay *r, void (*then)(struct bs_relay *r))
 {
     struct bs_gate *g = r->gate;
 
-    if (!g->before || !g->captured) {
+    if (g->capture == NULL) {
         then(r);
         return;
     }
     g->step = BS_GATE_COVER;
     g->next = then;
-    bs_inject(r, bs_reading_sql, bs_closing_reading_row, on_read);
+    if (g->before && g->captured)
+        bs_inject(r, bs_reading_sql, bs_closing_reading_row, on_read);
+    else
+        bs_gate_job_cover(r, g, on_covered);
 }

@@ -42,13 +42,16 @@ void
 bs_closing_reading_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
 {
     struct bs_ledger *l = r->ledger;
+    struct bs_reading *reading = reading_of(r->gate, l);
+    bool of_run = reading == &r->gate->start || reading == &r->gate->end_of_run;
 
     if (l->reading_error.code != BS_OK)
         return;
     if (n < BS_READING_COLUMNS)
         (void)BS_FAIL(&l->reading_error, DATA, "the server's transaction counters cannot be read");
     else
-        (void)!bs_reading_add(reading_of(r->gate, l), values, &l->arena, &l->reading_error);
+        (void)!bs_reading_add(reading, values, of_run ? &r->gate->readings : &l->arena,
+                              &l->reading_error);
 }
 
 /* --- COMMIT ------------------------------------------------------------------------------- */
@@ -138,7 +141,7 @@ static void
 on_xid(struct bs_relay *r)
 {
     if (r->inject.failed) {
-        bs_gate_fail_as_server(r);
+        fail_unsure(r);
         return;
     }
     r->gate->step = BS_GATE_AUDIT;
@@ -176,6 +179,15 @@ on_read_only(struct bs_relay *r)
 static void
 on_constrained(struct bs_relay *r)
 {
+    bs_session_set_timer(r->s, 0);
+    if (r->inject.failed && r->gate->overtime && !r->gate->cancelled) {
+        bs_gate_fail_as(
+            r, BS_E_NO_POINT,
+            "rolled back: what was deferred took longer than others may be kept waiting "
+            "for what is locked",
+            NULL);
+        return;
+    }
     if (r->inject.failed) {
         bs_gate_fail_as_server(r);
         return;
@@ -188,6 +200,9 @@ static void
 constrain(struct bs_relay *r)
 {
     r->gate->step = BS_GATE_CONSTRAIN;
+    r->gate->overtime = false;
+    if (bs_ledger_locks(r->ledger))
+        bs_session_set_timer(r->s, (uint64_t)r->s->gateway->config->lock_budget_ms);
     bs_inject(r, "SET CONSTRAINTS ALL IMMEDIATE", NULL, on_constrained);
 }
 

@@ -297,8 +297,12 @@ bs_reading_changed(const struct bs_reading *before,
                    size_t *n,
                    struct bs_err *err)
 {
+    size_t most = 0;
+
+    for (size_t i = 0; i < after->n; i++)
+        most += has_lost_rows(before, &after->rows[i]);
     *n = 0;
-    *out = bs_arena_array(arena, after->n + 1, sizeof(**out));
+    *out = bs_arena_array(arena, most + 1, sizeof(**out));
     if (*out == NULL)
         return BS_FAIL(err, LIMIT, "the audit found too much to list");
     for (size_t i = 0; i < after->n; i++) {

@@ -35,6 +35,7 @@ bs_gate_new(struct bs_relay *r)
     bs_session_ref(g->s);
     memcpy(g->path, r->state.path, sizeof(g->path));
     bs_arena_init(&g->arena, "gate", GATE_ARENA_MAX);
+    bs_arena_init(&g->readings, "readings", GATE_ARENA_MAX);
     bs_buf_init(&g->withheld, WITHHELD_MAX);
     return g;
 }
@@ -99,6 +100,7 @@ bs_gate_unref(struct bs_gate **gp)
     bs_buf_fini(&g->messages);
     bs_buf_fini(&g->withheld);
     bs_ledger_unref(&g->ledger);
+    bs_arena_fini(&g->readings);
     bs_arena_fini(&g->arena);
     bs_session_unref(g->s);
     free(g);
@@ -585,6 +587,7 @@ bs_gate_cancel(struct bs_relay *r)
         break;
     case BS_GATE_LOCK:
     case BS_GATE_RUN:
+    case BS_GATE_CONSTRAIN:
     case BS_GATE_BARE:
         g->cancelled = true;
         bs_cancel_upstream(r->s);
@@ -601,7 +604,6 @@ bs_gate_cancel(struct bs_relay *r)
     case BS_GATE_RESTORE:
     case BS_GATE_GUARD:
     case BS_GATE_SWITCH:
-    case BS_GATE_CONSTRAIN:
     case BS_GATE_READ_ONLY:
     case BS_GATE_AFTER:
     case BS_GATE_XID:
@@ -691,7 +693,7 @@ abandon(struct bs_relay *r, struct bs_gate *g)
     if (g->step == BS_GATE_AUDIT && g->ledger->keeper != NULL)
         bs_capture_abort(g->ledger->keeper);
     /* A server that works does not notice that nobody listens; the locks would last until then. */
-    if (g->step == BS_GATE_LOCK || g->step == BS_GATE_RUN)
+    if (g->step == BS_GATE_LOCK || g->step == BS_GATE_RUN || g->step == BS_GATE_CONSTRAIN)
         bs_cancel_upstream(r->s);
     bs_waiters_remove(r->s->gateway->waiters, r->s);
     g->end = end_of(g);

@@ -322,7 +322,7 @@ bs_gate_job_choose(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
 }
 
 static void
-work_cover(struct bs_gate *g, struct bs_err *err)
+keep_covered(struct bs_gate *g, struct bs_err *err)
 {
     bool *covered = bs_arena_array(&g->arena, g->n_covered + 1, sizeof(*covered));
     size_t n = 0;
@@ -339,6 +339,14 @@ work_cover(struct bs_gate *g, struct bs_err *err)
             g->covered[n++] = g->covered[i];
     }
     g->n_covered = n;
+}
+
+/* A transaction may have many statements: none of them keeps a connection. */
+static void
+work_cover(struct bs_gate *g, struct bs_err *err)
+{
+    keep_covered(g, err);
+    bs_capture_rest(g->capture);
 }
 
 void
@@ -367,6 +375,7 @@ work_keeper(struct bs_gate *g, struct bs_err *err)
             return;
         }
     }
+    bs_capture_extend(l->keeper, g->budget_us);
     if (bs_capture_sequences_note(l->keeper, err) != BS_DONE)
         BS_LOG(WARNING, "the sequences cannot be read", BS_F_STR("session", g->s->id),
                BS_F_STR("reason", err->message));
@@ -553,9 +562,9 @@ static void
 close_point(struct bs_gate *g,
             struct bs_capture *capture,
             const struct bs_capture_result *point,
-            enum bs_gate_end end)
+            enum bs_gate_end end,
+            bool armed)
 {
-    bool armed = g->ledger != NULL && g->ledger->armed && !g->undone;
     struct bs_point_event event = {.by = "gateway"};
     struct bs_err err = {0};
 
@@ -583,9 +592,9 @@ close_points(struct bs_gate *g)
     struct bs_ledger *l = g->ledger;
 
     if (g->captured)
-        close_point(g, g->capture, &g->point, g->end);
+        close_point(g, g->capture, &g->point, g->end, bs_ledger_counts(g) && l->armed);
     if (g->closes && l->has_kept)
-        close_point(g, l->keeper, &l->kept, l->end);
+        close_point(g, l->keeper, &l->kept, l->end, l->armed);
 }
 
 /* The point that has what the unit destroyed; NULL: there is none. */

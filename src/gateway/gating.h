@@ -106,6 +106,7 @@ struct bs_gate {
     struct bs_rows_choice choice; /* how its rows are kept */
     bool before;                  /* they are read before it runs, under the plan's locks */
     struct bs_bounds bounds;      /* of its one Bind */
+    struct bs_arena readings;     /* of the next two, which are compared at once */
     struct bs_reading start, end_of_run;
     struct bs_changed *covered; /* what it has changed, and was found in the point */
     size_t n_covered;
@@ -153,7 +154,7 @@ bool bs_gate_locks(const struct bs_gate *g);
 void bs_before_choose(struct bs_relay *r, void (*then)(struct bs_relay *r));
 /* The counters as they are now, for the statement that is about to run; then calls `then`. */
 void bs_before_start(struct bs_relay *r, void (*then)(struct bs_relay *r));
-/* Asks what of its changes the point has; then calls `then`. */
+/* Asks what of its changes the point has, and lets the capture rest; then calls `then`. */
 void bs_before_cover(struct bs_relay *r, void (*then)(struct bs_relay *r));
 /* Nothing is read before it after all: what it changes is kept before COMMIT. */
 void bs_before_give_up(struct bs_gate *g);
@@ -204,7 +205,7 @@ void bs_gate_job_keeper(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *d
 /* Opens the gate's capture and chooses; it is closed again where nothing is read before. */
 void bs_gate_job_choose(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 void bs_gate_job_capture(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
-/* Which of g->covered the point has; the others are taken out. */
+/* Which of g->covered the point has; the others are taken out. Then the capture rests. */
 void bs_gate_job_cover(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);
 /* err CONFLICT: a deadlock could come of it if the statement ran now. */
 void bs_gate_job_look_around(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done);

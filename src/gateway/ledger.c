@@ -69,6 +69,16 @@ bs_ledger_counts(const struct bs_gate *g)
 }
 
 bool
+bs_ledger_locks(const struct bs_ledger *l)
+{
+    for (size_t i = 0; i < l->n_units; i++) {
+        if (bs_gate_locks(l->units[i]))
+            return true;
+    }
+    return false;
+}
+
+bool
 bs_ledger_waived(const struct bs_ledger *l)
 {
     for (size_t i = 0; i < l->n_units; i++) {

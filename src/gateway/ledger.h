@@ -57,6 +57,8 @@ void bs_ledger_add(struct bs_ledger *l, struct bs_gate *g);
 void bs_ledger_go_back(struct bs_ledger *l, uint64_t moment);
 /* The unit took part, and no ROLLBACK TO has undone it. */
 bool bs_ledger_counts(const struct bs_gate *g);
+/* Others may wait for tables that we have locked for one of them. */
+bool bs_ledger_locks(const struct bs_ledger *l);
 /* The policy wants nothing kept of all that ran. */
 bool bs_ledger_waived(const struct bs_ledger *l);
 /* The transaction has ended: settles r->ledger, where there is one, and gives it back. */

@@ -403,6 +403,9 @@ bs_protect_timer(struct bs_relay *r)
         g->overtime = true;
         bs_cancel_upstream(r->s);
         bs_session_set_timer(r->s, CANCEL_MS);
+    } else if (g->step == BS_GATE_CONSTRAIN) { /* the server waits for nobody here */
+        g->overtime = true;
+        bs_cancel_upstream(r->s);
     } else if (g->step == BS_GATE_LOOK) {
         look(r);
     }

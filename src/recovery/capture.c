@@ -163,6 +163,18 @@ bs_capture_describe(struct bs_capture *c, const struct bs_point_statement *state
 }
 
 void
+bs_capture_extend(struct bs_capture *c, int64_t deadline_us)
+{
+    c->watch.deadline_us = deadline_us;
+}
+
+void
+bs_capture_rest(struct bs_capture *c)
+{
+    bs_helper_close(&c->helper);
+}
+
+void
 bs_capture_abort(struct bs_capture *c)
 {
     bs_watch_stop(&c->watch);

@@ -226,6 +226,15 @@ BS_MUST_CHECK enum bs_done bs_capture_covers(struct bs_capture *c,
  */
 BS_MUST_CHECK enum bs_done bs_capture_sequences_note(struct bs_capture *c, struct bs_err *err);
 
+/* More time, for what is asked between a run and the end of the transaction. */
+void bs_capture_extend(struct bs_capture *c, int64_t deadline_us);
+
+/*
+ * The statement has run: gives back the helper's connection, of which the server has few. Events
+ * can still be appended; whatever else is asked connects again. Blocks.
+ */
+void bs_capture_rest(struct bs_capture *c);
+
 /* What the point will say it is for, where that has become more since the capture was opened.
  * Borrows the texts until bs_capture_close. */
 void bs_capture_describe(struct bs_capture *c, const struct bs_point_statement *statement);

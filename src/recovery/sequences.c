@@ -167,6 +167,8 @@ merge(struct bs_capture *c, const struct list *now, struct bs_err *err)
     struct list both = {0};
     size_t i = 0, k = 0;
 
+    if (now->n == 0)
+        return BS_DONE;
     both.all = bs_arena_array(&c->arena, c->n_noted + now->n + 1, sizeof(*both.all));
     if (both.all == NULL)
         return full(err);
