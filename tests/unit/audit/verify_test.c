@@ -145,6 +145,35 @@ each_byte_flipped(void)
     remove_log();
 }
 
+/* What follows moves up, so that also two lines become one. */
+static void
+each_byte_deleted(void)
+{
+    static const char *const names[] = {ONE, TWO, "head.json"};
+
+    make_log();
+    for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
+        struct bs_buf b, without;
+        load(names[n], &b);
+        bs_buf_init(&without, 1 << 20);
+        for (size_t i = 0; i < b.n; i++) {
+            without.n = 0;
+            bs_put_bytes(&without, (struct bs_bytes){b.p, i});
+            bs_put_bytes(&without, (struct bs_bytes){b.p + i + 1, b.n - i - 1});
+            store(names[n], bs_buf_view(&without));
+            if (verify().intact) {
+                EXPECT(!"a deleted byte was not seen");
+                printf("# byte %zu of %zu of %s\n", i, b.n, names[n]);
+            }
+        }
+        store(names[n], bs_buf_view(&b));
+        EXPECT(verify().intact);
+        bs_buf_fini(&b);
+        bs_buf_fini(&without);
+    }
+    remove_log();
+}
+
 /* Where each line begins; starts[n] is the end. */
 static size_t
 split(const struct bs_buf *b, size_t starts[LINES + 1])
@@ -301,6 +330,7 @@ last_line_edited(void)
 static const struct tap_case cases[] = {
     {"an untouched log is intact", untouched},
     {"each byte of each file, flipped in three ways", each_byte_flipped},
+    {"each byte of each file, deleted", each_byte_deleted},
     {"lines dropped, swapped, doubled", lines_dropped_swapped_doubled},
     {"the tail cut at each byte", tail_cut_at_each_byte},
     {"a file removed", files_removed},
