@@ -40,13 +40,14 @@ STEPS = {
     "rows' copy": ("helpers", b"COPY (SELECT"),
     "commit": ("actors", b"COMMIT\0"),
     # in S3
+    "intent": ("PUT", "intent.json"),
     "object": ("PUT", "/t/"),
     "object read back": ("GET", "/t/"),
     "manifest": ("PUT", "manifest.json"),
     "armed": ("PUT", "-armed.json"),
     "committed": ("PUT", "-committed.json"),
 }
-STORED = ["object", "object read back", "manifest", "armed", "committed"]
+STORED = ["intent", "object", "object read back", "manifest", "armed", "committed"]
 COMMITTED = {"committed"}  # the client knows by then
 LOCKED = ["begin", "first reading", "lock timeout", "lock", "snapshot", "copy"]
 CLOSING = ["constraints", "read only", "second reading", "transaction id", "audit"]
@@ -73,7 +74,7 @@ STATEMENTS = {
     "rows, own": (own_transaction, ["statement", *KEPT]),
 }
 ANSWERED = {"begin", "lock", "copy", "savepoint", "statement", "read only", "rows' copy", "commit",
-            "object", "manifest", "armed", "committed"}
+            "intent", "object", "manifest", "armed", "committed"}
 CELLS = [(name, step, when) for name, (_, steps) in STATEMENTS.items() for step in steps
          for when in ("before", "answered") if when == "before" or step in ANSWERED]
 FAR_CELLS = [(name, step, when) for name in ("whole, DELETE", "rows, UPDATE", "rows, own")

@@ -68,6 +68,7 @@ STATEMENTS = {
     "cascade": Statement("DELETE FROM race.t WHERE g < 3", FK + "ON DELETE CASCADE"),
     "by key": Statement("DELETE FROM race.t WHERE id BETWEEN 2000001 AND 3000005"),
     "SET NULL": Statement("DELETE FROM race.t WHERE g < 3", FK + "ON DELETE SET NULL"),
+    "parents": Statement("UPDATE race.t SET v = 'agent' WHERE g < 3", FK),  # under others' KEY SHARE
     "key update": Statement("UPDATE race.t SET id = -id WHERE g < 3", FK + "ON UPDATE CASCADE"),
     "volatile": Statement("DELETE FROM race.t WHERE random() < 0.2"),
     "MERGE": Statement("MERGE INTO race.t USING race.c ON t.id = c.id "
