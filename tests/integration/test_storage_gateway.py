@@ -9,7 +9,7 @@ import pytest
 import s3servers
 from conftest import running, wait_until
 from s3double import Fault
-from scene import DELETE, DROP, ROWS, SCHEMA, Scene
+from scene import COMMIT, DELETE, DROP, ROWS, SCHEMA, Scene
 
 LARGE = 40000  # rows whose copy does not fit into one part
 
@@ -216,8 +216,10 @@ def test_it_starts_without_its_store(pg, clean_environment, tmp_path):
 
 def test_an_open_point_waits_for_its_store(scene):
     """Who does not answer has not said that a point is damaged: it is closed later."""
-    stop = scene.actors.stop_at(b"COMMIT\0")
-    asking = scene.approved(DELETE)
+    asking = scene.ask(DELETE)
+    scene.operator.next_ticket(45)
+    stop = scene.actors.stop_at(COMMIT)
+    scene.approve()
     stop.wait()
     scene.kill()
     stop.cut()
