@@ -109,6 +109,7 @@ apply_savepoint(const struct one *o, bool ran, struct bs_session_state *state)
         if (!state->went_back || to < state->went_back_to)
             state->went_back_to = to;
         state->went_back = true;
+        state->bound_back += !ran;
     }
 }
 

@@ -21,6 +21,7 @@ struct bs_session_state {
     struct bs_savepoints savepoints;
     bool went_back;        /* ROLLBACK TO was answered, and nobody has looked at it yet */
     uint64_t went_back_to; /* the moment */
+    unsigned bound_back;   /* ROLLBACK TOs that were bound, and are not known to have run */
 };
 
 struct bs_effects; /* what the statements of a unit do to names; NULL: nothing */

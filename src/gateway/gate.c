@@ -29,14 +29,16 @@ struct bs_gate *
 bs_gate_new(struct bs_relay *r)
 {
     struct bs_gate *g = bs_malloc(sizeof(*g));
+    const char *path;
 
     g->refs = 1;
     g->s = r->s;
     bs_session_ref(g->s);
-    memcpy(g->path, r->state.path, sizeof(g->path));
     bs_arena_init(&g->arena, "gate", GATE_ARENA_MAX);
     bs_arena_init(&g->readings, "readings", GATE_ARENA_MAX);
     bs_buf_init(&g->withheld, WITHHELD_MAX);
+    path = bs_session_param(r->s, "search_path"); /* reported from PostgreSQL 18 on */
+    g->path = bs_arena_str(&g->arena, path != NULL ? path : r->state.path);
     return g;
 }
 

@@ -77,7 +77,7 @@ struct bs_gate {
 
     /* asking */
     char identity[BS_SHA256_TEXT];
-    char path[BS_SHA256_TEXT]; /* of the session's search_path; "": as at its start */
+    const char *path;          /* the session's search_path, or its digest; "": as at its start */
     char ticket[BS_TICKET_ID]; /* "": none yet */
     const char *approver;      /* who approved; NULL */
     bool redeemed;             /* the ticket is running */
@@ -120,6 +120,7 @@ struct bs_gate {
     bool in_ledger;          /* it ran: its end is the transaction's */
     uint64_t ran_at;         /* the moment (savepoints.h) */
     bool undone;             /* by ROLLBACK TO */
+    bool unsure;             /* which was bound, and is not known to have run */
     bool closes; /* the last of its ledger: its finish closes what the keeper has kept */
     enum bs_gate_end end;
     int64_t started_us;

@@ -166,11 +166,10 @@ enum bs_done
 bs_request_identity(struct bs_gate *g, struct bs_err *err)
 {
     struct bs_bytes *texts = bs_arena_array(&g->arena, 2 * g->n_items, sizeof(*texts));
-    const char *path = bs_session_param(g->s, "search_path");
     struct bs_identity_param *params;
     size_t n_texts = 0, n_params;
 
-    if (texts == NULL)
+    if (texts == NULL || g->path == NULL)
         return no_room(err);
     for (size_t i = 0; i < g->n_items; i++) {
         const struct bs_verdict *v = g->items[i].verdict;
@@ -187,7 +186,7 @@ bs_request_identity(struct bs_gate *g, struct bs_err *err)
             .actor = g->s->actor,
             .database = g->s->database,
             .role = g->s->server_user,
-            .search_path = path != NULL ? path : g->path, /* reported from PostgreSQL 18 on */
+            .search_path = g->path,
             .statements = texts,
             .n_statements = n_texts,
             .params = params,
