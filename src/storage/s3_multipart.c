@@ -19,6 +19,7 @@ enum {
     THREADS = 4,
     UPLOAD_ID = 1024,
     ABORT_MS = 5000,
+    ABORT_LATE_MS = 1000,           /* where somebody has stopped the upload, and waits */
     COMPLETE_MAX = 2 * 1024 * 1024, /* bytes of the list of 10,000 parts */
 };
 
@@ -288,11 +289,12 @@ send_list(struct upload *u, struct bs_err *err)
 static void
 abandon(struct upload *u)
 {
-    struct bs_s3_call call = {
-        .method = "DELETE", .key = u->key, .deadline_us = bs_mono_us() + (int64_t)ABORT_MS * 1000};
+    struct bs_s3_call call = {.method = "DELETE", .key = u->key};
     struct bs_s3_answer a;
-    struct bs_err err = {0};
+    struct bs_err err = {0}, ended = {0};
+    int64_t ms = bs_watch_check(u->work->watch, &ended) == BS_DONE ? ABORT_MS : ABORT_LATE_MS;
 
+    call.deadline_us = bs_mono_us() + ms * 1000;
     bs_s3_add_query(&call, "uploadId", u->id);
     if (bs_s3_try(u->work->s3, &call, &a, &err) != BS_S3_ANSWERED ||
         (!bs_s3_ok(&a) && a.http.status != 404))

@@ -489,6 +489,14 @@ def test_an_upload_that_hangs_is_ended_at_once(double, large, how, method, match
     assert double.double.objects == {} and double.double.uploads == {}
 
 
+def test_parts_that_cannot_be_taken_back_hold_up_nobody(double, large):
+    """Where somebody has stopped the upload, he waits for a second at most."""
+    double.double.faults += [Fault("PUT", "partNumber=1&", "hang in body"), Fault("DELETE", "", "hang")]
+    said = tool(double, "put-file", "k", large, env={"BS_STOP_MS": "500"}, timeout="60s")
+    assert said.code == "CANCELLED" and said.ms < 4000
+    assert len(double.double.uploads) == 1  # for the bucket's own rule about such parts
+
+
 @pytest.mark.parametrize("verb, method, match", [
     (("put", "k", "x"), "PUT", "/k"), (("get", "k"), "GET", "/k"), (("head", "k"), "HEAD", "/k"),
     (("list", "k"), "GET", "list-type")])
