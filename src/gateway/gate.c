@@ -22,6 +22,7 @@
 #define GATE_ARENA_MAX (512u << 20)
 #define WITHHELD_MAX   (64u << 20)
 #define ITEMS_MAX      10000
+#define UNITS_MAX      10000 /* that a transaction may run; each is kept until its end */
 
 /* --- making one --------------------------------------------------------------------------- */
 
@@ -212,6 +213,15 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
     unite_tables(plan);
     for (size_t i = 0; i < plan->n_tables; i++)
         g->exclusive |= plan->tables[i].exclusive;
+    return BS_DONE;
+}
+
+static enum bs_done
+has_room(const struct bs_relay *r, struct bs_err *err)
+{
+    if (r->ledger != NULL && r->ledger->n_units >= UNITS_MAX)
+        return BS_FAIL(err, LIMIT, "a transaction may have %d guarded statements at most",
+                       UNITS_MAX);
     return BS_DONE;
 }
 
@@ -531,7 +541,8 @@ bs_gate_begin(struct bs_relay *r, struct bs_gate *g, struct bs_bytes messages)
     g->step = BS_GATE_RECORD;
     bs_buf_init(&g->messages, messages.n + 1);
     bs_put_bytes(&g->messages, messages);
-    if (keep_binds(g, &err) != BS_DONE || merge_plans(g, &err) != BS_DONE) {
+    if (has_room(r, &err) != BS_DONE || keep_binds(g, &err) != BS_DONE ||
+        merge_plans(g, &err) != BS_DONE) {
         bs_gate_refuse(r, bs_refusal_of(&err));
         return;
     }

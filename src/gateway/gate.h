@@ -4,7 +4,8 @@
  *
  * gate.c has its life up to the run: the record, the ticket, the wait, the redemption. protect.c
  * has the run: locks, recovery point, the client's own messages. closing.c has the end of the
- * transaction: closing sequence, audit, what is still to be kept, COMMIT.
+ * transaction: closing sequence, audit, what is still to be kept, COMMIT. ending.c has what the
+ * client is told and what is undone.
  *
  * Layer  gateway. On the session's worker thread.
  * Spec   PROTECT, DESIGN 7.

@@ -1,6 +1,7 @@
 /*
  * gating.h - the state of one gated unit, shared by gate.c (until it may run), protect.c (the run),
- * closing.c (the end of the transaction) and gate_job.c (what blocks).
+ * before.c (rows that are read before it), withhold.c (what the server answers), closing.c (the end
+ * of the transaction), ending.c (how it ends), ledger.c and gate_job.c (what blocks), request.c.
  *
  * Layer  gateway, private to these files. On the session's worker thread; job threads read what
  *        does not change while their job is out.

@@ -275,9 +275,9 @@ put_change(struct bs_rewriting *w, const struct change *change)
 
     add_range(w, &level, change->target, change->kind);
     add_from(w, &level, change->from);
-    w->level = &level;
     if (w->refused)
         return;
+    w->level = &level;
     bs_put_fmt(&w->out, "SELECT %sr0.tableoid, r0.ctid FROM ",
                change->from == NULL ? "" : "DISTINCT ");
     put_range(w, &level.ranges[0]);
