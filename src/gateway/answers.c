@@ -120,32 +120,13 @@ on_parameter(struct bs_relay *r, enum bs_sink sink, struct bs_bytes body, size_t
     bs_buf_fini(&b);
 }
 
-/* ROLLBACK TO has undone what gated statements did, and let go of their locks; or it may yet do so,
- * where it is only bound. */
+/* ROLLBACK TO has undone what gated statements did, and let go of their locks. */
 static void
 look_back(struct bs_relay *r)
 {
-    if (r->state.went_back && r->ledger != NULL) {
+    if (r->state.went_back && r->ledger != NULL)
         bs_ledger_go_back(r->ledger, r->state.went_back_to);
-        if (r->state.bound_back == 0)
-            bs_ledger_went_back(r->ledger);
-    }
     r->state.went_back = false;
-}
-
-/* The one ROLLBACK TO that was bound has run. Which of several it was could not be told. */
-static void
-look_at_bound_back(struct bs_relay *r, struct bs_bytes body)
-{
-    struct bs_err err = {0};
-    struct bs_tag tag;
-
-    if (r->state.bound_back != 1 || bs_msg_read_tag(body, &tag, &err) != BS_DONE ||
-        !bs_bytes_equal(tag.text, BS_LIT("ROLLBACK")))
-        return;
-    r->state.bound_back = 0;
-    if (r->ledger != NULL)
-        bs_ledger_went_back(r->ledger);
 }
 
 /* The statements of a message take effect one CommandComplete at a time. */
@@ -212,10 +193,8 @@ on_bind_complete(struct bs_relay *r)
     if (head == NULL)
         return;
     bs_cursors_put(&r->state.names, bs_bytes_of(head->name), BS_CURSOR_TRANSACTION);
-    if (head->effects != NULL) {
-        bs_effects_bound(head->effects, &r->state);
-        look_back(r);
-    }
+    if (head->effects != NULL) /* it may be run yet, or not */
+        bs_effects_step(head->effects, &r->state);
     pop(r);
 }
 
@@ -235,14 +214,14 @@ on_close_complete(struct bs_relay *r)
 
 /* C, I: one statement of a Query, or the end of an Execute. */
 static void
-on_complete(struct bs_relay *r, struct bs_bytes body)
+on_complete(struct bs_relay *r)
 {
     struct bs_reply *head = bs_replies_head(&r->replies);
 
     if (head != NULL && head->kind == BS_REPLY_QUERY) {
         complete_statement(r, head);
     } else if (turn_of(r, BS_REPLY_EXECUTE) != NULL) {
-        look_at_bound_back(r, body);
+        complete_statement(r, head);
         pop(r);
     }
 }
@@ -318,7 +297,6 @@ on_ready(struct bs_relay *r, char status)
     if (status == 'I') {
         bs_cursors_end_transaction(&r->state.names);
         bs_savepoints_clear(&r->state.savepoints);
-        r->state.bound_back = 0;
         r->read_write = r->passed_ddl = false;
         if (r->state.meaning.uncommitted_ddl)
             bs_database_stale(r->db);
@@ -362,7 +340,7 @@ sink_now(struct bs_relay *r, uint8_t type)
 
 /* Bookkeeping for a whole message; `sink` was chosen before it. */
 static void
-book(struct bs_relay *r, uint8_t type, struct bs_bytes body)
+book(struct bs_relay *r, uint8_t type)
 {
     switch (type) {
     case '1':
@@ -381,7 +359,7 @@ book(struct bs_relay *r, uint8_t type, struct bs_bytes body)
     case 'C':
     case 'I':
     case 's':
-        on_complete(r, body);
+        on_complete(r);
         break;
     case 'G':
         on_copy_in(r);
@@ -437,7 +415,7 @@ on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
     }
     if (r->inject.running && type != 'A' && type != 'N') {
         emit(r, BS_SINK_NOWHERE, whole);
-        book(r, type, body);
+        book(r, type);
         if (type == 'Z' && !bs_relay_over(r))
             on_ready(r, (char)status);
         if (!bs_relay_over(r))
@@ -446,7 +424,7 @@ on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
     }
     if (type == 'E' && rewrite_poison(r, sink, whole)) {
         if (!bs_relay_over(r))
-            book(r, type, body);
+            book(r, type);
         return;
     }
     if (r->mode == BS_MODE_GATE)
@@ -454,7 +432,7 @@ on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
     if (bs_relay_over(r))
         return;
     emit(r, sink, whole);
-    book(r, type, body);
+    book(r, type);
     if (type != 'Z' || bs_relay_over(r))
         return;
     on_ready(r, (char)status);

@@ -213,6 +213,15 @@ dispatch_skipping(struct bs_relay *r, uint8_t type, size_t end)
     return bs_ask_series(r, r->at, end);
 }
 
+/* Between a Bind and its Execute a series is not cut, where that can be helped. */
+static bool
+is_long(const struct bs_relay *r, uint8_t type)
+{
+    size_t some = type == BS_FRONT_BIND || type == BS_FRONT_DESCRIBE ? 2 : 1;
+
+    return r->at - r->used >= some * SERIES_MAX || r->collected >= some * SERIES_MESSAGES;
+}
+
 static bool
 dispatch(struct bs_relay *r, const struct bs_frame *f, size_t end)
 {
@@ -232,8 +241,7 @@ dispatch(struct bs_relay *r, const struct bs_frame *f, size_t end)
     case BS_FRONT_CLOSE:
         r->at = end;
         r->collected++;
-        return (end - r->used < SERIES_MAX && r->collected < SERIES_MESSAGES) ||
-               bs_ask_series(r, end, end);
+        return !is_long(r, f->type) || bs_ask_series(r, end, end);
     case BS_FRONT_SYNC:
     case BS_FRONT_FLUSH:
         return bs_ask_series(r, last, end);

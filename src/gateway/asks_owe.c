@@ -59,6 +59,28 @@ bs_ask_owe_prepare(struct bs_relay *r, struct bs_reply *reply, const struct bs_v
     r->preparing++;
 }
 
+static bool
+is_savepoint(const struct bs_unit *unit)
+{
+    enum bs_control c = unit->n_stmts == 1 ? unit->stmts[0].control : BS_CONTROL_NONE;
+
+    return c == BS_CONTROL_SAVEPOINT || c == BS_CONTROL_RELEASE || c == BS_CONTROL_ROLLBACK_TO;
+}
+
+/* What a Bind will have done. Savepoints are done by its Execute, which is the next to be owed. */
+static void
+owe_bound(struct bs_relay *r, struct bs_reply *reply, const struct bs_unit *unit)
+{
+    bs_ask_owe_unit(r, reply, unit);
+    r->copy_portals = r->copy_portals || (unit->flags & BS_FLAG_COPY_IN) != 0;
+    r->series_wrote = r->series_wrote || unit->risk != BS_RISK_SAFE;
+    bs_effects_free(&r->run_next);
+    if (!is_savepoint(unit))
+        return;
+    r->run_next = reply->effects;
+    reply->effects = NULL;
+}
+
 static void
 copy_name(char out[BS_SQL_NAME_MAX + 1], struct bs_bytes name)
 {
@@ -103,17 +125,16 @@ bs_ask_owe(struct bs_relay *r, const struct bs_frame *f, const struct bs_unit *u
         copy_name(reply->name, bind.portal);
         if (unit == NULL && p != NULL)
             unit = &p->verdict.unit;
-        if (unit != NULL) {
-            bs_ask_owe_unit(r, reply, unit);
-            r->copy_portals = r->copy_portals || (unit->flags & BS_FLAG_COPY_IN) != 0;
-            r->series_wrote = r->series_wrote || unit->risk != BS_RISK_SAFE;
-        }
+        if (unit != NULL)
+            owe_bound(r, reply, unit);
         break;
     case BS_FRONT_DESCRIBE:
         (void)bs_replies_push(&r->replies, BS_REPLY_DESCRIBE);
         break;
     case BS_FRONT_EXECUTE:
         reply = bs_replies_push(&r->replies, BS_REPLY_EXECUTE);
+        reply->effects = r->run_next;
+        r->run_next = NULL;
         if (r->copy_portals)
             bs_asks_owe_copy(r, reply);
         break;

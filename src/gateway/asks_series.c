@@ -51,9 +51,49 @@ next_of(struct bs_relay *r, struct bs_verdict v, struct bs_refusal **refusal)
     return NEXT_GATE;
 }
 
-static enum next
-look_at_bind(struct bs_relay *r, struct bs_bytes body, struct bs_refusal **refusal)
+/* The portal is run by what follows its Bind, a Describe aside. */
+static bool
+is_run_at_once(struct bs_bytes portal, struct bs_bytes rest)
 {
+    struct bs_execute execute = {0};
+    struct bs_err err = {0};
+    struct bs_frame f;
+
+    while (bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT) {
+        if (f.type == BS_FRONT_EXECUTE)
+            return bs_msg_read_execute(f.body, &execute, &err) == BS_DONE &&
+                   bs_bytes_equal(portal, execute.portal);
+        if (f.type != BS_FRONT_DESCRIBE)
+            return false;
+    }
+    return false;
+}
+
+/*
+ * A portal outlives its series. One of COMMIT that is run when something gated has run meanwhile
+ * would pass the audit by, and one of ROLLBACK TO would undo what counts as done: nobody looks at
+ * an Execute.
+ */
+static enum next
+look_at_control(const struct bs_prepared *p,
+                struct bs_bytes portal,
+                struct bs_bytes rest,
+                struct bs_refusal **refusal)
+{
+    if (!bs_verdict_is_boundary(&p->verdict) || is_run_at_once(portal, rest))
+        return NEXT_SEND;
+    *refusal = bs_refusal_new("0A000", "transaction control must be run right after its Bind", NULL,
+                              "Send Bind and Execute together.");
+    return NEXT_REFUSE;
+}
+
+static enum next
+look_at_bind(struct bs_relay *r,
+             struct bs_bytes body,
+             struct bs_bytes rest,
+             struct bs_refusal **refusal)
+{
+    enum next next;
     struct bs_err err = {0};
     struct bs_prepared *p;
     struct bs_bind bind;
@@ -86,12 +126,16 @@ look_at_bind(struct bs_relay *r, struct bs_bytes body, struct bs_refusal **refus
     case BS_HEARD:
         break;
     }
-    return next_of(r, p->verdict, refusal);
+    next = next_of(r, p->verdict, refusal);
+    return next == NEXT_SEND ? look_at_control(p, bind.portal, rest, refusal) : next;
 }
 
-/* A message of a series: legal? understood? allowed? */
+/* A message of a series: legal? understood? allowed? `rest` is what follows it. */
 static enum next
-look_at(struct bs_relay *r, const struct bs_frame *f, struct bs_refusal **refusal)
+look_at(struct bs_relay *r,
+        const struct bs_frame *f,
+        struct bs_bytes rest,
+        struct bs_refusal **refusal)
 {
     struct bs_err err = {0};
     struct bs_parse parse;
@@ -100,7 +144,7 @@ look_at(struct bs_relay *r, const struct bs_frame *f, struct bs_refusal **refusa
     enum bs_done done = BS_DONE;
 
     if (f->type == BS_FRONT_BIND)
-        return look_at_bind(r, f->body, refusal);
+        return look_at_bind(r, f->body, rest, refusal);
     if (f->type == BS_FRONT_PARSE)
         done = bs_msg_read_parse(f->body, &parse, &err);
     else if (f->type == BS_FRONT_DESCRIBE || f->type == BS_FRONT_CLOSE)
@@ -312,7 +356,7 @@ bs_ask_series(struct bs_relay *r, size_t last, size_t end)
         struct bs_err err = {0};
         struct bs_frame f = {0};
         bs_assert(bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT);
-        enum next next = look_at(r, &f, &refusal);
+        enum next next = look_at(r, &f, rest, &refusal);
         if (next != NEXT_SEND) {
             bool loaded = r->loaded;
             if (bs_relay_over(r) || (at != r->used && !send_looked_at(r, at))) {

@@ -3,7 +3,8 @@
  * audit of what it changed, COMMIT.
  *
  * COMMIT itself runs code, of deferred triggers and cursors WITH HOLD. So that code runs before the
- * audit, and READ ONLY keeps the rest from changing anything behind it (PROTECT 1).
+ * audit, and READ ONLY keeps the rest from changing anything behind it (PROTECT 1). That is said
+ * outside of all savepoints: of one that is open it would end with it, before that code runs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,12 +216,51 @@ on_switched(struct bs_relay *r)
         constrain(r);
 }
 
+static void switch_on(struct bs_relay *r);
+
+static void
+on_one_released(struct bs_relay *r)
+{
+    struct bs_savepoints *s = &r->state.savepoints;
+
+    if (r->inject.failed) {
+        bs_gate_fail_as_server(r);
+        return;
+    }
+    bs_savepoints_release(s, bs_savepoints_oldest(s));
+    switch_on(r);
+}
+
+/* The oldest takes all others with it, where its name means no later one. */
+static void
+release_savepoints(struct bs_relay *r)
+{
+    struct bs_buf sql;
+
+    bs_buf_init(&sql, 1024);
+    bs_put_str(&sql, "RELEASE SAVEPOINT ");
+    bs_gate_put_identifier(&sql, bs_savepoints_oldest(&r->state.savepoints));
+    bs_put_u8(&sql, '\0');
+    bs_inject(r, (const char *)sql.p, NULL, on_one_released);
+    bs_buf_fini(&sql);
+}
+
 void
 bs_closing_begin(struct bs_relay *r)
 {
+    r->gate->step = BS_GATE_SWITCH;
+    switch_on(r);
+}
+
+static void
+switch_on(struct bs_relay *r)
+{
     char idle[32], sql[128];
 
-    r->gate->step = BS_GATE_SWITCH;
+    if (bs_savepoints_oldest(&r->state.savepoints) != NULL) {
+        release_savepoints(r);
+        return;
+    }
     if (bs_ledger_waived(r->ledger)) {
         constrain(r);
         return;

@@ -403,8 +403,12 @@ judge_exclusive(const struct bs_coverage *in, const struct bs_lock *lock)
     uint32_t table = main_table(in->before, lock->relation_oid);
     bool ddl = expects_ddl(in);
 
-    if (was == NULL)
-        return NULL; /* made by this transaction */
+    if (was == NULL) /* made by this transaction, or by others who have committed meanwhile */
+        return lock->name == NULL ||
+                       captured_exclusively(in, lock->parent_oid != 0 ? lock->parent_oid
+                                                                      : lock->relation_oid)
+                   ? NULL
+                   : "locked exclusively";
     if (captured_exclusively(in, table) || was->temporary)
         return NULL;
     if (is == NULL)

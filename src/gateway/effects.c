@@ -95,26 +95,23 @@ apply_control(const struct one *o, struct bs_session_state *state)
         bs_cursors_clear(&state->names);
 }
 
-/* Of what is only bound it is not known whether it will run: a savepoint may be missing, and may
- * not be gone. */
 static void
-apply_savepoint(const struct one *o, bool ran, struct bs_session_state *state)
+apply_savepoint(const struct one *o, struct bs_session_state *state)
 {
     if (o->control == BS_CONTROL_SAVEPOINT)
-        bs_savepoints_put(&state->savepoints, o->label, ran);
-    if (o->control == BS_CONTROL_RELEASE && ran)
+        bs_savepoints_put(&state->savepoints, o->label);
+    if (o->control == BS_CONTROL_RELEASE)
         bs_savepoints_release(&state->savepoints, o->label);
     if (o->control == BS_CONTROL_ROLLBACK_TO) {
         uint64_t to = bs_savepoints_back(&state->savepoints, o->label);
         if (!state->went_back || to < state->went_back_to)
             state->went_back_to = to;
         state->went_back = true;
-        state->bound_back += !ran;
     }
 }
 
-static void
-step(struct bs_effects *e, bool ran, struct bs_session_state *state)
+void
+bs_effects_step(struct bs_effects *e, struct bs_session_state *state)
 {
     const struct one *o;
 
@@ -122,21 +119,9 @@ step(struct bs_effects *e, bool ran, struct bs_session_state *state)
         return;
     o = &e->list[e->at++];
     apply_control(o, state);
-    apply_savepoint(o, ran, state);
+    apply_savepoint(o, state);
     if (o->discard)
         bs_cursors_clear(&state->names);
-}
-
-void
-bs_effects_step(struct bs_effects *e, struct bs_session_state *state)
-{
-    step(e, true, state);
-}
-
-void
-bs_effects_bound(struct bs_effects *e, struct bs_session_state *state)
-{
-    step(e, false, state);
 }
 
 /* SET search_path, RESET search_path, RESET ALL, and set_config. */

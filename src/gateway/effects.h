@@ -21,7 +21,6 @@ struct bs_session_state {
     struct bs_savepoints savepoints;
     bool went_back;        /* ROLLBACK TO was answered, and nobody has looked at it yet */
     uint64_t went_back_to; /* the moment */
-    unsigned bound_back;   /* ROLLBACK TOs that were bound, and are not known to have run */
 };
 
 struct bs_effects; /* what the statements of a unit do to names; NULL: nothing */
@@ -31,8 +30,6 @@ struct bs_effects *bs_effects_of(const struct bs_unit *unit);
 void bs_effects_free(struct bs_effects **e); /* accepts NULL */
 /* The next statement of the unit was answered with success. */
 void bs_effects_step(struct bs_effects *e, struct bs_session_state *state);
-/* The unit was bound: it may be run yet, or not. */
-void bs_effects_bound(struct bs_effects *e, struct bs_session_state *state);
 
 /* What a unit may do to the meaning of names counts from the moment it is sent. */
 void bs_effects_meaning(const struct bs_unit *unit, struct bs_session_state *state);

@@ -592,8 +592,7 @@ close_points(struct bs_gate *g)
     struct bs_ledger *l = g->ledger;
 
     if (g->captured)
-        close_point(g, g->capture, &g->point, g->undone ? BS_END_ROLLED_BACK : g->end,
-                    bs_ledger_counts(g) && l->armed);
+        close_point(g, g->capture, &g->point, g->end, bs_ledger_counts(g) && l->armed);
     if (g->closes && l->has_kept)
         close_point(g, l->keeper, &l->kept, l->end, l->armed);
 }

@@ -121,7 +121,6 @@ struct bs_gate {
     bool in_ledger;          /* it ran: its end is the transaction's */
     uint64_t ran_at;         /* the moment (savepoints.h) */
     bool undone;             /* by ROLLBACK TO */
-    bool unsure;             /* which was bound, and is not known to have run */
     bool closes; /* the last of its ledger: its finish closes what the keeper has kept */
     enum bs_gate_end end;
     int64_t started_us;
@@ -149,6 +148,9 @@ void bs_protect_timer(struct bs_relay *r);
 
 /* What is locked is read or copied before the statement runs. */
 bool bs_gate_locks(const struct bs_gate *g);
+
+/* A name of the catalog, or of a savepoint, quoted. */
+void bs_gate_put_identifier(struct bs_buf *b, const char *name);
 
 /* --- before.c: rows that are read before they change --- */
 

@@ -57,18 +57,9 @@ void
 bs_ledger_go_back(struct bs_ledger *l, uint64_t moment)
 {
     for (size_t i = 0; i < l->n_units; i++) {
-        struct bs_gate *g = l->units[i];
-        if (g->ran_at <= moment || g->undone)
-            continue;
-        g->undone = g->unsure = true;
+        if (l->units[i]->ran_at > moment)
+            l->units[i]->undone = true;
     }
-}
-
-void
-bs_ledger_went_back(struct bs_ledger *l)
-{
-    for (size_t i = 0; i < l->n_units; i++)
-        l->units[i]->unsure = false;
 }
 
 bool
@@ -97,20 +88,12 @@ bs_ledger_waived(const struct bs_ledger *l)
     return true;
 }
 
-static enum bs_gate_end
-end_of(const struct bs_ledger *l, const struct bs_gate *g)
-{
-    if (!g->undone)
-        return l->end;
-    return g->unsure && l->end != BS_END_ROLLED_BACK ? BS_END_UNCERTAIN : BS_END_ROLLED_BACK;
-}
-
 void
 bs_ledger_settle(struct bs_ledger *l, struct bs_worker *w)
 {
     for (size_t i = 0; i < l->n_units; i++) {
         struct bs_gate *g = l->units[i];
-        g->end = end_of(l, g);
+        g->end = g->undone ? BS_END_ROLLED_BACK : l->end;
         g->step = BS_GATE_FINISH;
         g->closes = i + 1 == l->n_units;
         bs_gate_job_finish(w, g, NULL);

@@ -53,10 +53,8 @@ void bs_ledger_unref(struct bs_ledger **l); /* accepts NULL; sets it NULL */
 
 /* A unit has run: whatever end the transaction comes to is its own. Takes a reference. */
 void bs_ledger_add(struct bs_ledger *l, struct bs_gate *g);
-/* ROLLBACK TO: what ran later than that moment counts no more. It is sure that it has not happened
- * once bs_ledger_went_back is called: the ROLLBACK TO has run. */
+/* ROLLBACK TO: what ran later than that moment has not happened. */
 void bs_ledger_go_back(struct bs_ledger *l, uint64_t moment);
-void bs_ledger_went_back(struct bs_ledger *l);
 /* The unit took part, and no ROLLBACK TO has undone it. */
 bool bs_ledger_counts(const struct bs_gate *g);
 /* Others may wait for tables that we have locked for one of them. */

@@ -136,9 +136,8 @@ on_locked(struct bs_relay *r)
     }
 }
 
-/* Quoted as an identifier; the name comes from the catalog. */
-static void
-put_identifier(struct bs_buf *b, const char *name)
+void
+bs_gate_put_identifier(struct bs_buf *b, const char *name)
 {
     bs_put_u8(b, '"');
     for (; *name != '\0'; name++) {
@@ -172,9 +171,9 @@ lock_next(struct bs_relay *r)
     t = &g->plan.tables[g->next_lock];
     bs_buf_init(&sql, 1024);
     bs_put_str(&sql, "LOCK TABLE ONLY ");
-    put_identifier(&sql, t->schema);
+    bs_gate_put_identifier(&sql, t->schema);
     bs_put_u8(&sql, '.');
-    put_identifier(&sql, t->name);
+    bs_gate_put_identifier(&sql, t->name);
     bs_put_cstr(&sql, " IN SHARE ROW EXCLUSIVE MODE");
     bs_inject(r, (const char *)sql.p, NULL, on_locked);
     bs_buf_fini(&sql);
@@ -665,6 +664,8 @@ on_released(struct bs_relay *r)
 {
     if (r->inject.failed)
         bs_gate_fail_as_server(r);
+    else if (!r->gate->in_block)
+        bs_closing_begin(r);
     else
         restore_timeouts(r);
 }
@@ -677,17 +678,15 @@ has_run(struct bs_relay *r)
 
     g->ran_at = bs_savepoints_tick(&r->state.savepoints);
     bs_ledger_add(g->ledger, g);
-    if (!g->in_block) {
-        bs_closing_begin(r);
-        return;
-    }
     g->step = BS_GATE_RESTORE;
-    if (!bs_gate_locks(g))
-        go_on_in_block(r);
-    else if (g->exclusive) /* nobody shall go back to before it and leave the point behind */
+    if (bs_gate_locks(g) && g->exclusive) /* nobody shall go back to before it, and see closing.c */
         bs_inject(r, "RELEASE SAVEPOINT backstop", NULL, on_released);
-    else
+    else if (!g->in_block)
+        bs_closing_begin(r);
+    else if (bs_gate_locks(g))
         restore_timeouts(r);
+    else
+        go_on_in_block(r);
 }
 
 static void

@@ -51,8 +51,9 @@ bs_relay_free(struct bs_session *s)
     s->relay = NULL;
     bs_gate_abandon(r);
     bs_replies_fini(&r->replies);
-    bs_names_fini(&r->state.names);
+    bs_effects_free(&r->run_next);
     bs_savepoints_clear(&r->state.savepoints);
+    bs_names_fini(&r->state.names);
     bs_snapshot_unref(&r->snapshot);
     put_relay(r);
 }

@@ -39,7 +39,7 @@ struct bs_reply {
     bool ddl;                       /* QUERY, BIND: changes the catalog */
     bool copies;                    /* QUERY, EXECUTE: may ask for COPY data */
     struct bs_prepared *prepared;   /* PARSE, and QUERY of one PREPARE: see bs_replies_name */
-    struct bs_effects *effects;     /* QUERY, BIND: what its statements do to the session */
+    struct bs_effects *effects;     /* QUERY, BIND, EXECUTE: what its statements do to the session */
     struct bs_refusal *refusal;     /* POISON: what the client is told instead */
     char name[BS_SQL_NAME_MAX + 1]; /* BIND: portal; CLOSE: what is closed */
     char name_kind;                 /* CLOSE: 'S' or 'P' */

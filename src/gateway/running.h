@@ -69,6 +69,7 @@ struct bs_relay {
     uint64_t skip_client; /* of a CopyData that has begun: bytes still to come */
     bool series_open;     /* messages were forwarded since the last Sync */
     bool series_wrote;    /* among them a Bind of something that is not SAFE */
+    struct bs_effects *run_next; /* of a Bind whose Execute is to be owed: what that does; NULL */
     bool series_failed;  /* the server has failed it: skip to the client's Sync, which is to come */
     bool copy_portals;   /* a portal of this transaction may copy in */
     bool copy_wait;      /* stalled because of `copying` */

@@ -13,7 +13,6 @@
 struct bs_savepoint {
     char name[BS_SQL_NAME_MAX + 1];
     uint64_t at;
-    bool sure;
 };
 
 uint64_t
@@ -23,7 +22,7 @@ bs_savepoints_tick(struct bs_savepoints *s)
 }
 
 void
-bs_savepoints_put(struct bs_savepoints *s, const char *name, bool sure)
+bs_savepoints_put(struct bs_savepoints *s, const char *name)
 {
     struct bs_savepoint *new;
 
@@ -34,21 +33,17 @@ bs_savepoints_put(struct bs_savepoints *s, const char *name, bool sure)
     new = &s->list[s->n++];
     (void)snprintf(new->name, sizeof(new->name), "%s", name);
     new->at = bs_savepoints_tick(s);
-    new->sure = sure;
 }
 
-/* The latest that `name` means for sure, by its place from 1; 0: none, or it is not sure. */
+/* What `name` means, by its place from 1; 0: nothing. */
 static size_t
 latest(const struct bs_savepoints *s, const char *name)
 {
     size_t found = 0;
 
     for (size_t i = 0; i < s->n; i++) {
-        if (strcmp(s->list[i].name, name) != 0)
-            continue;
-        if (!s->list[i].sure)
-            return 0;
-        found = i + 1;
+        if (strcmp(s->list[i].name, name) == 0)
+            found = i + 1;
     }
     return found;
 }
@@ -67,15 +62,16 @@ bs_savepoints_back(struct bs_savepoints *s, const char *name)
 {
     size_t at = latest(s, name);
 
-    if (at != 0) {
-        s->n = at; /* it stays, those after it are gone */
-        return s->list[at - 1].at;
-    }
-    for (size_t i = 0; i < s->n; i++) {
-        if (strcmp(s->list[i].name, name) == 0)
-            return s->list[i].at;
-    }
-    return 0;
+    if (at == 0)
+        return 0;
+    s->n = at; /* it stays, those after it are gone */
+    return s->list[at - 1].at;
+}
+
+const char *
+bs_savepoints_oldest(const struct bs_savepoints *s)
+{
+    return s->n == 0 ? NULL : s->list[0].name;
 }
 
 void

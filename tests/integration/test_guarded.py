@@ -180,20 +180,6 @@ def test_a_cancel_reaches_what_was_deferred(place):
         assert c.execute("SELECT count(*) FROM guard.slow").fetchone() == (100,)
 
 
-def test_a_way_back_that_was_only_bound(place):
-    """The way back was not taken: it is not on record that what ran was undone."""
-    with place.raw("ann") as r:
-        for text in ("BEGIN", "SAVEPOINT a", "UPDATE guard.small SET v = 'x' WHERE id = 3"):
-            r.send(query(text))
-            r.until()
-        r.send(parse("", "ROLLBACK TO a") + bind("", "") + SYNC)
-        r.until()
-        r.send(query("COMMIT"))
-        assert (b"C", b"COMMIT\0") in r.until()
-    wait_until(lambda: outcomes(place) != [])
-    assert outcomes(place) == ["uncertain"] and rows_kept(place) == {"small": 1}
-
-
 def test_a_way_back_that_was_bound_and_run(place):
     with place.raw("ann") as r:
         for text in ("BEGIN", "SAVEPOINT a", "UPDATE guard.small SET v = 'x' WHERE id = 3"):
