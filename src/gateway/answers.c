@@ -297,6 +297,8 @@ on_ready(struct bs_relay *r, char status)
     if (status == 'I') {
         bs_cursors_end_transaction(&r->state.names);
         bs_savepoints_clear(&r->state.savepoints);
+        r->state.unread = r->state.unread || r->state.unread_tx; /* COMMIT runs code, too */
+        r->state.unread_tx = false;
         r->read_write = r->passed_ddl = false;
         if (r->state.meaning.uncommitted_ddl)
             bs_database_stale(r->db);

@@ -29,6 +29,14 @@ bool bs_ask_end_series(struct bs_relay *r);
 /* The message has been dealt with: the next one may ask for the catalog again. */
 void bs_ask_settle(struct bs_relay *r, size_t to);
 
+/* --- recall.c --- */
+
+/* Code that nobody has read may have given prepared statements another meaning. */
+bool bs_ask_must_recall(const struct bs_relay *r);
+/* Asks the server what they mean now, and forgets those that mean something else; then the message
+ * is looked at again. */
+bool bs_ask_recall(struct bs_relay *r);
+
 /* --- asks_judge.c --- */
 
 enum bs_heard {

@@ -168,6 +168,8 @@ bs_ask_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
     struct bs_bytes text;
     struct bs_err err = {0};
 
+    if (bs_ask_must_recall(r))
+        return bs_ask_recall(r);
     if (bs_msg_read_query(f->body, &text, &err) != BS_DONE) {
         bs_session_fail(r->s, "08P01", "invalid message format");
         return false;

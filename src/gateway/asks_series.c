@@ -350,6 +350,8 @@ bs_ask_series(struct bs_relay *r, size_t last, size_t end)
 {
     size_t at = r->used;
 
+    if (bs_ask_must_recall(r))
+        return bs_ask_recall(r);
     while (at < end) {
         struct bs_bytes rest = bs_ask_bytes(r, at, end);
         struct bs_refusal *refusal = NULL;

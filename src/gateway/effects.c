@@ -152,4 +152,6 @@ bs_effects_meaning(const struct bs_unit *unit, struct bs_session_state *state)
         meaning->temporary = true;
     if ((unit->flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0)
         meaning->path_changed = meaning->temporary = true; /* code that nobody has read */
+    if ((unit->flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0)
+        state->unread = state->unread_tx = true;
 }

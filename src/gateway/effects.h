@@ -18,6 +18,8 @@ struct bs_session_state {
     struct bs_names names;
     struct bs_session_names meaning;
     char path[BS_SHA256_TEXT]; /* of the search_path that was set last; "": the one at the start */
+    bool unread;    /* code that nobody has read has run since prepared statements were looked at */
+    bool unread_tx; /* and may run on to the end of the open transaction */
     struct bs_savepoints savepoints;
     bool went_back;        /* ROLLBACK TO was answered, and nobody has looked at it yet */
     uint64_t went_back_to; /* the moment */

@@ -134,6 +134,33 @@ bs_names_remove(struct bs_names *names, struct bs_bytes name)
     }
 }
 
+void
+bs_names_doubt(struct bs_names *names)
+{
+    for (size_t i = 0; i < 64; i++) {
+        for (struct bs_prepared *p = names->table[i]; p != NULL; p = p->next)
+            p->doubted = p->name[0] != '\0';
+    }
+}
+
+void
+bs_names_drop_doubted(struct bs_names *names)
+{
+    for (size_t i = 0; i < 64; i++) {
+        for (struct bs_prepared **at = &names->table[i]; *at != NULL;) {
+            struct bs_prepared *p = *at;
+            if (!p->doubted) {
+                at = &p->next;
+                continue;
+            }
+            *at = p->next;
+            p->next = NULL;
+            names->n--;
+            bs_prepared_unref(&p);
+        }
+    }
+}
+
 bool
 bs_cursors_has(const struct bs_names *names, struct bs_bytes name)
 {

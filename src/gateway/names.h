@@ -28,7 +28,8 @@ struct bs_prepared {
     struct bs_arena arena;
     bool prepared_in_sql; /* made by PREPARE, whose whole text it has */
     bool judged;
-    bool shaky; /* judged while the session's own doings could change what names mean */
+    bool doubted; /* the server may mean something else by that name */
+    bool shaky;   /* judged while the session's own doings could change what names mean */
     struct bs_prepared *next;
 };
 
@@ -38,6 +39,10 @@ struct bs_names {
     struct bs_cursor *cursors;
     size_t n_cursors;
 };
+
+/* All but the unnamed one, which no SQL can reach, are doubted; forgets those that still are. */
+void bs_names_doubt(struct bs_names *names);
+void bs_names_drop_doubted(struct bs_names *names);
 
 /* A new statement with one reference; the text is copied. */
 struct bs_prepared *bs_prepared_new(struct bs_bytes name, struct bs_bytes text);

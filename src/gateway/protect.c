@@ -523,6 +523,7 @@ send_messages(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
+    r->state.unread = r->state.unread_tx = true; /* triggers, too, are code */
     if (g->messages.p[0] == BS_FRONT_QUERY)
         send_query(r, g);
     else

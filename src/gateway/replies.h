@@ -35,12 +35,12 @@ enum bs_reply_whose {
 struct bs_reply {
     enum bs_reply_kind kind;
     enum bs_reply_whose whose;
-    bool dirty;                     /* QUERY, BIND: runs more than BEGIN, SET and SHOW */
-    bool ddl;                       /* QUERY, BIND: changes the catalog */
-    bool copies;                    /* QUERY, EXECUTE: may ask for COPY data */
-    struct bs_prepared *prepared;   /* PARSE, and QUERY of one PREPARE: see bs_replies_name */
-    struct bs_effects *effects;     /* QUERY, BIND, EXECUTE: what its statements do to the session */
-    struct bs_refusal *refusal;     /* POISON: what the client is told instead */
+    bool dirty;                   /* QUERY, BIND: runs more than BEGIN, SET and SHOW */
+    bool ddl;                     /* QUERY, BIND: changes the catalog */
+    bool copies;                  /* QUERY, EXECUTE: may ask for COPY data */
+    struct bs_prepared *prepared; /* PARSE, and QUERY of one PREPARE: see bs_replies_name */
+    struct bs_effects *effects;   /* QUERY, BIND, EXECUTE: what its statements do to the session */
+    struct bs_refusal *refusal;   /* POISON: what the client is told instead */
     char name[BS_SQL_NAME_MAX + 1]; /* BIND: portal; CLOSE: what is closed */
     char name_kind;                 /* CLOSE: 'S' or 'P' */
 };

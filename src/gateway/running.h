@@ -23,7 +23,8 @@ enum bs_mode {
     BS_MODE_OVER = 0, /* nothing is forwarded any more */
     BS_MODE_RELAY,    /* messages flow */
     BS_MODE_CATALOG, /* a name was unknown: the catalog is loaded, then the message is judged again */
-    BS_MODE_OPENING, /* a transaction has begun, and is made READ WRITE for an approved ticket */
+    BS_MODE_OPENING, /* between two messages of the client: a transaction that has begun is made READ
+                        WRITE for an approved ticket, or names are asked for (recall.c) */
     BS_MODE_GATE,    /* a gated unit is held or runs: `gate` has the session */
 };
 
@@ -65,10 +66,10 @@ struct bs_relay {
     /* The client's bytes in client.in: [0, used) are done with, [used, at) are whole messages of
      * an open batch, not forwarded yet. */
     size_t used, at;
-    unsigned collected;   /* messages in [used, at) */
-    uint64_t skip_client; /* of a CopyData that has begun: bytes still to come */
-    bool series_open;     /* messages were forwarded since the last Sync */
-    bool series_wrote;    /* among them a Bind of something that is not SAFE */
+    unsigned collected;          /* messages in [used, at) */
+    uint64_t skip_client;        /* of a CopyData that has begun: bytes still to come */
+    bool series_open;            /* messages were forwarded since the last Sync */
+    bool series_wrote;           /* among them a Bind of something that is not SAFE */
     struct bs_effects *run_next; /* of a Bind whose Execute is to be owed: what that does; NULL */
     bool series_failed;  /* the server has failed it: skip to the client's Sync, which is to come */
     bool copy_portals;   /* a portal of this transaction may copy in */

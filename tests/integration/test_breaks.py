@@ -178,3 +178,33 @@ def test_read_only_does_not_end_with_a_savepoint(place, statements):
     with place.pg.admin() as c:
         assert c.execute("SELECT count(*) FROM brk.full").fetchone() == (1,)
     assert lost(place) == set()
+
+
+# --- a prepared statement that code gives another meaning -----------------------------------------
+
+AGAIN = "EXECUTE 'DEALLOCATE s1'; EXECUTE 'PREPARE s1 AS DELETE FROM brk.t'"
+
+
+@pytest.mark.parametrize("in_sql", [True, False], ids=["PREPARE", "Parse"])
+@pytest.mark.parametrize("statements", [
+    [f"DO $$BEGIN {AGAIN}; END$$"],
+    ["BEGIN", f"DO $$BEGIN {AGAIN}; END$$"],
+    ["BEGIN", "INSERT INTO brk.queue VALUES (1)", "COMMIT"],
+], ids=["at once", "in a transaction", "at COMMIT"])
+def test_a_name_that_code_has_prepared_anew(place, in_sql, statements):
+    """What runs by it would be judged by the text that it had."""
+    with place.pg.admin() as c:
+        c.execute(CODE + "CREATE OR REPLACE FUNCTION brk.again() RETURNS trigger LANGUAGE plpgsql AS"
+                  f" $$BEGIN {AGAIN}; RETURN NULL; END$$")
+    with place.raw() as r:
+        ran(r, query("PREPARE s1 AS SELECT 1") if in_sql else parse("s1", "SELECT 1") + SYNC)
+        ran(r, parse("other", "SELECT 2"), SYNC)
+        for statement in statements:
+            assert ran(r, query(statement))[0] == statement.split()[0] or "INSERT" in statement
+        assert ran(r, bind("", "other"), execute(), SYNC)[0] == "SELECT 1"
+        if in_sql:
+            said = ran(r, query("EXECUTE s1"))
+        else:
+            said = ran(r, bind("", "s1"), execute(), SYNC)
+        assert said[0] == "26000"
+    assert lost(place) == set()
