@@ -425,13 +425,14 @@ judge_lock(const struct bs_coverage *in, const struct bs_lock *lock)
 {
     bool writes = strcmp(lock->mode, "RowExclusiveLock") == 0;
     bool exclusive = strcmp(lock->mode, "AccessExclusiveLock") == 0;
+    const struct bs_reading_row *is = find_row(in->after, lock->relation_oid);
 
     if (strcmp(lock->locktype, "object") == 0)
         return expects_ddl(in) || (!writes && !exclusive) ? NULL
                                                           : "changed an object of the catalog";
     if (strcmp(lock->locktype, "relation") != 0)
         return NULL;
-    if (writes && lock->relkind == 'f')
+    if (writes && (lock->relkind == 'f' || (is != NULL && is->relkind == 'f'))) /* its own, too */
         return "wrote to the foreign table";
     if (exclusive)
         return judge_exclusive(in, lock);
