@@ -424,8 +424,8 @@ static const char *const clauses[] = {
     "id IN (SELECT x.t FROM u x, base y WHERE x.id = y.id)",
     "id IN (SELECT x.t FROM u x JOIN base y ON x.id = y.id)",
     "id IN (SELECT x.t FROM u x LEFT JOIN base y ON x.id = y.id WHERE y.id IS NULL)",
-    "EXISTS (SELECT 1 FROM u WHERE u.t = t.id AND u.id IN (SELECT b.id FROM base b WHERE b.x <= "
-    "t.s))",
+    ("EXISTS (SELECT 1 FROM u WHERE u.t = t.id AND u.id IN (SELECT b.id FROM base b WHERE b.x <= "
+     "t.s))"),
     "id IN (SELECT id FROM u WHERE t.a = u.t)",
     "id IN (SELECT t.id FROM t WHERE t.a = 3)",
     "a IN (SELECT x FROM p) AND id > 20",
