@@ -18,7 +18,7 @@
 #include "base/files.h"
 #include "recovery/points.h"
 
-enum { ENTRY_MAX = (1 << 20) + BS_KEY_MAX + 1 };
+enum { ENTRY_MAX = (1 << 20) + BS_KEY_MAX + 1, TRIES = 20 };
 
 static char life[BS_ULID_TEXT]; /* this process */
 static pthread_once_t born = PTHREAD_ONCE_INIT;
@@ -84,6 +84,7 @@ write_entry(
 {
     char folder[PATH_MAX], file[PATH_MAX], name[256];
     struct bs_buf entry;
+    struct bs_err why = {0};
     size_t n = strlen(dir);
     enum bs_done done = BS_FAILED;
 
@@ -96,11 +97,15 @@ write_entry(
     bs_put_u8(&entry, '\n');
     bs_put_bytes(&entry, text);
     if (entry.failed)
-        (void)BS_FAIL(err, LIMIT, "an event is too large for the journal");
-    else if (bs_dir_make(folder, err) == BS_DONE)
-        done = bs_file_create(file, bs_buf_view(&entry), 0600, err);
+        (void)BS_FAIL(&why, LIMIT, "an event is too large for the journal");
+    /* Another thread may find the folder empty and remove it before there is a file in it. */
+    for (int i = 0; done != BS_DONE && !entry.failed && i < TRIES; i++) {
+        why = (struct bs_err){0};
+        if (bs_dir_make(folder, &why) == BS_DONE)
+            done = bs_file_create(file, bs_buf_view(&entry), 0600, &why);
+    }
     bs_buf_fini(&entry);
-    return done;
+    return done == BS_DONE ? BS_DONE : bs_err_set(err, why.code, "%s", why.message);
 }
 
 /* All of one point, whoever wrote them; and the folder where that was all. */

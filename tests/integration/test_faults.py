@@ -132,7 +132,8 @@ def file_instead(folder):
 @pytest.mark.parametrize("sql", [DELETE, DROP])
 @pytest.mark.parametrize("what", ["points/v1", "spool"])
 def test_storage_cannot_be_written(scene, sql, what):
-    scene.works()  # there is a folder to take away
+    scene.works()  # there is a folder to take away, once the end of that is noted
+    wait_until(lambda: not list(scene.gateway.folder.glob("spool/*")), 5)
     with scene.pg.admin() as c:
         c.execute("INSERT INTO crash.other SELECT generate_series(1, 3)")
     with file_instead(scene.gateway.folder / what):

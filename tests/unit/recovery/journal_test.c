@@ -5,6 +5,7 @@
 #include "recovery/journal.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -216,11 +217,46 @@ the_next_process_finds_it(void)
     EXPECT(folder_remove(journal));
 }
 
+static void *
+end_often(void *arg)
+{
+    struct bs_point_event armed = {.state = BS_EVENT_ARMED}, end = {.state = BS_EVENT_COMMITTED};
+
+    for (int i = 0; i < 150; i++) {
+        struct bs_err err = {0};
+        if (bs_journal_event(spool, &moody, arg, &armed, &err) != BS_DONE ||
+            bs_journal_event(spool, &moody, arg, &end, &err) != BS_DONE)
+            return arg;
+    }
+    return NULL;
+}
+
+/* Whose end empties the folder does not take it from under others. */
+static void
+many_at_once(void)
+{
+    static char dirs[3][100];
+    pthread_t threads[3];
+
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(dirs[i], sizeof(dirs[i]),
+                       "v1/7/5-app/rp/2026/01/02/RP-01ARZ3NDEKTSV4RRFFQ69G5FB%d/", i);
+        REQUIRE(pthread_create(&threads[i], NULL, end_often, dirs[i]) == 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        void *failed = NULL;
+        pthread_join(threads[i], &failed);
+        EXPECT(failed == NULL);
+    }
+    EXPECT_EQ(entries(), -1);
+}
+
 static const struct tap_case cases[] = {
     {"an end is not lost", an_end_is_not_lost},
     {"ended by others is forgotten", ended_by_others_is_forgotten},
     {"nothing is armed without it", nothing_is_armed_without_it},
     {"the next process finds it", the_next_process_finds_it},
+    {"many at once", many_at_once},
 };
 
 int
