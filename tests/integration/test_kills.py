@@ -74,7 +74,7 @@ STATEMENTS = {
     "rows, own": (own_transaction, ["statement", *KEPT]),
     "rows, before": ("DELETE FROM crash.t WHERE id = 7",
                      ["snapshot", "copy", "statement", *CLOSING, "commit"],
-                     "INSERT INTO crash.t SELECT n, 'far' FROM generate_series(1001, 30000) n;"
+                     "INSERT INTO crash.t SELECT n, 'far' FROM generate_series(1001, 100000) n;"
                      "ANALYZE crash.t"),  # to find one row costs less than to look at all
 }
 ANSWERED = {"begin", "lock", "copy", "savepoint", "statement", "read only", "rows' copy", "commit",
@@ -166,7 +166,8 @@ def killed(scene, name, step, when, request):
     left = rows(scene)
     gone = {key: v for key, v in before.items() if left.get(key) != v}
     done = [p for p in new if p.complete() and p.committed()]
-    what = ", ".join(p.events()[-1] if p.complete() else "not complete" for p in new) or "none"
+    what = ", ".join(f"{p.events()[-1]} ({p.manifest()['capture']['mode']})" if p.complete() else
+                     "not complete" for p in new) or "none"
     assert bool(gone) == bool(done) == done_before
     for point in (p for p in new if p.complete()):
         assert scene.gateway.cli("points", "verify", point.id, check=False).returncode == 0

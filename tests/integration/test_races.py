@@ -68,7 +68,7 @@ STATEMENTS = {
     "cascade": Statement("DELETE FROM race.t WHERE g < 3", FK + "ON DELETE CASCADE"),
     "by key": Statement("DELETE FROM race.t WHERE id BETWEEN 2000001 AND 3000005"),
     "one row of many": Statement("DELETE FROM race.t WHERE id = 3000001",  # kept before it runs
-                                 "INSERT INTO race.t SELECT -n, 99, 'far' FROM generate_series(1, 30000) n;"
+                                 "INSERT INTO race.t SELECT -n, 99, 'far' FROM generate_series(1, 100000) n;"
                                  "ANALYZE race.t"),
     "SET NULL": Statement("DELETE FROM race.t WHERE g < 3", FK + "ON DELETE SET NULL"),
     "parents": Statement("UPDATE race.t SET v = 'agent' WHERE g < 3", FK),  # under others' KEY SHARE
