@@ -152,9 +152,8 @@ bs_gate_fail_as_server(struct bs_relay *r)
 void
 bs_gate_fail_busy(struct bs_relay *r)
 {
-    bs_gate_fail_as(
-        r, BS_E_NO_POINT,
-        "a table that would change is busy: the statement gave up its locks rather than block "
-        "others, and was not run",
-        "Try again when other transactions on it have ended.");
+    bs_gate_fail_as(r, BS_E_NO_POINT,
+                    "a table or row that would change is busy: the statement gave up its locks "
+                    "rather than block others, and was not run",
+                    "Try again when other transactions on it have ended.");
 }

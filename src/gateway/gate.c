@@ -431,9 +431,8 @@ wait_for_decision(struct bs_relay *r, int64_t wait_ms)
     bs_gate_job_look(r, g, on_looked); /* decided between opening and waiting? */
 }
 
-/* What SHOW prints for a time: "0", "500ms", "30s", "5min", "2h", "1d". -1: not that. */
-static int64_t
-read_time_ms(struct bs_bytes text)
+int64_t
+bs_gate_time_ms(struct bs_bytes text)
 {
     static const struct {
         const char *unit;
@@ -454,7 +453,7 @@ read_time_ms(struct bs_bytes text)
 static void
 on_idle_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
 {
-    r->gate->idle_ms = n == 1 && values[0].p != NULL ? read_time_ms(values[0]) : -1;
+    r->gate->idle_ms = n == 1 && values[0].p != NULL ? bs_gate_time_ms(values[0]) : -1;
 }
 
 /* After a bare BEGIN the server's own clock runs: the wait ends a second before it does. */

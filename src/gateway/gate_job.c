@@ -496,6 +496,8 @@ arm(struct bs_ledger *l, struct bs_err *err)
 {
     struct bs_point_event armed = {.state = BS_EVENT_ARMED, .xid = l->xid, .by = "gateway"};
 
+    if (l->xid != 0 && l->keeper != NULL && bs_capture_keep_xid(l->keeper, err) != BS_DONE)
+        return BS_FAILED;
     l->armed = true; /* one of them may be, from here on */
     for (size_t i = 0; i < l->n_units; i++) {
         const struct bs_gate *g = l->units[i];

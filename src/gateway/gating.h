@@ -95,7 +95,8 @@ struct bs_gate {
     unsigned attempts;                /* to run */
     unsigned looks;                   /* for deadlocks */
     bool overtime;                    /* it ran out of its budget while it held our locks */
-    char lock_timeout[32];            /* the actor's own */
+    char lock_timeout[32];            /* the actor's own; "": ours was not set */
+    bool own_patience;                /* it is shorter than ours, and stays */
     char idle_timeout[32];            /* the same, idle_in_transaction_session_timeout */
     struct bs_capture *opened;        /* on its way from the job that opened it */
     bs_gate_job_fn *then;             /* after the capture */
@@ -137,6 +138,8 @@ void bs_gate_unref(struct bs_gate **g);
 
 /* Ends a gate that the server has not seen: the client is refused, messages flow again. */
 void bs_gate_refuse(struct bs_relay *r, struct bs_refusal *refusal);
+/* What the server shows for a time: "0", "500ms", "30s", "5min", "2h", "1d". -1: not that. */
+int64_t bs_gate_time_ms(struct bs_bytes text);
 /* A ticket's DETAIL: one line of JSON that says what to do next. malloc-ed. */
 char *bs_gate_detail(const struct bs_gate *g, const char *state, const char *retry);
 

@@ -262,22 +262,28 @@ on_timeouts_set(struct bs_relay *r)
 {
     if (r->inject.failed)
         bs_gate_fail_as_server(r);
-    else
+    else if (bs_gate_locks(r->gate))
         read_rights(r);
+    else
+        capture(r);
 }
 
 static void
 on_timeouts_known(struct bs_relay *r)
 {
+    struct bs_gate *g = r->gate;
     char lock[32], idle[32];
+    int64_t own_ms;
 
     if (r->inject.failed) {
         bs_gate_fail_as_server(r);
         return;
     }
+    own_ms = bs_gate_time_ms(bs_bytes_of(g->lock_timeout));
+    g->own_patience = own_ms > 0 && own_ms < LOCK_WAIT_MS;
     (void)snprintf(lock, sizeof(lock), "%dms", LOCK_WAIT_MS);
     bs_gate_dead_man(r, idle, sizeof(idle));
-    set_timeouts(r, lock, idle, on_timeouts_set);
+    set_timeouts(r, g->own_patience ? g->lock_timeout : lock, idle, on_timeouts_set);
 }
 
 /* --- BEGIN, the first reading, the keeper ------------------------------------------------- */
@@ -288,7 +294,7 @@ prepare_locks(struct bs_relay *r)
     struct bs_gate *g = r->gate;
 
     g->budget_us = bs_mono_us() + r->s->gateway->config->lock_budget_ms * 1000;
-    if (!bs_gate_locks(g)) {
+    if (!bs_gate_locks(g) && !g->hold) {
         capture(r);
         return;
     }
@@ -361,6 +367,23 @@ on_begun(struct bs_relay *r)
     read_before(r);
 }
 
+static void
+make_writable(struct bs_relay *r)
+{
+    bs_inject(r, "SET TRANSACTION READ WRITE", NULL, on_begun);
+}
+
+/* The client's transaction has done nothing yet, but Parse alone has taken a snapshot, after which
+ * the server makes nothing READ WRITE. One of the same kind takes its place. */
+static void
+on_chained(struct bs_relay *r)
+{
+    if (r->inject.failed)
+        bs_gate_fail_as_server(r);
+    else
+        make_writable(r);
+}
+
 void
 bs_protect_begin(struct bs_relay *r)
 {
@@ -377,10 +400,12 @@ bs_protect_begin(struct bs_relay *r)
     g->step = BS_GATE_BEGIN;
     if (!g->in_block)
         bs_inject(r, shielded ? "BEGIN READ WRITE" : "BEGIN", NULL, on_begun);
-    else if (shielded && !r->read_write)
-        bs_inject(r, "SET TRANSACTION READ WRITE", NULL, on_begun);
-    else
+    else if (!shielded || r->read_write)
         read_before(r);
+    else if (r->set_in_block)
+        make_writable(r);
+    else
+        bs_inject(r, "COMMIT AND CHAIN", NULL, on_chained);
 }
 
 void
@@ -440,20 +465,21 @@ on_savepoint(struct bs_relay *r)
         set_upgrade_timeout(r, on_saved);
 }
 
-/* An exclusive lock is asked for under a savepoint and for a short time, so that it can be given
- * up and asked for again while the point stays valid. */
+/*
+ * An exclusive lock is asked for under a savepoint and for a short time, so that it can be given up
+ * and asked for again while the point stays valid. For other locks the statement may wait as long as
+ * our LOCK might, so that here, too, it is we who give up (PROTECT 7).
+ */
 static void
 save(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
     g->step = BS_GATE_SAVE;
-    if (!bs_gate_locks(g))
-        look(r);
-    else if (g->exclusive)
+    if (bs_gate_locks(g) && g->exclusive)
         bs_inject(r, "SAVEPOINT backstop", NULL, on_savepoint);
     else
-        set_timeouts(r, g->lock_timeout, NULL, on_saved);
+        look(r);
 }
 
 /* A series of the extended protocol may be sent again: what it named must be free then. */
@@ -600,6 +626,14 @@ was_busy(const struct bs_gate *g)
            (strcmp(g->sqlstate, "55P03") == 0 || strcmp(g->sqlstate, "40P01") == 0);
 }
 
+/* It has waited as long as we let it, not as long as the actor would. */
+static bool
+gave_up(const struct bs_gate *g)
+{
+    return g->lock_timeout[0] != '\0' && !g->own_patience && !g->cancelled &&
+           strcmp(g->sqlstate, "55P03") == 0;
+}
+
 /* The statement failed. The server's own error goes to the client; the work is undone. */
 static void
 on_run_failed(struct bs_relay *r)
@@ -616,6 +650,10 @@ on_run_failed(struct bs_relay *r)
             bs_inject(r, "ROLLBACK TO SAVEPOINT backstop", NULL, on_back_at_savepoint);
             return;
         }
+        bs_gate_fail_busy(r);
+        return;
+    }
+    if (gave_up(g)) {
         bs_gate_fail_busy(r);
         return;
     }
@@ -684,7 +722,7 @@ has_run(struct bs_relay *r)
         bs_inject(r, "RELEASE SAVEPOINT backstop", NULL, on_released);
     else if (!g->in_block)
         bs_closing_begin(r);
-    else if (bs_gate_locks(g))
+    else if (g->lock_timeout[0] != '\0')
         restore_timeouts(r);
     else
         go_on_in_block(r);

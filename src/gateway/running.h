@@ -60,6 +60,7 @@ struct bs_relay {
     unsigned copying;   /* messages out that may ask for COPY data */
     bool unshielded;    /* between our own SET off and SET on */
     bool read_write;    /* we have made the open transaction of a shielded session READ WRITE */
+    bool set_in_block;  /* a SET was sent in it */
     bool passed_ddl;    /* DDL that is allowed was sent in the open transaction */
     bool client_gone;   /* it hung up while COMMIT was under way */
 

@@ -288,6 +288,15 @@ BS_MUST_CHECK enum bs_done
 bs_capture_circle(struct bs_capture *c, int wait_ms, bool *circle, struct bs_err *err);
 
 /*
+ * Makes the server remember, whatever happens to it, that the numbers of all transactions that have
+ * changed something are used: had it not written anything of one when it crashed, it would give its
+ * number to another, and be asked about that. For before the first event ARMED.
+ *
+ * err   NO_POINT (helper lost, budget spent), CANCELLED
+ */
+BS_MUST_CHECK enum bs_done bs_capture_keep_xid(struct bs_capture *c, struct bs_err *err);
+
+/*
  * Appends an event to the point, durable when it returns; on the local disk first (journal.h), so
  * an end that the store does not take is not lost. Needs no helper, so it works after an abort. CONFLICT where run has made no point; DATA; IO.
  */

@@ -231,3 +231,19 @@ bs_capture_circle(struct bs_capture *c, int wait_ms, bool *circle, struct bs_err
     PQclear(res);
     return BS_DONE;
 }
+
+/* A message in the log, which nobody reads; its COMMIT is flushed, and all before it. */
+static const char flush_sql[] = "SELECT pg_catalog.set_config('synchronous_commit', 'local', true),"
+                                " pg_catalog.pg_logical_emit_message(true, 'backstop', '')";
+
+enum bs_done
+bs_capture_keep_xid(struct bs_capture *c, struct bs_err *err)
+{
+    PGresult *res = NULL;
+    struct bs_err why = {0};
+
+    if (bs_step_ask_again(c, flush_sql, 0, NULL, &res, &why) != BS_DONE)
+        return bs_step_no_point(err, &why);
+    PQclear(res);
+    return BS_DONE;
+}

@@ -313,3 +313,37 @@ def test_a_client_that_does_not_read_its_rows(scene):
     assert scene.count() == rows + 1
     wait_until(lambda: scene.ticket_state(ticket) == "failed", 5)
     scene.settle(rows + 1, committed=False)
+
+
+def test_a_transaction_id_that_is_given_again(pg):
+    """The server crashed before it had written anything of it; another gets its number."""
+    scene = Scene(pg)
+    with pg.admin() as c:
+        c.execute("ALTER SYSTEM SET wal_writer_delay = 10000")
+        c.execute("SELECT pg_reload_conf()")
+    try:
+        with running(scene.gateway):
+            scene.begin()
+            scene.works()
+            with pg.admin() as c:
+                c.execute("CHECKPOINT")
+            stop = scene.actors.stop_at(COMMIT)
+            asking = scene.approved("DELETE FROM crash.t")
+            stop.wait()
+            scene.helpers.refuse = True
+            restart(pg)
+            stop.cut()
+            assert asking.done() == "08007"
+            for n in range(30):
+                scene.query("INSERT INTO crash.other VALUES (%s) RETURNING 1", -n)
+            scene.helpers.refuse = False
+            def outcome():
+                return [p["outcome"] for p in scene.new_points() for t in p["tables"] if t["name"] == "t"]
+
+            wait_until(lambda: outcome() not in ([], ["armed"]), 15)
+            assert scene.count() == ROWS and outcome() != ["committed"]
+    finally:
+        with pg.admin() as c:
+            c.execute("ALTER SYSTEM RESET wal_writer_delay")
+            c.execute("SELECT pg_reload_conf()")
+        scene.close()

@@ -366,7 +366,7 @@ def test_nobody_in_a_circle_of_three_is_the_victim(scene, ahead):
 @pytest.mark.parametrize("ahead", [0.2, 0.7])
 def test_whoever_holds_a_row_is_not_the_victim(scene, ahead):
     """It has locked a row that we want to delete, and waits for our lock to change it."""
-    stop = scene.actors.stop_at(b"set_config('lock_timeout', '0'")  # after the capture
+    stop = scene.helpers.stop_at(b"(SELECT * FROM pg_catalog.pg_locks)")  # after the capture
     with row_is_locked(scene) as writer:
         asking = scene.approved(DELETE)
         stop.wait()
@@ -403,6 +403,32 @@ def test_whoever_is_looked_at_while_we_wait_is_not_the_victim(scene):
         reader.connection.commit()
     assert "deadlock detected" not in scene.server_log()
     scene.settle(ROWS + 1, committed=False)
+
+
+@pytest.mark.parametrize("sql", [
+    "DO $$BEGIN UPDATE crash.t SET v = 'x' WHERE id = 1; UPDATE crash.t SET v = 'x' WHERE id = 2; END$$",
+    DELETE], ids=["rows", "whole"])
+def test_whoever_waits_for_us_last_is_not_the_victim(scene, sql):
+    """We wait first, and have been looked at: only giving up in time keeps his own look from finding
+    a circle."""
+    with scene.pg.admin() as c:
+        c.execute("ALTER ROLE app_trust SET deadlock_timeout = '100ms'")
+    try:
+        with Blocker(scene, "SELECT FROM crash.t WHERE id = 2 FOR UPDATE") as other:
+            asking = scene.approved(sql)
+            wait_until(lambda: scene.waiting(asking.pid), 5, 0.01)
+            time.sleep(0.3)
+            write = threading.Thread(target=other.connection.execute, daemon=True,
+                                     args=("UPDATE crash.t SET v = 'mine' WHERE id IN (1, 2)",))
+            write.start()
+            assert asking.done() == "ZB004"
+            write.join(10)
+            other.connection.rollback()
+    finally:
+        with scene.pg.admin() as c:
+            c.execute("ALTER ROLE app_trust RESET deadlock_timeout")
+    assert "deadlock detected" not in scene.server_log()
+    scene.settle(committed=False)
 
 
 def test_who_waits_for_the_first_lock_and_holds_the_last_is_not_the_victim(scene):
