@@ -179,9 +179,9 @@ FAULTS = {
     "storage forgets": (storage_forgets, "is missing", ["DROP"]),
     "storage forgets the end": (storage_forgets_the_end, "copybin.zst", ["DROP"]),
     "spool full": (spool_full, "spool has .* bytes left", STATEMENTS),
-    "proof hangs": (proof_hangs, "time allowed|was stopped", ["DROP"]),
-    "definition hangs": (definition_hangs, "time allowed|was stopped", ["DROP"]),
-    "copy hangs": (copy_hangs, "time allowed|was stopped|cannot copy", ["DELETE", "UPDATE"]),
+    "proof hangs": (proof_hangs, "time allowed|was stopped|was over", ["DROP"]),
+    "definition hangs": (definition_hangs, "time allowed|was stopped|was over", ["DROP"]),
+    "copy hangs": (copy_hangs, "time allowed|was stopped|was over|cannot copy", ["DELETE", "UPDATE"]),
     "helper killed": (helper_killed, "helper", STATEMENTS),
 }
 
