@@ -12,6 +12,7 @@
 #include "gateway/gate.h"
 #include "gateway/gateway.h"
 #include "gateway/gating.h"
+#include "gateway/late.h"
 #include "gateway/note.h"
 #include "gateway/request.h"
 #include "gateway/worker.h"
@@ -627,10 +628,12 @@ close_ticket(struct bs_gate *g)
         (may_run_again(g) && bs_ticket_release(g->s->gateway->tickets, g->ticket, &err) == BS_DONE))
         return;
     err = (struct bs_err){0};
-    if (bs_ticket_finish(g->s->gateway->tickets, g->ticket, end, point_of(g), g->why, &err) !=
+    if (bs_ticket_finish(g->s->gateway->tickets, g->ticket, end, point_of(g), g->why, &err) ==
         BS_DONE)
-        BS_LOG(WARNING, "the ticket could not be finished", BS_F_STR("ticket", g->ticket),
-               BS_F_STR("reason", err.message));
+        return;
+    BS_LOG(WARNING, "the ticket could not be finished yet", BS_F_STR("ticket", g->ticket),
+           BS_F_STR("reason", err.message));
+    bs_late_put(g->s->gateway->late, g->ticket, end, point_of(g), g->why);
 }
 
 static void

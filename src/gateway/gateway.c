@@ -25,6 +25,7 @@
 #include "gateway/conninfo.h"
 #include "gateway/databases.h"
 #include "gateway/keeper.h"
+#include "gateway/late.h"
 #include "gateway/waiters.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
@@ -77,6 +78,7 @@ open_tickets(struct bs_gateway *g, struct bs_err *err)
     g->tickets = bs_tickets_new(g->state, &options);
     if (bs_waiters_new(g->tickets, &g->waiters, err) != BS_DONE)
         return BS_FAILED;
+    g->late = bs_late_new(g->tickets);
     return bs_approved_new(g->tickets, &g->approved, err);
 }
 
@@ -278,6 +280,7 @@ close_all(struct bs_gateway *g)
     bs_wipe(g->mock_secret, sizeof(g->mock_secret));
     bs_tls_ctx_free(&g->tls);
     bs_store_close(&g->store);
+    bs_late_free(&g->late);
     bs_approved_free(&g->approved);
     bs_waiters_free(&g->waiters);
     bs_tickets_free(&g->tickets);

@@ -32,6 +32,7 @@ struct bs_gateway {
     struct bs_tickets *tickets;
     struct bs_waiters *waiters;   /* sessions that wait for a decision */
     struct bs_approved *approved; /* actors with a ticket to use */
+    struct bs_late *late;         /* ends of tickets that the state must still take */
     struct bs_store *store;
     struct bs_databases *databases;
     struct bs_conninfo *upstreams;    /* one for each of config->databases, in that order */

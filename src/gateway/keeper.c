@@ -11,6 +11,7 @@
 #include "approval/ticket.h"
 #include "base/log.h"
 #include "gateway/databases.h"
+#include "gateway/late.h"
 #include "policy/config.h"
 #include "recovery/capture.h"
 #include "recovery/journal.h"
@@ -132,6 +133,7 @@ go_round(struct bs_keeper *k)
     struct bs_gateway *g = k->g;
     struct bs_err err = {0};
 
+    bs_late_settle(g->late);
     if (bs_tickets_sweep(g->tickets, NULL, &err) != BS_DONE ||
         bs_changes_record(g->state, g->audit, NULL, &err) != BS_DONE)
         BS_LOG(WARNING, "housekeeping failed", BS_F_STR("reason", err.message));

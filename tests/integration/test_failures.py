@@ -251,6 +251,19 @@ def test_the_state_is_locked_when_all_is_over(scene):
     scene.settle(committed=True)
 
 
+def test_the_state_is_locked_for_long_when_all_is_over(scene):
+    """Longer than anybody waits for it: the ticket is ended when the state can take it."""
+    stop = scene.actors.stop_at(COMMIT, "answered")
+    asking = scene.approved("DELETE FROM crash.t")
+    stop.wait()
+    with state_locked(scene):
+        stop.go()
+        assert asking.done(30) is None
+        wait_until(lambda: "could not be finished yet" in scene.gateway.log(), 45)
+    wait_until(lambda: scene.ticket_state(asking.ticket) == "done", 20)
+    scene.settle(committed=True)
+
+
 # --- the server ------------------------------------------------------------------------------
 
 
