@@ -394,6 +394,20 @@ holds_rows(char relkind)
     return relkind == 'r' || relkind == 'p' || relkind == 'f';
 }
 
+/* It was held when the first statement of the ledger was about to run: by what passed before. */
+static bool
+was_held(const struct bs_coverage *in, const struct bs_lock *lock)
+{
+    for (size_t i = 0; i < in->n_had; i++) {
+        const struct bs_lock *h = &in->had[i];
+        if (strcmp(h->locktype, lock->locktype) == 0 && strcmp(h->mode, lock->mode) == 0 &&
+            h->relation_oid == lock->relation_oid && h->class_oid == lock->class_oid &&
+            h->object_oid == lock->object_oid && h->object_sub == lock->object_sub)
+            return true;
+    }
+    return false;
+}
+
 /* What an ACCESS EXCLUSIVE lock on a relation that was there before means; NULL: it is explained. */
 static const char *
 judge_exclusive(const struct bs_coverage *in, const struct bs_lock *lock)
@@ -417,7 +431,7 @@ judge_exclusive(const struct bs_coverage *in, const struct bs_lock *lock)
         return ddl && !holds_rows(was->relkind) && was->relkind != 't' && was->relkind != 'm'
                    ? NULL
                    : "truncated or rewrote";
-    return ddl ? NULL : "locked exclusively";
+    return ddl || was_held(in, lock) ? NULL : "locked exclusively";
 }
 
 static const char *
@@ -428,8 +442,9 @@ judge_lock(const struct bs_coverage *in, const struct bs_lock *lock)
     const struct bs_reading_row *is = find_row(in->after, lock->relation_oid);
 
     if (strcmp(lock->locktype, "object") == 0)
-        return expects_ddl(in) || (!writes && !exclusive) ? NULL
-                                                          : "changed an object of the catalog";
+        return expects_ddl(in) || (!writes && !exclusive) || was_held(in, lock)
+                   ? NULL
+                   : "changed an object of the catalog";
     if (strcmp(lock->locktype, "relation") != 0)
         return NULL;
     if (writes && (lock->relkind == 'f' || (is != NULL && is->relkind == 'f'))) /* its own, too */

@@ -65,6 +65,8 @@ struct bs_coverage {
     const struct bs_reading *before, *after;
     const struct bs_lock *locks;
     size_t n_locks;
+    const struct bs_lock *had; /* what the backend held already at the first reading */
+    size_t n_had;
     const struct bs_covered *parts; /* all that have run, and were not undone */
     size_t n_parts;
     bool ddl; /* something else that is allowed has changed the catalog */

@@ -357,24 +357,29 @@ bs_gate_job_cover(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
     post(g, work_cover, done);
 }
 
+/* The locks that are there already are those of statements that passed. */
+static enum bs_done
+open_keeper(struct bs_ledger *l, struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_capture_request *request = bs_arena_take(&l->arena, sizeof(*request));
+
+    if (request == NULL)
+        return BS_FAIL(err, LIMIT, "no room for a recovery point's request");
+    if (bs_request_keep(l, g, request, err) != BS_DONE ||
+        bs_capture_open(request, &l->keeper, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_capture_locks(l->keeper, (int)g->s->server_pid, &l->arena, &l->had, &l->n_had, err);
+}
+
 static void
 work_keeper(struct bs_gate *g, struct bs_err *err)
 {
     struct bs_ledger *l = g->ledger;
-    struct bs_capture_request *request;
 
-    if (l->keeper == NULL) {
-        request = bs_arena_take(&l->arena, sizeof(*request));
-        if (request == NULL) {
-            (void)BS_FAIL(err, LIMIT, "no room for a recovery point's request");
-            return;
-        }
-        if (bs_request_keep(l, g, request, err) != BS_DONE ||
-            bs_capture_open(request, &l->keeper, err) != BS_DONE) {
-            BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
-                   BS_F_STR("reason", err->message));
-            return;
-        }
+    if (l->keeper == NULL && open_keeper(l, g, err) != BS_DONE) {
+        BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
+               BS_F_STR("reason", err->message));
+        return;
     }
     bs_capture_extend(l->keeper, g->budget_us);
     if (bs_capture_sequences_note(l->keeper, err) != BS_DONE)
@@ -443,7 +448,8 @@ static enum bs_done
 check_coverage(struct bs_gate *g, struct bs_uncovered *found, struct bs_err *err)
 {
     struct bs_ledger *l = g->ledger;
-    struct bs_coverage in = {.before = &l->before, .after = &l->after, .ddl = l->ddl};
+    struct bs_coverage in = {
+        .before = &l->before, .after = &l->after, .had = l->had, .n_had = l->n_had, .ddl = l->ddl};
     struct bs_err why = {0};
     struct bs_lock *locks;
 

@@ -37,6 +37,8 @@ struct bs_ledger {
     struct bs_err reading_error;
     struct bs_capture *keeper; /* the helper that has looked at the sequences before anything ran,
                                   sees the locks at the end and keeps what nothing else has kept */
+    struct bs_lock *had;       /* locks of the transaction when the keeper was opened */
+    size_t n_had;
     struct bs_capture_result kept; /* by the keeper; valid where `has_kept` */
     bool has_kept;
     bool armed;   /* the points' events were written: COMMIT may have been sent */

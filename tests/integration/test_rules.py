@@ -589,3 +589,15 @@ def test_16_what_no_statement_accounts_for_is_rolled_back(ground):
         assert refused(c, "COMMIT") == "ZB005"
     assert ground.table()[1] == "v1" and ground.committed() == []
     assert ground.query("SELECT count(*) FROM rule.child") == [(ROWS,)]
+
+
+@pytest.mark.parametrize("ddl", ["CREATE TABLE rule.mine (id int)", "CREATE INDEX ON rule.t (v)",
+                                 "ALTER TABLE rule.other ADD COLUMN w int"])
+def test_04_a_migration_in_one_transaction(ground, ddl):
+    """Locks of statements that passed before are not put down to what is gated behind them."""
+    with ground.connect() as c:
+        c.execute("BEGIN")
+        c.execute(ddl)
+        c.execute("UPDATE rule.t SET v = 'x' WHERE id = 1")
+        c.execute("COMMIT")
+    assert set(ground.kept()) == {1}

@@ -293,7 +293,8 @@ every_change_is_judged(void)
         struct bs_point_object object = {.oid = ORDERS};
         struct bs_manifest manifest = {.objects = &object, .n_objects = 1};
         struct bs_covered part = {&plan, row->plan == BS_PLAN_WHOLE ? &manifest : NULL, NULL, 0};
-        struct bs_coverage in = {&before, &after, row->locks, 0, &part, 1, false};
+        struct bs_coverage in = {
+            .before = &before, .after = &after, .locks = row->locks, .parts = &part, .n_parts = 1};
         struct bs_uncovered found = {0};
         struct bs_err err = {0};
         struct bs_arena arena;
@@ -320,7 +321,8 @@ beside_unvetted_code_no_ddl_is_expected(void)
     struct bs_reading before = {was, 2, 2}, after = {is, 2, 2};
     struct bs_plan ddl = {.kind = BS_PLAN_RECORD, .ddl = true}, code = {.kind = BS_PLAN_ROWS};
     struct bs_covered parts[] = {{.plan = &ddl}, {.plan = &code}};
-    struct bs_coverage in = {&before, &after, NULL, 0, parts, 2, true};
+    struct bs_coverage in = {
+        .before = &before, .after = &after, .parts = parts, .n_parts = 2, .ddl = true};
 
     memcpy(is, was, sizeof(is));
     is[1].inserted = 1;
@@ -335,6 +337,40 @@ beside_unvetted_code_no_ddl_is_expected(void)
         EXPECT_EQ(bs_coverage_check(&in, &arena, &found, &err), BS_DONE);
         EXPECT_EQ(found.n, unvetted);
         bs_arena_fini(&arena);
+    }
+}
+
+/* A lock of before excuses itself, but not what is done under it. */
+static void
+locks_that_were_there(void)
+{
+    const struct bs_lock lock = {
+        .locktype = "relation", .mode = "AccessExclusiveLock", .relation_oid = ITEMS};
+
+    for (int held = 0; held < 2; held++) {
+        for (uint32_t file = 502; file < 504; file++) { /* as before, and another */
+            struct bs_reading_row was = {.oid = ITEMS, .relkind = 'r', .filenode = 502}, is = was;
+            struct bs_reading before = {&was, 1, 1}, after = {&is, 1, 1};
+            struct bs_plan plan = {.kind = BS_PLAN_ROWS};
+            struct bs_covered part = {.plan = &plan};
+            struct bs_coverage in = {.before = &before,
+                                     .after = &after,
+                                     .locks = &lock,
+                                     .n_locks = 1,
+                                     .had = &lock,
+                                     .n_had = (size_t)held,
+                                     .parts = &part,
+                                     .n_parts = 1};
+            struct bs_uncovered left;
+            struct bs_err err = {0};
+            struct bs_arena arena;
+
+            is.filenode = file;
+            bs_arena_init(&arena, "test", 1 << 20);
+            EXPECT_EQ(bs_coverage_check(&in, &arena, &left, &err), BS_DONE);
+            EXPECT_EQ(left.n, held == 0 || file != 502);
+            bs_arena_fini(&arena);
+        }
     }
 }
 
@@ -354,7 +390,7 @@ rows_that_were_read_before(void)
         struct bs_changed changed[2] = {{cases[i].of, cases[i].found - 1, 0}, {cases[i].of, 1, 0}};
         struct bs_plan plan = {.kind = BS_PLAN_ROWS};
         struct bs_covered parts[2] = {{&plan, NULL, changed, 1}, {&plan, NULL, changed + 1, 1}};
-        struct bs_coverage in = {&before, &after, NULL, 0, parts, 2, false};
+        struct bs_coverage in = {.before = &before, .after = &after, .parts = parts, .n_parts = 2};
         struct bs_uncovered left;
         struct bs_err err = {0};
         struct bs_arena arena;
@@ -425,6 +461,7 @@ main(void)
     static const struct tap_case cases[] = {
         {"every change is judged", every_change_is_judged},
         {"beside unvetted code no DDL is expected", beside_unvetted_code_no_ddl_is_expected},
+        {"locks that were there", locks_that_were_there},
         {"rows that were read before", rows_that_were_read_before},
         {"an empty reading covers nothing", an_empty_reading_covers_nothing},
         {"readings are read strictly", readings_are_read_strictly},
