@@ -60,6 +60,11 @@ def scene(made):
     made.server.double.faults.clear()
 
 
+def committed(scene):
+    """That is written down after the client has been answered."""
+    return [p for p in scene.new_points() if p["outcome"] == "committed"]
+
+
 def there_and_back(scene):
     """A table is dropped after approval, proven, restored beside, and copied back."""
     scene.begin()
@@ -67,7 +72,7 @@ def there_and_back(scene):
         before = c.execute("SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM crash.t t").fetchone()
     assert scene.approved(DROP).done() is None
     assert scene.count() is None
-    (point,) = [p for p in scene.new_points() if p["outcome"] == "committed"]
+    (point,) = wait_until(lambda: committed(scene))
     assert scene.verifies(point)
     out = scene.gateway.cli("restore", "run", point["point"], "--yes", check=False)
     assert out.returncode == 0, out.stderr
@@ -108,7 +113,7 @@ def test_a_large_table_goes_in_parts(scene):
 
 def test_one_byte_flipped_is_named(scene):
     assert scene.approved(DELETE).done() is None
-    (point,) = [p for p in scene.new_points() if p["outcome"] == "committed"]
+    (point,) = wait_until(lambda: committed(scene))
     (key,) = [k for k in scene.keys(point["point"].removeprefix("RP-")) if "/t/" in k]
     data = scene.server.double.objects[key]["data"]
     scene.server.double.objects[key]["data"] = data[:-1] + bytes([data[-1] ^ 1])
