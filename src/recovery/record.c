@@ -30,6 +30,36 @@ key_in(const char *dir, const char *name, char out[BS_KEY_MAX + 1])
     return n > 0 && n <= BS_KEY_MAX;
 }
 
+typedef enum bs_done
+parse_fn(struct bs_bytes text, struct bs_arena *arena, struct bs_manifest *out, struct bs_err *err);
+
+/* One of the two documents of a point; `what` it is, for the message. */
+static enum bs_done
+read_document(struct bs_store *store,
+              const struct bs_point_ref *point,
+              const char *what,
+              parse_fn *parse,
+              struct bs_arena *arena,
+              struct bs_manifest *out,
+              struct bs_err *err)
+{
+    char key[BS_KEY_MAX + 1], name[32];
+    struct bs_buf text;
+    enum bs_done done = BS_FAILED;
+
+    (void)snprintf(name, sizeof(name), "%s.json", what);
+    bs_buf_init(&text, BS_MANIFEST_MAX);
+    if (!key_in(point->dir, name, key))
+        (void)BS_FAIL(err, DATA, "that is not the folder of a point");
+    else if (bs_store_get(store, key, &text, err) == BS_DONE)
+        done = parse(bs_buf_view(&text), arena, out, err);
+    bs_buf_fini(&text);
+    /* One that was moved here from another point proves nothing about this one. */
+    if (done == BS_DONE && strcmp(out->id, point->id) != 0)
+        done = BS_FAIL(err, DAMAGED, "the %s of %s is another point's", what, point->id);
+    return done;
+}
+
 enum bs_done
 bs_points_load(struct bs_store *store,
                const struct bs_point_ref *point,
@@ -37,20 +67,7 @@ bs_points_load(struct bs_store *store,
                struct bs_manifest *out,
                struct bs_err *err)
 {
-    char key[BS_KEY_MAX + 1];
-    struct bs_buf text;
-    enum bs_done done = BS_FAILED;
-
-    bs_buf_init(&text, BS_MANIFEST_MAX);
-    if (!key_in(point->dir, "manifest.json", key))
-        (void)BS_FAIL(err, DATA, "that is not the folder of a point");
-    else if (bs_store_get(store, key, &text, err) == BS_DONE)
-        done = bs_manifest_parse(bs_buf_view(&text), arena, out, err);
-    bs_buf_fini(&text);
-    /* A manifest that was moved here from another point proves nothing about this one. */
-    if (done == BS_DONE && strcmp(out->id, point->id) != 0)
-        done = BS_FAIL(err, DAMAGED, "the manifest of %s is another point's", point->id);
-    return done;
+    return read_document(store, point, "manifest", bs_manifest_parse, arena, out, err);
 }
 
 enum bs_done
@@ -153,19 +170,7 @@ bs_points_intent(struct bs_store *store,
                  struct bs_manifest *out,
                  struct bs_err *err)
 {
-    char key[BS_KEY_MAX + 1];
-    struct bs_buf text;
-    enum bs_done done = BS_FAILED;
-
-    bs_buf_init(&text, BS_MANIFEST_MAX);
-    if (!key_in(point->dir, "intent.json", key))
-        (void)BS_FAIL(err, DATA, "that is not the folder of a point");
-    else if (bs_store_get(store, key, &text, err) == BS_DONE)
-        done = bs_intent_parse(bs_buf_view(&text), arena, out, err);
-    bs_buf_fini(&text);
-    if (done == BS_DONE && strcmp(out->id, point->id) != 0)
-        done = BS_FAIL(err, DAMAGED, "the intent of %s is another point's", point->id);
-    return done;
+    return read_document(store, point, "intent", bs_intent_parse, arena, out, err);
 }
 
 enum bs_done
