@@ -294,6 +294,21 @@ weight(enum bs_kind kind)
     return 0;
 }
 
+/* The target of the same statement whose partition or child it is; 0: none. */
+static uint32_t
+within(const struct bs_judging *j, const struct bs_relation *r)
+{
+    const struct bs_facts *out = j->out;
+
+    for (size_t i = out->n_targets; i-- > 0 && out->targets[i].stmt == j->at;) {
+        for (size_t k = 0; k < r->n_parents; k++) {
+            if (out->targets[i].oid == r->parents[k]->id.oid)
+                return out->targets[i].oid;
+        }
+    }
+    return 0;
+}
+
 static void
 add_target(struct bs_judging *j, const struct bs_hit *h)
 {
@@ -324,7 +339,10 @@ add_target(struct bs_judging *j, const struct bs_hit *h)
                                                 .reach = h->reach,
                                                 .est_rows = r->est_rows,
                                                 .est_bytes = r->est_bytes,
-                                                .stmt = j->at};
+                                                .stmt = j->at,
+                                                .rows = -1,
+                                                .share = -1,
+                                                .within = within(j, r)};
     if (list[out->n_targets - 1].schema == NULL || list[out->n_targets - 1].name == NULL)
         j->full = true;
 }

@@ -24,6 +24,27 @@ enum bs_reach {
     BS_REACH_DEPENDENT,  /* DROP ... CASCADE takes the object itself along */
 };
 
+/* How the rows of a target were counted. In order: what comes later may be relied on more. */
+enum bs_measure {
+    BS_MEASURE_NONE = 0,  /* nobody has */
+    BS_MEASURE_ESTIMATE,  /* by the planner, or by a count that did not see everything */
+    BS_MEASURE_COUNT,     /* counted just now */
+    BS_MEASURE_REHEARSAL, /* it was run, the server's counters were read, and it was rolled back */
+};
+
+/* Table locks by strength, as PostgreSQL's manual names them (explicit-locking.html). */
+enum bs_table_lock {
+    BS_TABLE_LOCK_UNKNOWN = 0,
+    BS_TABLE_LOCK_ACCESS_SHARE,
+    BS_TABLE_LOCK_ROW_SHARE,
+    BS_TABLE_LOCK_ROW_EXCLUSIVE,
+    BS_TABLE_LOCK_SHARE_UPDATE_EXCLUSIVE,
+    BS_TABLE_LOCK_SHARE,
+    BS_TABLE_LOCK_SHARE_ROW_EXCLUSIVE,
+    BS_TABLE_LOCK_EXCLUSIVE,
+    BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+};
+
 /* One stored relation whose rows or existence the unit would change. */
 struct bs_target {
     uint32_t oid;
@@ -35,6 +56,14 @@ struct bs_target {
     double est_rows;   /* pg_class.reltuples, -1: never analysed */
     int64_t est_bytes; /* relpages * block size, TOAST included */
     size_t stmt;       /* index of the statement in the unit */
+    /* Measured (recovery/measure.h); until then unknown. A table with partitions or children that
+     * are targets, too, has the rows of those in its own number; `within` is that table for them. */
+    int64_t rows;            /* that would be changed or go; -1: not known */
+    double share;            /* of the table's rows, 0 to 1; -1: not known */
+    enum bs_measure how;     /* NONE exactly where rows is -1 */
+    uint32_t within;         /* oid of another target of the statement; 0: none */
+    enum bs_table_lock lock; /* the strongest that the statement takes on it */
+    bool rewrites;           /* the whole table is written anew meanwhile */
 };
 
 struct bs_facts {

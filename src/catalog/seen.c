@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "catalog/effect.h"
+
 /*
  * Statements that run in the transaction that they are sent in, whatever they run there. Not here:
  * EXECUTE and FETCH of a name that nobody could look up. It may stand for something else when the
@@ -46,6 +48,7 @@ is_seen(const char *code, const struct bs_facts *facts)
         "kind",
         "no_filter",
         BS_REASON_UNMEASURED,
+        BS_REASON_IMPACT,
         "cascade",
         "locks_rows",
         "function",

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/effect.h"
 #include "catalog/seen.h"
 
 struct planning {
@@ -40,8 +41,8 @@ is_exclusive(enum bs_kind kind)
 static bool
 is_ordinary(const char *code)
 {
-    static const char *const codes[] = {"kind", "no_filter", BS_REASON_UNMEASURED, "cascade",
-                                        "locks_rows"};
+    static const char *const codes[] = {"kind",           "no_filter", BS_REASON_UNMEASURED,
+                                        BS_REASON_IMPACT, "cascade",   "locks_rows"};
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         if (strcmp(codes[i], code) == 0)

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "catalog/effect.h"
 #include "catalog/select.h"
 #include "recovery/plan.h"
 
@@ -11,7 +12,7 @@
 static bool
 is_plain(const struct bs_stmt *stmt)
 {
-    static const char *const codes[] = {"kind", BS_REASON_UNMEASURED, "cascade"};
+    static const char *const codes[] = {"kind", BS_REASON_UNMEASURED, BS_REASON_IMPACT, "cascade"};
 
     for (size_t i = 0; i < stmt->n_reasons; i++) {
         size_t k = 0;
