@@ -1,5 +1,5 @@
 /*
- * build.h - how a snapshot is put together, for load.c, links.c and taint.c.
+ * build.h - how a snapshot is put together.
  *
  * Layer  catalog. Blocks (libpq).
  * Owns   what is collected on the way; the snapshot owns the rest.
@@ -20,20 +20,35 @@ struct bs_pairs {
     size_t n, cap;
 };
 
+/* Texts that the snapshot has: equal ones are kept once. */
+struct bs_texts {
+    const char **slots;
+    size_t n, cap;
+};
+
 struct bs_build {
     struct bs_reader reader;
     struct bs_snapshot *s;
+    const struct bs_snapshot *old; /* the one before, whose parts may be kept; NULL: none */
     struct bs_err *err;
-    struct bs_pairs children;       /* parent to child */
-    struct bs_pairs reads;          /* view or table with policies to what they read */
+    struct bs_pairs children; /* parent to child */
+    struct bs_pairs reads;    /* view or table with policies to what they read */
+    struct bs_texts texts;
     struct bs_relation **row_types; /* sorted by row_type */
     size_t n_row_types;
 };
 
-/* Copies into the snapshot; NULL, with the error set, where that is full. NULL stays NULL. */
+/* Copies into the snapshot, equal texts once; NULL, with the error set, where that is full. NULL
+ * stays NULL. */
 const char *bs_build_text(struct bs_build *b, const char *text);
 /* An array in the snapshot, of at least one element. */
 void *bs_build_array(struct bs_build *b, size_t n, size_t each);
+
+/*
+ * OID, schema and name from columns 0 to 2. False where the schema cannot be named, or the snapshot
+ * is full (then the error is set).
+ */
+bool bs_build_ident(struct bs_build *b, const PGresult *res, int row, struct bs_ident *out);
 
 void bs_pairs_add(struct bs_pairs *p, uint32_t from, uint32_t to);
 void bs_pairs_fini(struct bs_pairs *p);
@@ -45,6 +60,8 @@ struct bs_type *bs_build_type(struct bs_build *b, uint32_t oid);
 struct bs_relation *bs_build_row_type(struct bs_build *b, uint32_t type);
 uint32_t bs_build_place(const struct bs_build *b, const struct bs_relation *r);
 
+/* functions.c: with their bodies' texts. After the schemas. */
+BS_MUST_CHECK enum bs_done bs_build_functions(struct bs_build *b);
 /* links.c: children, keys, foreign keys, dependencies. After the relations. */
 BS_MUST_CHECK enum bs_done bs_build_links(struct bs_build *b);
 /* columns.c: after the relations. */

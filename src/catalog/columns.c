@@ -2,8 +2,6 @@
  * columns.c - the columns of stored tables. A partition has its parent's, so it keeps none: there
  * may be thousands of them.
  */
-#include <string.h>
-
 #include "catalog/build.h"
 
 static const char columns_sql[] =
@@ -11,23 +9,6 @@ static const char columns_sql[] =
     " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid WHERE c.relkind IN ('r', 'p')"
     " AND c.oid >= 16384 AND NOT c.relispartition AND c.relpersistence <> 't'"
     " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum";
-
-/* Columns of many tables are called id: the last texts that were kept, by their hash. */
-#define RECENT 4096
-
-static const char *
-keep_name(struct bs_build *b, const char *recent[RECENT], const char *name)
-{
-    uint32_t h = 2166136261u;
-    const char **slot;
-
-    for (const char *at = name; at != NULL && *at != '\0'; at++)
-        h = (h ^ (uint8_t)*at) * 16777619u;
-    slot = &recent[(h ^ h >> 16) % RECENT];
-    if (*slot == NULL || strcmp(*slot, name) != 0)
-        *slot = bs_build_text(b, name);
-    return *slot;
-}
 
 /* One row of the result goes to its relation; rows of one follow each other. */
 static void
@@ -46,7 +27,6 @@ add_column(struct bs_build *b, const PGresult *res, int row, struct bs_column *a
 enum bs_done
 bs_build_columns(struct bs_build *b)
 {
-    const char *recent[RECENT] = {NULL};
     struct bs_column *list;
     PGresult *res;
     int n;
@@ -56,7 +36,7 @@ bs_build_columns(struct bs_build *b)
     n = PQntuples(res);
     list = bs_build_array(b, (size_t)n, sizeof(*list));
     for (int i = 0; list != NULL && i < n && b->err->code == BS_OK; i++)
-        add_column(b, res, i, &list[i], keep_name(b, recent, bs_text_at(res, i, 1)));
+        add_column(b, res, i, &list[i], bs_build_text(b, bs_text_at(res, i, 1)));
     PQclear(res);
     return b->err->code == BS_OK ? BS_DONE : BS_FAILED;
 }

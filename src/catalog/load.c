@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "catalog/build.h"
-#include "sql/builtins.h"
 
 /* Schemas whose objects can be named by an actor. Temporary ones are judged by the session's
  * state, not by a picture of what others have. */
@@ -16,17 +15,6 @@
 
 static const char schemas_sql[] =
     "SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace n WHERE " NAMEABLE " ORDER BY n.oid";
-
-static const char functions_sql[] =
-    "SELECT p.oid, p.pronamespace, p.proname, p.prokind, p.provariadic <> 0, p.prosecdef,"
-    " p.pronargs, p.pronargdefaults, l.lanname, e.extname, p.oid < 16384 AND"
-    " n.nspname IN ('pg_catalog', 'information_schema'), t.typtype"
-    " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
-    " JOIN pg_catalog.pg_language l ON l.oid = p.prolang"
-    " LEFT JOIN pg_catalog.pg_type t ON p.pronargs > 0 AND t.oid = p.proargtypes[0]"
-    " LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass"
-    " AND d.objid = p.oid AND d.deptype = 'e'"
-    " LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid ORDER BY p.oid";
 
 static const char operators_sql[] =
     "SELECT o.oid, o.oprnamespace, o.oprname, o.oprcode::pg_catalog.oid, o.oprleft, o.oprright"
@@ -58,14 +46,60 @@ static const char relations_sql[] =
     " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I', 'c') AND " NAMEABLE
     " ORDER BY c.oid";
 
+/* FNV-1a. */
+static uint32_t
+hash_of(const char *text)
+{
+    uint32_t h = 2166136261u;
+
+    for (; *text != '\0'; text++)
+        h = (h ^ (uint8_t)*text) * 16777619u;
+    return h ^ h >> 16;
+}
+
+/* Where a text is, or belongs. */
+static const char **
+slot_of(const struct bs_texts *t, const char *text)
+{
+    size_t at = hash_of(text) & (t->cap - 1);
+
+    while (t->slots[at] != NULL && strcmp(t->slots[at], text) != 0)
+        at = (at + 1) & (t->cap - 1);
+    return &t->slots[at];
+}
+
+static void
+grow_texts(struct bs_texts *t)
+{
+    struct bs_texts grown = {.n = t->n, .cap = t->cap == 0 ? 4096 : t->cap * 2};
+
+    grown.slots = bs_malloc(grown.cap * sizeof(*grown.slots));
+    for (size_t i = 0; i < t->cap; i++) {
+        if (t->slots[i] != NULL)
+            *slot_of(&grown, t->slots[i]) = t->slots[i];
+    }
+    free(t->slots);
+    *t = grown;
+}
+
 const char *
 bs_build_text(struct bs_build *b, const char *text)
 {
-    const char *copy = bs_arena_str(&b->s->arena, text);
+    const char **slot;
 
-    if (copy == NULL && text != NULL)
+    if (text == NULL)
+        return NULL;
+    if (b->texts.n * 2 >= b->texts.cap)
+        grow_texts(&b->texts);
+    slot = slot_of(&b->texts, text);
+    if (*slot != NULL)
+        return *slot;
+    *slot = bs_arena_str(&b->s->arena, text);
+    if (*slot == NULL)
         (void)BS_FAIL(b->err, DATABASE, "the catalog is too large");
-    return copy;
+    else
+        b->texts.n++;
+    return *slot;
 }
 
 void *
@@ -130,9 +164,8 @@ bs_build_place(const struct bs_build *b, const struct bs_relation *r)
     return (uint32_t)(r - b->s->relations);
 }
 
-/* False where the schema cannot be named, or the snapshot is full (then the error is set). */
-static bool
-name_it(struct bs_build *b, const PGresult *res, int row, struct bs_ident *out)
+bool
+bs_build_ident(struct bs_build *b, const PGresult *res, int row, struct bs_ident *out)
 {
     const struct bs_schema *schema =
         bs_oid_find(b->s->schemas, b->s->n_schemas, sizeof(*b->s->schemas), bs_oid_at(res, row, 1));
@@ -163,78 +196,6 @@ load_schemas(struct bs_build *b)
     return b->err->code == BS_OK ? BS_DONE : BS_FAILED;
 }
 
-/*
- * Extensions whose functions in C only compute. A member in another language may be anything, and
- * membership can be given away by an extension's owner; a function in C needs a superuser.
- */
-static bool
-computes_only(const char *extension)
-{
-    static const char *const names[] = {
-        "btree_gin", "btree_gist", "citext",   "cube",      "earthdistance", "fuzzystrmatch",
-        "hstore",    "intarray",   "isn",      "ltree",     "pg_trgm",       "pgcrypto",
-        "postgis",   "seg",        "unaccent", "uuid-ossp", "vector",
-    };
-
-    for (size_t i = 0; extension != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(names[i], extension) == 0)
-            return true;
-    }
-    return false;
-}
-
-static enum bs_risk
-risk_of(const struct bs_function *f)
-{
-    enum bs_risk risk;
-
-    if (!f->builtin) {
-        bool native = strcmp(f->language, "c") == 0 || strcmp(f->language, "internal") == 0;
-        return native && computes_only(f->extension) ? BS_RISK_SAFE : BS_RISK_CRITICAL;
-    }
-    if (strcmp(f->id.schema, "information_schema") == 0)
-        return bs_builtin_information_schema(f->id.name) ? BS_RISK_SAFE : BS_RISK_CRITICAL;
-    risk = bs_builtin_function(f->id.name, f->n_args).risk;
-    if (risk == BS_RISK_SAFE || risk == BS_RISK_HIGH)
-        return risk;
-    return bs_builtin_oid_listed(f->id.oid) && risk == BS_RISK_UNKNOWN ? BS_RISK_SAFE
-                                                                       : BS_RISK_CRITICAL;
-}
-
-static enum bs_done
-load_functions(struct bs_build *b)
-{
-    struct bs_snapshot *s = b->s;
-    PGresult *res;
-    int n;
-
-    if (bs_reader_query(&b->reader, functions_sql, 12, &res, b->err) != BS_DONE)
-        return BS_FAILED;
-    n = PQntuples(res);
-    s->functions = bs_build_array(b, (size_t)n, sizeof(*s->functions));
-    for (int i = 0; s->functions != NULL && i < n; i++) {
-        struct bs_function *f = &s->functions[s->n_functions];
-        /* One row an extension; a function has at most one, but nothing forbids a second row. */
-        if (s->n_functions > 0 && f[-1].id.oid == bs_oid_at(res, i, 0))
-            continue;
-        *f = (struct bs_function){.kind = bs_char_at(res, i, 3),
-                                  .variadic = bs_bool_at(res, i, 4),
-                                  .definer = bs_bool_at(res, i, 5),
-                                  .n_args = bs_int_at(res, i, 6),
-                                  .n_defaults = bs_int_at(res, i, 7),
-                                  .language = bs_build_text(b, bs_text_at(res, i, 8)),
-                                  .extension = bs_build_text(b, bs_text_at(res, i, 9)),
-                                  .builtin = bs_bool_at(res, i, 10),
-                                  .first = bs_char_at(res, i, 11)};
-        if (!name_it(b, res, i, &f->id) || f->language == NULL)
-            continue;
-        f->risk = risk_of(f);
-        s->n_functions++;
-    }
-    PQclear(res);
-    return b->err->code == BS_OK ? BS_DONE : BS_FAILED;
-}
-
 static enum bs_risk
 function_risk(const struct bs_build *b, uint32_t oid)
 {
@@ -260,7 +221,7 @@ load_operators(struct bs_build *b)
                                   .left = bs_oid_at(res, i, 4),
                                   .right = bs_oid_at(res, i, 5)};
         o->risk = function_risk(b, o->function);
-        s->n_operators += name_it(b, res, i, &o->id);
+        s->n_operators += bs_build_ident(b, res, i, &o->id);
     }
     PQclear(res);
     return b->err->code == BS_OK ? BS_DONE : BS_FAILED;
@@ -306,7 +267,7 @@ load_types(struct bs_build *b)
         *t = (struct bs_type){.typtype = bs_char_at(res, i, 3),
                               .builtin = bs_bool_at(res, i, 4),
                               .base = bs_oid_at(res, i, 5)};
-        if (!name_it(b, res, i, &t->id))
+        if (!bs_build_ident(b, res, i, &t->id))
             continue;
         t->taint = type_taint(b, t, res, i);
         s->n_types++;
@@ -362,7 +323,7 @@ load_relations(struct bs_build *b)
                                   .row = none};
         for (int use = 0; use < BS_USE_COUNT; use++)
             r->use[use] = none;
-        s->n_relations += name_it(b, res, i, &r->id);
+        s->n_relations += bs_build_ident(b, res, i, &r->id);
     }
     PQclear(res);
     return b->err->code == BS_OK ? list_row_types(b) : BS_FAILED;
@@ -387,7 +348,7 @@ build_indexes(struct bs_build *b)
 static enum bs_done
 build(struct bs_build *b)
 {
-    if (load_schemas(b) != BS_DONE || load_functions(b) != BS_DONE ||
+    if (load_schemas(b) != BS_DONE || bs_build_functions(b) != BS_DONE ||
         load_operators(b) != BS_DONE || load_types(b) != BS_DONE || load_relations(b) != BS_DONE)
         return BS_FAILED;
     if (build_indexes(b) != BS_DONE)
@@ -415,6 +376,7 @@ bs_snapshot_load(const char *conninfo, struct bs_snapshot **out, struct bs_err *
     bs_reader_close(&b.reader);
     bs_pairs_fini(&b.children);
     bs_pairs_fini(&b.reads);
+    free(b.texts.slots);
     free(b.row_types);
     if (done != BS_DONE)
         bs_snapshot_unref(&b.s);

@@ -97,6 +97,25 @@ struct bs_fk {
     size_t n;
 };
 
+/* Who runs a body. What is not one of these is opaque. */
+enum bs_language {
+    BS_LANGUAGE_OTHER = 0,
+    BS_LANGUAGE_INTERNAL,
+    BS_LANGUAGE_C,
+    BS_LANGUAGE_SQL,
+    BS_LANGUAGE_PLPGSQL, /* the handler that comes with the server, whatever its name */
+};
+
+/* A parameter of a function, in the order of its declaration, results among them. */
+struct bs_arg {
+    const char *name; /* NULL: it has none */
+    uint32_t type;    /* pg_type.oid */
+    char mode; /* pg_proc.proargmodes: i in, o out, b both, v variadic, t column of a result */
+};
+
+/* What a body does, as far as it can be told from its text alone: see body.h. */
+struct bs_body;
+
 struct bs_function {
     struct bs_ident id;
     char kind;    /* pg_proc.prokind: f p a w */
@@ -109,6 +128,33 @@ struct bs_function {
     const char *language;
     const char *extension; /* whose member it is; NULL */
     enum bs_risk risk;     /* of calling it: SAFE or HIGH where vetted, else CRITICAL */
+
+    /* What follows is set for functions that did not come with the cluster. */
+    enum bs_language runs;
+    char volatility; /* pg_proc.provolatile: i s v; a claim, not a proof */
+    bool strict;
+    bool set;        /* returns a set */
+    bool atomic;     /* BEGIN ATOMIC or RETURN: `source` is the server's print of what was parsed */
+    uint32_t result; /* pg_type.oid */
+    uint32_t owner;
+    uint32_t support; /* pg_proc.oid of the planner's support function; 0: none */
+    const struct bs_arg *args;
+    size_t n_params;      /* length of `args`; n_args counts what a call may pass */
+    const char *defaults; /* stored expressions for code.h: a call that leaves some out runs them */
+    const uint32_t *parts; /* pg_proc.oid of what an aggregate runs */
+    size_t n_parts;
+    /*
+     * The text that runs, of SQL and PL/pgSQL. NULL: there is none that can be told, so the
+     * function is opaque. It is the same pointer as before a refresh where nothing of it changed,
+     * and functions with the same text share it.
+     */
+    const char *source;
+    const char *config; /* SET clauses, "name=value" each, divided by newlines; NULL: none */
+    /*
+     * Made by bs_build_bodies from language, source, config and args and nothing else; kept across
+     * refreshes as long as these are the same. One reference a function and snapshot. NULL: opaque.
+     */
+    struct bs_body *body;
 };
 
 /* Operators that did not come with the cluster. */

@@ -64,6 +64,12 @@ run(struct bs_reader *r, const char *sql, int columns, struct bs_err *err)
     return BS_DONE;
 }
 
+enum bs_done
+bs_reader_run(struct bs_reader *r, const char *sql, struct bs_err *err)
+{
+    return run(r, sql, 0, err);
+}
+
 static enum bs_done
 pin(struct bs_reader *r, struct bs_err *err)
 {
@@ -175,4 +181,38 @@ const char *
 bs_text_at(const PGresult *res, int row, int column)
 {
     return PQgetisnull(res, row, column) != 0 ? NULL : PQgetvalue(res, row, column);
+}
+
+struct bs_elements
+bs_array_at(const PGresult *res, int row, int column)
+{
+    struct bs_bytes b = bytes_at(res, row, column);
+    uint32_t dimensions, nulls, type, n, lower;
+
+    if (!bs_take_u32(&b, &dimensions) || !bs_take_u32(&b, &nulls) || !bs_take_u32(&b, &type) ||
+        dimensions != 1 || !bs_take_u32(&b, &n) || !bs_take_u32(&b, &lower) || n > b.n / 4)
+        return (struct bs_elements){0};
+    return (struct bs_elements){b, n};
+}
+
+bool
+bs_element_next(struct bs_elements *e, struct bs_bytes *value)
+{
+    uint32_t n;
+
+    *value = (struct bs_bytes){0};
+    if (e->n == 0 || !bs_take_u32(&e->left, &n))
+        return false;
+    e->n--;
+    if (n == UINT32_MAX)
+        return true;
+    return bs_take_bytes(&e->left, n, value);
+}
+
+uint32_t
+bs_element_oid(struct bs_bytes value)
+{
+    uint32_t v;
+
+    return value.n == 4 && bs_take_u32(&value, &v) ? v : 0;
 }

@@ -12,6 +12,7 @@
 #include <libpq-fe.h>
 
 #include "base/arena.h"
+#include "base/bytes.h"
 #include "base/err.h"
 
 struct bs_reader {
@@ -38,6 +39,9 @@ void bs_reader_close(struct bs_reader *r); /* accepts a zeroed one */
 BS_MUST_CHECK enum bs_done bs_reader_query(
     struct bs_reader *r, const char *sql, int columns, PGresult **out, struct bs_err *err);
 
+/* One constant command without an answer. */
+BS_MUST_CHECK enum bs_done bs_reader_run(struct bs_reader *r, const char *sql, struct bs_err *err);
+
 /* Values of binary results. NULL, and a length that is not the type's, read as zero. */
 uint32_t bs_oid_at(const PGresult *res, int row, int column);
 int bs_int_at(const PGresult *res, int row, int column); /* int2 or int4 */
@@ -47,5 +51,16 @@ bool bs_bool_at(const PGresult *res, int row, int column);
 char bs_char_at(const PGresult *res, int row, int column);
 /* The text inside the result; NULL for NULL. */
 const char *bs_text_at(const PGresult *res, int row, int column);
+
+/* An array of one dimension, or a vector. */
+struct bs_elements {
+    struct bs_bytes left;
+    size_t n; /* elements; 0 for NULL and for what is no such array */
+};
+
+struct bs_elements bs_array_at(const PGresult *res, int row, int column);
+/* The next element; false behind the last one. `value.p` is NULL for NULL. */
+bool bs_element_next(struct bs_elements *e, struct bs_bytes *value);
+uint32_t bs_element_oid(struct bs_bytes value); /* oid; anything else reads as zero */
 
 #endif

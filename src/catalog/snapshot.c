@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/body.h"
 #include "catalog/model.h"
 
 /* A picture of a catalog larger than this is none that we can judge by. */
@@ -34,6 +35,8 @@ bs_snapshot_unref(struct bs_snapshot **s)
     if (*s == NULL)
         return;
     if (atomic_fetch_sub_explicit(&(*s)->refs, 1, memory_order_acq_rel) == 1) {
+        for (size_t i = 0; i < (*s)->n_functions; i++)
+            bs_body_unref(&(*s)->functions[i].body);
         bs_arena_fini(&(*s)->arena);
         free(*s);
     }
