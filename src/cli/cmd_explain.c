@@ -101,7 +101,8 @@ explain(const struct bs_config *c, const struct asked *ask, struct answer *a, st
     if (!ask->offline && judge(db, a, err) != BS_DONE)
         return BS_FAILED;
     subject.database = db->name;
-    a->shielded = bs_policy_shielded(c->policy, ask->agent, db->name);
+    subject.environment = db->environment;
+    a->shielded = bs_policy_shielded(c->policy, &subject);
     if (bs_decide_explain(c->policy, &subject, &a->unit, facts, &a->arena, &a->decision, err) !=
         BS_DONE)
         return BS_FAILED;

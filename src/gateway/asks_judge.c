@@ -144,7 +144,9 @@ judge_of(struct bs_relay *r)
     const struct bs_config *c = r->s->gateway->config;
     struct bs_judge by = {
         .policy = c->policy,
-        .subject = {r->s->actor, r->s->database},
+        .subject = {.actor = r->s->actor,
+                    .database = r->s->database,
+                    .environment = c->databases[r->s->database_at].environment},
         .snapshot = r->snapshot,
         .epoch = r->epoch,
         .names = r->state.meaning,

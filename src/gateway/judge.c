@@ -261,6 +261,8 @@ judge_unit(const struct bs_judge *by,
         return BS_FAILED;
     if (out->facts.unknown_name && refuse_unknown(out, arena))
         return BS_DONE;
+    if (bs_policy_protect(by->policy, &out->unit, &out->facts, arena, err) != BS_DONE)
+        return BS_FAILED;
     if (bs_decide(by->policy, &by->subject, &out->unit, &out->facts, arena, &out->decision, err) !=
         BS_DONE)
         return BS_FAILED;

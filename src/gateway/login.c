@@ -394,7 +394,10 @@ admit(struct bs_session *s)
     s->application_name = wish.application_name;
     s->claims = wish.claims;
     s->n_claims = wish.n_claims;
-    s->shielded = bs_policy_shielded(g->config->policy, s->actor, s->database);
+    s->shielded =
+        bs_policy_shielded(g->config->policy, &(struct bs_subject){.actor = s->actor,
+                                                                   .database = s->database,
+                                                                   .environment = db->environment});
     bs_login_free(s);
     s->phase = BS_PHASE_UPSTREAM;
     bs_link_pause(&s->client);

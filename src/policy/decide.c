@@ -37,7 +37,9 @@ struct question {
 enum meeting {
     MEET_YES = 0,
     MEET_ACTOR,
+    MEET_GROUP,
     MEET_DATABASE,
+    MEET_ENVIRONMENT,
     MEET_RISK,
     MEET_KIND,
     MEET_OBJECT,
@@ -47,7 +49,9 @@ enum meeting {
 static const char *const meeting_words[] = {
     [MEET_YES] = "matches",
     [MEET_ACTOR] = "no: another actor",
+    [MEET_GROUP] = "no: another group",
     [MEET_DATABASE] = "no: another database",
+    [MEET_ENVIRONMENT] = "no: another environment",
     [MEET_RISK] = "no: another risk",
     [MEET_KIND] = "no: another kind of statement",
     [MEET_OBJECT] = "no: other objects",
@@ -168,8 +172,8 @@ one_meets(const struct bs_rule *rule,
           const struct written *w,
           bool (*meets)(const struct bs_object_glob *g, const struct written *w))
 {
-    for (size_t i = 0; i < rule->n_objects; i++) {
-        if (meets(&rule->objects[i], w))
+    for (size_t i = 0; i < rule->objects.n; i++) {
+        if (meets(&rule->objects.list[i], w))
             return true;
     }
     return false;
@@ -242,10 +246,12 @@ covers(const struct bs_rule *rule, const struct question *q)
 {
     if (rule->kinds != NULL && !all_kinds_named(rule, q))
         return MEET_KIND;
-    if (rule->n_objects != 0 && q->opaque)
+    if (rule->objects.n != 0 && q->opaque)
         return MEET_OPAQUE;
-    if (rule->n_objects != 0 && !all_objects_inside(rule, q))
+    if (rule->objects.n != 0 && !all_objects_inside(rule, q))
         return MEET_OBJECT;
+    if (rule->columns.n != 0 || rule->max.rows >= 0 || rule->max.share >= 0)
+        return MEET_OBJECT; /* neither is known yet */
     return MEET_YES;
 }
 
@@ -255,8 +261,25 @@ concerns(const struct bs_rule *rule, const struct question *q)
 {
     if (rule->kinds != NULL && !any_kind_named(rule, q))
         return MEET_KIND;
-    if (rule->n_objects != 0 && !any_object_touched(rule, q))
+    if (rule->objects.n != 0 && !any_object_touched(rule, q))
         return MEET_OBJECT;
+    return MEET_YES;
+}
+
+static enum meeting
+meet_subject(const struct bs_rule *rule, const struct bs_subject *subject)
+{
+    const char *environment = subject->environment == NULL ? "" : subject->environment;
+
+    if (!bs_globs_match(&rule->actors, subject->actor))
+        return MEET_ACTOR;
+    if (rule->groups.n != 0 &&
+        (subject->group == NULL || !bs_globs_match(&rule->groups, subject->group)))
+        return MEET_GROUP;
+    if (!bs_globs_match(&rule->databases, subject->database))
+        return MEET_DATABASE;
+    if (!bs_globs_match(&rule->environments, environment))
+        return MEET_ENVIRONMENT;
     return MEET_YES;
 }
 
@@ -264,11 +287,10 @@ static enum meeting
 meet(const struct bs_rule *rule, const struct question *q)
 {
     enum bs_risk risk = q->stmt->risk;
+    enum meeting subject = meet_subject(rule, q->subject);
 
-    if (!bs_globs_match(&rule->actors, q->subject->actor))
-        return MEET_ACTOR;
-    if (!bs_globs_match(&rule->databases, q->subject->database))
-        return MEET_DATABASE;
+    if (subject != MEET_YES)
+        return subject;
     if (risk == BS_RISK_UNKNOWN) {
         if (rule->action == BS_ACTION_ALLOW)
             return MEET_RISK;
@@ -483,6 +505,7 @@ decide(const struct bs_policy *policy,
         }
     }
     hold_to_unit_risk(policy, unit, out);
+    out->would = out->action;
     return BS_DONE;
 }
 
@@ -514,18 +537,54 @@ bs_decide_explain(const struct bs_policy *policy,
     return decide(policy, subject, unit, facts, arena, &asked, out, err);
 }
 
+static bool
+is_in(const struct bs_globs *globs, const char *name)
+{
+    return globs->n != 0 && name != NULL && bs_globs_match(globs, name);
+}
+
+enum bs_profile
+bs_policy_profile(const struct bs_policy *policy, const struct bs_subject *subject)
+{
+    for (int i = 0; i < BS_PROFILE_COUNT; i++) {
+        const struct bs_profile_of *of = &policy->profiles[i];
+        if (is_in(&of->actors, subject->actor) || is_in(&of->groups, subject->group))
+            return (enum bs_profile)i;
+    }
+    return policy->profile;
+}
+
+enum bs_done
+bs_policy_protect(const struct bs_policy *policy,
+                  struct bs_unit *unit,
+                  const struct bs_facts *facts,
+                  struct bs_arena *arena,
+                  struct bs_err *err)
+{
+    (void)policy;
+    (void)unit;
+    (void)facts;
+    (void)arena;
+    (void)err;
+    return BS_DONE;
+}
+
 bool
-bs_policy_shielded(const struct bs_policy *policy, const char *actor, const char *database)
+bs_policy_shielded(const struct bs_policy *policy, const struct bs_subject *subject)
 {
     const uint32_t writes = BS_RISK_BIT(BS_RISK_HIGH) | BS_RISK_BIT(BS_RISK_CRITICAL);
 
+    if (policy->mode == BS_POLICY_SHADOW)
+        return false;
+    if (bs_policy_profile(policy, subject) == BS_PROFILE_READ_ONLY)
+        return true;
     if (policy->defaults[BS_RISK_HIGH] == BS_ACTION_ALLOW ||
         policy->defaults[BS_RISK_CRITICAL] == BS_ACTION_ALLOW)
         return false;
     for (size_t i = 0; i < policy->n_rules; i++) {
         const struct bs_rule *rule = &policy->rules[i];
         if (rule->action == BS_ACTION_ALLOW && (rule->risks & writes) != 0 &&
-            bs_rule_concerns(rule, actor, database))
+            meet_subject(rule, subject) == MEET_YES)
             return false;
     }
     return true;

@@ -22,18 +22,24 @@
 /* Who asks, and where. */
 struct bs_subject {
     const char *actor;
-    const char *database; /* the name the actor connected to */
+    const char *database;    /* the name the actor connected to */
+    const char *group;       /* the actor's; NULL: in none */
+    const char *environment; /* of the database, from the configuration; "" or NULL: it has none */
 };
 
 /* A zeroed decision blocks. */
 struct bs_decision {
-    enum bs_action action;
-    const char *rule;     /* name of the rule that decided; NULL: a default. Lives in the policy */
-    bool recovery_waived; /* every statement that needs a point is under `recovery: none` */
-    size_t stmt;          /* index of the statement that decided */
-    const char *why;      /* one sentence for operators and the audit; never for an agent */
-    const char *digest;   /* of the policy; lives in the policy */
-    const char **lines;   /* the whole reasoning, only by bs_decide_explain; else NULL */
+    enum bs_action action; /* what is done; in shadow mode always ALLOW */
+    enum bs_action would;  /* what the policy says: the same but in shadow mode */
+    bool shadow;           /* it runs as it came: not held, not refused, not protected */
+    const char *rule;      /* name of the rule that decided; NULL: a default. Lives in the policy */
+    bool recovery_waived;  /* every statement that needs a point is under `recovery: none` */
+    bool needs_rows;       /* measuring how many rows change could change the answer */
+    int64_t result_rows;   /* most rows that the unit may answer with; 0: no cap */
+    size_t stmt;           /* index of the statement that decided */
+    const char *why;       /* one sentence for operators and the audit; never for an agent */
+    const char *digest;    /* of the policy; lives in the policy */
+    const char **lines;    /* the whole reasoning, only by bs_decide_explain; else NULL */
     size_t n_lines;
 };
 
@@ -64,9 +70,26 @@ BS_MUST_CHECK enum bs_done bs_decide_explain(const struct bs_policy *policy,
                                              struct bs_err *err);
 
 /*
- * True where this actor runs with default_transaction_read_only = on (PROTECT 9): neither a rule
- * that may match it in this database nor a default allows a write without approval.
+ * Raises to CRITICAL, with the reason `protected`, what writes to a protected table or column, or
+ * may do so. Call after each bs_catalog_judge, before bs_decide.
+ *
+ * facts  NULL: no catalog, names as written
+ * err    LIMIT: the arena's ceiling
  */
-bool bs_policy_shielded(const struct bs_policy *policy, const char *actor, const char *database);
+BS_MUST_CHECK enum bs_done bs_policy_protect(const struct bs_policy *policy,
+                                             struct bs_unit *unit,
+                                             const struct bs_facts *facts,
+                                             struct bs_arena *arena,
+                                             struct bs_err *err);
+
+/* The strictest profile that names the subject; where none does, the policy's default. */
+enum bs_profile bs_policy_profile(const struct bs_policy *policy, const struct bs_subject *subject);
+
+/*
+ * True where this actor runs with default_transaction_read_only = on (PROTECT 9): neither a rule
+ * that may match it in this database nor a default allows a write without approval, or its profile
+ * is read-only. Never in shadow mode, where everything runs as it came.
+ */
+bool bs_policy_shielded(const struct bs_policy *policy, const struct bs_subject *subject);
 
 #endif

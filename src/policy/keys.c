@@ -74,6 +74,22 @@ read_size(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, v
     store_number(l, key, value, read, n, "a size such as 64MB or 10GB", into);
 }
 
+static void
+read_share(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    if (!bs_value_share(value.text, into))
+        bs_load_problem(l, value.line, "%s: \"%.60s\" is not a share such as 10%% or 0.5%%",
+                        bs_key_shown(key), value.text);
+}
+
+static void
+read_bool(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    if (!bs_value_bool(value.text, into))
+        bs_load_problem(l, value.line, "%s: \"%.60s\" is not true or false", bs_key_shown(key),
+                        value.text);
+}
+
 static bool
 parse_listen(struct bs_load *l,
              const struct bs_key *key,
@@ -330,26 +346,40 @@ read_section(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, voi
     bs_load_map(l, node, prefix, scope, l->config);
 }
 
-/* The defaults by risk stand in the policy, not in the config. */
+/* The same for what stands in the policy, not in the config. */
 static void
-read_defaults(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into)
+read_policy_section(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into)
 {
-    (void)key;
+    char prefix[64], scope[64];
+
     (void)into;
-    bs_load_map(l, node, "policy.defaults.", " in policy.defaults", l->policy);
+    (void)snprintf(prefix, sizeof(prefix), "%s.", key->path);
+    (void)snprintf(scope, sizeof(scope), " in %s", key->path);
+    bs_load_map(l, node, prefix, scope, l->policy);
+}
+
+static void
+read_profile(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into)
+{
+    if (node != NULL && node->type == YAML_MAPPING_NODE && pairs_of(node) == 0)
+        bs_load_problem(l, bs_load_line(node), "%s: names nobody; give it actors or groups",
+                        bs_key_shown(key));
+    read_policy_section(l, key, node, into);
 }
 
 static const char *const grades[] = {"read-back", "stored", NULL};
 static const char *const later_grades[] = {"restored", NULL};
 static const char *const audits[] = {"all", "sampled", "counted", NULL};
+static const char *const modes[] = {"enforce", "shadow", NULL};
+static const char *const profiles[] = {"read-only", "dml", "full", NULL};
 static const char *const actions[] = {"block", "approve", "allow", NULL};
 
 #define REQUIRED  BS_KEY_REQUIRED
-#define LATER     BS_KEY_LATER
 #define LITERAL   BS_KEY_LITERAL
 #define CONNINFO  BS_KEY_CONNINFO
 #define AT(field) .offset = offsetof(struct bs_config, field)
 #define DB(field) .offset = offsetof(struct bs_config_database, field)
+#define PO(field) .offset = offsetof(struct bs_policy, field)
 #define RU(field) .offset = offsetof(struct bs_rule, field)
 #define DEFAULT(risk)                                                                              \
     .offset = offsetof(struct bs_policy, defaults) + (risk) * sizeof(enum bs_action)
@@ -384,24 +414,51 @@ const struct bs_key bs_keys[] = {
     {"recovery.pg_dump",      0, .node = read_pg_dump},
     {"audit_safe",            0, .scalar = bs_read_choice, AT(audit_safe), .fallback = "all", .words = audits},
     {"policy",                0, .node = bs_read_policy},
-    {"policy.defaults",       0, .node = read_defaults},
+    {"policy.mode",           0, .scalar = bs_read_choice, PO(mode), .fallback = "enforce", .words = modes},
+    {"policy.defaults",       0, .node = read_policy_section},
     {"policy.defaults.SAFE",     0, .scalar = bs_read_choice, DEFAULT(BS_RISK_SAFE), .fallback = "allow", .words = actions},
     {"policy.defaults.HIGH",     0, .scalar = bs_read_choice, DEFAULT(BS_RISK_HIGH), .fallback = "approve", .words = actions},
     {"policy.defaults.CRITICAL", 0, .scalar = bs_read_choice, DEFAULT(BS_RISK_CRITICAL), .fallback = "approve", .words = actions},
+    {"policy.impact",            0, .node = read_policy_section},
+    {"policy.impact.rows",       0, .scalar = read_integer, PO(impact.rows), .fallback = "1000", .min = 0, .max = INT64_MAX},
+    {"policy.impact.share",      0, .scalar = read_share, PO(impact.share), .fallback = "10%"},
+    {"policy.measure",           0, .node = read_policy_section},
+    {"policy.measure.time",      0, .scalar = read_duration, PO(measure.time_ms), .fallback = "1s", .min = 0, .max = DAY_MS / 24},
+    {"policy.measure.rehearse",  0, .scalar = read_bool, PO(measure.rehearse), .fallback = "false"},
+    {"policy.protected",         LITERAL, .node = bs_read_protected, PO(protects)},
+    {"policy.profiles",          0, .node = read_policy_section},
+    {"policy.profiles.default",  0, .scalar = bs_read_choice, PO(profile), .fallback = "full", .words = profiles},
+    {"policy.profiles.read-only",        0, .node = read_profile},
+    {"policy.profiles.read-only.actors", LITERAL, .node = bs_read_globs, PO(profiles[BS_PROFILE_READ_ONLY].actors)},
+    {"policy.profiles.read-only.groups", LITERAL, .node = bs_read_globs, PO(profiles[BS_PROFILE_READ_ONLY].groups)},
+    {"policy.profiles.dml",              0, .node = read_profile},
+    {"policy.profiles.dml.actors",       LITERAL, .node = bs_read_globs, PO(profiles[BS_PROFILE_DML].actors)},
+    {"policy.profiles.dml.groups",       LITERAL, .node = bs_read_globs, PO(profiles[BS_PROFILE_DML].groups)},
+    {"policy.profiles.full",             0, .node = read_profile},
+    {"policy.profiles.full.actors",      LITERAL, .node = bs_read_globs, PO(profiles[BS_PROFILE_FULL].actors)},
+    {"policy.profiles.full.groups",      LITERAL, .node = bs_read_globs, PO(profiles[BS_PROFILE_FULL].groups)},
+    {"policy.evasion",           0, .node = read_policy_section},
+    {"policy.evasion.window",    0, .scalar = read_duration, PO(evasion.window_ms), .fallback = "1h", .min = 1000, .max = 30 * DAY_MS},
+    {"policy.evasion.limit",     0, .scalar = read_integer, PO(evasion.limit), .fallback = "5", .min = 1, .max = 1000000},
+    {"policy.result_rows",       0, .scalar = read_integer, PO(result_rows), .min = 1, .max = INT64_MAX},
     {"policy.rules",             0, .node = bs_read_rules},
     {"policy.rules[].name",      REQUIRED | LITERAL, .scalar = read_text, RU(name)},
     {"policy.rules[].actors",    LITERAL, .node = bs_read_globs, RU(actors)},
     {"policy.rules[].databases", LITERAL, .node = bs_read_globs, RU(databases)},
-    {"policy.rules[].objects",   LITERAL, .node = bs_read_objects},
+    {"policy.rules[].groups",    LITERAL, .node = bs_read_globs, RU(groups)},
+    {"policy.rules[].environments", LITERAL, .node = bs_read_globs, RU(environments)},
+    {"policy.rules[].objects",   LITERAL, .node = bs_read_objects, RU(objects)},
+    {"policy.rules[].columns",   LITERAL, .node = bs_read_columns, RU(columns)},
     {"policy.rules[].risk",      LITERAL, .node = bs_read_risks, RU(risks)},
     {"policy.rules[].kinds",     LITERAL, .node = bs_read_kinds, RU(kinds)},
     {"policy.rules[].action",    REQUIRED | LITERAL, .scalar = bs_read_choice, RU(action), .words = actions},
     {"policy.rules[].recovery",  LITERAL, .scalar = bs_read_waiver, RU(no_recovery)},
     {"policy.rules[].quorum",    LITERAL, .scalar = bs_read_quorum},
-    {"policy.rules[].max_rows",  LATER},
-    {"policy.rules[].max_share", LATER},
-    {"policy.rules[].columns",   LATER},
-    {"policy.rules[].mode",      LATER},
+    {"policy.rules[].max_rows",  LITERAL, .scalar = read_integer, RU(max.rows), .min = 1, .max = INT64_MAX},
+    {"policy.rules[].max_share", LITERAL, .scalar = read_share, RU(max.share)},
+    {"policy.rules[].min_rows",  LITERAL, .scalar = read_integer, RU(min.rows), .min = 1, .max = INT64_MAX},
+    {"policy.rules[].min_share", LITERAL, .scalar = read_share, RU(min.share)},
+    {"policy.rules[].result_rows", LITERAL, .scalar = read_integer, RU(result_rows), .min = 1, .max = INT64_MAX},
 };
 /* clang-format on */
 

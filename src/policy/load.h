@@ -120,6 +120,8 @@ void bs_read_policy(struct bs_load *l, const struct bs_key *key, yaml_node_t *no
 void bs_read_rules(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void bs_read_globs(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void bs_read_objects(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
+void bs_read_columns(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
+void bs_read_protected(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void bs_read_risks(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void bs_read_kinds(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void

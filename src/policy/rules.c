@@ -3,6 +3,7 @@
  */
 #include "policy/rules.h"
 
+#include <inttypes.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,27 @@ bs_action_name(enum bs_action action)
         break;
     }
     return "block";
+}
+
+const char *
+bs_policy_mode_name(enum bs_policy_mode mode)
+{
+    return mode == BS_POLICY_SHADOW ? "shadow" : "enforce";
+}
+
+const char *
+bs_profile_name(enum bs_profile profile)
+{
+    switch (profile) {
+    case BS_PROFILE_FULL:
+        return "full";
+    case BS_PROFILE_DML:
+        return "dml";
+    case BS_PROFILE_READ_ONLY:
+    case BS_PROFILE_COUNT:
+        break;
+    }
+    return "read-only";
 }
 
 /* The next character's first byte; text[0] is not NUL. */
@@ -72,16 +94,21 @@ bs_globs_match(const struct bs_globs *globs, const char *text)
     return globs->n == 0;
 }
 
-bool
-bs_rule_concerns(const struct bs_rule *rule, const char *actor, const char *database)
+void
+bs_rule_init(struct bs_rule *rule)
 {
-    return bs_globs_match(&rule->actors, actor) && bs_globs_match(&rule->databases, database);
+    *rule = (struct bs_rule){.max = {-1, -1}, .min = {-1, -1}};
 }
 
 void
 bs_policy_init(struct bs_policy *policy)
 {
-    *policy = (struct bs_policy){0};
+    *policy = (struct bs_policy){
+        .impact = {.rows = 1000, .share = 0.1},
+        .measure = {.time_ms = 1000},
+        .profile = BS_PROFILE_FULL,
+        .evasion = {.window_ms = 3600000, .limit = 5},
+    };
     policy->defaults[BS_RISK_UNKNOWN] = BS_ACTION_BLOCK;
     policy->defaults[BS_RISK_SAFE] = BS_ACTION_ALLOW;
     policy->defaults[BS_RISK_HIGH] = BS_ACTION_APPROVE;
@@ -100,14 +127,53 @@ globs_json(const struct bs_globs *globs)
 }
 
 static json_t *
-objects_json(const struct bs_rule *rule)
+objects_json(const struct bs_object_globs *globs)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < rule->n_objects; i++)
-        (void)json_array_append_new(
-            list, json_sprintf("%s.%s", rule->objects[i].schema, rule->objects[i].name));
+    for (size_t i = 0; i < globs->n; i++) {
+        const struct bs_object_glob *g = &globs->list[i];
+        (void)json_array_append_new(list, json_sprintf("%s.%s%s%s", g->schema, g->name,
+                                                       g->column == NULL ? "" : ".",
+                                                       g->column == NULL ? "" : g->column));
+    }
     return list;
+}
+
+/* As the file says it, so that the digest does not hang on how a number is printed elsewhere. */
+static json_t *
+share_json(double share)
+{
+    return json_sprintf("%.10g%%", share * 100);
+}
+
+static json_t *
+duration_json(int64_t ms)
+{
+    return json_sprintf("%" PRId64 "ms", ms);
+}
+
+static void
+put_limits(json_t *out, const struct bs_limits_of_rows *limits, const char *rows, const char *share)
+{
+    if (limits->rows >= 0)
+        (void)json_object_set_new(out, rows, json_integer(limits->rows));
+    if (limits->share >= 0)
+        (void)json_object_set_new(out, share, share_json(limits->share));
+}
+
+static void
+put_globs(json_t *out, const char *key, const struct bs_globs *globs)
+{
+    if (globs->n != 0)
+        (void)json_object_set_new(out, key, globs_json(globs));
+}
+
+static void
+put_objects(json_t *out, const char *key, const struct bs_object_globs *globs)
+{
+    if (globs->n != 0)
+        (void)json_object_set_new(out, key, objects_json(globs));
 }
 
 static json_t *
@@ -142,12 +208,16 @@ rule_json(const struct bs_rule *rule)
                             bs_action_name(rule->action), "risk", risks_json(rule));
 
     bs_assert(out != NULL);
-    if (rule->actors.n != 0)
-        (void)json_object_set_new(out, "actors", globs_json(&rule->actors));
-    if (rule->databases.n != 0)
-        (void)json_object_set_new(out, "databases", globs_json(&rule->databases));
-    if (rule->n_objects != 0)
-        (void)json_object_set_new(out, "objects", objects_json(rule));
+    put_globs(out, "actors", &rule->actors);
+    put_globs(out, "groups", &rule->groups);
+    put_globs(out, "databases", &rule->databases);
+    put_globs(out, "environments", &rule->environments);
+    put_objects(out, "objects", &rule->objects);
+    put_objects(out, "columns", &rule->columns);
+    put_limits(out, &rule->max, "max_rows", "max_share");
+    put_limits(out, &rule->min, "min_rows", "min_share");
+    if (rule->result_rows != 0)
+        (void)json_object_set_new(out, "result_rows", json_integer(rule->result_rows));
     if (rule->kinds != NULL)
         (void)json_object_set_new(out, "kinds", kinds_json(rule));
     if (rule->no_recovery)
@@ -155,17 +225,46 @@ rule_json(const struct bs_rule *rule)
     return out;
 }
 
+static json_t *
+profiles_json(const struct bs_policy *policy)
+{
+    json_t *out = json_pack("{s:s}", "default", bs_profile_name(policy->profile));
+
+    for (int i = 0; i < BS_PROFILE_COUNT; i++) {
+        const struct bs_profile_of *of = &policy->profiles[i];
+        json_t *who;
+        if (of->actors.n == 0 && of->groups.n == 0)
+            continue;
+        who = json_object();
+        put_globs(who, "actors", &of->actors);
+        put_globs(who, "groups", &of->groups);
+        (void)json_object_set_new(out, bs_profile_name((enum bs_profile)i), who);
+    }
+    return out;
+}
+
 json_t *
 bs_policy_json(const struct bs_policy *policy)
 {
-    json_t *defaults = json_object(), *rules = json_array();
+    json_t *defaults = json_object(), *rules = json_array(), *out;
 
     for (enum bs_risk r = BS_RISK_SAFE; r <= BS_RISK_CRITICAL; r++)
         (void)json_object_set_new(defaults, bs_risk_name(r),
                                   json_string(bs_action_name(policy->defaults[r])));
     for (size_t i = 0; i < policy->n_rules; i++)
         (void)json_array_append_new(rules, rule_json(&policy->rules[i]));
-    return json_pack("{s:o,s:o}", "defaults", defaults, "rules", rules);
+    out = json_pack("{s:s,s:o,s:{s:I,s:o},s:{s:o,s:b},s:o,s:{s:o,s:I},s:o}", "mode",
+                    bs_policy_mode_name(policy->mode), "defaults", defaults, "impact", "rows",
+                    (json_int_t)policy->impact.rows, "share", share_json(policy->impact.share),
+                    "measure", "time", duration_json(policy->measure.time_ms), "rehearse",
+                    policy->measure.rehearse, "profiles", profiles_json(policy), "evasion",
+                    "window", duration_json(policy->evasion.window_ms), "limit",
+                    (json_int_t)policy->evasion.limit, "rules", rules);
+    bs_assert(out != NULL);
+    put_objects(out, "protected", &policy->protects);
+    if (policy->result_rows != 0)
+        (void)json_object_set_new(out, "result_rows", json_integer(policy->result_rows));
+    return out;
 }
 
 void

@@ -1,5 +1,5 @@
 /*
- * rules.h - the policy as parsed: rules and defaults by risk.
+ * rules.h - the policy as parsed: rules, defaults by risk, profiles and limits.
  *
  * Read by config.c out of the configuration file, used by decide.c. Others need it only to show a
  * policy; to ask it, see decide.h.
@@ -38,42 +38,99 @@ struct bs_globs {
     size_t n;
 };
 
-/* "pay.*" cut at its dot, so that no wildcard can cross it whatever the names contain. */
+/*
+ * "pay.*" or "pay.cards.number" cut at its dots, so that no wildcard can cross one whatever the
+ * names contain.
+ */
 struct bs_object_glob {
     const char *schema;
     const char *name;
+    const char *column; /* NULL: the object as such */
+};
+
+/* n == 0: not given. */
+struct bs_object_globs {
+    struct bs_object_glob *list;
+    size_t n;
+};
+
+/* Of rows that a statement changes. -1: not given. */
+struct bs_limits_of_rows {
+    int64_t rows;
+    double share; /* of each table: 0.1 is a tenth */
 };
 
 struct bs_rule {
     const char *name;
     int line;
     struct bs_globs actors;
+    struct bs_globs groups;         /* of actors; one that has no group is in none */
     struct bs_globs databases;      /* the names actors connect to */
-    struct bs_object_glob *objects; /* n_objects == 0: not given */
-    size_t n_objects;
-    uint32_t risks; /* BS_RISK_BIT; what the rule says, or what its action implies */
-    bool *kinds;    /* BS_KIND_COUNT long; NULL: any kind */
+    struct bs_globs environments;   /* what the configuration calls a database's environment */
+    struct bs_object_globs objects; /* what is written */
+    struct bs_object_globs columns; /* what is written; each has a column */
+    uint32_t risks;               /* BS_RISK_BIT; what the rule says, or what its action implies */
+    bool *kinds;                  /* BS_KIND_COUNT long; NULL: any kind */
+    struct bs_limits_of_rows max; /* allow: every table is measured and at most this */
+    struct bs_limits_of_rows
+        min;             /* approve, block: some table has at least this, or is not measured */
+    int64_t result_rows; /* most rows that a statement may answer with; 0: not given */
     enum bs_action action;
     bool no_recovery; /* recovery: none */
+};
+
+enum bs_policy_mode {
+    BS_POLICY_ENFORCE = 0,
+    BS_POLICY_SHADOW, /* decides and records, but lets run: nothing is protected */
+};
+
+/* What an actor may do whatever the rules say. Strictest first. */
+enum bs_profile {
+    BS_PROFILE_READ_ONLY = 0, /* what is not SAFE is blocked */
+    BS_PROFILE_DML,           /* rows of tables, and harmless statements; the rest is blocked */
+    BS_PROFILE_FULL,
+    BS_PROFILE_COUNT
+};
+
+/* Whom a profile is for: actors named by a pattern, or members of a group so named. */
+struct bs_profile_of {
+    struct bs_globs actors;
+    struct bs_globs groups;
 };
 
 struct bs_policy {
     struct bs_rule *rules; /* in the file's order */
     size_t n_rules;
     enum bs_action defaults[BS_RISK_CRITICAL + 1]; /* by risk; [BS_RISK_UNKNOWN] is BLOCK */
-    char digest[65];                               /* lower-case hex SHA-256, see bs_policy_seal */
+    enum bs_policy_mode mode;
+    struct bs_limits_of_rows impact; /* measured above one of them: reason `impact`, CRITICAL */
+    struct {
+        int64_t time_ms; /* how long counting may take */
+        bool rehearse;   /* run it, see what it did, roll back */
+    } measure;
+    struct bs_object_globs protects; /* tables, or columns: reason `protected`, CRITICAL */
+    struct bs_profile_of profiles[BS_PROFILE_COUNT];
+    enum bs_profile profile; /* of actors that no profile names */
+    struct {
+        int64_t window_ms; /* how long a denied effect is remembered */
+        int64_t limit;     /* how often it may be tried in other words; then quarantine */
+    } evasion;
+    int64_t result_rows; /* most rows that any statement may answer with; 0: no cap */
+    char digest[65];     /* lower-case hex SHA-256, see bs_policy_seal */
 };
 
-const char *bs_action_name(enum bs_action action); /* "block", "approve", "allow" */
+const char *bs_action_name(enum bs_action action);         /* "block", "approve", "allow" */
+const char *bs_policy_mode_name(enum bs_policy_mode mode); /* "enforce", "shadow" */
+const char *bs_profile_name(enum bs_profile profile);      /* "read-only", "dml", "full" */
 /* True where the whole text matches: `*` any run, `?` one character, all else itself. */
 bool bs_glob_match(const char *pattern, const char *text);
 /* True where one of the patterns matches, or none is given. */
 bool bs_globs_match(const struct bs_globs *globs, const char *text);
-/* True where a rule may apply to this actor in this database, whatever the statement. */
-bool bs_rule_concerns(const struct bs_rule *rule, const char *actor, const char *database);
 
 /* Defaults of DESIGN 6, no rules, sealed. */
 void bs_policy_init(struct bs_policy *policy);
+/* A rule that says nothing yet: matches everything and blocks it. */
+void bs_rule_init(struct bs_rule *rule);
 /*
  * Computes the digest: SHA-256 over what the policy means (rules in order, defaults), so that
  * comments, spacing and the order of keys do not change it. Call after the last change.

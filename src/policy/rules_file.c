@@ -34,6 +34,7 @@ bs_read_rules(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, vo
         yaml_node_t *item = bs_load_item(l, node, i);
         struct bs_rule *rule = &p->rules[p->n_rules++];
 
+        bs_rule_init(rule);
         rule->line = bs_load_line(item);
         bs_load_map(l, item, "policy.rules[].", " in policy rule", rule);
     }
@@ -81,38 +82,86 @@ bs_read_globs(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, vo
     read_words(l, key, node, add_glob, globs);
 }
 
+/* The parts between the dots; 0 where one is empty or there are too many. */
+static size_t
+cut_dots(struct bs_load *l, const char *text, const char *parts[3])
+{
+    size_t n = 0;
+
+    for (;;) {
+        size_t len = strcspn(text, ".");
+        if (len == 0 || n == 3)
+            return 0;
+        parts[n++] = bs_load_str(l, (struct bs_bytes){(const uint8_t *)text, len});
+        if (text[len] == '\0')
+            return n;
+        text += len + 1;
+    }
+}
+
+/* How many dots a pattern may have, and what it looks like. */
+struct dotted {
+    struct bs_object_globs *globs;
+    const char *key;
+    size_t least, most;
+    const char *form;
+};
+
 static void
 add_object(struct bs_load *l, struct bs_scalar value, void *into)
 {
-    struct bs_rule *rule = into;
-    const char *dot = strchr(value.text, '.');
-    struct bs_bytes schema = {(const uint8_t *)value.text,
-                              dot == NULL ? 0 : (size_t)(dot - value.text)};
+    const struct dotted *d = into;
+    const char *parts[3] = {NULL, NULL, NULL};
+    size_t n = cut_dots(l, value.text, parts);
 
-    if (dot == NULL || schema.n == 0 || dot[1] == '\0' || strchr(dot + 1, '.') != NULL) {
-        bs_load_problem(l, value.line,
-                        "objects: \"%.60s\" is not schema.name (as in public.orders or pay.*)",
-                        value.text);
+    if (n < d->least || n > d->most)
+        bs_load_problem(l, value.line, "%s: \"%.60s\" is not %s", d->key, value.text, d->form);
+    else
+        d->globs->list[d->globs->n++] = (struct bs_object_glob){parts[0], parts[1], parts[2]};
+}
+
+static void
+read_dotted(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, struct dotted d)
+{
+    if (node == NULL)
         return;
+    d.key = bs_key_shown(key);
+    if (node->type == YAML_SEQUENCE_NODE) {
+        size_t n = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+        d.globs->list = bs_load_array(l, n, sizeof(d.globs->list[0]));
+        if (d.globs->list == NULL)
+            return;
     }
-    rule->objects[rule->n_objects++] =
-        (struct bs_object_glob){bs_load_str(l, schema), bs_load_str(l, bs_bytes_of(dot + 1))};
+    read_words(l, key, node, add_object, &d);
 }
 
 void
 bs_read_objects(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into)
 {
-    struct bs_rule *rule = into;
+    read_dotted(l, key, node,
+                (struct dotted){.globs = into,
+                                .least = 2,
+                                .most = 2,
+                                .form = "schema.name (as in public.orders or pay.*)"});
+}
 
-    if (node == NULL)
-        return;
-    if (node->type == YAML_SEQUENCE_NODE) {
-        size_t n = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
-        rule->objects = bs_load_array(l, n, sizeof(rule->objects[0]));
-        if (rule->objects == NULL)
-            return;
-    }
-    read_words(l, key, node, add_object, rule);
+void
+bs_read_columns(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into)
+{
+    read_dotted(l, key, node,
+                (struct dotted){.globs = into,
+                                .least = 3,
+                                .most = 3,
+                                .form = "schema.table.column (as in public.users.email)"});
+}
+
+void
+bs_read_protected(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into)
+{
+    read_dotted(
+        l, key, node,
+        (struct dotted){
+            .globs = into, .least = 2, .most = 3, .form = "schema.name or schema.table.column"});
 }
 
 static void
@@ -242,20 +291,105 @@ check_risks(struct bs_load *l, const struct bs_rule *rule, bool named)
                         rule->name);
 }
 
+static bool
+some_database(const struct bs_load *l,
+              const char *glob,
+              const char *(*of)(const struct bs_config_database *db))
+{
+    for (size_t i = 0; i < l->config->n_databases; i++) {
+        if (bs_glob_match(glob, of(&l->config->databases[i])))
+            return true;
+    }
+    return false;
+}
+
+static const char *
+name_of(const struct bs_config_database *db)
+{
+    return db->name;
+}
+
+static const char *
+environment_of(const struct bs_config_database *db)
+{
+    return db->environment == NULL ? "" : db->environment;
+}
+
+/* False where some pattern is for nothing; a problem was noted. */
+static bool
+check_globs(struct bs_load *l,
+            const struct bs_rule *rule,
+            const struct bs_globs *globs,
+            const char *what,
+            const char *(*of)(const struct bs_config_database *db))
+{
+    bool all = true;
+
+    for (size_t g = 0; g < globs->n; g++) {
+        if (some_database(l, globs->list[g], of))
+            continue;
+        bs_load_problem(l, rule->line, "rule \"%.60s\" can never match: no database %s \"%.60s\"",
+                        rule->name, what, globs->list[g]);
+        all = false;
+    }
+    return all;
+}
+
 static void
 check_databases(struct bs_load *l, const struct bs_rule *rule)
 {
+    bool all;
+
     /* Without databases there is a worse problem already. */
-    for (size_t g = 0; l->config->n_databases != 0 && g < rule->databases.n; g++) {
-        size_t i = 0;
-        while (i < l->config->n_databases &&
-               !bs_glob_match(rule->databases.list[g], l->config->databases[i].name))
-            i++;
-        if (i == l->config->n_databases)
-            bs_load_problem(l, rule->line,
-                            "rule \"%.60s\" can never match: no database is called \"%.60s\"",
-                            rule->name, rule->databases.list[g]);
+    if (l->config->n_databases == 0)
+        return;
+    all = check_globs(l, rule, &rule->databases, "is called", name_of);
+    all = check_globs(l, rule, &rule->environments, "has the environment", environment_of) && all;
+    for (size_t i = 0; all && i < l->config->n_databases; i++) {
+        const struct bs_config_database *db = &l->config->databases[i];
+        if (bs_globs_match(&rule->databases, db->name) &&
+            bs_globs_match(&rule->environments, environment_of(db)))
+            return;
     }
+    if (all)
+        bs_load_problem(l, rule->line,
+                        "rule \"%.60s\" can never match: none of its databases has one of its "
+                        "environments",
+                        rule->name);
+}
+
+static bool
+given(const struct bs_limits_of_rows *limits)
+{
+    return limits->rows >= 0 || limits->share >= 0;
+}
+
+/* A limit on the wrong side would be taken for one that holds. */
+static void
+check_limits(struct bs_load *l, const struct bs_rule *rule)
+{
+    bool allows = rule->action == BS_ACTION_ALLOW;
+
+    if (given(&rule->max) && !allows)
+        bs_load_problem(l, rule->line,
+                        "rule \"%.60s\": max_rows and max_share are for rules that allow; to %s "
+                        "what is larger, write min_rows or min_share",
+                        rule->name, bs_action_name(rule->action));
+    if (given(&rule->min) && allows)
+        bs_load_problem(l, rule->line,
+                        "rule \"%.60s\": min_rows and min_share are for rules that approve or "
+                        "block; to allow what is smaller, write max_rows or max_share",
+                        rule->name);
+    if (rule->result_rows != 0 && rule->action == BS_ACTION_BLOCK)
+        bs_load_problem(l, rule->line,
+                        "rule \"%.60s\": result_rows says nothing where the action is block",
+                        rule->name);
+    if (rule->risks == BS_RISK_BIT(BS_RISK_SAFE) &&
+        (rule->objects.n != 0 || rule->columns.n != 0 || given(&rule->max) || given(&rule->min)))
+        bs_load_problem(l, rule->line,
+                        "rule \"%.60s\" can never match: what is SAFE writes nothing, and its "
+                        "objects, columns and rows are those that are written",
+                        rule->name);
 }
 
 static void
@@ -286,6 +420,7 @@ bs_check_rules(struct bs_load *l)
         check_name(l, rule);
         check_risks(l, rule, named);
         check_databases(l, rule);
+        check_limits(l, rule);
         if (rule->no_recovery && rule->action == BS_ACTION_BLOCK)
             bs_load_problem(l, rule->line,
                             "rule \"%.60s\": recovery: none says nothing where the action is block",

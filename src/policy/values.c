@@ -78,6 +78,35 @@ bs_value_size(const char *text, int64_t *bytes)
     return take_unit(text, units, sizeof(units) / sizeof(units[0]), bytes);
 }
 
+bool
+bs_value_share(const char *text, double *share)
+{
+    int64_t whole, part = 0;
+    double scale = 1;
+
+    if (!take_number(&text, &whole))
+        return false;
+    if (*text == '.') {
+        const char *from = ++text;
+        if (!take_number(&text, &part) || text - from > 6)
+            return false;
+        for (; from < text; from++)
+            scale *= 10;
+    }
+    if (strcmp(text, "%") != 0 || whole > 100 || (whole == 100 && part != 0) ||
+        (whole == 0 && part == 0))
+        return false;
+    *share = ((double)whole + (double)part / scale) / 100;
+    return true;
+}
+
+bool
+bs_value_bool(const char *text, bool *out)
+{
+    *out = strcmp(text, "true") == 0;
+    return *out || strcmp(text, "false") == 0;
+}
+
 /* Cuts "host:port" and "[v6]:port"; `host` is a view into the text. */
 static bool
 cut_host(const char *text, struct bs_bytes *host, const char **port)

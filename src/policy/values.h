@@ -1,5 +1,5 @@
 /*
- * values.h - the small languages inside configuration values: durations, sizes, addresses.
+ * values.h - the small languages inside configuration values: durations, sizes, shares, addresses.
  *
  * Layer  policy. Pure.
  * Owns   nothing.
@@ -19,6 +19,10 @@ BS_MUST_CHECK bool bs_value_integer(const char *text, int64_t *out);
 BS_MUST_CHECK bool bs_value_duration(const char *text, int64_t *ms);
 /* A whole number and one of kB, MB, GB, TB (of 1024, as PostgreSQL counts) or B: "64MB". */
 BS_MUST_CHECK bool bs_value_size(const char *text, int64_t *bytes);
+/* A percentage with up to six decimals, above 0% and up to 100%: "10%", "0.5%"; out: 0.1, 0.005. */
+BS_MUST_CHECK bool bs_value_share(const char *text, double *share);
+/* "true" or "false". */
+BS_MUST_CHECK bool bs_value_bool(const char *text, bool *out);
 
 /*
  * "host:port", "[::1]:port" or "unix:DIR".

@@ -68,7 +68,7 @@ odd_values_survive(void)
 static enum bs_action
 decide(const struct bs_config *c, const char *sql)
 {
-    const struct bs_subject subject = {"anyone", "app"};
+    const struct bs_subject subject = {.actor = "anyone", .database = "app"};
     struct bs_arena arena;
     struct bs_unit unit = {0};
     struct bs_decision d = {0};

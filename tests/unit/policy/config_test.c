@@ -166,10 +166,47 @@ static const struct row rows[] = {
     {"objects with half a name", RULE("name: a, action: block, objects: [pay., .x]"), {{AFTER, "\"pay.\" is not schema.name"}, {AFTER, "\".x\" is not schema.name"}}},
     {"lists without members", RULE("name: a, action: block, actors: [], kinds: [], risk: []"),
      {{AFTER, "actors: is an empty list"}, {AFTER, "kinds: is an empty list"}, {AFTER, "risk: is an empty list"}}},
-    {"later keys", RULE("name: a, action: block, max_rows: 5, max_share: 1, columns: [a], mode: shadow, quorum: 2"),
-     {{AFTER, "key \"max_rows\" is not enforced by this version"}, {AFTER, "key \"max_share\" is not enforced"},
-      {AFTER, "key \"columns\" is not enforced"}, {AFTER, "key \"mode\" is not enforced"},
-      {AFTER, "\"quorum\" above 1 is not enforced"}}},
+    {"more than one approval", RULE("name: a, action: approve, quorum: 2"), {{AFTER, "\"quorum\" above 1 is not enforced by this version"}}},
+    {"columns", RULE("name: a, action: block, columns: [a, a.b, a.b.c.d, .b.c, a..c, a.b.]"),
+     {{AFTER, "columns: \"a\" is not schema.table.column"}, {AFTER, "columns: \"a.b\" is not"},
+      {AFTER, "columns: \"a.b.c.d\" is not"}, {AFTER, "columns: \".b.c\" is not"},
+      {AFTER, "columns: \"a..c\" is not"}, {AFTER, "columns: \"a.b.\" is not"}}},
+    {"numbers of rows", RULE("name: a, action: allow, max_rows: 0, max_share: 10, result_rows: x"),
+     {{AFTER, "max_rows: \"0\" is too small"}, {AFTER, "max_share: \"10\" is not a share such as 10% or 0.5%"},
+      {AFTER, "result_rows: \"x\" is not a whole number"}}},
+    {"shares", RULE("name: a, action: block, min_share: 101%"), {{AFTER, "min_share: \"101%\" is not a share"}}},
+    {"limits on the wrong side", HEAD "policy:\n  rules:\n"
+     "  - {name: a, action: block, max_rows: 5}\n  - {name: b, action: approve, max_share: 5%}\n"
+     "  - {name: c, action: allow, min_rows: 5}\n  - {name: d, action: allow, min_share: 5%}\n"
+     "  - {name: e, action: block, result_rows: 5}\n",
+     {{AFTER + 2, "max_rows and max_share are for rules that allow; to block what is larger, write min_rows"},
+      {AFTER + 3, "to approve what is larger, write min_rows"},
+      {AFTER + 4, "min_rows and min_share are for rules that approve or block"},
+      {AFTER + 5, "min_rows and min_share are for rules that approve or block"},
+      {AFTER + 6, "result_rows says nothing where the action is block"}}},
+    {"groups and environments", RULE("name: a, action: block, groups: [], environments: x"),
+     {{AFTER, "groups: is an empty list"}, {AFTER, "environments: must be a list"}}},
+    {"misspelt keys of a rule", RULE("name: a, action: allow, max_row: 5, enviroments: [x], colums: [a.b.c], group: [x]"),
+     {{AFTER, "unknown key \"max_row\" in policy rule; did you mean \"max_rows\"?"}, {AFTER, "did you mean \"environments\"?"},
+      {AFTER, "did you mean \"columns\"?"}, {AFTER, "did you mean \"groups\"?"}}},
+
+    /* The rest of the policy. */
+    {"mode", HEAD "policy: {mode: shaddow}\n", {{AFTER, "policy.mode: \"shaddow\" is not one of enforce or shadow"}}},
+    {"impact", HEAD "policy: {impact: {rows: -1, share: 0%, row: 5}}\n",
+     {{AFTER, "policy.impact.rows: \"-1\" is not a whole number"}, {AFTER, "policy.impact.share: \"0%\" is not a share"},
+      {AFTER, "unknown key \"row\" in policy.impact; did you mean \"rows\"?"}}},
+    {"measure", HEAD "policy:\n  measure:\n    time: 2h\n    rehearse: maybe\n",
+     {{AFTER + 2, "policy.measure.time: \"2h\" is too large"}, {AFTER + 3, "policy.measure.rehearse: \"maybe\" is not true or false"}}},
+    {"protected", HEAD "policy:\n  protected:\n  - pay\n  - a.b.c.d\n  - pay.*\n",
+     {{AFTER + 2, "policy.protected: \"pay\" is not schema.name or schema.table.column"}, {AFTER + 3, "\"a.b.c.d\" is not"}}},
+    {"profiles", HEAD "policy:\n  profiles:\n    default: dmll\n    readonly: {actors: [a]}\n    dml: {}\n    full: {actor: [a]}\n",
+     {{AFTER + 2, "policy.profiles.default: \"dmll\" is not one of read-only, dml or full"},
+      {AFTER + 3, "unknown key \"readonly\" in policy.profiles; did you mean \"read-only\"?"},
+      {AFTER + 4, "policy.profiles.dml: names nobody"},
+      {AFTER + 5, "unknown key \"actor\" in policy.profiles.full; did you mean \"actors\"?"}}},
+    {"evasion", HEAD "policy: {evasion: {window: 1, limit: 0}}\n",
+     {{AFTER, "policy.evasion.window: \"1\" is not a duration"}, {AFTER, "policy.evasion.limit: \"0\" is too small"}}},
+    {"no rows at all", HEAD "policy: {result_rows: 0}\n", {{AFTER, "policy.result_rows: \"0\" is too small"}}},
     {"no quorum", RULE("name: a, action: block, quorum: 0"), {{AFTER, "is not a whole number from 1"}}},
     {"recovery of a rule", RULE("name: a, action: allow, recovery: whole"), {{AFTER, "\"whole\" is not \"none\""}}},
     {"waiving what is blocked", RULE("name: a, action: block, recovery: none"), {{AFTER, "recovery: none says nothing"}}},
@@ -178,6 +215,17 @@ static const struct row rows[] = {
 
     /* Rules that can never match. */
     {"no such database", RULE("name: a, action: block, databases: [shop, prod]"), {{AFTER, "can never match: no database is called \"prod\""}}},
+    {"no such environment", RULE("name: a, action: block, environments: ['*', 'prod*']"), {{AFTER, "can never match: no database has the environment \"prod*\""}}},
+    {"SAFE things that write", RULE("name: a, action: approve, risk: [SAFE], objects: [a.b]"), {{AFTER, "can never match: what is SAFE writes nothing"}}},
+    {"SAFE things of many rows", RULE("name: a, action: allow, risk: [SAFE], max_rows: 5"), {{AFTER, "can never match: what is SAFE writes nothing"}}},
+    {"a database of another environment",
+     "listen: ['127.0.0.1:1']\n"
+     "databases:\n"
+     "  a: {upstream: 'dbname=a', helper: 'dbname=a user=b', environment: production}\n"
+     "  b: {upstream: 'dbname=b', helper: 'dbname=b user=b', environment: staging}\n"
+     "state: sqlite:s\naudit: {directory: a}\nstorage: file:b\nspool: c\n"
+     "policy: {rules: [{name: x, action: block, databases: [a], environments: [staging]}]}\n",
+     {{9, "can never match: none of its databases has one of its environments"}}},
     {"allow without CRITICAL", RULE("name: a, action: allow, kinds: [DROP TABLE, GRANT]"), {{AFTER, "can never match: its kinds are always CRITICAL"}}},
     {"a risk the kind cannot have", RULE("name: a, action: block, kinds: [INSERT], risk: [SAFE]"), {{AFTER, "can never match: none of its kinds"}}},
     {"HIGH for what is CRITICAL", RULE("name: a, action: allow, kinds: [TRUNCATE], risk: [HIGH]"), {{AFTER, "can never match: none of its kinds"}}},
@@ -192,6 +240,13 @@ static const struct row rows[] = {
     {"dollar in a rule is itself", RULE("name: '${a}', action: allow, actors: ['${b}']"), {{0, NULL}}},
     {"an alias", HEAD "hold: {wait: &t 30s, notice: *t}\n", {{0, NULL}}},
     {"hold not at all", HEAD "hold: {wait: 0s}\n", {{0, NULL}}},
+    {"a limit", RULE("name: a, action: allow, kinds: [DELETE], max_rows: 1, max_share: 0.5%"), {{0, NULL}}},
+    {"all of the policy", HEAD
+     "policy:\n  mode: shadow\n  impact: {rows: 0, share: 100%}\n  measure: {time: 0s, rehearse: true}\n"
+     "  protected: ['pay.*', public.users.email]\n"
+     "  profiles: {default: dml, read-only: {actors: ['a-*']}, full: {groups: [dba]}}\n"
+     "  evasion: {window: 1d, limit: 1}\n  result_rows: 1\n"
+     "  rules: [{name: a, action: approve, groups: [b], environments: ['*'], columns: ['*.*.*'], min_rows: 1}]\n", {{0, NULL}}},
     {"operators on IPv6", HEAD "operators: {listen: '[::1]:6580'}\n", {{0, NULL}}},
 };
 /* clang-format on */
@@ -257,6 +312,11 @@ fallbacks(void)
     EXPECT_EQ(c->workers, 2);
     EXPECT_EQ(c->hold_wait_ms, 20000);
     EXPECT_EQ(c->hold_notice_ms, 10000);
+    EXPECT(c->policy->mode == BS_POLICY_ENFORCE && c->policy->profile == BS_PROFILE_FULL);
+    EXPECT(c->policy->impact.rows == 1000 && c->policy->impact.share == 0.1);
+    EXPECT(c->policy->measure.time_ms == 1000 && !c->policy->measure.rehearse);
+    EXPECT(c->policy->evasion.window_ms == 3600000 && c->policy->evasion.limit == 5);
+    EXPECT(c->policy->result_rows == 0 && c->policy->protects.n == 0);
     EXPECT_EQ(c->hold_decide_ms, 900000);
     EXPECT_EQ(c->hold_redeem_ms, 900000);
     EXPECT_EQ(c->grade, BS_CONFIG_GRADE_READ_BACK);
@@ -354,8 +414,49 @@ whole_file(void)
     EXPECT(r[0].action == BS_ACTION_ALLOW && r[0].risks == BS_RISK_BIT(BS_RISK_HIGH));
     EXPECT(r[0].kinds[BS_KIND_DELETE] && !r[0].kinds[BS_KIND_UPDATE] && !r[0].no_recovery);
     EXPECT(r[1].kinds == NULL && r[1].no_recovery && r[1].actors.n == 0);
-    EXPECT(strcmp(r[1].objects[0].schema, "pay") == 0 && strcmp(r[1].objects[0].name, "*") == 0);
+    REQUIRE(r[1].objects.n == 1);
+    EXPECT(strcmp(r[1].objects.list[0].schema, "pay") == 0);
+    EXPECT(strcmp(r[1].objects.list[0].name, "*") == 0 && r[1].objects.list[0].column == NULL);
     EXPECT(r[2].action == BS_ACTION_BLOCK && r[2].risks == BS_RISK_BITS_ALL);
+    bs_config_unref(&c);
+}
+
+static void
+every_key_of_the_policy(void)
+{
+    struct bs_config *c = config_of(
+        HEAD "policy:\n"
+             "  mode: shadow\n"
+             "  impact: {rows: 7, share: 2.5%}\n"
+             "  measure: {time: 20ms, rehearse: true}\n"
+             "  protected: ['pay.*', public.users.email]\n"
+             "  profiles: {default: dml, read-only: {actors: ['a-*']}, full: {groups: [dba]}}\n"
+             "  evasion: {window: 1d, limit: 3}\n"
+             "  result_rows: 9\n"
+             "  rules:\n"
+             "  - {name: a, action: allow, groups: [g], max_rows: 5, max_share: 0.5%,\n"
+             "     columns: [public.t.c]}\n"
+             "  - {name: b, action: approve, min_rows: 6, min_share: 100%, result_rows: 8}\n");
+    const struct bs_policy *p;
+
+    REQUIRE(c != NULL);
+    p = c->policy;
+    EXPECT_EQ(p->mode, BS_POLICY_SHADOW);
+    EXPECT(p->impact.rows == 7 && p->impact.share == 0.025);
+    EXPECT(p->measure.time_ms == 20 && p->measure.rehearse);
+    REQUIRE(p->protects.n == 2);
+    EXPECT(strcmp(p->protects.list[0].schema, "pay") == 0 && p->protects.list[0].column == NULL);
+    EXPECT(strcmp(p->protects.list[1].column, "email") == 0);
+    EXPECT(p->profile == BS_PROFILE_DML && p->profiles[BS_PROFILE_DML].actors.n == 0);
+    EXPECT_EQ(p->profiles[BS_PROFILE_READ_ONLY].actors.n, 1);
+    EXPECT_EQ(p->profiles[BS_PROFILE_FULL].groups.n, 1);
+    EXPECT(p->evasion.window_ms == 86400000 && p->evasion.limit == 3 && p->result_rows == 9);
+    REQUIRE(p->n_rules == 2);
+    EXPECT(p->rules[0].max.rows == 5 && p->rules[0].max.share == 0.005);
+    EXPECT(p->rules[0].min.rows == -1 && p->rules[0].min.share == -1);
+    EXPECT(p->rules[0].groups.n == 1 && p->rules[0].columns.n == 1);
+    EXPECT(p->rules[1].min.rows == 6 && p->rules[1].min.share == 1);
+    EXPECT(p->rules[1].max.rows == -1 && p->rules[1].result_rows == 8);
     bs_config_unref(&c);
 }
 
@@ -510,6 +611,7 @@ main(void)
 {
     static const struct tap_case cases[] = {
         {"every row", every_row},
+        {"every key of the policy", every_key_of_the_policy},
         {"fallbacks", fallbacks},
         {"the whole file", whole_file},
         {"storage elsewhere", storage_elsewhere},

@@ -315,7 +315,7 @@ every_row(void)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *r = &rows[i];
         struct bs_config *c = config_of(r->policy);
-        struct bs_subject subject = {r->actor, r->database};
+        struct bs_subject subject = {.actor = r->actor, .database = r->database};
         struct bs_arena arena;
         struct bs_decision d, e;
         struct bs_err err = {0};
@@ -347,7 +347,7 @@ static enum bs_action
 decide(const char *policy, const struct bs_unit *unit, size_t arena_max)
 {
     struct bs_config *c = config_of(policy);
-    struct bs_subject subject = {"root", "shop"};
+    struct bs_subject subject = {.actor = "root", .database = "shop"};
     struct bs_arena arena;
     struct bs_decision d = {.action = BS_ACTION_ALLOW};
     struct bs_err err = {0};
@@ -457,8 +457,9 @@ shield(void)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct bs_config *c = config_of(cases[i].policy);
+        struct bs_subject subject = {.actor = cases[i].actor, .database = cases[i].database};
         REQUIRE(c != NULL);
-        if (bs_policy_shielded(c->policy, cases[i].actor, cases[i].database) != cases[i].want)
+        if (bs_policy_shielded(c->policy, &subject) != cases[i].want)
             EXPECT(!"shield"), printf("# in row %zu\n", i);
         bs_config_unref(&c);
     }
@@ -524,6 +525,8 @@ digest_is_of_the_meaning(void)
         HEAD "policy: {defaults: {HIGH: approve}, rules: [{name: r, kinds: [DO, CALL], action: "
              "block, risk: [SAFE, HIGH, CRITICAL]}]}\n",
         HEAD "workers: 4\npolicy: {rules: [{name: r, kinds: [DO, CALL], action: block}]}\n",
+        HEAD "policy: {rules: [{name: r, kinds: [DO, CALL], action: block}], mode: enforce, "
+             "evasion: {window: 60m}, impact: {share: 10.0%}, measure: {time: 1000ms}}\n",
     };
     static const char *const other[] = {
         HEAD,
@@ -536,6 +539,30 @@ digest_is_of_the_meaning(void)
         HEAD "policy: {rules: [{name: r, kinds: [DO, CALL], action: block, risk: [CRITICAL]}]}\n",
         HEAD "policy: {defaults: {HIGH: allow}, rules: [{name: r, kinds: [DO, CALL], action: "
              "block}]}\n",
+#define WITH(what) HEAD "policy: {rules: [{name: r, kinds: [DO, CALL], action: block}], " what "}\n"
+        WITH("mode: shadow"),
+        WITH("impact: {rows: 1}"),
+        WITH("impact: {share: 11%}"),
+        WITH("measure: {time: 2s}"),
+        WITH("measure: {rehearse: true}"),
+        WITH("protected: [a.b]"),
+        WITH("protected: [a.b.c]"),
+        WITH("profiles: {default: dml}"),
+        WITH("profiles: {dml: {actors: [a]}}"),
+        WITH("profiles: {dml: {groups: [a]}}"),
+        WITH("profiles: {read-only: {groups: [a]}}"),
+        WITH("evasion: {window: 2h}"),
+        WITH("evasion: {limit: 6}"),
+        WITH("result_rows: 5"),
+#undef WITH
+#define RULED(what)                                                                                \
+    HEAD "policy: {rules: [{name: r, kinds: [DO, CALL], action: block, " what "}]}\n"
+        RULED("groups: [a]"),
+        RULED("environments: ['*']"),
+        RULED("columns: [a.b.c]"),
+        RULED("min_rows: 5"),
+        RULED("min_share: 5%"),
+#undef RULED
     };
 
     EXPECT_EQ(strlen(digest_of(base, a)), 64);
