@@ -54,6 +54,9 @@ struct bs_effect {
     size_t n_keys;
     const char **set; /* UPDATE: columns assigned; INSERT: none */
     size_t n_set;
+    /* UPDATE, ALTER COLUMN TYPE: no value that is assigned depends on the row, so nothing of what
+     * was there is left: SET a = NULL, TYPE text USING '' */
+    bool blanks;
     /* UPDATE that INSERT ... ON CONFLICT DO UPDATE may do: at most the proposed rows; `keys` are
      * the columns of the conflict target, none where it names a constraint */
     bool upsert;

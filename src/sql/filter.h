@@ -25,4 +25,7 @@ void bs_filter_read(struct bs_reading *r,
                     bool joined,
                     struct bs_effect *effect);
 
+/* Whether a column or a cursor occurs in it; a large expression counts as yes. `*` does not. */
+bool bs_filter_names_row(const Node *node);
+
 #endif

@@ -1,6 +1,7 @@
 /*
  * read_alter.c - changes of objects. ALTER TABLE is as many statements as it has commands.
  */
+#include "sql/filter.h"
 #include "sql/rules.h"
 
 #include <string.h>
@@ -88,6 +89,16 @@ is_column_command(enum bs_kind kind)
            kind == BS_KIND_ALTER_TABLE_SET_EXPRESSION;
 }
 
+/* TYPE ... USING of something that is the same for all rows. */
+static bool
+has_constant_using(const Node *def)
+{
+    const ColumnDef *column = (const ColumnDef *)(const void *)def;
+
+    return def != NULL && def->type == T_ColumnDef && column->raw_default != NULL &&
+           !bs_filter_names_row((const Node *)(const void *)column->raw_default);
+}
+
 static void
 read_command(struct bs_reading *r, const AlterTableStmt *alter, const AlterTableCmd *command)
 {
@@ -100,6 +111,8 @@ read_command(struct bs_reading *r, const AlterTableStmt *alter, const AlterTable
                                bs_name_of_range(alter->relation));
     if (column)
         effect->column = bs_reading_keep(r, command->name);
+    if (kind == BS_KIND_ALTER_TABLE_ALTER_TYPE)
+        effect->blanks = has_constant_using(command->def);
     effect->only = !alter->relation->inh;
     effect->cascade = command->behavior == DROP_CASCADE;
     effect->missing_ok = command->missing_ok || alter->missing_ok;
@@ -282,4 +295,23 @@ bs_read_comment(struct bs_reading *r, const Node *node)
 
     bs_reading_enter(r, BS_KIND_COMMENT);
     (void)effect_on(r, BS_KIND_COMMENT, comment->objtype, NULL, comment->object);
+}
+
+void
+bs_read_label(struct bs_reading *r, const Node *node)
+{
+    const SecLabelStmt *label = (const SecLabelStmt *)(const void *)node;
+
+    bs_reading_enter(r, BS_KIND_SECURITY_LABEL);
+    (void)effect_on(r, BS_KIND_SECURITY_LABEL, label->objtype, NULL, label->object);
+}
+
+void
+bs_read_alter_function(struct bs_reading *r, const Node *node)
+{
+    const AlterFunctionStmt *alter = (const AlterFunctionStmt *)(const void *)node;
+
+    bs_reading_enter(r, BS_KIND_ALTER_FUNCTION);
+    (void)bs_reading_effect(r, BS_KIND_ALTER_FUNCTION, BS_OBJECT_FUNCTION,
+                            bs_name_of_list(alter->func->objname));
 }

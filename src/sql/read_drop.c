@@ -206,6 +206,43 @@ bs_read_grant_role(struct bs_reading *r, const Node *node)
     effects_on(r, kind, OBJECT_ROLE, grant->grantee_roles);
 }
 
+/* ALTER ROLE and ALTER ROLE ... SET; no role means all of them. */
+void
+bs_read_alter_role(struct bs_reading *r, const Node *node)
+{
+    const void *any = node;
+    bool sets = node->type == T_AlterRoleSetStmt;
+    enum bs_kind kind = sets ? BS_KIND_ALTER_ROLE_SET : BS_KIND_ALTER_ROLE;
+    const RoleSpec *role =
+        sets ? ((const AlterRoleSetStmt *)any)->role : ((const AlterRoleStmt *)any)->role;
+
+    bs_reading_enter(r, kind);
+    (void)bs_reading_effect(r, kind, BS_OBJECT_ROLE,
+                            bs_name_of_text(role == NULL ? NULL : role->rolename));
+}
+
+void
+bs_read_reassign(struct bs_reading *r, const Node *node)
+{
+    bs_reading_enter(r, BS_KIND_REASSIGN_OWNED);
+    effects_on(r, BS_KIND_REASSIGN_OWNED, OBJECT_ROLE,
+               ((const ReassignOwnedStmt *)(const void *)node)->roles);
+}
+
+/* IN SCHEMA a, b; without it there is no object but those that nobody has made yet. */
+void
+bs_read_default_privileges(struct bs_reading *r, const Node *node)
+{
+    const AlterDefaultPrivilegesStmt *alter =
+        (const AlterDefaultPrivilegesStmt *)(const void *)node;
+    const DefElem *schemas = bs_def_find(alter->options, "schemas");
+
+    bs_reading_enter(r, BS_KIND_ALTER_DEFAULT_PRIVILEGES);
+    if (schemas != NULL && schemas->arg != NULL && schemas->arg->type == T_List)
+        effects_on(r, BS_KIND_ALTER_DEFAULT_PRIVILEGES, OBJECT_SCHEMA,
+                   (const List *)(const void *)schemas->arg);
+}
+
 static bool
 option_is_on(const List *options, const char *name)
 {

@@ -85,15 +85,20 @@ bs_read_select(struct bs_reading *r, const Node *node)
     bs_walk_push_children(&r->walk, node, select->withClause, select->intoClause);
 }
 
-/* Names of the columns that a list of targets assigns. */
+/* Names of the columns that a list of targets assigns, and whether anything of the row is left. */
 static void
 read_set(struct bs_reading *r, const List *targets, struct bs_effect *effect)
 {
+    bool first = effect->n_set == 0, kept = false;
+
     for (int i = 0; i < bs_list_n(targets); i++) {
         const ResTarget *target = (const ResTarget *)(const void *)bs_list_at(targets, i);
         if (target->type == T_ResTarget && target->name != NULL)
             bs_reading_name_list(r, &effect->set, &effect->n_set, target->name);
+        kept = kept || target->type != T_ResTarget || target->indirection != NULL ||
+               bs_filter_names_row(target->val);
     }
+    effect->blanks = !kept && (first || effect->blanks);
 }
 
 static void

@@ -45,14 +45,19 @@ static const struct { const char *sql, *want; } rows[] = {
     {"DELETE FROM t WHERE a OPERATOR(pg_catalog.=) 1", "DELETE[t](filtered keys a)"},
     {"DELETE FROM t WHERE a = 1 OR b = 2", "DELETE[t](filtered)"},
     {"DELETE FROM t USING u WHERE t.a = 1 AND u.b = 2", "DELETE[t](filtered keys a) reads u"},
-    {"UPDATE t SET a = 1, b = 2 WHERE id = 5", "UPDATE[t](filtered keys id set a b)"},
-    {"UPDATE t SET (a, b) = (1, 2)", "UPDATE[t](set a b)"},
+    {"UPDATE t SET a = 1, b = 2 WHERE id = 5", "UPDATE[t](filtered keys id set a b blanks)"},
+    {"UPDATE t SET (a, b) = (1, 2)", "UPDATE[t](set a b blanks)"},
     {"UPDATE t SET a.x = 1, b[1] = 2 WHERE id = 1", "UPDATE[t](filtered keys id set a b)"},
+    {"UPDATE t SET a = NULL", "UPDATE[t](set a blanks)"},
+    {"UPDATE t SET a = DEFAULT, b = now(), c = (SELECT max(1)), d = $1::int", "UPDATE[t](set a b c d blanks)"},
+    {"UPDATE t SET a = NULL, b = b + 1", "UPDATE[t](set a b)"},
+    {"UPDATE t SET (a, b) = (NULL, c)", "UPDATE[t](set a b)"},
+    {"UPDATE t SET a = upper(a)", "UPDATE[t](set a)"},
     {"INSERT INTO s.t(a) SELECT x FROM u", "INSERT[s.t] reads u"},
-    {"INSERT INTO t VALUES (1) ON CONFLICT (k, l) DO UPDATE SET a = 1", "INSERT[t] UPDATE[t](filtered upsert keys k l set a)"},
-    {"INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT c DO UPDATE SET a = 1", "INSERT[t] UPDATE[t](filtered upsert set a)"},
+    {"INSERT INTO t VALUES (1) ON CONFLICT (k, l) DO UPDATE SET a = 1", "INSERT[t] UPDATE[t](filtered upsert keys k l set a blanks)"},
+    {"INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT c DO UPDATE SET a = 1", "INSERT[t] UPDATE[t](filtered upsert set a blanks)"},
     {"MERGE INTO ONLY t USING u ON t.id = u.id WHEN MATCHED AND u.x THEN DELETE WHEN MATCHED THEN UPDATE SET a = 1 WHEN NOT MATCHED THEN INSERT VALUES (1)",
-     "DELETE[t](only filtered) UPDATE[t](only filtered set a) INSERT[t](only filtered) reads u"},
+     "DELETE[t](only filtered) UPDATE[t](only filtered set a blanks) INSERT[t](only filtered) reads u"},
     {"WITH d AS (DELETE FROM t RETURNING *) INSERT INTO log SELECT * FROM d", "INSERT[log] DELETE[t]"},
     {"TRUNCATE a, ONLY s.b RESTART IDENTITY CASCADE", "TRUNCATE[a](cascade restart) TRUNCATE[s.b](only cascade restart)"},
     {"COPY s.t FROM STDIN", "COPY FROM STDIN[s.t]"},
@@ -74,6 +79,10 @@ static const struct { const char *sql, *want; } rows[] = {
     {"ALTER TABLE s.t DROP COLUMN a CASCADE, DROP COLUMN IF EXISTS b", "ALTER TABLE DROP COLUMN[s.t.a:column](cascade) ALTER TABLE DROP COLUMN[s.t.b:column](missing_ok)"},
     {"ALTER TABLE IF EXISTS ONLY t ADD a int", "ALTER TABLE ADD COLUMN[t](only missing_ok)"},
     {"ALTER TABLE t ALTER a TYPE text", "ALTER TABLE ALTER COLUMN TYPE[t.a:column]"},
+    {"ALTER TABLE t ALTER a TYPE text USING b || a", "ALTER TABLE ALTER COLUMN TYPE[t.a:column]"},
+    {"ALTER TABLE t ALTER a TYPE text USING NULL", "ALTER TABLE ALTER COLUMN TYPE[t.a:column](blanks)"},
+    {"ALTER TABLE t ALTER a SET DATA TYPE text USING 'x'::text, ALTER b TYPE int", "ALTER TABLE ALTER COLUMN TYPE[t.a:column](blanks) ALTER TABLE ALTER COLUMN TYPE[t.b:column]"},
+    {"ALTER TABLE t ALTER a SET DEFAULT 1", "ALTER TABLE SET DEFAULT[t]"},
     {"ALTER TABLE s.t RENAME a TO b", "RENAME[s.t]"},
     {"ALTER SCHEMA a RENAME TO b", "RENAME[a:schema]"},
     {"ALTER SEQUENCE s.q RESTART", "ALTER SEQUENCE[s.q]"},
@@ -108,7 +117,15 @@ static const struct { const char *sql, *want; } rows[] = {
     {"FETCH ALL FROM c", "fetch c"}, {"MOVE c", "fetch c"}, {"CLOSE c", "close c"}, {"CLOSE ALL", "close"},
     {"SET work_mem = 1", "set work_mem"}, {"RESET ALL", "set"},
     {"CREATE FUNCTION f() RETURNS int LANGUAGE sql SET work_mem = 1 AS ''", "CREATE FUNCTION[f:function]"},
-    {"ALTER ROLE r SET work_mem = 1", ""},
+    {"ALTER ROLE r SET work_mem = 1", "ALTER ROLE SET[r:role]"},
+    {"ALTER ROLE ALL SET work_mem = 1", "ALTER ROLE SET[:role]"},
+    {"ALTER USER r NOLOGIN", "ALTER ROLE[r:role]"},
+    {"ALTER GROUP g ADD USER u", "ALTER ROLE[g:role]"},
+    {"REASSIGN OWNED BY a, b TO c", "REASSIGN OWNED[a:role] REASSIGN OWNED[b:role]"},
+    {"ALTER DEFAULT PRIVILEGES FOR ROLE x IN SCHEMA a, b GRANT SELECT ON TABLES TO y", "ALTER DEFAULT PRIVILEGES[a:schema] ALTER DEFAULT PRIVILEGES[b:schema]"},
+    {"ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO y", ""},
+    {"ALTER FUNCTION s.f(int) STABLE", "ALTER FUNCTION[s.f:function]"},
+    {"SECURITY LABEL ON TABLE s.t IS 'x'", "SECURITY LABEL[s.t]"},
 };
 /* clang-format on */
 
@@ -175,6 +192,7 @@ tell_effect(struct bs_buf *out, const struct bs_effect *e)
                e->restart_identity ? "restart " : "", e->upsert ? "upsert " : "");
     tell_words(out, "keys", e->keys, e->n_keys);
     tell_words(out, "set", e->set, e->n_set);
+    bs_put_str(out, e->blanks ? "blanks " : "");
     trim(out);
     if (out->n == marks + 1)
         out->n = marks;
