@@ -52,7 +52,9 @@ struct bs_effect {
     bool restart_identity; /* TRUNCATE ... RESTART IDENTITY */
     const char **keys;     /* columns compared with = to constants or parameters, ANDed; n_keys */
     size_t n_keys;
-    const char **set; /* UPDATE: columns assigned; INSERT: none */
+    const char **key_values; /* of each key: "=5" a constant, "$1" a parameter, "" not clear;
+                              * NULL for an upsert */
+    const char **set;        /* UPDATE: columns assigned; INSERT: none */
     size_t n_set;
     /* UPDATE, ALTER COLUMN TYPE: no value that is assigned depends on the row, so nothing of what
      * was there is left: SET a = NULL, TYPE text USING '' */

@@ -345,8 +345,9 @@ right_side(const A_Expr *expr)
     return list != NULL && list->type == T_List && list->length == 1 ? bs_list_at(list, 0) : NULL;
 }
 
+/* The column that is compared with a constant or a parameter, and that; else NULL. */
 static const char *
-key_of(const RangeVar *target, const Node *node, bool joined)
+key_of(const RangeVar *target, const Node *node, bool joined, const Node **value)
 {
     const A_Expr *expr = (const A_Expr *)(const void *)node;
     const Node *right;
@@ -359,11 +360,38 @@ key_of(const RangeVar *target, const Node *node, bool joined)
     if (strcmp(op.name, "=") != 0 || !bs_name_may_be_builtin(op))
         return NULL;
     right = right_side(expr);
+    *value = right;
     if (bs_node_is_const(right, true))
         return own_column(target, expr->lexpr, joined);
+    *value = expr->lexpr;
     if (expr->kind == AEXPR_OP && bs_node_is_const(expr->lexpr, true))
         return own_column(target, right, joined);
     return NULL;
+}
+
+/* As text, so that two filters can be compared; "" where it cannot be written down. */
+static const char *
+value_text(struct bs_reading *r, const Node *node)
+{
+    char room[32];
+    const char *text;
+
+    while (node != NULL && node->type == T_TypeCast)
+        node = ((const TypeCast *)(const void *)node)->arg;
+    if (node != NULL && node->type == T_ParamRef)
+        return bs_arena_fmt(r->arena, "$%d", ((const ParamRef *)(const void *)node)->number);
+    text = bs_const_text(node, room);
+    return text == NULL ? "" : bs_arena_fmt(r->arena, "=%s", text);
+}
+
+static void
+add_key(struct bs_reading *r, struct bs_effect *effect, const char *key, const Node *value)
+{
+    const char *text = value_text(r, value);
+    size_t n = effect->n_keys;
+
+    bs_reading_name_list(r, &effect->key_values, &n, text == NULL ? "" : text);
+    bs_reading_name_list(r, &effect->keys, &effect->n_keys, key);
 }
 
 static void
@@ -380,6 +408,7 @@ read_keys(struct bs_reading *r,
     while (n != 0) {
         const Node *node = pending[--n];
         const BoolExpr *both = (const BoolExpr *)(const void *)node;
+        const Node *value = NULL;
         const char *key;
         if (node != NULL && node->type == T_BoolExpr && both->boolop == AND_EXPR) {
             int some = bs_list_n(both->args);
@@ -389,9 +418,9 @@ read_keys(struct bs_reading *r,
                 pending[n++] = bs_list_at(both->args, some);
             continue;
         }
-        key = key_of(target, node, joined);
+        key = key_of(target, node, joined, &value);
         if (key != NULL)
-            bs_reading_name_list(r, &effect->keys, &effect->n_keys, key);
+            add_key(r, effect, key, value);
     }
 }
 
