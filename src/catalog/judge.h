@@ -22,6 +22,7 @@ enum bs_reach {
     BS_REACH_TARGET = 0, /* named by the statement (or a partition or child of it) */
     BS_REACH_CASCADE,    /* ON DELETE/UPDATE CASCADE, SET NULL, SET DEFAULT; TRUNCATE CASCADE */
     BS_REACH_DEPENDENT,  /* DROP ... CASCADE takes the object itself along */
+    BS_REACH_CALL,       /* a function, trigger or the like that the statement runs changes it */
 };
 
 /* How the rows of a target were counted. In order: what comes later may be relied on more. */

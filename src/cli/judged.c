@@ -86,6 +86,8 @@ reach_name(enum bs_reach reach)
         return "cascade";
     case BS_REACH_DEPENDENT:
         return "dependent";
+    case BS_REACH_CALL:
+        return "call";
     }
     return "target";
 }

@@ -201,7 +201,8 @@ bs_facts_reach(enum bs_reach reach)
 {
     static const char *const names[] = {[BS_REACH_TARGET] = "target",
                                         [BS_REACH_CASCADE] = "cascade",
-                                        [BS_REACH_DEPENDENT] = "dependent"};
+                                        [BS_REACH_DEPENDENT] = "dependent",
+                                        [BS_REACH_CALL] = "call"};
     return names[reach];
 }
 

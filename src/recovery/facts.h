@@ -44,7 +44,7 @@ BS_MUST_CHECK enum bs_done bs_facts_around(struct bs_helper *h,
 
 /* The OIDs of m->objects or of a plan's tables as "{1,2}"; in the arena. NULL: it is full. */
 const char *bs_facts_oids(const struct bs_plan *plan, struct bs_arena *arena);
-const char *bs_facts_reach(enum bs_reach reach); /* "target", "cascade", "dependent" */
+const char *bs_facts_reach(enum bs_reach reach); /* "target", "cascade", "dependent", "call" */
 /* "name" and "schema"."name", quoted for SQL. */
 void bs_facts_put_column(struct bs_buf *out, const char *name);
 void bs_facts_put_name(struct bs_buf *out, const char *schema, const char *name);

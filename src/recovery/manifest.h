@@ -130,7 +130,7 @@ struct bs_point_object {
     char relkind;        /* r, p, m */
     uint32_t parent_oid; /* partitioned table or first inheritance parent, 0: none */
     const char *kind;    /* what was to happen to it: "DELETE", "DROP TABLE" */
-    const char *reach;   /* "target", "cascade", "dependent" */
+    const char *reach;   /* "target", "cascade", "dependent", "call" */
     enum bs_rows_format format;
     const char *key; /* of the first part; NULL where format is NONE */
     struct bs_point_column *columns;

@@ -62,6 +62,8 @@ struct bs_effect {
     /* UPDATE that INSERT ... ON CONFLICT DO UPDATE may do: at most the proposed rows; `keys` are
      * the columns of the conflict target, none where it names a constraint */
     bool upsert;
+    /* done by a function, trigger or the like that the statement runs: only a catalog knows */
+    bool inside;
 };
 
 enum bs_call_kind {
@@ -162,6 +164,8 @@ struct bs_stmt {
     size_t n_reasons;
     uint32_t from, to; /* byte span in the text, without the semicolon and surrounding space */
     enum bs_point plain_point; /* the point without what unlisted calls make of it */
+    const char *code;          /* DO: the text that it runs; else NULL */
+    const char *code_language; /* NULL: plpgsql */
 };
 
 /* All statements of one Query or Parse text, judged as one. */

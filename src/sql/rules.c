@@ -93,7 +93,7 @@ static bs_read_fn *const rules[] = {
     [T_VariableShowStmt] = bs_read_plain, [T_ListenStmt] = bs_read_plain,
     [T_UnlistenStmt] = bs_read_plain, [T_NotifyStmt] = bs_read_plain,
     [T_ConstraintsSetStmt] = bs_read_plain, [T_CheckPointStmt] = bs_read_plain,
-    [T_LoadStmt] = bs_read_plain, [T_DoStmt] = bs_read_plain, [T_CallStmt] = bs_read_plain,
+    [T_LoadStmt] = bs_read_plain, [T_DoStmt] = bs_read_do, [T_CallStmt] = bs_read_plain,
     [T_CreateSchemaStmt] = bs_read_plain, [T_CreateEnumStmt] = bs_read_plain,
     [T_CompositeTypeStmt] = bs_read_plain, [T_CreateDomainStmt] = bs_read_plain,
     [T_CreateStatsStmt] = bs_read_plain, [T_CreatedbStmt] = bs_read_plain,
@@ -131,6 +131,23 @@ bs_read_fn *
 bs_rule_of(NodeTag tag)
 {
     return (size_t)tag < sizeof(rules) / sizeof(rules[0]) ? rules[tag] : NULL;
+}
+
+/* The text is judged where functions are known (catalog/inside.c). */
+void
+bs_read_do(struct bs_reading *r, const Node *node)
+{
+    const List *args = ((const DoStmt *)(const void *)node)->args;
+
+    bs_read_plain(r, node);
+    for (int i = 0; i < bs_list_n(args); i++) {
+        const DefElem *def = (const DefElem *)(const void *)bs_list_at(args, i);
+        bool as = strcmp(def->defname, "as") == 0;
+        if (as)
+            r->stmt->code = bs_reading_keep(r, bs_node_text(def->arg));
+        else
+            r->stmt->code_language = bs_reading_keep(r, bs_node_text(def->arg));
+    }
 }
 
 /* How the field that names the object is to be read. */

@@ -55,7 +55,7 @@ struct bs_named {
 struct bs_named bs_named_of(ObjectType type, const Node *object);
 
 /* A statement that is judged by its kind alone (rules.c has its row). */
-bs_read_fn bs_read_plain;
+bs_read_fn bs_read_plain, bs_read_do;
 
 /* The value of a DefElem as the server reads a boolean; `unclear` where it is none. */
 bool bs_def_is_true(const DefElem *def, bool unclear);
