@@ -44,6 +44,13 @@ struct bs_state_ops {
                                  const char *name,
                                  const char *by,
                                  struct bs_err *err);
+    enum bs_done (*agent_quarantine)(
+        struct bs_state *s, const char *name, const char *why, const char *by, struct bs_err *err);
+    enum bs_done (*agent_release)(struct bs_state *s,
+                                  const char *name,
+                                  const char *reason,
+                                  const char *by,
+                                  struct bs_err *err);
 
     enum bs_done (*operator_add)(struct bs_state *s,
                                  const struct bs_operator *op,
@@ -92,6 +99,17 @@ struct bs_state_ops {
                                   struct bs_err *err);
     enum bs_done (*ticket_denials)(
         struct bs_state *s, const char *actor, int64_t since_us, uint64_t *out, struct bs_err *err);
+
+    enum bs_done (*blocked_put)(struct bs_state *s,
+                                const struct bs_blocked *row,
+                                struct bs_err *err);
+    enum bs_done (*blocked_list)(struct bs_state *s,
+                                 int64_t since_us,
+                                 struct bs_arena *arena,
+                                 struct bs_blocked **out,
+                                 size_t *n,
+                                 struct bs_err *err);
+    enum bs_done (*blocked_drop)(struct bs_state *s, int64_t before_us, struct bs_err *err);
 
     enum bs_done (*point_put)(struct bs_state *s,
                               const struct bs_point_row *row,

@@ -23,10 +23,12 @@ struct bs_agent {
     const char *owner;      /* the human who answers for it; NULL: nobody named */
     const char **databases; /* configured names it may connect to; n_databases, at least one */
     size_t n_databases;
-    const char *verifier; /* SCRAM-SHA-256 verifier text, as in pg_authid.rolpassword */
-    int64_t created_us;   /* 0 in bs_state_agent_add: now */
-    int64_t expires_us;   /* 0: never */
-    int64_t revoked_us;   /* 0: not revoked */
+    const char *verifier;       /* SCRAM-SHA-256 verifier text, as in pg_authid.rolpassword */
+    int64_t created_us;         /* 0 in bs_state_agent_add: now */
+    int64_t expires_us;         /* 0: never */
+    int64_t revoked_us;         /* 0: not revoked */
+    int64_t quarantined_us;     /* 0: not; else it may only read until a human releases it */
+    const char *quarantine_why; /* for operators; NULL where it is not */
 };
 
 /* Zero may nothing; each higher one may what the lower ones may. */
@@ -78,6 +80,8 @@ struct bs_ticket {
     const char *plan;        /* JSON, for people */
     const char *reasons;     /* JSON: rule and reasons; for operators only */
     const char *limits;      /* JSON: approval/limits.h */
+    const char *harms;       /* JSON: what it would do to what (approval/evasion.h) */
+    const char *evades;      /* JSON: it was asked for before in other words; NULL: it was not */
     int64_t created_us;
     int64_t decide_by_us;
 
@@ -117,6 +121,18 @@ struct bs_point_row {
     int64_t rows;  /* captured */
     int64_t bytes; /* stored */
 };
+
+/* What the policy has blocked, so that the same in other words is recognised. */
+struct bs_blocked {
+    int64_t at_us; /* the last time */
+    const char *actor;
+    const char *database;
+    const char *identity; /* bs_ticket_identity; one row for each */
+    const char *harms;    /* JSON, as a ticket's */
+    const char *evades;   /* the same; NULL */
+};
+
+#define BS_BLOCKED_MAX 64 /* rows of one actor; the oldest go first */
 
 struct bs_change {
     int64_t id;

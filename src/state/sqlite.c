@@ -57,6 +57,16 @@ static const char *const migrations[] = {
     " id INTEGER PRIMARY KEY AUTOINCREMENT, at_us INTEGER NOT NULL, by TEXT,"
     " action TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT"
     ") STRICT;",
+    /* Evasion: who is quarantined, and what denied and blocked statements would have done. */
+    "ALTER TABLE agents ADD COLUMN quarantined_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE agents ADD COLUMN quarantine_why TEXT;"
+    "ALTER TABLE tickets ADD COLUMN harms TEXT;"
+    "ALTER TABLE tickets ADD COLUMN evades TEXT;"
+    "CREATE TABLE blocked ("
+    " identity TEXT PRIMARY KEY, actor TEXT NOT NULL, database TEXT NOT NULL,"
+    " at_us INTEGER NOT NULL, harms TEXT NOT NULL, evades TEXT"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX blocked_actor ON blocked (actor, at_us);",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -499,6 +509,8 @@ const struct bs_state_ops bs_state_sqlite = {
     .agent_list = bs_sq_agent_list,
     .agent_rekey = bs_sq_agent_rekey,
     .agent_revoke = bs_sq_agent_revoke,
+    .agent_quarantine = bs_sq_agent_quarantine,
+    .agent_release = bs_sq_agent_release,
     .operator_add = bs_sq_operator_add,
     .operator_find = bs_sq_operator_find,
     .operator_list = bs_sq_operator_list,
@@ -510,6 +522,9 @@ const struct bs_state_ops bs_state_sqlite = {
     .ticket_list = bs_sq_ticket_list,
     .ticket_expire = bs_sq_ticket_expire,
     .ticket_denials = bs_sq_ticket_denials,
+    .blocked_put = bs_sq_blocked_put,
+    .blocked_list = bs_sq_blocked_list,
+    .blocked_drop = bs_sq_blocked_drop,
     .point_put = bs_sq_point_put,
     .point_set = bs_sq_point_set,
     .point_get = bs_sq_point_get,

@@ -106,7 +106,7 @@ BS_MUST_CHECK enum bs_done bs_sq_one(struct bs_sqlite *q,
                                      const char *what,
                                      struct bs_err *err);
 
-/* The operations, in sqlite_actors.c, sqlite_tickets.c and sqlite_points.c. */
+/* The operations, in sqlite_actors.c, sqlite_tickets.c, sqlite_blocked.c and sqlite_points.c. */
 enum bs_done bs_sq_agent_add(struct bs_state *s,
                              const struct bs_agent *agent,
                              const char *by,
@@ -125,6 +125,10 @@ enum bs_done bs_sq_agent_rekey(
     struct bs_state *s, const char *name, const char *verifier, const char *by, struct bs_err *err);
 enum bs_done
 bs_sq_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
+enum bs_done bs_sq_agent_quarantine(
+    struct bs_state *s, const char *name, const char *why, const char *by, struct bs_err *err);
+enum bs_done bs_sq_agent_release(
+    struct bs_state *s, const char *name, const char *reason, const char *by, struct bs_err *err);
 enum bs_done bs_sq_operator_add(struct bs_state *s,
                                 const struct bs_operator *op,
                                 const char *by,
@@ -167,6 +171,15 @@ enum bs_done bs_sq_ticket_expire(struct bs_state *s,
                                  struct bs_err *err);
 enum bs_done bs_sq_ticket_denials(
     struct bs_state *s, const char *actor, int64_t since_us, uint64_t *out, struct bs_err *err);
+enum bs_done
+bs_sq_blocked_put(struct bs_state *s, const struct bs_blocked *row, struct bs_err *err);
+enum bs_done bs_sq_blocked_list(struct bs_state *s,
+                                int64_t since_us,
+                                struct bs_arena *arena,
+                                struct bs_blocked **out,
+                                size_t *n,
+                                struct bs_err *err);
+enum bs_done bs_sq_blocked_drop(struct bs_state *s, int64_t before_us, struct bs_err *err);
 enum bs_done
 bs_sq_point_put(struct bs_state *s, const struct bs_point_row *row, struct bs_err *err);
 enum bs_done

@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "state/sqlite.h"
 
-#define AGENT_COLUMNS    "name, owner, databases, verifier, created_us, expires_us, revoked_us"
+#define AGENT_COLUMNS                                                                              \
+    "name, owner, databases, verifier, created_us, expires_us, revoked_us, quarantined_us,"        \
+    " quarantine_why"
 #define OPERATOR_COLUMNS "name, role, token_sha256, created_us, revoked_us"
 
 /* Takes over the reference to `detail`. */
@@ -81,6 +83,8 @@ read_agent(struct bs_sq_rows *r, void *item, struct bs_err *err)
     a->created_us = bs_sq_int(r, 4);
     a->expires_us = bs_sq_int(r, 5);
     a->revoked_us = bs_sq_int(r, 6);
+    a->quarantined_us = bs_sq_int(r, 7);
+    a->quarantine_why = bs_sq_text(r, 8);
     return parse_databases(r, a, err);
 }
 
@@ -159,7 +163,7 @@ insert_agent(struct bs_sqlite *q, const struct bs_agent *a, struct bs_err *err)
     json_decref(list);
     if (databases == NULL)
         return BS_FAIL(err, INTERNAL, "the databases cannot be written as JSON");
-    done = bs_sq_run(q, "INSERT INTO agents (" AGENT_COLUMNS ") VALUES (?,?,?,?,?,?,0)",
+    done = bs_sq_run(q, "INSERT INTO agents (" AGENT_COLUMNS ") VALUES (?,?,?,?,?,?,0,0,NULL)",
                      BS_SQ_VALUES(BS_SQ_T(a->name), BS_SQ_T(a->owner), BS_SQ_T(databases),
                                   BS_SQ_T(a->verifier), BS_SQ_I(a->created_us),
                                   BS_SQ_I(a->expires_us)),
@@ -255,6 +259,62 @@ bs_sq_agent_revoke(struct bs_state *s, const char *name, const char *by, struct 
                          BS_SQ_VALUES(BS_SQ_I(bs_now_us()), BS_SQ_T(name)), NULL, err);
     if (done == BS_DONE)
         done = put_change(q, by, "agent.revoke", name, json_object(), err);
+    return bs_sq_end(q, done, err);
+}
+
+/* A reason in somebody's words. */
+static json_t *
+words(const char *name, const char *text)
+{
+    json_t *detail = json_object();
+
+    if (text != NULL)
+        (void)json_object_set_new(detail, name, json_string(text));
+    return detail;
+}
+
+enum bs_done
+bs_sq_agent_quarantine(
+    struct bs_state *s, const char *name, const char *why, const char *by, struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    enum bs_done done;
+    int changed = 0;
+
+    if (bs_sq_begin(q, err) != BS_DONE)
+        return BS_FAILED;
+    done = check_in_force(q, "agents", name, err);
+    if (done == BS_DONE)
+        done = bs_sq_run(q,
+                         "UPDATE agents SET quarantined_us = ?, quarantine_why = ?"
+                         " WHERE name = ? AND quarantined_us = 0",
+                         BS_SQ_VALUES(BS_SQ_I(bs_now_us()), BS_SQ_T(why), BS_SQ_T(name)), &changed,
+                         err);
+    if (done == BS_DONE && changed != 0)
+        done = put_change(q, by, "agent.quarantine", name, words("why", why), err);
+    return bs_sq_end(q, done, err);
+}
+
+enum bs_done
+bs_sq_agent_release(
+    struct bs_state *s, const char *name, const char *reason, const char *by, struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    enum bs_done done;
+    int changed = 0;
+
+    if (bs_sq_begin(q, err) != BS_DONE)
+        return BS_FAILED;
+    done = check_in_force(q, "agents", name, err);
+    if (done == BS_DONE)
+        done = bs_sq_run(q,
+                         "UPDATE agents SET quarantined_us = 0, quarantine_why = NULL"
+                         " WHERE name = ? AND quarantined_us <> 0",
+                         BS_SQ_VALUES(BS_SQ_T(name)), &changed, err);
+    if (done == BS_DONE && changed == 0)
+        done = BS_FAIL(err, CONFLICT, "\"%.63s\" is not quarantined", name);
+    if (done == BS_DONE)
+        done = put_change(q, by, "agent.release", name, words("reason", reason), err);
     return bs_sq_end(q, done, err);
 }
 

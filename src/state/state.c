@@ -103,9 +103,9 @@ static enum bs_done
 ticket_texts_check(const struct bs_ticket *t, struct bs_err *err)
 {
     const char *const texts[] = {
-        t->actor,  t->owner,   t->database, t->role,   t->environment, t->session,
-        t->client, t->sql,     t->params,   t->risk,   t->effects,     t->plan,
-        t->limits, t->reasons, t->reason,   t->detail, t->decided_by,  t->point,
+        t->actor,  t->owner,  t->database,   t->role,    t->environment, t->session, t->client,
+        t->sql,    t->params, t->risk,       t->effects, t->plan,        t->limits,  t->reasons,
+        t->reason, t->detail, t->decided_by, t->point,   t->harms,       t->evades,
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -169,6 +169,24 @@ enum bs_done
 bs_state_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err)
 {
     return s->ops->agent_revoke(s, name, by, err);
+}
+
+enum bs_done
+bs_state_agent_quarantine(
+    struct bs_state *s, const char *name, const char *why, const char *by, struct bs_err *err)
+{
+    if (!text_ok(why))
+        return BS_FAIL(err, DATA, "the reason is not UTF-8");
+    return s->ops->agent_quarantine(s, name, why, by, err);
+}
+
+enum bs_done
+bs_state_agent_release(
+    struct bs_state *s, const char *name, const char *reason, const char *by, struct bs_err *err)
+{
+    if (!text_ok(reason))
+        return BS_FAIL(err, DATA, "the reason is not UTF-8");
+    return s->ops->agent_release(s, name, reason, by, err);
 }
 
 enum bs_done
@@ -299,6 +317,41 @@ bs_state_ticket_denials(
 {
     *out = 0;
     return s->ops->ticket_denials(s, actor, since_us, out, err);
+}
+
+/* --- what was blocked --- */
+
+enum bs_done
+bs_state_blocked_put(struct bs_state *s, const struct bs_blocked *row, struct bs_err *err)
+{
+    const char *const texts[] = {row->identity, row->actor, row->database, row->harms};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (texts[i] == NULL || !text_ok(texts[i]))
+            return BS_FAIL(err, DATA, "a text of what was blocked is missing or not UTF-8");
+    }
+    if (!text_ok(row->evades))
+        return BS_FAIL(err, DATA, "a text of what was blocked is not UTF-8");
+    return s->ops->blocked_put(s, row, err);
+}
+
+enum bs_done
+bs_state_blocked_list(struct bs_state *s,
+                      int64_t since_us,
+                      struct bs_arena *arena,
+                      struct bs_blocked **out,
+                      size_t *n,
+                      struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->blocked_list(s, since_us, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_blocked_drop(struct bs_state *s, int64_t before_us, struct bs_err *err)
+{
+    return s->ops->blocked_drop(s, before_us, err);
 }
 
 /* --- points and changes --- */

@@ -1,6 +1,6 @@
 /*
  * state.h - what survives a restart besides audit and recovery points: agents, operators, tickets,
- * the index of points, and changes made from the command line that the audit does not have yet.
+ * what was blocked, the index of points, and changes made from the command line that the audit does not have yet.
  *
  * Every call is one transaction and durable when it returns BS_DONE. Several processes may have
  * the same state open (`agents add` while the gateway runs).
@@ -64,6 +64,18 @@ BS_MUST_CHECK enum bs_done bs_state_agent_rekey(
 /* NOT_FOUND; CONFLICT: revoked already. */
 BS_MUST_CHECK enum bs_done
 bs_state_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
+
+/*
+ * Let an agent only read, from now on, until a human releases it. Nothing where it is so already.
+ *
+ * why   for operators; may be NULL
+ * err   NOT_FOUND; CONFLICT: revoked; DATA: not UTF-8
+ */
+BS_MUST_CHECK enum bs_done bs_state_agent_quarantine(
+    struct bs_state *s, const char *name, const char *why, const char *by, struct bs_err *err);
+/* reason: the human's words; may be NULL. NOT_FOUND; CONFLICT: revoked, or not quarantined; DATA. */
+BS_MUST_CHECK enum bs_done bs_state_agent_release(
+    struct bs_state *s, const char *name, const char *reason, const char *by, struct bs_err *err);
 
 /* --- operators --- */
 
@@ -146,6 +158,23 @@ BS_MUST_CHECK enum bs_done bs_state_ticket_expire(struct bs_state *s,
 /* How many tickets of this actor were denied at or after `since_us`. */
 BS_MUST_CHECK enum bs_done bs_state_ticket_denials(
     struct bs_state *s, const char *actor, int64_t since_us, uint64_t *out, struct bs_err *err);
+
+/* --- what the policy blocked: kept for as long as it is compared with --- */
+
+/* Insert, or replace the row of that identity; forgets the actor's oldest above BS_BLOCKED_MAX.
+ * DATA: a text is not UTF-8 or is missing. */
+BS_MUST_CHECK enum bs_done
+bs_state_blocked_put(struct bs_state *s, const struct bs_blocked *row, struct bs_err *err);
+/* Those since then, oldest first. */
+BS_MUST_CHECK enum bs_done bs_state_blocked_list(struct bs_state *s,
+                                                 int64_t since_us,
+                                                 struct bs_arena *arena,
+                                                 struct bs_blocked **out,
+                                                 size_t *n,
+                                                 struct bs_err *err);
+/* Forget those before. */
+BS_MUST_CHECK enum bs_done
+bs_state_blocked_drop(struct bs_state *s, int64_t before_us, struct bs_err *err);
 
 /* --- index of recovery points; the truth is in the storage, this finds it --- */
 

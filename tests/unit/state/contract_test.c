@@ -369,6 +369,8 @@ tickets_keep_all_fields(void)
     struct bs_err err = {0};
     struct bs_ticket t = a_ticket("T-1", IDENTITY), got, again;
 
+    t.harms = "[2]";
+    t.evades = "{\"b\":2}";
     REQUIRE(set_up());
     EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
     got.state = BS_TICKET_APPROVED;
@@ -390,6 +392,7 @@ tickets_keep_all_fields(void)
     EXPECT(strcmp(again.params, "p") == 0 && strcmp(again.risk, "CRITICAL") == 0);
     EXPECT(strcmp(again.effects, "[]") == 0 && strcmp(again.plan, "{}") == 0);
     EXPECT(strcmp(again.reasons, "[1]") == 0 && strcmp(again.limits, "{\"a\":1}") == 0);
+    EXPECT(strcmp(again.harms, "[2]") == 0 && strcmp(again.evades, "{\"b\":2}") == 0);
     EXPECT(again.created_us == 100 && again.decide_by_us == 200);
     EXPECT(again.state == BS_TICKET_APPROVED && again.decided_us == 1 && again.redeem_by_us == 2);
     EXPECT(strcmp(again.decided_by, "kim") == 0 && strcmp(again.reason, "because") == 0);
@@ -643,6 +646,101 @@ many_processes_at_once(void)
     tear_down();
 }
 
+/* Quarantined by the gateway, released by a human; each is told to the audit, once. */
+static void
+quarantine(void)
+{
+    struct bs_err err = {0};
+    struct bs_agent a = an_agent("a"), got;
+    struct bs_change *c;
+    size_t n;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_agent_quarantine(state, "a", "why", "gateway", &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_release(state, "a", NULL, "me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(got.quarantined_us == 0 && got.quarantine_why == NULL);
+    EXPECT_EQ(CODE(bs_state_agent_quarantine(state, "a", "\xff", "gateway", &err)), BS_E_DATA);
+    EXPECT_EQ(CODE(bs_state_agent_quarantine(state, "a", "the first", "gateway", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_quarantine(state, "a", "a second", "gateway", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_rekey(state, "a", VERIFIER "2", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(got.quarantined_us > 0 && strcmp(got.quarantine_why, "the first") == 0);
+    EXPECT(got.revoked_us == 0 && got.expires_us == 5000);
+    EXPECT_EQ(CODE(bs_state_agent_release(state, "a", "\xff", "me", &err)), BS_E_DATA);
+    EXPECT_EQ(CODE(bs_state_agent_release(state, "a", "talked", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_release(state, "a", NULL, "me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(got.quarantined_us == 0 && got.quarantine_why == NULL);
+    REQUIRE(bs_state_change_list(state, 0, &arena, &c, &n, &err) == BS_DONE && n == 4);
+    EXPECT(strcmp(c[1].action, "agent.quarantine") == 0 && strcmp(c[1].by, "gateway") == 0);
+    EXPECT(strstr(c[1].detail, "the first") != NULL);
+    EXPECT(strcmp(c[3].action, "agent.release") == 0 && strstr(c[3].detail, "talked") != NULL);
+    EXPECT_EQ(CODE(bs_state_agent_revoke(state, "a", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_quarantine(state, "a", NULL, "x", &err)), BS_E_CONFLICT);
+    tear_down();
+}
+
+/* One row for each identity, a bounded number for each actor. */
+static void
+blocked(void)
+{
+    struct bs_err err = {0};
+    char id[BS_SHA256_TEXT];
+    struct bs_blocked row = {.actor = "a", .database = "app", .identity = id, .harms = "[]"}, *all;
+    size_t n;
+
+    REQUIRE(set_up());
+    for (int i = 0; i < BS_BLOCKED_MAX + 3; i++) {
+        (void)snprintf(id, sizeof(id), "%064d", i);
+        row.at_us = 100 + i;
+        EXPECT_EQ(CODE(bs_state_blocked_put(state, &row, &err)), BS_OK);
+    }
+    row.actor = "b";
+    row.at_us = 100;
+    (void)snprintf(id, sizeof(id), "%064d", 9999);
+    EXPECT_EQ(CODE(bs_state_blocked_put(state, &row, &err)), BS_OK);
+    REQUIRE(bs_state_blocked_list(state, 0, &arena, &all, &n, &err) == BS_DONE);
+    EXPECT_EQ(n, BS_BLOCKED_MAX + 1);
+    EXPECT(strcmp(all[0].actor, "b") == 0 && all[1].at_us == 103); /* the oldest are gone */
+    row.at_us = 500;
+    row.evades = "{}";
+    EXPECT_EQ(CODE(bs_state_blocked_put(state, &row, &err)), BS_OK);
+    row.evades = NULL;
+    EXPECT_EQ(CODE(bs_state_blocked_put(state, &row, &err)), BS_OK);
+    REQUIRE(bs_state_blocked_list(state, 500, &arena, &all, &n, &err) == BS_DONE && n == 1);
+    EXPECT(strcmp(all[0].identity, id) == 0 && strcmp(all[0].database, "app") == 0);
+    EXPECT(strcmp(all[0].harms, "[]") == 0 && all[0].evades != NULL);
+    EXPECT_EQ(CODE(bs_state_blocked_drop(state, 500, &err)), BS_OK);
+    REQUIRE(bs_state_blocked_list(state, 0, &arena, &all, &n, &err) == BS_DONE && n == 1);
+    row.harms = NULL;
+    EXPECT_EQ(CODE(bs_state_blocked_put(state, &row, &err)), BS_E_DATA);
+    row.harms = "\xff";
+    EXPECT_EQ(CODE(bs_state_blocked_put(state, &row, &err)), BS_E_DATA);
+    tear_down();
+}
+
+/* A file of the first version is brought up to date with all that is in it. */
+static void
+first_version_is_migrated(void)
+{
+    struct bs_err err = {0};
+    struct bs_agent a = an_agent("a"), got;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
+    bs_state_close(&state);
+    exec("DROP TABLE blocked; ALTER TABLE agents DROP COLUMN quarantined_us;"
+         "ALTER TABLE agents DROP COLUMN quarantine_why; ALTER TABLE tickets DROP COLUMN harms;"
+         "ALTER TABLE tickets DROP COLUMN evades; PRAGMA user_version = 1");
+    REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(got.quarantined_us == 0 && strcmp(got.owner, "alice") == 0);
+    EXPECT_EQ(CODE(bs_state_agent_quarantine(state, "a", NULL, "gateway", &err)), BS_OK);
+    tear_down();
+}
+
 static const struct tap_case cases[] = {
     {"the file is private, and one that is not is refused", opens_private_and_again},
     {"the file belongs to whom the folder belongs to", belongs_to_whom_the_folder_belongs},
@@ -650,6 +748,9 @@ static const struct tap_case cases[] = {
     {"names", names},
     {"agents: add, get, list, rekey, revoke, again", agents},
     {"agents: what is malformed is refused", bad_agents},
+    {"agents: quarantined and released", quarantine},
+    {"what was blocked: put, list, drop, and a limit", blocked},
+    {"a file of the first version is migrated", first_version_is_migrated},
     {"operators: token, role, revoke, ever", operators},
     {"roles: zero may nothing", roles},
     {"changes are written with what they tell, without secrets", changes_come_with_what_they_tell},
