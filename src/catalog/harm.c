@@ -45,51 +45,7 @@ static const uint8_t by_kind[BS_KIND_COUNT] = {
     [BS_KIND_CREATE_PROCEDURE] = BS_HARM_CHANGE, [BS_KIND_CREATE_TRIGGER] = BS_HARM_CHANGE,
     [BS_KIND_CREATE_RULE] = BS_HARM_CHANGE,
 };
-
-static const char *const harm_names[] = {
-    [BS_HARM_NONE] = "none", [BS_HARM_ADD] = "add", [BS_HARM_CHANGE] = "change",
-    [BS_HARM_SAFEGUARD] = "safeguard", [BS_HARM_OVERWRITE] = "overwrite",
-    [BS_HARM_DELETE] = "delete", [BS_HARM_DESTROY] = "destroy",
-};
-static const char *const extent_names[] = {
-    [BS_EXTENT_NONE] = "none", [BS_EXTENT_KEY] = "key", [BS_EXTENT_SOME] = "some",
-    [BS_EXTENT_ALL] = "all",
-};
 /* clang-format on */
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-const char *
-bs_harm_name(enum bs_harm harm)
-{
-    return harm_names[harm];
-}
-
-enum bs_harm
-bs_harm_find(const char *name)
-{
-    for (size_t i = 0; i < COUNT(harm_names); i++) {
-        if (strcmp(harm_names[i], name) == 0)
-            return (enum bs_harm)i;
-    }
-    return BS_HARM_NONE;
-}
-
-const char *
-bs_extent_name(enum bs_extent extent)
-{
-    return extent_names[extent];
-}
-
-enum bs_extent
-bs_extent_find(const char *name)
-{
-    for (size_t i = 0; i < COUNT(extent_names); i++) {
-        if (strcmp(extent_names[i], name) == 0)
-            return (enum bs_extent)i;
-    }
-    return BS_EXTENT_NONE;
-}
 
 static bool
 is_drop(enum bs_kind kind)
@@ -105,18 +61,6 @@ harm_of(enum bs_kind kind)
     if (bs_kind_risk(kind) == BS_RISK_SAFE || bs_kind_point(kind) == BS_POINT_NONE)
         return BS_HARM_NONE;
     return strncmp(bs_kind_name(kind), "CREATE ", 7) == 0 ? BS_HARM_ADD : BS_HARM_CHANGE;
-}
-
-bool
-bs_harm_is_rows(enum bs_harm harm)
-{
-    return harm >= BS_HARM_OVERWRITE;
-}
-
-bool
-bs_harm_is_any(const struct bs_harm_item *item)
-{
-    return item->oid == 0 && item->name == NULL;
 }
 
 /* --- a unit's harms ----------------------------------------------------------------------- */

@@ -1,10 +1,68 @@
 /*
- * covers.c - would one unit do at least what another would have done? Where the same rows or objects
+ * harm.c - would one unit do at least what another would have done? Where the same rows or objects
  * may be meant and may be not, the answer is "maybe".
  */
-#include "catalog/harm.h"
+#include "sql/harm.h"
 
 #include <string.h>
+
+/* clang-format off */
+static const char *const harm_names[] = {
+    [BS_HARM_NONE] = "none", [BS_HARM_ADD] = "add", [BS_HARM_CHANGE] = "change",
+    [BS_HARM_SAFEGUARD] = "safeguard", [BS_HARM_OVERWRITE] = "overwrite",
+    [BS_HARM_DELETE] = "delete", [BS_HARM_DESTROY] = "destroy",
+};
+static const char *const extent_names[] = {
+    [BS_EXTENT_NONE] = "none", [BS_EXTENT_KEY] = "key", [BS_EXTENT_SOME] = "some",
+    [BS_EXTENT_ALL] = "all",
+};
+/* clang-format on */
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+const char *
+bs_harm_name(enum bs_harm harm)
+{
+    return harm_names[harm];
+}
+
+enum bs_harm
+bs_harm_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT(harm_names); i++) {
+        if (strcmp(harm_names[i], name) == 0)
+            return (enum bs_harm)i;
+    }
+    return BS_HARM_NONE;
+}
+
+const char *
+bs_extent_name(enum bs_extent extent)
+{
+    return extent_names[extent];
+}
+
+enum bs_extent
+bs_extent_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT(extent_names); i++) {
+        if (strcmp(extent_names[i], name) == 0)
+            return (enum bs_extent)i;
+    }
+    return BS_EXTENT_NONE;
+}
+
+bool
+bs_harm_is_rows(enum bs_harm harm)
+{
+    return harm >= BS_HARM_OVERWRITE;
+}
+
+bool
+bs_harm_is_any(const struct bs_harm_item *item)
+{
+    return item->oid == 0 && item->name == NULL;
+}
 
 static bool
 same_name(const struct bs_harm_item *a, const struct bs_harm_item *b)
@@ -84,8 +142,6 @@ same_row(const struct bs_harm_item *now, const struct bs_harm_item *before)
 static enum bs_covers
 cover_some(const struct bs_harm_item *now, const struct bs_harm_item *before)
 {
-    if (is_disjoint(now, before))
-        return BS_COVERS_NO;
     if (same_row(now, before))
         return BS_COVERS_YES;
     if (now->rows < 0 || before->rows < 0)
@@ -98,6 +154,8 @@ cover_some(const struct bs_harm_item *now, const struct bs_harm_item *before)
 static enum bs_covers
 cover_rows(const struct bs_harm_item *now, const struct bs_harm_item *before)
 {
+    if (is_disjoint(now, before))
+        return BS_COVERS_NO;
     /* All rows have other values: what is left of the old ones nobody has worked out. */
     if (now->harm == BS_HARM_OVERWRITE && now->extent == BS_EXTENT_ALL &&
         before->harm > BS_HARM_OVERWRITE)
