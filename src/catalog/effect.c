@@ -64,6 +64,8 @@ find_target(const struct bs_facts *facts, size_t stmt, uint32_t oid)
 static void
 add_rows(struct bs_target *to, int64_t rows, enum bs_measure how)
 {
+    if (to->how == BS_MEASURE_ESTIMATE && how == BS_MEASURE_NONE)
+        return; /* of all of it */
     if (to->how == BS_MEASURE_NONE || how == BS_MEASURE_NONE) {
         to->rows = -1;
         to->how = BS_MEASURE_NONE;
@@ -74,18 +76,35 @@ add_rows(struct bs_target *to, int64_t rows, enum bs_measure how)
         to->how = how;
 }
 
+static size_t
+depth_of(const struct bs_facts *facts, const struct bs_target *t)
+{
+    size_t depth = 0;
+
+    for (; depth < facts->n_targets && t->within != 0; depth++) {
+        t = find_target(facts, t->stmt, t->within);
+        if (t == NULL)
+            break;
+    }
+    return depth;
+}
+
+/* The lowest first, so that what is added is complete. */
 void
 bs_facts_add_up(struct bs_facts *facts)
 {
+    size_t deepest = 0;
+
     for (size_t i = 0; i < facts->n_targets; i++) {
-        const struct bs_target own = facts->targets[i];
-        struct bs_target *up = &facts->targets[i];
-        /* Parents come before their children, so what is read here is a target's own number. */
-        for (size_t depth = 0; depth < facts->n_targets; depth++) {
-            up = find_target(facts, own.stmt, up->within);
-            if (up == NULL)
-                break;
-            add_rows(up, own.rows, own.how);
+        size_t depth = depth_of(facts, &facts->targets[i]);
+        deepest = depth > deepest ? depth : deepest;
+    }
+    for (size_t depth = deepest; depth > 0; depth--) {
+        for (size_t i = 0; i < facts->n_targets; i++) {
+            const struct bs_target *t = &facts->targets[i];
+            struct bs_target *up = find_target(facts, t->stmt, t->within);
+            if (up != NULL && depth_of(facts, t) == depth)
+                add_rows(up, t->rows, t->how);
         }
     }
 }

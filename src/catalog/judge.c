@@ -294,21 +294,6 @@ weight(enum bs_kind kind)
     return 0;
 }
 
-/* The target of the same statement whose partition or child it is; 0: none. */
-static uint32_t
-within(const struct bs_judging *j, const struct bs_relation *r)
-{
-    const struct bs_facts *out = j->out;
-
-    for (size_t i = out->n_targets; i-- > 0 && out->targets[i].stmt == j->at;) {
-        for (size_t k = 0; k < r->n_parents; k++) {
-            if (out->targets[i].oid == r->parents[k]->id.oid)
-                return out->targets[i].oid;
-        }
-    }
-    return 0;
-}
-
 static void
 add_target(struct bs_judging *j, const struct bs_hit *h)
 {
@@ -341,8 +326,7 @@ add_target(struct bs_judging *j, const struct bs_hit *h)
                                                 .est_bytes = r->est_bytes,
                                                 .stmt = j->at,
                                                 .rows = -1,
-                                                .share = -1,
-                                                .within = within(j, r)};
+                                                .share = -1};
     if (list[out->n_targets - 1].schema == NULL || list[out->n_targets - 1].name == NULL)
         j->full = true;
 }
@@ -355,6 +339,30 @@ check_system(struct bs_judging *j, const struct bs_relation *r, enum bs_kind kin
     bs_judging_raise(j, BS_RISK_CRITICAL, "system_catalog",
                      "%s.%s belongs to the server's catalogs", r->id.schema, r->id.name);
     j->uncoverable = true;
+}
+
+static struct bs_target *
+find_target(const struct bs_judging *j, uint32_t oid)
+{
+    struct bs_facts *out = j->out;
+
+    for (size_t i = out->n_targets; i-- > 0 && out->targets[i].stmt == j->at;) {
+        if (out->targets[i].oid == oid)
+            return &out->targets[i];
+    }
+    return NULL;
+}
+
+/* A partition or child whose table is a target, too. */
+static void
+note_within(struct bs_judging *j, const struct bs_relation *r)
+{
+    struct bs_target *t = r->n_parents == 0 ? NULL : find_target(j, r->id.oid);
+
+    for (size_t i = 0; t != NULL && t->within == 0 && i < r->n_parents; i++) {
+        if (find_target(j, r->parents[i]->id.oid) != NULL)
+            t->within = r->parents[i]->id.oid;
+    }
 }
 
 static void
@@ -377,6 +385,8 @@ take_hits(struct bs_judging *j, const struct bs_closure *c)
         }
         add_target(j, h);
     }
+    for (size_t i = 0; i < c->n && !j->full; i++)
+        note_within(j, c->hits[i].relation);
 }
 
 /* Tables that go with something else, or lose a column that nobody has captured. */

@@ -13,6 +13,7 @@
 #include "cli/follow.h"
 #include "cli/judged.h"
 #include "cli/out.h"
+#include "recovery/measure.h"
 
 #define MAX_TEXT  ((size_t)64 << 20)
 #define MAX_ARENA ((size_t)1 << 30)
@@ -66,7 +67,11 @@ judge_with_catalog(struct classifier *c,
     if (bs_catalog_judge(c->snapshot, names, &out->unit, &c->arena, &out->facts, err) != BS_DONE ||
         bs_plan_make(&out->unit, &out->facts, limits, &c->arena, &out->plan, err) != BS_DONE)
         return BS_FAILED;
-    return bs_plan_select(c->snapshot, names, &out->unit, text, &c->arena, &out->plan, err);
+    if (bs_plan_select(c->snapshot, names, &out->unit, text, &c->arena, &out->plan, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_judged_measure(c->dsn, c->snapshot, names, text, (struct bs_bounds){0},
+                             BS_MEASURE_TIME_MS, BS_IMPACT_DEFAULT, &out->unit, &out->facts,
+                             &c->arena, err);
 }
 
 /* The text behind what the session sent before it; with the catalog where there is one. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "catalog/effect.h"
 #include "cli/out.h"
 
 /* Bytes that are no UTF-8 become "?": JSON has no place for them, and an answer there must be. */
@@ -102,11 +103,14 @@ reached_json(const struct bs_facts *facts, size_t stmt)
         if (t->stmt != stmt)
             continue;
         (void)json_array_append_new(
-            list,
-            json_pack("{s:s,s:o,s:s,s:o,s:I}", "kind", bs_kind_name(t->kind), "object",
-                      dotted_json(t->schema, t->name), "reach", reach_name(t->reach),
-                      "estimated_rows", t->est_rows < 0 ? json_null() : json_real(t->est_rows),
-                      "estimated_bytes", (json_int_t)t->est_bytes));
+            list, json_pack("{s:s,s:o,s:s,s:o,s:o,s:s?,s:s?,s:b,s:o,s:I}", "kind",
+                            bs_kind_name(t->kind), "object", dotted_json(t->schema, t->name),
+                            "reach", reach_name(t->reach), "rows", rows_json(t->rows), "share",
+                            t->share < 0 ? json_null() : json_real(t->share), "measured",
+                            bs_measure_name(t->how), "lock", bs_table_lock_name(t->lock),
+                            "rewrites", (int)t->rewrites, "estimated_rows",
+                            t->est_rows < 0 ? json_null() : json_real(t->est_rows),
+                            "estimated_bytes", (json_int_t)t->est_bytes));
     }
     return list;
 }
@@ -242,9 +246,16 @@ print_reached(const struct bs_target *t)
     putchar('.');
     bs_out_text(stdout, t->name);
     printf(" (%s, %s", bs_kind_name(t->kind), reach_name(t->reach));
+    if (t->how != BS_MEASURE_NONE)
+        printf(", %s%lld rows", t->how == BS_MEASURE_ESTIMATE ? "about " : "", (long long)t->rows);
+    if (t->how != BS_MEASURE_NONE && t->share >= 0)
+        printf(", %.3g %%", t->share * 100);
     if (t->est_rows >= 0)
-        printf(", about %.0f rows", t->est_rows);
-    printf(", %.1f MB)\n", (double)t->est_bytes / (1024 * 1024));
+        printf("; the table has about %.0f", t->est_rows);
+    printf(", %.1f MB", (double)t->est_bytes / (1024 * 1024));
+    if (t->lock != BS_TABLE_LOCK_UNKNOWN)
+        printf("; %s%s", bs_table_lock_name(t->lock), t->rewrites ? ", rewritten" : "");
+    printf(")\n");
 }
 
 static void

@@ -257,7 +257,7 @@ run(struct bs_capture *c,
     if (c->taken == NULL || c->taken->not_told != NULL)
         return BS_FAIL(err, NO_POINT, "it was not chosen to keep rows before they change");
     for (size_t i = 0; i < c->req.plan->n_selects; i++) {
-        if (!bs_step_has_values(&c->req.plan->selects[i], params, n_params))
+        if (!bs_select_has_values(&c->req.plan->selects[i], params, n_params))
             return BS_FAIL(err, NO_POINT, "the values of its parameters are not known");
     }
     bs_step_enter(c, BS_CAPTURE_CHECKING);

@@ -24,8 +24,8 @@ after(struct bs_rows_choice *out, const char *why)
 }
 
 /* "Plan Rows" and "Total Cost" of EXPLAIN (FORMAT JSON). */
-static bool
-read_plan(const char *text, double *rows, double *cost)
+bool
+bs_select_plan(const char *text, double *rows, double *cost)
 {
     json_t *json = json_loads(text, 0, NULL);
     const json_t *plan = json_object_get(json_array_get(json, 0), "Plan");
@@ -47,6 +47,18 @@ bs_step_select(struct bs_capture *c,
                PGresult **res,
                struct bs_err *err)
 {
+    return bs_select_ask(&c->helper, prefix, s, suffix, params, res, err);
+}
+
+enum bs_done
+bs_select_ask(struct bs_helper *h,
+              const char *prefix,
+              const struct bs_plan_select *s,
+              const char *suffix,
+              const struct bs_bounds *params,
+              PGresult **res,
+              struct bs_err *err)
+{
     struct bs_buf sql;
     enum bs_done done;
 
@@ -58,16 +70,15 @@ bs_step_select(struct bs_capture *c,
     if (sql.failed)
         done = BS_FAIL(err, LIMIT, "a select is too long");
     else if (s->n_params == 0)
-        done = bs_helper_query(&c->helper, (const char *)sql.p, 0, NULL, res, err);
+        done = bs_helper_query(h, (const char *)sql.p, 0, NULL, res, err);
     else
-        done = bs_helper_ask(&c->helper, (const char *)sql.p, params[s->stmt].list, s->n_params,
-                             res, err);
+        done = bs_helper_ask(h, (const char *)sql.p, params[s->stmt].list, s->n_params, res, err);
     bs_buf_fini(&sql);
     return done;
 }
 
 bool
-bs_step_has_values(const struct bs_plan_select *s, const struct bs_bounds *params, size_t n)
+bs_select_has_values(const struct bs_plan_select *s, const struct bs_bounds *params, size_t n)
 {
     if (s->n_params == 0)
         return true;
@@ -108,7 +119,7 @@ estimate(struct bs_capture *c,
         bool read;
         if (bs_step_select(c, "EXPLAIN (FORMAT JSON) ", s, "", params, &res, err) != BS_DONE)
             return BS_FAILED;
-        read = PQntuples(res) == 1 && read_plan(PQgetvalue(res, 0, 0), &rows, &cost);
+        read = PQntuples(res) == 1 && bs_select_plan(PQgetvalue(res, 0, 0), &rows, &cost);
         PQclear(res);
         if (!read)
             return BS_FAIL(err, NO_POINT, "the server's plan of a select cannot be read");
@@ -191,13 +202,14 @@ choose(struct bs_capture *c,
     if (plan == NULL || plan->kind != BS_PLAN_ROWS || plan->n_selects == 0)
         return after(out, "what it will change cannot be told before it runs");
     for (size_t i = 0; i < plan->n_selects; i++) {
-        if (!bs_step_has_values(&plan->selects[i], params, n_params))
+        if (!bs_select_has_values(&plan->selects[i], params, n_params))
             return after(out, "the values of its parameters cannot be used beforehand");
     }
     c->taken = bs_arena_take(&c->arena, sizeof(*c->taken));
     if (c->taken == NULL)
         return BS_FAIL(err, LIMIT, "no memory set aside for a closure");
-    if (bs_taken_tables(&c->helper, plan, &c->arena, c->taken, err) != BS_DONE)
+    if (bs_taken_tables(&c->helper, BS_TAKEN_TO_KEEP, plan->selects, plan->n_selects, NULL, 0,
+                        &c->arena, c->taken, err) != BS_DONE)
         return BS_FAILED;
     if (c->taken->not_told != NULL)
         return after(out, c->taken->not_told);

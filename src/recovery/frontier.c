@@ -132,31 +132,67 @@ struct walk {
     struct bs_taken *c;
     struct bs_arena *arena;
     size_t max;
-    struct bs_places *front; /* a table each: deleted, and its keys not followed yet */
+    struct bs_places *front; /* two a table: deleted and updated, and its keys not followed yet */
     struct bs_places *next;
 };
+
+/* Of the places of a table by index: those that are deleted come first. */
+static size_t
+front_of(size_t table, enum bs_kind kind)
+{
+    return 2 * table + (kind == BS_KIND_DELETE ? 0 : 1);
+}
+
+/* Rows of one table that a key has led to: new ones are followed in the next round. */
+static enum bs_done
+reach_rows(
+    struct walk *w, struct bs_reached *t, bool deletes, struct bs_places *got, struct bs_err *err)
+{
+    size_t table = (size_t)(t - w->c->tables);
+
+    tidy(got);
+    if (join(&t->all, got, NULL, w->arena, err) != BS_DONE)
+        return BS_FAILED;
+    if (deletes)
+        return join(&t->gone, got, &w->next[front_of(table, BS_KIND_DELETE)], w->arena, err);
+    if (w->c->use == BS_TAKEN_TO_COUNT)
+        return join(&t->updated, got, &w->next[front_of(table, BS_KIND_UPDATE)], w->arena, err);
+    return BS_DONE;
+}
+
+static enum bs_done
+sort_children(struct walk *w, const PGresult *res, struct bs_places *got, struct bs_err *err)
+{
+    for (int i = 0; i < PQntuples(res); i++) {
+        uint32_t oid = (uint32_t)strtoul(PQgetvalue(res, i, 0), NULL, 10);
+        struct bs_reached *t = bs_taken_find(w->c, oid);
+        uint64_t place;
+        if (!bs_taken_place(PQgetvalue(res, i, 1), &place))
+            return BS_FAIL(err, NO_POINT, "the server gives a place that is none");
+        if (t == NULL)
+            w->c->not_told = "rows of another table than expected would change";
+        else if (append(&got[t - w->c->tables], place, w->arena, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
 
 /* The children that one key leads to. */
 static enum bs_done
 take_children(struct walk *w, const struct bs_acting *k, const PGresult *res, struct bs_err *err)
 {
-    struct bs_reached *t = bs_taken_find(w->c, k->child);
-    struct bs_places got = {0};
+    struct bs_places *got = bs_arena_array(w->arena, w->c->n_tables, sizeof(*got));
     size_t total = 0;
 
-    for (int i = 0; i < PQntuples(res); i++) {
-        uint64_t place;
-        if (!bs_taken_place(PQgetvalue(res, i, 0), &place))
-            return BS_FAIL(err, NO_POINT, "the server gives a place that is none");
-        if (append(&got, place, w->arena, err) != BS_DONE)
-            return BS_FAILED;
-    }
-    tidy(&got);
-    if (join(&t->all, &got, NULL, w->arena, err) != BS_DONE ||
-        (k->deletes && join(&t->gone, &got, &w->next[t - w->c->tables], w->arena, err) != BS_DONE))
+    if (got == NULL)
+        return full(err);
+    if (sort_children(w, res, got, err) != BS_DONE)
         return BS_FAILED;
-    for (size_t i = 0; i < w->c->n_tables; i++)
+    for (size_t i = 0; i < w->c->n_tables; i++) {
+        if (got[i].n != 0 && reach_rows(w, &w->c->tables[i], k->deletes, &got[i], err) != BS_DONE)
+            return BS_FAILED;
         total += w->c->tables[i].all.n;
+    }
     if (total > w->max)
         w->c->not_told = "it reaches too many rows";
     return BS_DONE;
@@ -173,9 +209,9 @@ follow_key(
     enum bs_done done = BS_FAILED;
 
     bs_buf_init(&sql, 64 * 1024);
-    bs_put_str(&sql, "SELECT c.ctid FROM ONLY ");
+    bs_put_str(&sql, "SELECT c.tableoid, c.ctid FROM ONLY ");
     bs_facts_put_name(&sql, p->schema, p->name);
-    bs_put_str(&sql, " p JOIN ONLY ");
+    bs_put_str(&sql, k->tree ? " p JOIN " : " p JOIN ONLY ");
     bs_facts_put_name(&sql, c->schema, c->name);
     bs_put_fmt(&sql, " c ON %s WHERE p.ctid = ANY ($1::pg_catalog.tid[]) LIMIT %zu", k->join,
                w->max + 1);
@@ -189,15 +225,15 @@ follow_key(
     return done;
 }
 
-/* All keys of one table, from the rows that were reached last. */
+/* All keys of one table that act on such a change, from the rows that were reached last. */
 static enum bs_done
-follow_table(struct walk *w, size_t table, struct bs_err *err)
+follow_table(struct walk *w, size_t table, enum bs_kind on, struct bs_err *err)
 {
-    const struct bs_places *from = &w->front[table];
+    const struct bs_places *from = &w->front[front_of(table, on)];
 
     for (size_t i = 0; i < w->c->n_keys; i++) {
         const struct bs_acting *k = &w->c->keys[i];
-        if (k->parent != w->c->tables[table].oid)
+        if (k->parent != w->c->tables[table].oid || k->on != on)
             continue;
         for (size_t at = 0; at < from->n && w->c->not_told == NULL; at += AT_ONCE) {
             size_t left = from->n - at;
@@ -211,18 +247,20 @@ follow_table(struct walk *w, size_t table, struct bs_err *err)
 static enum bs_done
 follow_all(struct walk *w, struct bs_err *err)
 {
+    size_t n = w->c->n_tables;
     bool more = true;
 
     while (more && w->c->not_told == NULL) {
         more = false;
-        w->next = bs_arena_array(w->arena, w->c->n_tables, sizeof(*w->next));
+        w->next = bs_arena_array(w->arena, 2 * n, sizeof(*w->next));
         if (w->next == NULL)
             return full(err);
-        for (size_t i = 0; i < w->c->n_tables; i++) {
-            if (w->front[i].n != 0 && follow_table(w, i, err) != BS_DONE)
+        for (size_t i = 0; i < n; i++) {
+            if (follow_table(w, i, BS_KIND_DELETE, err) != BS_DONE ||
+                follow_table(w, i, BS_KIND_UPDATE, err) != BS_DONE)
                 return BS_FAILED;
         }
-        for (size_t i = 0; i < w->c->n_tables; i++)
+        for (size_t i = 0; i < 2 * n; i++)
             more = more || w->next[i].n != 0;
         w->front = w->next;
     }
@@ -235,14 +273,17 @@ bs_taken_rows(
 {
     struct walk w = {.h = h, .c = c, .arena = arena, .max = max};
 
-    w.front = bs_arena_array(arena, c->n_tables, sizeof(*w.front));
+    w.front = bs_arena_array(arena, 2 * c->n_tables, sizeof(*w.front));
     if (w.front == NULL)
         return full(err);
     for (size_t i = 0; i < c->n_tables; i++) {
         struct bs_reached *t = &c->tables[i];
+        bool deleted = t->kind == BS_KIND_DELETE;
         tidy(&t->all);
-        if (t->kind == BS_KIND_DELETE &&
-            join(&t->gone, &t->all, &w.front[i], arena, err) != BS_DONE)
+        if (!deleted && c->use == BS_TAKEN_TO_KEEP)
+            continue;
+        if (join(deleted ? &t->gone : &t->updated, &t->all, &w.front[front_of(i, t->kind)], arena,
+                 err) != BS_DONE)
             return BS_FAILED;
     }
     return follow_all(&w, err);

@@ -55,6 +55,12 @@ struct bs_plan_select {
     const char *sql;
     int n_params; /* the highest $n in it; 0: none */
     size_t stmt;  /* index of the statement in the unit */
+    /* Only to measure, and of UPDATE: the values that it assigns to the columns `set`, behind
+     * (tableoid, ctid); NULL: they cannot be told */
+    const char *set_sql;
+    const char **set;
+    size_t n_set;
+    int n_set_params;
 };
 
 struct bs_plan {

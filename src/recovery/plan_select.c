@@ -65,12 +65,17 @@ bs_plan_select(const struct bs_snapshot *snapshot,
         struct bs_selected got;
         if (loses_nothing(stmt))
             continue;
-        if (bs_catalog_select(snapshot, span, arena, &got, err) != BS_DONE)
+        if (bs_catalog_select(snapshot, BS_REWRITE_TO_KEEP, span, arena, &got, err) != BS_DONE)
             return BS_FAILED;
         if (got.sql == NULL)
             return BS_DONE;
-        list[n++] = (struct bs_plan_select){got.oid, got.schema,   got.name, got.kind,
-                                            got.sql, got.n_params, i};
+        list[n++] = (struct bs_plan_select){.oid = got.oid,
+                                            .schema = got.schema,
+                                            .name = got.name,
+                                            .kind = got.kind,
+                                            .sql = got.sql,
+                                            .n_params = got.n_params,
+                                            .stmt = i};
     }
     plan->selects = list;
     plan->n_selects = n;

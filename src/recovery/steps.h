@@ -111,9 +111,19 @@ enum bs_done bs_step_end(struct bs_capture *c,
 /* Rows found before a statement runs; more are better scanned for afterwards. */
 #define BS_ROWS_BEFORE_MAX 100000
 
-/* Has the select's statement got all its parameters, of types that came with the cluster? */
-bool bs_step_has_values(const struct bs_plan_select *s, const struct bs_bounds *params, size_t n);
 /* One of a plan's selects between `prefix` and `suffix`, with the parameters of its statement. */
+BS_MUST_CHECK enum bs_done bs_select_ask(struct bs_helper *h,
+                                         const char *prefix,
+                                         const struct bs_plan_select *s,
+                                         const char *suffix,
+                                         const struct bs_bounds *params,
+                                         PGresult **res,
+                                         struct bs_err *err);
+/* "Plan Rows" and "Total Cost" of EXPLAIN (FORMAT JSON). */
+bool bs_select_plan(const char *text, double *rows, double *cost);
+/* Has the select's statement got all its parameters, of types that came with the cluster? */
+bool bs_select_has_values(const struct bs_plan_select *s, const struct bs_bounds *params, size_t n);
+/* The same by the capture's helper. */
 BS_MUST_CHECK enum bs_done bs_step_select(struct bs_capture *c,
                                           const char *prefix,
                                           const struct bs_plan_select *s,

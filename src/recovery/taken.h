@@ -34,32 +34,50 @@ struct bs_reached {
     double rows;       /* pg_class.reltuples; -1: never counted */
     double scan_cost;  /* of a sequential scan, in the planner's units */
     struct bs_places all;
-    struct bs_places gone; /* those of them that are deleted */
+    struct bs_places gone;    /* those of them that are deleted */
+    struct bs_places updated; /* those that are updated; only to count */
 };
 
 /* A foreign key that acts. */
 struct bs_acting {
     uint32_t parent, child; /* OIDs */
+    enum bs_kind on;        /* DELETE or UPDATE of the parent's rows */
+    bool tree;              /* the child's rows may be in its partitions; only to count */
     bool deletes;           /* CASCADE; else SET NULL */
     bool indexed;           /* the child's columns lead an index */
     const char *join;       /* condition between p, the parent, and c, the child */
 };
 
+enum bs_taken_use {
+    BS_TAKEN_TO_KEEP = 0, /* rows are kept: only what is certain */
+    /* Only numbers come of it: partitions and children are followed, and keys that act on UPDATE or
+     * set defaults; nobody looks for triggers, or for rows that are merely locked. */
+    BS_TAKEN_TO_COUNT,
+};
+
 struct bs_taken {
+    enum bs_taken_use use;
     struct bs_reached *tables;
     size_t n_tables;
     struct bs_acting *keys;
     size_t n_keys;
     const char *not_told; /* why it cannot be told; NULL: it is */
+    bool assigns;         /* it is known which columns an UPDATE assigns: */
+    const char *assigned; /* as an array, for SQL */
 };
 
 /*
- * The tables that a plan's selects name, and all that their foreign keys reach.
+ * The tables that selects name, and all that their foreign keys reach.
  *
+ * set   to count the one select of an UPDATE: the columns that it assigns; n_set 0: any
  * err   as the helper's; LIMIT
  */
 BS_MUST_CHECK enum bs_done bs_taken_tables(struct bs_helper *h,
-                                           const struct bs_plan *plan,
+                                           enum bs_taken_use use,
+                                           const struct bs_plan_select *selects,
+                                           size_t n_selects,
+                                           const char *const *set,
+                                           size_t n_set,
                                            struct bs_arena *arena,
                                            struct bs_taken *out,
                                            struct bs_err *err);

@@ -242,10 +242,11 @@ struct change {
     const List *from;
     const Node *where;
     const WithClause *with;
+    const List *set; /* UPDATE */
 };
 
 static bool
-read_change(const List *stmts, struct change *out)
+read_change(const List *stmts, enum bs_rewrite_for use, struct change *out)
 {
     const RawStmt *raw;
     const UpdateStmt *update;
@@ -257,19 +258,50 @@ read_change(const List *stmts, struct change *out)
     update = (const UpdateStmt *)(const void *)raw->stmt;
     delete = (const DeleteStmt *)(const void *)raw->stmt;
     if (raw->stmt->type == T_UpdateStmt)
-        *out = (struct change){BS_KIND_UPDATE, update->relation, update->fromClause,
-                               update->whereClause, update->withClause};
+        *out = (struct change){BS_KIND_UPDATE,      update->relation,   update->fromClause,
+                               update->whereClause, update->withClause, update->targetList};
     else if (raw->stmt->type == T_DeleteStmt)
-        *out = (struct change){BS_KIND_DELETE, delete->relation, delete->usingClause,
-                               delete->whereClause, delete->withClause};
+        *out = (struct change){BS_KIND_DELETE,      delete->relation,   delete->usingClause,
+                               delete->whereClause, delete->withClause, NULL};
     else
         return false;
-    return out->with == NULL && out->where != NULL;
+    return out->with == NULL && (out->where != NULL || use == BS_REWRITE_TO_COUNT);
+}
+
+/* One assignment of SET; NULL: of part of a column, of several at once, or of its default. */
+static const ResTarget *
+assignment(const struct change *change, int i)
+{
+    const ResTarget *target = (const ResTarget *)(const void *)bs_list_at(change->set, i);
+
+    if (target->type != T_ResTarget || target->name == NULL || target->indirection != NULL ||
+        target->val == NULL || target->val->type == T_MultiAssignRef ||
+        target->val->type == T_SetToDefault)
+        return NULL;
+    return target;
+}
+
+/* ", value, ..." of what is assigned. */
+static void
+put_assigned(struct bs_rewriting *w, const struct change *change)
+{
+    for (int i = 0; i < bs_list_n(change->set) && !w->refused; i++) {
+        const ResTarget *target = assignment(change, i);
+        uint32_t type = target == NULL ? 0
+                                       : w->names->column(w->names->with,
+                                                          &w->level->ranges[0].table, target->name);
+        if (type == 0) {
+            bs_rewriting_refuse(w);
+            return;
+        }
+        bs_put_str(&w->out, ", ");
+        bs_rewriting_as(w, target->val, bs_scalar_of(type));
+    }
 }
 
 /* A target that a join matches twice is changed once. */
 static void
-put_change(struct bs_rewriting *w, const struct change *change)
+put_change(struct bs_rewriting *w, const struct change *change, bool assigned)
 {
     struct bs_rewrite_level level = {0};
 
@@ -278,12 +310,50 @@ put_change(struct bs_rewriting *w, const struct change *change)
     if (w->refused)
         return;
     w->level = &level;
-    bs_put_fmt(&w->out, "SELECT %sr0.tableoid, r0.ctid FROM ",
-               change->from == NULL ? "" : "DISTINCT ");
+    bs_put_fmt(&w->out, "SELECT %sr0.tableoid, r0.ctid",
+               change->from == NULL || assigned ? "" : "DISTINCT ");
+    if (assigned)
+        put_assigned(w, change);
+    bs_put_str(&w->out, " FROM ");
     put_range(w, &level.ranges[0]);
     put_from(w, ", ", change->from);
     put_where(w, change->where);
     w->level = NULL;
+}
+
+/* One SELECT of a change; false where it cannot be told. */
+static bool
+print_change(struct bs_rewriting *w, const struct change *change, bool assigned)
+{
+    put_change(w, change, assigned);
+    return !w->refused && !w->out.failed && !(w->dated && w->loose) && !(w->asked && w->local);
+}
+
+/* What it assigns is told only to be looked at, so it may stay untold. */
+static enum bs_done
+tell_assigned(const struct bs_rewriting *like,
+              const struct change *change,
+              struct bs_arena *arena,
+              struct bs_rewrite *out,
+              struct bs_err *err)
+{
+    struct bs_rewriting w = {.names = like->names, .clock = like->clock};
+    size_t n = (size_t)bs_list_n(change->set);
+    enum bs_done done = BS_DONE;
+
+    bs_buf_init(&w.out, MAX_SQL);
+    if (print_change(&w, change, true)) {
+        out->set = bs_arena_array(arena, n + 1, sizeof(*out->set));
+        for (size_t i = 0; i < n && out->set != NULL; i++)
+            out->set[i] = bs_arena_str(arena, assignment(change, (int)i)->name);
+        out->n_set = n;
+        out->n_set_params = w.n_params;
+        out->set_sql = bs_arena_copy(arena, bs_buf_view(&w.out));
+        if (out->set == NULL || out->set_sql == NULL || (n != 0 && out->set[n - 1] == NULL))
+            done = BS_FAIL(err, LIMIT, "the %s arena is full", arena->name);
+    }
+    bs_buf_fini(&w.out);
+    return done;
 }
 
 /* The table's names are the catalog's, which may be gone before the arena is. */
@@ -306,15 +376,34 @@ keep(struct bs_rewriting *w,
     return false;
 }
 
+static enum bs_done
+tell(struct bs_rewriting *w,
+     const struct change *change,
+     struct bs_arena *arena,
+     struct bs_rewrite *out,
+     struct bs_err *err)
+{
+    struct bs_rewrite_table table;
+
+    if (!print_change(w, change, false) ||
+        !w->names->table(w->names->with,
+                         (struct bs_name){change->target->schemaname, change->target->relname},
+                         change->kind, &table))
+        return BS_DONE;
+    if (!keep(w, change, &table, arena, out))
+        return BS_FAIL(err, LIMIT, "the %s arena is full", arena->name);
+    return w->clock && change->set != NULL ? tell_assigned(w, change, arena, out, err) : BS_DONE;
+}
+
 enum bs_done
 bs_rewrite_change(struct bs_bytes text,
+                  enum bs_rewrite_for use,
                   const struct bs_rewrite_names *names,
                   struct bs_arena *arena,
                   struct bs_rewrite *out,
                   struct bs_err *err)
 {
-    struct bs_rewriting w = {.names = names};
-    struct bs_rewrite_table table;
+    struct bs_rewriting w = {.names = names, .clock = use == BS_REWRITE_TO_COUNT};
     struct bs_parse_tree parse;
     struct change change;
     enum bs_done done = BS_DONE;
@@ -324,16 +413,8 @@ bs_rewrite_change(struct bs_bytes text,
         return BS_DONE;
     bs_buf_init(&w.out, MAX_SQL);
     bs_parse_begin(text, BS_STRINGS_STANDARD, &parse);
-    if (!parse.failed && read_change(parse.stmts, &change)) {
-        put_change(&w, &change);
-        w.refused = w.refused || w.out.failed || (w.dated && w.loose);
-        if (!w.refused &&
-            names->table(names->with,
-                         (struct bs_name){change.target->schemaname, change.target->relname},
-                         change.kind, &table) &&
-            !keep(&w, &change, &table, arena, out))
-            done = BS_FAIL(err, LIMIT, "the %s arena is full", arena->name);
-    }
+    if (!parse.failed && read_change(parse.stmts, use, &change))
+        done = tell(&w, &change, arena, out, err);
     bs_parse_end(&parse);
     bs_buf_fini(&w.out);
     return done;

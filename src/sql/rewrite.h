@@ -48,11 +48,23 @@ struct bs_rewrite_names {
     bool (*function)(const void *with, const char *name);
 };
 
+enum bs_rewrite_for {
+    BS_REWRITE_TO_KEEP = 0, /* rows are kept by it */
+    /* Only a number comes of it, and some rows to look at: also without a WHERE, and with the clock,
+     * where the time zone of the session does not matter. `set` is filled. */
+    BS_REWRITE_TO_COUNT,
+};
+
 struct bs_rewrite {
     const char *sql; /* NULL: none can be told */
     struct bs_rewrite_table table;
     enum bs_kind kind; /* DELETE or UPDATE */
     int n_params;      /* the highest $n in it; 0: none */
+    /* UPDATE, to count: what it assigns, as "SELECT tableoid, ctid, value, ..."; NULL: not told */
+    const char *set_sql;
+    const char **set; /* the columns, in the order of the values */
+    size_t n_set;
+    int n_set_params;
 };
 
 /*
@@ -60,6 +72,7 @@ struct bs_rewrite {
  * err   LIMIT: the arena's ceiling. Whatever else is wrong is `sql` NULL.
  */
 BS_MUST_CHECK enum bs_done bs_rewrite_change(struct bs_bytes text,
+                                             enum bs_rewrite_for use,
                                              const struct bs_rewrite_names *names,
                                              struct bs_arena *arena,
                                              struct bs_rewrite *out,

@@ -101,6 +101,14 @@ find_column(const struct bs_rewriting *w, const Node *node, const struct bs_scal
     return found == NULL || *type == NULL ? NULL : found;
 }
 
+static void
+note_time(struct bs_rewriting *w, const struct bs_scalar *type)
+{
+    w->dated = w->dated || type->input != BS_INPUT_PLAIN;
+    w->local = w->local || type->input == BS_INPUT_DATE || type->input == BS_INPUT_TIME ||
+               type->input == BS_INPUT_TIMESTAMP;
+}
+
 void
 bs_rewriting_column(struct bs_rewriting *w, const Node *node)
 {
@@ -112,7 +120,7 @@ bs_rewriting_column(struct bs_rewriting *w, const Node *node)
         bs_rewriting_refuse(w);
         return;
     }
-    w->dated = w->dated || type->input != BS_INPUT_PLAIN;
+    note_time(w, type);
     bs_put_fmt(&w->out, "r%d.", range->number);
     bs_rewriting_ident(w, ref.name);
 }
@@ -213,7 +221,7 @@ bs_rewriting_cast(struct bs_rewriting *w, const TypeCast *cast)
         bs_rewriting_refuse(w);
         return;
     }
-    w->dated = w->dated || type->input != BS_INPUT_PLAIN;
+    note_time(w, type);
     put(w, "CAST(");
     bs_rewriting_as(w, cast->arg, type);
     bs_rewriting_cast_type(w, type, array);

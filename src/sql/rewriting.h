@@ -34,6 +34,9 @@ struct bs_rewriting {
     struct bs_buf out;
     int n_ranges, depth, n_params;
     bool refused;
+    bool clock; /* it may ask for the time, since only a number comes of it */
+    bool asked; /* and does */
+    bool local; /* a value is a time that the time zone of a session turns into a moment */
     bool dated; /* a value is a date, a time or an interval ... */
     bool loose; /* ... and a literal is of a type that we do not know */
 };

@@ -77,11 +77,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* As in the gateway: only what was classified before gets here. */
     if (bs_classify(text, limits, &arena, &unit, &err) == BS_DONE && unit.parsed &&
         unit.n_stmts == 1) {
-        HOLD(bs_rewrite_change(text, &names, &arena, &got, &err) == BS_DONE);
-        if (got.sql != NULL) {
+        for (int use = BS_REWRITE_TO_KEEP; use <= BS_REWRITE_TO_COUNT; use++) {
+            HOLD(bs_rewrite_change(text, (enum bs_rewrite_for)use, &names, &arena, &got, &err) ==
+                 BS_DONE);
+            if (got.sql == NULL)
+                continue;
             HOLD(got.kind == BS_KIND_DELETE || got.kind == BS_KIND_UPDATE);
             HOLD(got.n_params >= 0 && got.table.name != NULL);
             check_select(got.sql, &arena);
+            HOLD(use == BS_REWRITE_TO_COUNT || got.set_sql == NULL);
+            if (got.set_sql != NULL)
+                check_select(got.set_sql, &arena);
         }
     }
     bs_arena_fini(&arena);

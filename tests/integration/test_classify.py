@@ -78,6 +78,7 @@ def test_with_the_catalog(pg):
             CREATE SCHEMA classify;
             CREATE TYPE classify.mood AS ENUM ('a');
             CREATE TABLE classify.t (id int PRIMARY KEY, n int, m classify.mood);
+            INSERT INTO classify.t VALUES (1, 1), (2, 1);
             CREATE FUNCTION classify.trap() RETURNS int LANGUAGE plpgsql
                 AS 'BEGIN DELETE FROM classify.t; RETURN 1; END';
             CREATE VIEW classify.v AS SELECT classify.trap()""")
@@ -96,9 +97,10 @@ def test_with_the_catalog(pg):
     assert all(a["catalog"] for a in answers)
     assert [a["risk"] for a in answers] == ["SAFE", "SAFE", "CRITICAL", "CRITICAL", "HIGH",
                                             "CRITICAL", "CRITICAL"]
-    assert "unmeasured" in codes(answers[5]) and "unknown_name" in codes(answers[6])
+    assert "no_filter" in codes(answers[5]) and "unknown_name" in codes(answers[6])
     assert [a["recovery"]["plan"] for a in answers] == ["none", "none", "rows", "rows", "rows", "rows",
                                                         "none"]
+    assert answers[5]["statements"][0]["effects"][0]["rows"] == 2
     assert answers[4]["recovery"]["tables"] == ["classify.t"]
     assert answers[5]["recovery"]["selects"] == [
         'SELECT r0.tableoid, r0.ctid FROM "classify"."t" AS r0 '

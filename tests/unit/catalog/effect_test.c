@@ -11,10 +11,11 @@
 static struct bs_arena arena;
 
 /* A target of statement 0, named t1, t2, ... */
-#define T(oid, kind, reach, rows, share, how, within)                                              \
+#define T(oid_, kind_, reach_, rows_, share_, how_, within_)                                       \
     {                                                                                              \
-        oid, "public", "t" #oid, 'r', BS_KIND_##kind, BS_REACH_##reach, -1, 0, 0, rows, share,     \
-            BS_MEASURE_##how, within, BS_TABLE_LOCK_UNKNOWN, false                                 \
+        .oid = oid_, .schema = "public", .name = "t" #oid_, .relkind = 'r',                        \
+        .kind = BS_KIND_##kind_, .reach = BS_REACH_##reach_, .est_rows = -1, .rows = rows_,        \
+        .share = share_, .how = BS_MEASURE_##how_, .within = within_                               \
     }
 
 struct row {
@@ -278,6 +279,13 @@ adds_up(void)
     EXPECT_EQ(targets[1].rows, 320);
     EXPECT_EQ(targets[2].rows, 300);
     EXPECT_EQ(targets[3].rows, 7);
+
+    /* What is only estimated as a whole stays so. */
+    struct bs_target whole[] = {T(1, DELETE, TARGET, 50, -1, ESTIMATE, 0),
+                                T(2, DELETE, TARGET, -1, -1, NONE, 1)};
+    facts = (struct bs_facts){.targets = whole, .n_targets = 2};
+    bs_facts_add_up(&facts);
+    EXPECT_EQ(whole[0].rows, 50);
 
     struct bs_target holes[] = {T(1, DELETE, TARGET, 1, -1, COUNT, 0),
                                 T(2, DELETE, TARGET, -1, -1, NONE, 1)};

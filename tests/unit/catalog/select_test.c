@@ -103,7 +103,8 @@ select_of(const char *sql, struct bs_arena *arena, struct bs_selected *out)
 {
     struct bs_err err = {0};
 
-    if (bs_catalog_select(snapshot, bs_bytes_of(sql), arena, out, &err) == BS_DONE)
+    if (bs_catalog_select(snapshot, BS_REWRITE_TO_KEEP, bs_bytes_of(sql), arena, out, &err) ==
+        BS_DONE)
         return true;
     printf("# %s\n", err.message);
     return false;
@@ -1138,7 +1139,8 @@ arena_is_full(void)
     for (size_t size = 0; size < 2048 && !done; size += 16) {
         err = (struct bs_err){0};
         bs_arena_init(&arena, "test", size);
-        done = bs_catalog_select(snapshot, bs_bytes_of("DELETE FROM t WHERE id = 1"), &arena, &got,
+        done = bs_catalog_select(snapshot, BS_REWRITE_TO_KEEP,
+                                 bs_bytes_of("DELETE FROM t WHERE id = 1"), &arena, &got,
                                  &err) == BS_DONE;
         EXPECT(done ? got.sql != NULL : err.code == BS_E_LIMIT && got.sql == NULL);
         failures += !done;

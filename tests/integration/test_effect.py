@@ -1,0 +1,253 @@
+"""Effect measured before a hold: what is counted is what the server then says was changed.
+
+The oracle runs each statement in a transaction of its own, reads the server's counters of that
+transaction and rolls back. Triggers of the traps write a row into effect.trap, which must stay
+empty whatever is counted, estimated or shown.
+"""
+
+import json
+import subprocess
+
+import pytest
+
+from conftest import binary
+
+SCHEMA = """
+DROP SCHEMA IF EXISTS effect CASCADE;
+CREATE SCHEMA effect;
+SET search_path = effect;
+CREATE TABLE trap (what text);
+CREATE FUNCTION spring() RETURNS void LANGUAGE sql AS
+  $$INSERT INTO effect.trap VALUES ('ran')$$;
+CREATE FUNCTION trap(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE COST 0.0001 AS
+  $$BEGIN PERFORM effect.spring(); RETURN true; END$$;
+CREATE FUNCTION trap_trigger() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN INSERT INTO effect.trap VALUES ('trigger'); RETURN NULL; END$$;
+
+CREATE TABLE t (id int PRIMARY KEY, n int, v text, at timestamptz DEFAULT now() - interval '1 year');
+INSERT INTO t SELECT i, i % 100, 'v' || i FROM generate_series(1, 20000) i;
+CREATE TABLE other (id int PRIMARY KEY, t int, n int);
+INSERT INTO other SELECT i, i * 3, i % 7 FROM generate_series(1, 5000) i;
+CREATE TABLE small (id int PRIMARY KEY, n int);
+INSERT INTO small SELECT i, i FROM generate_series(1, 20) i;
+CREATE TABLE "Qu""o.ted" ("a b" int PRIMARY KEY, "ü x" int);
+INSERT INTO "Qu""o.ted" SELECT i, i % 10 FROM generate_series(1, 1000) i;
+
+CREATE TABLE parted (id int, n int, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (1000);
+CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (1000) TO (2000) PARTITION BY RANGE (id);
+CREATE TABLE parted_2a PARTITION OF parted_2 FOR VALUES FROM (1000) TO (1500);
+CREATE TABLE parted_2b PARTITION OF parted_2 FOR VALUES FROM (1500) TO (2000);
+INSERT INTO parted SELECT i, i % 50 FROM generate_series(0, 1999) i;
+CREATE TABLE base (id int PRIMARY KEY, n int);
+CREATE TABLE derived (more int) INHERITS (base);
+INSERT INTO base SELECT i, i % 10 FROM generate_series(1, 300) i;
+INSERT INTO derived SELECT i, i % 10, 0 FROM generate_series(1, 200) i;
+
+CREATE TABLE a (id int PRIMARY KEY, n int, code int UNIQUE);
+CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE c (id int PRIMARY KEY, b int REFERENCES b ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TABLE d (id int PRIMARY KEY, b int DEFAULT 1 REFERENCES b ON DELETE SET NULL,
+                a_code int REFERENCES a (code) ON DELETE SET NULL ON UPDATE CASCADE);
+CREATE TABLE e (id int PRIMARY KEY, d int REFERENCES d ON DELETE CASCADE ON UPDATE CASCADE);
+INSERT INTO a SELECT i, i % 100, i FROM generate_series(1, 1000) i;
+INSERT INTO b SELECT i, i % 1000 + 1 FROM generate_series(1, 3000) i;
+INSERT INTO c SELECT i, i % 3000 + 1 FROM generate_series(1, 6000) i;
+INSERT INTO d SELECT i, i % 3000 + 1, i % 1000 + 1 FROM generate_series(1, 2000) i;
+INSERT INTO e SELECT i, i % 2000 + 1 FROM generate_series(1, 2000) i;
+CREATE TABLE tree (id int PRIMARY KEY, up int REFERENCES tree ON DELETE CASCADE, n int);
+INSERT INTO tree SELECT i, nullif(i / 2, 0), i FROM generate_series(1, 1023) i;
+CREATE TABLE chain (id int PRIMARY KEY, up int REFERENCES chain ON DELETE SET NULL, n int);
+INSERT INTO chain SELECT i, nullif(i - 1, 0), i FROM generate_series(1, 500) i;
+CREATE TABLE pchild (id int PRIMARY KEY, p int REFERENCES parted ON DELETE CASCADE)
+  PARTITION BY RANGE (id);
+CREATE TABLE pchild_1 PARTITION OF pchild FOR VALUES FROM (0) TO (500);
+CREATE TABLE pchild_2 PARTITION OF pchild FOR VALUES FROM (500) TO (5000);
+INSERT INTO pchild SELECT i, i % 2000 FROM generate_series(0, 999) i;
+
+CREATE TABLE secured (id int PRIMARY KEY, n int);
+ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON secured USING (true);
+INSERT INTO secured SELECT i, i % 10 FROM generate_series(1, 1000) i;
+CREATE TABLE watched (id int PRIMARY KEY, n int);
+CREATE TRIGGER w AFTER DELETE ON watched FOR EACH ROW EXECUTE FUNCTION trap_trigger();
+INSERT INTO watched SELECT i, i % 10 FROM generate_series(1, 100) i;
+CREATE MATERIALIZED VIEW mv AS SELECT * FROM small;
+CREATE VIEW trap_view AS SELECT id, n FROM small WHERE effect.trap(1);
+CREATE TABLE trapped (id int PRIMARY KEY, n int, CHECK (effect.trap(n)));
+INSERT INTO trapped VALUES (1, 1);
+TRUNCATE trap;
+ANALYZE;
+RESET search_path;
+"""
+
+
+@pytest.fixture(scope="module")
+def db(pg):
+    with pg.admin() as c:
+        c.execute(SCHEMA)
+    yield pg
+    with pg.admin() as c:
+        assert c.execute("SELECT count(*) FROM effect.trap").fetchone()[0] == 0
+        c.execute("DROP SCHEMA effect CASCADE")
+
+
+def classify(pg, *questions, env=None):
+    lines = [json.dumps(q if isinstance(q, dict) else {"sql": q}) for q in questions]
+    got = subprocess.run([binary(), "classify", "--jsonl", "--dsn", pg.conninfo("backstop")],
+                         input="\n".join(lines) + "\n", text=True, capture_output=True, timeout=60)
+    assert got.returncode == 0, got.stderr
+    return [json.loads(line) for line in got.stdout.splitlines()]
+
+
+def counted(answer, stmt=0):
+    """{table: rows} of what is said to lose rows, without what is only the sum of others."""
+    return {r["object"]: r["rows"] for r in answer["statements"][stmt]["reached"]}
+
+
+def codes(answer):
+    return {r["code"] for s in answer["statements"] for r in s["reasons"]}
+
+
+def really(pg, sql, params=None):
+    """{table: rows} by the server's own counters."""
+    with pg.admin() as c:
+        c.autocommit = False
+        c.execute(sql, params)
+        rows = c.execute("""
+            SELECT schemaname || '.' || relname, n_tup_upd + n_tup_del
+            FROM pg_stat_xact_user_tables WHERE n_tup_upd + n_tup_del > 0""").fetchall()
+        c.rollback()
+    return dict(rows)
+
+
+COUNTED = [
+    "DELETE FROM effect.t WHERE n = 7",
+    "DELETE FROM effect.t WHERE id < 501 AND v LIKE 'v1%'",
+    "DELETE FROM effect.t WHERE n IN (1, 2, 3) OR id = 4",
+    "DELETE FROM effect.t WHERE at < now() - interval '90 days' AND id < 50",
+    "DELETE FROM effect.t WHERE at > CURRENT_TIMESTAMP",
+    "DELETE FROM effect.t WHERE id % 1 = 0",
+    "DELETE FROM effect.t WHERE false",
+    "DELETE FROM effect.t",
+    "UPDATE effect.t SET v = 'x' WHERE n = 7",
+    "UPDATE effect.t SET n = n + 1, v = upper(v) WHERE id BETWEEN 10 AND 20",
+    "UPDATE effect.t SET v = NULL",
+    "DELETE FROM effect.t USING effect.other o WHERE o.t = t.id AND o.n = 3",
+    "UPDATE effect.t SET v = 'x' FROM effect.other o WHERE o.t = t.id AND o.n < 2 AND t.n < 50",
+    "DELETE FROM effect.t WHERE id IN (SELECT t FROM effect.other WHERE n = 1)",
+    "DELETE FROM effect.t x WHERE EXISTS (SELECT 1 FROM effect.other o WHERE o.t = x.id)",
+    "DELETE FROM effect.t x WHERE NOT EXISTS (SELECT 1 FROM effect.other o WHERE o.t = x.id)",
+    'DELETE FROM effect."Qu""o.ted" WHERE "ü x" = 3',
+    'UPDATE effect."Qu""o.ted" SET "ü x" = 4 WHERE "a b" < 5',
+    "DELETE FROM effect.parted WHERE n = 3",
+    "DELETE FROM effect.parted_2 WHERE n = 3",
+    "DELETE FROM effect.parted_1",
+    "UPDATE effect.parted SET n = 0 WHERE id IN (5, 1005, 1700)",
+    "DELETE FROM effect.base WHERE n = 3",
+    "DELETE FROM ONLY effect.base WHERE n = 3",
+    "DELETE FROM effect.a WHERE n = 5",
+    "DELETE FROM effect.a WHERE id = 5",
+    "DELETE FROM effect.b WHERE a < 20",
+    "UPDATE effect.a SET n = 0 WHERE n = 5",
+    "UPDATE effect.a SET code = code + 100000 WHERE n = 5",
+    "UPDATE effect.a SET id = id + 100000 WHERE n = 5",
+    "DELETE FROM effect.d WHERE b < 100",
+    "DELETE FROM effect.tree WHERE n = 7",
+    "DELETE FROM effect.tree WHERE n IN (7, 14, 300)",
+    "DELETE FROM effect.secured WHERE n = 3",
+]
+
+
+@pytest.mark.parametrize("sql", COUNTED)
+def test_counted_is_what_the_server_counts(db, sql):
+    (answer,) = classify(db, sql)
+    want = really(db, sql)
+    got = counted(answer)
+    measured = {r["measured"] for r in answer["statements"][0]["reached"]}
+    assert measured == {"count"}, answer
+    parents = {"effect.parted": "effect.parted", "effect.parted_2": "effect.parted_2",
+               "effect.pchild": "effect.pchild"}
+    own = {k: v for k, v in got.items() if v and k not in parents}
+    if "effect.base" in own and "effect.derived" in own:
+        own["effect.base"] -= own["effect.derived"]
+    assert own == want
+    for name, below in (("effect.parted", "effect.parted_"), ("effect.pchild", "effect.pchild_")):
+        if name in got:
+            leaves = sum(v for k, v in want.items() if k.startswith(below))
+            assert got[name] == leaves
+    assert answer["statements"][0]["effects"][0]["rows"] == sum(
+        v for k, v in own.items() if r_is_target(answer, k))
+
+
+def r_is_target(answer, name):
+    return any(r["object"] == name and r["reach"] == "target"
+               for r in answer["statements"][0]["reached"])
+
+
+@pytest.mark.parametrize("sql, risk, code", [
+    ("DELETE FROM effect.t WHERE n = 7", "HIGH", None),                       # 200 of 20,000
+    ("UPDATE effect.t SET v = 'x' WHERE n < 5", "HIGH", None),                # 1,000: the limit
+    ("UPDATE effect.t SET v = 'x' WHERE n < 5 OR id = 5", "CRITICAL", "impact"),
+    ("DELETE FROM effect.small WHERE n < 3", "HIGH", None),                   # 2 of 20: the limit
+    ("DELETE FROM effect.small WHERE n < 4", "CRITICAL", "impact"),
+    ("DELETE FROM effect.small WHERE id = 3", "HIGH", None),
+    ("DELETE FROM effect.t WHERE id % 1 = 0", "CRITICAL", "no_filter"),
+    ("DELETE FROM effect.t WHERE id IS NOT NULL", "CRITICAL", "no_filter"),
+    ("DELETE FROM effect.t WHERE t IS NOT NULL", "CRITICAL", "unmeasured"),
+    ("DELETE FROM effect.t WHERE pg_typeof(id)::text = 'integer'", "CRITICAL", "unmeasured"),
+    ("DELETE FROM effect.t WHERE v LIKE '%'", "CRITICAL", "no_filter"),
+    ("DELETE FROM effect.t WHERE random() < 2", "CRITICAL", "unmeasured"),
+    ("DELETE FROM effect.a WHERE n = 5", "CRITICAL", "cascade"),
+    ("DELETE FROM effect.secured WHERE n = 3 AND id < 500", "HIGH", None),
+    ("DELETE FROM effect.watched WHERE n = 3", "CRITICAL", "trigger"),
+    ("DELETE FROM effect.trap_view WHERE n = 3", "CRITICAL", None),
+    ("DELETE FROM effect.small WHERE effect.trap(n)", "CRITICAL", None),
+    ("UPDATE effect.small SET n = 1 WHERE effect.trap(1)", "CRITICAL", None),
+    ("DELETE FROM effect.trapped WHERE n = 1", "CRITICAL", None),
+    ("WITH x AS (DELETE FROM effect.t WHERE n = 7 RETURNING *) SELECT count(*) FROM x", "CRITICAL",
+     "unmeasured"),
+    ("MERGE INTO effect.t USING effect.other o ON o.t = t.id WHEN MATCHED THEN DELETE", "CRITICAL",
+     "unmeasured"),
+    # What an earlier statement does, a count does not see.
+    ("UPDATE effect.t SET n = 777; DELETE FROM effect.t WHERE n = 777", "CRITICAL", "unmeasured"),
+    ("UPDATE effect.small SET n = 777; DELETE FROM effect.t WHERE id IN (SELECT n FROM effect.small)",
+     "CRITICAL", "unmeasured"),
+    # Each is within the limits, both are not.
+    ("DELETE FROM effect.t WHERE n < 3; DELETE FROM effect.other WHERE n = 1", "CRITICAL", "impact"),
+    ("DELETE FROM effect.t WHERE n < 1; DELETE FROM effect.small WHERE n = 1", "HIGH", None),
+])
+def test_risk_by_what_was_counted(db, sql, risk, code):
+    (answer,) = classify(db, sql)
+    assert answer["risk"] == risk, answer["statements"]
+    assert code is None or code in codes(answer), codes(answer)
+    assert risk != "HIGH" or not codes(answer) & {"unmeasured", "impact"}
+
+
+def test_what_goes_as_a_whole(db):
+    answers = classify(db, "TRUNCATE effect.t", "DROP TABLE effect.small CASCADE",
+                       "DROP SCHEMA effect CASCADE", "TRUNCATE effect.parted CASCADE",
+                       "ALTER TABLE effect.t DROP COLUMN v", "DROP MATERIALIZED VIEW effect.mv",
+                       "ALTER TABLE effect.t ALTER v TYPE int USING NULL")
+    assert counted(answers[0]) == {"effect.t": 20000}
+    assert counted(answers[1])["effect.small"] == 20 and counted(answers[1])["effect.mv"] == 20
+    whole = counted(answers[2])
+    assert whole["effect.t"] == 20000 and whole["effect.parted"] == 2000
+    assert whole["effect.base"] == 500 and whole["effect.derived"] == 200
+    assert whole["effect.tree"] == 1023 and whole["effect.trapped"] == 1
+    assert counted(answers[3]) == {"effect.parted": 2000, "effect.parted_1": 1000,
+                                   "effect.parted_2": 1000, "effect.parted_2a": 500,
+                                   "effect.parted_2b": 500, "effect.pchild": 1000,
+                                   "effect.pchild_1": 500, "effect.pchild_2": 500}
+    assert counted(answers[4]) == counted(answers[6]) == {"effect.t": 20000}
+    assert counted(answers[5]) == {"effect.mv": 20}
+    assert all(a["risk"] == "CRITICAL" for a in answers)
+
+
+def test_a_lock_is_not_waited_for(db):
+    with db.admin() as c:
+        c.autocommit = False
+        c.execute("LOCK TABLE effect.t IN ACCESS EXCLUSIVE MODE")
+        (answer,) = classify(db, "DELETE FROM effect.t WHERE n = 7")
+        c.rollback()
+    assert answer["risk"] == "CRITICAL" and "unmeasured" in codes(answer)
