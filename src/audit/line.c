@@ -187,6 +187,7 @@ static const struct field {
           FIELD("statement_kind", statement_kind),
           FIELD("risk", risk),
           FIELD("decision", decision),
+          FIELD("would", would),
           FIELD("rule", rule),
           FIELD("policy", policy),
 },

@@ -64,6 +64,7 @@ struct bs_audit_record {
     const char *statement_kind;   /* "DELETE" */
     const char *risk;             /* "CRITICAL" */
     const char *decision;         /* "allow", "approve", "block", "approved", "denied", "expired" */
+    const char *would;            /* shadow mode: what the decision would have been */
     const char *rule;             /* of the policy */
     const char *policy;           /* digest */
     const char *reasons;          /* JSON array, copied in as it is; must be valid JSON */

@@ -47,6 +47,8 @@ is_seen(const char *code, const struct bs_facts *facts)
     static const char *const codes[] = {
         "kind",
         "no_filter",
+        "protected",
+        "impact",
         BS_REASON_UNMEASURED,
         BS_REASON_IMPACT,
         "cascade",

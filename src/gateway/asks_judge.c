@@ -158,6 +158,25 @@ judge_of(struct bs_relay *r)
     return by;
 }
 
+/* Without a catalog nothing is judged; in shadow mode it runs all the same, and that is said. */
+static bool
+pass_in_shadow(const struct bs_relay *r, struct bs_verdict *v)
+{
+    const struct bs_policy *policy = r->s->gateway->config->policy;
+
+    if (policy->mode != BS_POLICY_SHADOW)
+        return false;
+    v->way = BS_WAY_PASS;
+    v->unit.risk = BS_RISK_UNKNOWN;
+    v->unit.flags = BS_FLAG_VOLATILE | BS_FLAG_SEARCH_PATH | BS_FLAG_TEMP;
+    v->decision = (struct bs_decision){.shadow = true,
+                                       .action = BS_ACTION_ALLOW,
+                                       .would = BS_ACTION_BLOCK,
+                                       .why = "the catalog cannot be read",
+                                       .digest = policy->digest};
+    return true;
+}
+
 enum bs_heard
 bs_ask_judge(struct bs_relay *r,
              struct bs_bytes text,
@@ -171,6 +190,8 @@ bs_ask_judge(struct bs_relay *r,
         return bs_ask_load_catalog(r);
     *out = (struct bs_verdict){.text = text};
     if (r->snapshot == NULL) {
+        if (pass_in_shadow(r, out))
+            return BS_HEARD;
         bs_verdict_refuse(
             out, BS_E_UNAVAILABLE, NULL,
             "the catalog of this database cannot be read, so nothing can be judged",

@@ -319,14 +319,38 @@ judge_execute(const struct bs_judge *by,
     return refuse_form(by, out, arena) ? BS_DONE : judge_unit(by, arena, out, err);
 }
 
-enum bs_done
-bs_judge(const struct bs_judge *by,
-         struct bs_bytes text,
-         struct bs_arena *arena,
-         struct bs_verdict *out,
-         struct bs_err *err)
+/*
+ * In shadow mode a text runs as it came, also one that would be refused for its form; the decision
+ * keeps what would have been done. What nobody could parse may have done anything to the session.
+ */
+static void
+cast_shadow(const struct bs_judge *by, struct bs_verdict *v)
 {
-    *out = (struct bs_verdict){.text = text, .epoch = by->epoch};
+    struct bs_decision *d = &v->decision;
+
+    if (by->policy->mode != BS_POLICY_SHADOW || v->wait)
+        return;
+    if (!d->shadow)
+        *d = (struct bs_decision){.shadow = true,
+                                  .action = BS_ACTION_ALLOW,
+                                  .would = BS_ACTION_BLOCK,
+                                  .why = v->message,
+                                  .digest = by->policy->digest};
+    if (!v->unit.parsed)
+        v->unit.flags |= BS_FLAG_VOLATILE | BS_FLAG_SEARCH_PATH | BS_FLAG_TEMP;
+    v->way = BS_WAY_PASS;
+    v->code = BS_OK;
+    v->sqlstate = v->message = v->hint = NULL;
+    v->wrapped = false;
+}
+
+static enum bs_done
+judge_text(const struct bs_judge *by,
+           struct bs_bytes text,
+           struct bs_arena *arena,
+           struct bs_verdict *out,
+           struct bs_err *err)
+{
     if (bs_classify(text, BS_CLASSIFY_LIMITS, arena, &out->unit, err) != BS_DONE)
         return BS_FAILED;
     if (refuse_form(by, out, arena))
@@ -336,4 +360,20 @@ bs_judge(const struct bs_judge *by,
         return judge_execute(by, arena, out, err);
     know_cursors(by, &out->unit);
     return judge_unit(by, arena, out, err);
+}
+
+enum bs_done
+bs_judge(const struct bs_judge *by,
+         struct bs_bytes text,
+         struct bs_arena *arena,
+         struct bs_verdict *out,
+         struct bs_err *err)
+{
+    enum bs_done done;
+
+    *out = (struct bs_verdict){.text = text, .epoch = by->epoch};
+    done = judge_text(by, text, arena, out, err);
+    if (done == BS_DONE)
+        cast_shadow(by, out);
+    return done;
 }

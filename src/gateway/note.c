@@ -45,6 +45,7 @@ bs_note_what(struct bs_audit_record *record, const struct bs_verdict *v)
     record->statement_kind = worst == NULL ? NULL : bs_kind_name(worst->kind);
     record->risk = bs_risk_name(v->unit.risk);
     record->decision = bs_action_name(v->decision.action);
+    record->would = v->decision.shadow ? bs_action_name(v->decision.would) : NULL;
     record->rule = v->decision.rule;
     record->policy = v->decision.digest;
 }
@@ -66,7 +67,8 @@ bs_note_judged(struct bs_relay *r, const struct bs_verdict *v)
     struct bs_audit_record record = {.kind = BS_AUDIT_JUDGED};
     struct bs_err err = {0};
 
-    if (v->way == BS_WAY_PASS && v->unit.risk == BS_RISK_SAFE && !wanted(r))
+    if (v->way == BS_WAY_PASS && v->unit.risk == BS_RISK_SAFE &&
+        (!v->decision.shadow || v->decision.would == BS_ACTION_ALLOW) && !wanted(r))
         return true;
     bs_note_who(&record, r->s);
     bs_note_what(&record, v);
@@ -75,6 +77,8 @@ bs_note_judged(struct bs_relay *r, const struct bs_verdict *v)
         record.sqlstate = v->sqlstate != NULL ? v->sqlstate : bs_code_get(v->code)->sqlstate;
         record.text = v->decision.why != NULL ? v->decision.why : v->message;
     }
+    if (v->decision.shadow)
+        record.text = v->decision.why;
     if (bs_audit_enqueue(r->s->gateway->audit, &record, &err) == BS_DONE)
         return true;
     BS_LOG(ERROR, "audit refused a record", BS_F_STR("reason", err.message));

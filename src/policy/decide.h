@@ -69,6 +69,9 @@ BS_MUST_CHECK enum bs_done bs_decide_explain(const struct bs_policy *policy,
                                              struct bs_decision *out,
                                              struct bs_err *err);
 
+/* The reason of what bs_policy_protect raises. */
+#define BS_REASON_PROTECTED "protected"
+
 /*
  * Raises to CRITICAL, with the reason `protected`, what writes to a protected table or column, or
  * may do so. Call after each bs_catalog_judge, before bs_decide.

@@ -54,7 +54,7 @@ struct bs_effect {
     size_t n_keys;
     const char **key_values; /* of each key: "=5" a constant, "$1" a parameter, "" not clear;
                               * NULL for an upsert */
-    const char **set;        /* UPDATE: columns assigned; INSERT: none */
+    const char **set; /* UPDATE: columns assigned; INSERT, COPY: those that are named, if any */
     size_t n_set;
     /* UPDATE, ALTER COLUMN TYPE: no value that is assigned depends on the row, so nothing of what
      * was there is left: SET a = NULL, TYPE text USING '' */

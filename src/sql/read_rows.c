@@ -101,6 +101,23 @@ read_set(struct bs_reading *r, const List *targets, struct bs_effect *effect)
     effect->blanks = !kept && (first || effect->blanks);
 }
 
+/* Names of the columns that rows are added to: INSERT has targets, COPY strings. */
+static void
+read_columns(struct bs_reading *r, const List *columns, struct bs_effect *effect)
+{
+    for (int i = 0; i < bs_list_n(columns); i++) {
+        const Node *node = bs_list_at(columns, i);
+        const char *name = NULL;
+
+        if (node->type == T_String)
+            name = ((const String *)(const void *)node)->sval;
+        else if (node->type == T_ResTarget)
+            name = ((const ResTarget *)(const void *)node)->name;
+        if (name != NULL)
+            bs_reading_name_list(r, &effect->set, &effect->n_set, name);
+    }
+}
+
 static void
 note_returning(struct bs_reading *r, const List *returning)
 {
@@ -140,8 +157,9 @@ bs_read_insert(struct bs_reading *r, const Node *node)
     const InsertStmt *insert = (const InsertStmt *)(const void *)node;
 
     bs_reading_enter(r, BS_KIND_INSERT);
-    (void)bs_reading_effect(r, BS_KIND_INSERT, BS_OBJECT_RELATION,
-                            bs_name_of_range(insert->relation));
+    read_columns(r, insert->cols,
+                 bs_reading_effect(r, BS_KIND_INSERT, BS_OBJECT_RELATION,
+                                   bs_name_of_range(insert->relation)));
     if (insert->onConflictClause != NULL && insert->onConflictClause->action == ONCONFLICT_UPDATE)
         read_upsert(r, insert);
     note_returning(r, insert->returningList);
@@ -266,7 +284,9 @@ bs_read_copy(struct bs_reading *r, const Node *node)
 
     bs_reading_enter(r, kind);
     if (copy->is_from && copy->relation != NULL)
-        (void)bs_reading_effect(r, kind, BS_OBJECT_RELATION, bs_name_of_range(copy->relation));
+        read_columns(
+            r, copy->attlist,
+            bs_reading_effect(r, kind, BS_OBJECT_RELATION, bs_name_of_range(copy->relation)));
     else if (copy->relation != NULL)
         bs_reading_read(r, bs_name_of_range(copy->relation));
     bs_walk_push(&r->walk, copy->query);

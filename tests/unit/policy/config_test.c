@@ -565,6 +565,27 @@ references(void)
 }
 
 static void
+shares(void)
+{
+    static const struct {
+        const char *text;
+        double want; /* -1: refused */
+    } cases[] = {
+        {"10%", 0.1},        {"100%", 1}, {"0.5%", 0.005}, {"12.25%", 0.1225},
+        {"0.000001%", 1e-8}, {"0%", -1},  {"0.0%", -1},    {"100.1%", -1},
+        {"101%", -1},        {"10", -1},  {"10 %", -1},    {"%", -1},
+        {".5%", -1},         {"5.%", -1}, {"-1%", -1},     {"1.0000001%", -1},
+        {"1%%", -1},         {"", -1},    {"1e1%", -1},    {"99999999999999999999%", -1},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        double share = -1;
+        EXPECT_EQ(bs_value_share(cases[i].text, &share), cases[i].want != -1);
+        EXPECT(share == cases[i].want);
+    }
+}
+
+static void
 values(void)
 {
     static const struct {
@@ -620,6 +641,7 @@ main(void)
         {"files", files},
         {"references", references},
         {"values", values},
+        {"shares", shares},
     };
 
     return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
