@@ -461,7 +461,7 @@ streams(const struct bs_relay *r, uint8_t type)
 static bool
 known(uint8_t type)
 {
-    return type != 0 && strchr("123ACDEGHINSTZcdnst", type) != NULL;
+    return type != 0 && strchr("123ACDEGHINSTVZcdnst", type) != NULL;
 }
 
 /* Takes one step through server.in; false where more bytes are needed. */

@@ -93,7 +93,7 @@ extern const char bs_ask_guard_message[];
 struct bs_refusal *bs_ask_too_many(void);
 bool bs_ask_is_full_of_names(const struct bs_relay *r);
 bool bs_ask_query(struct bs_relay *r, const struct bs_frame *f, size_t end);
-bool bs_ask_function_call(struct bs_relay *r, size_t end);
+bool bs_ask_function_call(struct bs_relay *r, const struct bs_frame *f, size_t end);
 
 /* --- asks_series.c --- */
 

@@ -249,7 +249,7 @@ dispatch(struct bs_relay *r, const struct bs_frame *f, size_t end)
     case BS_FRONT_COPY_FAIL:
         return end_copy(r, end);
     case BS_FRONT_FUNCTION_CALL:
-        return bs_ask_function_call(r, end);
+        return bs_ask_function_call(r, f, end);
     case BS_FRONT_TERMINATE:
         bs_session_close(r->s);
         return false;

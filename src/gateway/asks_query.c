@@ -2,6 +2,7 @@
  * asks_query.c - a simple Query: one unit, passed, gated, refused, or the end of a transaction.
  */
 #include "gateway/asking.h"
+#include "gateway/function_call.h"
 #include "gateway/gate.h"
 #include "gateway/judge.h"
 #include "gateway/note.h"
@@ -186,18 +187,49 @@ bs_ask_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
     return act_on_query(r, &v, bs_ask_bytes(r, r->used, end), end);
 }
 
-/* FunctionCall runs any function by its number, without a text that could be judged. */
-bool
-bs_ask_function_call(struct bs_relay *r, size_t end)
+static const char by_number[] = "function calls by number are not supported";
+static const char as_select[] = "Call the function in a SELECT instead.";
+
+/* A call that nothing is known of. */
+static bool
+refuse_call(struct bs_relay *r, size_t end)
 {
-    if (!bs_relay_quiet(r) && !r->series_open) /* those of an open series may never come */
-        return bs_ask_stall(r);
-    bs_ask_poison_query(
-        r, r->status == 'E' ? bs_refusal_aborted()
-                            : bs_refusal_new("0A000", "function calls by number are not supported",
-                                             NULL, "Call the function in a SELECT instead."));
+    bs_ask_poison_query(r, r->status == 'E' ? bs_refusal_aborted()
+                                            : bs_refusal_new("0A000", by_number, NULL, as_select));
     if (bs_relay_over(r))
         return false;
     bs_ask_settle(r, end);
     return true;
+}
+
+/* FunctionCall runs any function by its number: of some of them we know what that means. */
+bool
+bs_ask_function_call(struct bs_relay *r, const struct bs_frame *f, size_t end)
+{
+    struct bs_function_call call = {0};
+    struct bs_verdict v = {0};
+    struct bs_err err = {0};
+    const char *text;
+
+    if (!bs_relay_quiet(r) && !r->series_open) /* those of an open series may never come */
+        return bs_ask_stall(r);
+    if (bs_msg_read_function_call(f->body, &call, &err) != BS_DONE) {
+        bs_session_fail(r->s, "08P01", "invalid message format");
+        return false;
+    }
+    bs_arena_reset(&r->s->message);
+    text = r->status == 'E' ? NULL : bs_function_call_text(&call, &r->s->message);
+    if (text == NULL)
+        return refuse_call(r, end);
+    switch (bs_ask_judge(r, bs_bytes_of(text), &r->s->message, &v)) {
+    case BS_HEARD_NOT:
+        return false;
+    case BS_HEARD_UNSURE:
+        return bs_ask_wait(r);
+    case BS_HEARD:
+        break;
+    }
+    if (v.way != BS_WAY_PASS) /* it cannot be held: nobody could ask for it again */
+        bs_verdict_refuse(&v, BS_E_UNSUPPORTED, NULL, by_number, as_select);
+    return act_on_query(r, &v, bs_ask_bytes(r, r->used, end), end);
 }

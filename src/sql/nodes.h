@@ -20,6 +20,7 @@
 #include <nodes/pg_list.h>
 #include <nodes/primnodes.h>
 #include <nodes/value.h>
+#include <storage/lockdefs.h>
 
 #undef printf
 #undef fprintf

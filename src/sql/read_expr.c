@@ -88,6 +88,20 @@ look_up(struct bs_name name, int n_args)
     return known;
 }
 
+/* lo_open(id, mode): a mode of reading and nothing else leaves the large object as it is. */
+static bool
+opens_to_read(struct bs_name name, const FuncCall *call)
+{
+    char room[32];
+    const char *mode;
+
+    if (!bs_name_may_be_builtin(name) || strcmp(name.name, "lo_open") != 0 ||
+        bs_list_n(call->args) != 2)
+        return false;
+    mode = bs_const_text(bs_list_at(call->args, 1), room);
+    return mode != NULL && strcmp(mode, "262144") == 0; /* INV_READ of libpq/libpq-fs.h */
+}
+
 void
 bs_read_call(struct bs_reading *r, const Node *node)
 {
@@ -102,7 +116,8 @@ bs_read_call(struct bs_reading *r, const Node *node)
     if (bs_name_may_be_builtin(name) && strcmp(name.name, "set_config") == 0)
         bs_read_set_config(r, call);
     else
-        bs_reading_call(r, BS_CALL_FUNCTION, name, n_args, look_up(name, n_args));
+        bs_reading_call(r, BS_CALL_FUNCTION, name, n_args,
+                        opens_to_read(name, call) ? harmless : look_up(name, n_args));
     bs_walk_push_children(&r->walk, node, call->funcname, NULL);
 }
 

@@ -169,6 +169,11 @@ bs_read_lock(struct bs_reading *r, const Node *node)
 {
     const LockStmt *lock = (const LockStmt *)(const void *)node;
 
+    /* What every SELECT takes; nothing of the table runs. pg_dump locks all that it will read. */
+    if (lock->mode == AccessShareLock) {
+        bs_reading_enter_as(r, BS_KIND_LOCK_TABLE, BS_RISK_SAFE, BS_POINT_NONE);
+        return;
+    }
     bs_reading_enter(r, BS_KIND_LOCK_TABLE);
     for (int i = 0; i < bs_list_n(lock->relations); i++) {
         const RangeVar *range = (const RangeVar *)(const void *)bs_list_at(lock->relations, i);

@@ -77,6 +77,13 @@ struct bs_execute {
     uint32_t max_rows; /* 0: all. As unsigned: the server reads a negative number as "all" */
 };
 
+struct bs_function_call {
+    uint32_t oid;              /* of the function */
+    struct bs_formats formats; /* of the arguments: 0, 1 or values.n */
+    struct bs_values values;
+    uint16_t result; /* format */
+};
+
 struct bs_sasl_initial {
     struct bs_bytes mechanism;
     bool has_data;
@@ -107,6 +114,8 @@ BS_MUST_CHECK enum bs_done bs_msg_read_bind_names(struct bs_bytes head,
                                                   struct bs_bytes *portal,
                                                   struct bs_bytes *statement,
                                                   struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_msg_read_function_call(struct bs_bytes body, struct bs_function_call *out, struct bs_err *err);
 /* Body of a Describe or of a Close. */
 BS_MUST_CHECK enum bs_done
 bs_msg_read_target(struct bs_bytes body, struct bs_named *out, struct bs_err *err);

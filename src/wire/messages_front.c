@@ -109,6 +109,22 @@ bs_msg_read_bind(struct bs_bytes body, struct bs_bind *out, struct bs_err *err)
 }
 
 enum bs_done
+bs_msg_read_function_call(struct bs_bytes body, struct bs_function_call *out, struct bs_err *err)
+{
+    struct bs_function_call m = {0};
+
+    if (!bs_take_u32(&body, &m.oid) || !take_formats(&body, &m.formats) ||
+        !bs_part_values(&body, &m.values) || !bs_take_u16(&body, &m.result) || m.result > 1 ||
+        body.n != 0)
+        return bs_part_malformed("function call", err);
+    if (m.formats.n > 1 && m.formats.n != m.values.n)
+        return BS_FAIL(err, PROTOCOL, "function call has %zu formats but %zu arguments",
+                       m.formats.n, m.values.n);
+    *out = m;
+    return BS_DONE;
+}
+
+enum bs_done
 bs_msg_read_bind_names(struct bs_bytes head,
                        uint32_t body_len,
                        struct bs_bytes *portal,

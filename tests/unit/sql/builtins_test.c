@@ -64,6 +64,11 @@ not_harmless(void)
     EXPECT_EQ(bs_builtin_function("query_to_xml", 4).risk, BS_RISK_CRITICAL);
     EXPECT_EQ(bs_builtin_function("query_to_xml", 4).flags, BS_FLAG_DYNAMIC_SQL);
     EXPECT_EQ(bs_builtin_function("lo_export", 2).flags, BS_FLAG_SERVER_FILE);
+    EXPECT_EQ(bs_builtin_function("lo_open", 2).risk, BS_RISK_CRITICAL);
+    EXPECT_EQ(bs_builtin_function("lo_put", 3).risk, BS_RISK_CRITICAL);
+    EXPECT_EQ(bs_builtin_function("lowrite", 2).risk, BS_RISK_CRITICAL);
+    EXPECT_EQ(bs_builtin_function("loread", 2).risk, BS_RISK_SAFE);
+    EXPECT_EQ(bs_builtin_function("pg_export_snapshot", 0).risk, BS_RISK_SAFE);
     EXPECT_EQ(bs_builtin_function("record_in", 3).risk, BS_RISK_UNKNOWN);
     EXPECT_EQ(bs_builtin_function("fmgr_sql_validator", 1).risk, BS_RISK_UNKNOWN);
     EXPECT_EQ(bs_builtin_function("RI_FKey_cascade_del", 0).risk, BS_RISK_UNKNOWN);

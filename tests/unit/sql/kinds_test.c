@@ -100,6 +100,8 @@ static const struct row {
     {"UNLISTEN *", "UNLISTEN", S, NO},
     {"NOTIFY x, 'y'", "NOTIFY", H, NO},
     {"LOCK TABLE t", "LOCK TABLE", H, NO},
+    {"LOCK TABLE t IN ROW SHARE MODE", "LOCK TABLE", H, NO},
+    {"LOCK TABLE t, ONLY s.u IN ACCESS SHARE MODE NOWAIT", "LOCK TABLE", S, NO},
     {"DISCARD PLANS", "DISCARD", S, NO},
     {"DISCARD TEMP", "DISCARD", S, NO},
     {"DISCARD ALL", "DISCARD ALL", S, NO},

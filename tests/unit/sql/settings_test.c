@@ -60,7 +60,7 @@ static const struct {
     {"SET client_encoding TO DEFAULT", C, 0, "client_encoding", NULL},
 
     {"SET session_replication_role = replica", C, 0, "session_replication_role", "replica"},
-    {"SET row_security = off", C, 0, "row_security", "off"},
+    {"SET row_security = off", S, 0, "row_security", "off"},
     {"SET synchronous_commit = off", C, 0, "synchronous_commit", "off"},
     {"SET transform_null_equals = on", C, 0, "transform_null_equals", "on"},
     {"SET local_preload_libraries = 'x'", C, 0, "local_preload_libraries", "x"},

@@ -236,6 +236,9 @@ static const struct { const char *sql; enum bs_risk risk; uint32_t flags; } dang
     {"SELECT lo_from_bytea(0, 'x')", C, 0},
     {"SELECT lo_create(0)", C, 0},
     {"SELECT loread(lo_open(1, 131072), 10)", C, 0},
+    {"SELECT loread(lo_open(1, 393216), 10)", C, 0},
+    {"SELECT loread(lo_open(1, mode), 10) FROM t", C, 0},
+    {"SELECT loread(lo_open(1, 262144), 10)", BS_RISK_SAFE, 0},
     {"SELECT pg_terminate_backend(1)", C, 0},
     {"SELECT pg_cancel_backend(1)", C, 0},
     {"SELECT pg_reload_conf()", C, 0},
@@ -271,7 +274,7 @@ static const struct { const char *sql; enum bs_risk risk; uint32_t flags; } dang
     {"SELECT pg_notify('a', 'b')", H, 0},
     {"SELECT txid_current()", H, 0},
     {"SELECT pg_current_xact_id()", H, 0},
-    {"SELECT pg_export_snapshot()", H, 0},
+    {"SELECT pg_export_snapshot()", BS_RISK_SAFE, 0},
 #undef SQL
 #undef FIL
 #undef H
