@@ -9,6 +9,7 @@
 #include "catalog/effect.h"
 
 #define NEARLY_ALL   0.9 /* share of a table whose loss is the table's */
+#define VALUE_MAX    64  /* bytes of a key's value; of a longer one nothing is known */
 #define COLUMNS_KEPT 8   /* of one UPDATE; more are the whole row */
 
 /* clang-format off */
@@ -158,7 +159,7 @@ read_keys(struct building *b, const struct bs_effect *e, struct bs_harm_item *it
     }
     for (size_t i = 0; i < e->n_keys; i++) {
         const char *value = value_of(b, e->key_values[i]);
-        if (value != NULL)
+        if (value != NULL && strlen(value) <= VALUE_MAX)
             keys[item->n_keys++] = (struct bs_harm_key){e->keys[i], value};
     }
     item->keys = keys;
