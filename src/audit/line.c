@@ -174,11 +174,17 @@ static const struct field {
     size_t at;
 } who[] =
     {
-        FIELD("actor", actor),        FIELD("owner", owner),
-        FIELD("operator", operator_), FIELD("database", database),
-        FIELD("role", role),          FIELD("session", session),
-        FIELD("client", client),      FIELD("application", application),
-        FIELD("ticket", ticket),      FIELD("point", point),
+        FIELD("actor", actor),
+        FIELD("group", group),
+        FIELD("owner", owner),
+        FIELD("operator", operator_),
+        FIELD("database", database),
+        FIELD("role", role),
+        FIELD("session", session),
+        FIELD("client", client),
+        FIELD("application", application),
+        FIELD("ticket", ticket),
+        FIELD("point", point),
 },
   what[] =
       {

@@ -49,6 +49,7 @@ struct bs_audit_record {
     enum bs_audit_kind kind;
     int64_t at_us;           /* 0: now */
     const char *actor;       /* agent */
+    const char *group;       /* the actor's */
     const char *owner;       /* its human */
     const char *operator_;   /* who decided or acted, as opposed to asked ("operator") */
     const char *database;    /* configured name */

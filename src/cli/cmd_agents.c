@@ -1,5 +1,5 @@
 /*
- * cmd_agents.c - who may connect: `backstop agents add | list | rotate | revoke`.
+ * cmd_agents.c - who may connect: `backstop agents add | set | list | rotate | revoke`.
  *
  * Works on the state itself, whether the gateway runs or not. What is done here reaches the audit
  * through the state (approval/changes.h): the log belongs to the gateway.
@@ -114,11 +114,12 @@ static int
 agents_add(int argc, char **argv)
 {
     struct bs_arg_texts databases = {.n = 0};
-    const char *owner = NULL, *expires = NULL;
+    const char *owner = NULL, *expires = NULL, *group = NULL;
     const struct bs_arg args[] = {
         {"database", 'd', BS_ARG_TEXTS, "NAME", "configured database it may use; may be repeated",
          &databases},
         {"owner", 'o', BS_ARG_TEXT, "WHO", "the human who answers for it", &owner},
+        {"group", 'g', BS_ARG_TEXT, "GROUP", "what policies may name instead of it", &group},
         {"expires", 'e', BS_ARG_TEXT, "TIME", "from now, like 30d or 12h (default: never)",
          &expires},
     };
@@ -131,7 +132,7 @@ agents_add(int argc, char **argv)
         .min = 1,
         .max = 1,
         .args = args,
-        .n_args = 3,
+        .n_args = 4,
         .examples =
             "  backstop agents add cursor-alice --database app --owner alice\n"
             "  backstop agents add night-job --database app --database shop --expires 30d\n",
@@ -148,6 +149,7 @@ agents_add(int argc, char **argv)
     if (bs_actors_open(&a, &got, &status)) {
         struct bs_agent agent = {.name = got.operands[0],
                                  .owner = owner,
+                                 .group = group,
                                  .databases = databases.list,
                                  .n_databases = databases.n};
         if (add(&a, &agent, expires, &err) != BS_DONE)
@@ -199,6 +201,58 @@ agents_rotate(int argc, char **argv)
     return status;
 }
 
+/* --- set --- */
+
+static void
+say_group(const char *name, const char *group)
+{
+    if (bs_out_json_mode())
+        bs_out_json(json_pack("{s:s,s:s?}", "name", name, "group", group));
+    else if (group == NULL)
+        printf("agent %s is in no group\n", name);
+    else
+        printf("agent %s is in the group %s\n", name, group);
+}
+
+static int
+agents_set(int argc, char **argv)
+{
+    const char *group = NULL;
+    bool none = false;
+    const struct bs_arg args[] = {
+        {"group", 'g', BS_ARG_TEXT, "GROUP", "what policies may name instead of it", &group},
+        {"no-group", 'n', BS_ARG_FLAG, NULL, "take it out of its group", &none},
+    };
+    const struct bs_usage usage = {
+        .verb = "agents set",
+        .operands = "NAME",
+        .summary = "Put an agent into a group, or out of it.",
+        .details = "Sessions that are open stay in the group they began with.",
+        .min = 1,
+        .max = 1,
+        .args = args,
+        .n_args = 2,
+        .examples = "  backstop agents set cursor-alice --group analysts\n",
+    };
+    struct bs_args got;
+    struct bs_actors a;
+    struct bs_err err = {0};
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    if ((group != NULL) == none)
+        return bs_out_usage("backstop agents set", "give it --group or --no-group");
+    if (bs_actors_open(&a, &got, &status)) {
+        if (bs_state_agent_regroup(a.state, got.operands[0], group, a.by, &err) != BS_DONE)
+            status = bs_out_fail(&err);
+        else
+            say_group(got.operands[0], group);
+    }
+    bs_actors_close(&a);
+    return status;
+}
+
 /* --- list --- */
 
 static const char *
@@ -221,12 +275,13 @@ print_agents_json(const struct bs_agent *agents, size_t n)
         json_t *databases = json_array();
         for (size_t d = 0; d < g->n_databases; d++)
             (void)json_array_append_new(databases, json_string(g->databases[d]));
-        (void)json_array_append_new(
-            list, json_pack("{s:s,s:s?,s:o,s:s,s:o,s:o,s:o}", "name", g->name, "owner", g->owner,
-                            "databases", databases, "status", agent_status(g, bs_now_us()),
-                            "created", bs_actor_json_time(g->created_us), "expires",
-                            bs_actor_json_time(g->expires_us), "revoked",
-                            bs_actor_json_time(g->revoked_us)));
+        (void)json_array_append_new(list, json_pack("{s:s,s:s?,s:s?,s:o,s:s,s:o,s:o,s:o}", "name",
+                                                    g->name, "owner", g->owner, "group", g->group,
+                                                    "databases", databases, "status",
+                                                    agent_status(g, bs_now_us()), "created",
+                                                    bs_actor_json_time(g->created_us), "expires",
+                                                    bs_actor_json_time(g->expires_us), "revoked",
+                                                    bs_actor_json_time(g->revoked_us)));
     }
     bs_out_json(list);
 }
@@ -234,16 +289,17 @@ print_agents_json(const struct bs_agent *agents, size_t n)
 static void
 print_agents(struct bs_arena *arena, const struct bs_agent *agents, size_t n)
 {
-    static const char *const heads[] = {"NAME",   "OWNER",   "DATABASES",
+    static const char *const heads[] = {"NAME",   "OWNER",   "GROUP",  "DATABASES",
                                         "STATUS", "CREATED", "EXPIRES"};
     struct bs_table table = {0};
     char at[BS_TIME_TEXT];
 
-    bs_table_init(&table, heads, 6);
+    bs_table_init(&table, heads, 7);
     for (size_t i = 0; i < n; i++) {
         const struct bs_agent *g = &agents[i];
         bs_table_cell(&table, "%s", g->name);
         bs_table_cell(&table, "%s", g->owner == NULL ? "-" : g->owner);
+        bs_table_cell(&table, "%s", g->group == NULL ? "-" : g->group);
         bs_table_cell(&table, "%s", join(arena, g));
         bs_table_cell(&table, "%s", agent_status(g, bs_now_us()));
         bs_actor_time(g->created_us, at);
@@ -307,10 +363,11 @@ bs_cmd_agents(int argc, char **argv)
     static const struct bs_verb verbs[] = {
         {"add", "add an agent and show its password, once", agents_add},
         {"list", "list the agents", agents_list},
+        {"set", "put an agent into a group", agents_set},
         {"rotate", "give an agent a new password", agents_rotate},
         {"revoke", "let an agent in no more", agents_revoke},
     };
 
-    return bs_verbs_run("backstop agents", "Who may connect through the gateway.", verbs, 4, argc,
+    return bs_verbs_run("backstop agents", "Who may connect through the gateway.", verbs, 5, argc,
                         argv);
 }

@@ -144,9 +144,7 @@ judge_of(struct bs_relay *r)
     const struct bs_config *c = r->s->gateway->config;
     struct bs_judge by = {
         .policy = c->policy,
-        .subject = {.actor = r->s->actor,
-                    .database = r->s->database,
-                    .environment = c->databases[r->s->database_at].environment},
+        .subject = bs_session_subject(r->s),
         .snapshot = r->snapshot,
         .epoch = r->epoch,
         .names = r->state.meaning,

@@ -97,6 +97,7 @@ record(struct bs_session *s, const char *outcome, const char *sqlstate)
     const struct bs_audit_record r = {
         .kind = BS_AUDIT_SESSION_OPEN,
         .actor = l->wish.user,
+        .group = s->group,
         .owner = s->owner,
         .database = l->wish.database,
         .session = s->id,
@@ -247,6 +248,7 @@ looked_up(struct bs_session *s, bool current, void *arg)
         s->login->found = k->found;
         s->login->allowed = k->allowed;
         s->owner = k->found ? bs_arena_str(&s->arena, k->agent.owner) : NULL;
+        s->group = k->found ? bs_arena_str(&s->arena, k->agent.group) : NULL;
         choose_verifier(s, k, &verifier);
         bs_scram_server_init(&s->login->scram, &verifier, BS_SCRAM_OFFERED_PLAIN);
         bs_msg_put_auth_sasl(&s->client.out, mechanisms);
@@ -374,6 +376,7 @@ admit(struct bs_session *s)
     const struct bs_startup_wish wish = s->login->wish;
     const struct bs_config_database *db = bs_config_database_find(g->config, wish.database);
     bool allowed = s->login->allowed;
+    struct bs_subject subject;
 
     if (db == NULL || !allowed) {
         const char *sqlstate = db == NULL ? "3D000" : "42501";
@@ -394,10 +397,8 @@ admit(struct bs_session *s)
     s->application_name = wish.application_name;
     s->claims = wish.claims;
     s->n_claims = wish.n_claims;
-    s->shielded =
-        bs_policy_shielded(g->config->policy, &(struct bs_subject){.actor = s->actor,
-                                                                   .database = s->database,
-                                                                   .environment = db->environment});
+    subject = bs_session_subject(s);
+    s->shielded = bs_policy_shielded(g->config->policy, &subject);
     bs_login_free(s);
     s->phase = BS_PHASE_UPSTREAM;
     bs_link_pause(&s->client);

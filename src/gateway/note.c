@@ -13,6 +13,7 @@ void
 bs_note_who(struct bs_audit_record *record, const struct bs_session *s)
 {
     record->actor = s->actor;
+    record->group = s->group;
     record->owner = s->owner;
     record->database = s->database;
     record->role = s->server_user;

@@ -20,6 +20,7 @@
 #include "gateway/relay.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
+#include "policy/config.h"
 #include "wire/messages.h"
 
 /* Ceilings. A whole message may be as long as the server itself accepts. */
@@ -117,6 +118,7 @@ record_end(const struct bs_session *s)
     const struct bs_audit_record r = {
         .kind = BS_AUDIT_SESSION_CLOSE,
         .actor = s->actor,
+        .group = s->group,
         .owner = s->owner,
         .database = s->database,
         .session = s->id,
@@ -433,6 +435,17 @@ find_param(const struct bs_session *s, struct bs_bytes name)
         if (bs_bytes_equal(bs_bytes_of(p->name), name))
             return p;
     return NULL;
+}
+
+struct bs_subject
+bs_session_subject(const struct bs_session *s)
+{
+    return (struct bs_subject){
+        .actor = s->actor,
+        .database = s->database,
+        .group = s->group,
+        .environment = s->gateway->config->databases[s->database_at].environment,
+    };
 }
 
 const char *

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "gateway/link.h"
+#include "policy/decide.h"
 
 struct bs_worker;   /* gateway/worker.h */
 struct bs_gateway;  /* gateway/gateway.h */
@@ -54,6 +55,7 @@ struct bs_session {
 
     const char *actor;            /* authenticated name; NULL before */
     const char *owner;            /* the human who answers for the actor; may be NULL */
+    const char *group;            /* the actor's; NULL: in none */
     const char *database;         /* configured name */
     const char *server_host;      /* as configured: the name its certificate has; for logs only */
     const char *server_user;      /* the role on the server; from the upstream's conninfo */
@@ -81,6 +83,9 @@ struct bs_session {
     struct bs_upstream *upstream; /* until the server is ready */
     struct bs_relay *relay;       /* from bs_relay_start to bs_relay_free */
 };
+
+/* Who asks, and where, for the policy. After the login. */
+struct bs_subject bs_session_subject(const struct bs_session *s);
 
 /* Value the server last reported for a parameter (exact name), or NULL. */
 const char *bs_session_param(const struct bs_session *s, const char *name);

@@ -44,6 +44,11 @@ struct bs_state_ops {
                                  const char *name,
                                  const char *by,
                                  struct bs_err *err);
+    enum bs_done (*agent_regroup)(struct bs_state *s,
+                                  const char *name,
+                                  const char *group,
+                                  const char *by,
+                                  struct bs_err *err);
     enum bs_done (*agent_quarantine)(
         struct bs_state *s, const char *name, const char *why, const char *by, struct bs_err *err);
     enum bs_done (*agent_release)(struct bs_state *s,

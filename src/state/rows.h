@@ -21,6 +21,7 @@
 struct bs_agent {
     const char *name;
     const char *owner;      /* the human who answers for it; NULL: nobody named */
+    const char *group;      /* what policies may name instead of it; NULL: in none */
     const char **databases; /* configured names it may connect to; n_databases, at least one */
     size_t n_databases;
     const char *verifier;       /* SCRAM-SHA-256 verifier text, as in pg_authid.rolpassword */

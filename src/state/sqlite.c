@@ -67,6 +67,8 @@ static const char *const migrations[] = {
     " at_us INTEGER NOT NULL, harms TEXT NOT NULL, evades TEXT"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX blocked_actor ON blocked (actor, at_us);",
+    /* Groups of agents, for policies. */
+    "ALTER TABLE agents ADD COLUMN actor_group TEXT;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -509,6 +511,7 @@ const struct bs_state_ops bs_state_sqlite = {
     .agent_list = bs_sq_agent_list,
     .agent_rekey = bs_sq_agent_rekey,
     .agent_revoke = bs_sq_agent_revoke,
+    .agent_regroup = bs_sq_agent_regroup,
     .agent_quarantine = bs_sq_agent_quarantine,
     .agent_release = bs_sq_agent_release,
     .operator_add = bs_sq_operator_add,

@@ -125,6 +125,8 @@ enum bs_done bs_sq_agent_rekey(
     struct bs_state *s, const char *name, const char *verifier, const char *by, struct bs_err *err);
 enum bs_done
 bs_sq_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
+enum bs_done bs_sq_agent_regroup(
+    struct bs_state *s, const char *name, const char *group, const char *by, struct bs_err *err);
 enum bs_done bs_sq_agent_quarantine(
     struct bs_state *s, const char *name, const char *why, const char *by, struct bs_err *err);
 enum bs_done bs_sq_agent_release(

@@ -12,7 +12,7 @@
 
 #define AGENT_COLUMNS                                                                              \
     "name, owner, databases, verifier, created_us, expires_us, revoked_us, quarantined_us,"        \
-    " quarantine_why"
+    " quarantine_why, actor_group"
 #define OPERATOR_COLUMNS "name, role, token_sha256, created_us, revoked_us"
 
 /* Takes over the reference to `detail`. */
@@ -85,6 +85,7 @@ read_agent(struct bs_sq_rows *r, void *item, struct bs_err *err)
     a->revoked_us = bs_sq_int(r, 6);
     a->quarantined_us = bs_sq_int(r, 7);
     a->quarantine_why = bs_sq_text(r, 8);
+    a->group = bs_sq_text(r, 9);
     return parse_databases(r, a, err);
 }
 
@@ -108,6 +109,8 @@ agent_detail(const struct bs_agent *agent)
     (void)json_object_set_new(detail, "databases", json_databases(agent));
     if (agent->owner != NULL)
         (void)json_object_set_new(detail, "owner", json_string(agent->owner));
+    if (agent->group != NULL)
+        (void)json_object_set_new(detail, "group", json_string(agent->group));
     if (agent->expires_us != 0) {
         bs_time_format(agent->expires_us, at);
         (void)json_object_set_new(detail, "expires", json_string(at));
@@ -163,10 +166,10 @@ insert_agent(struct bs_sqlite *q, const struct bs_agent *a, struct bs_err *err)
     json_decref(list);
     if (databases == NULL)
         return BS_FAIL(err, INTERNAL, "the databases cannot be written as JSON");
-    done = bs_sq_run(q, "INSERT INTO agents (" AGENT_COLUMNS ") VALUES (?,?,?,?,?,?,0,0,NULL)",
+    done = bs_sq_run(q, "INSERT INTO agents (" AGENT_COLUMNS ") VALUES (?,?,?,?,?,?,0,0,NULL,?)",
                      BS_SQ_VALUES(BS_SQ_T(a->name), BS_SQ_T(a->owner), BS_SQ_T(databases),
                                   BS_SQ_T(a->verifier), BS_SQ_I(a->created_us),
-                                  BS_SQ_I(a->expires_us)),
+                                  BS_SQ_I(a->expires_us), BS_SQ_T(a->group)),
                      NULL, err);
     free(databases);
     return done;
@@ -259,6 +262,24 @@ bs_sq_agent_revoke(struct bs_state *s, const char *name, const char *by, struct 
                          BS_SQ_VALUES(BS_SQ_I(bs_now_us()), BS_SQ_T(name)), NULL, err);
     if (done == BS_DONE)
         done = put_change(q, by, "agent.revoke", name, json_object(), err);
+    return bs_sq_end(q, done, err);
+}
+
+enum bs_done
+bs_sq_agent_regroup(
+    struct bs_state *s, const char *name, const char *group, const char *by, struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    enum bs_done done;
+
+    if (bs_sq_begin(q, err) != BS_DONE)
+        return BS_FAILED;
+    done = check_in_force(q, "agents", name, err);
+    if (done == BS_DONE)
+        done = bs_sq_run(q, "UPDATE agents SET actor_group = ? WHERE name = ?",
+                         BS_SQ_VALUES(BS_SQ_T(group), BS_SQ_T(name)), NULL, err);
+    if (done == BS_DONE)
+        done = put_change(q, by, "agent.regroup", name, json_pack("{s:s?}", "group", group), err);
     return bs_sq_end(q, done, err);
 }
 

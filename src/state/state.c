@@ -75,6 +75,8 @@ agent_check(const struct bs_agent *agent, struct bs_err *err)
 {
     if (bs_name_check("an agent's name", agent->name, err) != BS_DONE)
         return BS_FAILED;
+    if (agent->group != NULL && bs_name_check("a group's name", agent->group, err) != BS_DONE)
+        return BS_FAILED;
     if (!text_ok(agent->owner))
         return BS_FAIL(err, USAGE, "the owner's name is not UTF-8");
     if (agent->n_databases == 0)
@@ -169,6 +171,15 @@ enum bs_done
 bs_state_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err)
 {
     return s->ops->agent_revoke(s, name, by, err);
+}
+
+enum bs_done
+bs_state_agent_regroup(
+    struct bs_state *s, const char *name, const char *group, const char *by, struct bs_err *err)
+{
+    if (group != NULL && bs_name_check("a group's name", group, err) != BS_DONE)
+        return BS_FAILED;
+    return s->ops->agent_regroup(s, name, group, by, err);
 }
 
 enum bs_done

@@ -66,6 +66,15 @@ BS_MUST_CHECK enum bs_done
 bs_state_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
 
 /*
+ * Put an agent into a group, out of the one it was in. Its sessions that are open keep the old one.
+ *
+ * group  NULL: into none
+ * err    NOT_FOUND; CONFLICT: revoked; USAGE: no name for a group
+ */
+BS_MUST_CHECK enum bs_done bs_state_agent_regroup(
+    struct bs_state *s, const char *name, const char *group, const char *by, struct bs_err *err);
+
+/*
  * Let an agent only read, from now on, until a human releases it. Nothing where it is so already.
  *
  * why   for operators; may be NULL

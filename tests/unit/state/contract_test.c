@@ -147,6 +147,7 @@ an_agent(const char *name)
     list[1] = databases[1];
     return (struct bs_agent){.name = name,
                              .owner = "alice",
+                             .group = "apps",
                              .databases = list,
                              .n_databases = 2,
                              .verifier = VERIFIER,
@@ -168,17 +169,27 @@ agents(void)
     EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
     REQUIRE(got.name != NULL && got.n_databases == 2);
     EXPECT(strcmp(got.owner, "alice") == 0 && strcmp(got.verifier, VERIFIER) == 0);
+    EXPECT(got.group != NULL && strcmp(got.group, "apps") == 0);
     EXPECT(strcmp(got.databases[1], "Shop DB") == 0);
     EXPECT(got.created_us > 0 && got.expires_us == 5000 && got.revoked_us == 0);
     EXPECT(bs_agent_may(&got, "app", 4999));
     EXPECT(!bs_agent_may(&got, "app", 5000)); /* expires at, not after */
     EXPECT(!bs_agent_may(&got, "ap", 1));
+    EXPECT_EQ(CODE(bs_state_agent_regroup(state, a.name, "other", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
+    EXPECT(got.group != NULL && strcmp(got.group, "other") == 0);
+    EXPECT_EQ(CODE(bs_state_agent_regroup(state, a.name, NULL, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
+    EXPECT(got.group == NULL);
+    EXPECT_EQ(CODE(bs_state_agent_regroup(state, a.name, "No Name", "me", &err)), BS_E_USAGE);
+    EXPECT_EQ(CODE(bs_state_agent_regroup(state, "nobody", "x", "me", &err)), BS_E_NOT_FOUND);
     EXPECT_EQ(CODE(bs_state_agent_rekey(state, a.name, VERIFIER "2", "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_rekey(state, a.name, "secret", "me", &err)), BS_E_USAGE);
     EXPECT_EQ(CODE(bs_state_agent_rekey(state, "nobody", VERIFIER, "me", &err)), BS_E_NOT_FOUND);
     EXPECT_EQ(CODE(bs_state_agent_revoke(state, "nobody", "me", &err)), BS_E_NOT_FOUND);
     EXPECT_EQ(CODE(bs_state_agent_revoke(state, a.name, "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_revoke(state, a.name, "me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_agent_regroup(state, a.name, "x", "me", &err)), BS_E_CONFLICT);
     EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
     EXPECT(got.revoked_us > 0 && !bs_agent_may(&got, "app", 1));
     EXPECT(strcmp(got.verifier, VERIFIER "2") == 0);
@@ -243,6 +254,9 @@ bad_agents(void)
     a.databases[1] = "a\nb";
     EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_E_USAGE);
     a.databases[1] = "";
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_E_USAGE);
+    a = an_agent("x");
+    a.group = "a b";
     EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_E_USAGE);
     a = an_agent("x");
     a.owner = "\xff";
@@ -733,7 +747,8 @@ first_version_is_migrated(void)
     bs_state_close(&state);
     exec("DROP TABLE blocked; ALTER TABLE agents DROP COLUMN quarantined_us;"
          "ALTER TABLE agents DROP COLUMN quarantine_why; ALTER TABLE tickets DROP COLUMN harms;"
-         "ALTER TABLE tickets DROP COLUMN evades; PRAGMA user_version = 1");
+         "ALTER TABLE tickets DROP COLUMN evades; ALTER TABLE agents DROP COLUMN actor_group;"
+         "PRAGMA user_version = 1");
     REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
     EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
     EXPECT(got.quarantined_us == 0 && strcmp(got.owner, "alice") == 0);
