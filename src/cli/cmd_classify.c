@@ -1,7 +1,6 @@
 /*
  * cmd_classify.c - `backstop classify`: the judgement alone, of one text or of a text a line.
  */
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "cli/follow.h"
 #include "cli/judged.h"
 #include "cli/out.h"
+#include "cli/question.h"
 #include "recovery/measure.h"
 
 #define MAX_TEXT  ((size_t)64 << 20)
@@ -25,12 +25,14 @@ struct judged {
     struct bs_unit unit;
     struct bs_facts facts;
     struct bs_plan plan; /* without a ceiling for what is copied */
+    bool changed;        /* the session has changed the catalog before */
 };
 
 struct classifier {
     const char *dsn; /* NULL: no catalog */
     struct bs_snapshot *snapshot;
     struct bs_arena arena; /* of one text */
+    struct bs_arena asked; /* of one question */
 };
 
 static enum bs_done
@@ -58,7 +60,7 @@ classify_text(struct classifier *c, struct bs_bytes text, struct bs_unit *unit, 
 static enum bs_done
 judge_with_catalog(struct classifier *c,
                    struct bs_session_names names,
-                   struct bs_bytes text,
+                   const struct bs_question *q,
                    struct judged *out,
                    struct bs_err *err)
 {
@@ -67,23 +69,21 @@ judge_with_catalog(struct classifier *c,
     if (bs_catalog_judge(c->snapshot, names, &out->unit, &c->arena, &out->facts, err) != BS_DONE ||
         bs_plan_make(&out->unit, &out->facts, limits, &c->arena, &out->plan, err) != BS_DONE)
         return BS_FAILED;
-    if (bs_plan_select(c->snapshot, names, &out->unit, text, &c->arena, &out->plan, err) != BS_DONE)
+    if (bs_plan_select(c->snapshot, names, &out->unit, q->text, &c->arena, &out->plan, err) !=
+        BS_DONE)
         return BS_FAILED;
-    return bs_judged_measure(c->dsn, c->snapshot, names, text, (struct bs_bounds){0},
-                             BS_MEASURE_TIME_MS, BS_IMPACT_DEFAULT, &out->unit, &out->facts,
-                             &c->arena, err);
+    return bs_judged_measure(c->dsn, c->snapshot, names, q->text, q->params, BS_MEASURE_TIME_MS,
+                             BS_IMPACT_DEFAULT, &out->unit, &out->facts, &c->arena, err);
 }
 
-/* The text behind what the session sent before it; with the catalog where there is one. */
+/* What the session sent before. */
 static enum bs_done
-judge_once(struct classifier *c,
-           const json_t *session,
-           struct bs_bytes text,
-           struct judged *out,
-           struct bs_err *err)
+follow_session(struct classifier *c,
+               const json_t *session,
+               struct bs_follow *follow,
+               struct judged *out,
+               struct bs_err *err)
 {
-    struct bs_follow follow = {.arena = &c->arena};
-    struct bs_follow before;
     const json_t *sent;
     size_t i;
 
@@ -91,38 +91,50 @@ judge_once(struct classifier *c,
     {
         struct bs_bytes b = {(const uint8_t *)json_string_value(sent), json_string_length(sent)};
         if (classify_text(c, b, &out->unit, err) != BS_DONE ||
-            bs_follow_unit(&follow, &out->unit, err) != BS_DONE)
+            bs_follow_unit(follow, &out->unit, err) != BS_DONE)
             return BS_FAILED;
+        out->changed = out->changed || (out->unit.flags & BS_FLAG_DDL) != 0;
     }
-    if (classify_text(c, text, &out->unit, err) != BS_DONE)
+    return BS_DONE;
+}
+
+/* The text behind what the session sent before it; with the catalog where there is one. */
+static enum bs_done
+judge_once(struct classifier *c,
+           const struct bs_question *q,
+           struct judged *out,
+           struct bs_err *err)
+{
+    struct bs_follow follow = {.arena = &c->arena};
+    struct bs_follow before;
+
+    if (follow_session(c, q->session, &follow, out, err) != BS_DONE ||
+        classify_text(c, q->text, &out->unit, err) != BS_DONE)
         return BS_FAILED;
     /* What this text itself does to names, bs_classify and the catalog know. */
     before = follow;
-    if (bs_follow_unit(&follow, &out->unit, err) != BS_DONE)
+    if (bs_follow_unit(&follow, &out->unit, err) != BS_DONE ||
+        bs_follow_distrust(&before, &out->unit, err) != BS_DONE)
         return BS_FAILED;
     if (c->dsn == NULL)
         return bs_follow_doubt(&before, &out->unit, err);
-    return judge_with_catalog(c, before.names, text, out, err);
+    return judge_with_catalog(c, before.names, q, out, err);
 }
 
-/* Again with a fresh catalog, once, where a name was not found. */
+/* Again with a fresh catalog, once, where a name was not found or the session changed it. */
 static enum bs_done
-judge(struct classifier *c,
-      const json_t *session,
-      struct bs_bytes text,
-      struct judged *out,
-      struct bs_err *err)
+judge(struct classifier *c, const struct bs_question *q, struct judged *out, struct bs_err *err)
 {
     bs_arena_reset(&c->arena);
-    if (refresh(c, STALE_US, err) != BS_DONE || judge_once(c, session, text, out, err) != BS_DONE)
+    if (refresh(c, STALE_US, err) != BS_DONE || judge_once(c, q, out, err) != BS_DONE)
         return BS_FAILED;
-    if (c->dsn == NULL || !out->facts.unknown_name)
+    if (c->dsn == NULL || (!out->facts.unknown_name && !out->changed))
         return BS_DONE;
     bs_arena_reset(&c->arena);
     *out = (struct judged){0};
     if (refresh(c, 0, err) != BS_DONE)
         return BS_FAILED;
-    return judge_once(c, session, text, out, err);
+    return judge_once(c, q, out, err);
 }
 
 static json_t *
@@ -135,64 +147,39 @@ judged_json(const struct classifier *c, const struct judged *j)
     return out;
 }
 
-/* "sql_b64" into `out`; for bytes that JSON cannot hold. */
-static enum bs_done
-decode(const char *base64, struct bs_buf *out, struct bs_err *err)
-{
-    size_t n = strlen(base64), end = n;
-    uint8_t *room = bs_buf_room(out, n / 4 * 3 + 3);
-    int got;
-
-    if (room == NULL || n > INT32_MAX / 2)
-        return BS_FAIL(err, LIMIT, "the text is longer than %zu bytes", out->max);
-    got = n % 4 == 0 ? EVP_DecodeBlock(room, (const unsigned char *)base64, (int)n) : -1;
-    if (got < 0)
-        return BS_FAIL(err, DATA, "\"sql_b64\" is not base64");
-    while (end > 0 && n - end < 2 && base64[end - 1] == '=')
-        end--;
-    out->n += (size_t)got - (n - end);
-    return BS_DONE;
-}
-
-/* The text that a line asks about. */
-static enum bs_done
-text_of(const json_t *line, struct bs_buf *room, struct bs_bytes *out, struct bs_err *err)
-{
-    const json_t *sql = json_object_get(line, "sql");
-    const json_t *b64 = json_object_get(line, "sql_b64");
-
-    if (json_is_string(sql)) {
-        *out = (struct bs_bytes){(const uint8_t *)json_string_value(sql), json_string_length(sql)};
-        return BS_DONE;
-    }
-    if (!json_is_string(b64))
-        return BS_FAIL(err, DATA, "the line has neither \"sql\" nor \"sql_b64\"");
-    if (decode(json_string_value(b64), room, err) != BS_DONE)
-        return BS_FAILED;
-    *out = bs_buf_view(room);
-    return BS_DONE;
-}
-
 /* What is said of a text that could not be judged: never less than the worst. */
 static json_t *
 failure_json(const char *error)
 {
-    return json_pack("{s:s, s:b, s:[], s:s, s:n}", "risk", bs_risk_name(BS_RISK_CRITICAL),
-                     "catalog", 0, "statements", "error", error, "recovery");
+    json_t *out = json_pack("{s:s, s:b, s:[], s:s, s:n}", "risk", bs_risk_name(BS_RISK_CRITICAL),
+                            "catalog", 0, "statements", "error", error, "recovery");
+
+    /* NULL: bytes of a name that are no UTF-8. */
+    return out != NULL ? out : failure_json("the text could not be judged");
+}
+
+/* Parse takes one statement, and the server refuses more: there is nothing to be judged. */
+static enum bs_done
+check_protocol(const struct bs_question *q, const struct bs_unit *unit, struct bs_err *err)
+{
+    if (!q->extended || unit->n_stmts <= 1)
+        return BS_DONE;
+    return BS_FAIL(err, DATA, "cannot insert multiple commands into a prepared statement");
 }
 
 static json_t *
 answer_json(struct classifier *c, const json_t *line)
 {
     struct judged judged = {0};
+    struct bs_question q;
     struct bs_err err = {0};
-    struct bs_bytes text;
     struct bs_buf room;
     json_t *out;
 
     bs_buf_init(&room, MAX_TEXT);
-    if (text_of(line, &room, &text, &err) == BS_DONE &&
-        judge(c, json_object_get(line, "session"), text, &judged, &err) == BS_DONE)
+    bs_arena_reset(&c->asked);
+    if (bs_question_read(line, &room, &c->asked, &q, &err) == BS_DONE &&
+        judge(c, &q, &judged, &err) == BS_DONE && check_protocol(&q, &judged.unit, &err) == BS_DONE)
         out = judged_json(c, &judged);
     else
         out = failure_json(err.message);
@@ -241,6 +228,7 @@ static int
 run_text(struct classifier *c, FILE *in)
 {
     struct judged judged = {0};
+    struct bs_question q = {0};
     struct bs_err err = {0};
     struct bs_buf text;
     uint8_t chunk[8192];
@@ -252,7 +240,8 @@ run_text(struct classifier *c, FILE *in)
         bs_put_bytes(&text, (struct bs_bytes){chunk, n});
     if (text.failed)
         (void)BS_FAIL(&err, LIMIT, "the text is longer than %zu bytes", text.max);
-    if (text.failed || judge(c, NULL, bs_buf_view(&text), &judged, &err) != BS_DONE)
+    q.text = bs_buf_view(&text);
+    if (text.failed || judge(c, &q, &judged, &err) != BS_DONE)
         status = bs_out_fail(&err);
     else
         bs_out_json(judged_json(c, &judged));
@@ -287,7 +276,9 @@ bs_cmd_classify(int argc, char **argv)
             "Say as JSON what a text of SQL would do, how risky that is, and how it is kept.",
         .details =
             "With --jsonl each line is {\"id\", \"sql\" or \"sql_b64\", \"session\": [SQL sent "
-            "before]} and is answered by a line with the same id. A bad line is answered, too.\n"
+            "before], \"params\": [values of $1 ...], \"protocol\": \"simple\" or \"extended\", "
+            "\"run_as\": role} and is answered by a line with the same id. A bad line is answered, "
+            "too.\n"
             "With --dsn \"recovery\" says how what it changes would be kept.",
         .examples = "echo 'DELETE FROM orders' | backstop classify\n"
                     "backstop classify --dsn \"host=/run/postgresql dbname=app\" migration.sql\n",
@@ -310,8 +301,10 @@ bs_cmd_classify(int argc, char **argv)
         return bs_out_fail(&err);
     }
     bs_arena_init(&c.arena, "classify", MAX_ARENA);
+    bs_arena_init(&c.asked, "question", MAX_TEXT);
     status = jsonl ? run_lines(&c, in) : run_text(&c, in);
     bs_arena_fini(&c.arena);
+    bs_arena_fini(&c.asked);
     bs_snapshot_unref(&c.snapshot);
     if (in != stdin)
         (void)fclose(in);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "sql/settings.h"
+
 struct bs_follow_name {
     const char *name; /* NULL: forgotten */
     bool cursor;
@@ -114,6 +116,7 @@ discard_all(struct bs_follow *f)
     forget(f, false, NULL, false);
     forget(f, true, NULL, false);
     f->names = (struct bs_session_names){0};
+    f->lexing = false;
 }
 
 static enum bs_done
@@ -156,6 +159,22 @@ follow_control(struct bs_follow *f, struct bs_stmt *s, struct bs_err *err)
     return BS_DONE;
 }
 
+/* standard_conforming_strings, backslash_quote, client_encoding to what the gateway does not pin. */
+static bool
+changes_lexing(const struct bs_stmt *s)
+{
+    static const char *const settings[] = {"standard_conforming_strings", "backslash_quote",
+                                           "client_encoding"};
+
+    if (s->control != BS_CONTROL_SET || s->label == NULL)
+        return false;
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (strcmp(s->label, settings[i]) == 0)
+            return bs_setting_judge(s->label, s->value) != BS_SETTING_HARMLESS;
+    }
+    return false;
+}
+
 static void
 follow_names(struct bs_follow *f, const struct bs_stmt *s)
 {
@@ -165,6 +184,7 @@ follow_names(struct bs_follow *f, const struct bs_stmt *s)
 
     if (s->kind == BS_KIND_DISCARD_ALL)
         discard_all(f);
+    f->lexing = f->lexing || changes_lexing(s);
     if (anything || (s->flags & BS_FLAG_SEARCH_PATH) != 0)
         f->names.path_changed = true;
     if (anything || (s->flags & BS_FLAG_TEMP) != 0)
@@ -192,6 +212,21 @@ bs_follow_doubt(const struct bs_follow *f, struct bs_unit *unit, struct bs_err *
 
     for (size_t i = 0; doubt && i < unit->n_stmts; i++) {
         if (bs_stmt_doubt_names(&unit->stmts[i], f->arena, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    bs_unit_settle(unit);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_follow_distrust(const struct bs_follow *f, struct bs_unit *unit, struct bs_err *err)
+{
+    for (size_t i = 0; f->lexing && i < unit->n_stmts; i++) {
+        struct bs_stmt *s = &unit->stmts[i];
+        s->point = s->plain_point = BS_POINT_UNKNOWN;
+        if (bs_stmt_raise(s, BS_RISK_CRITICAL, "lexing",
+                          "the session may read this text as another one", f->arena,
+                          err) != BS_DONE)
             return BS_FAILED;
     }
     bs_unit_settle(unit);

@@ -19,6 +19,7 @@ struct bs_follow {
     struct bs_arena *arena;
     struct bs_session_names names;
     bool in_block;
+    bool lexing;                  /* a setting that decides how text is read was changed */
     struct bs_follow_name *first; /* prepared statements and cursors, newest first */
 };
 
@@ -38,5 +39,9 @@ bs_follow_unit(struct bs_follow *f, struct bs_unit *unit, struct bs_err *err);
  */
 BS_MUST_CHECK enum bs_done
 bs_follow_doubt(const struct bs_follow *f, struct bs_unit *unit, struct bs_err *err);
+
+/* Raises all statements of a unit whose session reads text in another way than we do. */
+BS_MUST_CHECK enum bs_done
+bs_follow_distrust(const struct bs_follow *f, struct bs_unit *unit, struct bs_err *err);
 
 #endif

@@ -62,6 +62,74 @@ def test_bytes_that_json_cannot_hold(sql):
     assert answer["risk"] == "CRITICAL" and answer["error"]
 
 
+@pytest.mark.parametrize("line", [
+    {"session": "SELECT 1"}, {"session": [1]}, {"session": {"a": 1}}, {"params": 1}, {"params": [[1]]}, {"params": [{}]},
+    {"protocol": "other"}, {"protocol": 3}, {"run_as": ""}, {"run_as": ["x"]}, {"sql_b64": "U0VMRUNUIDE="},
+])
+def test_a_field_that_is_not_understood_is_not_ignored(line):
+    (answer,) = ask({"id": 7, "sql": "SELECT 1", **line})
+    assert answer["id"] == 7 and answer["risk"] == "CRITICAL" and answer["statements"] == []
+    assert answer["error"]
+
+
+def test_the_answer_has_the_fields_of_the_contract():
+    answers = ask({"id": {"any": ["json", 1.5, None]}, "sql": "WITH d AS (DELETE FROM s.t WHERE id = $1 RETURNING *) "
+                   "SELECT lower(v) FROM d; TABLE u", "session": ["BEGIN"], "params": [1, "a", None, True, 2.5],
+                   "protocol": "simple", "run_as": "somebody"}, {"sql": "SELECT 1", "id": None, "session": None, "params": None,
+                   "protocol": None, "run_as": None})
+    assert [a["id"] for a in answers] == [{"any": ["json", 1.5, None]}, None]
+    assert {"id", "risk", "catalog", "statements", "error"} <= answers[0].keys()
+    first, second = answers[0]["statements"]
+    assert {"kind", "risk", "effects", "reads", "functions", "flags", "reasons", "span"} <= first.keys()
+    (effect,) = first["effects"]
+    assert effect["kind"] == "DELETE" and effect["object"] == "s.t" and effect["rows"] is None
+    assert "lower" in str(first["functions"]) and second["reads"] == ["u"]
+    assert all(r.keys() == {"code", "text"} for r in first["reasons"])
+    assert (first["risk"], second["risk"], answers[0]["risk"]) == ("HIGH", "SAFE", "HIGH")
+    assert second["span"][1] - second["span"][0] == len("TABLE u")
+
+
+def test_parse_takes_one_statement():
+    both = "SELECT 1; SELECT 2"
+    answers = ask({"sql": both, "protocol": "simple"}, {"sql": both, "protocol": "extended"},
+                  {"sql": "SELECT 1;", "protocol": "extended"}, {"sql": "", "protocol": "extended"})
+    assert [a["risk"] for a in answers] == ["SAFE", "CRITICAL", "SAFE", "SAFE"]
+    assert "multiple commands" in answers[1]["error"]
+
+
+LARGE = 16 << 20
+
+
+@pytest.mark.parametrize("sql, risk", [
+    ("SELECT 1 /*" + "x" * (LARGE - 100) + "*/", "SAFE"),
+    ("/*" + "x" * (LARGE - 100) + "*/ DELETE FROM t", "CRITICAL"),
+    ("SELECT '" + "x" * LARGE + "'", "CRITICAL"),  # over the limit
+    ("SELECT " + "(" * 100000 + "1" + ")" * 100000, "CRITICAL"),
+    ("SELECT " + "NOT " * 100000 + "true", "CRITICAL"),
+    ("SELECT 1" + "+1" * 200000, "SAFE"),
+    ("SELECT 1" + " UNION ALL SELECT 1" * 50000, "SAFE"),
+    ("SELECT ARRAY" + "[" * 50000 + "1" + "]" * 50000, "CRITICAL"),
+    ("SELECT 1;" * 50000 + "DROP TABLE t", "CRITICAL"),
+    ("/*" * 200000, "CRITICAL"), ("SELECT '" + "''" * 100000, "CRITICAL"),
+], ids=range(11))
+def test_any_size_and_depth_is_answered(sql, risk):
+    answers = ask({"id": 1, "sql": sql}, {"id": 2, "sql_b64": base64.b64encode(sql.encode()).decode()}, {"id": 3, "sql": "SELECT 1"})
+    assert [a["id"] for a in answers] == [1, 2, 3]
+    assert [a["risk"] for a in answers] == [risk, risk, "SAFE"]
+
+
+@pytest.mark.parametrize("change, risk", [
+    ("SET client_encoding = 'SJIS'", "CRITICAL"), ("SET NAMES 'BIG5'", "CRITICAL"),
+    ("SELECT set_config('client_encoding', 'GBK', false)", "CRITICAL"), ("RESET client_encoding", "CRITICAL"),
+    ("SET standard_conforming_strings = off", "CRITICAL"), ("SET backslash_quote = on", "CRITICAL"),
+    ("SET client_encoding = 'UTF8'", "SAFE"), ("SET standard_conforming_strings = on", "SAFE"),
+    ("SET DateStyle = 'ISO'", "SAFE"),
+])
+def test_a_session_that_reads_text_in_another_way(change, risk):
+    answers = ask({"sql": "SELECT 1", "session": [change]}, {"sql": "SELECT 1", "session": [change, "DISCARD ALL"]})
+    assert [a["risk"] for a in answers] == [risk, "SAFE"]
+
+
 def test_what_the_session_sent_before():
     prepared = ["PREPARE p AS SELECT $1"]
     answers = ask({"sql": "EXECUTE p(1)"},
@@ -106,6 +174,44 @@ def test_with_the_catalog(pg):
         'SELECT r0.tableoid, r0.ctid FROM "classify"."t" AS r0 '
         'WHERE (r0."n" OPERATOR(pg_catalog.=) (1))']
     assert all(a["recovery"]["why"] for a in answers)
+
+
+def test_the_values_decide(pg):
+    with pg.admin() as c:
+        c.execute("""CREATE SCHEMA classify; CREATE TABLE classify.t (id int PRIMARY KEY, n int);
+                     INSERT INTO classify.t SELECT g, g % 100 FROM generate_series(1, 1000) g;
+                     ANALYZE classify.t""")
+    sql = "DELETE FROM classify.t WHERE n < $1"
+    try:
+        answers = ask({"sql": sql, "params": [5], "protocol": "extended"}, {"sql": sql, "params": ["5"]},
+                      {"sql": sql, "params": [99]}, {"sql": sql, "params": [None]}, {"sql": sql}, {"sql": sql, "params": []},
+                      {"sql": sql, "params": ["no number"]}, dsn=pg.conninfo("backstop"))
+    finally:
+        with pg.admin() as c:
+            c.execute("DROP SCHEMA classify CASCADE")
+    assert [a["risk"] for a in answers] == ["HIGH", "HIGH", "CRITICAL", "HIGH", "CRITICAL", "CRITICAL", "CRITICAL"]
+    assert [a["statements"][0]["effects"][0]["rows"] for a in answers] == [50, 50, 990, 0, None, None, None]
+    assert "impact" in codes(answers[2]) and "unmeasured" in codes(answers[4])
+
+
+def test_the_session_made_a_function_just_now(pg):
+    made = "CREATE OR REPLACE FUNCTION classify.f() RETURNS int LANGUAGE {} AS {}"
+    harmless, trap = made.format("sql", "'SELECT 1'"), made.format("plpgsql", "'BEGIN EXECUTE reverse(''x''); RETURN 1; END'")
+    with pg.admin() as c, subprocess.Popen([binary(), "classify", "--jsonl", "--dsn", pg.conninfo("backstop")], text=True,
+                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        def judged(*session):
+            process.stdin.write(json.dumps({"sql": "SELECT classify.f()", "session": session}) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())["risk"]
+
+        c.execute("DROP SCHEMA IF EXISTS classify CASCADE; CREATE SCHEMA classify")
+        c.execute(harmless)
+        judged()  # the catalog as it was
+        c.execute(trap)
+        assert judged(trap) == "CRITICAL"
+        assert judged("BEGIN", harmless) == "CRITICAL"  # nobody else sees that one
+        c.execute("DROP SCHEMA classify CASCADE")
+        process.stdin.close()
 
 
 def test_no_database():
