@@ -21,6 +21,12 @@ static const char schema_sql[] =
     "CREATE FUNCTION atomic(int) RETURNS bigint BEGIN ATOMIC DELETE FROM t WHERE a = $1;"
     " SELECT count(*) FROM t; END;"
     "CREATE FUNCTION native(text) RETURNS int LANGUAGE internal AS 'textlen';"
+    "CREATE FUNCTION native_in(cstring) RETURNS int LANGUAGE internal AS 'int4in';"
+    "CREATE FUNCTION native_next(regclass) RETURNS bigint LANGUAGE internal AS 'nextval_oid';"
+    "CREATE FUNCTION native_array(cstring, oid, int) RETURNS int[] LANGUAGE internal STABLE AS "
+    "'array_in';"
+    "CREATE FUNCTION native_set(text) RETURNS int LANGUAGE internal SET work_mem = '1MB' AS "
+    "'textlen';"
     "CREATE FUNCTION listed() RETURNS TABLE (n int, m text) LANGUAGE sql AS 'SELECT 1, NULL';"
     "CREATE FUNCTION add(int, int) RETURNS int LANGUAGE sql AS 'SELECT $1 + $2';"
     "CREATE AGGREGATE total(int) (SFUNC = add, STYPE = int);"
@@ -78,6 +84,32 @@ bodies(void)
     bs_snapshot_unref(&s);
 }
 
+/* PostgreSQL's own code under another name is what it is under its own. */
+static void
+aliases(void)
+{
+    static const struct {
+        const char *name;
+        enum bs_risk risk;
+    } rows[] = {
+        {"native", BS_RISK_SAFE},          {"native_in", BS_RISK_SAFE},
+        {"native_next", BS_RISK_CRITICAL}, {"native_array", BS_RISK_CRITICAL},
+        {"native_set", BS_RISK_CRITICAL},
+    };
+    struct bs_snapshot *s = NULL;
+    struct bs_err err = {0};
+
+    REQUIRE(bs_snapshot_load(helper, &s, &err) == BS_DONE);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct bs_function *f = function(s, rows[i].name);
+        if (f != NULL)
+            EXPECT_EQ(f->risk, rows[i].risk);
+        if (tap_misses != 0)
+            printf("# in row: %s\n", rows[i].name);
+    }
+    bs_snapshot_unref(&s);
+}
+
 /* The server would wait for the lock to print the body, so it is opaque instead. */
 static void
 body_behind_a_lock(void)
@@ -100,6 +132,7 @@ body_behind_a_lock(void)
 
 static const struct tap_case cases[] = {
     {"functions and their bodies", bodies},
+    {"names of internal functions", aliases},
     {"a body behind a lock", body_behind_a_lock},
 };
 

@@ -36,6 +36,8 @@ harmless(void)
         "uuidv7",
         "json_to_record",
         "generate_series",
+        "float4send",
+        "int4in",
         "zeroblob",
     };
     size_t listed = 0;
@@ -70,6 +72,9 @@ not_harmless(void)
     EXPECT_EQ(bs_builtin_function("loread", 2).risk, BS_RISK_SAFE);
     EXPECT_EQ(bs_builtin_function("pg_export_snapshot", 0).risk, BS_RISK_SAFE);
     EXPECT_EQ(bs_builtin_function("record_in", 3).risk, BS_RISK_UNKNOWN);
+    EXPECT_EQ(bs_builtin_function("array_in", 3).risk, BS_RISK_UNKNOWN);
+    EXPECT_EQ(bs_builtin_function("enum_in", 2).risk, BS_RISK_UNKNOWN);
+    EXPECT_EQ(bs_builtin_function("range_in", 3).risk, BS_RISK_UNKNOWN);
     EXPECT_EQ(bs_builtin_function("fmgr_sql_validator", 1).risk, BS_RISK_UNKNOWN);
     EXPECT_EQ(bs_builtin_function("RI_FKey_cascade_del", 0).risk, BS_RISK_UNKNOWN);
     EXPECT_EQ(bs_builtin_function("", 0).risk, BS_RISK_UNKNOWN);
