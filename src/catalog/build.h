@@ -1,7 +1,7 @@
 /*
- * build.h - how a snapshot is put together.
+ * build.h - how a snapshot is worked out from the catalogs' rows.
  *
- * Layer  catalog. Blocks (libpq).
+ * Layer  catalog. Pure, but for the check of the server's labels.
  * Owns   what is collected on the way; the snapshot owns the rest.
  */
 #ifndef BS_CATALOG_BUILD_H
@@ -27,16 +27,35 @@ struct bs_texts {
 };
 
 struct bs_build {
-    struct bs_reader reader;
-    struct bs_snapshot *s;
+    struct bs_snapshot *s;         /* its tables are filled */
     const struct bs_snapshot *old; /* the one before, whose parts may be kept; NULL: none */
     struct bs_err *err;
     struct bs_pairs children; /* parent to child */
     struct bs_pairs reads;    /* view or table with policies to what they read */
     struct bs_texts texts;
+    uint32_t *places; /* hash of relations by OID: place + 1; 0: free */
+    size_t n_places;
     struct bs_relation **row_types; /* sorted by row_type */
     size_t n_row_types;
 };
+
+/*
+ * Works out all that is looked up, from s->tables.
+ *
+ * old  the snapshot before it; NULL
+ * err  LIMIT: too large
+ */
+BS_MUST_CHECK enum bs_done
+bs_build(struct bs_snapshot *s, const struct bs_snapshot *old, struct bs_err *err);
+
+/*
+ * The rows of a table, and how many they are:
+ *
+ *     const struct bs_row_class *rows = BS_ROWS(b, CLASS, n);
+ */
+#define BS_ROWS(b, TABLE, count)                                                                   \
+    ((count) = (b)->s->tables[BS_TABLE_##TABLE]->n,                                                \
+     (const void *)(b)->s->tables[BS_TABLE_##TABLE]->rows)
 
 /* Copies into the snapshot, equal texts once; NULL, with the error set, where that is full. NULL
  * stays NULL. */
@@ -44,11 +63,9 @@ const char *bs_build_text(struct bs_build *b, const char *text);
 /* An array in the snapshot, of at least one element. */
 void *bs_build_array(struct bs_build *b, size_t n, size_t each);
 
-/*
- * OID, schema and name from columns 0 to 2. False where the schema cannot be named, or the snapshot
- * is full (then the error is set).
- */
-bool bs_build_ident(struct bs_build *b, const PGresult *res, int row, struct bs_ident *out);
+/* False where the schema is none that can be named. `name` must live as long as the snapshot. */
+bool bs_build_ident(
+    struct bs_build *b, uint32_t oid, uint32_t schema, const char *name, struct bs_ident *out);
 
 void bs_pairs_add(struct bs_pairs *p, uint32_t from, uint32_t to);
 void bs_pairs_fini(struct bs_pairs *p);
@@ -60,7 +77,7 @@ struct bs_type *bs_build_type(struct bs_build *b, uint32_t oid);
 struct bs_relation *bs_build_row_type(struct bs_build *b, uint32_t type);
 uint32_t bs_build_place(const struct bs_build *b, const struct bs_relation *r);
 
-/* functions.c: with their bodies' texts. After the schemas. */
+/* functions.c: with their bodies' texts. First of all. */
 BS_MUST_CHECK enum bs_done bs_build_functions(struct bs_build *b);
 /* links.c: children, keys, foreign keys, dependencies. After the relations. */
 BS_MUST_CHECK enum bs_done bs_build_links(struct bs_build *b);
@@ -70,5 +87,8 @@ BS_MUST_CHECK enum bs_done bs_build_columns(struct bs_build *b);
 BS_MUST_CHECK enum bs_done bs_build_reads(struct bs_build *b);
 /* taint.c: what using everything would run. After the links. */
 BS_MUST_CHECK enum bs_done bs_build_taints(struct bs_build *b);
+
+/* taint.c: the server stores code in a way that can be read. err: DATABASE: it does not */
+BS_MUST_CHECK enum bs_done bs_build_check_labels(struct bs_reader *reader, struct bs_err *err);
 
 #endif

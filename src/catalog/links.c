@@ -6,46 +6,6 @@
 
 #include "catalog/build.h"
 
-static const char inherits_sql[] =
-    "SELECT i.inhparent, i.inhrelid FROM pg_catalog.pg_inherits i ORDER BY 1, 2";
-
-static const char index_tables_sql[] =
-    "SELECT i.indexrelid, i.indrelid FROM pg_catalog.pg_index i ORDER BY 1";
-
-/* Unique at every moment, for all rows, by plain columns. */
-static const char keys_sql[] =
-    "SELECT i.indexrelid, i.indrelid, i.indisprimary, a.attname FROM pg_catalog.pg_index i"
-    " CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnkeyatts - 1) k"
-    " JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k]"
-    " WHERE i.indisunique AND i.indimmediate AND i.indisvalid AND i.indisready AND i.indislive"
-    " AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indrelid >= 16384 ORDER BY 2, 1, k";
-
-static const char fks_sql[] =
-    "SELECT c.oid, c.conrelid, c.confrelid, c.confdeltype, c.confupdtype, f.attname, t.attname"
-    " FROM pg_catalog.pg_constraint c"
-    " CROSS JOIN LATERAL pg_catalog.generate_subscripts(c.conkey, 1) k"
-    " JOIN pg_catalog.pg_attribute f ON f.attrelid = c.conrelid AND f.attnum = c.conkey[k]"
-    " JOIN pg_catalog.pg_attribute t ON t.attrelid = c.confrelid AND t.attnum = c.confkey[k]"
-    " WHERE c.contype = 'f' ORDER BY c.oid, k";
-
-/*
- * What goes when something is dropped, as far as it can hold data or lead to what does: relations
- * and their columns, types, functions, views. Constraints, triggers, policies and ordinary defaults
- * go too, but nothing that stores a row hangs on them. An expression takes its generated column.
- */
-static const char deps_sql[] =
-    "SELECT d.refclassid, d.refobjid, d.refobjsubid, d.classid, d.objid, d.objsubid, d.deptype"
-    " FROM pg_catalog.pg_depend d WHERE d.objid >= 16384 AND (d.refobjid >= 16384"
-    " OR d.refclassid IN ('pg_catalog.pg_namespace'::pg_catalog.regclass,"
-    " 'pg_catalog.pg_extension'::pg_catalog.regclass)) AND d.classid NOT IN"
-    " ('pg_catalog.pg_constraint'::pg_catalog.regclass,"
-    " 'pg_catalog.pg_trigger'::pg_catalog.regclass, 'pg_catalog.pg_policy'::pg_catalog.regclass,"
-    " 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)"
-    " AND (d.classid <> 'pg_catalog.pg_attrdef'::pg_catalog.regclass OR d.objid IN"
-    " (SELECT e.oid FROM pg_catalog.pg_attrdef e JOIN pg_catalog.pg_attribute a"
-    " ON a.attrelid = e.adrelid AND a.attnum = e.adnum WHERE a.attgenerated <> ''))"
-    " AND d.refclassid <> 'pg_catalog.pg_constraint'::pg_catalog.regclass ORDER BY 1, 2, 3";
-
 /* How many pairs begin with each relation, or end with it. */
 static void
 count_pairs(const struct bs_pairs *p, bool reverse, size_t *counts)
@@ -112,85 +72,77 @@ bs_build_reads(struct bs_build *b)
 }
 
 static enum bs_done
-load_children(struct bs_build *b)
+link_children(struct bs_build *b)
 {
-    PGresult *res;
+    size_t n;
+    const struct bs_row_inherits *rows = BS_ROWS(b, INHERITS, n);
 
-    if (bs_reader_query(&b->reader, inherits_sql, 2, &res, b->err) != BS_DONE)
-        return BS_FAILED;
-    for (int i = 0; i < PQntuples(res); i++) {
-        const struct bs_relation *parent = bs_build_relation(b, bs_oid_at(res, i, 0));
-        const struct bs_relation *child = bs_build_relation(b, bs_oid_at(res, i, 1));
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_relation *parent = bs_build_relation(b, rows[i].parent);
+        const struct bs_relation *child = bs_build_relation(b, rows[i].child);
         if (parent != NULL && child != NULL)
             bs_pairs_add(&b->children, bs_build_place(b, parent), bs_build_place(b, child));
     }
-    PQclear(res);
     return set_children(b);
 }
 
-static enum bs_done
-load_index_tables(struct bs_build *b)
+static const char *
+column_name(struct bs_build *b, uint32_t relation, uint32_t number)
 {
-    PGresult *res;
+    const struct bs_row_attribute *a =
+        bs_find_attribute(b->s->tables[BS_TABLE_ATTRIBUTE], relation, (int32_t)number);
 
-    if (bs_reader_query(&b->reader, index_tables_sql, 2, &res, b->err) != BS_DONE)
-        return BS_FAILED;
-    for (int i = 0; i < PQntuples(res); i++) {
-        struct bs_relation *index = bs_build_relation(b, bs_oid_at(res, i, 0));
-        if (index != NULL)
-            index->table = bs_build_relation(b, bs_oid_at(res, i, 1));
-    }
-    PQclear(res);
-    return BS_DONE;
+    return a == NULL || a->dropped ? NULL : a->name;
 }
 
-/* Rows `row` to the last one with the same value in that column. */
-static int
-run_of(const PGresult *res, int row, int column)
-{
-    int end = row + 1;
-
-    while (end < PQntuples(res) && bs_oid_at(res, end, column) == bs_oid_at(res, row, column))
-        end++;
-    return end - row;
-}
-
+/* NULL where one of them is not known. */
 static const char **
-names_of(struct bs_build *b, const PGresult *res, int row, int n, int column)
+column_names(struct bs_build *b, uint32_t relation, const struct bs_list *numbers)
 {
-    const char **names = bs_build_array(b, (size_t)n, sizeof(*names));
+    const char **names = bs_build_array(b, numbers->n, sizeof(*names));
 
-    for (int i = 0; names != NULL && i < n; i++) {
-        names[i] = bs_build_text(b, bs_text_at(res, row + i, column));
+    for (uint32_t i = 0; names != NULL && i < numbers->n; i++) {
+        names[i] = column_name(b, relation, numbers->data[i]);
         if (names[i] == NULL)
             return NULL;
     }
     return names;
 }
 
+/* Keys, and which table an index is of. Those of one table follow each other in memory. */
 static enum bs_done
-load_keys(struct bs_build *b)
+link_indexes(struct bs_build *b)
 {
-    struct bs_key *all;
-    PGresult *res;
-    size_t n = 0;
+    size_t n;
+    const struct bs_row_index *rows = BS_ROWS(b, INDEX, n);
+    struct bs_key *all, *next;
 
-    if (bs_reader_query(&b->reader, keys_sql, 4, &res, b->err) != BS_DONE)
-        return BS_FAILED;
-    all = bs_build_array(b, (size_t)PQntuples(res), sizeof(*all));
-    for (int i = 0, step; all != NULL && i < PQntuples(res); i += step) {
-        struct bs_relation *r = bs_build_relation(b, bs_oid_at(res, i, 1));
-        step = run_of(res, i, 0);
-        if (r == NULL)
-            continue;
-        all[n] = (struct bs_key){names_of(b, res, i, step, 3), (size_t)step, bs_bool_at(res, i, 2)};
-        if (all[n].columns == NULL)
-            break;
-        if (r->n_keys++ == 0)
-            r->keys = &all[n];
-        n++;
+    for (size_t i = 0; i < n; i++) {
+        struct bs_relation *index = bs_build_relation(b, rows[i].oid);
+        struct bs_relation *table = bs_build_relation(b, rows[i].table);
+        if (index != NULL)
+            index->table = table;
+        if (table != NULL && rows[i].keys != NULL)
+            table->n_keys++;
     }
-    PQclear(res);
+    all = next = bs_build_array(b, n, sizeof(*all));
+    if (all == NULL)
+        return BS_FAILED;
+    for (size_t i = 0; i < n; i++) {
+        struct bs_relation *table = bs_build_relation(b, rows[i].table);
+        struct bs_key *key;
+        if (table == NULL || rows[i].keys == NULL)
+            continue;
+        if (table->keys == NULL) {
+            table->keys = next;
+            next += table->n_keys;
+            table->n_keys = 0;
+        }
+        key = &all[(table->keys - all) + (ptrdiff_t)table->n_keys];
+        *key = (struct bs_key){column_names(b, rows[i].table, rows[i].keys), rows[i].keys->n,
+                               rows[i].primary};
+        table->n_keys += key->columns != NULL;
+    }
     return b->err->code == BS_OK ? BS_DONE : BS_FAILED;
 }
 
@@ -223,41 +175,64 @@ attach_fks(struct bs_build *b)
 }
 
 static enum bs_done
-load_fks(struct bs_build *b)
+link_fks(struct bs_build *b)
 {
     struct bs_snapshot *s = b->s;
-    PGresult *res;
+    size_t n, n_fks = 0;
+    const struct bs_row_constraint *rows = BS_ROWS(b, CONSTRAINT, n);
 
-    if (bs_reader_query(&b->reader, fks_sql, 7, &res, b->err) != BS_DONE)
-        return BS_FAILED;
-    s->fks = bs_build_array(b, (size_t)PQntuples(res), sizeof(*s->fks));
-    for (int i = 0, step; s->fks != NULL && i < PQntuples(res); i += step) {
+    for (size_t i = 0; i < n; i++)
+        n_fks += rows[i].kind == 'f';
+    s->fks = bs_build_array(b, n_fks, sizeof(*s->fks));
+    for (size_t i = 0; s->fks != NULL && i < n; i++) {
         struct bs_fk *f = &s->fks[s->n_fks];
-        step = run_of(res, i, 0);
-        *f = (struct bs_fk){.oid = bs_oid_at(res, i, 0),
-                            .from = bs_build_relation(b, bs_oid_at(res, i, 1)),
-                            .to = bs_build_relation(b, bs_oid_at(res, i, 2)),
-                            .on_delete = bs_char_at(res, i, 3),
-                            .on_update = bs_char_at(res, i, 4),
-                            .from_columns = names_of(b, res, i, step, 5),
-                            .to_columns = names_of(b, res, i, step, 6),
-                            .n = (size_t)step};
-        if (f->from != NULL && f->to != NULL && f->from_columns != NULL && f->to_columns != NULL)
+        const struct bs_row_constraint *c = &rows[i];
+        if (c->kind != 'f' || c->columns == NULL || c->to_columns == NULL)
+            continue;
+        *f = (struct bs_fk){.oid = c->oid,
+                            .from = bs_build_relation(b, c->relation),
+                            .to = bs_build_relation(b, c->to),
+                            .on_delete = c->on_delete,
+                            .on_update = c->on_update,
+                            .n = c->columns->n};
+        if (f->from == NULL || f->to == NULL || c->to_columns->n != f->n)
+            continue;
+        f->from_columns = column_names(b, c->relation, c->columns);
+        f->to_columns = column_names(b, c->to, c->to_columns);
+        if (f->from_columns != NULL && f->to_columns != NULL)
             s->n_fks++;
     }
-    PQclear(res);
     return b->err->code == BS_OK ? attach_fks(b) : BS_FAILED;
 }
 
-/* Indexes and TOAST tables hang on their tables and hold nothing of their own. */
+/* Whether a default is a generated column's. */
 static bool
-is_of_use(struct bs_build *b, const struct bs_dep *d)
+is_generated(struct bs_build *b, uint32_t oid)
+{
+    size_t n;
+    const struct bs_row_code *rows = BS_ROWS(b, DEFAULT, n);
+    const struct bs_row_code *d = bs_oid_find(rows, n, sizeof(*rows), oid);
+    const struct bs_row_attribute *a =
+        d == NULL ? NULL
+                  : bs_find_attribute(b->s->tables[BS_TABLE_ATTRIBUTE], d->relation, d->number);
+
+    return a != NULL && a->generated != '\0';
+}
+
+/*
+ * Indexes hang on their tables and hold nothing of their own, and TOAST tables are not known. An
+ * ordinary default holds nothing either; a generated column's takes its column along.
+ */
+static bool
+is_of_use(struct bs_build *b, uint32_t class_oid, uint32_t oid)
 {
     const struct bs_relation *r;
 
-    if (d->class_oid != BS_CLASS_RELATION)
+    if (class_oid == BS_CLASS_DEFAULT)
+        return is_generated(b, oid);
+    if (class_oid != BS_CLASS_RELATION)
         return true;
-    r = bs_build_relation(b, d->oid);
+    r = bs_build_relation(b, oid);
     return r != NULL && r->relkind != 'i' && r->relkind != 'I';
 }
 
@@ -276,7 +251,11 @@ list_owned(struct bs_build *b)
 {
     struct bs_snapshot *s = b->s;
 
-    s->owned = bs_build_array(b, s->n_deps, sizeof(*s->owned));
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n_deps; i++)
+        n += s->deps[i].type == 'i';
+    s->owned = bs_build_array(b, n, sizeof(*s->owned));
     if (s->owned == NULL)
         return BS_FAILED;
     for (size_t i = 0; i < s->n_deps; i++) {
@@ -289,35 +268,36 @@ list_owned(struct bs_build *b)
 }
 
 static enum bs_done
-load_deps(struct bs_build *b)
+link_deps(struct bs_build *b)
 {
     struct bs_snapshot *s = b->s;
-    PGresult *res;
+    size_t n, n_kept = 0;
+    const struct bs_row_depend *rows = BS_ROWS(b, DEPEND, n);
+    uint32_t *kept = bs_malloc((n + 1) * sizeof(*kept));
 
-    if (bs_reader_query(&b->reader, deps_sql, 7, &res, b->err) != BS_DONE)
-        return BS_FAILED;
-    s->deps = bs_build_array(b, (size_t)PQntuples(res), sizeof(*s->deps));
-    for (int i = 0; s->deps != NULL && i < PQntuples(res); i++) {
-        struct bs_dep *d = &s->deps[s->n_deps];
-        *d = (struct bs_dep){.ref_class = bs_oid_at(res, i, 0),
-                             .ref_oid = bs_oid_at(res, i, 1),
-                             .ref_sub = bs_int_at(res, i, 2),
-                             .class_oid = bs_oid_at(res, i, 3),
-                             .oid = bs_oid_at(res, i, 4),
-                             .sub = bs_int_at(res, i, 5),
-                             .type = bs_char_at(res, i, 6)};
-        s->n_deps += is_of_use(b, d);
+    for (size_t i = 0; i < n; i++) {
+        if (is_of_use(b, rows[i].class_oid, rows[i].oid))
+            kept[n_kept++] = (uint32_t)i;
     }
-    PQclear(res);
+    s->deps = bs_build_array(b, n_kept, sizeof(*s->deps));
+    for (size_t i = 0; s->deps != NULL && i < n_kept; i++) {
+        const struct bs_row_depend *d = &rows[kept[i]];
+        s->deps[s->n_deps++] = (struct bs_dep){.ref_class = d->ref_class,
+                                               .ref_oid = d->ref_oid,
+                                               .ref_sub = d->ref_sub,
+                                               .class_oid = d->class_oid,
+                                               .oid = d->oid,
+                                               .sub = d->sub,
+                                               .type = d->type};
+    }
+    free(kept);
     return b->err->code == BS_OK ? list_owned(b) : BS_FAILED;
 }
 
 enum bs_done
 bs_build_links(struct bs_build *b)
 {
-    if (load_children(b) != BS_DONE || load_index_tables(b) != BS_DONE || load_keys(b) != BS_DONE)
+    if (link_children(b) != BS_DONE || link_indexes(b) != BS_DONE || link_fks(b) != BS_DONE)
         return BS_FAILED;
-    if (load_fks(b) != BS_DONE)
-        return BS_FAILED;
-    return load_deps(b);
+    return link_deps(b);
 }

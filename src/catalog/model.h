@@ -11,11 +11,13 @@
 
 #include "base/arena.h"
 #include "catalog/objects.h"
+#include "catalog/tables.h"
 
 /* OIDs of catalogs that dependencies name. The same in every release. */
 #define BS_CLASS_TYPE      1247u
 #define BS_CLASS_FUNCTION  1255u
 #define BS_CLASS_RELATION  1259u
+#define BS_CLASS_DEFAULT   2604u
 #define BS_CLASS_SCHEMA    2615u
 #define BS_CLASS_REWRITE   2618u
 #define BS_CLASS_EXTENSION 3079u
@@ -38,17 +40,18 @@ struct bs_dep {
     char type; /* pg_depend.deptype */
 };
 
-struct bs_schema {
-    uint32_t oid;
-    const char *name;
-};
-
 struct bs_snapshot {
     _Atomic int refs;
     int64_t loaded_us;
     int version;
     struct bs_arena arena;
-    struct bs_schema *schemas; /* sorted by oid */
+    char *moment;         /* pg_current_snapshot() of the transaction that read it */
+    uint32_t xmin;        /* its xmin */
+    double started;       /* when the server was: xids of another one say nothing */
+    uint32_t database;    /* pg_database.oid */
+    int64_t estimates_us; /* bs_mono_us: estimates were read */
+    struct bs_table *tables[BS_TABLE_COUNT];
+    const struct bs_row_named *schemas; /* sorted by oid; of their table */
     size_t n_schemas;
     struct bs_relation *relations; /* sorted by oid; so are the next ones */
     size_t n_relations;
@@ -67,6 +70,13 @@ struct bs_snapshot {
     struct bs_index by_relation, by_function, by_operator, by_type;
     struct bs_taint ddl, casts, upkeep;
 };
+
+/* refresh.c: see bs_snapshot_refresh. `reader` is open and outside a transaction. */
+struct bs_reader;
+BS_MUST_CHECK enum bs_done bs_catalog_read(struct bs_reader *reader,
+                                           struct bs_snapshot *old,
+                                           struct bs_snapshot **out,
+                                           struct bs_err *err);
 
 /* An empty snapshot with one reference. */
 struct bs_snapshot *bs_snapshot_new(void);

@@ -81,15 +81,16 @@ pin(struct bs_reader *r, struct bs_err *err)
     if ((encoding == NULL || strcmp(encoding, "SQL_ASCII") != 0) &&
         PQsetClientEncoding(r->conn, "UTF8") != 0)
         return failed(r, NULL, BS_E_DATABASE, err);
-    return run(r, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", 0, err);
+    return BS_DONE;
 }
 
 enum bs_done
 bs_reader_open(struct bs_reader *r, const char *conninfo, struct bs_err *err)
 {
     /* What comes later wins, so that the conninfo may set its own. */
-    const char *const keys[] = {"connect_timeout", "application_name", "dbname", NULL};
-    const char *const values[] = {"10", "backstop/catalog", conninfo, NULL};
+    const char *const keys[] = {"connect_timeout", "application_name", "tcp_user_timeout", "dbname",
+                                NULL};
+    const char *const values[] = {"10", "backstop/catalog", "60000", conninfo, NULL};
 
     *r = (struct bs_reader){.conn = PQconnectdbParams(keys, values, 1)};
     if (PQstatus(r->conn) != CONNECTION_OK) {
@@ -109,6 +110,92 @@ bs_reader_close(struct bs_reader *r)
 {
     PQfinish(r->conn);
     *r = (struct bs_reader){0};
+}
+
+enum bs_done
+bs_reader_begin(struct bs_reader *r, struct bs_err *err)
+{
+    return run(r, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", 0, err);
+}
+
+enum bs_done
+bs_reader_end(struct bs_reader *r, struct bs_err *err)
+{
+    return run(r, "COMMIT", 0, err);
+}
+
+enum bs_done
+bs_reader_send(struct bs_reader *r, const char *sql, const char *param, struct bs_err *err)
+{
+    if (PQpipelineStatus(r->conn) == PQ_PIPELINE_OFF && PQenterPipelineMode(r->conn) != 1)
+        return failed(r, NULL, BS_E_DATABASE, err);
+    if (PQsendQueryParams(r->conn, sql, param != NULL, NULL, &param, NULL, NULL, 1) != 1)
+        return failed(r, NULL, BS_E_DATABASE, err);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_reader_sync(struct bs_reader *r, struct bs_err *err)
+{
+    return PQpipelineSync(r->conn) == 1 ? BS_DONE : failed(r, NULL, BS_E_DATABASE, err);
+}
+
+enum bs_done
+bs_reader_rows(struct bs_reader *r,
+               int columns,
+               bool (*take)(void *arg, const PGresult *row),
+               void *arg,
+               struct bs_err *err)
+{
+    bool more = true, over = false;
+    PGresult *res;
+
+    if (PQsetSingleRowMode(r->conn) != 1)
+        return failed(r, NULL, BS_E_DATABASE, err);
+    while ((res = PQgetResult(r->conn)) != NULL) {
+        ExecStatusType status = PQresultStatus(res);
+        if (status == PGRES_SINGLE_TUPLE && more) {
+            more = PQnfields(res) == columns && take(arg, res);
+            if (!more && err->code == BS_OK)
+                (void)BS_FAIL(err, DATABASE, "the catalog answered with another number of columns");
+        } else if (status == PGRES_TUPLES_OK) {
+            over = true;
+        } else if (status != PGRES_SINGLE_TUPLE) {
+            more = false;
+            (void)failed(r, res, BS_E_DATABASE, err);
+        }
+        PQclear(res);
+        if (PQstatus(r->conn) == CONNECTION_BAD)
+            break;
+    }
+    if (!over && err->code == BS_OK)
+        return failed(r, NULL, BS_E_DATABASE, err);
+    return err->code == BS_OK ? BS_DONE : BS_FAILED;
+}
+
+enum bs_done
+bs_reader_synced(struct bs_reader *r, struct bs_err *err)
+{
+    PGresult *res = PQgetResult(r->conn);
+    bool done = PQresultStatus(res) == PGRES_PIPELINE_SYNC;
+
+    PQclear(res);
+    if (done && PQexitPipelineMode(r->conn) == 1)
+        return BS_DONE;
+    return failed(r, NULL, BS_E_DATABASE, err);
+}
+
+enum bs_done
+bs_reader_recover(struct bs_reader *r, struct bs_err *err)
+{
+    for (int i = 0; i < 1000 && PQstatus(r->conn) == CONNECTION_OK; i++) {
+        PGresult *res = PQgetResult(r->conn);
+        bool done = PQresultStatus(res) == PGRES_PIPELINE_SYNC;
+        PQclear(res);
+        if (done)
+            return PQexitPipelineMode(r->conn) == 1 ? BS_DONE : failed(r, NULL, BS_E_DATABASE, err);
+    }
+    return failed(r, NULL, BS_E_DATABASE, err);
 }
 
 static struct bs_bytes
@@ -210,9 +297,13 @@ bs_element_next(struct bs_elements *e, struct bs_bytes *value)
 }
 
 uint32_t
-bs_element_oid(struct bs_bytes value)
+bs_element_number(struct bs_bytes value)
 {
-    uint32_t v;
+    uint32_t v = 0;
 
-    return value.n == 4 && bs_take_u32(&value, &v) ? v : 0;
+    if (value.n != 1 && value.n != 2 && value.n != 4)
+        return 0;
+    for (size_t i = 0; i < value.n; i++)
+        v = v << 8 | value.p[i];
+    return v;
 }

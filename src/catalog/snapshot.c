@@ -37,6 +37,8 @@ bs_snapshot_unref(struct bs_snapshot **s)
     if (atomic_fetch_sub_explicit(&(*s)->refs, 1, memory_order_acq_rel) == 1) {
         for (size_t i = 0; i < (*s)->n_functions; i++)
             bs_body_unref(&(*s)->functions[i].body);
+        for (int id = 0; id < BS_TABLE_COUNT; id++)
+            bs_table_unref(&(*s)->tables[id]);
         bs_arena_fini(&(*s)->arena);
         free(*s);
     }

@@ -21,10 +21,20 @@ struct bs_snapshot; /* opaque, immutable, reference-counted */
  * Load the catalog.
  *
  * conninfo  libpq connection string of the helper role
- * err       UNAVAILABLE: cannot connect; DATABASE: a query failed
+ * err       UNAVAILABLE: cannot connect; DATABASE: a query failed; LIMIT: too large
  */
 BS_MUST_CHECK enum bs_done
 bs_snapshot_load(const char *conninfo, struct bs_snapshot **out, struct bs_err *err);
+
+/*
+ * The same as loading it anew, but only what changed since `old` is asked for.
+ *
+ * out  `old` itself, with another reference, where nothing changed
+ */
+BS_MUST_CHECK enum bs_done bs_snapshot_refresh(const char *conninfo,
+                                               struct bs_snapshot *old,
+                                               struct bs_snapshot **out,
+                                               struct bs_err *err);
 
 struct bs_snapshot *bs_snapshot_ref(struct bs_snapshot *s); /* thread-safe */
 void bs_snapshot_unref(struct bs_snapshot **s);             /* accepts NULL; sets it NULL */

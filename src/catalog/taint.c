@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "catalog/build.h"
-#include "catalog/code.h"
 
 #define BIT(use) (1u << (use))
 #define WRITES   (BIT(BS_USE_INSERT) | BIT(BS_USE_UPDATE))
@@ -73,10 +72,10 @@ taint_of_type(struct bs_build *b, uint32_t oid)
 
 /* One piece of stored code. */
 struct code {
-    const char *tree;       /* NULL: there is none */
-    const char *word;       /* the taint's code */
-    const char *what;       /* "the default of column \"x\"" */
-    struct bs_relation *of; /* NULL: a domain's */
+    const struct bs_list *refs; /* NULL: there are none */
+    const char *word;           /* the taint's code */
+    const char *what;           /* "the default of column \"x\"" */
+    struct bs_relation *of;     /* NULL: a domain's */
 };
 
 static struct bs_taint
@@ -103,20 +102,18 @@ static struct bs_taint
 judge_code(struct bs_build *b, const struct code *c, struct bs_taint *folded)
 {
     struct bs_taint worst = none;
-    const char *at = c->tree;
-    enum bs_code_ref ref;
-    uint32_t oid;
 
-    if (at == NULL)
-        return worst;
-    while ((ref = bs_code_next(&at, &oid)) != BS_CODE_END) {
+    for (uint32_t i = 0; c->refs != NULL && i < c->refs->n; i++) {
         struct bs_taint t = none;
+        uint32_t oid;
+        bool constant;
+        enum bs_code_ref ref = bs_list_ref(c->refs, i, &oid, &constant);
         if (ref == BS_CODE_FUNCTION)
             t = calls(b, c, oid);
         else if (ref == BS_CODE_TYPE)
             t = taint_of_type(b, oid);
         worsen(&worst, t);
-        if (folded != NULL && t.risk != BS_RISK_SAFE && bs_code_is_constant(c->tree, at))
+        if (folded != NULL && t.risk != BS_RISK_SAFE && constant)
             worsen(folded, t);
     }
     return worst;
@@ -136,25 +133,12 @@ add_code(struct bs_build *b, const struct code *c, uint32_t uses, bool folds)
         worsen(&c->of->use[BS_USE_READ], folded);
 }
 
-static enum bs_done
-query(struct bs_build *b, const char *sql, int columns, PGresult **res)
-{
-    return bs_reader_query(&b->reader, sql, columns, res, b->err);
-}
-
-static enum bs_done
-end(struct bs_build *b, PGresult *res)
-{
-    PQclear(res);
-    return b->err->code == BS_OK ? BS_DONE : BS_FAILED;
-}
-
 /*
  * The labels in stored trees are the server's business. Should a release rename them, everything
  * would look harmless: so a view whose calls are known is read first.
  */
-static enum bs_done
-check_labels(struct bs_build *b)
+enum bs_done
+bs_build_check_labels(struct bs_reader *reader, struct bs_err *err)
 {
     static const char sql[] =
         "SELECT r.ev_action::pg_catalog.text,"
@@ -168,7 +152,7 @@ check_labels(struct bs_build *b)
     const char *at;
     uint32_t oid;
 
-    if (query(b, sql, 3, &res) != BS_DONE)
+    if (bs_reader_query(reader, sql, 3, &res, err) != BS_DONE)
         return BS_FAILED;
     at = PQntuples(res) == 1 ? bs_text_at(res, 0, 0) : NULL;
     while (at != NULL && (ref = bs_code_next(&at, &oid)) != BS_CODE_END) {
@@ -176,84 +160,122 @@ check_labels(struct bs_build *b)
         op = op || (ref == BS_CODE_FUNCTION && oid == bs_oid_at(res, 0, 2));
         table = table || (ref == BS_CODE_RELATION && oid == BS_CLASS_RELATION);
     }
-    if (!function || !op || !table)
-        (void)BS_FAIL(b->err, DATABASE, "stored code of server version %d cannot be read",
-                      b->reader.version);
-    return end(b, res);
+    PQclear(res);
+    if (function && op && table)
+        return BS_DONE;
+    return BS_FAIL(err, DATABASE, "stored code of server version %d cannot be read",
+                   reader->version);
 }
 
-static enum bs_done
-load_casts(struct bs_build *b)
+static void
+taint_cast(struct bs_build *b, const struct bs_row_cast *c)
 {
-    static const char sql[] = "SELECT c.castsource, c.casttarget, c.castfunc, c.castcontext"
-                              " FROM pg_catalog.pg_cast c WHERE c.oid >= 16384";
-    PGresult *res;
+    uint32_t ends[2] = {c->source, c->target};
+    const struct bs_function *function = bs_snapshot_function(b->s, c->function);
+    bool own = ends[0] >= BS_FIRST_NORMAL_OID || ends[1] >= BS_FIRST_NORMAL_OID;
+    struct bs_taint t = {BS_RISK_CRITICAL, "cast", NULL};
 
-    if (query(b, sql, 4, &res) != BS_DONE)
-        return BS_FAILED;
-    for (int i = 0; i < PQntuples(res); i++) {
-        uint32_t ends[2] = {bs_oid_at(res, i, 0), bs_oid_at(res, i, 1)}, f = bs_oid_at(res, i, 2);
-        const struct bs_function *function = bs_snapshot_function(b->s, f);
-        bool own = ends[0] >= BS_FIRST_NORMAL_OID || ends[1] >= BS_FIRST_NORMAL_OID;
-        struct bs_taint t = {BS_RISK_CRITICAL, "cast", NULL};
-        if (f == 0 || (function != NULL && function->risk == BS_RISK_SAFE))
-            continue;
-        t.text = sentence(b, "a cast runs %s", function_name(b, f));
-        for (int k = 0; k < 2; k++) {
-            struct bs_type *type = bs_build_type(b, ends[k]);
-            struct bs_relation *row = bs_build_row_type(b, ends[k]);
-            if (own && ends[k] < BS_FIRST_NORMAL_OID)
-                continue; /* whoever gets there comes from the other end */
-            if (type != NULL) {
-                worsen(&type->taint, t);
-                type->cast = true;
-            }
-            if (row != NULL)
-                worsen(&row->row, t);
+    if (c->function == 0 || (function != NULL && function->risk == BS_RISK_SAFE))
+        return;
+    t.text = sentence(b, "a cast runs %s", function_name(b, c->function));
+    for (int k = 0; k < 2; k++) {
+        struct bs_type *type = bs_build_type(b, ends[k]);
+        struct bs_relation *row = bs_build_row_type(b, ends[k]);
+        if (own && ends[k] < BS_FIRST_NORMAL_OID)
+            continue; /* whoever gets there comes from the other end */
+        if (type != NULL) {
+            worsen(&type->taint, t);
+            type->cast = true;
         }
-        if (!own && bs_char_at(res, i, 3) != 'e')
-            worsen(&b->s->casts, t);
+        if (row != NULL)
+            worsen(&row->row, t);
     }
-    return end(b, res);
+    if (!own && c->context != 'e')
+        worsen(&b->s->casts, t);
+}
+
+static void
+taint_casts(struct bs_build *b)
+{
+    size_t n;
+    const struct bs_row_cast *rows = BS_ROWS(b, CAST, n);
+
+    for (size_t i = 0; i < n; i++)
+        taint_cast(b, &rows[i]);
+}
+
+static void
+taint_domain(struct bs_build *b, uint32_t oid, const struct bs_list *refs)
+{
+    struct bs_type *t = refs == NULL ? NULL : bs_build_type(b, oid);
+    struct code c = {refs, "domain", "the domain", NULL};
+    struct bs_taint found;
+
+    if (t == NULL || t->typtype != 'd')
+        return;
+    found = judge_code(b, &c, NULL);
+    if (found.risk != BS_RISK_CRITICAL)
+        return;
+    found.code = "domain";
+    found.text = sentence(b, "the domain %s.%s runs a function that nobody has vetted",
+                          t->id.schema, t->id.name);
+    worsen(&t->taint, found);
 }
 
 /* Checks and defaults of domains, before what is made of domains. */
-static enum bs_done
-load_domains(struct bs_build *b)
+static void
+taint_domains(struct bs_build *b)
 {
-    static const char sql[] =
-        "SELECT t.oid, c.conbin::pg_catalog.text, t.typdefaultbin::pg_catalog.text"
-        " FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_constraint c"
-        " ON c.contypid = t.oid AND c.conbin IS NOT NULL"
-        " WHERE t.typtype = 'd' AND t.oid >= 16384";
-    PGresult *res;
+    size_t n, n_constraints;
+    const struct bs_row_type *types = BS_ROWS(b, TYPE, n);
+    const struct bs_row_constraint *constraints = BS_ROWS(b, CONSTRAINT, n_constraints);
 
-    if (query(b, sql, 3, &res) != BS_DONE)
-        return BS_FAILED;
-    for (int i = 0; i < PQntuples(res); i++) {
-        struct bs_type *t = bs_build_type(b, bs_oid_at(res, i, 0));
-        for (int column = 1; t != NULL && column <= 2; column++) {
-            struct code c = {bs_text_at(res, i, column), "domain", "the domain", NULL};
-            struct bs_taint found = judge_code(b, &c, NULL);
-            if (found.risk != BS_RISK_CRITICAL)
-                continue;
-            found.code = "domain";
-            found.text = sentence(b, "the domain %s.%s runs a function that nobody has vetted",
-                                  t->id.schema, t->id.name);
-            worsen(&t->taint, found);
-        }
+    for (size_t i = 0; i < n; i++) {
+        if (types[i].oid >= BS_FIRST_NORMAL_OID)
+            taint_domain(b, types[i].oid, types[i].value);
     }
-    return end(b, res);
+    for (size_t i = 0; i < n_constraints; i++)
+        taint_domain(b, constraints[i].domain, constraints[i].check);
 }
 
 /* Columns of types that somebody made; arrays as their elements. */
-static const char columns_sql[] =
-    "SELECT a.attrelid, a.attname, coalesce(i.oid, t.oid) FROM pg_catalog.pg_attribute a"
-    " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
-    " LEFT JOIN pg_catalog.pg_type i ON i.oid = t.typelem AND t.typlen = -1"
-    " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
-    " WHERE a.atttypid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped"
-    " AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')";
+struct own_columns {
+    struct own_column {
+        struct bs_relation *of;
+        uint32_t type;
+    } * list;
+    size_t n;
+};
+
+/* Arrays of rows are in no table of types, but their own. */
+static uint32_t
+element_of(const struct bs_row_type *types, size_t n, uint32_t oid)
+{
+    const struct bs_row_type *t = bs_oid_find(types, n, sizeof(*types), oid);
+
+    return t != NULL && t->length == -1 && t->element != 0 ? t->element : oid;
+}
+
+static void
+list_columns(struct bs_build *b, struct own_columns *out)
+{
+    size_t n, n_types;
+    const struct bs_row_attribute *rows = BS_ROWS(b, ATTRIBUTE, n);
+    const struct bs_row_type *types = BS_ROWS(b, TYPE, n_types);
+
+    for (size_t i = 0; i < n; i++)
+        out->n += rows[i].type >= BS_FIRST_NORMAL_OID;
+    out->list = bs_malloc((out->n + 1) * sizeof(*out->list));
+    out->n = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct bs_relation *r;
+        if (rows[i].type < BS_FIRST_NORMAL_OID || rows[i].dropped)
+            continue;
+        r = bs_build_relation(b, rows[i].relation);
+        if (r != NULL)
+            out->list[out->n++] = (struct own_column){r, element_of(types, n_types, rows[i].type)};
+    }
+}
 
 /* A domain is cast as what it is made of. */
 static bool
@@ -266,7 +288,7 @@ is_cast(struct bs_build *b, const struct bs_type *t)
 
 /* One round over all that types are made of; true where something got worse. */
 static bool
-spread_types(struct bs_build *b, const PGresult *columns)
+spread_types(struct bs_build *b, const struct own_columns *columns)
 {
     bool changed = false;
 
@@ -279,143 +301,170 @@ spread_types(struct bs_build *b, const PGresult *columns)
         changed = changed || t->taint.risk != was || t->cast != cast;
         t->cast = cast;
     }
-    for (int i = 0; i < PQntuples(columns); i++) {
-        struct bs_relation *r = bs_build_relation(b, bs_oid_at(columns, i, 0));
-        enum bs_risk was;
-        if (r == NULL)
-            continue;
-        was = r->row.risk;
-        worsen(&r->row, taint_of_type(b, bs_oid_at(columns, i, 2)));
+    for (size_t i = 0; i < columns->n; i++) {
+        struct bs_relation *r = columns->list[i].of;
+        enum bs_risk was = r->row.risk;
+        worsen(&r->row, taint_of_type(b, columns->list[i].type));
         changed = changed || r->row.risk != was;
     }
     return changed;
 }
 
-static enum bs_done
-load_columns(struct bs_build *b)
+static void
+taint_columns(struct bs_build *b)
 {
-    PGresult *res;
+    struct own_columns columns = {0};
 
-    if (query(b, columns_sql, 3, &res) != BS_DONE)
-        return BS_FAILED;
-    while (spread_types(b, res))
+    list_columns(b, &columns);
+    while (spread_types(b, &columns))
         ;
-    for (int i = 0; i < PQntuples(res); i++) {
-        struct bs_relation *r = bs_build_relation(b, bs_oid_at(res, i, 0));
-        const struct bs_type *t = bs_build_type(b, bs_oid_at(res, i, 2));
-        if (r != NULL && t != NULL && t->cast)
-            worsen(&r->use[BS_USE_READ], t->taint);
+    for (size_t i = 0; i < columns.n; i++) {
+        const struct bs_type *t = bs_build_type(b, columns.list[i].type);
+        if (t != NULL && t->cast)
+            worsen(&columns.list[i].of->use[BS_USE_READ], t->taint);
     }
+    free(columns.list);
     for (size_t i = 0; i < b->s->n_relations; i++) {
         worsen(&b->s->relations[i].use[BS_USE_INSERT], b->s->relations[i].row);
         worsen(&b->s->relations[i].use[BS_USE_UPDATE], b->s->relations[i].row);
     }
-    return end(b, res);
 }
 
-/* A query of stored code: relation, name, then up to two trees. */
-struct source {
-    const char *sql;
-    const char *word;
-    const char *what; /* before the name */
-    uint32_t uses;
-    bool folds; /* the planner simplifies it for a mere read */
-    int since;  /* server_version_num */
-};
-
-#define COLUMN_SQL(generated)                                                                      \
-    "SELECT d.adrelid, a.attname, d.adbin::pg_catalog.text, NULL::pg_catalog.text"                 \
-    " FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid"       \
-    " AND a.attnum = d.adnum WHERE d.adrelid >= 16384 AND a.attgenerated " generated
-
-static const struct source sources[] = {
-    {COLUMN_SQL("= ''"), "default", "the default of column", WRITES, false, 0},
-    {COLUMN_SQL("= 's'"), "generated", "the generated column", WRITES, false, 0},
-    /* Virtual ones are worked out by every read. */
-    {COLUMN_SQL("NOT IN ('', 's')"), "generated", "the generated column", WRITES | BIT(BS_USE_READ),
-     false, 0},
-    {"SELECT c.conrelid, c.conname, c.conbin::pg_catalog.text, NULL::pg_catalog.text"
-     " FROM pg_catalog.pg_constraint c WHERE c.conrelid >= 16384 AND c.conbin IS NOT NULL",
-     "check", "the constraint", WRITES, true, 0},
-    {"SELECT i.indrelid, c.relname, i.indexprs::pg_catalog.text, i.indpred::pg_catalog.text"
-     " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
-     " WHERE i.indrelid >= 16384 AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)",
-     "index", "the index", WRITES | BIT(BS_USE_UPKEEP) | BIT(BS_USE_REFRESH), true, 0},
-    {"SELECT e.stxrelid, e.stxname, e.stxexprs::pg_catalog.text, NULL::pg_catalog.text"
-     " FROM pg_catalog.pg_statistic_ext e WHERE e.stxexprs IS NOT NULL",
-     "statistics", "the statistics", BIT(BS_USE_UPKEEP), true, 140000},
-    {"SELECT p.partrelid, c.relname, p.partexprs::pg_catalog.text, NULL::pg_catalog.text"
-     " FROM pg_catalog.pg_partitioned_table p JOIN pg_catalog.pg_class c ON c.oid = p.partrelid"
-     " WHERE p.partexprs IS NOT NULL",
-     "partition_key", "the partition key of", WRITES, true, 0},
-};
-
-static enum bs_done
-load_source(struct bs_build *b, const struct source *source)
+/* One piece of code of a relation. `folds`: the planner simplifies it for a mere read. */
+static void
+taint_by(struct bs_build *b,
+         const struct code *like,
+         const char *name,
+         const struct bs_list *refs,
+         uint32_t uses,
+         bool folds)
 {
-    PGresult *res;
+    struct code c = *like;
+    char what[160];
 
-    if (b->reader.version < source->since)
-        return BS_DONE;
-    if (query(b, source->sql, 4, &res) != BS_DONE)
-        return BS_FAILED;
-    for (int i = 0; i < PQntuples(res); i++) {
-        struct code c = {.word = source->word, .of = bs_build_relation(b, bs_oid_at(res, i, 0))};
-        char what[160];
-        if (c.of == NULL)
-            continue;
-        (void)snprintf(what, sizeof(what), "%s \"%s\"", source->what, bs_text_at(res, i, 1));
-        c.what = what;
-        for (int column = 2; column <= 3; column++) {
-            c.tree = bs_text_at(res, i, column);
-            add_code(b, &c, source->uses, source->folds);
-        }
+    if (refs == NULL || c.of == NULL)
+        return;
+    (void)snprintf(what, sizeof(what), "%s \"%s\"", like->what, name == NULL ? "" : name);
+    c.what = what;
+    c.refs = refs;
+    add_code(b, &c, uses, folds);
+}
+
+static void
+taint_defaults(struct bs_build *b)
+{
+    size_t n;
+    const struct bs_row_code *rows = BS_ROWS(b, DEFAULT, n);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_row_attribute *a =
+            bs_find_attribute(b->s->tables[BS_TABLE_ATTRIBUTE], rows[i].relation, rows[i].number);
+        bool generated = a == NULL || a->generated != '\0';
+        /* Virtual ones are worked out by every read. */
+        bool virtual = a == NULL || (generated && a->generated != 's');
+        struct code c = {.word = generated ? "generated" : "default",
+                         .what = generated ? "the generated column" : "the default of column",
+                         .of = bs_build_relation(b, rows[i].relation)};
+        taint_by(b, &c, a == NULL ? NULL : a->name, rows[i].code,
+                 virtual ? WRITES | BIT(BS_USE_READ) : WRITES, false);
     }
-    return end(b, res);
+}
+
+static void
+taint_checks(struct bs_build *b)
+{
+    size_t n;
+    const struct bs_row_constraint *rows = BS_ROWS(b, CONSTRAINT, n);
+
+    for (size_t i = 0; i < n; i++) {
+        struct code c = {.word = "check",
+                         .what = "the constraint",
+                         .of = bs_build_relation(b, rows[i].relation)};
+        taint_by(b, &c, rows[i].name, rows[i].check, WRITES, true);
+    }
+}
+
+static void
+taint_indexes(struct bs_build *b)
+{
+    size_t n;
+    const struct bs_row_index *rows = BS_ROWS(b, INDEX, n);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_relation *index;
+        struct code c = {.word = "index", .what = "the index"};
+        uint32_t uses = WRITES | BIT(BS_USE_UPKEEP) | BIT(BS_USE_REFRESH);
+        if (rows[i].expressions == NULL && rows[i].predicate == NULL)
+            continue;
+        c.of = bs_build_relation(b, rows[i].table);
+        index = bs_build_relation(b, rows[i].oid);
+        taint_by(b, &c, index == NULL ? NULL : index->id.name, rows[i].expressions, uses, true);
+        taint_by(b, &c, index == NULL ? NULL : index->id.name, rows[i].predicate, uses, true);
+    }
+}
+
+static void
+taint_statistics(struct bs_build *b)
+{
+    size_t n;
+    const struct bs_row_code *rows = BS_ROWS(b, STATISTICS, n);
+
+    for (size_t i = 0; i < n; i++) {
+        struct code c = {.word = "statistics",
+                         .what = "the statistics",
+                         .of = bs_build_relation(b, rows[i].relation)};
+        taint_by(b, &c, rows[i].name, rows[i].code, BIT(BS_USE_UPKEEP), true);
+    }
+}
+
+static void
+taint_partition_keys(struct bs_build *b)
+{
+    size_t n;
+    const struct bs_row_code *rows = BS_ROWS(b, PARTITIONED, n);
+
+    for (size_t i = 0; i < n; i++) {
+        struct code c = {.word = "partition_key",
+                         .what = "the partition key of",
+                         .of = bs_build_relation(b, rows[i].relation)};
+        taint_by(b, &c, rows[i].name, rows[i].code, WRITES, true);
+    }
 }
 
 /* Code of a query: its calls, and the relations it reads, are the relation's own. */
 static struct bs_taint
 judge_query(struct bs_build *b, const struct code *c)
 {
-    struct bs_taint t = judge_code(b, c, NULL);
-    const char *at = c->tree;
-    enum bs_code_ref ref;
-    uint32_t oid;
-
-    while (at != NULL && (ref = bs_code_next(&at, &oid)) != BS_CODE_END) {
+    for (uint32_t i = 0; c->refs != NULL && i < c->refs->n; i++) {
+        uint32_t oid;
+        bool constant;
+        enum bs_code_ref ref = bs_list_ref(c->refs, i, &oid, &constant);
         const struct bs_relation *to = ref == BS_CODE_RELATION ? bs_build_relation(b, oid) : NULL;
         /* A view's own definition names the view itself, twice. */
         if (to != NULL && to != c->of && !to->system)
             bs_pairs_add(&b->reads, bs_build_place(b, c->of), bs_build_place(b, to));
     }
-    return t;
+    return judge_code(b, c, NULL);
 }
 
-static enum bs_done
-load_policies(struct bs_build *b)
+static void
+taint_policies(struct bs_build *b)
 {
-    static const char sql[] =
-        "SELECT p.polrelid, p.polname, p.polqual::pg_catalog.text,"
-        " p.polwithcheck::pg_catalog.text FROM pg_catalog.pg_policy p"
-        " JOIN pg_catalog.pg_class c ON c.oid = p.polrelid WHERE c.relrowsecurity";
-    PGresult *res;
+    size_t n;
+    const struct bs_row_code *rows = BS_ROWS(b, POLICY, n);
 
-    if (query(b, sql, 4, &res) != BS_DONE)
-        return BS_FAILED;
-    for (int i = 0; i < PQntuples(res); i++) {
-        struct code c = {.word = "policy", .of = bs_build_relation(b, bs_oid_at(res, i, 0))};
+    for (size_t i = 0; i < n; i++) {
+        struct code c = {.word = "policy", .of = bs_build_relation(b, rows[i].relation)};
         char what[160];
-        if (c.of == NULL)
+        if (c.of == NULL || !c.of->rls)
             continue;
-        (void)snprintf(what, sizeof(what), "the policy \"%s\"", bs_text_at(res, i, 1));
+        (void)snprintf(what, sizeof(what), "the policy \"%s\"", rows[i].name);
         c.what = what;
-        for (int column = 2; column <= 3; column++) {
-            c.tree = bs_text_at(res, i, column);
-            worsen(&c.of->use[BS_USE_READ], judge_query(b, &c));
-        }
+        c.refs = rows[i].code;
+        worsen(&c.of->use[BS_USE_READ], judge_query(b, &c));
+        c.refs = rows[i].more;
+        worsen(&c.of->use[BS_USE_READ], judge_query(b, &c));
     }
-    return end(b, res);
 }
 
 /* A rule on a write puts other statements in its place: whatever they are, nobody captures them. */
@@ -432,30 +481,24 @@ add_rule(struct bs_build *b, struct bs_relation *r, const char *name, char event
     r->rules = (uint8_t)(r->rules | BIT(use));
 }
 
-static enum bs_done
-load_rules(struct bs_build *b)
+static void
+taint_rules(struct bs_build *b)
 {
-    static const char sql[] =
-        "SELECT r.ev_class, r.rulename, r.ev_type, r.ev_action::pg_catalog.text"
-        " FROM pg_catalog.pg_rewrite r WHERE r.oid >= 16384 AND r.ev_enabled <> 'D'";
-    PGresult *res;
+    size_t n;
+    const struct bs_row_rule *rows = BS_ROWS(b, RULE, n);
 
-    if (query(b, sql, 4, &res) != BS_DONE)
-        return BS_FAILED;
-    for (int i = 0; i < PQntuples(res); i++) {
-        char event = bs_char_at(res, i, 2);
-        struct code c = {bs_text_at(res, i, 3), "view", "the definition",
-                         bs_build_relation(b, bs_oid_at(res, i, 0))};
-        if (c.of == NULL)
+    for (size_t i = 0; i < n; i++) {
+        struct code c = {rows[i].action, "view", "the definition",
+                         bs_build_relation(b, rows[i].relation)};
+        if (c.of == NULL || rows[i].enabled == 'D')
             continue;
-        if (event == '1' && (c.of->relkind == 'v' || c.of->relkind == 'm')) {
+        if (rows[i].event == '1' && (c.of->relkind == 'v' || c.of->relkind == 'm')) {
             enum bs_use use = c.of->relkind == 'v' ? BS_USE_READ : BS_USE_REFRESH;
             worsen(&c.of->use[use], judge_query(b, &c));
         } else {
-            add_rule(b, c.of, bs_text_at(res, i, 1), event);
+            add_rule(b, c.of, rows[i].name, rows[i].event);
         }
     }
-    return end(b, res);
 }
 
 /* Functions in C that came with the server for exactly this. */
@@ -474,7 +517,7 @@ is_harmless_trigger(const struct bs_function *f)
 }
 
 static void
-add_trigger(struct bs_build *b, struct bs_relation *r, const PGresult *res, int row)
+add_trigger(struct bs_build *b, struct bs_relation *r, const struct bs_row_trigger *row)
 {
     static const struct {
         int bit;
@@ -483,59 +526,46 @@ add_trigger(struct bs_build *b, struct bs_relation *r, const PGresult *res, int 
                   {TRIGGER_DELETE, BS_USE_DELETE},
                   {TRIGGER_UPDATE, BS_USE_UPDATE},
                   {TRIGGER_TRUNCATE, BS_USE_TRUNCATE}};
-    const struct bs_function *f = bs_snapshot_function(b->s, bs_oid_at(res, row, 2));
-    struct code c = {bs_text_at(res, row, 4), "trigger", "the condition of a trigger", r};
+    const struct bs_function *f = bs_snapshot_function(b->s, row->function);
+    struct code c = {row->condition, "trigger", "the condition of a trigger", r};
     struct bs_taint t = judge_code(b, &c, NULL);
-    int type = bs_int_at(res, row, 3);
 
     if (!is_harmless_trigger(f))
         t = (struct bs_taint){BS_RISK_CRITICAL, "trigger",
-                              sentence(b, "the trigger \"%s\" of %s.%s runs %s",
-                                       bs_text_at(res, row, 1), r->id.schema, r->id.name,
-                                       function_name(b, bs_oid_at(res, row, 2)))};
+                              sentence(b, "the trigger \"%s\" of %s.%s runs %s", row->name,
+                                       r->id.schema, r->id.name, function_name(b, row->function))};
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
-        if ((type & events[i].bit) == 0)
+        if ((row->type & events[i].bit) == 0)
             continue;
         worsen(&r->use[events[i].use], t);
         r->triggers = (uint8_t)(r->triggers | BIT(events[i].use));
     }
 }
 
-static enum bs_done
-load_triggers(struct bs_build *b)
+static void
+taint_triggers(struct bs_build *b)
 {
-    /* Internal ones of the server's own functions are foreign keys and deferred keys. */
-    static const char sql[] =
-        "SELECT t.tgrelid, t.tgname, t.tgfoid, t.tgtype, t.tgqual::pg_catalog.text"
-        " FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid"
-        " WHERE t.tgenabled <> 'D' AND (NOT t.tgisinternal OR p.oid >= 16384)";
-    PGresult *res;
+    size_t n;
+    const struct bs_row_trigger *rows = BS_ROWS(b, TRIGGER, n);
 
-    if (query(b, sql, 5, &res) != BS_DONE)
-        return BS_FAILED;
-    for (int i = 0; i < PQntuples(res); i++) {
-        struct bs_relation *r = bs_build_relation(b, bs_oid_at(res, i, 0));
-        if (r != NULL)
-            add_trigger(b, r, res, i);
+    for (size_t i = 0; i < n; i++) {
+        struct bs_relation *r = bs_build_relation(b, rows[i].relation);
+        if (r != NULL && rows[i].enabled != 'D')
+            add_trigger(b, r, &rows[i]);
     }
-    return end(b, res);
 }
 
-static enum bs_done
-load_event_triggers(struct bs_build *b)
+static void
+taint_ddl(struct bs_build *b)
 {
-    static const char sql[] = "SELECT e.evtname, e.evtfoid FROM pg_catalog.pg_event_trigger e"
-                              " WHERE e.evtenabled <> 'D'";
-    PGresult *res;
+    size_t n;
+    const struct bs_row_event_trigger *rows = BS_ROWS(b, EVENT_TRIGGER, n);
 
-    if (query(b, sql, 2, &res) != BS_DONE)
-        return BS_FAILED;
-    for (int i = 0; i < PQntuples(res); i++)
-        worsen(&b->s->ddl, (struct bs_taint){BS_RISK_CRITICAL, "event_trigger",
-                                             sentence(b, "the event trigger \"%s\" runs %s",
-                                                      bs_text_at(res, i, 0),
-                                                      function_name(b, bs_oid_at(res, i, 1)))});
-    return end(b, res);
+    for (size_t i = 0; i < n; i++)
+        worsen(&b->s->ddl,
+               (struct bs_taint){BS_RISK_CRITICAL, "event_trigger",
+                                 sentence(b, "the event trigger \"%s\" runs %s", rows[i].name,
+                                          function_name(b, rows[i].function))});
 }
 
 static void
@@ -587,16 +617,18 @@ enum bs_done
 bs_build_taints(struct bs_build *b)
 {
     b->s->ddl = b->s->casts = b->s->upkeep = none;
-    if (check_labels(b) != BS_DONE || load_casts(b) != BS_DONE || load_domains(b) != BS_DONE ||
-        load_columns(b) != BS_DONE)
-        return BS_FAILED;
-    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
-        if (load_source(b, &sources[i]) != BS_DONE)
-            return BS_FAILED;
-    }
-    if (load_policies(b) != BS_DONE || load_rules(b) != BS_DONE || load_triggers(b) != BS_DONE ||
-        load_event_triggers(b) != BS_DONE)
-        return BS_FAILED;
+    taint_casts(b);
+    taint_domains(b);
+    taint_columns(b);
+    taint_defaults(b);
+    taint_checks(b);
+    taint_indexes(b);
+    taint_statistics(b);
+    taint_partition_keys(b);
+    taint_policies(b);
+    taint_rules(b);
+    taint_triggers(b);
+    taint_ddl(b);
     taint_foreign(b);
     sum_up(b);
     return b->err->code == BS_OK ? BS_DONE : BS_FAILED;
