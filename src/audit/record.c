@@ -54,6 +54,7 @@ static const char *const kinds[] = {
     [BS_AUDIT_CONFIG] = "config",
     [BS_AUDIT_OPERATOR] = "operator",
     [BS_AUDIT_NOTE] = "note",
+    [BS_AUDIT_EVASION] = "evasion",
 };
 
 const char *

@@ -35,6 +35,7 @@ enum bs_audit_kind {
     BS_AUDIT_CONFIG,   /* start, stop, reload, policy digest */
     BS_AUDIT_OPERATOR, /* agents and operators added or revoked, pause, resume */
     BS_AUDIT_NOTE,     /* the log about itself */
+    BS_AUDIT_EVASION, /* what was refused was asked for in other words; `ticket`: what was denied */
     BS_AUDIT_KINDS
 };
 

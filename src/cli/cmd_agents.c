@@ -1,5 +1,6 @@
 /*
- * cmd_agents.c - who may connect: `backstop agents add | set | list | rotate | revoke`.
+ * cmd_agents.c - who may connect: `backstop agents add | set | list | rotate | revoke |
+ * release`.
  *
  * Works on the state itself, whether the gateway runs or not. What is done here reaches the audit
  * through the state (approval/changes.h): the log belongs to the gateway.
@@ -262,7 +263,7 @@ agent_status(const struct bs_agent *agent, int64_t now_us)
         return "revoked";
     if (agent->expires_us != 0 && agent->expires_us <= now_us)
         return "expired";
-    return "active";
+    return agent->quarantined_us != 0 ? "quarantined" : "active";
 }
 
 static void
@@ -275,15 +276,33 @@ print_agents_json(const struct bs_agent *agents, size_t n)
         json_t *databases = json_array();
         for (size_t d = 0; d < g->n_databases; d++)
             (void)json_array_append_new(databases, json_string(g->databases[d]));
-        (void)json_array_append_new(list, json_pack("{s:s,s:s?,s:s?,s:o,s:s,s:o,s:o,s:o}", "name",
-                                                    g->name, "owner", g->owner, "group", g->group,
-                                                    "databases", databases, "status",
-                                                    agent_status(g, bs_now_us()), "created",
-                                                    bs_actor_json_time(g->created_us), "expires",
-                                                    bs_actor_json_time(g->expires_us), "revoked",
-                                                    bs_actor_json_time(g->revoked_us)));
+        (void)json_array_append_new(
+            list,
+            json_pack("{s:s,s:s?,s:s?,s:o,s:s,s:o,s:o,s:o,s:o,s:s?}", "name", g->name, "owner",
+                      g->owner, "group", g->group, "databases", databases, "status",
+                      agent_status(g, bs_now_us()), "created", bs_actor_json_time(g->created_us),
+                      "expires", bs_actor_json_time(g->expires_us), "revoked",
+                      bs_actor_json_time(g->revoked_us), "quarantined",
+                      bs_actor_json_time(g->quarantined_us), "quarantine_why", g->quarantine_why));
     }
     bs_out_json(list);
+}
+
+/* Since when and why, and what a human can do about it. */
+static void
+print_quarantined(const struct bs_agent *agents, size_t n)
+{
+    char at[BS_TIME_TEXT];
+
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_agent *g = &agents[i];
+        if (g->quarantined_us == 0 || g->revoked_us != 0)
+            continue;
+        bs_actor_time(g->quarantined_us, at);
+        printf("\n%s is in quarantine since %s: ", g->name, at);
+        bs_out_text(stdout, g->quarantine_why == NULL ? "no reason was given" : g->quarantine_why);
+        printf("\nIt may only read. `backstop agents release %s` ends that.\n", g->name);
+    }
 }
 
 static void
@@ -309,6 +328,7 @@ print_agents(struct bs_arena *arena, const struct bs_agent *agents, size_t n)
     }
     bs_table_print(&table);
     bs_table_fini(&table);
+    print_quarantined(agents, n);
 }
 
 static int
@@ -357,6 +377,47 @@ agents_revoke(int argc, char **argv)
     return bs_actors_revoke(&usage, argc, argv, "agent", bs_state_agent_revoke);
 }
 
+/* --- release --- */
+
+static int
+agents_release(int argc, char **argv)
+{
+    const char *reason = NULL;
+    const struct bs_arg args[] = {
+        {"reason", 'r', BS_ARG_TEXT, "TEXT", "your words, for the record", &reason},
+    };
+    const struct bs_usage usage = {
+        .verb = "agents release",
+        .operands = "NAME",
+        .summary = "End an agent's quarantine.",
+        .details =
+            "An agent that asks in other words for what was refused may only read from then\n"
+            "on. A running gateway lets it go on within seconds; what was denied stays denied.",
+        .min = 1,
+        .max = 1,
+        .args = args,
+        .n_args = 1,
+        .examples = "  backstop agents release cursor-alice --reason 'the prompt was at fault'\n",
+    };
+    struct bs_args got;
+    struct bs_actors a;
+    struct bs_err err = {0};
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    if (bs_actors_open(&a, &got, &status)) {
+        if (bs_state_agent_release(a.state, got.operands[0], reason, a.by, &err) != BS_DONE)
+            status = bs_out_fail(&err);
+        else if (got.json)
+            bs_out_json(json_pack("{s:s}", "released", got.operands[0]));
+        else
+            printf("%s is released\n", got.operands[0]);
+    }
+    bs_actors_close(&a);
+    return status;
+}
+
 int
 bs_cmd_agents(int argc, char **argv)
 {
@@ -366,8 +427,9 @@ bs_cmd_agents(int argc, char **argv)
         {"set", "put an agent into a group", agents_set},
         {"rotate", "give an agent a new password", agents_rotate},
         {"revoke", "let an agent in no more", agents_revoke},
+        {"release", "end an agent's quarantine", agents_release},
     };
 
-    return bs_verbs_run("backstop agents", "Who may connect through the gateway.", verbs, 5, argc,
+    return bs_verbs_run("backstop agents", "Who may connect through the gateway.", verbs, 6, argc,
                         argv);
 }

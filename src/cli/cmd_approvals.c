@@ -25,11 +25,22 @@ cell_sql(struct bs_table *t, const char *sql)
     bs_table_cell(t, "%.*s%s", (int)(n > 60 ? 60 : n), sql, n > 60 || sql[n] != '\0' ? "..." : "");
 }
 
+/* What must not be overlooked in a list. */
+static const char *
+note_of(const json_t *t)
+{
+    const json_t *evades = json_object_get(t, "evades");
+
+    if (evades == NULL)
+        return "";
+    return json_is_true(json_object_get(evades, "sure")) ? "refused before" : "refused before?";
+}
+
 static int
 run_list(int argc, char **argv)
 {
-    static const char *const heads[] = {"TICKET",   "STATE",   "RISK",     "ACTOR",
-                                        "DATABASE", "CREATED", "STATEMENT"};
+    static const char *const heads[] = {"TICKET",   "STATE",   "RISK", "ACTOR",
+                                        "DATABASE", "CREATED", "NOTE", "STATEMENT"};
     struct bs_client client = {0};
     const char *state = "pending";
     const struct bs_arg args[] = {
@@ -73,6 +84,7 @@ run_list(int argc, char **argv)
         bs_table_cell(&table, "%s", text_of(t, "actor"));
         bs_table_cell(&table, "%s", text_of(t, "database"));
         bs_table_cell(&table, "%.19s", text_of(t, "created"));
+        bs_table_cell(&table, "%s", note_of(t));
         cell_sql(&table, text_of(t, "sql"));
     }
     bs_table_print(&table);
@@ -115,11 +127,15 @@ print_ticket(const json_t *t)
 {
     const char *risk = text_of(t, "risk");
     const json_t *plan = json_object_get(t, "plan"), *reason;
+    const char *evades = text_of(json_object_get(t, "evades"), "text");
     size_t i;
 
     printf("%-12s %s (%s)\n", "ticket", text_of(t, "id"), text_of(t, "state"));
     printf("%-12s %s%s%s\n", "risk", bs_out_paint(stdout, bs_out_paint_of(risk)), risk,
            bs_out_paint(stdout, BS_PAINT_NONE));
+    if (evades[0] != '\0')
+        printf("%-12s %s%s%s\n", "evasion", bs_out_paint(stdout, BS_PAINT_RED), evades,
+               bs_out_paint(stdout, BS_PAINT_NONE));
     print_field("actor", text_of(t, "actor"));
     print_field("owner", text_of(t, "owner"));
     print_field("from", text_of(t, "client"));

@@ -2,6 +2,7 @@
  * asks_query.c - a simple Query: one unit, passed, gated, refused, or the end of a transaction.
  */
 #include "gateway/asking.h"
+#include "gateway/evade.h"
 #include "gateway/function_call.h"
 #include "gateway/gate.h"
 #include "gateway/judge.h"
@@ -54,6 +55,7 @@ bs_ask_needs_closing(const struct bs_relay *r, const struct bs_unit *unit)
 void
 bs_ask_judge_status(struct bs_relay *r, struct bs_verdict *v)
 {
+    bs_evade_judge(r, v);
     if (evades_guard(r, &v->unit))
         bs_verdict_refuse(v, BS_E_UNSUPPORTED, NULL, bs_ask_guard_message, NULL);
     if (v->way != BS_WAY_RUN && v->way != BS_WAY_HOLD)
@@ -142,10 +144,11 @@ act_on_query(struct bs_relay *r, struct bs_verdict *v, struct bs_bytes message, 
         return false;
     }
     bs_ask_judge_status(r, v);
-    if (!gated && !bs_note_judged(r, v)) {
+    if ((!gated || v->way == BS_WAY_REFUSE) && !bs_note_judged(r, v)) {
         bs_session_fail(r->s, "58030", "the audit log cannot be written, so nothing is run");
         return false;
     }
+    bs_evade_refused(r, v, (struct bs_bytes){NULL, 0}, NULL);
     if (v->way == BS_WAY_REFUSE || (gated && r->status == 'E'))
         bs_ask_poison_query(r, bs_ask_refusal_of(r, v));
     else if (bs_verdict_is_prepare(v) && bs_ask_is_full_of_names(r))

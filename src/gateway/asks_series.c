@@ -3,6 +3,7 @@
  * gated as one.
  */
 #include "gateway/asking.h"
+#include "gateway/evade.h"
 #include "gateway/gate.h"
 #include "gateway/judge.h"
 #include "gateway/note.h"
@@ -127,6 +128,8 @@ look_at_bind(struct bs_relay *r,
         break;
     }
     next = next_of(r, p->verdict, refusal);
+    if (next == NEXT_REFUSE)
+        bs_evade_refused(r, &p->verdict, body, p);
     return next == NEXT_SEND ? look_at_control(p, bind.portal, rest, refusal) : next;
 }
 
@@ -184,6 +187,8 @@ gate_bind(struct bs_relay *r,
     if (bs_ask_judge_named(r, p, bs_gate_arena(g), v) != BS_HEARD)
         return NEXT_STOP;
     next = next_of(r, *v, refusal);
+    if (next == NEXT_REFUSE)
+        bs_evade_refused(r, v, body, p);
     return next == NEXT_SEND ? NEXT_GATE : next;
 }
 

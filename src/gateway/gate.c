@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "gateway/cancel.h"
+#include "gateway/evade.h"
 #include "gateway/gateway.h"
 #include "gateway/gating.h"
 #include "gateway/waiters.h"
@@ -368,7 +369,9 @@ on_redeemed(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
         return;
     }
     (void)g;
-    if (err->code == BS_E_DENIED)
+    if (err->code == BS_E_PAUSED)
+        bs_gate_refuse(r, bs_evade_refusal());
+    else if (err->code == BS_E_DENIED)
         refuse_with(r, BS_E_DENIED, "denied by an operator", "denied", NULL,
                     "Do not ask for it again in another way.");
     else if (err->code == BS_E_STALE || err->code == BS_E_CONFLICT) /* or another was quicker */
@@ -496,6 +499,10 @@ on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
 {
     if (g->cancelled) {
         bs_gate_refuse(r, bs_refusal_cancelled());
+        return;
+    }
+    if (err->code == BS_E_PAUSED) {
+        bs_gate_refuse(r, bs_evade_refusal());
         return;
     }
     if (err->code == BS_E_BLOCKED) {

@@ -9,6 +9,7 @@
 
 #include "audit/record.h"
 #include "base/log.h"
+#include "gateway/evade.h"
 #include "gateway/gate.h"
 #include "gateway/gateway.h"
 #include "gateway/gating.h"
@@ -116,7 +117,8 @@ work_record(struct bs_gate *g, struct bs_err *err)
 {
     struct bs_ticket ask = {0}, got;
 
-    if (record_judged(g, err) != BS_DONE || bs_request_identity(g, err) != BS_DONE || !g->hold)
+    if (record_judged(g, err) != BS_DONE || bs_request_identity(g, err) != BS_DONE ||
+        bs_evade_gate(g, err) != BS_DONE || !g->hold)
         return;
     if (bs_request_ticket(g, &ask, err) != BS_DONE ||
         bs_ticket_open(g->s->gateway->tickets, &ask, &g->arena, &got, err) != BS_DONE)
@@ -200,6 +202,10 @@ work_redeem(struct bs_gate *g, struct bs_err *err)
 {
     struct bs_ticket t;
 
+    if (bs_evade_is_quarantined(g->s)) {
+        (void)BS_FAIL(err, PAUSED, "the actor is quarantined");
+        return;
+    }
     if (check_limits(g, err) != BS_DONE ||
         bs_ticket_redeem(g->s->gateway->tickets, g->ticket, g->identity, &g->arena, &t, err) !=
             BS_DONE)

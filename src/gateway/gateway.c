@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "approval/evasion.h"
 #include "approval/ticket.h"
 #include "audit/record.h"
 #include "base/arena.h"
@@ -79,6 +80,11 @@ open_tickets(struct bs_gateway *g, struct bs_err *err)
     if (bs_waiters_new(g->tickets, &g->waiters, err) != BS_DONE)
         return BS_FAILED;
     g->late = bs_late_new(g->tickets);
+    g->evasion = bs_evasion_new();
+    if (bs_tickets_subscribe(g->tickets, bs_evasion_on_ticket, g->evasion, err) != BS_DONE ||
+        bs_evasion_load(g->evasion, g->state, g->config->policy->evasion.window_ms * 1000, err) !=
+            BS_DONE)
+        return BS_FAILED;
     return bs_approved_new(g->tickets, &g->approved, err);
 }
 
@@ -283,6 +289,9 @@ close_all(struct bs_gateway *g)
     bs_late_free(&g->late);
     bs_approved_free(&g->approved);
     bs_waiters_free(&g->waiters);
+    if (g->evasion != NULL)
+        bs_tickets_unsubscribe(g->tickets, bs_evasion_on_ticket, g->evasion);
+    bs_evasion_free(&g->evasion);
     bs_tickets_free(&g->tickets);
     bs_audit_close(&g->audit);
     bs_state_close(&g->state);

@@ -19,6 +19,7 @@ struct bs_cancels;   /* gateway/cancel.h */
 struct bs_config;    /* policy/config.h */
 struct bs_conninfo;  /* gateway/conninfo.h */
 struct bs_databases; /* gateway/databases.h */
+struct bs_evasion;   /* approval/evasion.h */
 struct bs_state;     /* state/state.h */
 struct bs_store;     /* storage/storage.h */
 struct bs_tls_ctx;   /* wire/tls.h */
@@ -32,6 +33,7 @@ struct bs_gateway {
     struct bs_tickets *tickets;
     struct bs_waiters *waiters;   /* sessions that wait for a decision */
     struct bs_approved *approved; /* actors with a ticket to use */
+    struct bs_evasion *evasion;   /* what was refused, and who is quarantined */
     struct bs_late *late;         /* ends of tickets that the state must still take */
     struct bs_store *store;
     struct bs_databases *databases;

@@ -82,6 +82,9 @@ struct bs_gate {
     char ticket[BS_TICKET_ID]; /* "": none yet */
     const char *approver;      /* who approved; NULL */
     bool redeemed;             /* the ticket is running */
+    const char *said;          /* all that it runs, as text; NULL: not asked yet */
+    const char *harms;         /* what it would do, as a ticket keeps it */
+    const char *evades;        /* it was refused before in other words; NULL: it was not */
     int64_t idle_ms;           /* idle_in_transaction_session_timeout; 0: none, -1: not known */
     int64_t give_up_us;        /* bs_mono_us: the end of the wait */
     int64_t expires_us;        /* wall clock: the ticket's own end */

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "approval/changes.h"
+#include "approval/evasion.h"
 #include "approval/ticket.h"
 #include "base/log.h"
 #include "gateway/databases.h"
@@ -127,6 +128,20 @@ bs_keeper_settle(struct bs_gateway *g, struct bs_err *err)
 
 /* --- from then on ------------------------------------------------------------------------- */
 
+/* Agents may be released, or revoked, by another process: the change tells. */
+static enum bs_done
+keep_quarantine(struct bs_gateway *g, struct bs_err *err)
+{
+    size_t changes = 0;
+
+    if (bs_evasion_save(g->evasion, g->state, err) != BS_DONE ||
+        bs_changes_record(g->state, g->audit, &changes, err) != BS_DONE)
+        return BS_FAILED;
+    return changes != 0 || bs_evasion_any_quarantined(g->evasion)
+               ? bs_evasion_reload(g->evasion, g->state, err)
+               : BS_DONE;
+}
+
 static void
 go_round(struct bs_keeper *k)
 {
@@ -134,8 +149,7 @@ go_round(struct bs_keeper *k)
     struct bs_err err = {0};
 
     bs_late_settle(g->late);
-    if (bs_tickets_sweep(g->tickets, NULL, &err) != BS_DONE ||
-        bs_changes_record(g->state, g->audit, NULL, &err) != BS_DONE)
+    if (bs_tickets_sweep(g->tickets, NULL, &err) != BS_DONE || keep_quarantine(g, &err) != BS_DONE)
         BS_LOG(WARNING, "housekeeping failed", BS_F_STR("reason", err.message));
     if (++k->rounds % LOOK_AGAIN_S == 0 && atomic_exchange(&g->points_open, false))
         close_all_points(g, 0);

@@ -160,6 +160,41 @@ show_params(struct bs_gate *g, size_t from, size_t to, struct bs_err *err)
     return text;
 }
 
+/* A value as it would stand in a statement, where that is known. */
+static const char *
+value_text(struct bs_gate *g, const struct bs_identity_param *p)
+{
+    int64_t number;
+
+    if (p->null)
+        return NULL;
+    if (p->format == 1)
+        return binary_integer(p->type, p->value, &number)
+                   ? bs_arena_fmt(&g->arena, "%lld", (long long)number)
+                   : NULL;
+    return bs_utf8_valid(p->value) && memchr(p->value.p, '\0', p->value.n) == NULL
+               ? bs_arena_copy(&g->arena, p->value)
+               : NULL;
+}
+
+enum bs_done
+bs_request_values(
+    struct bs_gate *g, size_t i, const char *const **out, size_t *n, struct bs_err *err)
+{
+    struct bs_identity_param *list;
+    const char **texts;
+
+    if (collect_params(g, i, i + 1, &list, n, err) != BS_DONE)
+        return BS_FAILED;
+    texts = bs_arena_array(&g->arena, *n + 1, sizeof(*texts));
+    if (texts == NULL)
+        return no_room(err);
+    for (size_t k = 0; k < *n; k++)
+        texts[k] = value_text(g, &list[k]);
+    *out = texts;
+    return BS_DONE;
+}
+
 /* --- identity ----------------------------------------------------------------------------- */
 
 enum bs_done
@@ -331,6 +366,12 @@ unit_text(struct bs_gate *g)
     return text;
 }
 
+const char *
+bs_request_text(struct bs_gate *g)
+{
+    return unit_text(g);
+}
+
 static const char *
 plan_text(struct bs_gate *g)
 {
@@ -384,6 +425,8 @@ bs_request_ticket(struct bs_gate *g, struct bs_ticket *out, struct bs_err *err)
         .plan = plan_text(g),
         .reasons = keep_json(g, reasons_json(g, 0, g->n_items)),
         .limits = text == NULL ? NULL : bs_arena_str(&g->arena, text),
+        .harms = g->harms,
+        .evades = g->evades,
     };
     free(text);
     memcpy(out->identity, g->identity, sizeof(out->identity));
