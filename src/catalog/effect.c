@@ -49,6 +49,13 @@ bs_target_loses_rows(const struct bs_target *t)
     return t->relkind != '\0' && strchr("rpmf", t->relkind) != NULL && takes_rows(t->kind);
 }
 
+/* What REFRESH replaces is made anew from the tables that it stands for: HIGH, however much. */
+static bool
+counts(const struct bs_target *t)
+{
+    return bs_target_loses_rows(t) && t->kind != BS_KIND_REFRESH_MATERIALIZED_VIEW;
+}
+
 /* Another target of the same statement. */
 static struct bs_target *
 find_target(const struct bs_facts *facts, size_t stmt, uint32_t oid)
@@ -206,7 +213,7 @@ settle_stmt(struct settling *s, size_t at)
 
     for (size_t i = 0; i < s->facts->n_targets && !s->full; i++) {
         const struct bs_target *t = &s->facts->targets[i];
-        if (t->stmt != at || !bs_target_loses_rows(t))
+        if (t->stmt != at || !counts(t))
             continue;
         any = true;
         takes = takes || t->rows > 0;
@@ -244,7 +251,7 @@ sum_up(struct settling *s)
 {
     for (size_t i = 0; i < s->facts->n_targets; i++) {
         const struct bs_target *t = &s->facts->targets[i];
-        if (!bs_target_loses_rows(t) || t->rows <= 0 || t->within != 0)
+        if (!counts(t) || t->rows <= 0 || t->within != 0)
             continue;
         s->total = s->total > INT64_MAX - t->rows ? INT64_MAX : s->total + t->rows;
         s->about = s->about || t->how == BS_MEASURE_ESTIMATE;

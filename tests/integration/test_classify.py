@@ -63,7 +63,8 @@ def test_bytes_that_json_cannot_hold(sql):
 
 
 @pytest.mark.parametrize("line", [
-    {"session": "SELECT 1"}, {"session": [1]}, {"session": {"a": 1}}, {"params": 1}, {"params": [[1]]}, {"params": [{}]},
+    {"session": "SELECT 1"}, {"session": [1]}, {"session": {"a": 1}}, {"params": 1}, {"params": [[1]]},
+    {"params": [{}]},
     {"protocol": "other"}, {"protocol": 3}, {"run_as": ""}, {"run_as": ["x"]}, {"sql_b64": "U0VMRUNUIDE="},
 ])
 def test_a_field_that_is_not_understood_is_not_ignored(line):
@@ -73,9 +74,12 @@ def test_a_field_that_is_not_understood_is_not_ignored(line):
 
 
 def test_the_answer_has_the_fields_of_the_contract():
-    answers = ask({"id": {"any": ["json", 1.5, None]}, "sql": "WITH d AS (DELETE FROM s.t WHERE id = $1 RETURNING *) "
-                   "SELECT lower(v) FROM d; TABLE u", "session": ["BEGIN"], "params": [1, "a", None, True, 2.5],
-                   "protocol": "simple", "run_as": "somebody"}, {"sql": "SELECT 1", "id": None, "session": None, "params": None,
+    answers = ask({"id": {"any": ["json", 1.5, None]},
+                   "sql": "WITH d AS (DELETE FROM s.t WHERE id = $1 RETURNING *) "
+                   "SELECT lower(v) FROM d; TABLE u", "session": ["BEGIN"], "params": [1, "a", None, True,
+                                                                                       2.5],
+                   "protocol": "simple", "run_as": "somebody"}, {"sql": "SELECT 1", "id": None,
+                                                                 "session": None, "params": None,
                    "protocol": None, "run_as": None})
     assert [a["id"] for a in answers] == [{"any": ["json", 1.5, None]}, None]
     assert {"id", "risk", "catalog", "statements", "error"} <= answers[0].keys()
@@ -113,20 +117,23 @@ LARGE = 16 << 20
     ("/*" * 200000, "CRITICAL"), ("SELECT '" + "''" * 100000, "CRITICAL"),
 ], ids=range(11))
 def test_any_size_and_depth_is_answered(sql, risk):
-    answers = ask({"id": 1, "sql": sql}, {"id": 2, "sql_b64": base64.b64encode(sql.encode()).decode()}, {"id": 3, "sql": "SELECT 1"})
+    answers = ask({"id": 1, "sql": sql}, {"id": 2, "sql_b64": base64.b64encode(sql.encode()).decode()},
+                  {"id": 3, "sql": "SELECT 1"})
     assert [a["id"] for a in answers] == [1, 2, 3]
     assert [a["risk"] for a in answers] == [risk, risk, "SAFE"]
 
 
 @pytest.mark.parametrize("change, risk", [
     ("SET client_encoding = 'SJIS'", "CRITICAL"), ("SET NAMES 'BIG5'", "CRITICAL"),
-    ("SELECT set_config('client_encoding', 'GBK', false)", "CRITICAL"), ("RESET client_encoding", "CRITICAL"),
+    ("SELECT set_config('client_encoding', 'GBK', false)", "CRITICAL"), ("RESET client_encoding",
+                                                                         "CRITICAL"),
     ("SET standard_conforming_strings = off", "CRITICAL"), ("SET backslash_quote = on", "CRITICAL"),
     ("SET client_encoding = 'UTF8'", "SAFE"), ("SET standard_conforming_strings = on", "SAFE"),
     ("SET DateStyle = 'ISO'", "SAFE"),
 ])
 def test_a_session_that_reads_text_in_another_way(change, risk):
-    answers = ask({"sql": "SELECT 1", "session": [change]}, {"sql": "SELECT 1", "session": [change, "DISCARD ALL"]})
+    answers = ask({"sql": "SELECT 1", "session": [change]}, {"sql": "SELECT 1", "session": [change,
+                                                                                            "DISCARD ALL"]})
     assert [a["risk"] for a in answers] == [risk, "SAFE"]
 
 
@@ -184,20 +191,24 @@ def test_the_values_decide(pg):
     sql = "DELETE FROM classify.t WHERE n < $1"
     try:
         answers = ask({"sql": sql, "params": [5], "protocol": "extended"}, {"sql": sql, "params": ["5"]},
-                      {"sql": sql, "params": [99]}, {"sql": sql, "params": [None]}, {"sql": sql}, {"sql": sql, "params": []},
+                      {"sql": sql, "params": [99]}, {"sql": sql, "params": [None]}, {"sql": sql},
+                      {"sql": sql, "params": []},
                       {"sql": sql, "params": ["no number"]}, dsn=pg.conninfo("backstop"))
     finally:
         with pg.admin() as c:
             c.execute("DROP SCHEMA classify CASCADE")
-    assert [a["risk"] for a in answers] == ["HIGH", "HIGH", "CRITICAL", "HIGH", "CRITICAL", "CRITICAL", "CRITICAL"]
+    assert [a["risk"] for a in answers] == ["HIGH", "HIGH", "CRITICAL", "HIGH", "CRITICAL", "CRITICAL",
+                                            "CRITICAL"]
     assert [a["statements"][0]["effects"][0]["rows"] for a in answers] == [50, 50, 990, 0, None, None, None]
     assert "impact" in codes(answers[2]) and "unmeasured" in codes(answers[4])
 
 
 def test_the_session_made_a_function_just_now(pg):
     made = "CREATE OR REPLACE FUNCTION classify.f() RETURNS int LANGUAGE {} AS {}"
-    harmless, trap = made.format("sql", "'SELECT 1'"), made.format("plpgsql", "'BEGIN EXECUTE reverse(''x''); RETURN 1; END'")
-    with pg.admin() as c, subprocess.Popen([binary(), "classify", "--jsonl", "--dsn", pg.conninfo("backstop")], text=True,
+    harmless, trap = made.format("sql", "'SELECT 1'"), made.format("plpgsql",
+                                                                   "'BEGIN EXECUTE reverse(''x''); RETURN 1; END'")
+    with pg.admin() as c, subprocess.Popen([binary(), "classify", "--jsonl", "--dsn",
+                                            pg.conninfo("backstop")], text=True,
                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         def judged(*session):
             process.stdin.write(json.dumps({"sql": "SELECT classify.f()", "session": session}) + "\n")
