@@ -334,6 +334,8 @@ step(struct bs_relay *r)
 
     if (rest.n == 0 || (r->mode != BS_MODE_RELAY && r->mode != BS_MODE_GATE))
         return false;
+    if (r->s->outdated && bs_relay_end_outdated(r))
+        return false;
     if (r->skip_client != 0)
         return stream_copy_rest(r, rest.n);
     switch (bs_front_peek(rest, BS_FRAME_MAX_BODY, &head, &err)) {

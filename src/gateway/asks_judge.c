@@ -6,6 +6,7 @@
 #include "gateway/asking.h"
 #include "gateway/gateway.h"
 #include "gateway/judge.h"
+#include "gateway/reload.h"
 #include "gateway/worker.h"
 
 struct bs_prepared *
@@ -143,7 +144,7 @@ judge_of(struct bs_relay *r)
 {
     const struct bs_config *c = r->s->gateway->config;
     struct bs_judge by = {
-        .policy = c->policy,
+        .policy = bs_gateway_policy(r->s->gateway),
         .subject = bs_session_subject(r->s),
         .snapshot = r->snapshot,
         .epoch = r->epoch,
@@ -160,7 +161,7 @@ judge_of(struct bs_relay *r)
 static bool
 pass_in_shadow(const struct bs_relay *r, struct bs_verdict *v)
 {
-    const struct bs_policy *policy = r->s->gateway->config->policy;
+    const struct bs_policy *policy = bs_gateway_policy(r->s->gateway);
 
     if (policy->mode != BS_POLICY_SHADOW)
         return false;

@@ -113,6 +113,13 @@ bs_database_stale(struct bs_database *db)
     db->epoch++;
 }
 
+void
+bs_databases_judge_anew(struct bs_databases *d)
+{
+    for (size_t i = 0; i < d->n; i++)
+        d->list[i].epoch++;
+}
+
 static bool
 is_fresh(struct bs_database *db, int64_t since_us)
 {

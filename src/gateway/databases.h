@@ -28,6 +28,9 @@ uint64_t bs_database_epoch(struct bs_database *db);
 /* A reference to the newest snapshot; NULL where none was loaded or it is known to be stale. */
 struct bs_snapshot *bs_database_snapshot(struct bs_database *db);
 
+/* What was judged so far is out of date, in all databases; the catalogs are not. */
+void bs_databases_judge_anew(struct bs_databases *d);
+
 /* Something changed the catalog: the next judgement needs a fresh snapshot. */
 void bs_database_stale(struct bs_database *db);
 

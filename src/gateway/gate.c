@@ -15,6 +15,7 @@
 #include "gateway/evade.h"
 #include "gateway/gateway.h"
 #include "gateway/gating.h"
+#include "gateway/reload.h"
 #include "gateway/waiters.h"
 #include "gateway/worker.h"
 #include "wire/front.h"
@@ -383,9 +384,22 @@ on_redeemed(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
                                          "Send the same statement again."));
 }
 
+/* While a human read, another policy may have come into force (PROTECT 14). */
+static void
+decide_anew(struct bs_gate *g)
+{
+    const struct bs_policy *policy = bs_gateway_policy(g->s->gateway);
+    struct bs_subject subject = bs_session_subject(g->s);
+
+    for (size_t i = 0; i < g->n_items; i++)
+        g->stricter = g->stricter ||
+                      bs_verdict_is_stricter_by(g->items[i].verdict, policy, &subject, &g->arena);
+}
+
 static void
 redeem(struct bs_relay *r)
 {
+    decide_anew(r->gate);
     r->gate->step = BS_GATE_REDEEM;
     bs_session_set_timer(r->s, 0);
     bs_waiters_remove(r->s->gateway->waiters, r->s);

@@ -27,6 +27,7 @@
 #include "gateway/databases.h"
 #include "gateway/keeper.h"
 #include "gateway/late.h"
+#include "gateway/reload.h"
 #include "gateway/waiters.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
@@ -210,24 +211,34 @@ take_signals(sigset_t *set)
     (void)pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
-/* SIGTERM or SIGINT within the time, else 0. A terminal that goes away is no reason to stop. */
+/* The signal that came within the time, else 0. */
 static int
-wait_signal(const sigset_t *set, int64_t ms)
+wait_any(const sigset_t *set, int64_t ms)
 {
     const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     int got = sigtimedwait(set, NULL, &time);
 
-    return got == SIGTERM || got == SIGINT ? got : 0;
+    return got < 0 ? 0 : got;
+}
+
+/* SIGTERM or SIGINT within the time, else 0. */
+static int
+wait_signal(const sigset_t *set, int64_t ms)
+{
+    int got = wait_any(set, ms);
+
+    return got == SIGHUP ? 0 : got;
 }
 
 static void
-serve(const sigset_t *set)
+serve(struct bs_gateway *g, const sigset_t *set)
 {
     int got;
 
-    do
-        got = wait_signal(set, 3600 * 1000);
-    while (got == 0);
+    while ((got = wait_any(set, 3600 * 1000)) == 0 || got == SIGHUP) {
+        if (got == SIGHUP)
+            bs_reload(g);
+    }
     BS_LOG(INFO, "stopping", BS_F_STR("signal", got == SIGTERM ? "SIGTERM" : "SIGINT"));
 }
 
@@ -275,6 +286,7 @@ close_all(struct bs_gateway *g)
     free(g->workers);
     for (size_t i = 0; i < g->n_listening; i++)
         bs_listen_remove(&g->config->listen[i]);
+    bs_reload_end(g);
     bs_cancels_free(&g->cancels);
     bs_databases_free(&g->databases);
     for (size_t i = 0; g->upstreams != NULL && i < g->config->n_databases; i++) {
@@ -313,8 +325,8 @@ static enum bs_done
 open_all(struct bs_gateway *g, struct bs_err *err)
 {
     static enum bs_done (*const steps[])(struct bs_gateway *, struct bs_err *) = {
-        read_upstreams, open_tls,   open_state,   open_audit,
-        open_tickets,   open_store, make_workers, bs_keeper_settle,
+        read_upstreams, open_tls,        open_state,   open_audit,       open_tickets,
+        open_store,     bs_reload_begin, make_workers, bs_keeper_settle,
     };
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
@@ -350,7 +362,7 @@ bs_gateway_run(const struct bs_config *config,
         goto out;
     keeper = bs_keeper_start(&g);
     BS_LOG(INFO, "ready", BS_F_INT("workers", g.n_workers), BS_F_INT("pid", getpid()));
-    serve(&set);
+    serve(&g, &set);
     done = BS_DONE;
 out:
     stop_workers(&g, &set);

@@ -20,14 +20,18 @@ struct bs_config;    /* policy/config.h */
 struct bs_conninfo;  /* gateway/conninfo.h */
 struct bs_databases; /* gateway/databases.h */
 struct bs_evasion;   /* approval/evasion.h */
+struct bs_policy;    /* policy/rules.h */
+struct bs_reloaded;  /* gateway/reload.c */
 struct bs_state;     /* state/state.h */
 struct bs_store;     /* storage/storage.h */
 struct bs_tls_ctx;   /* wire/tls.h */
 struct bs_worker;    /* gateway/worker.h */
 
-/* Read by every thread, changed by none once the workers run. */
+/* Read by every thread; what is not atomic is changed by none once the workers run. */
 struct bs_gateway {
-    const struct bs_config *config;
+    const struct bs_config *config; /* as at the start; its policy may be replaced: reload.h */
+    _Atomic(const struct bs_policy *) policy; /* in force: bs_gateway_policy */
+    struct bs_reloaded *reloaded;             /* the first thread's alone */
     struct bs_state *state;
     struct bs_audit *audit;
     struct bs_tickets *tickets;
@@ -62,8 +66,8 @@ struct bs_gateway_side {
 };
 
 /*
- * Serve until SIGTERM or SIGINT. A first signal stops gracefully (within a deadline), a second
- * one at once. Logs one line "ready" with the addresses once clients can connect.
+ * Serve until SIGTERM or SIGINT; on SIGHUP the policy is read anew. A first signal stops gracefully
+ * (within a deadline), a second one at once. Logs one line "ready" with the addresses once clients can connect.
  *
  * config   immutable, outlives the call
  * side     may be NULL

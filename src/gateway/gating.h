@@ -71,6 +71,7 @@ struct bs_gate {
     struct bs_plan plan; /* of all items together */
     bool hold;           /* some item needs a human */
     bool waived;         /* the policy wants no recovery point */
+    bool stricter;       /* the policy has changed meanwhile, and would not have decided so */
     bool in_block;       /* inside the actor's own transaction */
     bool exclusive; /* the statement upgrades its lock: nothing reaches the client before COMMIT */
     bool cancelled;

@@ -362,6 +362,30 @@ judge_text(const struct bs_judge *by,
     return judge_unit(by, arena, out, err);
 }
 
+bool
+bs_verdict_is_stricter_by(const struct bs_verdict *v,
+                          const struct bs_policy *policy,
+                          const struct bs_subject *subject,
+                          struct bs_arena *arena)
+{
+    struct bs_unit unit = v->unit;
+    struct bs_decision now;
+    struct bs_err err = {0};
+
+    if (policy == v->policy)
+        return false;
+    unit.stmts = bs_arena_array(arena, unit.n_stmts + 1, sizeof(unit.stmts[0]));
+    if (unit.stmts == NULL)
+        return true;
+    if (unit.n_stmts != 0)
+        memcpy(unit.stmts, v->unit.stmts, unit.n_stmts * sizeof(unit.stmts[0]));
+    if (bs_policy_protect(policy, &unit, &v->facts, arena, &err) != BS_DONE ||
+        bs_decide(policy, subject, &unit, &v->facts, arena, &now, &err) != BS_DONE)
+        return true;
+    return now.action < v->decision.action ||
+           (v->decision.recovery_waived && !now.recovery_waived && !now.shadow);
+}
+
 enum bs_done
 bs_judge(const struct bs_judge *by,
          struct bs_bytes text,
@@ -371,7 +395,7 @@ bs_judge(const struct bs_judge *by,
 {
     enum bs_done done;
 
-    *out = (struct bs_verdict){.text = text, .epoch = by->epoch};
+    *out = (struct bs_verdict){.text = text, .epoch = by->epoch, .policy = by->policy};
     done = judge_text(by, text, arena, out, err);
     if (done == BS_DONE)
         cast_shadow(by, out);

@@ -30,11 +30,12 @@ struct bs_verdict {
     struct bs_facts facts;
     struct bs_decision decision;
     struct bs_plan plan;
-    bool refresh;   /* judged with a catalog that lacks a name: load it again, judge again */
-    bool named;     /* depends on what names of the session mean now: never kept */
-    bool wait;      /* what a name means is not decided yet: judge again after the answers */
-    bool wrapped;   /* exactly BEGIN; ...; COMMIT around what is to be protected */
-    uint64_t epoch; /* of the database, when judged */
+    bool refresh; /* judged with a catalog that lacks a name: load it again, judge again */
+    bool named;   /* depends on what names of the session mean now: never kept */
+    bool wait;    /* what a name means is not decided yet: judge again after the answers */
+    bool wrapped; /* exactly BEGIN; ...; COMMIT around what is to be protected */
+    const struct bs_policy *policy; /* that decided; to decide anew with another, judge anew */
+    uint64_t epoch;                 /* of the database, when judged */
     struct bs_bytes text;
     struct bs_bytes executed; /* what runs was named by PREPARE: its text; else p is NULL */
 };
@@ -86,6 +87,15 @@ bool bs_verdict_is_prepare(const struct bs_verdict *v);
 
 /* The catalog must be read again before the unit is gated. */
 bool bs_verdict_needs_fresh(const struct bs_verdict *v);
+
+/*
+ * True where this policy would be stricter than the one that the verdict is of: it blocks what that
+ * one held or allowed, holds what it allowed, or wants what it waived. Also where that cannot be told.
+ */
+bool bs_verdict_is_stricter_by(const struct bs_verdict *v,
+                               const struct bs_policy *policy,
+                               const struct bs_subject *subject,
+                               struct bs_arena *arena);
 
 /* Turns a verdict into a refusal, keeping the first reason. The strings must outlive the verdict. */
 void bs_verdict_refuse(struct bs_verdict *v,

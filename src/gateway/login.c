@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "gateway/cancel.h"
 #include "gateway/gateway.h"
+#include "gateway/reload.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
@@ -398,7 +399,7 @@ admit(struct bs_session *s)
     s->claims = wish.claims;
     s->n_claims = wish.n_claims;
     subject = bs_session_subject(s);
-    s->shielded = bs_policy_shielded(g->config->policy, &subject);
+    s->shielded = bs_policy_shielded(bs_gateway_policy(g), &subject);
     bs_login_free(s);
     s->phase = BS_PHASE_UPSTREAM;
     bs_link_pause(&s->client);

@@ -168,6 +168,30 @@ bs_relay_resume(struct bs_relay *r)
         bs_asks_pump(r);
 }
 
+/* Between two transactions nothing is lost by it; drivers know the code and connect again. */
+bool
+bs_relay_end_outdated(struct bs_relay *r)
+{
+    if (!r->s->outdated || r->mode != BS_MODE_RELAY || r->status != 'I' || r->series_open ||
+        r->used != r->at || !bs_relay_quiet(r))
+        return false;
+    bs_session_fail(r->s, "57P01",
+                    "terminating connection: what this session may do has changed; connect again");
+    return true;
+}
+
+static void
+outdated(struct bs_relay *r)
+{
+    (void)bs_relay_end_outdated(r);
+}
+
+void
+bs_relay_on_outdated(struct bs_session *s)
+{
+    enter(s, outdated);
+}
+
 static void
 client_gone(struct bs_relay *r)
 {

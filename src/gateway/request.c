@@ -337,7 +337,9 @@ bs_request_limits(struct bs_gate *g, struct bs_limits *out, struct bs_err *err)
                               .n_tables = g->plan.n_tables,
                               .plan = bs_plan_kind_name(g->plan.kind),
                               .grade = grade_name(g),
-                              .decision = g->hold ? "approve" : "allow"};
+                              .decision = g->stricter ? "block"
+                                          : g->hold   ? "approve"
+                                                      : "allow"};
     return BS_DONE;
 }
 

@@ -103,6 +103,8 @@ struct bs_relay {
 void bs_relay_act(struct bs_session *s, void (*act)(struct bs_relay *r, void *arg), void *arg);
 /* The session is over: nothing of `r` but its memory may be used. */
 bool bs_relay_over(const struct bs_relay *r);
+/* Ends the session where its shield is not that of the policy in force, and nothing is going on. */
+bool bs_relay_end_outdated(struct bs_relay *r);
 /* Bytes for the server. */
 void bs_relay_to_server(struct bs_relay *r, struct bs_bytes bytes);
 /* Bytes for the client, in order behind what was relayed. */

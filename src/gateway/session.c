@@ -18,6 +18,7 @@
 #include "gateway/gateway.h"
 #include "gateway/login.h"
 #include "gateway/relay.h"
+#include "gateway/reload.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
@@ -435,6 +436,22 @@ find_param(const struct bs_session *s, struct bs_bytes name)
         if (bs_bytes_equal(bs_bytes_of(p->name), name))
             return p;
     return NULL;
+}
+
+/* The shield is set when the server session begins, so another one needs another session. */
+void
+bs_session_policy_changed(struct bs_session *s)
+{
+    struct bs_subject subject;
+
+    if (s->actor == NULL)
+        return;
+    subject = bs_session_subject(s);
+    s->outdated = s->shielded != bs_policy_shielded(bs_gateway_policy(s->gateway), &subject);
+    if (!s->outdated || s->phase != BS_PHASE_RELAY)
+        return;
+    bs_relay_on_outdated(s);
+    bs_session_pump(s);
 }
 
 struct bs_subject

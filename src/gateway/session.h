@@ -60,6 +60,7 @@ struct bs_session {
     const char *server_host;      /* as configured: the name its certificate has; for logs only */
     const char *server_user;      /* the role on the server; from the upstream's conninfo */
     bool shielded;                /* the server session has default_transaction_read_only = on */
+    bool outdated;                /* by the policy in force it should be the other way round */
     const char *application_name; /* what the client called itself: a claim; may be NULL */
     const struct bs_setting *claims; /* "run", "purpose", "parent": claims, too; for display */
     size_t n_claims;
@@ -131,6 +132,8 @@ void bs_session_kill(struct bs_session *s);
 void bs_session_ref(struct bs_session *s);
 void bs_session_unref(struct bs_session *s);
 
+/* For the worker: another policy is in force. Ends a session whose shield is now wrong, once idle. */
+void bs_session_policy_changed(struct bs_session *s);
 /* For the worker: a new session on an accepted socket, in phase LOGIN. Closes fd on failure. */
 void bs_session_accept(struct bs_worker *w, int fd, char *address);
 /* For upstream.c: what its link to the server reports to. */

@@ -398,6 +398,19 @@ bs_worker_kill(struct bs_worker *w)
     bs_worker_post(w, kill_all, NULL);
 }
 
+static void
+tell_policy(struct bs_worker *w, void *arg)
+{
+    (void)arg;
+    for_each(w, bs_session_policy_changed);
+}
+
+void
+bs_worker_policy_changed(struct bs_worker *w)
+{
+    bs_worker_post(w, tell_policy, NULL);
+}
+
 void
 bs_worker_join(struct bs_worker *w)
 {

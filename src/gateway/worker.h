@@ -59,6 +59,8 @@ struct bs_session *bs_worker_session(struct bs_worker *w, const char *id);
 uv_loop_t *bs_worker_loop(struct bs_worker *w);
 struct bs_gateway *bs_worker_gateway(struct bs_worker *w);
 
+/* Another policy is in force: tell every session. Thread-safe. */
+void bs_worker_policy_changed(struct bs_worker *w);
 /* Stop accepting, tell every session, end the thread when the last is gone. Thread-safe. */
 void bs_worker_stop(struct bs_worker *w);
 /* Close every session now. Thread-safe. */

@@ -36,14 +36,25 @@ waives(const struct bs_rule *rule, const struct bs_question *q)
     return rule->no_recovery && bs_rule_covers(rule, q);
 }
 
+static bool
+is_met_for_certain(const struct bs_rule *rule, const struct bs_question *q)
+{
+    struct bs_question known = *q;
+
+    known.certain = true;
+    return bs_rule_meet(rule, &known) == BS_MEET_YES;
+}
+
 /*
  * The strictest matching rule, the first of equals. Keeping a point is stricter than waiving it:
- * of several equal rules all must waive.
+ * of several equal rules all must waive. Rules that are met only by what is not known do not take
+ * the default's place, they can only be stricter than it.
  */
 static struct verdict
 settle(const struct bs_policy *policy, const struct bs_question *q)
 {
-    struct verdict v = {0};
+    struct verdict v = {0}, other;
+    bool certain = false;
 
     if (bs_profile_blocks(bs_policy_profile(policy, q->subject), q))
         return (struct verdict){.action = BS_ACTION_BLOCK, .profile = true};
@@ -55,8 +66,12 @@ settle(const struct bs_policy *policy, const struct bs_question *q)
             v = (struct verdict){.action = rule->action, .rule = rule, .waived = waives(rule, q)};
         else if (rule->action == v.action)
             v.waived = v.waived && waives(rule, q);
+        certain = certain || is_met_for_certain(rule, q);
     }
-    return v.rule != NULL ? v : by_default(policy, q);
+    if (v.rule != NULL && certain)
+        return v;
+    other = by_default(policy, q);
+    return v.rule != NULL && v.action <= other.action ? v : other;
 }
 
 /* The risk that is left once the rows are counted and are few. */

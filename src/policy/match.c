@@ -409,10 +409,12 @@ all_inside(const struct bs_object_globs *globs, const struct bs_question *q)
 bool
 bs_globs_touched(const struct bs_object_globs *globs, const struct bs_question *q)
 {
-    if (q->opaque)
+    if (q->opaque && !q->certain)
         return true;
     for (size_t i = 0; i < q->n_written; i++) {
-        if (one_meets(globs, &q->written[i], touches))
+        const struct bs_written *w = &q->written[i];
+        bool known = w->what != BS_WRITTEN_NAMED || w->schema != NULL;
+        if ((known || !q->certain) && one_meets(globs, w, touches))
             return true;
     }
     return false;
@@ -499,13 +501,16 @@ within(const struct bs_limits_of_rows *max, const struct bs_lost_rows *lost)
 
 /* Of the others: it is, or may be, as much as that. Of two limits one is enough. */
 static enum bs_meeting
-reaches(const struct bs_limits_of_rows *min, const struct bs_lost_rows *lost)
+reaches(const struct bs_limits_of_rows *min, const struct bs_question *q)
 {
+    const struct bs_lost_rows *lost = &q->lost;
+    bool guess = !q->certain;
+
     if (min->rows < 0 && min->share < 0)
         return BS_MEET_YES;
-    if (min->rows >= 0 && (!lost->known || lost->rows >= min->rows))
+    if (min->rows >= 0 && (lost->known ? lost->rows >= min->rows : guess))
         return BS_MEET_YES;
-    if (min->share >= 0 && (!lost->share_known || lost->share >= min->share))
+    if (min->share >= 0 && (lost->share_known ? lost->share >= min->share : guess))
         return BS_MEET_YES;
     return BS_MEET_FEWER_ROWS;
 }
@@ -560,8 +565,7 @@ bs_rule_meet(const struct bs_rule *rule, const struct bs_question *q)
 
     if (meeting != BS_MEET_YES)
         return meeting;
-    return rule->action == BS_ACTION_ALLOW ? within(&rule->max, &q->lost)
-                                           : reaches(&rule->min, &q->lost);
+    return rule->action == BS_ACTION_ALLOW ? within(&rule->max, &q->lost) : reaches(&rule->min, q);
 }
 
 bool

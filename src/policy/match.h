@@ -5,7 +5,8 @@
  * The asymmetry is the point: to allow, everything a statement does must be inside the rule; to
  * hold or block, one thing is enough. Whatever is not known - a name without a schema, what an
  * unlisted function writes, rows that nobody has counted - is outside for the first and inside for
- * the second.
+ * the second. A rule that is met only by what is not known may make things stricter, never less so:
+ * `certain` tells the two apart.
  *
  * Layer  policy. Pure.
  * Owns   nothing; a question's lists live in the caller's arena.
@@ -54,8 +55,9 @@ struct bs_question {
     enum bs_risk risk;            /* the statement's, or one that it may come to have */
     struct bs_written *written;
     size_t n_written, cap_written;
-    bool opaque; /* runs code that nobody has read: it may write more than is listed */
-    bool loses;  /* it may overwrite rows or take them away */
+    bool opaque;  /* runs code that nobody has read: it may write more than is listed */
+    bool certain; /* what is not known is not inside, not even to hold or block */
+    bool loses;   /* it may overwrite rows or take them away */
     struct bs_lost_rows lost;
 };
 

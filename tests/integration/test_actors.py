@@ -118,7 +118,7 @@ def test_audit_verify_finds_an_edit(pg):
         out = g.cli("audit", "verify", "--json", check=False)
         verdict = json.loads(out.stdout)
         assert out.returncode == 1 and not verdict["intact"]
-        assert verdict["break"]["file"] == segment.name and verdict["break"]["line"] == 2
+        assert verdict["break"]["file"] == segment.name and verdict["break"]["line"] == 3
         segment.write_bytes(was[:was.rindex(b"\n", 0, -1) + 1])
         assert g.cli("audit", "verify", check=False).returncode == 1
         segment.write_bytes(was)

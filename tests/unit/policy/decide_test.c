@@ -6,7 +6,8 @@
  *   @schema.name=KIND the catalog's target, of another kind
  *   schema.name, name an effect on a relation that the catalog did not resolve; also with =KIND
  *   #name  %name  ^schema.name   an effect on a schema, a role, a function
- *   !opaque           flag: runs code that is not known; !trigger, !system: a reason of that sort
+ *   !opaque           flag: runs code that is not known; !outside: beyond the transaction;
+ *                     !trigger, !system, !known: a reason of that sort
  *   !uncounted        the reason that nobody has counted the rows
  * A target may have rows and share in percent that were counted, or estimated: @a.b:12/3, @a.b:~12/3;
  * an effect the columns that it sets, a.b[c+d], or the one that it is about, a.b[/c].
@@ -76,6 +77,13 @@ static const char places[] =
     "  rules:\n"
     "    - {name: shut, environments: [prod*], risk: [CRITICAL], action: block}\n"
     "    - {name: open, environments: [staging], risk: [HIGH, CRITICAL], action: allow}\n";
+
+static const char guess[] =
+    HEAD "policy:\n"
+         "  defaults: {CRITICAL: block}\n"
+         "  rules:\n"
+         "    - {name: pay, actors: [a], objects: ['pay.*'], action: approve}\n"
+         "    - {name: many, actors: [b], min_rows: 10, action: approve}\n";
 
 struct row {
     const char *policy;
@@ -184,6 +192,14 @@ static const struct row rows[] = {
     {wide, "a", "shop", "DO|CRITICAL|UNKNOWN|", ALLOW, "do it", true},
     {wide, "a", "shop", "CALL|CRITICAL|UNKNOWN|!opaque", APPROVE, "held", false},
     {wide, "fenced", "shop", "SELECT|CRITICAL|UNKNOWN|!opaque", BLOCK, "nothing outside", false},
+    /* What is only a guess does not take the place of a stricter default. */
+    {wide, "a", "shop", "SELECT|CRITICAL|UNKNOWN|!opaque,!outside", BLOCK, NULL, false},
+    {wide, "a", "shop", "SELECT|CRITICAL|UNKNOWN|@held.t=DELETE,!opaque,!outside", APPROVE, "held", false},
+    {guess, "a", "shop", "DROP FUNCTION|CRITICAL|DEFINITION|^f", BLOCK, NULL, false},
+    {guess, "a", "shop", "DROP FUNCTION|CRITICAL|DEFINITION|^pay.f", APPROVE, "pay", false},
+    {guess, "b", "shop", "DELETE|CRITICAL|ROWS|@public.t", BLOCK, NULL, false},
+    {guess, "b", "shop", "DELETE|CRITICAL|ROWS|@public.t:~20/1", BLOCK, NULL, false},
+    {guess, "b", "shop", "DELETE|CRITICAL|ROWS|@public.t:20/1", APPROVE, "many", false},
 
     /* Objects: any for approve and block, all for allow; no wildcard crosses the dot. */
     {shop, "a", "shop", "UPDATE|HIGH|ROWS|@pay.cards", APPROVE, "payments", false},
@@ -425,6 +441,10 @@ build_mark(struct built *b, size_t at, const char *word)
 
     if (strcmp(word, "opaque") == 0) {
         stmt->flags |= BS_FLAG_VOLATILE;
+        return;
+    }
+    if (strcmp(word, "outside") == 0) {
+        stmt->flags |= BS_FLAG_OUTSIDE;
         return;
     }
     *reason = (struct bs_reason){.code = strcmp(word, "uncounted") == 0 ? BS_REASON_UNMEASURED

@@ -1,0 +1,166 @@
+/*
+ * reload.c - on SIGHUP. Everything is checked and recorded before anything changes.
+ */
+#include "gateway/reload.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/record.h"
+#include "base/bytes.h"
+#include "base/log.h"
+#include "gateway/databases.h"
+#include "gateway/gateway.h"
+#include "gateway/worker.h"
+#include "policy/changed.h"
+#include "policy/config.h"
+
+/* A configuration whose policy is, or was, in force. */
+struct bs_reloaded {
+    struct bs_config *config;
+    struct bs_reloaded *before;
+};
+
+const struct bs_policy *
+bs_gateway_policy(const struct bs_gateway *g)
+{
+    return atomic_load_explicit(&g->policy, memory_order_acquire);
+}
+
+static void
+warn_of_shadow(const struct bs_policy *policy)
+{
+    if (policy->mode == BS_POLICY_SHADOW)
+        BS_LOG(WARNING, "shadow mode: nothing is held, blocked or protected",
+               BS_F_STR("policy", policy->digest));
+}
+
+/* Durable, or it did not happen. */
+static enum bs_done
+record(struct bs_gateway *g,
+       const char *action,
+       const char *outcome,
+       const struct bs_policy *policy,
+       const char *text,
+       struct bs_err *err)
+{
+    const struct bs_policy *now = bs_gateway_policy(g);
+    json_t *root = json_pack("{s:s, s:s, s:s}", "mode", bs_policy_mode_name(policy->mode), "old",
+                             now == NULL ? "" : now->digest, "new", policy->digest);
+    char *detail = json_dumps(root, JSON_COMPACT);
+    const struct bs_audit_record entry = {.kind = BS_AUDIT_CONFIG,
+                                          .action = action,
+                                          .outcome = outcome,
+                                          .policy = policy->digest,
+                                          .detail = detail,
+                                          .text = text};
+    enum bs_done done = bs_audit_write(g->audit, &entry, NULL, err);
+
+    json_decref(root);
+    free(detail);
+    return done;
+}
+
+enum bs_done
+bs_reload_begin(struct bs_gateway *g, struct bs_err *err)
+{
+    const struct bs_policy *policy = g->config->policy;
+
+    if (record(g, "start", "done", policy, NULL, err) != BS_DONE)
+        return BS_FAILED;
+    atomic_store_explicit(&g->policy, policy, memory_order_release);
+    warn_of_shadow(policy);
+    return BS_DONE;
+}
+
+void
+bs_reload_end(struct bs_gateway *g)
+{
+    while (g->reloaded != NULL) {
+        struct bs_reloaded *r = g->reloaded;
+        g->reloaded = r->before;
+        bs_config_unref(&r->config);
+        free(r);
+    }
+}
+
+/* The old one stays in force; so much is in the audit, too, if it can be written. */
+static void
+refuse(struct bs_gateway *g, const char *why)
+{
+    struct bs_err err = {0};
+
+    BS_LOG(ERROR, "the policy was not reloaded; the old one stays in force",
+           BS_F_STR("reason", why), BS_F_STR("policy", bs_gateway_policy(g)->digest));
+    if (record(g, "reload", "refused", bs_gateway_policy(g), why, &err) != BS_DONE)
+        BS_LOG(ERROR, "audit refused a record", BS_F_STR("reason", err.message));
+}
+
+static struct bs_config *
+load(struct bs_gateway *g)
+{
+    struct bs_problems problems = {0};
+    struct bs_config *c = NULL;
+    struct bs_err err = {0};
+
+    if (bs_config_load(g->config->file, &c, &problems, &err) != BS_DONE) {
+        for (size_t i = 0; i < problems.n; i++)
+            BS_LOG(ERROR, "problem in the configuration", BS_F_INT("line", problems.list[i].line),
+                   BS_F_STR("problem", problems.list[i].message));
+        refuse(g, err.message);
+    }
+    bs_problems_fini(&problems);
+    return c;
+}
+
+/* What only a restart takes over. */
+static void
+tell_changes(const struct bs_gateway *g, const struct bs_config *c)
+{
+    const char *key;
+
+    for (size_t i = 0; (key = bs_config_changed_key(g->config, c, i)) != NULL; i++)
+        BS_LOG(WARNING, "changed, but not reloaded: it needs a restart", BS_F_STR("key", key));
+}
+
+/* In this order: see reload.h. Takes the reference. */
+static void
+put_in_force(struct bs_gateway *g, struct bs_config *c)
+{
+    struct bs_reloaded *r = bs_malloc(sizeof(*r));
+
+    r->config = c;
+    r->before = g->reloaded;
+    g->reloaded = r;
+    atomic_store_explicit(&g->policy, c->policy, memory_order_release);
+    bs_databases_judge_anew(g->databases);
+    for (unsigned i = 0; i < g->n_workers; i++)
+        bs_worker_policy_changed(g->workers[i]);
+}
+
+void
+bs_reload(struct bs_gateway *g)
+{
+    struct bs_config *c = load(g);
+    struct bs_err err = {0};
+
+    if (c == NULL)
+        return;
+    tell_changes(g, c);
+    if (!bs_config_same_places(g->config, c)) {
+        refuse(g, "names or environments of databases have changed, which needs a restart");
+    } else if (strcmp(c->policy->digest, bs_gateway_policy(g)->digest) == 0) {
+        BS_LOG(INFO, "the policy is the same as before", BS_F_STR("policy", c->policy->digest));
+    } else if (record(g, "reload", "done", c->policy, NULL, &err) != BS_DONE) {
+        refuse(g, err.message);
+    } else {
+        BS_LOG(INFO, "policy reloaded", BS_F_STR("policy", c->policy->digest),
+               BS_F_STR("before", bs_gateway_policy(g)->digest),
+               BS_F_INT("rules", c->policy->n_rules));
+        warn_of_shadow(c->policy);
+        put_in_force(g, c);
+        return;
+    }
+    bs_config_unref(&c);
+}

@@ -1,0 +1,140 @@
+/*
+ * changed.c - one row for each top-level key, so that a new one is not forgotten without a test
+ * noticing.
+ */
+#include "policy/changed.h"
+
+#include <string.h>
+
+static bool
+same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+same_listen(const struct bs_config_listen *a, const struct bs_config_listen *b)
+{
+    return same(a->host, b->host) && same(a->dir, b->dir) && a->port == b->port;
+}
+
+static bool
+same_listens(const struct bs_config *a, const struct bs_config *b)
+{
+    for (size_t i = 0; a->n_listen == b->n_listen && i < a->n_listen; i++) {
+        if (!same_listen(&a->listen[i], &b->listen[i]))
+            return false;
+    }
+    return a->n_listen == b->n_listen;
+}
+
+static bool
+same_tls(const struct bs_config *a, const struct bs_config *b)
+{
+    return same(a->tls_cert, b->tls_cert) && same(a->tls_key, b->tls_key);
+}
+
+static bool
+same_operators(const struct bs_config *a, const struct bs_config *b)
+{
+    return same_listen(&a->operators, &b->operators);
+}
+
+bool
+bs_config_same_places(const struct bs_config *a, const struct bs_config *b)
+{
+    for (size_t i = 0; a->n_databases == b->n_databases && i < a->n_databases; i++) {
+        if (!same(a->databases[i].name, b->databases[i].name) ||
+            !same(a->databases[i].environment, b->databases[i].environment))
+            return false;
+    }
+    return a->n_databases == b->n_databases;
+}
+
+static bool
+same_databases(const struct bs_config *a, const struct bs_config *b)
+{
+    if (!bs_config_same_places(a, b))
+        return false;
+    for (size_t i = 0; i < a->n_databases; i++) {
+        if (!same(a->databases[i].upstream, b->databases[i].upstream) ||
+            !same(a->databases[i].helper, b->databases[i].helper))
+            return false;
+    }
+    return true;
+}
+
+static bool
+same_state(const struct bs_config *a, const struct bs_config *b)
+{
+    return same(a->state_path, b->state_path);
+}
+
+static bool
+same_audit(const struct bs_config *a, const struct bs_config *b)
+{
+    return same(a->audit_directory, b->audit_directory);
+}
+
+static bool
+same_storage(const struct bs_config *a, const struct bs_config *b)
+{
+    return same(a->storage_url, b->storage_url);
+}
+
+static bool
+same_spool(const struct bs_config *a, const struct bs_config *b)
+{
+    return same(a->spool, b->spool);
+}
+
+static bool
+same_workers(const struct bs_config *a, const struct bs_config *b)
+{
+    return a->workers == b->workers;
+}
+
+static bool
+same_hold(const struct bs_config *a, const struct bs_config *b)
+{
+    return a->hold_wait_ms == b->hold_wait_ms && a->hold_notice_ms == b->hold_notice_ms &&
+           a->hold_decide_ms == b->hold_decide_ms && a->hold_redeem_ms == b->hold_redeem_ms;
+}
+
+static bool
+same_recovery(const struct bs_config *a, const struct bs_config *b)
+{
+    for (size_t i = 0; a->n_pg_dumps == b->n_pg_dumps && i < a->n_pg_dumps; i++) {
+        if (a->pg_dumps[i].major != b->pg_dumps[i].major ||
+            !same(a->pg_dumps[i].path, b->pg_dumps[i].path))
+            return false;
+    }
+    return a->n_pg_dumps == b->n_pg_dumps && a->grade == b->grade &&
+           a->lock_budget_ms == b->lock_budget_ms && a->max_bytes == b->max_bytes;
+}
+
+static bool
+same_audit_safe(const struct bs_config *a, const struct bs_config *b)
+{
+    return a->audit_safe == b->audit_safe;
+}
+
+static const struct {
+    const char *key;
+    bool (*same)(const struct bs_config *a, const struct bs_config *b);
+} keys[] = {
+    {"listen", same_listens},      {"tls", same_tls},           {"operators", same_operators},
+    {"databases", same_databases}, {"state", same_state},       {"audit", same_audit},
+    {"storage", same_storage},     {"spool", same_spool},       {"workers", same_workers},
+    {"hold", same_hold},           {"recovery", same_recovery}, {"audit_safe", same_audit_safe},
+};
+
+const char *
+bs_config_changed_key(const struct bs_config *a, const struct bs_config *b, size_t i)
+{
+    for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+        if (!keys[k].same(a, b) && i-- == 0)
+            return keys[k].key;
+    }
+    return NULL;
+}

@@ -1,0 +1,24 @@
+/*
+ * changed.h - what differs between two configurations: a running gateway takes only the policy.
+ *
+ * Layer  policy. Pure.
+ * Owns   nothing.
+ */
+#ifndef BS_POLICY_CHANGED_H
+#define BS_POLICY_CHANGED_H
+
+#include <stdbool.h>
+
+#include "policy/config.h"
+
+/* The same databases, in the same order, of the same environments: what rules name. */
+bool bs_config_same_places(const struct bs_config *a, const struct bs_config *b);
+
+/*
+ * The keys, but for `policy`, whose values differ.
+ *
+ * i  0, 1, 2, ... until it answers NULL
+ */
+const char *bs_config_changed_key(const struct bs_config *a, const struct bs_config *b, size_t i);
+
+#endif
