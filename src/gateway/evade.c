@@ -14,6 +14,7 @@
 #include "catalog/harm.h"
 #include "gateway/gateway.h"
 #include "gateway/note.h"
+#include "gateway/reload.h"
 #include "gateway/request.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
@@ -37,7 +38,7 @@ bs_evade_refusal(void)
 static bool
 is_shadow(const struct bs_session *s)
 {
-    return s->gateway->config->policy->mode == BS_POLICY_SHADOW;
+    return bs_gateway_policy(s->gateway)->mode == BS_POLICY_SHADOW;
 }
 
 void
@@ -82,7 +83,7 @@ keep(struct bs_gate *g, char *text)
 static enum bs_done
 compare(struct bs_gate *g, struct bs_evasion_found *found, struct bs_err *err)
 {
-    const struct bs_policy *policy = g->s->gateway->config->policy;
+    const struct bs_policy *policy = bs_gateway_policy(g->s->gateway);
     struct bs_harms harms;
     int64_t now_us = bs_now_us();
     char *evades;
