@@ -20,7 +20,7 @@ struct verdict {
 
 /* Code that nobody has vetted may ask: what it does to rows is kept before it is committed. */
 static struct verdict
-by_default(const struct bs_policy *policy, const struct bs_question *q)
+by_default(const struct bs_policy *policy, const struct bs_match *q)
 {
     const struct bs_stmt *stmt = q->stmt;
     bool unknown = stmt->point == BS_POINT_UNKNOWN && !bs_stmt_is_seen(stmt, q->facts);
@@ -31,15 +31,15 @@ by_default(const struct bs_policy *policy, const struct bs_question *q)
 }
 
 static bool
-waives(const struct bs_rule *rule, const struct bs_question *q)
+waives(const struct bs_rule *rule, const struct bs_match *q)
 {
     return rule->no_recovery && bs_rule_covers(rule, q);
 }
 
 static bool
-is_met_for_certain(const struct bs_rule *rule, const struct bs_question *q)
+is_met_for_certain(const struct bs_rule *rule, const struct bs_match *q)
 {
-    struct bs_question known = *q;
+    struct bs_match known = *q;
 
     known.certain = true;
     return bs_rule_meet(rule, &known) == BS_MEET_YES;
@@ -51,7 +51,7 @@ is_met_for_certain(const struct bs_rule *rule, const struct bs_question *q)
  * the default's place, they can only be stricter than it.
  */
 static struct verdict
-settle(const struct bs_policy *policy, const struct bs_question *q)
+settle(const struct bs_policy *policy, const struct bs_match *q)
 {
     struct verdict v = {0}, other;
     bool certain = false;
@@ -105,9 +105,9 @@ has_limits(const struct bs_rule *rule)
  * what is decided, nobody needs to count.
  */
 static bool
-depends_on_rows(const struct bs_policy *policy, const struct bs_question *q)
+depends_on_rows(const struct bs_policy *policy, const struct bs_match *q)
 {
-    struct bs_question few = *q, many = *q;
+    struct bs_match few = *q, many = *q;
     struct verdict if_few, if_many;
 
     if (!q->loses || (q->lost.known && q->lost.share_known))
@@ -130,7 +130,7 @@ depends_on_rows(const struct bs_policy *policy, const struct bs_question *q)
 static const char *
 why_of(const struct bs_policy *policy,
        const struct verdict *v,
-       const struct bs_question *q,
+       const struct bs_match *q,
        struct bs_arena *arena)
 {
     const char *action = bs_action_name(v->action);
@@ -209,7 +209,7 @@ written_text(const struct bs_written *w, struct bs_arena *arena)
 }
 
 static const char *
-lost_text(const struct bs_question *q, struct bs_arena *arena)
+lost_text(const struct bs_match *q, struct bs_arena *arena)
 {
     const struct bs_lost_rows *lost = &q->lost;
 
@@ -222,7 +222,7 @@ lost_text(const struct bs_question *q, struct bs_arena *arena)
 }
 
 static bool
-explain_rules(struct lines *l, const struct bs_policy *policy, const struct bs_question *q)
+explain_rules(struct lines *l, const struct bs_policy *policy, const struct bs_match *q)
 {
     enum bs_profile profile = bs_policy_profile(policy, q->subject);
     bool ok = true;
@@ -241,7 +241,7 @@ explain_rules(struct lines *l, const struct bs_policy *policy, const struct bs_q
 }
 
 static bool
-explain_stmt(struct lines *l, const struct bs_policy *policy, const struct bs_question *q)
+explain_stmt(struct lines *l, const struct bs_policy *policy, const struct bs_match *q)
 {
     bool ok;
 
@@ -270,7 +270,7 @@ take_cap(struct bs_decision *d, int64_t cap)
 /* Decides one statement and makes the unit's decision at least as strict. */
 static bool
 add_stmt(const struct bs_policy *policy,
-         const struct bs_question *q,
+         const struct bs_match *q,
          struct lines *l,
          struct bs_arena *arena,
          struct bs_decision *d)
@@ -353,8 +353,8 @@ decide(const struct bs_policy *policy,
         out->why = unit->parsed ? "there is no statement in it" : "it could not be read";
     }
     for (size_t i = 0; i < unit->n_stmts; i++) {
-        struct bs_question q;
-        if (!bs_question_init(&q, subject, &unit->stmts[i], facts, i, arena) ||
+        struct bs_match q;
+        if (!bs_match_init(&q, subject, &unit->stmts[i], facts, i, arena) ||
             !add_stmt(policy, &q, l, arena, out)) {
             *out = (struct bs_decision){.digest = policy->digest, .why = "the decision failed"};
             return BS_FAIL(err, LIMIT, "the decision needs more memory than a statement may use");

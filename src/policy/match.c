@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "catalog/effect.h"
+
 const char *
 bs_meeting_words(enum bs_meeting meeting)
 {
@@ -28,13 +30,13 @@ bs_meeting_words(enum bs_meeting meeting)
 }
 
 static bool
-of_stmt(const struct bs_question *q, size_t target)
+of_stmt(const struct bs_match *q, size_t target)
 {
     return q->facts->targets[target].stmt == q->index;
 }
 
 static size_t
-count_targets(const struct bs_question *q)
+count_targets(const struct bs_match *q)
 {
     return q->facts == NULL ? 0 : q->facts->n_targets;
 }
@@ -54,7 +56,7 @@ names(const struct bs_effect *e, const struct bs_target *t)
 
 /* True where the catalog has found what an effect names. */
 static bool
-resolved(const struct bs_question *q, const struct bs_effect *e)
+resolved(const struct bs_match *q, const struct bs_effect *e)
 {
     for (size_t i = 0; i < count_targets(q); i++) {
         if (of_stmt(q, i) && names(e, &q->facts->targets[i]))
@@ -64,7 +66,7 @@ resolved(const struct bs_question *q, const struct bs_effect *e)
 }
 
 static bool
-add_written(struct bs_question *q, struct bs_written w, struct bs_arena *arena)
+add_written(struct bs_match *q, struct bs_written w, struct bs_arena *arena)
 {
     if (q->n_written == q->cap_written) {
         size_t cap = q->cap_written == 0 ? 4 : q->cap_written * 2;
@@ -119,7 +121,7 @@ with_columns(struct bs_written w, const struct bs_effect *e)
 
 /* Behind a view columns have other names. */
 static bool
-goes_through_view(const struct bs_question *q)
+goes_through_view(const struct bs_match *q)
 {
     for (size_t i = 0; i < count_targets(q); i++) {
         if (of_stmt(q, i) && q->facts->targets[i].relkind == 'v')
@@ -129,7 +131,7 @@ goes_through_view(const struct bs_question *q)
 }
 
 static bool
-add_target(struct bs_question *q, const struct bs_target *t, bool view, struct bs_arena *arena)
+add_target(struct bs_match *q, const struct bs_target *t, bool view, struct bs_arena *arena)
 {
     const struct bs_written w = {.what = BS_WRITTEN_NAMED, .schema = t->schema, .name = t->name};
     const struct bs_stmt *s = q->stmt;
@@ -151,7 +153,7 @@ add_target(struct bs_question *q, const struct bs_target *t, bool view, struct b
 
 /* What the catalog's targets do not tell already. */
 static bool
-add_effect(struct bs_question *q, const struct bs_effect *e, struct bs_arena *arena)
+add_effect(struct bs_match *q, const struct bs_effect *e, struct bs_arena *arena)
 {
     struct bs_written w = {.what = BS_WRITTEN_OTHER};
 
@@ -187,7 +189,7 @@ add_effect(struct bs_question *q, const struct bs_effect *e, struct bs_arena *ar
 }
 
 static bool
-list_written(struct bs_question *q, struct bs_arena *arena)
+list_written(struct bs_match *q, struct bs_arena *arena)
 {
     bool view = goes_through_view(q);
 
@@ -234,66 +236,62 @@ kind_loses(enum bs_kind kind)
     return point == BS_POINT_ROWS || point == BS_POINT_WHOLE || point == BS_POINT_UNKNOWN;
 }
 
-static bool
-holds_rows(char relkind)
-{
-    return relkind == '\0' || strchr("vSiIc", relkind) == NULL;
-}
-
+/* Partitions and children are in the number of what they are within. */
 static void
-count_target(struct bs_question *q, const struct bs_target *t)
+count_target(struct bs_match *q, const struct bs_target *t)
 {
     struct bs_lost_rows *lost = &q->lost;
 
-    if (!holds_rows(t->relkind) || (!kind_loses(t->kind) && t->how == BS_MEASURE_NONE))
+    if (!bs_target_loses_rows(t))
         return;
-    q->loses = true;
     lost->known = lost->known && t->how >= BS_MEASURE_COUNT && t->rows >= 0;
     lost->share_known = lost->share_known && t->how >= BS_MEASURE_COUNT && t->share >= 0;
-    if (t->how != BS_MEASURE_NONE && t->rows > lost->rows)
-        lost->rows = t->rows;
-    if (t->how != BS_MEASURE_NONE && t->share > lost->share)
+    if (t->how == BS_MEASURE_NONE)
+        return;
+    if (t->within == 0 && t->rows > 0)
+        lost->rows = lost->rows > INT64_MAX - t->rows ? INT64_MAX : lost->rows + t->rows;
+    if (t->share > lost->share)
         lost->share = t->share;
 }
 
 /* A schema is as well known as the tables in it; of other things nobody counts rows. */
 static bool
-is_counted(const struct bs_question *q, const struct bs_effect *e)
+is_counted(const struct bs_match *q, const struct bs_effect *e)
 {
     if (is_relation(e))
         return resolved(q, e);
     return e->object == BS_OBJECT_SCHEMA && q->loses;
 }
 
+/* A statement by itself tells whether it loses any; how many is the whole unit's. */
 static void
-count_lost(struct bs_question *q)
+count_lost(struct bs_match *q)
 {
     bool unknown = q->opaque || q->stmt->point == BS_POINT_UNKNOWN;
 
     q->lost = (struct bs_lost_rows){.known = true, .share_known = true};
-    for (size_t i = 0; i < count_targets(q); i++) {
-        if (of_stmt(q, i))
-            count_target(q, &q->facts->targets[i]);
-    }
+    for (size_t i = 0; i < count_targets(q); i++)
+        q->loses = q->loses || (of_stmt(q, i) && bs_target_loses_rows(&q->facts->targets[i]));
     for (size_t i = 0; i < q->stmt->n_effects; i++) {
         const struct bs_effect *e = &q->stmt->effects[i];
         unknown = unknown || (kind_loses(e->kind) && !is_counted(q, e));
     }
-    if (!unknown)
-        return;
-    q->loses = true;
-    q->lost.known = q->lost.share_known = false;
+    q->loses = q->loses || unknown;
+    for (size_t i = 0; q->loses && i < count_targets(q); i++)
+        count_target(q, &q->facts->targets[i]);
+    if (unknown)
+        q->lost.known = q->lost.share_known = false;
 }
 
 bool
-bs_question_init(struct bs_question *q,
-                 const struct bs_subject *subject,
-                 const struct bs_stmt *stmt,
-                 const struct bs_facts *facts,
-                 size_t index,
-                 struct bs_arena *arena)
+bs_match_init(struct bs_match *q,
+              const struct bs_subject *subject,
+              const struct bs_stmt *stmt,
+              const struct bs_facts *facts,
+              size_t index,
+              struct bs_arena *arena)
 {
-    *q = (struct bs_question){
+    *q = (struct bs_match){
         .subject = subject, .stmt = stmt, .facts = facts, .index = index, .risk = stmt->risk};
     q->opaque = runs_unknown(stmt);
     if (!list_written(q, arena))
@@ -397,7 +395,7 @@ each_column_inside(const struct bs_object_globs *globs, const struct bs_written 
 
 /* A statement without written objects is inside no pattern: nothing is known to be inside. */
 static bool
-all_inside(const struct bs_object_globs *globs, const struct bs_question *q)
+all_inside(const struct bs_object_globs *globs, const struct bs_match *q)
 {
     for (size_t i = 0; i < q->n_written; i++) {
         if (!each_column_inside(globs, &q->written[i]))
@@ -407,7 +405,7 @@ all_inside(const struct bs_object_globs *globs, const struct bs_question *q)
 }
 
 bool
-bs_globs_touched(const struct bs_object_globs *globs, const struct bs_question *q)
+bs_globs_touched(const struct bs_object_globs *globs, const struct bs_match *q)
 {
     if (q->opaque && !q->certain)
         return true;
@@ -422,14 +420,14 @@ bs_globs_touched(const struct bs_object_globs *globs, const struct bs_question *
 
 /* The statement's own kind says nothing more where it only carries effects (SELECT over a CTE). */
 static bool
-own_kind_counts(const struct bs_question *q)
+own_kind_counts(const struct bs_match *q)
 {
     return (q->stmt->n_effects == 0 && q->n_written == 0) ||
            bs_kind_risk(q->stmt->kind) != BS_RISK_SAFE;
 }
 
 static bool
-all_kinds_named(const struct bs_rule *rule, const struct bs_question *q)
+all_kinds_named(const struct bs_rule *rule, const struct bs_match *q)
 {
     if (own_kind_counts(q) && !rule->kinds[q->stmt->kind])
         return false;
@@ -445,7 +443,7 @@ all_kinds_named(const struct bs_rule *rule, const struct bs_question *q)
 }
 
 static bool
-any_kind_named(const struct bs_rule *rule, const struct bs_question *q)
+any_kind_named(const struct bs_rule *rule, const struct bs_match *q)
 {
     if (rule->kinds[q->stmt->kind])
         return true;
@@ -462,7 +460,7 @@ any_kind_named(const struct bs_rule *rule, const struct bs_question *q)
 
 /* Everything the statement does is inside the rule, but for how many rows. */
 static enum bs_meeting
-covers(const struct bs_rule *rule, const struct bs_question *q)
+covers(const struct bs_rule *rule, const struct bs_match *q)
 {
     if (rule->kinds != NULL && !all_kinds_named(rule, q))
         return BS_MEET_KIND;
@@ -477,7 +475,7 @@ covers(const struct bs_rule *rule, const struct bs_question *q)
 
 /* Something the statement does is inside the rule, whatever the rows. */
 static enum bs_meeting
-concerns(const struct bs_rule *rule, const struct bs_question *q)
+concerns(const struct bs_rule *rule, const struct bs_match *q)
 {
     if (rule->kinds != NULL && !any_kind_named(rule, q))
         return BS_MEET_KIND;
@@ -501,7 +499,7 @@ within(const struct bs_limits_of_rows *max, const struct bs_lost_rows *lost)
 
 /* Of the others: it is, or may be, as much as that. Of two limits one is enough. */
 static enum bs_meeting
-reaches(const struct bs_limits_of_rows *min, const struct bs_question *q)
+reaches(const struct bs_limits_of_rows *min, const struct bs_match *q)
 {
     const struct bs_lost_rows *lost = &q->lost;
     bool guess = !q->certain;
@@ -534,7 +532,7 @@ bs_rule_meet_subject(const struct bs_rule *rule, const struct bs_subject *subjec
 
 /* What is UNKNOWN is no better than CRITICAL, and nothing allows it. */
 static enum bs_meeting
-meet_risk(const struct bs_rule *rule, const struct bs_question *q)
+meet_risk(const struct bs_rule *rule, const struct bs_match *q)
 {
     enum bs_risk risk = q->risk;
 
@@ -547,7 +545,7 @@ meet_risk(const struct bs_rule *rule, const struct bs_question *q)
 }
 
 enum bs_meeting
-bs_rule_meet_but_rows(const struct bs_rule *rule, const struct bs_question *q)
+bs_rule_meet_but_rows(const struct bs_rule *rule, const struct bs_match *q)
 {
     enum bs_meeting meeting = bs_rule_meet_subject(rule, q->subject);
 
@@ -559,7 +557,7 @@ bs_rule_meet_but_rows(const struct bs_rule *rule, const struct bs_question *q)
 }
 
 enum bs_meeting
-bs_rule_meet(const struct bs_rule *rule, const struct bs_question *q)
+bs_rule_meet(const struct bs_rule *rule, const struct bs_match *q)
 {
     enum bs_meeting meeting = bs_rule_meet_but_rows(rule, q);
 
@@ -569,13 +567,13 @@ bs_rule_meet(const struct bs_rule *rule, const struct bs_question *q)
 }
 
 bool
-bs_rule_covers(const struct bs_rule *rule, const struct bs_question *q)
+bs_rule_covers(const struct bs_rule *rule, const struct bs_match *q)
 {
     return covers(rule, q) == BS_MEET_YES;
 }
 
 bool
-bs_rule_caps(const struct bs_rule *rule, const struct bs_question *q)
+bs_rule_caps(const struct bs_rule *rule, const struct bs_match *q)
 {
     return rule->result_rows != 0 && bs_rule_meet_subject(rule, q->subject) == BS_MEET_YES &&
            meet_risk(rule, q) == BS_MEET_YES && concerns(rule, q) == BS_MEET_YES;

@@ -38,16 +38,16 @@ struct bs_written {
     size_t n_columns;
 };
 
-/* Rows that a statement overwrites or takes away, of the table that loses most. */
+/* Rows that are overwritten or taken away by all statements of the unit together. */
 struct bs_lost_rows {
     bool known;       /* of every table, by counting */
     bool share_known; /* the same */
-    int64_t rows;     /* as far as known */
-    double share;
+    int64_t rows;     /* of all tables, as far as known */
+    double share;     /* of the table that loses most */
 };
 
 /* One statement, prepared once for all rules. */
-struct bs_question {
+struct bs_match {
     const struct bs_subject *subject;
     const struct bs_stmt *stmt;
     const struct bs_facts *facts; /* NULL: no catalog */
@@ -79,25 +79,25 @@ enum bs_meeting {
 };
 
 /* False at the arena's ceiling. */
-BS_MUST_CHECK bool bs_question_init(struct bs_question *q,
-                                    const struct bs_subject *subject,
-                                    const struct bs_stmt *stmt,
-                                    const struct bs_facts *facts,
-                                    size_t index,
-                                    struct bs_arena *arena);
+BS_MUST_CHECK bool bs_match_init(struct bs_match *q,
+                                 const struct bs_subject *subject,
+                                 const struct bs_stmt *stmt,
+                                 const struct bs_facts *facts,
+                                 size_t index,
+                                 struct bs_arena *arena);
 
 /* Whom and where a rule is for, whatever the statement. */
 enum bs_meeting bs_rule_meet_subject(const struct bs_rule *rule, const struct bs_subject *subject);
 /* By the rule's action: everything inside, or something. */
-enum bs_meeting bs_rule_meet(const struct bs_rule *rule, const struct bs_question *q);
+enum bs_meeting bs_rule_meet(const struct bs_rule *rule, const struct bs_match *q);
 /* The same as if the rule had no limits of rows. */
-enum bs_meeting bs_rule_meet_but_rows(const struct bs_rule *rule, const struct bs_question *q);
+enum bs_meeting bs_rule_meet_but_rows(const struct bs_rule *rule, const struct bs_match *q);
 /* Everything that the statement does is inside the rule: what waiving asks for. */
-bool bs_rule_covers(const struct bs_rule *rule, const struct bs_question *q);
+bool bs_rule_covers(const struct bs_rule *rule, const struct bs_match *q);
 /* The rule's cap on result rows is for this statement: something of it is inside. */
-bool bs_rule_caps(const struct bs_rule *rule, const struct bs_question *q);
+bool bs_rule_caps(const struct bs_rule *rule, const struct bs_match *q);
 /* Something that is written is, or may be, inside a list of objects or columns. */
-bool bs_globs_touched(const struct bs_object_globs *globs, const struct bs_question *q);
+bool bs_globs_touched(const struct bs_object_globs *globs, const struct bs_match *q);
 
 /* "matches", "no: another actor"; a literal. */
 const char *bs_meeting_words(enum bs_meeting meeting);

@@ -53,7 +53,7 @@ static const bool session_kinds[BS_KIND_COUNT] = {
 /* clang-format on */
 
 static bool
-writes_only_rows(const struct bs_question *q)
+writes_only_rows(const struct bs_match *q)
 {
     for (size_t i = 0; i < q->stmt->n_effects; i++) {
         if (!row_kinds[q->stmt->effects[i].kind])
@@ -78,7 +78,7 @@ has_reason(const struct bs_stmt *stmt, const char *code)
 }
 
 static bool
-is_dml(const struct bs_question *q)
+is_dml(const struct bs_match *q)
 {
     if (q->opaque || (q->stmt->flags & (BS_FLAG_PRIVILEGE | BS_FLAG_OUTSIDE | BS_FLAG_DDL)) != 0)
         return false;
@@ -92,7 +92,7 @@ is_dml(const struct bs_question *q)
 }
 
 bool
-bs_profile_blocks(enum bs_profile profile, const struct bs_question *q)
+bs_profile_blocks(enum bs_profile profile, const struct bs_match *q)
 {
     switch (profile) {
     case BS_PROFILE_FULL:
@@ -108,7 +108,7 @@ bs_profile_blocks(enum bs_profile profile, const struct bs_question *q)
 
 /* The pattern of the first thing that is protected and may be written; NULL: none. */
 static const struct bs_object_glob *
-find_protected(const struct bs_policy *policy, const struct bs_question *q)
+find_protected(const struct bs_policy *policy, const struct bs_match *q)
 {
     for (size_t i = 0; i < policy->protects.n; i++) {
         const struct bs_object_globs one = {&policy->protects.list[i], 1};
@@ -120,7 +120,7 @@ find_protected(const struct bs_policy *policy, const struct bs_question *q)
 
 /* Rows that are locked or looked at for statistics are as they were. */
 static bool
-only_looks(const struct bs_question *q)
+only_looks(const struct bs_match *q)
 {
     switch ((int)q->stmt->kind) {
     case BS_KIND_SELECT_FOR_UPDATE:
@@ -136,7 +136,7 @@ only_looks(const struct bs_question *q)
 static enum bs_done
 protect_stmt(const struct bs_policy *policy,
              struct bs_stmt *stmt,
-             const struct bs_question *q,
+             const struct bs_match *q,
              struct bs_arena *arena,
              struct bs_err *err)
 {
@@ -165,10 +165,10 @@ bs_policy_protect(const struct bs_policy *policy,
     if (policy->protects.n == 0 || unit->risk == BS_RISK_SAFE)
         return BS_DONE;
     for (size_t i = 0; i < unit->n_stmts; i++) {
-        struct bs_question q;
+        struct bs_match q;
         if (has_reason(&unit->stmts[i], BS_REASON_PROTECTED))
             continue;
-        if (!bs_question_init(&q, &nobody, &unit->stmts[i], facts, i, arena))
+        if (!bs_match_init(&q, &nobody, &unit->stmts[i], facts, i, arena))
             return BS_FAIL(err, LIMIT, "the %s arena is full", arena->name);
         if (protect_stmt(policy, &unit->stmts[i], &q, arena, err) != BS_DONE)
             return BS_FAILED;

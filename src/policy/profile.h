@@ -11,6 +11,6 @@
 #include "policy/match.h"
 
 /* True where the profile does not have such statements, whatever the rules say. */
-bool bs_profile_blocks(enum bs_profile profile, const struct bs_question *q);
+bool bs_profile_blocks(enum bs_profile profile, const struct bs_match *q);
 
 #endif
