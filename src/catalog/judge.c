@@ -644,6 +644,24 @@ note_changes(struct bs_judging *j)
     }
 }
 
+/* What nobody need count is picked by a key. */
+static void
+note_keys(struct bs_judging *j)
+{
+    const struct bs_stmt *stmt = j->stmt;
+    bool keys = stmt->n_effects == 1 && !stmt->effects[0].upsert &&
+                (stmt->kind == BS_KIND_UPDATE || stmt->kind == BS_KIND_DELETE) &&
+                (stmt->flags & BS_FLAG_NO_FILTER) == 0;
+
+    for (size_t i = 0; i < stmt->n_reasons; i++)
+        keys = keys && strcmp(stmt->reasons[i].code, BS_REASON_UNMEASURED) != 0;
+    for (size_t i = 0; keys && i < j->out->n_targets; i++) {
+        struct bs_target *t = &j->out->targets[i];
+        t->by_key =
+            t->by_key || (t->stmt == j->at && t->reach == BS_REACH_TARGET && t->kind == stmt->kind);
+    }
+}
+
 static void
 judge_stmt(struct bs_judging *j)
 {
@@ -654,6 +672,7 @@ judge_stmt(struct bs_judging *j)
     judge_effects(j);
     if ((j->stmt->flags & BS_FLAG_DDL) != 0)
         bs_judging_taint(j, bs_snapshot_ddl(j->s));
+    note_keys(j);
     settle_point(j);
     note_changes(j);
 }

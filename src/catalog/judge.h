@@ -63,6 +63,7 @@ struct bs_target {
     double share;            /* of the table's rows, 0 to 1; -1: not known */
     enum bs_measure how;     /* NONE exactly where rows is -1 */
     const char *sample;      /* some of the rows, as JSON; for operators only; NULL: none */
+    bool by_key;             /* at most one row, picked by a key */
     uint32_t within;         /* oid of another target of the statement; 0: none */
     enum bs_table_lock lock; /* the strongest that the statement takes on it */
     bool rewrites;           /* the whole table is written anew meanwhile */

@@ -103,6 +103,62 @@ print_field(const char *label, const char *text)
     printf("\n");
 }
 
+/* One row of a sample: values cut by whoever took them. */
+static void
+print_row(const char *label, const json_t *columns, const json_t *row, const json_t *other)
+{
+    const json_t *value;
+    size_t i;
+
+    printf("%-12s   %-7s", "", label);
+    json_array_foreach(row, i, value)
+    {
+        const char *text = json_string_value(value);
+        if (other != NULL && json_equal(value, json_array_get(other, i)))
+            continue; /* it stays as it is */
+        printf(" ");
+        bs_out_text(stdout, json_string_value(json_array_get(columns, i)));
+        printf("=");
+        bs_out_text(stdout, text == NULL ? "NULL" : text);
+    }
+    printf("\n");
+}
+
+static void
+print_sample(const json_t *sample)
+{
+    const json_t *columns = json_object_get(sample, "columns");
+    const json_t *before = json_object_get(sample, "before");
+    const json_t *after = json_object_get(sample, "after"), *row;
+    size_t i;
+
+    json_array_foreach(before, i, row)
+    {
+        print_row(after == NULL ? "row" : "before", columns, row, NULL);
+        if (after != NULL)
+            print_row("after", columns, json_array_get(after, i), row);
+    }
+}
+
+static void
+print_rows(const json_t *e)
+{
+    double known = json_number_value(json_object_get(e, "estimated_rows"));
+    const json_t *rows = json_object_get(e, "rows"), *share = json_object_get(e, "share");
+    bool about = strcmp(text_of(e, "measured"), "estimate") == 0;
+
+    if (json_is_integer(rows))
+        printf(", %s%lld rows", about ? "about " : "", (long long)json_integer_value(rows));
+    else
+        printf(", rows not counted");
+    if (json_is_number(share))
+        printf(", %.3g %% of them", json_number_value(share) * 100);
+    else if (known >= 0)
+        printf(" of about %.0f", known);
+    if (strcmp(text_of(e, "measured"), "rehearsal") == 0)
+        printf(" (rehearsed)");
+}
+
 static void
 print_effects(const json_t *list)
 {
@@ -111,14 +167,18 @@ print_effects(const json_t *list)
 
     json_array_foreach(list, i, e)
     {
-        double rows = json_number_value(json_object_get(e, "estimated_rows"));
-        printf("%-12s %s ", i == 0 ? "effects" : "", text_of(e, "kind"));
+        printf("%-12s %s%s ", i == 0 ? "effects" : "",
+               json_is_true(json_object_get(e, "part")) ? "  " : "", text_of(e, "kind"));
         bs_out_text(stdout, text_of(e, "object"));
         if (strcmp(text_of(e, "reach"), "target") != 0)
             printf(" (%s)", text_of(e, "reach"));
-        if (rows >= 0)
-            printf(", about %.0f rows", rows);
+        print_rows(e);
+        if (text_of(e, "lock")[0] != '\0')
+            printf("; locks %s", text_of(e, "lock"));
+        if (json_is_true(json_object_get(e, "rewrites")))
+            printf(", rewrites the table");
         printf("\n");
+        print_sample(json_object_get(e, "sample"));
     }
 }
 

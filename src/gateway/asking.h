@@ -53,6 +53,13 @@ enum bs_heard bs_ask_judge(struct bs_relay *r,
                            struct bs_bytes text,
                            struct bs_arena *arena,
                            struct bs_verdict *out);
+/* A gated text once more, by the catalog that there is now. */
+void bs_ask_judge_again(struct bs_relay *r,
+                        struct bs_prepared *p,
+                        struct bs_arena *arena,
+                        struct bs_verdict *v);
+/* What was judged was measured: judges it by that. It is refused where that fails. */
+void bs_ask_judge_measured(struct bs_relay *r, struct bs_arena *arena, struct bs_verdict *v);
 /* Judges what a name stands for, as it is about to run. */
 enum bs_heard bs_ask_judge_named(struct bs_relay *r,
                                  struct bs_prepared *p,

@@ -207,6 +207,33 @@ bs_ask_judge(struct bs_relay *r,
     return BS_HEARD;
 }
 
+void
+bs_ask_judge_again(struct bs_relay *r,
+                   struct bs_prepared *p,
+                   struct bs_arena *arena,
+                   struct bs_verdict *v)
+{
+    struct bs_bytes text = v->text;
+    bool loaded = r->loaded;
+    enum bs_heard heard;
+
+    r->loaded = true; /* by whoever asks: nobody goes away to load it now */
+    heard = p == NULL ? bs_ask_judge(r, text, arena, v) : bs_ask_judge_named(r, p, arena, v);
+    r->loaded = loaded;
+    if (heard != BS_HEARD)
+        bs_verdict_refuse(v, BS_E_CONFLICT, "40001", "the catalog has changed meanwhile",
+                          "Send the same statement again.");
+}
+
+void
+bs_ask_judge_measured(struct bs_relay *r, struct bs_arena *arena, struct bs_verdict *v)
+{
+    struct bs_judge by = judge_of(r);
+    struct bs_err err = {0};
+
+    (void)!bs_judge_measured(&by, v, arena, &err);
+}
+
 enum bs_heard
 bs_ask_judge_named(struct bs_relay *r,
                    struct bs_prepared *p,

@@ -30,6 +30,7 @@ bs_ask_owe_unit(struct bs_relay *r, struct bs_reply *reply, const struct bs_unit
     reply->ddl = (unit->flags & (BS_FLAG_DDL | BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0;
     reply->effects = bs_effects_of(unit);
     r->ddl_sent += reply->ddl;
+    r->wrote = r->wrote || unit->risk != BS_RISK_SAFE;
     r->passed_ddl = r->passed_ddl || (unit->flags & BS_FLAG_DDL) != 0;
     for (size_t i = 0; i < unit->n_stmts; i++)
         r->set_in_block = r->set_in_block || unit->stmts[i].control == BS_CONTROL_SET;

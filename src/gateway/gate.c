@@ -102,6 +102,8 @@ bs_gate_unref(struct bs_gate **gp)
     bs_capture_close(&g->capture);
     bs_capture_close(&g->opened);
     bs_refusal_free(&g->fate);
+    bs_refusal_free(&g->blocked);
+    bs_gate_measure_free(g);
     bs_buf_fini(&g->messages);
     bs_buf_fini(&g->withheld);
     bs_ledger_unref(&g->ledger);
@@ -119,7 +121,7 @@ bs_gate_free(struct bs_gate **g)
 
 enum bs_done
 bs_gate_add(struct bs_gate *g,
-            const struct bs_verdict *verdict,
+            struct bs_verdict *verdict,
             struct bs_bytes bind,
             struct bs_prepared *prepared,
             struct bs_err *err)
@@ -173,6 +175,7 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
     size_t n = 0;
 
     *plan = (struct bs_plan){.kind = BS_PLAN_NONE, .in_block = true, .why = "nothing is lost"};
+    g->hold = g->exclusive = false;
     for (size_t i = 0; i < g->n_items; i++)
         n += g->items[i].verdict->plan.n_tables;
     plan->tables = bs_arena_array(&g->arena, n + 1, sizeof(*plan->tables));
@@ -396,14 +399,30 @@ decide_anew(struct bs_gate *g)
                       bs_verdict_is_stricter_by(g->items[i].verdict, policy, &subject, &g->arena);
 }
 
+/* What the policy blocks by its rows now is no more covered than what another policy would block. */
+static void
+redeem_now(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+
+    g->step = BS_GATE_REDEEM;
+    g->stricter = g->stricter || g->blocked != NULL;
+    bs_gate_job_redeem(r, g, on_redeemed);
+}
+
+/* What was measured before somebody thought about it need not be so any more. */
 static void
 redeem(struct bs_relay *r)
 {
+    bool waited = r->gate->step == BS_GATE_WAIT;
+
     decide_anew(r->gate);
-    r->gate->step = BS_GATE_REDEEM;
     bs_session_set_timer(r->s, 0);
     bs_waiters_remove(r->s->gateway->waiters, r->s);
-    bs_gate_job_redeem(r, r->gate, on_redeemed);
+    if (waited)
+        bs_gate_measure(r, redeem_now);
+    else
+        redeem_now(r);
 }
 
 /* The ticket was looked at while waiting. */
@@ -519,6 +538,10 @@ on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
         bs_gate_refuse(r, bs_evade_refusal());
         return;
     }
+    if (g->blocked != NULL && err->code == BS_OK) {
+        bs_gate_refuse(r, bs_refusal_copy(g->blocked));
+        return;
+    }
     if (err->code == BS_E_BLOCKED) {
         bs_gate_refuse(r, bs_refusal_new("42501", "nobody is there who could approve this", NULL,
                                          "Ask whoever runs this gateway to register an operator."));
@@ -545,6 +568,22 @@ on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
         prepare_to_wait(r);
 }
 
+/* Numbers may have changed the ways. What they block is recorded, then refused. */
+static void
+on_measured(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+    struct bs_err err = {0};
+
+    g->step = BS_GATE_RECORD;
+    if (g->measured_us != 0 && g->blocked == NULL && merge_plans(g, &err) != BS_DONE) {
+        bs_gate_refuse(r, bs_refusal_of(&err));
+        return;
+    }
+    g->hold = g->hold && g->blocked == NULL;
+    bs_gate_job_record(r, g, on_recorded);
+}
+
 void
 bs_gate_begin(struct bs_relay *r, struct bs_gate *g, struct bs_bytes messages)
 {
@@ -558,7 +597,8 @@ bs_gate_begin(struct bs_relay *r, struct bs_gate *g, struct bs_bytes messages)
     g->late = g->in_block && (r->dirty || r->ledger != NULL);
     g->may_not_write = g->late && r->s->shielded && !r->read_write;
     g->started_us = bs_mono_us();
-    g->step = BS_GATE_RECORD;
+    g->unseen = g->in_block && (r->wrote || r->ledger != NULL);
+    g->step = BS_GATE_MEASURE;
     bs_buf_init(&g->messages, messages.n + 1);
     bs_put_bytes(&g->messages, messages);
     if (has_room(r, &err) != BS_DONE || keep_binds(g, &err) != BS_DONE ||
@@ -566,7 +606,7 @@ bs_gate_begin(struct bs_relay *r, struct bs_gate *g, struct bs_bytes messages)
         bs_gate_refuse(r, bs_refusal_of(&err));
         return;
     }
-    bs_gate_job_record(r, g, on_recorded);
+    bs_gate_measure(r, on_measured);
 }
 
 /* --- events ------------------------------------------------------------------------------- */
@@ -599,6 +639,10 @@ bs_gate_cancel(struct bs_relay *r)
     switch (g->step) {
     case BS_GATE_WAIT:
         bs_gate_refuse(r, bs_refusal_cancelled());
+        break;
+    case BS_GATE_MEASURE:
+        g->cancelled = true;
+        bs_gate_measure_stop(g);
         break;
     case BS_GATE_RECORD:
     case BS_GATE_IDLE:
@@ -723,6 +767,8 @@ abandon(struct bs_relay *r, struct bs_gate *g)
 {
     if (g->capture != NULL && g->step == BS_GATE_CAPTURE)
         bs_capture_abort(g->capture);
+    if (g->step == BS_GATE_MEASURE)
+        bs_gate_measure_stop(g);
     if (g->step == BS_GATE_AUDIT && g->ledger->keeper != NULL)
         bs_capture_abort(g->ledger->keeper);
     /* A server that works does not notice that nobody listens; the locks would last until then. */

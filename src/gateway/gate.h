@@ -31,7 +31,7 @@ struct bs_arena *bs_gate_arena(struct bs_gate *g);
  * err       LIMIT
  */
 BS_MUST_CHECK enum bs_done bs_gate_add(struct bs_gate *g,
-                                       const struct bs_verdict *verdict,
+                                       struct bs_verdict *verdict,
                                        struct bs_bytes bind,
                                        struct bs_prepared *prepared,
                                        struct bs_err *err);

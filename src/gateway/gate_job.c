@@ -22,11 +22,9 @@
 
 #define LISTED 12 /* things that nothing covers, in the record of a statement */
 
-typedef void work_fn(struct bs_gate *g, struct bs_err *err);
-
 struct job {
     struct bs_gate *g;
-    work_fn *work;
+    bs_gate_work_fn *work;
     bs_gate_job_fn *done;
     struct bs_err err;
 };
@@ -39,8 +37,6 @@ job_work(void *arg)
     j->work(j->g, &j->err);
 }
 
-static void post(struct bs_gate *g, work_fn *work, bs_gate_job_fn *done);
-
 static void
 answer(struct bs_relay *r, void *arg)
 {
@@ -51,7 +47,8 @@ answer(struct bs_relay *r, void *arg)
         j->done(r, g, &j->err);
     if (r->gate == g && g->look_again && g->step == BS_GATE_WAIT && g->jobs == 0) {
         g->look_again = false;
-        post(g, j->work, j->done); /* while it waits there are no other jobs than looks */
+        bs_gate_job_post(g, j->work,
+                         j->done); /* while it waits there are no other jobs than looks */
     }
 }
 
@@ -82,8 +79,8 @@ job_done(struct bs_session *s, bool current, void *arg)
     free(j);
 }
 
-static void
-post(struct bs_gate *g, work_fn *work, bs_gate_job_fn *done)
+void
+bs_gate_job_post(struct bs_gate *g, bs_gate_work_fn *work, bs_gate_job_fn *done)
 {
     struct job *j = bs_malloc(sizeof(*j));
 
@@ -133,7 +130,7 @@ void
 bs_gate_job_record(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
 {
     (void)r;
-    post(g, work_record, done);
+    bs_gate_job_post(g, work_record, done);
 }
 
 static void
@@ -171,7 +168,7 @@ bs_gate_job_look(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
     (void)r;
     g->look_again = g->jobs != 0;
     if (!g->look_again)
-        post(g, work_look, done);
+        bs_gate_job_post(g, work_look, done);
 }
 
 /* Is what is about to run still what was approved? */
@@ -219,7 +216,7 @@ void
 bs_gate_job_redeem(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
 {
     (void)r;
-    post(g, work_redeem, done);
+    bs_gate_job_post(g, work_redeem, done);
 }
 
 /* --- the recovery point ------------------------------------------------------------------- */
@@ -282,7 +279,7 @@ on_opened(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
     g->opened = NULL;
     if (g->cancelled)
         bs_capture_abort(g->capture);
-    post(g, work_capture, then);
+    bs_gate_job_post(g, work_capture, then);
 }
 
 void
@@ -291,9 +288,9 @@ bs_gate_job_capture(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
     (void)r;
     g->then = done;
     if (g->capture != NULL)
-        post(g, work_capture, done);
+        bs_gate_job_post(g, work_capture, done);
     else
-        post(g, work_open, on_opened);
+        bs_gate_job_post(g, work_open, on_opened);
 }
 
 /* --- rows that are read before they change ------------------------------------------------ */
@@ -325,7 +322,7 @@ bs_gate_job_choose(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
 {
     (void)r;
     g->then = done;
-    post(g, work_choose, on_choice);
+    bs_gate_job_post(g, work_choose, on_choice);
 }
 
 static void
@@ -360,7 +357,7 @@ void
 bs_gate_job_cover(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
 {
     (void)r;
-    post(g, work_cover, done);
+    bs_gate_job_post(g, work_cover, done);
 }
 
 /* The locks that are there already are those of statements that passed. */
@@ -397,7 +394,7 @@ void
 bs_gate_job_keeper(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
 {
     (void)r;
-    post(g, work_keeper, done);
+    bs_gate_job_post(g, work_keeper, done);
 }
 
 static void
@@ -413,7 +410,7 @@ void
 bs_gate_job_look_around(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
 {
     (void)r;
-    post(g, work_look_around, done);
+    bs_gate_job_post(g, work_look_around, done);
 }
 
 /* --- the audit before COMMIT -------------------------------------------------------------- */
@@ -536,7 +533,7 @@ void
 bs_gate_job_audit(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
 {
     (void)r;
-    post(g, work_audit, done);
+    bs_gate_job_post(g, work_audit, done);
 }
 
 /* --- the end ------------------------------------------------------------------------------ */
@@ -694,5 +691,5 @@ bs_gate_job_finish(struct bs_worker *w, struct bs_gate *g, bs_gate_job_fn *done)
     if (g->waived &&
         g->end != BS_END_ROLLED_BACK) /* nobody looked whether it changed the catalog */
         bs_database_stale(bs_database_find(g->s->gateway->databases, g->s->database));
-    post(g, work_finish, done);
+    bs_gate_job_post(g, work_finish, done);
 }

@@ -17,6 +17,7 @@
 /* Where a gated unit is. In order; a unit never goes back but for RETRY. */
 enum bs_gate_step {
     BS_GATE_OVER = 0,  /* done with; only references keep it */
+    BS_GATE_MEASURE,   /* the rows that it would change are counted, where somebody asks for them */
     BS_GATE_RECORD,    /* the judgement is made durable, the ticket opened or found */
     BS_GATE_IDLE,      /* how long the server lets an open transaction be idle */
     BS_GATE_WAIT,      /* a human is asked */
@@ -54,9 +55,9 @@ typedef void bs_gate_job_fn(struct bs_relay *r, struct bs_gate *g, struct bs_err
 
 /* One text of the unit: a Query, or what a Bind runs. */
 struct bs_gate_item {
-    const struct bs_verdict *verdict; /* in the gate's arena */
-    struct bs_bytes bind;             /* body of the Bind; in the gate's arena once begun */
-    struct bs_prepared *prepared;     /* of the Bind; a reference */
+    struct bs_verdict *verdict;   /* in the gate's arena */
+    struct bs_bytes bind;         /* body of the Bind; in the gate's arena once begun */
+    struct bs_prepared *prepared; /* of the Bind; a reference */
 };
 
 #define BS_GATE_UPGRADE_MS 200 /* how long a statement waits for the lock that it upgrades */
@@ -76,6 +77,13 @@ struct bs_gate {
     bool exclusive; /* the statement upgrades its lock: nothing reaches the client before COMMIT */
     bool cancelled;
     struct bs_buf messages; /* the client's, unchanged */
+
+    /* measuring */
+    struct bs_watch *measuring; /* ends it; NULL: there was none yet */
+    bool judged_again;          /* with a catalog that was read anew, for the one was too old */
+    bool unseen;                /* its transaction has changed what nobody else sees */
+    int64_t measured_us;        /* bs_mono_us; 0: nothing was to be measured */
+    struct bs_refusal *blocked; /* by what was measured: refused once that is recorded */
 
     /* asking */
     char identity[BS_SHA256_TEXT];
@@ -147,6 +155,14 @@ int64_t bs_gate_time_ms(struct bs_bytes text);
 /* A ticket's DETAIL: one line of JSON that says what to do next. malloc-ed. */
 char *bs_gate_detail(const struct bs_gate *g, const char *state, const char *retry);
 
+/* --- measured.c --- */
+
+/* Counts what is to be counted, judges by it, then calls `then`; at once where there is nothing. */
+void bs_gate_measure(struct bs_relay *r, void (*then)(struct bs_relay *r));
+/* Nobody waits for it any more. */
+void bs_gate_measure_stop(struct bs_gate *g);
+void bs_gate_measure_free(struct bs_gate *g);
+
 /* --- protect.c --- */
 
 void bs_protect_begin(struct bs_relay *r);
@@ -204,6 +220,10 @@ void bs_closing_reading_row(struct bs_relay *r, const struct bs_bytes *values, s
 void bs_closing_ask_xid(struct bs_relay *r, bs_inject_done_fn *done);
 
 /* --- gate_job.c: what blocks. Each calls back on the worker's thread. --- */
+
+typedef void bs_gate_work_fn(struct bs_gate *g, struct bs_err *err);
+/* Runs `work` on a job thread, then `done`, which may be NULL. */
+void bs_gate_job_post(struct bs_gate *g, bs_gate_work_fn *work, bs_gate_job_fn *done);
 
 /* err: OK (nobody need be asked, or it is approved already), HELD (pending), BLOCKED (no operator
  * was ever registered), or why it could not be recorded. */

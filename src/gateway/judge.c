@@ -7,6 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "catalog/effect.h"
+#include "recovery/measure.h"
+
 void
 bs_verdict_refuse(struct bs_verdict *v,
                   enum bs_code code,
@@ -148,6 +151,15 @@ refuse_unknown(struct bs_verdict *v, struct bs_arena *arena)
     return true;
 }
 
+/* Blocked for want of numbers. */
+static bool
+may_block_less(const struct bs_verdict *v)
+{
+    return v->decision.action == BS_ACTION_BLOCK && v->decision.needs_rows && !v->measured &&
+           (v->plan.kind != BS_PLAN_REFUSE || v->decision.recovery_waived) &&
+           bs_measure_wants(&v->unit, &v->facts);
+}
+
 /* The policy's decision and the plan, as a way. */
 static void
 choose_way(struct bs_verdict *v)
@@ -155,7 +167,9 @@ choose_way(struct bs_verdict *v)
     enum bs_plan_kind plan = v->decision.recovery_waived ? BS_PLAN_NONE : v->plan.kind;
     bool safe = v->unit.risk == BS_RISK_SAFE;
 
-    if (v->decision.action == BS_ACTION_BLOCK) {
+    if (may_block_less(v)) {
+        v->way = BS_WAY_HOLD; /* for as long as it takes to count */
+    } else if (v->decision.action == BS_ACTION_BLOCK) {
         bs_verdict_refuse(v, BS_E_BLOCKED, NULL, "this statement is not allowed here",
                           "Do not try it in another way; ask the operator of this database.");
     } else if (v->decision.action == BS_ACTION_ALLOW && safe) {
@@ -250,6 +264,23 @@ know_cursors(const struct bs_judge *by, struct bs_unit *unit)
     bs_unit_settle(unit);
 }
 
+/* Whoever has to approve sees numbers; a rule gets them where it asks for them. */
+static enum bs_done
+plan_measuring(const struct bs_judge *by,
+               struct bs_arena *arena,
+               struct bs_verdict *out,
+               struct bs_err *err)
+{
+    out->measure =
+        (out->way == BS_WAY_HOLD || (out->way == BS_WAY_RUN && out->decision.needs_rows)) &&
+        bs_measure_wants(&out->unit, &out->facts);
+    if (!out->measure)
+        return BS_DONE;
+    return bs_measure_selects(by->snapshot, by->names, &out->unit,
+                              out->executed.p == NULL ? out->text : out->executed, arena,
+                              &out->selects, &out->n_selects, err);
+}
+
 /* From a unit whose names are understood to a way. */
 static enum bs_done
 judge_unit(const struct bs_judge *by,
@@ -273,6 +304,29 @@ judge_unit(const struct bs_judge *by,
         return BS_FAILED;
     choose_way(out);
     refuse_mixture(out);
+    return plan_measuring(by, arena, out, err);
+}
+
+enum bs_done
+bs_judge_measured(const struct bs_judge *by,
+                  struct bs_verdict *v,
+                  struct bs_arena *arena,
+                  struct bs_err *err)
+{
+    const struct bs_impact limits = {by->policy->impact.rows, by->policy->impact.share};
+
+    v->measured = true;
+    v->wrapped = false;
+    v->policy = by->policy;
+    if (bs_catalog_measured(&v->unit, &v->facts, limits, arena, err) != BS_DONE ||
+        bs_policy_protect(by->policy, &v->unit, &v->facts, arena, err) != BS_DONE ||
+        bs_decide(by->policy, &by->subject, &v->unit, &v->facts, arena, &v->decision, err) !=
+            BS_DONE) {
+        bs_verdict_refuse(v, BS_E_LIMIT, NULL, "the statement is too large to be judged", NULL);
+        return BS_FAILED;
+    }
+    choose_way(v);
+    refuse_mixture(v);
     return BS_DONE;
 }
 

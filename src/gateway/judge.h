@@ -30,6 +30,11 @@ struct bs_verdict {
     struct bs_facts facts;
     struct bs_decision decision;
     struct bs_plan plan;
+    /* How many rows it changes is to be counted before the way is final: see bs_judge_measured. */
+    bool measure;
+    bool measured;
+    struct bs_plan_select *selects; /* to count by */
+    size_t n_selects;
     bool refresh; /* judged with a catalog that lacks a name: load it again, judge again */
     bool named;   /* depends on what names of the session mean now: never kept */
     bool wait;    /* what a name means is not decided yet: judge again after the answers */
@@ -77,6 +82,17 @@ BS_MUST_CHECK enum bs_done bs_judge(const struct bs_judge *by,
                                     struct bs_arena *arena,
                                     struct bs_verdict *out,
                                     struct bs_err *err);
+
+/*
+ * Its targets were measured, or could not be: the risk is settled by that, and the policy asked
+ * again. The way may be another one, stricter or not.
+ *
+ * err  LIMIT: the arena's ceiling; the verdict then refuses
+ */
+BS_MUST_CHECK enum bs_done bs_judge_measured(const struct bs_judge *by,
+                                             struct bs_verdict *v,
+                                             struct bs_arena *arena,
+                                             struct bs_err *err);
 
 /* The unit is one EXECUTE, judged as what its name stands for. */
 bool bs_verdict_is_execute(const struct bs_verdict *v);

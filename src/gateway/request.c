@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "approval/identity.h"
+#include "catalog/effect.h"
 #include "gateway/gateway.h"
 #include "policy/config.h"
 #include "wire/messages.h"
@@ -249,6 +250,30 @@ reach_name(enum bs_reach reach)
     return "unknown";
 }
 
+/* Rows, share and samples are left out where they are not known. */
+static json_t *
+target_json(const struct bs_target *t)
+{
+    json_t *o =
+        json_pack("{s:s, s:s+++, s:s, s:f, s:I, s:s*, s:b}", "kind", bs_kind_name(t->kind),
+                  "object", t->schema == NULL ? "" : t->schema, t->schema == NULL ? "" : ".",
+                  t->name == NULL ? "" : t->name, "", "reach", reach_name(t->reach),
+                  "estimated_rows", t->est_rows, "estimated_bytes", (json_int_t)t->est_bytes,
+                  "lock", bs_table_lock_name(t->lock), "rewrites", (int)t->rewrites);
+
+    if (t->how != BS_MEASURE_NONE) {
+        json_object_set_new(o, "rows", json_integer(t->rows));
+        json_object_set_new(o, "measured", json_string(bs_measure_name(t->how)));
+        if (t->share >= 0)
+            json_object_set_new(o, "share", json_real(t->share));
+        if (t->within != 0)
+            json_object_set_new(o, "part", json_true());
+    }
+    if (t->sample != NULL)
+        json_object_set_new(o, "sample", json_loads(t->sample, 0, NULL));
+    return o;
+}
+
 static json_t *
 effects_json(const struct bs_gate *g)
 {
@@ -258,12 +283,7 @@ effects_json(const struct bs_gate *g)
         const struct bs_facts *facts = &g->items[i].verdict->facts;
         for (size_t k = 0; k < facts->n_targets; k++) {
             const struct bs_target *t = &facts->targets[k];
-            json_array_append_new(
-                list, json_pack("{s:s, s:s+++, s:s, s:f, s:I}", "kind", bs_kind_name(t->kind),
-                                "object", t->schema == NULL ? "" : t->schema,
-                                t->schema == NULL ? "" : ".", t->name == NULL ? "" : t->name, "",
-                                "reach", reach_name(t->reach), "estimated_rows", t->est_rows,
-                                "estimated_bytes", (json_int_t)t->est_bytes));
+            json_array_append_new(list, target_json(t));
         }
     }
     return list;
@@ -299,7 +319,7 @@ bs_request_describe(struct bs_gate *g, size_t i, struct bs_audit_record *record,
         list[k].kind = bs_kind_name(t->kind);
         list[k].object = bs_arena_fmt(&g->arena, "%s.%s", t->schema == NULL ? "" : t->schema,
                                       t->name == NULL ? "" : t->name);
-        list[k].rows = -1;
+        list[k].rows = t->how >= BS_MEASURE_COUNT ? t->rows : -1;
     }
     record->effects = list;
     record->n_effects = facts->n_targets;
@@ -318,6 +338,31 @@ grade_name(const struct bs_gate *g)
     return g->s->gateway->config->grade == BS_CONFIG_GRADE_STORED ? "stored" : "read-back";
 }
 
+/* What is known of the rows of a table, without its name: of all statements together. */
+static struct bs_limit_table
+measured_of(const struct bs_gate *g, uint32_t oid)
+{
+    struct bs_limit_table out = {NULL, -1, true};
+    bool known = true;
+
+    for (size_t i = 0; i < g->n_items; i++) {
+        const struct bs_facts *facts = &g->items[i].verdict->facts;
+        for (size_t k = 0; k < facts->n_targets; k++) {
+            const struct bs_target *t = &facts->targets[k];
+            if (t->oid != oid || !bs_target_loses_rows(t))
+                continue;
+            known = known && t->how >= BS_MEASURE_COUNT && t->rows >= 0;
+            out.by_key = out.by_key && t->by_key;
+            if (known)
+                out.rows = (out.rows < 0 ? 0 : out.rows) + t->rows;
+        }
+    }
+    if (!known)
+        out.rows = -1;
+    out.by_key = out.by_key && out.rows >= 0;
+    return out;
+}
+
 enum bs_done
 bs_request_limits(struct bs_gate *g, struct bs_limits *out, struct bs_err *err)
 {
@@ -328,8 +373,8 @@ bs_request_limits(struct bs_gate *g, struct bs_limits *out, struct bs_err *err)
         return no_room(err);
     for (size_t i = 0; i < g->plan.n_tables; i++) {
         const struct bs_plan_table *t = &g->plan.tables[i];
-        tables[i] = (struct bs_limit_table){bs_arena_fmt(&g->arena, "%s.%s", t->schema, t->name),
-                                            -1, false};
+        tables[i] = measured_of(g, t->oid);
+        tables[i].name = bs_arena_fmt(&g->arena, "%s.%s", t->schema, t->name);
         if (tables[i].name == NULL)
             return no_room(err);
     }
@@ -475,14 +520,14 @@ list_pg_dumps(struct bs_gate *g, struct bs_capture_request *out, struct bs_err *
     return BS_DONE;
 }
 
-enum bs_done
-bs_request_bounds(struct bs_gate *g, struct bs_bounds *out, struct bs_err *err)
+static enum bs_done
+bounds(struct bs_gate *g, size_t from, size_t to, struct bs_bounds *out, struct bs_err *err)
 {
     struct bs_identity_param *params;
     struct bs_bound *list;
     size_t n;
 
-    if (collect_params(g, 0, g->n_items, &params, &n, err) != BS_DONE)
+    if (collect_params(g, from, to, &params, &n, err) != BS_DONE)
         return BS_FAILED;
     list = bs_arena_array(&g->arena, n + 1, sizeof(*list));
     if (list == NULL)
@@ -493,6 +538,18 @@ bs_request_bounds(struct bs_gate *g, struct bs_bounds *out, struct bs_err *err)
     }
     *out = (struct bs_bounds){list, n};
     return BS_DONE;
+}
+
+enum bs_done
+bs_request_bounds(struct bs_gate *g, struct bs_bounds *out, struct bs_err *err)
+{
+    return bounds(g, 0, g->n_items, out, err);
+}
+
+enum bs_done
+bs_request_bounds_of(struct bs_gate *g, size_t i, struct bs_bounds *out, struct bs_err *err)
+{
+    return bounds(g, i, i + 1, out, err);
 }
 
 enum bs_done

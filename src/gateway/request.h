@@ -33,6 +33,9 @@ bs_request_ticket(struct bs_gate *g, struct bs_ticket *out, struct bs_err *err);
 /* The parameters of the unit's one statement, for the selects of its plan. LIMIT. */
 BS_MUST_CHECK enum bs_done
 bs_request_bounds(struct bs_gate *g, struct bs_bounds *out, struct bs_err *err);
+/* The same of one text. */
+BS_MUST_CHECK enum bs_done
+bs_request_bounds_of(struct bs_gate *g, size_t i, struct bs_bounds *out, struct bs_err *err);
 BS_MUST_CHECK enum bs_done
 bs_request_capture(struct bs_gate *g, struct bs_capture_request *out, struct bs_err *err);
 /* What the keeper of a ledger is opened with, before its first unit runs. In the ledger's arena. */

@@ -61,6 +61,7 @@ struct bs_relay {
     bool unshielded;    /* between our own SET off and SET on */
     bool read_write;    /* we have made the open transaction of a shielded session READ WRITE */
     bool set_in_block;  /* a SET was sent in it */
+    bool wrote;         /* something that is not SAFE was sent in it */
     bool passed_ddl;    /* DDL that is allowed was sent in the open transaction */
     bool client_gone;   /* it hung up while COMMIT was under way */
 

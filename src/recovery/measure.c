@@ -168,21 +168,31 @@ has_restriction(int version)
            (version >= 150008 && version < 160000);
 }
 
+/* A server that works does not notice by itself that nobody waits any more. */
+static bool
+notices_hang_up(int version)
+{
+    return version >= 140000;
+}
+
 static enum bs_done
 begin(struct bs_measuring *m, int64_t left_ms, struct bs_err *err)
 {
-    char all[24];
+    int version = PQserverVersion(m->helper.conn);
+    char all[24], sql[600];
     const char *params[] = {all};
-    const char *sql =
-        has_restriction(PQserverVersion(m->helper.conn))
-            ? "SELECT pg_catalog.set_config('statement_timeout', $1, true),"
-              " pg_catalog.set_config('lock_timeout', '20', true),"
-              " pg_catalog.set_config('restrict_nonsystem_relation_kind', 'view, foreign-table',"
-              " true)"
-            : "SELECT pg_catalog.set_config('statement_timeout', $1, true),"
-              " pg_catalog.set_config('lock_timeout', '20', true)";
 
     (void)snprintf(all, sizeof(all), "%" PRId64, left_ms);
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT pg_catalog.set_config('statement_timeout', $1, true),"
+                   " pg_catalog.set_config('lock_timeout', '20', true)%s%s",
+                   has_restriction(version)
+                       ? ", pg_catalog.set_config('restrict_nonsystem_relation_kind',"
+                         " 'view, foreign-table', true)"
+                       : "",
+                   notices_hang_up(version)
+                       ? ", pg_catalog.set_config('client_connection_check_interval', '100', true)"
+                       : "");
     if (bs_helper_query(&m->helper, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", 0, NULL,
                         NULL, err) != BS_DONE)
         return BS_FAILED;
@@ -247,11 +257,27 @@ set_rows(struct bs_measuring *m, size_t stmt, uint32_t oid, int64_t rows, enum b
     }
 }
 
-/* Of those that the select may find rows in: where it found none there are none. */
+static bool
+is_target(const struct bs_measuring *m, size_t stmt, uint32_t oid)
+{
+    for (size_t i = 0; i < m->facts->n_targets; i++) {
+        if (m->facts->targets[i].stmt == stmt && m->facts->targets[i].oid == oid)
+            return true;
+    }
+    return false;
+}
+
+/* Of those that the select may find rows in: where it found none there are none. One in a table that
+ * nobody knew of makes all of it unknown. */
 static void
 set_found(struct bs_measuring *m, const struct bs_plan_select *s, const PGresult *res)
 {
     enum bs_measure how = counted(m, s->stmt);
+
+    for (int i = 0; i < PQntuples(res); i++) {
+        if (!is_target(m, s->stmt, (uint32_t)strtoul(PQgetvalue(res, i, 0), NULL, 10)))
+            return;
+    }
 
     for (size_t i = 0; i < m->facts->n_targets; i++) {
         const struct bs_target *t = &m->facts->targets[i];
@@ -323,8 +349,9 @@ static void
 set_none(struct bs_measuring *m, const struct bs_plan_select *s)
 {
     for (size_t i = 0; i < m->facts->n_targets; i++) {
-        if (m->facts->targets[i].stmt == s->stmt)
-            set_rows(m, s->stmt, m->facts->targets[i].oid, 0, counted(m, s->stmt));
+        const struct bs_target *t = &m->facts->targets[i];
+        if (t->stmt == s->stmt && (t->reach == BS_REACH_TARGET || t->reach == BS_REACH_CASCADE))
+            set_rows(m, s->stmt, t->oid, 0, counted(m, s->stmt));
     }
 }
 
@@ -338,6 +365,10 @@ count_along_keys(struct bs_measuring *m, const struct bs_plan_select *s, struct 
 
     bs_arena_init(&arena, "walk", WALK_ARENA);
     done = walk(m, s, &taken, &arena, err);
+    for (size_t i = 0; done == BS_DONE && taken.not_told == NULL && i < taken.n_tables; i++) {
+        if (taken.tables[i].all.n != 0 && !is_target(m, s->stmt, taken.tables[i].oid))
+            taken.not_told = "it reaches a table that nobody knew of";
+    }
     if (done == BS_DONE && taken.not_told == NULL)
         set_none(m, s);
     for (size_t i = 0; done == BS_DONE && taken.not_told == NULL && i < taken.n_tables; i++)
@@ -446,9 +477,75 @@ measure_table(struct bs_measuring *m, struct bs_target *t, struct bs_err *err)
 
 /* --- all of it ---------------------------------------------------------------------------- */
 
+/* $1: OIDs of the targets. */
+static const char names_sql[] = "SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c"
+                                " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                                " WHERE c.oid = ANY ($1::pg_catalog.oid[]) ORDER BY c.oid";
+
+static const char *
+oids_of_targets(struct bs_measuring *m)
+{
+    struct bs_buf b;
+    const char *out = NULL;
+
+    bs_buf_init(&b, 3 + 11 * m->facts->n_targets);
+    bs_put_u8(&b, '{');
+    for (size_t i = 0; i < m->facts->n_targets; i++)
+        bs_put_fmt(&b, "%s%u", i == 0 ? "" : ",", m->facts->targets[i].oid);
+    bs_put_u8(&b, '}');
+    if (!b.failed)
+        out = bs_arena_copy(m->arena, bs_buf_view(&b));
+    bs_buf_fini(&b);
+    return out;
+}
+
+static bool
+is_called_so(const struct bs_target *t, const PGresult *res)
+{
+    int low = 0, high = PQntuples(res);
+
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        uint32_t oid = (uint32_t)strtoul(PQgetvalue(res, middle, 0), NULL, 10);
+        if (oid == t->oid)
+            return strcmp(PQgetvalue(res, middle, 1), t->schema) == 0 &&
+                   strcmp(PQgetvalue(res, middle, 2), t->name) == 0;
+        if (oid < t->oid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+/* A table that was dropped and made again since the catalog was read has none of its rows. */
+static enum bs_done
+are_still_there(struct bs_measuring *m, bool *all, struct bs_err *err)
+{
+    const char *params[] = {oids_of_targets(m)};
+    PGresult *res = NULL;
+
+    *all = true;
+    if (params[0] == NULL)
+        return BS_FAIL(err, LIMIT, "the %s arena is full", m->arena->name);
+    if (bs_helper_query(&m->helper, names_sql, 1, params, &res, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; *all && i < m->facts->n_targets; i++)
+        *all = is_called_so(&m->facts->targets[i], res);
+    PQclear(res);
+    return BS_DONE;
+}
+
 static enum bs_done
 measure_all(struct bs_measuring *m, struct bs_err *err)
 {
+    bool ready = false, there = false;
+
+    if (bs_measuring_ready(m, &ready, err) != BS_DONE ||
+        (ready && are_still_there(m, &there, err) != BS_DONE))
+        return BS_FAILED;
+    if (!there)
+        return ready ? BS_FAIL(err, STALE, "the catalog has changed since it was read") : BS_DONE;
     for (size_t i = 0; i < m->ask->n_selects; i++) {
         if (measure_select(m, &m->ask->selects[i], err) != BS_DONE)
             return BS_FAILED;

@@ -55,7 +55,8 @@ BS_MUST_CHECK enum bs_done bs_measure_selects(const struct bs_snapshot *snapshot
  *
  * conninfo  of the helper; secret
  * watch     ends it early; its deadline, where it has none, is that of the measuring
- * err       UNAVAILABLE: the helper; CANCELLED; LIMIT
+ * err       UNAVAILABLE: the helper; CANCELLED; LIMIT; STALE: the facts are of a catalog that has
+ *           changed, so nothing was measured
  */
 BS_MUST_CHECK enum bs_done bs_measure(const char *conninfo,
                                       struct bs_watch *watch,

@@ -5,12 +5,18 @@ transaction and rolls back. Triggers of the traps write a row into effect.trap, 
 empty whatever is counted, estimated or shown.
 """
 
+import contextlib
 import json
+import os
+import socket
 import subprocess
+import threading
 
+import psycopg
 import pytest
 
-from conftest import binary
+from conftest import Gateway, binary, running, wait_until
+from operator_side import Operator
 
 SCHEMA = """
 DROP SCHEMA IF EXISTS effect CASCADE;
@@ -251,3 +257,224 @@ def test_a_lock_is_not_waited_for(db):
         (answer,) = classify(db, "DELETE FROM effect.t WHERE n = 7")
         c.rollback()
     assert answer["risk"] == "CRITICAL" and "unmeasured" in codes(answer)
+
+
+# --- through the gateway ------------------------------------------------------------------------
+
+RULES = [
+    {"name": "small", "actors": ["meter"], "kinds": ["UPDATE", "DELETE"], "risk": ["SAFE", "HIGH"],
+     "action": "allow"},
+]
+
+
+class Measured:
+    def __init__(self, pg, **more):
+        self.gateway = Gateway(pg, policy={"rules": RULES, **more.pop("policy", {})},
+                               extra={"hold": {"wait": "0s"}, **more})
+        self.operator = Operator(self.gateway)
+        for name in ("meter", "patient"):
+            self.gateway.add_agent(name)
+
+    def connect(self, actor="meter", **more):
+        return self.gateway.connect(actor, **{"autocommit": True, **more})
+
+    def held(self, c, sql, *params):
+        """The ticket of a statement that is refused because it waits."""
+        with pytest.raises(psycopg.Error) as error:
+            c.execute(sql, *params)
+        assert error.value.sqlstate == "ZB001", error.value
+        ticket = json.loads(error.value.diag.message_detail)["ticket"]
+        return next(t for t in self.operator.tickets() if t["id"] == ticket)
+
+    def approve(self, ticket):
+        self.operator.decide(ticket["id"], "approve")
+
+    def show(self, ticket):
+        out = subprocess.run(
+            [binary(), "approvals", "show", ticket["id"]], capture_output=True, text=True, timeout=60,
+            env={**os.environ, "BACKSTOP_SERVER": self.operator.base,
+                 "BACKSTOP_TOKEN": self.operator.token})
+        assert out.returncode == 0, out.stderr
+        return out.stdout
+
+
+@pytest.fixture(scope="module")
+def made(db):
+    m = Measured(db)
+    with running(m.gateway):
+        yield m
+
+
+@pytest.fixture
+def live(made, db):
+    """A fresh table beside the others; rows 1 to 1,000 in it."""
+    with db.admin() as c:
+        c.execute("""
+            DROP TABLE IF EXISTS effect.live CASCADE;
+            CREATE TABLE effect.live (id int PRIMARY KEY, n int, v text, secret bytea);
+            INSERT INTO effect.live SELECT i, i % 50, 'v' || i, NULL FROM generate_series(1, 1000) i;
+            GRANT USAGE ON SCHEMA effect TO PUBLIC;
+            GRANT ALL ON ALL TABLES IN SCHEMA effect TO PUBLIC""")
+    return made
+
+
+def rows_left(pg, condition="true"):
+    with pg.admin() as c:
+        return c.execute(f"SELECT count(*) FROM effect.live WHERE {condition}").fetchone()[0]
+
+
+def test_what_is_small_passes_without_asking(live, db):
+    with live.connect() as c:
+        assert c.execute("DELETE FROM effect.live WHERE n = 7").rowcount == 20
+        assert c.execute("UPDATE effect.live SET v = 'x' WHERE n = %s", [8]).rowcount == 20
+        assert c.execute("UPDATE effect.live SET v = 'y' WHERE v LIKE %s", ["x%"]).rowcount == 20
+    assert rows_left(db) == 980 and rows_left(db, "v = 'y'") == 20
+
+
+def test_what_is_large_is_held_with_its_numbers(live, db):
+    with live.connect() as c:
+        ticket = live.held(c, "DELETE FROM effect.live WHERE n < 10")
+        (effect,) = ticket["effects"]
+        assert (effect["rows"], effect["measured"]) == (200, "count")
+        assert effect["share"] == pytest.approx(0.2) and effect["object"] == "effect.live"
+        assert ticket["risk"] == "CRITICAL"
+        assert any(r["code"] == "impact" for r in ticket["reasons"])
+        ticket = live.held(c, "UPDATE effect.live SET v = upper(v), n = n + 1 WHERE n < %s", [10])
+        sample = ticket["effects"][0]["sample"]
+        assert sample["columns"] == ["id", "n", "v", "secret"]
+        assert sample["before"][0] == ["1", "1", "v1", None]
+        assert sample["after"][0] == ["1", "2", "V1", None]
+        assert len(sample["before"]) == 5
+        shown = live.show(ticket)
+        assert "200 rows, 20 % of them" in shown and "after" in shown and "v=V1" in shown
+        # A bound % is a condition that holds for all.
+        ticket = live.held(c, "DELETE FROM effect.live WHERE v LIKE %s", ["%"])
+        assert ticket["effects"][0]["rows"] == 1000
+        assert any(r["code"] == "no_filter" for r in ticket["reasons"])
+    assert rows_left(db) == 1000
+
+
+def test_simple_and_extended_are_measured_alike(live):
+    for prepare in (False, True):
+        with live.connect() as c:
+            t = live.held(c, "DELETE FROM effect.live WHERE n < 11")
+            assert t["effects"][0]["rows"] == 220
+            with c.cursor() as cursor:
+                with pytest.raises(psycopg.Error):
+                    cursor.execute("DELETE FROM effect.live WHERE n < %s AND id > %s", [11, 0],
+                                   prepare=prepare)
+            assert live.operator.tickets()[0]["effects"][0]["rows"] == 220
+
+
+def test_what_has_grown_is_asked_for_again(live, db):
+    with live.connect() as c:
+        sql = "DELETE FROM effect.live WHERE n < 10"
+        live.approve(live.held(c, sql))
+        with db.admin() as a:
+            a.execute("INSERT INTO effect.live SELECT i, 1 FROM generate_series(2000, 2021) i")
+        with pytest.raises(psycopg.Error) as error:  # 222 for 200
+            c.execute(sql)
+        assert error.value.sqlstate == "ZB003"
+        assert rows_left(db) == 1022
+        ticket = live.held(c, sql)
+        assert ticket["effects"][0]["rows"] == 222
+        live.approve(ticket)
+        with db.admin() as a:
+            a.execute("INSERT INTO effect.live SELECT i, 1 FROM generate_series(3000, 3015) i")
+        assert c.execute(sql).rowcount == 238  # within the tolerance
+
+
+def test_it_is_measured_again_after_the_wait(db):
+    m = Measured(db, hold={"wait": "20s", "notice": "1s"})
+    with db.admin() as c:
+        c.execute("DROP TABLE IF EXISTS effect.live CASCADE; CREATE TABLE effect.live (id int, n int);"
+                  "INSERT INTO effect.live SELECT i, i % 5 FROM generate_series(1, 100) i;"
+                  "GRANT ALL ON effect.live TO PUBLIC")
+    with running(m.gateway), m.connect() as c:
+        def later():
+            ticket = m.operator.next_ticket()
+            with db.admin() as a:
+                a.execute("INSERT INTO effect.live SELECT 1000 + i, 1 FROM generate_series(1, 50) i")
+            m.approve(ticket)
+        thread = threading.Thread(target=later)
+        thread.start()
+        with pytest.raises(psycopg.Error) as error:
+            c.execute("DELETE FROM effect.live WHERE n = 1")
+        thread.join()
+        assert error.value.sqlstate == "ZB003"
+        assert rows_left(db) == 150
+
+
+def test_what_the_transaction_wrote_is_not_seen(live, db):
+    with live.connect(autocommit=False) as c:
+        c.execute("SELECT count(*) FROM effect.live")
+        assert c.execute("DELETE FROM effect.live WHERE n = 7").rowcount == 20
+        ticket = live.held(c, "DELETE FROM effect.live WHERE n = 8")
+        assert ticket["effects"][0]["measured"] == "estimate"
+        c.rollback()
+    # So nobody can first make all rows fit a condition that finds none as yet.
+    with live.connect() as c:
+        ticket = live.held(c, "UPDATE effect.live SET n = 777 WHERE n = 3;"
+                              "DELETE FROM effect.live WHERE n = 777")
+        assert {e["measured"] for e in ticket["effects"]} == {"count", "estimate"}
+    assert rows_left(db) == 1000
+
+
+def test_no_time_no_number(db):
+    m = Measured(db, policy={"measure": {"time": "1ms"}})
+    with db.admin() as c:
+        c.execute("CREATE TABLE effect.big AS SELECT i AS id, i % 1000 AS n, 'x' AS v"
+                  " FROM generate_series(1, 2000000) i; ANALYZE effect.big;"
+                  "GRANT USAGE ON SCHEMA effect TO PUBLIC; GRANT ALL ON effect.big TO PUBLIC")
+    try:
+        with running(m.gateway), m.connect() as c:
+            ticket = m.held(c, "DELETE FROM effect.big WHERE n % 1000 = 999999")
+            assert ticket["risk"] == "CRITICAL"
+            assert ticket["effects"][0].get("measured") in (None, "estimate")
+    finally:
+        with db.admin() as c:
+            c.execute("DROP TABLE effect.big")
+
+
+def test_who_hangs_up_or_cancels_does_not_leave_a_count_behind(db):
+    m = Measured(db, policy={"measure": {"time": "60s"}})
+    with db.admin() as c:
+        c.execute("CREATE TABLE effect.slow AS SELECT i AS id FROM generate_series(1, 3000) i;"
+                  "GRANT USAGE ON SCHEMA effect TO PUBLIC; GRANT ALL ON effect.slow TO PUBLIC")
+    slow = ("DELETE FROM effect.slow a USING effect.slow b, effect.slow c, effect.slow d"
+            " WHERE a.id + b.id + c.id + d.id = 0")
+
+    def counting():
+        with db.admin() as c:
+            return c.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE"
+                             " 'backstop/helper%' AND query LIKE '%slow%' AND state = 'active'"
+                             " AND pid <> pg_backend_pid()").fetchone()[0]
+    try:
+        with running(m.gateway):
+            with m.connect() as c:
+                thread = threading.Thread(
+                    target=lambda: (wait_until(counting, 20), c.cancel()))
+                thread.start()
+                with pytest.raises(psycopg.Error) as error:
+                    c.execute(slow)
+                thread.join()
+                assert error.value.sqlstate == "57014"
+                assert c.execute("SELECT 1").fetchone() == (1,)
+            wait_until(lambda: counting() == 0, 20)
+            c = m.connect()
+            thread = threading.Thread(target=lambda: run_and_forget(c, slow))
+            thread.start()
+            wait_until(counting, 20)
+            with socket.socket(fileno=os.dup(c.fileno())) as s:
+                s.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            wait_until(lambda: counting() == 0, 20)
+            assert not m.operator.tickets()
+    finally:
+        with db.admin() as c:
+            c.execute("DROP TABLE effect.slow")
+
+
+def run_and_forget(c, sql):
+    with contextlib.suppress(psycopg.Error):
+        c.execute(sql)
