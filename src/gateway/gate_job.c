@@ -115,7 +115,11 @@ work_record(struct bs_gate *g, struct bs_err *err)
     struct bs_ticket ask = {0}, got;
 
     if (record_judged(g, err) != BS_DONE || bs_request_identity(g, err) != BS_DONE ||
-        bs_evade_gate(g, err) != BS_DONE || !g->hold)
+        bs_evade_gate(g, err) != BS_DONE)
+        return;
+    if (g->blocked != NULL)
+        bs_evade_gate_blocked(g);
+    if (!g->hold)
         return;
     if (bs_request_ticket(g, &ask, err) != BS_DONE ||
         bs_ticket_open(g->s->gateway->tickets, &ask, &g->arena, &got, err) != BS_DONE)
