@@ -9,6 +9,7 @@
 #include "gateway/asking.h"
 #include "gateway/gateway.h"
 #include "gateway/gating.h"
+#include "gateway/reload.h"
 #include "gateway/request.h"
 #include "policy/config.h"
 #include "recovery/measure.h"
