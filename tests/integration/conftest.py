@@ -158,6 +158,9 @@ class Postgres:
         return psycopg.conninfo.make_conninfo(
             "", host=where, port=self.port, user=user, dbname="app", **more)
 
+    def restart(self):
+        self._run("pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", "60", "-m", "fast", "restart")
+
     def stop(self):
         with contextlib.suppress(subprocess.CalledProcessError):
             self._run("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
