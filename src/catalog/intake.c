@@ -535,6 +535,21 @@ bs_table_merge(const struct bs_table_def *def,
     return t;
 }
 
+void
+bs_table_filter(const struct bs_table_def *def,
+                struct bs_table *t,
+                bool (*keep_it)(void *arg, const void *row),
+                void *arg)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->n; i++) {
+        if (keep_it(arg, t->rows + i * def->stride))
+            memmove(t->rows + n++ * def->stride, t->rows + i * def->stride, def->stride);
+    }
+    t->n = n;
+}
+
 const struct bs_row_attribute *
 bs_find_attribute(const struct bs_table *t, uint32_t relation, int32_t number)
 {

@@ -7,7 +7,7 @@
  * can be; where the server counts as many rows as that makes, nothing went. Where it counts fewer,
  * its list of keys says which. (Freezing keeps a row's xmin; rows that changed in place - estimates
  * of VACUUM and the like - are not among what is kept, but for the estimates, which are read again.)
- * xids are compared as the server does, by age(); one that went round the circle is read again.
+ * xids are compared as the server does it.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +23,10 @@
 #define ESTIMATES_US (INT64_C(60) * 1000000)
 /* More transactions than this since the old snapshot: read everything. */
 #define MAX_AGE 1000000000
+/* Up to so many are told one by one, which the server compares faster than it computes ages. */
+#define MAX_LISTED 20000
+/* What is below is not a transaction's. */
+#define FIRST_XID 3u
 
 struct fetch {
     struct bs_reader *reader;
@@ -30,6 +34,7 @@ struct fetch {
     const struct bs_snapshot *old; /* NULL: everything is read */
     int age;                       /* rows at most as old as this may have changed */
     uint32_t now;                  /* xid that ages are counted from */
+    char *changed;                 /* what is true of such a row, in SQL */
     struct bs_table *tables[BS_TABLE_COUNT];
     struct bs_table *news[BS_TABLE_COUNT]; /* rows that may have changed */
     int64_t counts[BS_TABLE_COUNT];        /* rows that there are; -1: not counted */
@@ -153,11 +158,10 @@ question_of(const struct fetch *f, enum bs_table_id id, enum question q)
     case ASK_CHANGED:
         if (def->way == BS_TABLE_COUNTED)
             return text_of("SELECT pg_catalog.count(*), (pg_catalog.array_agg(c.ctid) FILTER"
-                           " (WHERE pg_catalog.age(c.xmin) <= %d))::pg_catalog.text FROM %s",
-                           f->age, def->from);
+                           " (WHERE %s))::pg_catalog.text FROM %s",
+                           f->changed, def->from);
         if (def->way == BS_TABLE_FOLLOWS)
-            return text_of("SELECT %s FROM %s AND pg_catalog.age(c.xmin) <= %d", def->columns,
-                           def->from, f->age);
+            return text_of("SELECT %s FROM %s AND %s", def->columns, def->from, f->changed);
         break;
     case ASK_ROWS:
         return text_of("SELECT %s FROM %s AND c.ctid = ANY ($1::pg_catalog.tid[])", def->columns,
@@ -168,6 +172,47 @@ question_of(const struct fetch *f, enum bs_table_id id, enum question q)
         break;
     }
     return text_of("SELECT %s FROM %s", def->columns, def->from);
+}
+
+/* All xids since the old snapshot's xmin, or an age. */
+static char *
+changed_of(const struct fetch *f)
+{
+    struct bs_buf sql;
+    char *text;
+    bool any = false;
+
+    if (f->age > MAX_LISTED)
+        return text_of("pg_catalog.age(c.xmin) <= %d", f->age);
+    bs_buf_init(&sql, (size_t)f->age * 12 + 64);
+    bs_put_bytes(&sql, bs_bytes_of("c.xmin = ANY ('{"));
+    for (int i = f->age; i > 0; i--) {
+        char one[16];
+        uint32_t xid = f->now - (uint32_t)i;
+        if (xid < FIRST_XID)
+            continue;
+        (void)snprintf(one, sizeof(one), "%s%u", any ? "," : "", xid);
+        bs_put_bytes(&sql, bs_bytes_of(one));
+        any = true;
+    }
+    bs_put_bytes(&sql, bs_bytes_of("}'::pg_catalog.xid[])"));
+    bs_put_u8(&sql, '\0');
+    text = bs_strdup((const char *)sql.p);
+    bs_buf_fini(&sql);
+    return text;
+}
+
+/* As the server decides it. */
+static bool
+may_have_changed(const struct fetch *f, uint32_t xmin)
+{
+    uint32_t back = f->now - xmin;
+
+    if (xmin < FIRST_XID)
+        return false;
+    if (f->age > MAX_LISTED)
+        return (int32_t)back <= f->age;
+    return back > 0 && back <= (uint32_t)f->age;
 }
 
 /* The same question about every table that is wanted, all sent before the first is answered. */
@@ -340,7 +385,7 @@ keeps(void *arg, const void *row)
     if (k->id != BS_TABLE_DEPEND)
         return true;
     /* As the server tells whether a row may have changed: those were read anew, all of them. */
-    if (d->xmin >= 3 && (int32_t)(k->f->now - d->xmin) <= k->f->age)
+    if (may_have_changed(k->f, d->xmin))
         return false;
     return !k->gone || (!is_gone(k->f, d->ref_class, d->ref_oid, d->ref_sub) &&
                         !is_gone(k->f, d->class_oid, d->oid, d->sub));
@@ -411,37 +456,60 @@ drop_gone(struct fetch *f, const bool fewer[BS_TABLE_COUNT], bool whole[BS_TABLE
     return bs_reader_synced(f->reader, f->err);
 }
 
+/* Reads whole what could not be merged, and forgets it. */
 static enum bs_done
-merge_tables(struct fetch *f)
+read_whole(struct fetch *f, bool whole[BS_TABLE_COUNT])
 {
-    bool fewer[BS_TABLE_COUNT] = {false}, whole[BS_TABLE_COUNT] = {false};
+    bool any = false;
+    enum bs_done done;
+
+    for (int id = 0; id < BS_TABLE_COUNT; id++)
+        any = any || whole[id];
+    done = any ? read_tables(f, whole, ASK_WHOLE) : BS_DONE;
+    memset(whole, 0, sizeof(*whole) * BS_TABLE_COUNT);
+    return done;
+}
+
+static enum bs_done
+merge_counted(struct fetch *f, bool whole[BS_TABLE_COUNT])
+{
+    bool fewer[BS_TABLE_COUNT] = {false};
     bool any = false;
 
     for (int id = 0; id < BS_TABLE_COUNT; id++) {
-        if (bs_tables[id].way == BS_TABLE_WHOLE) {
-            struct bs_table *t = f->news[id] != NULL ? f->news[id] : f->old->tables[id];
-            put_table(&f->tables[id], bs_table_ref(t));
-        } else if (bs_tables[id].way == BS_TABLE_COUNTED && id != BS_TABLE_DEPEND) {
-            fewer[id] = !merge(&(struct keeping){f, (enum bs_table_id)id, NULL, 0, false});
-            any = any || fewer[id];
-        }
+        if (bs_tables[id].way != BS_TABLE_COUNTED || id == BS_TABLE_DEPEND)
+            continue;
+        fewer[id] = !merge(&(struct keeping){f, (enum bs_table_id)id, NULL, 0, false});
+        any = any || fewer[id];
     }
-    if (any && drop_gone(f, fewer, whole) != BS_DONE)
-        return BS_FAILED;
-    if (whole[BS_TABLE_CLASS] && read_tables(f, whole, ASK_WHOLE) != BS_DONE)
-        return BS_FAILED;
-    for (int id = 0; whole[BS_TABLE_CLASS] && id < BS_TABLE_COUNT; id++)
-        whole[id] = false;
+    return any ? drop_gone(f, fewer, whole) : BS_DONE;
+}
+
+/* In the order in which they look at each other. */
+static enum bs_done
+merge_tables(struct fetch *f)
+{
+    bool whole[BS_TABLE_COUNT] = {false};
+
     for (int id = 0; id < BS_TABLE_COUNT; id++) {
-        if (bs_tables[id].way == BS_TABLE_FOLLOWS)
-            whole[id] = !merge(&(struct keeping){f, (enum bs_table_id)id, NULL, 0, false});
+        struct bs_table *t = f->news[id] != NULL ? f->news[id] : f->old->tables[id];
+        if (bs_tables[id].way == BS_TABLE_WHOLE)
+            put_table(&f->tables[id], bs_table_ref(t));
     }
+    if (merge_counted(f, whole) != BS_DONE || read_whole(f, whole) != BS_DONE)
+        return BS_FAILED;
+    for (int id = 0; id < BS_TABLE_COUNT; id++) {
+        struct keeping k = {f, (enum bs_table_id)id, NULL, 0, false};
+        if (bs_tables[id].way != BS_TABLE_FOLLOWS)
+            continue;
+        bs_table_filter(&bs_tables[id], f->news[id], keeps, &k);
+        whole[id] = !merge(&k);
+    }
+    if (read_whole(f, whole) != BS_DONE)
+        return BS_FAILED;
     whole[BS_TABLE_DEPEND] = !merge(&(struct keeping){f, BS_TABLE_DEPEND, NULL, 0, false}) &&
                              !merge(&(struct keeping){f, BS_TABLE_DEPEND, NULL, 0, true});
-    any = false;
-    for (int id = 0; id < BS_TABLE_COUNT; id++)
-        any = any || whole[id];
-    return any ? read_tables(f, whole, ASK_WHOLE) : BS_DONE;
+    return read_whole(f, whole);
 }
 
 static bool
@@ -522,7 +590,7 @@ read_moment(struct fetch *f, struct bs_snapshot *s)
                         " (SELECT d.oid FROM pg_catalog.pg_database d"
                         " WHERE d.datname = pg_catalog.current_database()),"
                         " pg_catalog.age('%u'::pg_catalog.xid)",
-                        f->old == NULL ? 3 : f->old->xmin);
+                        f->old == NULL ? FIRST_XID : f->old->xmin);
     PGresult *res = NULL;
     enum bs_done done = bs_reader_query(f->reader, sql, 4, &res, f->err);
     const char *text = done == BS_DONE ? bs_text_at(res, 0, 0) : NULL;
@@ -578,13 +646,13 @@ read_changes(struct fetch *f, struct bs_snapshot *s, bool *same)
     bool due = s->loaded_us - f->old->estimates_us >= ESTIMATES_US;
 
     f->now = f->old->xmin + (uint32_t)f->age;
+    f->changed = changed_of(f);
     for (int id = 0; still && id < BS_TABLE_COUNT; id++)
         f->tables[id] = bs_table_ref(f->old->tables[id]);
     if (!still && (look_for_changes(f) != BS_DONE || merge_tables(f) != BS_DONE))
         return BS_FAILED;
     if (!still)
         put_table(&f->tables[BS_TABLE_BODY], bs_table_ref(f->old->tables[BS_TABLE_BODY]));
-    due = due || f->tables[BS_TABLE_CLASS]->n != f->old->tables[BS_TABLE_CLASS]->n;
     s->estimates_us = due ? s->loaded_us : f->old->estimates_us;
     if (due && read_estimates(f) != BS_DONE)
         return BS_FAILED;
@@ -636,6 +704,7 @@ bs_catalog_read(struct bs_reader *reader,
         bs_table_unref(&f.news[id]);
         free(f.places[id]);
     }
+    free(f.changed);
     if (done != BS_DONE)
         bs_snapshot_unref(&s);
     *out = s;

@@ -303,6 +303,11 @@ void bs_intake_fini(struct bs_intake *in); /* accepts a zeroed one */
 bool bs_rows_equal(const struct bs_table_def *def, const void *a, const void *b);
 int bs_rows_order(const struct bs_table_def *def, const void *a, const void *b);
 
+/* Drops rows of a table that nobody else has yet. */
+void bs_table_filter(const struct bs_table_def *def,
+                     struct bs_table *t,
+                     bool (*keep)(void *arg, const void *row),
+                     void *arg);
 /* A row of the table of attributes; NULL. */
 const struct bs_row_attribute *
 bs_find_attribute(const struct bs_table *t, uint32_t relation, int32_t number);

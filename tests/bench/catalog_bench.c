@@ -1,9 +1,10 @@
 /*
- * catalog_bench.c - what loading a catalog costs: time, the server's share of it, memory.
+ * catalog_bench.c - what the catalog costs: loading it, refreshing it after this and that, memory.
  *
  *     bench-catalog CONNINFO [ROUNDS]
+ *
+ * CONNINFO may create tables; what is created is dropped again.
  */
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -11,6 +12,7 @@
 
 #include "base/clock.h"
 #include "catalog/model.h"
+#include "catalog/reader.h"
 
 static double
 cpu_ms(void)
@@ -19,6 +21,23 @@ cpu_ms(void)
 
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* CPU of the server's process for this connection, where it is on this machine; else 0. */
+static double
+server_ms(const struct bs_reader *reader)
+{
+    char path[64];
+    double ns = 0;
+    FILE *f;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/schedstat", PQbackendPID(reader->conn));
+    f = fopen(path, "r");
+    if (f != NULL && fscanf(f, "%lf", &ns) != 1)
+        ns = 0;
+    if (f != NULL)
+        (void)fclose(f);
+    return ns / 1e6;
 }
 
 static double
@@ -30,41 +49,83 @@ peak_mb(void)
     return (double)r.ru_maxrss / 1024;
 }
 
-static int
-load(const char *conninfo, struct bs_snapshot **s)
+static double
+size_mb(const struct bs_snapshot *s)
 {
+    size_t n = s->arena.used;
+
+    for (int id = 0; id < BS_TABLE_COUNT; id++)
+        n += bs_table_bytes(s->tables[id]) + s->tables[id]->n * bs_tables[id].stride;
+    return (double)n / (1 << 20);
+}
+
+/* Reads the catalog anew, or what changed since `*s`. */
+static int
+step(struct bs_reader *reader, const char *what, struct bs_snapshot **s)
+{
+    struct bs_snapshot *next = NULL;
     struct bs_err err = {0};
     int64_t from = bs_mono_us();
-    double cpu = cpu_ms();
+    double cpu = cpu_ms(), server = server_ms(reader);
 
-    bs_snapshot_unref(s);
-    if (bs_snapshot_load(conninfo, s, &err) != BS_DONE) {
+    if (bs_catalog_read(reader, *s, &next, &err) != BS_DONE) {
         fprintf(stderr, "%s\n", err.message);
         return 1;
     }
-    printf("load: %.0f ms, %.0f of them here; arena %.1f MB, heap %.1f MB, peak RSS %.1f MB\n",
-           (double)(bs_mono_us() - from) / 1e3, cpu_ms() - cpu,
-           (double)(*s)->arena.used / (1 << 20),
-           (double)mallinfo2().uordblks / (1 << 20) + (double)mallinfo2().hblkhd / (1 << 20),
-           peak_mb());
+    printf("%-34s %7.1f ms; CPU here %5.1f, there %6.1f ms; %.1f MB, peak RSS %.1f MB%s\n", what,
+           (double)(bs_mono_us() - from) / 1e3, cpu_ms() - cpu, server_ms(reader) - server,
+           size_mb(next), peak_mb(), next == *s ? "; unchanged" : "");
+    bs_snapshot_unref(s);
+    *s = next;
     return 0;
+}
+
+static const struct {
+    const char *what, *sql;
+} changes[] = {
+    {"refresh, nothing happened", "SELECT 1"},
+    {"refresh, a row was written", "SELECT txid_current()"},
+    {"refresh, a table was created",
+     "CREATE TABLE bench_t (id serial PRIMARY KEY, n int REFERENCES app_0.table_0)"},
+    {"refresh, a column was added", "ALTER TABLE bench_t ADD COLUMN x text DEFAULT 'y'"},
+    {"refresh, a function was created",
+     "CREATE FUNCTION bench_f(int) RETURNS int LANGUAGE sql AS 'SELECT $1'"},
+    {"refresh, the table was dropped", "DROP TABLE bench_t"},
+    {"refresh, the function was dropped", "DROP FUNCTION bench_f(int)"},
+};
+
+static int
+rounds_of(const char *conninfo, int rounds)
+{
+    struct bs_reader reader = {0};
+    struct bs_snapshot *s = NULL;
+    struct bs_err err = {0};
+    PGconn *other = PQconnectdb(conninfo);
+    int failed = bs_reader_open(&reader, conninfo, &err) != BS_DONE;
+
+    for (int i = 0; failed == 0 && i < rounds; i++) {
+        bs_snapshot_unref(&s);
+        failed = step(&reader, "load", &s);
+        for (size_t k = 0; failed == 0 && k < sizeof(changes) / sizeof(changes[0]); k++) {
+            PQclear(PQexec(other, changes[k].sql));
+            failed = step(&reader, changes[k].what, &s);
+        }
+    }
+    if (s != NULL)
+        printf("%zu relations, %zu functions, %zu types, %zu dependencies\n", s->n_relations,
+               s->n_functions, s->n_types, s->n_deps);
+    bs_snapshot_unref(&s);
+    bs_reader_close(&reader);
+    PQfinish(other);
+    return failed;
 }
 
 int
 main(int argc, char **argv)
 {
-    struct bs_snapshot *s = NULL;
-    int rounds = argc > 2 ? atoi(argv[2]) : 3, failed = 0;
-
     if (argc < 2) {
         fputs("usage: bench-catalog CONNINFO [ROUNDS]\n", stderr);
         return 64;
     }
-    for (int i = 0; failed == 0 && i < rounds; i++)
-        failed = load(argv[1], &s);
-    if (s != NULL)
-        printf("%zu relations, %zu functions, %zu types, %zu dependencies\n", s->n_relations,
-               s->n_functions, s->n_types, s->n_deps);
-    bs_snapshot_unref(&s);
-    return failed;
+    return rounds_of(argv[1], argc > 2 ? atoi(argv[2]) : 3);
 }
