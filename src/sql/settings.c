@@ -113,10 +113,22 @@ next_schema(const char **at, char out[64])
     return n != 0;
 }
 
+/* Nothing that the server could read in another way than next_schema does. */
+static bool
+is_plain(const char *path)
+{
+    for (; *path != '\0'; path++) {
+        if (!isalnum((unsigned char)*path) && strchr("_$-\", ", *path) == NULL)
+            return false;
+    }
+    return true;
+}
+
 /*
- * A path is vetted where it leads to the same objects as the one that sessions start with:
- * pg_catalog before all others (as it is where nobody names it), then nothing but public and the
- * user's own schema, and temporary objects in the end.
+ * A path is vetted where pg_catalog comes before all others (as it does where nobody names it) and
+ * temporary objects in the end. Which schemas are between them adds nothing: a name without a
+ * schema is looked up in all of them, and the worst counts. Upper case is folded by the server,
+ * or is not where it is quoted; both are taken for the name that would be trouble.
  */
 static bool
 is_vetted(const char *path)
@@ -124,14 +136,15 @@ is_vetted(const char *path)
     bool first = true, last = false;
     char schema[64];
 
-    if (path == NULL)
+    if (path == NULL || !is_plain(path))
         return false;
     while (next_schema(&path, schema)) {
+        bool system = strncasecmp(schema, "pg_", 3) == 0;
         bool catalog = strcmp(schema, "pg_catalog") == 0 && first;
         if (last)
             return false;
         last = strcmp(schema, "pg_temp") == 0;
-        if (!catalog && !last && strcmp(schema, "public") != 0 && strcmp(schema, "$user") != 0)
+        if (system && !catalog && !last)
             return false;
         first = false;
     }

@@ -786,8 +786,9 @@ static void
 search_path_inside_the_unit(void)
 {
     static const struct row rows[] = {
-        {"SET search_path = shadow; SELECT id FROM twice", CRITICAL, "session_names", REFUSE, NULL},
-        {"SELECT id FROM plain; SET search_path = shadow", SAFE, NULL, NONE, NULL},
+        {"SET search_path = shadow, pg_catalog; SELECT id FROM twice", CRITICAL, "session_names",
+         REFUSE, NULL},
+        {"SELECT id FROM plain; SET search_path = shadow, pg_catalog", SAFE, NULL, NONE, NULL},
         {"CREATE TEMP TABLE plain (id int); SELECT id FROM plain", CRITICAL, "session_names", NONE,
          NULL},
         {"CREATE TEMP TABLE text (id int); SELECT '1'::text", CRITICAL, "unlisted_type", REFUSE,

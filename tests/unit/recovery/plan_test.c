@@ -85,8 +85,8 @@ static const struct row {
     {"SET session_replication_role = replica", NONE, NONE, ""},
     {"SELECT set_config(b, '1', false) FROM t", REFUSE, REFUSE, ""},
     {"SELECT set_config(b, '1', false), f() FROM t", REFUSE, REFUSE, ""},
-    {"SET search_path = x; DELETE FROM t WHERE id = 1", REFUSE, ROWS, "t u"},
-    {"SET search_path = x; DROP TABLE t", REFUSE, REFUSE, ""},
+    {"SET search_path = x, pg_catalog; DELETE FROM t WHERE id = 1", REFUSE, ROWS, "t u"},
+    {"SET search_path = x, pg_catalog; DROP TABLE t", REFUSE, REFUSE, ""},
 
     /* Sequences. */
     {"SELECT nextval('seq')", RECORD, RECORD, ""},
@@ -473,7 +473,7 @@ selects(void)
         {"DELETE FROM u WHERE id = 1; TRUNCATE parts", ""},
         {"CREATE TABLE n (id int); DELETE FROM u WHERE id = 1", ""},
         {"COPY t FROM STDIN; DELETE FROM u WHERE id = 1", "1 u"},
-        {"SELECT set_config('search_path', 'x', true); DELETE FROM u WHERE id = 1", ""},
+        {"SELECT set_config('search_path', 'x, pg_catalog', true); DELETE FROM u WHERE id = 1", ""},
         {"DO 'BEGIN END'", ""},
     };
 
