@@ -7,20 +7,16 @@
 
 #include "cli/out.h"
 
-/* One line each, after the error that counts them. */
-static int
-fail_with_problems(const char *file, const struct bs_problems *problems)
+int
+bs_cmd_problems(const struct bs_err *err, const struct bs_problems *problems)
 {
-    struct bs_err err = {0};
     json_t *list = json_array();
     int status;
 
-    (void)BS_FAIL(&err, CONFIG, "%zu problem%s in \"%.300s\"", problems->n,
-                  problems->n == 1 ? "" : "s", file);
     for (size_t i = 0; i < problems->n; i++)
         (void)json_array_append_new(list, json_pack("{s:i,s:s}", "line", problems->list[i].line,
                                                     "message", problems->list[i].message));
-    status = bs_out_fail_with(&err, json_pack("{s:o}", "problems", list));
+    status = bs_out_fail_with(err, json_pack("{s:o}", "problems", list));
     for (size_t i = 0; i < problems->n; i++) {
         if (problems->list[i].line != 0)
             fprintf(stderr, "  line %d: ", problems->list[i].line);
@@ -43,7 +39,10 @@ bs_cmd_config(const struct bs_args *args, int *status)
     if (bs_config_load(args->config, &config, &problems, &err) == BS_DONE)
         return config;
     if (problems.n != 0) {
-        *status = fail_with_problems(args->config, &problems);
+        struct bs_err all = {0};
+        (void)BS_FAIL(&all, CONFIG, "%zu problem%s in \"%.300s\"", problems.n,
+                      problems.n == 1 ? "" : "s", args->config);
+        *status = bs_cmd_problems(&all, &problems);
     } else {
         /* A configuration that is not there is a wrong configuration: 78, not 65. */
         if (err.code == BS_E_NOT_FOUND) {

@@ -21,4 +21,7 @@
  */
 struct bs_config *bs_cmd_config(const struct bs_args *args, int *status);
 
+/* Says `err`, and every problem on a line of its own. The exit status. */
+int bs_cmd_problems(const struct bs_err *err, const struct bs_problems *problems);
+
 #endif

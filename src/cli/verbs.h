@@ -12,6 +12,7 @@ BS_VERB(check_config, "check-config", "read the configuration and say all that i
 BS_VERB(doctor,       "doctor",       "look whether protection can work, and whether there is a way round")
 BS_VERB(classify,     "classify",     "say as JSON what a text of SQL would do, and how risky that is")
 BS_VERB(explain,      "explain",      "show what would be decided about a statement, and why")
+BS_VERB(policy,       "policy",       "check a policy, and test it against a table of expectations")
 BS_VERB(agents,       "agents",       "add, set, list, rotate and revoke agents")
 BS_VERB(operators,    "operators",    "add, list and revoke operators")
 BS_VERB(approvals,    "approvals",    "list, show, approve and deny what is held")

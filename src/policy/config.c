@@ -174,65 +174,26 @@ read_document(struct bs_load *l)
     bs_check_rules(l);
 }
 
-static void
-yaml_problem(struct bs_load *l, const yaml_parser_t *parser)
-{
-    bs_load_problem(l, (int)parser->problem_mark.line + 1, "not YAML: %s",
-                    parser->problem == NULL ? "unreadable" : parser->problem);
-}
-
-/* True where nothing comes after the document. */
-static bool
-is_last(struct bs_load *l, yaml_parser_t *parser)
-{
-    yaml_document_t more;
-    bool last;
-
-    if (yaml_parser_load(parser, &more) == 0) {
-        yaml_problem(l, parser);
-        return false;
-    }
-    last = yaml_document_get_root_node(&more) == NULL;
-    if (!last)
-        bs_load_problem(l, bs_load_line(yaml_document_get_root_node(&more)),
-                        "a second document starts here; the file must have one");
-    yaml_document_delete(&more);
-    return last;
-}
-
-static void
-read_yaml(struct bs_load *l, struct bs_bytes text)
-{
-    yaml_parser_t parser;
-
-    if (yaml_parser_initialize(&parser) == 0) {
-        bs_load_problem(l, 0, "no memory for the parser");
-        return;
-    }
-    yaml_parser_set_input_string(&parser, text.p, text.n);
-    if (yaml_parser_load(&parser, &l->doc) == 0) {
-        yaml_problem(l, &parser);
-    } else {
-        if (is_last(l, &parser))
-            read_document(l);
-        yaml_document_delete(&l->doc);
-    }
-    yaml_parser_delete(&parser);
-}
-
 static int
 by_line(const void *a, const void *b)
 {
     return ((const struct bs_problem *)a)->line - ((const struct bs_problem *)b)->line;
 }
 
+void
+bs_problems_sort(struct bs_problems *problems)
+{
+    if (problems->n != 0)
+        qsort(problems->list, problems->n, sizeof(problems->list[0]), by_line);
+}
+
 static enum bs_done
 fail(struct bs_problems *problems, const char *file, struct bs_err *err)
 {
-    const struct bs_problem *first = problems->list;
+    const struct bs_problem *first = problems->list; /* once sorted */
     char where[32] = "";
 
-    qsort(problems->list, problems->n, sizeof(problems->list[0]), by_line);
+    bs_problems_sort(problems);
     if (first->line != 0)
         (void)snprintf(where, sizeof(where), "line %d: ", first->line);
     return BS_FAIL(err, CONFIG, "%zu problem%s in \"%.160s\": %s%.240s", problems->n,
@@ -265,7 +226,7 @@ bs_config_parse(struct bs_bytes text,
     if (c->folder == NULL)
         bs_load_problem(&load, 0, "the file's folder cannot be found");
     else
-        read_yaml(&load, text);
+        bs_load_document(&load, text, read_document);
     /* What had no room was dropped, a rule perhaps: never a config without it. */
     if (load.full) {
         bs_problems_fini(problems);

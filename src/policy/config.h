@@ -95,6 +95,7 @@ struct bs_problems {
     size_t n;
 };
 
+void bs_problems_sort(struct bs_problems *problems); /* by line */
 void bs_problems_fini(struct bs_problems *problems); /* accepts a zeroed one */
 
 /*

@@ -12,8 +12,8 @@
 
 #define DAY_MS INT64_C(86400000)
 
-static void
-read_text(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+void
+bs_read_text(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
 {
     (void)l;
     (void)key;
@@ -47,8 +47,8 @@ store_number(struct bs_load *l,
         *into = number;
 }
 
-static void
-read_integer(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+void
+bs_read_integer(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
 {
     int64_t n = 0;
     bool read = bs_value_integer(value.text, &n);
@@ -74,8 +74,8 @@ read_size(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, v
     store_number(l, key, value, read, n, "a size such as 64MB or 10GB", into);
 }
 
-static void
-read_share(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+void
+bs_read_share(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
 {
     if (!bs_value_share(value.text, into))
         bs_load_problem(l, value.line, "%s: \"%.60s\" is not a share such as 10%% or 0.5%%",
@@ -395,13 +395,13 @@ const struct bs_key bs_keys[] = {
     {"databases",             REQUIRED, .node = read_databases},
     {"databases.*.upstream",  REQUIRED | CONNINFO, .scalar = read_conninfo, DB(upstream)},
     {"databases.*.helper",    REQUIRED | CONNINFO, .scalar = read_conninfo, DB(helper)},
-    {"databases.*.environment", 0, .scalar = read_text, DB(environment), .fallback = ""},
+    {"databases.*.environment", 0, .scalar = bs_read_text, DB(environment), .fallback = ""},
     {"state",                 REQUIRED, .scalar = read_state, AT(state_path)},
     {"audit",                 REQUIRED, .node = read_section},
     {"audit.directory",       REQUIRED, .scalar = read_path, AT(audit_directory)},
     {"storage",               REQUIRED, .scalar = read_storage, AT(storage_path)},
     {"spool",                 REQUIRED, .scalar = read_path, AT(spool)},
-    {"workers",               0, .scalar = read_integer, AT(workers), .fallback = "2", .min = 1, .max = 64},
+    {"workers",               0, .scalar = bs_read_integer, AT(workers), .fallback = "2", .min = 1, .max = 64},
     {"hold",                  0, .node = read_section},
     {"hold.wait",             0, .scalar = read_duration, AT(hold_wait_ms), .fallback = "20s", .min = 0, .max = DAY_MS},
     {"hold.notice",           0, .scalar = read_duration, AT(hold_notice_ms), .fallback = "10s", .min = 1000, .max = DAY_MS},
@@ -420,8 +420,8 @@ const struct bs_key bs_keys[] = {
     {"policy.defaults.HIGH",     0, .scalar = bs_read_choice, DEFAULT(BS_RISK_HIGH), .fallback = "approve", .words = actions},
     {"policy.defaults.CRITICAL", 0, .scalar = bs_read_choice, DEFAULT(BS_RISK_CRITICAL), .fallback = "approve", .words = actions},
     {"policy.impact",            0, .node = read_policy_section},
-    {"policy.impact.rows",       0, .scalar = read_integer, PO(impact.rows), .fallback = "1000", .min = 0, .max = INT64_MAX},
-    {"policy.impact.share",      0, .scalar = read_share, PO(impact.share), .fallback = "10%"},
+    {"policy.impact.rows",       0, .scalar = bs_read_integer, PO(impact.rows), .fallback = "1000", .min = 0, .max = INT64_MAX},
+    {"policy.impact.share",      0, .scalar = bs_read_share, PO(impact.share), .fallback = "10%"},
     {"policy.measure",           0, .node = read_policy_section},
     {"policy.measure.time",      0, .scalar = read_duration, PO(measure.time_ms), .fallback = "1s", .min = 0, .max = DAY_MS / 24},
     {"policy.measure.rehearse",  0, .scalar = read_bool, PO(measure.rehearse), .fallback = "false"},
@@ -439,10 +439,10 @@ const struct bs_key bs_keys[] = {
     {"policy.profiles.full.groups",      LITERAL, .node = bs_read_globs, PO(profiles[BS_PROFILE_FULL].groups)},
     {"policy.evasion",           0, .node = read_policy_section},
     {"policy.evasion.window",    0, .scalar = read_duration, PO(evasion.window_ms), .fallback = "1h", .min = 1000, .max = 30 * DAY_MS},
-    {"policy.evasion.limit",     0, .scalar = read_integer, PO(evasion.limit), .fallback = "5", .min = 1, .max = 1000000},
-    {"policy.result_rows",       0, .scalar = read_integer, PO(result_rows), .min = 1, .max = INT64_MAX},
+    {"policy.evasion.limit",     0, .scalar = bs_read_integer, PO(evasion.limit), .fallback = "5", .min = 1, .max = 1000000},
+    {"policy.result_rows",       0, .scalar = bs_read_integer, PO(result_rows), .min = 1, .max = INT64_MAX},
     {"policy.rules",             0, .node = bs_read_rules},
-    {"policy.rules[].name",      REQUIRED | LITERAL, .scalar = read_text, RU(name)},
+    {"policy.rules[].name",      REQUIRED | LITERAL, .scalar = bs_read_text, RU(name)},
     {"policy.rules[].actors",    LITERAL, .node = bs_read_globs, RU(actors)},
     {"policy.rules[].databases", LITERAL, .node = bs_read_globs, RU(databases)},
     {"policy.rules[].groups",    LITERAL, .node = bs_read_globs, RU(groups)},
@@ -454,11 +454,11 @@ const struct bs_key bs_keys[] = {
     {"policy.rules[].action",    REQUIRED | LITERAL, .scalar = bs_read_choice, RU(action), .words = actions},
     {"policy.rules[].recovery",  LITERAL, .scalar = bs_read_waiver, RU(no_recovery)},
     {"policy.rules[].quorum",    LITERAL, .scalar = bs_read_quorum},
-    {"policy.rules[].max_rows",  LITERAL, .scalar = read_integer, RU(max.rows), .min = 1, .max = INT64_MAX},
-    {"policy.rules[].max_share", LITERAL, .scalar = read_share, RU(max.share)},
-    {"policy.rules[].min_rows",  LITERAL, .scalar = read_integer, RU(min.rows), .min = 1, .max = INT64_MAX},
-    {"policy.rules[].min_share", LITERAL, .scalar = read_share, RU(min.share)},
-    {"policy.rules[].result_rows", LITERAL, .scalar = read_integer, RU(result_rows), .min = 1, .max = INT64_MAX},
+    {"policy.rules[].max_rows",  LITERAL, .scalar = bs_read_integer, RU(max.rows), .min = 1, .max = INT64_MAX},
+    {"policy.rules[].max_share", LITERAL, .scalar = bs_read_share, RU(max.share)},
+    {"policy.rules[].min_rows",  LITERAL, .scalar = bs_read_integer, RU(min.rows), .min = 1, .max = INT64_MAX},
+    {"policy.rules[].min_share", LITERAL, .scalar = bs_read_share, RU(min.share)},
+    {"policy.rules[].result_rows", LITERAL, .scalar = bs_read_integer, RU(result_rows), .min = 1, .max = INT64_MAX},
 };
 /* clang-format on */
 

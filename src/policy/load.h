@@ -62,6 +62,9 @@ struct bs_key {
     const char *const *later; /* words that a later version will have; NULL: none */
 };
 
+/* Reads a text that is one document, all of it; a problem is noted where it is not. */
+void bs_load_document(struct bs_load *l, struct bs_bytes text, void (*read)(struct bs_load *l));
+
 /* Notes a problem; text of the file goes in with %.60s. */
 void bs_load_problem(struct bs_load *l, int line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -114,6 +117,12 @@ char *bs_load_path(struct bs_load *l, const char *path);
 /* Reads one of key->words into an enum (its number in the list). */
 void
 bs_read_choice(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
+
+/* Any text; a number, a share or a duration within the row's bounds. */
+void bs_read_text(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
+void
+bs_read_integer(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
+void bs_read_share(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
 
 /* Readers for keys of policy rules and defaults: rules_file.c. */
 void bs_read_policy(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
