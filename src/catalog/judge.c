@@ -305,6 +305,7 @@ add_target(struct bs_judging *j, const struct bs_hit *h)
         struct bs_target *t = &out->targets[i];
         if (t->oid != r->id.oid)
             continue;
+        t->again = t->again || h->reached || h->reach != t->reach;
         if (h->reach < t->reach)
             t->reach = h->reach;
         if (weight(h->kind) > weight(t->kind))
@@ -326,7 +327,8 @@ add_target(struct bs_judging *j, const struct bs_hit *h)
                                                 .est_bytes = r->est_bytes,
                                                 .stmt = j->at,
                                                 .rows = -1,
-                                                .share = -1};
+                                                .share = -1,
+                                                .again = h->reached};
     if (list[out->n_targets - 1].schema == NULL || list[out->n_targets - 1].name == NULL)
         j->full = true;
 }

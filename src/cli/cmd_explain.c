@@ -84,6 +84,21 @@ judge(const struct bs_config_database *db, struct answer *a, struct bs_err *err)
     return bs_catalog_judge(a->snapshot, fresh, &a->unit, &a->arena, &a->facts, err);
 }
 
+/* Counts as the gateway would, before it asks anybody. */
+static enum bs_done
+measure(const struct bs_config *c,
+        const struct bs_config_database *db,
+        struct answer *a,
+        struct bs_err *err)
+{
+    const struct bs_session_names fresh = {0};
+    const struct bs_impact limits = {c->policy->impact.rows, c->policy->impact.share};
+
+    return bs_judged_measure(db->helper, a->snapshot, fresh, bs_buf_view(&a->input),
+                             (struct bs_bounds){0}, c->policy->measure.time_ms, limits, &a->unit,
+                             &a->facts, &a->arena, err);
+}
+
 static enum bs_done
 explain(const struct bs_config *c, const struct asked *ask, struct answer *a, struct bs_err *err)
 {
@@ -99,6 +114,8 @@ explain(const struct bs_config *c, const struct asked *ask, struct answer *a, st
         BS_DONE)
         return BS_FAILED;
     if (!ask->offline && judge(db, a, err) != BS_DONE)
+        return BS_FAILED;
+    if (!ask->offline && measure(c, db, a, err) != BS_DONE)
         return BS_FAILED;
     subject.database = db->name;
     subject.environment = db->environment;

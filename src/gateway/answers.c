@@ -299,7 +299,8 @@ on_ready(struct bs_relay *r, char status)
         bs_savepoints_clear(&r->state.savepoints);
         r->state.unread = r->state.unread || r->state.unread_tx; /* COMMIT runs code, too */
         r->state.unread_tx = false;
-        r->read_write = r->set_in_block = r->passed_ddl = r->wrote = false;
+        r->read_write = r->set_in_block = r->passed_ddl = false;
+        r->wrote = r->overwrote = false;
         if (r->state.meaning.uncommitted_ddl)
             bs_database_stale(r->db);
         r->state.meaning.uncommitted_ddl = false;

@@ -23,6 +23,18 @@ is_bare(const struct bs_unit *unit)
     return true;
 }
 
+/* Rows that are there may be other ones, or gone. */
+static bool
+may_overwrite(const struct bs_unit *unit)
+{
+    for (size_t i = 0; i < unit->n_stmts; i++) {
+        enum bs_point point = unit->stmts[i].point;
+        if (point == BS_POINT_UNKNOWN || point > BS_POINT_STATE)
+            return true;
+    }
+    return false;
+}
+
 void
 bs_ask_owe_unit(struct bs_relay *r, struct bs_reply *reply, const struct bs_unit *unit)
 {
@@ -32,6 +44,7 @@ bs_ask_owe_unit(struct bs_relay *r, struct bs_reply *reply, const struct bs_unit
     r->ddl_sent += reply->ddl;
     r->wrote = r->wrote || unit->risk != BS_RISK_SAFE;
     r->passed_ddl = r->passed_ddl || (unit->flags & BS_FLAG_DDL) != 0;
+    r->overwrote = r->overwrote || (r->mode == BS_MODE_RELAY && may_overwrite(unit));
     for (size_t i = 0; i < unit->n_stmts; i++)
         r->set_in_block = r->set_in_block || unit->stmts[i].control == BS_CONTROL_SET;
     bs_effects_meaning(unit, &r->state);

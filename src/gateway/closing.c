@@ -96,6 +96,12 @@ on_audited(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
                         "Tell the operator of this database.");
         return;
     }
+    if (err->code == BS_E_STALE) {
+        bs_gate_fail_as(r, BS_E_STALE,
+                        "rolled back: it would have changed more rows than a moment before",
+                        "Send the same statement again to ask anew.");
+        return;
+    }
     if (err->code == BS_E_NO_POINT || err->code == BS_E_CANCELLED) {
         bs_gate_fail_as(r, BS_E_NO_POINT, "rolled back: no recovery point could be made and proven",
                         "Tell the operator of this database.");
@@ -146,6 +152,7 @@ on_xid(struct bs_relay *r)
         return;
     }
     r->gate->step = BS_GATE_AUDIT;
+    r->gate->others = r->overwrote;
     bs_session_set_timer(r->s, (uint64_t)r->s->gateway->config->lock_budget_ms);
     bs_gate_job_audit(r, r->gate, on_audited);
 }

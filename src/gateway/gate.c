@@ -17,6 +17,7 @@
 #include "gateway/gating.h"
 #include "gateway/reload.h"
 #include "gateway/waiters.h"
+#include "gateway/within.h"
 #include "gateway/worker.h"
 #include "wire/front.h"
 #include "wire/messages.h"
@@ -581,6 +582,11 @@ on_measured(struct bs_relay *r)
         return;
     }
     g->hold = g->hold && g->blocked == NULL;
+    if (g->measured_us != 0 && !g->hold && g->blocked == NULL &&
+        bs_within_allowed(g, bs_gateway_policy(r->s->gateway), &err) != BS_DONE) {
+        bs_gate_refuse(r, bs_refusal_of(&err));
+        return;
+    }
     bs_gate_job_record(r, g, on_recorded);
 }
 

@@ -16,6 +16,7 @@
 #include "gateway/late.h"
 #include "gateway/note.h"
 #include "gateway/request.h"
+#include "gateway/within.h"
 #include "gateway/worker.h"
 #include "recovery/journal.h"
 #include "recovery/points.h"
@@ -190,7 +191,7 @@ check_limits(struct bs_gate *g, struct bs_err *err)
         bs_request_limits(g, &now, err) != BS_DONE)
         return BS_FAILED;
     if (bs_limits_cover(&approved, &now, err) == BS_DONE)
-        return BS_DONE;
+        return bs_within_approved(g, &approved, err);
     if (err->code == BS_E_STALE) {
         struct bs_err ignored = {0};
         (void)!bs_ticket_void(g->s->gateway->tickets, g->ticket, err->message, &ignored);
@@ -522,13 +523,28 @@ arm(struct bs_ledger *l, struct bs_err *err)
     return l->has_kept ? bs_capture_event(l->keeper, &armed, err) : BS_DONE;
 }
 
+/* Has it changed more than was counted when it was approved, or allowed? */
+static enum bs_done
+check_rows(struct bs_gate *g, struct bs_err *err)
+{
+    if (bs_within_check(g->ledger, g->others, err) == BS_DONE)
+        return BS_DONE;
+    if (err->code == BS_E_STALE) {
+        BS_LOG(WARNING, "more rows than expected", BS_F_STR("session", g->s->id),
+               BS_F_STR("ticket", g->ticket), BS_F_STR("what", err->message));
+        g->why = bs_arena_str(&g->arena, err->message);
+    }
+    return BS_FAILED;
+}
+
 static void
 work_audit(struct bs_gate *g, struct bs_err *err)
 {
     struct bs_uncovered found = {0};
 
     if (!bs_ledger_waived(g->ledger) &&
-        (check_coverage(g, &found, err) != BS_DONE || keep_replaced(g, &found, err) != BS_DONE))
+        (check_coverage(g, &found, err) != BS_DONE || check_rows(g, err) != BS_DONE ||
+         keep_replaced(g, &found, err) != BS_DONE))
         return;
     (void)!arm(g->ledger, err);
 }

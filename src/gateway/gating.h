@@ -79,10 +79,13 @@ struct bs_gate {
     struct bs_buf messages; /* the client's, unchanged */
 
     /* measuring */
-    struct bs_watch *measuring; /* ends it; NULL: there was none yet */
-    bool judged_again;          /* with a catalog that was read anew, for the one was too old */
-    bool unseen;                /* its transaction has changed what nobody else sees */
-    int64_t measured_us;        /* bs_mono_us; 0: nothing was to be measured */
+    struct bs_watch *measuring;  /* ends it; NULL: there was none yet */
+    bool others;                 /* rows may have been changed by what has passed, too */
+    bool judged_again;           /* with a catalog that was read anew, for the one was too old */
+    bool unseen;                 /* its transaction has changed what nobody else sees */
+    int64_t measured_us;         /* bs_mono_us; 0: nothing was to be measured */
+    struct bs_row_limit *limits; /* what it may change of which table (within.h) */
+    size_t n_limits;
     struct bs_refusal *blocked; /* by what was measured: refused once that is recorded */
 
     /* asking */

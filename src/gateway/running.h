@@ -62,6 +62,7 @@ struct bs_relay {
     bool read_write;    /* we have made the open transaction of a shielded session READ WRITE */
     bool set_in_block;  /* a SET was sent in it */
     bool wrote;         /* something that is not SAFE was sent in it */
+    bool overwrote;     /* something that may change rows has passed in it, without a gate */
     bool passed_ddl;    /* DDL that is allowed was sent in the open transaction */
     bool client_gone;   /* it hung up while COMMIT was under way */
 

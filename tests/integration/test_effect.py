@@ -264,6 +264,11 @@ def test_a_lock_is_not_waited_for(db):
 RULES = [
     {"name": "small", "actors": ["meter"], "kinds": ["UPDATE", "DELETE"], "risk": ["SAFE", "HIGH"],
      "action": "allow"},
+    {"name": "bounded", "actors": ["bounded"], "kinds": ["DELETE", "UPDATE"],
+     "risk": ["SAFE", "HIGH", "CRITICAL"], "max_rows": 500, "action": "allow"},
+    {"name": "shared", "actors": ["shared"], "kinds": ["DELETE"],
+     "risk": ["SAFE", "HIGH", "CRITICAL"], "max_share": "50%", "action": "allow"},
+    {"name": "shut", "actors": ["shut"], "kinds": ["DELETE"], "min_rows": 100, "action": "block"},
 ]
 
 
@@ -272,7 +277,7 @@ class Measured:
         self.gateway = Gateway(pg, policy={"rules": RULES, **more.pop("policy", {})},
                                extra={"hold": {"wait": "0s"}, **more})
         self.operator = Operator(self.gateway)
-        for name in ("meter", "patient"):
+        for name in ("meter", "bounded", "shared", "shut"):
             self.gateway.add_agent(name)
 
     def connect(self, actor="meter", **more):
@@ -313,6 +318,7 @@ def live(made, db):
             DROP TABLE IF EXISTS effect.live CASCADE;
             CREATE TABLE effect.live (id int PRIMARY KEY, n int, v text, secret bytea);
             INSERT INTO effect.live SELECT i, i % 50, 'v' || i, NULL FROM generate_series(1, 1000) i;
+            ANALYZE effect.live;
             GRANT USAGE ON SCHEMA effect TO PUBLIC;
             GRANT ALL ON ALL TABLES IN SCHEMA effect TO PUBLIC""")
     return made
@@ -478,3 +484,98 @@ def test_who_hangs_up_or_cancels_does_not_leave_a_count_behind(db):
 def run_and_forget(c, sql):
     with contextlib.suppress(psycopg.Error):
         c.execute(sql)
+
+
+@pytest.mark.parametrize("actor, passes, held", [("bounded", 20, 30), ("shared", 20, 30)])
+def test_a_rule_by_rows(live, db, actor, passes, held):
+    with live.connect(actor) as c:
+        assert c.execute(f"DELETE FROM effect.live WHERE id > 1000 - {passes}").rowcount == passes
+        assert rows_left(db) == 1000 - passes
+        ticket = live.held(c, f"DELETE FROM effect.live WHERE n < {held}")
+        assert ticket["effects"][0]["rows"] > 500
+        live.held(c, "DELETE FROM effect.live WHERE random() < 2")  # not measured
+    assert rows_left(db) == 1000 - passes
+
+
+def test_a_rule_that_blocks_by_rows(live, db):
+    with live.connect("shut") as c:
+        live.held(c, "DELETE FROM effect.live WHERE n < 4")  # 80 rows: the default asks
+        for sql in ("DELETE FROM effect.live WHERE n < 10", "DELETE FROM effect.live",
+                    "DELETE FROM effect.live WHERE random() < 2"):
+            with pytest.raises(psycopg.Error) as error:
+                c.execute(sql)
+            assert error.value.sqlstate == "42501", sql
+        assert c.execute("SELECT 1").fetchone() == (1,)
+    assert rows_left(db) == 1000
+
+
+class Meanwhile:
+    """Rows that nobody sees when it is counted, and that are there when the lock is granted."""
+
+    def __init__(self, pg, rows):
+        self.pg, self.rows = pg, rows
+
+    def __enter__(self):
+        self.c = psycopg.connect(host=str(self.pg.folder), port=self.pg.port, user="postgres",
+                                 dbname="app")
+        self.c.execute("INSERT INTO effect.live SELECT i, 1 FROM generate_series(5000, 5000 + %s) i",
+                       [self.rows - 1])
+        self.thread = threading.Thread(target=self.commit)
+        self.thread.start()
+        return self
+
+    def waiting(self):
+        with self.pg.admin() as c:
+            return c.execute("SELECT count(*) FROM pg_locks WHERE relation = 'effect.live'::regclass"
+                             " AND NOT granted").fetchone()[0]
+
+    def commit(self):
+        wait_until(self.waiting, 20, 0.01)
+        self.c.commit()
+
+    def __exit__(self, *_):
+        self.thread.join()
+        self.c.close()
+
+
+def test_more_than_the_rule_allows_is_not_committed(live, db):
+    with live.connect("bounded") as c:
+        with Meanwhile(db, 300), pytest.raises(psycopg.Error) as error:
+            c.execute("DELETE FROM effect.live WHERE n < 20")  # 400, then 700
+        assert error.value.sqlstate == "ZB003", error.value
+        assert rows_left(db) == 1300
+        live.held(c, "DELETE FROM effect.live WHERE n < 20")
+        c.execute("DELETE FROM effect.live WHERE id >= 5000")
+        with Meanwhile(db, 50):
+            assert c.execute("DELETE FROM effect.live WHERE n < 20").rowcount == 450
+
+
+def test_more_than_was_approved_is_not_committed(live, db):
+    with live.connect() as c:
+        sql = "DELETE FROM effect.live WHERE n < 20"
+        live.approve(live.held(c, sql))
+        with Meanwhile(db, 300), pytest.raises(psycopg.Error) as error:
+            c.execute(sql)
+        assert error.value.sqlstate == "ZB003", error.value
+        assert rows_left(db) == 1300
+        live.approve(live.held(c, sql))
+        assert c.execute(sql).rowcount == 700
+
+
+def test_truncate_more_than_was_approved(live, db):
+    with live.connect() as c:
+        live.approve(live.held(c, "TRUNCATE effect.live"))
+        with Meanwhile(db, 300), pytest.raises(psycopg.Error) as error:
+            c.execute("TRUNCATE effect.live")
+        assert error.value.sqlstate == "ZB003", error.value
+    assert rows_left(db) == 1300
+
+
+def test_explain_counts(live):
+    out = live.gateway.cli("explain", "--agent", "bounded", "--json",
+                           "DELETE FROM effect.live WHERE n < 10")
+    answer = json.loads(out.stdout)
+    assert answer["statements"][0]["effects"][0]["rows"] == 200
+    assert answer["decision"] == "allow" and answer["rule"] == "bounded"
+    out = live.gateway.cli("explain", "--agent", "meter", "DELETE FROM effect.live WHERE n < 10")
+    assert "200 rows, 20 %" in out.stdout
