@@ -207,7 +207,8 @@ add_extensions(struct bs_build *b)
 }
 
 /*
- * As harmless as PostgreSQL's own functions of the same code, under another name.
+ * As harmless as PostgreSQL's own functions of the same code, under another name. All aggregates
+ * have the same code, which only stands there: what they run are their parts.
  */
 static bool
 is_alias(struct bs_build *b, const struct bs_function *f)
@@ -217,7 +218,7 @@ is_alias(struct bs_build *b, const struct bs_function *f)
     const struct bs_row_function *own = bs_oid_find(rows, n, sizeof(*rows), f->id.oid);
     bool any = false;
 
-    if (own == NULL || own->source == NULL || f->config != NULL ||
+    if (f->kind == 'a' || own == NULL || own->source == NULL || f->config != NULL ||
         f->support >= BS_FIRST_NORMAL_OID)
         return false;
     for (size_t i = 0; i < n && rows[i].oid < BS_FIRST_NORMAL_OID; i++) {

@@ -94,7 +94,7 @@ aliases(void)
     } rows[] = {
         {"native", BS_RISK_SAFE},          {"native_in", BS_RISK_SAFE},
         {"native_next", BS_RISK_CRITICAL}, {"native_array", BS_RISK_CRITICAL},
-        {"native_set", BS_RISK_CRITICAL},
+        {"native_set", BS_RISK_CRITICAL},  {"total", BS_RISK_CRITICAL},
     };
     struct bs_snapshot *s = NULL;
     struct bs_err err = {0};
