@@ -2,16 +2,20 @@
  * cmd_explain.c - `backstop explain`: the five calls of the gateway's judgement, with nobody
  * waiting, and everything said.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "catalog/snapshot.h"
+#include "cli/assumed.h"
 #include "cli/cmd.h"
 #include "cli/judged.h"
 #include "cli/out.h"
 #include "policy/decide.h"
+#include "policy/values.h"
 #include "recovery/plan.h"
+#include "state/state.h"
 
 #define MAX_TEXT  ((size_t)16 << 20)
 #define MAX_ARENA ((size_t)256 << 20)
@@ -25,14 +29,19 @@ struct answer {
     struct bs_decision decision;
     struct bs_plan plan;
     struct bs_snapshot *snapshot; /* the facts' names may live in it */
+    struct bs_subject subject;
+    const struct bs_policy *policy;
     bool shielded;
 };
 
 /* What was asked. */
 struct asked {
     const char *agent;
+    const char *group; /* NULL: as the state has it */
     const char *database;
     bool offline;
+    int64_t rows; /* as if so many were counted; -1: count */
+    double share;
     const char *sql;
 };
 
@@ -71,32 +80,59 @@ find_database(const struct bs_config *c, const char *name, struct bs_err *err)
     return db;
 }
 
-static enum bs_done
-judge(const struct bs_config_database *db, struct answer *a, struct bs_err *err)
+/* The agent's group, where the state can be read and has the agent; else none. */
+static const char *
+group_of(const struct bs_config *c, const char *agent, struct bs_arena *arena)
 {
+    struct bs_state *state = NULL;
+    struct bs_agent found = {0};
+    struct bs_err err = {0};
+
+    if (access(c->state_path, R_OK | W_OK) != 0 ||
+        bs_state_open(c->state_path, &state, &err) != BS_DONE)
+        return NULL;
+    (void)!bs_state_agent_get(state, agent, arena, &found, &err);
+    bs_state_close(&state);
+    return found.group;
+}
+
+/* With the catalog, as the gateway does: the policy's limits settle what was counted. */
+static enum bs_done
+judge(const struct bs_config *c,
+      const struct asked *ask,
+      const struct bs_config_database *db,
+      struct answer *a,
+      struct bs_err *err)
+{
+    const struct bs_impact limits = {c->policy->impact.rows, c->policy->impact.share};
     const struct bs_session_names fresh = {0};
+    const struct bs_bounds none = {0};
 
     if (bs_snapshot_load(db->helper, &a->snapshot, err) != BS_DONE) {
         bs_err_prefix(err, "catalog of \"%.63s\"", db->name);
         bs_err_hint(err, "--offline explains without the catalog");
         return BS_FAILED;
     }
-    return bs_catalog_judge(a->snapshot, fresh, &a->unit, &a->arena, &a->facts, err);
+    if (bs_catalog_judge(a->snapshot, fresh, &a->unit, &a->arena, &a->facts, err) != BS_DONE)
+        return BS_FAILED;
+    if (ask->rows >= 0)
+        return bs_assume_rows(c->policy, ask->rows, ask->share, &a->unit, &a->facts, &a->arena,
+                              err);
+    return bs_judged_measure(db->helper, a->snapshot, fresh, bs_buf_view(&a->input), none,
+                             c->policy->measure.time_ms, limits, &a->unit, &a->facts, &a->arena,
+                             err);
 }
 
-/* Counts as the gateway would, before it asks anybody. */
 static enum bs_done
-measure(const struct bs_config *c,
-        const struct bs_config_database *db,
-        struct answer *a,
-        struct bs_err *err)
+decide(const struct bs_config *c, const struct asked *ask, struct answer *a, struct bs_err *err)
 {
-    const struct bs_session_names fresh = {0};
-    const struct bs_impact limits = {c->policy->impact.rows, c->policy->impact.share};
+    const struct bs_facts *facts = ask->offline ? NULL : &a->facts;
 
-    return bs_judged_measure(db->helper, a->snapshot, fresh, bs_buf_view(&a->input),
-                             (struct bs_bounds){0}, c->policy->measure.time_ms, limits, &a->unit,
-                             &a->facts, &a->arena, err);
+    a->policy = c->policy;
+    a->shielded = bs_policy_shielded(c->policy, &a->subject);
+    if (bs_policy_protect(c->policy, &a->unit, facts, &a->arena, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_decide_explain(c->policy, &a->subject, &a->unit, facts, &a->arena, &a->decision, err);
 }
 
 static enum bs_done
@@ -105,23 +141,21 @@ explain(const struct bs_config *c, const struct asked *ask, struct answer *a, st
     const struct bs_config_database *db = find_database(c, ask->database, err);
     const struct bs_session_names fresh = {0};
     const struct bs_plan_limits limits = {.max_bytes = c->max_bytes, .rows = true};
-    struct bs_subject subject = {.actor = ask->agent};
-    const struct bs_facts *facts = ask->offline ? NULL : &a->facts;
 
     if (db == NULL || read_sql(ask, &a->input, err) != BS_DONE)
         return BS_FAILED;
     if (bs_classify(bs_buf_view(&a->input), BS_CLASSIFY_LIMITS, &a->arena, &a->unit, err) !=
         BS_DONE)
         return BS_FAILED;
-    if (!ask->offline && judge(db, a, err) != BS_DONE)
+    a->subject = (struct bs_subject){
+        .actor = ask->agent,
+        .group = ask->group != NULL ? ask->group : group_of(c, ask->agent, &a->arena),
+        .database = db->name,
+        .environment = db->environment,
+    };
+    if (!ask->offline && judge(c, ask, db, a, err) != BS_DONE)
         return BS_FAILED;
-    if (!ask->offline && measure(c, db, a, err) != BS_DONE)
-        return BS_FAILED;
-    subject.database = db->name;
-    subject.environment = db->environment;
-    a->shielded = bs_policy_shielded(c->policy, &subject);
-    if (bs_decide_explain(c->policy, &subject, &a->unit, facts, &a->arena, &a->decision, err) !=
-        BS_DONE)
+    if (decide(c, ask, a, err) != BS_DONE)
         return BS_FAILED;
     /* Without the catalog nobody knows what would be lost: the plan stays a refusal. */
     if (ask->offline)
@@ -142,6 +176,12 @@ plan_json(const struct asked *ask, const struct answer *a)
     return out;
 }
 
+static json_t *
+optional(const char *text)
+{
+    return text == NULL ? json_null() : json_string(text);
+}
+
 static void
 print_json(const struct asked *ask, const struct answer *a)
 {
@@ -150,9 +190,16 @@ print_json(const struct asked *ask, const struct answer *a)
 
     for (size_t i = 0; i < a->decision.n_lines; i++)
         (void)json_array_append_new(lines, json_string(a->decision.lines[i]));
-    (void)json_object_set_new(out, "decision", json_string(bs_action_name(a->decision.action)));
+    (void)json_object_set_new(out, "decision", json_string(bs_action_name(a->decision.would)));
+    (void)json_object_set_new(out, "mode", json_string(bs_policy_mode_name(a->policy->mode)));
+    (void)json_object_set_new(out, "group", optional(a->subject.group));
     (void)json_object_set_new(
-        out, "rule", a->decision.rule == NULL ? json_null() : json_string(a->decision.rule));
+        out, "profile", json_string(bs_profile_name(bs_policy_profile(a->policy, &a->subject))));
+    (void)json_object_set_new(out, "needs_rows", json_boolean(a->decision.needs_rows));
+    (void)json_object_set_new(out, "result_rows",
+                              a->decision.result_rows == 0 ? json_null()
+                                                           : json_integer(a->decision.result_rows));
+    (void)json_object_set_new(out, "rule", optional(a->decision.rule));
     (void)json_object_set_new(out, "why", json_string(a->decision.why));
     (void)json_object_set_new(out, "reasoning", lines);
     (void)json_object_set_new(out, "recovery", plan_json(ask, a));
@@ -167,6 +214,10 @@ outcome(const struct asked *ask, const struct answer *a)
 {
     bool refused = !ask->offline && a->plan.kind == BS_PLAN_REFUSE && !a->decision.recovery_waived;
 
+    if (a->decision.shadow)
+        return "runs as it came: shadow mode protects nothing";
+    if (a->decision.action == BS_ACTION_BLOCK && a->decision.needs_rows)
+        return "blocked, unless counting the rows says otherwise";
     switch (a->decision.action) {
     case BS_ACTION_BLOCK:
         break;
@@ -201,10 +252,40 @@ print_plan(const struct answer *a)
 }
 
 static void
+print_subject(const struct answer *a)
+{
+    printf("agent       ");
+    bs_out_text(stdout, a->subject.actor);
+    if (a->subject.group != NULL) {
+        printf(", group ");
+        bs_out_text(stdout, a->subject.group);
+    }
+    printf(", profile %s", bs_profile_name(bs_policy_profile(a->policy, &a->subject)));
+    printf("\ndatabase    ");
+    bs_out_text(stdout, a->subject.database);
+    if (a->subject.environment != NULL && a->subject.environment[0] != '\0') {
+        printf(", environment ");
+        bs_out_text(stdout, a->subject.environment);
+    }
+    printf("\n\n");
+}
+
+static const char *
+session_text(const struct answer *a)
+{
+    if (!a->shielded)
+        return "may write what the rules allow";
+    if (bs_policy_profile(a->policy, &a->subject) == BS_PROFILE_READ_ONLY)
+        return "read only (its profile)";
+    return "read only (no rule lets this agent write without approval)";
+}
+
+static void
 print_text(const struct asked *ask, const struct answer *a)
 {
-    const char *action = bs_action_name(a->decision.action);
+    const char *action = bs_action_name(a->decision.would);
 
+    print_subject(a);
     bs_judged_print(&a->unit, ask->offline ? NULL : &a->facts);
     printf("\n%sreasoning%s\n", bs_out_paint(stdout, BS_PAINT_BOLD),
            bs_out_paint(stdout, BS_PAINT_NONE));
@@ -221,10 +302,9 @@ print_text(const struct asked *ask, const struct answer *a)
         printf("not known without the catalog");
     else
         print_plan(a);
-    printf("\nsession     %s\noutcome     %s\n",
-           a->shielded ? "read only (no rule lets this agent write without approval)"
-                       : "may write what the rules allow",
-           outcome(ask, a));
+    if (a->decision.result_rows != 0)
+        printf("\nresult      at most %" PRId64 " rows", a->decision.result_rows);
+    printf("\nsession     %s\noutcome     %s\n", session_text(a), outcome(ask, a));
 }
 
 static int
@@ -255,10 +335,15 @@ run(const struct bs_args *args, const struct asked *ask)
 int
 bs_cmd_explain(int argc, char **argv)
 {
-    struct asked ask = {0};
+    struct asked ask = {.rows = -1, .share = -1};
+    const char *share = NULL;
     const struct bs_arg options[] = {
         {"agent", 'a', BS_ARG_TEXT, "NAME", "the agent that would send it (required)", &ask.agent},
         {"database", 'd', BS_ARG_TEXT, "NAME", "the database, as agents call it", &ask.database},
+        {"group", 'g', BS_ARG_TEXT, "GROUP", "as if the agent were in this group", &ask.group},
+        {"rows", 0, BS_ARG_NUMBER, "N", "as if so many rows had been counted in each table",
+         &ask.rows},
+        {"share", 0, BS_ARG_TEXT, "P%", "and they were this share of it", &share},
         {"offline", 0, BS_ARG_FLAG, NULL, "do not ask the database's catalog", &ask.offline},
     };
     const struct bs_usage usage = {
@@ -280,6 +365,8 @@ bs_cmd_explain(int argc, char **argv)
         return args.status;
     if (ask.agent == NULL)
         return bs_out_usage("backstop explain", "--agent is missing");
+    if (share != NULL && (ask.rows < 0 || !bs_value_share(share, &ask.share)))
+        return bs_out_usage("backstop explain", "--share takes a share such as 5%%, beside --rows");
     ask.sql = args.operands[0];
     return run(&args, &ask);
 }

@@ -307,6 +307,25 @@ judge_unit(const struct bs_judge *by,
     return plan_measuring(by, arena, out, err);
 }
 
+/* What another policy had to say of the risk. */
+static void
+forget_policy(struct bs_unit *unit)
+{
+    static const char *const codes[] = {BS_REASON_PROTECTED, BS_REASON_IMPACT};
+
+    for (size_t i = 0; i < unit->n_stmts; i++) {
+        for (size_t k = 0; k < unit->stmts[i].n_reasons; k++) {
+            const char *code = unit->stmts[i].reasons[k].code;
+            if (strcmp(code, codes[0]) != 0 && strcmp(code, codes[1]) != 0)
+                continue;
+            bs_stmt_excuse(&unit->stmts[i], codes[0]);
+            bs_stmt_excuse(&unit->stmts[i], codes[1]);
+            break;
+        }
+    }
+    bs_unit_settle(unit);
+}
+
 enum bs_done
 bs_judge_measured(const struct bs_judge *by,
                   struct bs_verdict *v,
@@ -315,6 +334,8 @@ bs_judge_measured(const struct bs_judge *by,
 {
     const struct bs_impact limits = {by->policy->impact.rows, by->policy->impact.share};
 
+    if (v->policy != by->policy)
+        forget_policy(&v->unit);
     v->measured = true;
     v->wrapped = false;
     v->policy = by->policy;
@@ -416,23 +437,43 @@ judge_text(const struct bs_judge *by,
     return judge_unit(by, arena, out, err);
 }
 
+/* A unit of its own, as far as its risk goes. False: no room. */
+static bool
+copy_unit(const struct bs_unit *from, struct bs_arena *arena, struct bs_unit *out)
+{
+    *out = *from;
+    out->stmts = bs_arena_array(arena, from->n_stmts + 1, sizeof(out->stmts[0]));
+    for (size_t i = 0; out->stmts != NULL && i < from->n_stmts; i++) {
+        struct bs_stmt *s = &out->stmts[i];
+        const struct bs_reason *reasons = from->stmts[i].reasons;
+        *s = from->stmts[i];
+        s->reasons = bs_arena_array(arena, s->n_reasons + 1, sizeof(s->reasons[0]));
+        if (s->reasons == NULL)
+            return false;
+        for (size_t k = 0; k < s->n_reasons; k++)
+            s->reasons[k] = reasons[k];
+    }
+    return out->stmts != NULL;
+}
+
 bool
 bs_verdict_is_stricter_by(const struct bs_verdict *v,
                           const struct bs_policy *policy,
                           const struct bs_subject *subject,
                           struct bs_arena *arena)
 {
-    struct bs_unit unit = v->unit;
+    const struct bs_impact limits = {policy->impact.rows, policy->impact.share};
+    struct bs_unit unit;
     struct bs_decision now;
     struct bs_err err = {0};
 
     if (policy == v->policy)
         return false;
-    unit.stmts = bs_arena_array(arena, unit.n_stmts + 1, sizeof(unit.stmts[0]));
-    if (unit.stmts == NULL)
+    if (!copy_unit(&v->unit, arena, &unit))
         return true;
-    if (unit.n_stmts != 0)
-        memcpy(unit.stmts, v->unit.stmts, unit.n_stmts * sizeof(unit.stmts[0]));
+    forget_policy(&unit);
+    if (v->measured && bs_catalog_measured(&unit, &v->facts, limits, arena, &err) != BS_DONE)
+        return true;
     if (bs_policy_protect(policy, &unit, &v->facts, arena, &err) != BS_DONE ||
         bs_decide(policy, subject, &unit, &v->facts, arena, &now, &err) != BS_DONE)
         return true;

@@ -242,3 +242,34 @@ def test_a_reader_that_goes_away_is_an_error_not_a_death(tmp_path):
     script = pathlib.Path(tmp_path / "run")
     script.write_text(f"'{binary()}' version > /dev/full\n")
     assert subprocess.run(["sh", script]).returncode == 74
+
+
+def test_explain_tells_what_the_policy_looks_at(pg, shop):
+    out = shop.cli("explain", "--agent", "bob", "--group", "g", "DELETE FROM explained WHERE id < 5").stdout
+    assert "agent       bob, group g, profile full" in out and "environment test" in out
+    assert "rows that are overwritten or go: 0" in out
+    out = shop.cli("explain", "--agent", "bob", "--rows", "7", "--share", "3%",
+                   "DELETE FROM explained WHERE id < 5").stdout
+    assert "rows that are overwritten or go: 14, 3 % of a table" in out  # and the cascade's
+    assert 'rule "additive" (allow, line ' in out and ": no: another kind of statement" in out
+    out = shop.cli("explain", "--agent", "bob", "--offline", "--share", "3%", "SELECT 1", check=False)
+    assert out.returncode == 64
+
+
+def test_explain_knows_the_agents_group(pg):
+    policy = {"mode": "shadow", "profiles": {"read-only": {"groups": ["analysts"]}}, "result_rows": 7,
+              "protected": ["public.explained_too"]}
+    g = Gateway(pg, policy=policy)
+    try:
+        g.cli("agents", "add", "anna", "--database", "app", "--group", "analysts")
+        out = json.loads(g.cli("explain", "--agent", "anna", "--json", "CREATE TABLE x ()").stdout)
+        assert (out["group"], out["profile"], out["decision"]) == ("analysts", "read-only", "block")
+        assert out["mode"] == "shadow" and out["shielded"] is False
+        text = g.cli("explain", "--agent", "anna", "CREATE TABLE x ()").stdout
+        assert "profile read-only: does not have it" in text and "shadow mode protects nothing" in text
+        out = json.loads(g.cli("explain", "--agent", "bob", "--offline", "--json",
+                               "INSERT INTO explained_too VALUES (1)").stdout)
+        assert out["risk"] == "CRITICAL"
+        assert [r["code"] for r in out["statements"][0]["reasons"]][-1] == "protected"
+    finally:
+        g.remove()
