@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gateway/approved.h"
+#include "gateway/asking.h"
 #include "gateway/gate.h"
 #include "gateway/gateway.h"
 #include "gateway/ledger.h"
@@ -133,6 +134,8 @@ look_back(struct bs_relay *r)
 static void
 complete_statement(struct bs_relay *r, struct bs_reply *head)
 {
+    if (r->capped.on)
+        bs_caps_complete(r, head);
     if (head->effects != NULL) {
         bs_effects_step(head->effects, &r->state);
         look_back(r);
@@ -142,6 +145,8 @@ complete_statement(struct bs_relay *r, struct bs_reply *head)
         bs_replies_name(&r->replies, head, NULL);
         r->preparing--;
     }
+    if (r->capped.on)
+        bs_caps_declared(r, head);
 }
 
 static void
@@ -150,6 +155,8 @@ pop(struct bs_relay *r)
     struct bs_reply *head = bs_replies_head(&r->replies);
 
     r->series_dirty = r->series_dirty || head->dirty;
+    if (r->capped.on)
+        bs_caps_settled(r, head);
     if (head->copies)
         r->copying--;
     if (head->kind == BS_REPLY_QUERY && head->prepared != NULL)
@@ -195,6 +202,7 @@ on_bind_complete(struct bs_relay *r)
     bs_cursors_put(&r->state.names, bs_bytes_of(head->name), BS_CURSOR_TRANSACTION);
     if (head->effects != NULL) /* it may be run yet, or not */
         bs_effects_step(head->effects, &r->state);
+    bs_caps_bound(r, head);
     pop(r);
 }
 
@@ -331,12 +339,23 @@ rewrite_poison(struct bs_relay *r, enum bs_sink sink, size_t whole)
     return true;
 }
 
+/* Of an answer that had too many rows: all that is not shown any more. */
+static bool
+is_cut(const struct bs_relay *r, uint8_t type)
+{
+    if (r->capped.cut == BS_CUT_SHORT)
+        return type == 'D' || type == 'd';
+    return type != 'S' && type != 'A' && type != 'N';
+}
+
 static enum bs_sink
 sink_now(struct bs_relay *r, uint8_t type)
 {
     struct bs_reply *head = bs_replies_head(&r->replies);
 
     if (head != NULL && head->whose == BS_REPLY_SILENT && type != 'S' && type != 'A')
+        return BS_SINK_NOWHERE;
+    if (r->capped.cut != BS_CUT_NONE && is_cut(r, type))
         return BS_SINK_NOWHERE;
     return r->mode == BS_MODE_GATE ? bs_gate_sink(r, type) : BS_SINK_CLIENT;
 }
@@ -400,6 +419,98 @@ open_read_write(struct bs_relay *r)
     bs_inject(r, "SET TRANSACTION READ WRITE", NULL, on_read_write);
 }
 
+/* --- answers with too many rows ----------------------------------------------------------- */
+
+/* The server has done what the client is told has failed. A transaction that is open is made to
+ * fail; there is nothing else that it could have changed. */
+static void
+fail_cut(struct bs_relay *r)
+{
+    struct bs_refusal *refusal = bs_caps_refusal(r);
+    struct bs_buf b;
+
+    r->capped.cut = BS_CUT_NONE;
+    if (r->status == 'T') {
+        bs_asks_refuse(r, (struct bs_bytes){NULL, 0}, refusal);
+        return;
+    }
+    bs_buf_init(&b, 4096);
+    bs_refusal_put(&b, refusal);
+    bs_msg_put_ready(&b, (uint8_t)r->status);
+    bs_refusal_free(&refusal);
+    bs_relay_to_client(r, bs_buf_view(&b));
+    bs_buf_fini(&b);
+}
+
+static bool
+owes_sync(struct bs_relay *r)
+{
+    const struct bs_reply *e;
+
+    for (size_t i = 0; (e = bs_replies_at(&r->replies, i)) != NULL; i++) {
+        if (e->kind == BS_REPLY_SYNC || e->kind == BS_REPLY_QUERY)
+            return true;
+    }
+    return false;
+}
+
+/* The server's own error, most often that of our cancel, becomes ours. */
+static void
+replace_cut(struct bs_relay *r, size_t whole)
+{
+    struct bs_refusal *refusal = bs_caps_refusal(r);
+    struct bs_buf b;
+
+    r->capped.cut = BS_CUT_NONE;
+    bs_buf_init(&b, 4096);
+    bs_refusal_put(&b, refusal);
+    bs_refusal_free(&refusal);
+    replace(r, BS_SINK_CLIENT, whole, &b);
+    bs_buf_fini(&b);
+}
+
+/*
+ * One message of an answer that was cancelled, in place of which the client gets an error. The
+ * cancel may have come too late: then the rest of a series is failed by a text that cannot be
+ * parsed, or, where the series is over, what it has left open.
+ */
+static void
+on_cut_message(struct bs_relay *r, uint8_t type, uint8_t status, size_t whole)
+{
+    const struct bs_reply *head = bs_replies_head(&r->replies);
+    bool executed = head != NULL && head->kind == BS_REPLY_EXECUTE &&
+                    (type == 'C' || type == 's' || type == 'I');
+
+    if (type == 'E')
+        replace_cut(r, whole);
+    else
+        emit(r, BS_SINK_NOWHERE, whole);
+    if (!bs_relay_over(r))
+        book(r, type);
+    if (bs_relay_over(r))
+        return;
+    if (type == 'Z') {
+        on_ready(r, (char)status);
+        if (!bs_relay_over(r))
+            fail_cut(r);
+    } else if (executed && !owes_sync(r)) {
+        struct bs_refusal *refusal = bs_caps_refusal(r);
+        r->capped.cut = BS_CUT_NONE;
+        bs_ask_poison_series(r, refusal);
+    }
+}
+
+/* What is cut short ends with a warning before its CommandComplete. */
+static void
+end_short(struct bs_relay *r, uint8_t type)
+{
+    if (type != 'C' && type != 's' && type != 'I' && type != 'E')
+        return;
+    r->capped.cut = BS_CUT_NONE;
+    if (type != 'E')
+        bs_caps_warn(r);
+}
+
 static void
 on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
 {
@@ -430,7 +541,17 @@ on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
             book(r, type);
         return;
     }
-    if (r->mode == BS_MODE_GATE)
+    if (r->capped.cut == BS_CUT_FAILED && r->mode != BS_MODE_GATE && is_cut(r, type)) {
+        on_cut_message(r, type, status, whole);
+        return;
+    }
+    if (r->capped.cut == BS_CUT_SHORT)
+        end_short(r, type);
+    else if (type == 'Z')
+        r->capped.cut = BS_CUT_NONE;
+    if (type == 'H' && r->capped.owed != 0 && body.n != 0 && body.p[0] == 1)
+        bs_caps_binary(r);
+    if (r->mode == BS_MODE_GATE && !bs_relay_over(r))
         bs_gate_look(r, type, body);
     if (bs_relay_over(r))
         return;
@@ -496,7 +617,11 @@ step(struct bs_relay *r)
         bs_session_fail(r->s, "08P01", "the database sent a message that is not expected");
         return false;
     }
+    if (type == 'Z' && r->capped.cancels != 0)
+        return false; /* what would be sent next could be hit by a cancel that is on its way */
     if (streams(r, type)) {
+        if (r->capped.owed != 0)
+            bs_caps_row(r, type);
         emit(r, sink_now(r, type), BS_FRAME_HEAD);
         r->skip_server = n;
         return true;

@@ -23,6 +23,8 @@ bool bs_ask_stall(struct bs_relay *r);
 /* For answers that decide what is done next. Those of an open series come only when asked for. */
 bool bs_ask_wait(struct bs_relay *r);
 bool bs_ask_wait_for_copy(struct bs_relay *r);
+/* For an answer whose rows are counted. */
+bool bs_ask_wait_for_rows(struct bs_relay *r);
 /* Ends a series that is open on the server with a Sync of our own, whose answer is swallowed, so
  * that the gate finds the server idle (PROTECT 10). */
 bool bs_ask_end_series(struct bs_relay *r);
@@ -83,9 +85,9 @@ void bs_ask_poison_series(struct bs_relay *r, struct bs_refusal *refusal);
 void bs_ask_owe_unit(struct bs_relay *r, struct bs_reply *reply, const struct bs_unit *unit);
 /* PREPARE makes a name that Bind and EXECUTE can use. Its body was judged with it. */
 void bs_ask_owe_prepare(struct bs_relay *r, struct bs_reply *reply, const struct bs_verdict *v);
-/* Enters one message of a series that is about to be sent. Its form has been checked. `unit`: what
- * a Bind runs; NULL: what was judged with its name. */
-void bs_ask_owe(struct bs_relay *r, const struct bs_frame *f, const struct bs_unit *unit);
+/* Enters one message of a series that is about to be sent. Its form has been checked. `v`: what a
+ * Bind runs; NULL: what was judged with its name. */
+void bs_ask_owe(struct bs_relay *r, const struct bs_frame *f, const struct bs_verdict *v);
 struct bs_prepared *bs_ask_new_statement(const struct bs_parse *parse);
 
 /* --- asks_query.c --- */

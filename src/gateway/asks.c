@@ -68,12 +68,20 @@ bs_ask_settle(struct bs_relay *r, size_t to)
     r->loaded = false;
     r->stalled = false;
     r->copy_wait = false;
+    r->capped.wait = false;
 }
 
 bool
 bs_ask_wait_for_copy(struct bs_relay *r)
 {
     r->copy_wait = true;
+    return bs_ask_wait(r);
+}
+
+bool
+bs_ask_wait_for_rows(struct bs_relay *r)
+{
+    r->capped.wait = true;
     return bs_ask_wait(r);
 }
 
@@ -292,9 +300,9 @@ bs_asks_may_go_on(const struct bs_relay *r)
 {
     if (r->mode == BS_MODE_GATE)
         return r->copy_in;
-    if (r->mode != BS_MODE_RELAY || !r->stalled)
+    if (r->mode != BS_MODE_RELAY || !r->stalled || (r->capped.wait && bs_caps_hold(r)))
         return false;
-    return bs_relay_quiet(r) || r->copy_in || r->series_failed ||
+    return r->capped.wait || bs_relay_quiet(r) || r->copy_in || r->series_failed ||
            (r->copy_wait && r->copying == 0) || (r->full && r->replies.n < BS_REPLIES_MAX / 2);
 }
 
@@ -321,6 +329,13 @@ dispatch_gated(struct bs_relay *r, uint8_t type, size_t end)
     r->copy_sync = false;
     (void)bs_replies_push(&r->replies, BS_REPLY_SYNC);
     return forward_alone(r, end);
+}
+
+/* Behind an answer that is counted the client may end the series, and itself. */
+static bool
+ends_answer(uint8_t type)
+{
+    return type == BS_FRONT_SYNC || type == BS_FRONT_FLUSH || type == BS_FRONT_TERMINATE;
 }
 
 /* Takes one step through client.in; false where nothing more can be done now. */
@@ -356,6 +371,11 @@ step(struct bs_relay *r)
         r->copy_wait = r->copying != 0;
         return bs_ask_stall(r);
     }
+    if (r->mode == BS_MODE_RELAY && !r->copy_in && bs_caps_hold(r) && !ends_answer(head.type)) {
+        r->capped.wait = true;
+        return bs_ask_stall(r);
+    }
+    r->capped.wait = false;
     if (!may_step(r, head.type))
         return bs_ask_stall(r);
     if (r->series_failed)

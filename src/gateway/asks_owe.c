@@ -116,12 +116,13 @@ bs_ask_new_statement(const struct bs_parse *parse)
 }
 
 void
-bs_ask_owe(struct bs_relay *r, const struct bs_frame *f, const struct bs_unit *unit)
+bs_ask_owe(struct bs_relay *r, const struct bs_frame *f, const struct bs_verdict *v)
 {
     struct bs_err err = {0};
     struct bs_parse parse;
     struct bs_bind bind;
     struct bs_named named;
+    struct bs_execute run;
     struct bs_prepared *p;
     struct bs_reply *reply;
     bool unsure;
@@ -139,10 +140,12 @@ bs_ask_owe(struct bs_relay *r, const struct bs_frame *f, const struct bs_unit *u
         p = bs_ask_find(r, bind.statement, &unsure);
         reply = bs_replies_push(&r->replies, BS_REPLY_BIND);
         copy_name(reply->name, bind.portal);
-        if (unit == NULL && p != NULL)
-            unit = &p->verdict.unit;
-        if (unit != NULL)
-            owe_bound(r, reply, unit);
+        if (v == NULL && p != NULL)
+            v = &p->verdict;
+        if (v == NULL)
+            break;
+        owe_bound(r, reply, &v->unit);
+        bs_caps_owe_bind(r, reply, v);
         break;
     case BS_FRONT_DESCRIBE:
         (void)bs_replies_push(&r->replies, BS_REPLY_DESCRIBE);
@@ -153,6 +156,8 @@ bs_ask_owe(struct bs_relay *r, const struct bs_frame *f, const struct bs_unit *u
         r->run_next = NULL;
         if (r->copy_portals)
             bs_asks_owe_copy(r, reply);
+        if (bs_msg_read_execute(f->body, &run, &err) == BS_DONE)
+            bs_caps_owe_execute(r, reply, run.portal, r->series_wrote);
         break;
     case BS_FRONT_CLOSE:
         reply = bs_replies_push(&r->replies, BS_REPLY_CLOSE);
@@ -179,11 +184,11 @@ bs_asks_forward(struct bs_relay *r, struct bs_bytes messages, const struct bs_ga
     struct bs_frame f;
 
     while (bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT) {
-        const struct bs_unit *unit = NULL;
+        const struct bs_verdict *v = NULL;
         if (g != NULL && f.type == BS_FRONT_BIND)
-            unit = bs_gate_unit(g, binds++);
+            v = bs_gate_verdict(g, binds++);
         if (f.type != BS_FRONT_QUERY)
-            bs_ask_owe(r, &f, unit);
+            bs_ask_owe(r, &f, v);
     }
     bs_relay_to_server(r, messages);
 }

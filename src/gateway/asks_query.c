@@ -75,6 +75,7 @@ forward_query(struct bs_relay *r, const struct bs_verdict *v, struct bs_bytes me
     struct bs_reply *reply = bs_replies_push(&r->replies, BS_REPLY_QUERY);
 
     bs_ask_owe_unit(r, reply, &v->unit);
+    bs_caps_owe_query(r, reply, v, false);
     bs_ask_owe_prepare(r, reply, v);
     if ((v->unit.flags & BS_FLAG_COPY_IN) != 0)
         bs_asks_owe_copy(r, reply);

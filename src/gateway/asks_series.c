@@ -350,6 +350,14 @@ send_looked_at(struct bs_relay *r, size_t to)
     return true;
 }
 
+/* What a cancel could hit that is meant for the statement before it. */
+static bool
+runs(uint8_t type)
+{
+    return type == BS_FRONT_PARSE || type == BS_FRONT_BIND || type == BS_FRONT_EXECUTE ||
+           type == BS_FRONT_DESCRIBE;
+}
+
 bool
 bs_ask_series(struct bs_relay *r, size_t last, size_t end)
 {
@@ -363,6 +371,8 @@ bs_ask_series(struct bs_relay *r, size_t last, size_t end)
         struct bs_err err = {0};
         struct bs_frame f = {0};
         bs_assert(bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT);
+        if (runs(f.type) && bs_caps_hold(r))
+            return send_looked_at(r, at) && bs_ask_wait_for_rows(r);
         enum next next = look_at(r, &f, rest, &refusal);
         if (next != NEXT_SEND) {
             bool loaded = r->loaded;
@@ -385,5 +395,7 @@ bs_ask_series(struct bs_relay *r, size_t last, size_t end)
         if (r->copying != 0)
             return send_looked_at(r, at) && bs_ask_wait_for_copy(r);
     }
-    return send_looked_at(r, end);
+    if (!send_looked_at(r, end))
+        return false;
+    return !(r->series_open && bs_caps_hold(r)) || bs_ask_wait_for_rows(r);
 }

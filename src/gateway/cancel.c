@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/relay.h"
+#include "gateway/running.h"
 #include "gateway/worker.h"
 #include "wire/startup.h"
 #include "wire/tls.h"
@@ -139,6 +140,7 @@ struct request {
     struct bs_tls_ctx *tls; /* NULL: plain, as the session itself */
     const char *host;       /* lives as long as the gateway */
     char database[64];
+    void (*then)(struct bs_relay *r, void *arg); /* NULL: nobody waits for it */
 };
 
 static enum bs_done
@@ -290,8 +292,10 @@ send_request(void *arg)
 static void
 request_done(struct bs_session *s, bool current, void *arg)
 {
-    (void)s;
-    (void)current;
+    const struct request *r = arg;
+
+    if (current && r->then != NULL)
+        bs_relay_act(s, r->then, NULL);
     bs_wipe(arg, sizeof(struct request));
     free(arg);
 }
@@ -299,21 +303,29 @@ request_done(struct bs_session *s, bool current, void *arg)
 void
 bs_cancel_upstream(struct bs_session *s)
 {
+    (void)bs_cancel_upstream_then(s, NULL);
+}
+
+bool
+bs_cancel_upstream_then(struct bs_session *s, void (*then)(struct bs_relay *r, void *arg))
+{
     struct request *r;
 
     if (!bs_link_is_open(&s->server) || s->server_secret_len == 0)
-        return;
+        return false;
     r = bs_malloc(sizeof(*r));
     r->len = sizeof(r->at);
     if (getpeername(s->server.fd, (struct sockaddr *)&r->at, &r->len) != 0) {
         free(r);
-        return;
+        return false;
     }
     r->pid = s->server_pid;
     memcpy(r->secret, s->server_secret, s->server_secret_len);
     r->secret_len = s->server_secret_len;
     r->tls = s->server.tls != NULL ? s->gateway->upstream_tls[s->database_at] : NULL;
     r->host = s->server_host;
+    r->then = then;
     (void)snprintf(r->database, sizeof(r->database), "%s", s->database);
     bs_worker_job(s->worker, s, send_request, request_done, r);
+    return true;
 }

@@ -13,6 +13,7 @@
 #include "gateway/session.h"
 
 struct bs_cancels; /* opaque; thread-safe */
+struct bs_relay;   /* gateway/running.h */
 
 struct bs_cancels *bs_cancels_new(void);
 void bs_cancels_free(struct bs_cancels **c);
@@ -30,5 +31,10 @@ void bs_cancels_request(struct bs_cancels *c, uint32_t pid, struct bs_bytes secr
  * thread to the address the session is connected to. No answer is expected. Worker thread.
  */
 void bs_cancel_upstream(struct bs_session *s);
+/*
+ * The same, then calls back: the server has had the signal, or will never get it. True where it
+ * will; false where the server gave no secret, so that there is nothing to send.
+ */
+bool bs_cancel_upstream_then(struct bs_session *s, void (*then)(struct bs_relay *r, void *arg));
 
 #endif

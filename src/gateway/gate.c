@@ -59,10 +59,10 @@ bs_gate_first(const struct bs_gate *g)
     return g->items[0].verdict;
 }
 
-const struct bs_unit *
-bs_gate_unit(const struct bs_gate *g, size_t i)
+const struct bs_verdict *
+bs_gate_verdict(const struct bs_gate *g, size_t i)
 {
-    return i < g->n_items ? &g->items[i].verdict->unit : NULL;
+    return i < g->n_items ? g->items[i].verdict : NULL;
 }
 
 bool
@@ -105,6 +105,7 @@ bs_gate_unref(struct bs_gate **gp)
     bs_refusal_free(&g->fate);
     bs_refusal_free(&g->blocked);
     bs_gate_measure_free(g);
+    bs_refusal_free(&g->cut);
     bs_buf_fini(&g->messages);
     bs_buf_fini(&g->withheld);
     bs_ledger_unref(&g->ledger);
@@ -695,6 +696,13 @@ bs_gate_cancel(struct bs_relay *r)
     case BS_GATE_FINISH:
         break; /* a moment: as with the server, a cancel may come too late */
     }
+}
+
+void
+bs_gate_cut(struct bs_relay *r, struct bs_refusal *refusal)
+{
+    bs_refusal_free(&r->gate->cut);
+    r->gate->cut = refusal;
 }
 
 bool

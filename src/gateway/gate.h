@@ -43,7 +43,7 @@ BS_MUST_CHECK enum bs_done bs_gate_add(struct bs_gate *g,
 void bs_gate_begin(struct bs_relay *r, struct bs_gate *g, struct bs_bytes messages);
 void bs_gate_free(struct bs_gate **g); /* one that was not begun; accepts NULL */
 /* What the i-th text does that was added; NULL: there are not so many. */
-const struct bs_unit *bs_gate_unit(const struct bs_gate *g, size_t i);
+const struct bs_verdict *bs_gate_verdict(const struct bs_gate *g, size_t i);
 /* Some text must be judged with a catalog that was read just now. */
 bool bs_gate_needs_fresh(const struct bs_gate *g);
 /* The first and the last text that was added. */
@@ -65,6 +65,8 @@ void bs_gate_look(struct bs_relay *r, uint8_t type, struct bs_bytes body);
 /* ReadyForQuery arrived, for a gate or in a transaction with a ledger; not for what we injected. */
 void bs_gate_ready(struct bs_relay *r);
 void bs_gate_cancel(struct bs_relay *r);
+/* What runs answers with too much and is cancelled: it fails as that. Takes the refusal. */
+void bs_gate_cut(struct bs_relay *r, struct bs_refusal *refusal);
 /* The ticket has changed: see what it is now. */
 void bs_gate_decided(struct bs_relay *r, const char *ticket);
 void bs_gate_timer(struct bs_relay *r);

@@ -131,6 +131,7 @@ struct bs_gate {
     bool completed;          /* the first CommandComplete was seen */
     char sqlstate[6];        /* of an error while the client's messages ran */
     char tag[64];            /* last command tag */
+    struct bs_refusal *cut;  /* it was cancelled for having answered with too much; NULL */
     struct bs_refusal *fate; /* what the client is told after ROLLBACK; NULL: what was withheld */
     bool committed;          /* the server has answered the actor's own COMMIT */
     bool prepared;           /* or PREPARE TRANSACTION */

@@ -13,6 +13,7 @@
 struct bs_cursor {
     char name[BS_SQL_NAME_MAX + 1];
     enum bs_cursor_life life;
+    struct bs_cursor_rows rows;
     struct bs_cursor *next;
 };
 
@@ -171,15 +172,28 @@ bs_cursors_has(const struct bs_names *names, struct bs_bytes name)
     return false;
 }
 
+struct bs_cursor_rows *
+bs_cursors_rows(struct bs_names *names, struct bs_bytes name)
+{
+    for (struct bs_cursor *c = names->cursors; c != NULL; c = c->next) {
+        if (bs_bytes_equal(bs_bytes_of(c->name), name))
+            return &c->rows;
+    }
+    return NULL;
+}
+
 void
 bs_cursors_put(struct bs_names *names, struct bs_bytes name, enum bs_cursor_life life)
 {
+    const struct bs_cursor_rows *old = bs_cursors_rows(names, name);
+    int64_t rows = old == NULL ? 0 : old->rows;
     struct bs_cursor *c;
 
     bs_cursors_remove(names, name);
     if (names->n_cursors >= CURSORS_MAX)
         return; /* an unknown cursor is never SAFE, so forgetting is the safe side */
     c = bs_malloc(sizeof(*c));
+    c->rows.rows = rows; /* DECLARE may have been bound only: it does not begin anew by that */
     copy_name(c->name, name);
     c->life = life;
     c->next = names->cursors;
@@ -207,6 +221,20 @@ bs_cursors_remove(struct bs_names *names, struct bs_bytes name)
             return;
         }
     }
+}
+
+void
+bs_cursors_cap(struct bs_names *names,
+               struct bs_bytes name,
+               const struct bs_cursor_rows *rows,
+               const char *from)
+{
+    struct bs_cursor_rows *to = bs_cursors_rows(names, name);
+
+    if (to == NULL)
+        return;
+    *to = *rows;
+    copy_name(to->from, bs_bytes_of(from));
 }
 
 void

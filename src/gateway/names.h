@@ -60,12 +60,27 @@ void bs_names_put(struct bs_names *names, struct bs_prepared *p);
 void bs_names_remove(struct bs_names *names, struct bs_bytes name);
 void bs_names_clear(struct bs_names *names); /* DEALLOCATE ALL, DISCARD ALL */
 
+/* What a cursor or portal has answered with so far (caps.h). */
+struct bs_cursor_rows {
+    int64_t most; /* 0: any number */
+    int64_t rows;
+    bool header;                    /* the first message of its COPY is no row */
+    char from[BS_SQL_NAME_MAX + 1]; /* it runs FETCH, whose rows are those of this one, too */
+};
+
 enum bs_cursor_life { BS_CURSOR_TRANSACTION = 0, BS_CURSOR_HOLD };
 
 void bs_cursors_put(struct bs_names *names, struct bs_bytes name, enum bs_cursor_life life);
 bool bs_cursors_has(const struct bs_names *names, struct bs_bytes name);
 void bs_cursors_remove(struct bs_names *names, struct bs_bytes name);
-void bs_cursors_clear(struct bs_names *names);           /* CLOSE ALL, DISCARD ALL */
+void bs_cursors_clear(struct bs_names *names); /* CLOSE ALL, DISCARD ALL */
+/* Counts its rows from now on. Nothing where there is none of that name. */
+void bs_cursors_cap(struct bs_names *names,
+                    struct bs_bytes name,
+                    const struct bs_cursor_rows *rows,
+                    const char *from);
+/* NULL: there is none of that name. */
+struct bs_cursor_rows *bs_cursors_rows(struct bs_names *names, struct bs_bytes name);
 void bs_cursors_end_transaction(struct bs_names *names); /* those without HOLD go */
 
 #endif

@@ -527,6 +527,8 @@ send_query(struct bs_relay *r, struct bs_gate *g)
     struct bs_reply *reply = bs_replies_push(&r->replies, BS_REPLY_QUERY);
 
     reply->effects = bs_effects_of(&v->unit);
+    if (g->step == BS_GATE_RUN)
+        bs_caps_owe_query(r, reply, v, true);
     reply->dirty = true;
     reply->ddl = (v->unit.flags & BS_FLAG_DDL) != 0;
     r->ddl_sent += reply->ddl;
@@ -734,6 +736,13 @@ on_run(struct bs_relay *r)
     struct bs_gate *g = r->gate;
 
     bs_session_set_timer(r->s, 0);
+    if (g->cut != NULL) {
+        struct bs_refusal *cut = g->cut;
+        g->cut = NULL;
+        bs_buf_clear(&g->withheld);
+        bs_gate_fail(r, cut);
+        return;
+    }
     if (g->withheld.failed) {
         bs_gate_fail_as(r, BS_E_LIMIT, "the answer is too large to be held back until COMMIT",
                         NULL);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/caps.h"
 #include "gateway/refusal.h"
 
 static struct bs_reply *
@@ -29,6 +30,7 @@ drop_entry(struct bs_replies *r, struct bs_reply *e)
     bs_replies_name(r, e, NULL);
     bs_effects_free(&e->effects);
     bs_refusal_free(&e->refusal);
+    bs_caps_free(&e->caps);
     *e = (struct bs_reply){0};
 }
 

@@ -12,6 +12,7 @@
 
 #include "gateway/effects.h"
 
+struct bs_caps;    /* gateway/caps.h */
 struct bs_refusal; /* gateway/refusal.h */
 
 enum bs_reply_kind {
@@ -38,10 +39,13 @@ struct bs_reply {
     bool dirty;                   /* QUERY, BIND: runs more than BEGIN, SET and SHOW */
     bool ddl;                     /* QUERY, BIND: changes the catalog */
     bool copies;                  /* QUERY, EXECUTE: may ask for COPY data */
+    bool counted;                 /* QUERY, EXECUTE: its rows are counted (caps.h) */
+    bool cut_short;               /* past the cap it goes on, without its rows */
+    struct bs_caps *caps;         /* QUERY, BIND: of its statements; NULL: none */
     struct bs_prepared *prepared; /* PARSE, and QUERY of one PREPARE: see bs_replies_name */
     struct bs_effects *effects;   /* QUERY, BIND, EXECUTE: what its statements do to the session */
     struct bs_refusal *refusal;   /* POISON: what the client is told instead */
-    char name[BS_SQL_NAME_MAX + 1]; /* BIND: portal; CLOSE: what is closed */
+    char name[BS_SQL_NAME_MAX + 1]; /* BIND, EXECUTE: portal; CLOSE: what is closed */
     char name_kind;                 /* CLOSE: 'S' or 'P' */
 };
 

@@ -8,6 +8,7 @@
 #ifndef BS_GATEWAY_RUNNING_H
 #define BS_GATEWAY_RUNNING_H
 
+#include "gateway/caps.h"
 #include "gateway/databases.h"
 #include "gateway/effects.h"
 #include "gateway/inject.h"
@@ -81,6 +82,7 @@ struct bs_relay {
     bool stalled;        /* the next message waits for something other than its own bytes */
     bool full;           /* it waits until fewer answers are owed */
     uint64_t safe_count; /* statements passed, where the audit only counts them */
+    struct bs_capped capped;
 
     /* The server's bytes in server.in: [0, read) are done with, of which [from, read) go to
      * `sink` and have not been sent yet. */

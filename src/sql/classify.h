@@ -107,6 +107,7 @@ enum bs_flag {
     /* calls what is known to reach beyond the transaction: files and sessions of the server, other
      * servers, replication, large objects. No ROLLBACK takes it back, or nothing keeps it */
     BS_FLAG_OUTSIDE = 1 << 16,
+    BS_FLAG_COPY_HEADER = 1 << 17, /* COPY ... TO: the first line may name the columns */
 };
 
 /* What a statement does to the transaction or to named things of the session. */

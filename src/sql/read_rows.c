@@ -289,6 +289,8 @@ bs_read_copy(struct bs_reading *r, const Node *node)
             bs_reading_effect(r, kind, BS_OBJECT_RELATION, bs_name_of_range(copy->relation)));
     else if (copy->relation != NULL)
         bs_reading_read(r, bs_name_of_range(copy->relation));
+    if (!copy->is_from && bs_def_find(copy->options, "header") != NULL)
+        r->stmt->flags |= BS_FLAG_COPY_HEADER;
     bs_walk_push(&r->walk, copy->query);
     bs_walk_push(&r->walk, copy->whereClause);
 }
