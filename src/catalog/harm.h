@@ -13,7 +13,7 @@
 /*
  * The harms of a judged unit.
  *
- * params  values of $1 and so on as text, NULL in it: not known; may be NULL where n_params is 0
+ * params  values of $1 and so on as text, guesses with a '?' before them, NULL in it: not known; may be NULL where n_params is 0
  * out     n 0: it harms nothing
  * err     LIMIT
  */

@@ -161,6 +161,24 @@ show_params(struct bs_gate *g, size_t from, size_t to, struct bs_err *err)
     return text;
 }
 
+/* Of a binary value whose type is left to the server: most often it is a whole number. */
+static const char *
+guess_text(struct bs_gate *g, struct bs_bytes value)
+{
+    static const uint32_t types[] = {21, 23, 20}; /* int2, int4, int8 */
+    char hex[65] = "";
+    int64_t number;
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (binary_integer(types[i], value, &number))
+            return bs_arena_fmt(&g->arena, "?%lld", (long long)number);
+    }
+    if (value.n > sizeof(hex) / 2)
+        return NULL;
+    bs_hex(value.p, value.n, hex);
+    return bs_arena_fmt(&g->arena, "?x%s", hex);
+}
+
 /* A value as it would stand in a statement, where that is known. */
 static const char *
 value_text(struct bs_gate *g, const struct bs_identity_param *p)
@@ -169,10 +187,10 @@ value_text(struct bs_gate *g, const struct bs_identity_param *p)
 
     if (p->null)
         return NULL;
+    if (p->format == 1 && binary_integer(p->type, p->value, &number))
+        return bs_arena_fmt(&g->arena, "%lld", (long long)number);
     if (p->format == 1)
-        return binary_integer(p->type, p->value, &number)
-                   ? bs_arena_fmt(&g->arena, "%lld", (long long)number)
-                   : NULL;
+        return guess_text(g, p->value);
     return bs_utf8_valid(p->value) && memchr(p->value.p, '\0', p->value.n) == NULL
                ? bs_arena_copy(&g->arena, p->value)
                : NULL;

@@ -22,7 +22,8 @@ BS_MUST_CHECK enum bs_done bs_request_describe(struct bs_gate *g,
 BS_MUST_CHECK enum bs_done bs_request_identity(struct bs_gate *g, struct bs_err *err);
 /* All that it runs, as operators see it. NULL: no room. */
 const char *bs_request_text(struct bs_gate *g);
-/* The values of item i's parameters as text; NULL: NULL, or not known as text. LIMIT. */
+/* The values of item i's parameters as text, as bs_harms_of takes them; NULL: NULL, or not known.
+ * LIMIT. */
 BS_MUST_CHECK enum bs_done bs_request_values(
     struct bs_gate *g, size_t i, const char *const **out, size_t *n, struct bs_err *err);
 BS_MUST_CHECK enum bs_done

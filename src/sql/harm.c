@@ -100,6 +100,59 @@ cover_any(const struct bs_harm_item *now, const struct bs_harm_item *before)
                                                                                  : BS_COVERS_NO;
 }
 
+enum values { VALUES_UNSURE = 0, VALUES_SAME, VALUES_OTHER };
+
+/* A number without what does not count: " +05.0" is 5. False where it is none. */
+static bool
+plain_number(const char *text, char out[80])
+{
+    const char *at = text + strspn(text, " \t\n");
+    size_t whole, part = 0, n = 0;
+    bool minus = *at == '-';
+
+    at += *at == '-' || *at == '+';
+    whole = strspn(at, "0123456789");
+    if (whole == 0 || whole > 60)
+        return false;
+    for (; whole > 1 && *at == '0'; whole--)
+        at++;
+    if (at[whole] == '.')
+        part = strspn(at + whole + 1, "0") + 1;
+    if (at[whole + part + strspn(at + whole + part, " \t\n")] != '\0')
+        return false;
+    if (minus && !(whole == 1 && *at == '0'))
+        out[n++] = '-';
+    memcpy(out + n, at, whole);
+    out[n + whole] = '\0';
+    return true;
+}
+
+/* Written otherwise it cannot be the same: numbers, UUIDs, words without a digit in them. */
+static bool
+has_one_form(const char *text)
+{
+    return strpbrk(text, "0123456789") == NULL ||
+           (strlen(text) == 36 && strspn(text, "0123456789abcdef-") == 36);
+}
+
+static enum values
+compare_values(const char *a, const char *b)
+{
+    char x[80], y[80];
+    bool unsure_a = a[0] == '?', unsure_b = b[0] == '?';
+
+    a += unsure_a;
+    b += unsure_b;
+    if (strcmp(a, b) == 0)
+        return VALUES_SAME;
+    if (unsure_a != unsure_b)
+        return plain_number(a, x) && plain_number(b, y) && strcmp(x, y) == 0 ? VALUES_SAME
+                                                                             : VALUES_UNSURE;
+    if (plain_number(a, x) && plain_number(b, y))
+        return strcmp(x, y) == 0 ? VALUES_SAME : VALUES_OTHER;
+    return unsure_a || (has_one_form(a) && has_one_form(b)) ? VALUES_OTHER : VALUES_UNSURE;
+}
+
 /* A column that both compare with different values: no row is in both. */
 static bool
 is_disjoint(const struct bs_harm_item *a, const struct bs_harm_item *b)
@@ -107,7 +160,7 @@ is_disjoint(const struct bs_harm_item *a, const struct bs_harm_item *b)
     for (size_t i = 0; i < a->n_keys; i++) {
         for (size_t k = 0; k < b->n_keys; k++) {
             if (strcmp(a->keys[i].column, b->keys[k].column) == 0 &&
-                strcmp(a->keys[i].value, b->keys[k].value) != 0)
+                compare_values(a->keys[i].value, b->keys[k].value) == VALUES_OTHER)
                 return true;
         }
     }
@@ -119,7 +172,7 @@ has_key(const struct bs_harm_item *item, struct bs_harm_key key)
 {
     for (size_t i = 0; i < item->n_keys; i++) {
         if (strcmp(item->keys[i].column, key.column) == 0 &&
-            strcmp(item->keys[i].value, key.value) == 0)
+            compare_values(item->keys[i].value, key.value) == VALUES_SAME)
             return true;
     }
     return false;
@@ -152,19 +205,27 @@ cover_some(const struct bs_harm_item *now, const struct bs_harm_item *before)
 }
 
 static enum bs_covers
-cover_rows(const struct bs_harm_item *now, const struct bs_harm_item *before)
+cover_extent(const struct bs_harm_item *now, const struct bs_harm_item *before)
 {
-    if (is_disjoint(now, before))
-        return BS_COVERS_NO;
-    /* All rows have other values: what is left of the old ones nobody has worked out. */
-    if (now->harm == BS_HARM_OVERWRITE && now->extent == BS_EXTENT_ALL &&
-        before->harm > BS_HARM_OVERWRITE)
-        return BS_COVERS_MAYBE;
-    if (now->harm < before->harm)
-        return BS_COVERS_NO;
     if (now->extent == BS_EXTENT_ALL)
         return BS_COVERS_YES;
     return before->extent == BS_EXTENT_ALL ? BS_COVERS_NO : cover_some(now, before);
+}
+
+static enum bs_covers
+cover_rows(const struct bs_harm_item *now, const struct bs_harm_item *before)
+{
+    enum bs_covers extent = cover_extent(now, before);
+
+    if (is_disjoint(now, before))
+        return BS_COVERS_NO;
+    if (now->harm != BS_HARM_OVERWRITE)
+        return now->harm < before->harm ? BS_COVERS_NO : extent;
+    /* Other values may be another matter; and what is left of the old ones where all rows are
+     * overwritten by what depends on them, nobody has worked out. */
+    if (before->harm != BS_HARM_OVERWRITE && now->extent != BS_EXTENT_ALL)
+        return BS_COVERS_NO;
+    return extent == BS_COVERS_NO ? extent : BS_COVERS_MAYBE;
 }
 
 static enum bs_covers

@@ -32,6 +32,8 @@ enum bs_extent {
     BS_EXTENT_ALL, /* or nearly all, or nobody knows how many */
 };
 
+/* A value that begins with '?' was read from bytes whose type nobody knows: it says nothing for
+ * sure but beside another such. */
 struct bs_harm_key {
     const char *column;
     const char *value;
