@@ -33,6 +33,85 @@ bs_table_lock_name(enum bs_table_lock lock)
     return names[lock];
 }
 
+/*
+ * explicit-locking.html, sql-altertable.html. What ALTER TABLE does is ACCESS EXCLUSIVE unless it
+ * is here; so is what a form of the statement may do.
+ */
+/* clang-format off */
+static const uint8_t locks[BS_KIND_COUNT] = {
+    [BS_KIND_SELECT_FOR_UPDATE] = BS_TABLE_LOCK_ROW_SHARE,
+    [BS_KIND_INSERT] = BS_TABLE_LOCK_ROW_EXCLUSIVE, [BS_KIND_UPDATE] = BS_TABLE_LOCK_ROW_EXCLUSIVE,
+    [BS_KIND_DELETE] = BS_TABLE_LOCK_ROW_EXCLUSIVE, [BS_KIND_MERGE] = BS_TABLE_LOCK_ROW_EXCLUSIVE,
+    [BS_KIND_COPY_FROM_STDIN] = BS_TABLE_LOCK_ROW_EXCLUSIVE,
+    [BS_KIND_COPY_FROM_FILE] = BS_TABLE_LOCK_ROW_EXCLUSIVE,
+    [BS_KIND_COPY_PROGRAM] = BS_TABLE_LOCK_ROW_EXCLUSIVE,
+    [BS_KIND_VACUUM] = BS_TABLE_LOCK_SHARE_UPDATE_EXCLUSIVE,
+    [BS_KIND_ANALYZE] = BS_TABLE_LOCK_SHARE_UPDATE_EXCLUSIVE,
+    [BS_KIND_COMMENT] = BS_TABLE_LOCK_SHARE_UPDATE_EXCLUSIVE,
+    [BS_KIND_SECURITY_LABEL] = BS_TABLE_LOCK_SHARE_UPDATE_EXCLUSIVE,
+    [BS_KIND_CREATE_STATISTICS] = BS_TABLE_LOCK_SHARE_UPDATE_EXCLUSIVE,
+    [BS_KIND_ALTER_TABLE_VALIDATE] = BS_TABLE_LOCK_SHARE_UPDATE_EXCLUSIVE,
+    [BS_KIND_ALTER_TABLE_CLUSTER_ON] = BS_TABLE_LOCK_SHARE_UPDATE_EXCLUSIVE,
+    [BS_KIND_CREATE_INDEX] = BS_TABLE_LOCK_SHARE, [BS_KIND_REINDEX] = BS_TABLE_LOCK_SHARE,
+    [BS_KIND_CREATE_TRIGGER] = BS_TABLE_LOCK_SHARE_ROW_EXCLUSIVE,
+    [BS_KIND_ALTER_TABLE_ENABLE_TRIGGER] = BS_TABLE_LOCK_SHARE_ROW_EXCLUSIVE,
+    [BS_KIND_ALTER_TABLE_DISABLE_TRIGGER] = BS_TABLE_LOCK_SHARE_ROW_EXCLUSIVE,
+    [BS_KIND_ALTER_TABLE_TRIGGER_MODE] = BS_TABLE_LOCK_SHARE_ROW_EXCLUSIVE,
+    [BS_KIND_TRUNCATE] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+    [BS_KIND_REFRESH_MATERIALIZED_VIEW] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+    [BS_KIND_VACUUM_FULL] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+    [BS_KIND_CLUSTER] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+    [BS_KIND_LOCK_TABLE] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+    [BS_KIND_RENAME] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+    [BS_KIND_SET_SCHEMA] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+    [BS_KIND_OWNER_TO] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+    [BS_KIND_CREATE_RULE] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+    [BS_KIND_CREATE_POLICY] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+    [BS_KIND_ALTER_POLICY] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+    [BS_KIND_CREATE_OR_REPLACE_VIEW] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+    [BS_KIND_ALTER_VIEW_OPTIONS] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+    [BS_KIND_ALTER_FOREIGN_TABLE_OPTIONS] = BS_TABLE_LOCK_ACCESS_EXCLUSIVE,
+};
+/* clang-format on */
+
+static bool
+starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+enum bs_table_lock
+bs_effect_lock(enum bs_kind kind)
+{
+    const char *name = bs_kind_name(kind);
+
+    if (locks[kind] != BS_TABLE_LOCK_UNKNOWN)
+        return (enum bs_table_lock)locks[kind];
+    if (starts_with(name, "ALTER TABLE ") || starts_with(name, "DROP "))
+        return BS_TABLE_LOCK_ACCESS_EXCLUSIVE;
+    return BS_TABLE_LOCK_UNKNOWN;
+}
+
+/* A change of type between types of the same bytes writes nothing, but who knows both? */
+bool
+bs_effect_rewrites(enum bs_kind kind)
+{
+    static const bool list[BS_KIND_COUNT] = {
+        [BS_KIND_VACUUM_FULL] = true,
+        [BS_KIND_CLUSTER] = true,
+        [BS_KIND_REFRESH_MATERIALIZED_VIEW] = true,
+        [BS_KIND_ALTER_TABLE_ALTER_TYPE] = true,
+        [BS_KIND_ALTER_TABLE_SET_EXPRESSION] = true,
+        [BS_KIND_ALTER_TABLE_SET_LOGGED] = true,
+        [BS_KIND_ALTER_TABLE_SET_UNLOGGED] = true,
+        [BS_KIND_ALTER_TABLE_SET_ACCESS_METHOD] = true,
+        [BS_KIND_ALTER_TABLE_SET_TABLESPACE] = true,
+        [BS_KIND_ALTER_TABLE_ALL] = true,
+    };
+
+    return list[kind];
+}
+
 /* A table's rows are gone when this has happened to it, or are other ones. */
 static bool
 takes_rows(enum bs_kind kind)
@@ -40,7 +119,7 @@ takes_rows(enum bs_kind kind)
     return kind == BS_KIND_UPDATE || kind == BS_KIND_DELETE || kind == BS_KIND_TRUNCATE ||
            kind == BS_KIND_REFRESH_MATERIALIZED_VIEW || kind == BS_KIND_ALTER_TABLE_DROP_COLUMN ||
            kind == BS_KIND_ALTER_TABLE_ALTER_TYPE || kind == BS_KIND_ALTER_TABLE_SET_EXPRESSION ||
-           kind == BS_KIND_ALTER_TABLE_SET_UNLOGGED || strncmp(bs_kind_name(kind), "DROP ", 5) == 0;
+           kind == BS_KIND_ALTER_TABLE_SET_UNLOGGED || starts_with(bs_kind_name(kind), "DROP ");
 }
 
 bool

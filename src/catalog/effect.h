@@ -44,6 +44,12 @@ BS_MUST_CHECK enum bs_done bs_catalog_measured(struct bs_unit *unit,
                                                struct bs_arena *arena,
                                                struct bs_err *err);
 
+/* The strongest lock that a change takes on the table that it names, or reaches; in doubt the
+ * stronger. UNKNOWN: it locks no table as such. */
+enum bs_table_lock bs_effect_lock(enum bs_kind kind);
+/* It writes the whole table anew, in doubt. ADD COLUMN: see struct bs_effect. */
+bool bs_effect_rewrites(enum bs_kind kind);
+
 /* "estimate", "count", "rehearsal"; NULL for NONE */
 const char *bs_measure_name(enum bs_measure how);
 /* "ACCESS EXCLUSIVE"; NULL for UNKNOWN */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "catalog/effect.h"
 #include "catalog/judging.h"
 #include "catalog/model.h"
 
@@ -328,7 +329,9 @@ add_target(struct bs_judging *j, const struct bs_hit *h)
                                                 .stmt = j->at,
                                                 .rows = -1,
                                                 .share = -1,
-                                                .again = h->reached};
+                                                .again = h->reached,
+                                                .lock = bs_effect_lock(h->kind),
+                                                .rewrites = bs_effect_rewrites(h->kind)};
     if (list[out->n_targets - 1].schema == NULL || list[out->n_targets - 1].name == NULL)
         j->full = true;
 }
@@ -664,6 +667,26 @@ note_keys(struct bs_judging *j)
     }
 }
 
+/* Of several commands that alter a table the strongest lock counts, for those below it, too. */
+static void
+note_lock(struct bs_judging *j, const struct bs_effect *e)
+{
+    const struct bs_relation *r = NULL;
+    enum bs_table_lock lock = bs_effect_lock(e->kind);
+
+    if (e->object != BS_OBJECT_RELATION && e->object != BS_OBJECT_COLUMN)
+        return;
+    while ((r = bs_snapshot_find_relation(j->s, e->name.schema, e->name.name, r)) != NULL) {
+        for (size_t i = 0; i < j->out->n_targets; i++) {
+            struct bs_target *t = &j->out->targets[i];
+            if (t->stmt != j->at || (t->oid != r->id.oid && (e->only || t->within != r->id.oid)))
+                continue;
+            t->lock = lock > t->lock ? lock : t->lock;
+            t->rewrites = t->rewrites || e->rewrites || bs_effect_rewrites(e->kind);
+        }
+    }
+}
+
 static void
 judge_stmt(struct bs_judging *j)
 {
@@ -675,6 +698,8 @@ judge_stmt(struct bs_judging *j)
     if ((j->stmt->flags & BS_FLAG_DDL) != 0)
         bs_judging_taint(j, bs_snapshot_ddl(j->s));
     note_keys(j);
+    for (size_t i = 0; i < j->stmt->n_effects && !j->full; i++)
+        note_lock(j, &j->stmt->effects[i]);
     settle_point(j);
     note_changes(j);
 }

@@ -49,6 +49,7 @@ struct bs_effect {
     bool cascade;          /* DROP/TRUNCATE ... CASCADE */
     bool missing_ok;       /* IF EXISTS */
     bool filtered;         /* UPDATE/DELETE with a WHERE other than a constant */
+    bool rewrites;         /* ADD COLUMN that may write the whole table anew, by its text */
     bool restart_identity; /* TRUNCATE ... RESTART IDENTITY */
     const char **keys;     /* columns compared with = to constants or parameters, ANDed; n_keys */
     size_t n_keys;

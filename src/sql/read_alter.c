@@ -3,6 +3,7 @@
  */
 #include "sql/filter.h"
 #include "sql/rules.h"
+#include "sql/scalars.h"
 
 #include <string.h>
 
@@ -99,6 +100,52 @@ has_constant_using(const Node *def)
            !bs_filter_names_row((const Node *)(const void *)column->raw_default);
 }
 
+/* Of a type that no domain hides in, nor a sequence: serial. */
+static bool
+is_plain_type(const TypeName *type)
+{
+    const char *name = bs_list_n(type->names) == 2 ? bs_node_text(bs_list_at(type->names, 0)) : "";
+    const char *last = bs_list_last_text(type->names);
+
+    return name != NULL && last != NULL && (*name == '\0' || strcmp(name, "pg_catalog") == 0) &&
+           bs_list_n(type->names) <= 2 && bs_scalar_named(last) != NULL;
+}
+
+/* A default that is the same for all rows, or that the server works out once. */
+static bool
+is_steady_default(const Node *node)
+{
+    const TypeCast *cast = (const TypeCast *)(const void *)node;
+
+    if (node == NULL)
+        return true;
+    if (node->type == T_TypeCast)
+        return cast->typeName != NULL && is_plain_type(cast->typeName) &&
+               is_steady_default(cast->arg);
+    return node->type == T_A_Const || node->type == T_SQLValueFunction;
+}
+
+/* Stored generated columns, identities, defaults that are worked out for each row. */
+static bool
+may_rewrite(const AlterTableCmd *command)
+{
+    const ColumnDef *column = (const ColumnDef *)(const void *)command->def;
+
+    if (command->subtype != AT_AddColumn)
+        return false;
+    if (column == NULL || column->type != T_ColumnDef || column->typeName == NULL ||
+        !is_plain_type(column->typeName) || !is_steady_default(column->raw_default))
+        return true;
+    for (int i = 0; i < bs_list_n(column->constraints); i++) {
+        const Constraint *c = (const Constraint *)(const void *)bs_list_at(column->constraints, i);
+        if (c->type != T_Constraint || c->contype == CONSTR_IDENTITY ||
+            c->contype == CONSTR_GENERATED ||
+            (c->contype == CONSTR_DEFAULT && !is_steady_default(c->raw_expr)))
+            return true;
+    }
+    return false;
+}
+
 static void
 read_command(struct bs_reading *r, const AlterTableStmt *alter, const AlterTableCmd *command)
 {
@@ -114,6 +161,7 @@ read_command(struct bs_reading *r, const AlterTableStmt *alter, const AlterTable
     if (kind == BS_KIND_ALTER_TABLE_ALTER_TYPE)
         effect->blanks = has_constant_using(command->def);
     effect->only = !alter->relation->inh;
+    effect->rewrites = may_rewrite(command);
     effect->cascade = command->behavior == DROP_CASCADE;
     effect->missing_ok = command->missing_ok || alter->missing_ok;
     if (effect->cascade && !bs_reading_dormant(r)) {
