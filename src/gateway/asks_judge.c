@@ -104,19 +104,20 @@ bs_ask_load_catalog(struct bs_relay *r)
 }
 
 /*
- * What others change behind the gateway counts after CATALOG_AGE_US at the latest. Where statements
- * keep coming nobody waits for that: it is loaded in the background when half of the time is over.
- * One that cannot be loaded is tried again after as long.
+ * What others change behind the gateway counts after CATALOG_AGE_US at the latest: the databases
+ * watch their catalogs (databases.h), so this is for when they cannot. Where statements keep coming
+ * nobody waits for that: it is loaded in the background when half of the time is over. One that
+ * cannot be loaded is tried again after as long.
  */
 static bool
 is_too_old(struct bs_relay *r)
 {
-    int64_t now_us = bs_mono_us(), loaded_us = bs_snapshot_loaded_us(r->snapshot);
+    int64_t now_us = bs_mono_us(), checked_us = bs_database_checked_us(r->db);
 
-    if (now_us - loaded_us < CATALOG_AGE_US / 2 || now_us - r->refreshed_us < CATALOG_AGE_US / 2)
+    if (now_us - checked_us < CATALOG_AGE_US / 2 || now_us - r->refreshed_us < CATALOG_AGE_US / 2)
         return false;
     r->refreshed_us = now_us;
-    if (now_us - loaded_us >= CATALOG_AGE_US)
+    if (now_us - checked_us >= CATALOG_AGE_US)
         return true;
     bs_worker_job(r->s->worker, NULL, load_work, load_done,
                   new_load(r, now_us - CATALOG_AGE_US / 4));

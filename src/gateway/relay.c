@@ -38,7 +38,9 @@ bs_relay_start(struct bs_session *s)
     r->db = bs_database_find(s->gateway->databases, s->database);
     r->known = (struct bs_known){r, bs_asks_statement, bs_asks_cursor};
     s->relay = r;
-    if (r->db == NULL)
+    if (r->db != NULL)
+        bs_database_enter(r->db);
+    else
         bs_session_fail(s, "3D000", "database \"%s\" is not served any more", s->database);
 }
 
@@ -55,6 +57,8 @@ bs_relay_free(struct bs_session *s)
     bs_savepoints_clear(&r->state.savepoints);
     bs_names_fini(&r->state.names);
     bs_snapshot_unref(&r->snapshot);
+    if (r->db != NULL)
+        bs_database_leave(r->db);
     put_relay(r);
 }
 
