@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "cli/doctor.h"
 #include "gateway/conninfo.h"
+#include "policy/rules.h"
 #include "policy/values.h"
 #include "wire/tls.h"
 
@@ -206,6 +207,18 @@ look_at_operators(struct bs_doctor *d)
 }
 
 static void
+look_at_policy(struct bs_doctor *d)
+{
+    const struct bs_policy *p = d->config->policy;
+
+    if (p->mode == BS_POLICY_SHADOW)
+        NOTE(d, WARN, "policy", "policy.mode: enforce",
+             "policy: shadow mode; nothing is held, blocked or protected");
+    else
+        NOTE(d, OK, "policy", NULL, "policy: enforced, %zu rules", p->n_rules);
+}
+
+static void
 look_at_agents(struct bs_doctor *d)
 {
     struct bs_err err = {0};
@@ -241,6 +254,7 @@ void
 bs_doctor_host(struct bs_doctor *d)
 {
     look_at_config(d);
+    look_at_policy(d);
     look_at_state(d);
     look_at_folder(d, "audit", "audit", d->config->audit_directory);
     look_at_folder(d, "spool", "spool", d->config->spool);
