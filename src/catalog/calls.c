@@ -158,6 +158,17 @@ judge_field(struct bs_judging *j, struct bs_call *call)
     }
 }
 
+/* x.name and operators are no types: only where any code may be another one. */
+static bool
+has_own(const struct bs_judging *j, const struct bs_call *call)
+{
+    bool named = call->kind == BS_CALL_FUNCTION || call->kind == BS_CALL_TYPE;
+    const struct bs_name none = {NULL, ""};
+    const struct bs_name name = named ? call->name : none;
+
+    return bs_own_has_code(j->own, name) || bs_own_has_code(&j->here, name);
+}
+
 /* Temporary objects hide relations and types, but are never looked through for functions. */
 static bool
 session_hides(const struct bs_judging *j, const struct bs_call *call)
@@ -168,13 +179,13 @@ session_hides(const struct bs_judging *j, const struct bs_call *call)
         return false;
     if (qualified && strncmp(call->name.schema, "pg_temp", 7) == 0)
         return true;
-    if (j->code_changed)
+    if (j->own == NULL ? j->code_changed : has_own(j, call))
         return true;
     switch (call->kind) {
     case BS_CALL_FUNCTION:
         return !qualified && j->path_changed;
     case BS_CALL_TYPE:
-        return !qualified && (j->path_changed || j->temporary);
+        return !qualified && (j->path_changed || (j->own == NULL && j->temporary));
     case BS_CALL_FIELD:
     case BS_CALL_OPERATOR:
         break; /* every schema is looked at below, so a path adds nothing */

@@ -56,25 +56,6 @@ static const uint8_t roles[BS_KIND_COUNT] = {
     [BS_KIND_CREATE_SEQUENCE] = ROLE_CREATE, [BS_KIND_CREATE_FOREIGN_TABLE] = ROLE_CREATE,
     [BS_KIND_CREATE_OR_REPLACE_VIEW] = ROLE_REPLACE,
 };
-
-/* DDL after which functions, operators and types still mean what the snapshot says. */
-static const uint8_t leaves_code[BS_KIND_COUNT] = {
-    [BS_KIND_CREATE_TABLE] = 1, [BS_KIND_CREATE_TEMP_TABLE] = 1, [BS_KIND_CREATE_TABLE_AS] = 1,
-    [BS_KIND_SELECT_INTO] = 1, [BS_KIND_CREATE_MATERIALIZED_VIEW] = 1, [BS_KIND_CREATE_VIEW] = 1,
-    [BS_KIND_CREATE_OR_REPLACE_VIEW] = 1, [BS_KIND_CREATE_INDEX] = 1,
-    [BS_KIND_CREATE_SEQUENCE] = 1, [BS_KIND_CREATE_SCHEMA] = 1, [BS_KIND_CREATE_STATISTICS] = 1,
-    [BS_KIND_ALTER_TABLE_ADD_COLUMN] = 1, [BS_KIND_ALTER_TABLE_DROP_COLUMN] = 1,
-    [BS_KIND_ALTER_TABLE_ALTER_TYPE] = 1, [BS_KIND_ALTER_TABLE_ADD_CONSTRAINT] = 1,
-    [BS_KIND_ALTER_TABLE_DROP_CONSTRAINT] = 1, [BS_KIND_ALTER_TABLE_VALIDATE] = 1,
-    [BS_KIND_ALTER_TABLE_SET_DEFAULT] = 1, [BS_KIND_ALTER_TABLE_SET_NOT_NULL] = 1,
-    [BS_KIND_ALTER_TABLE_DROP_NOT_NULL] = 1, [BS_KIND_ALTER_TABLE_SET_OPTIONS] = 1,
-    [BS_KIND_ALTER_TABLE_ATTACH_PARTITION] = 1, [BS_KIND_ALTER_TABLE_DETACH_PARTITION] = 1,
-    [BS_KIND_ALTER_SEQUENCE] = 1, [BS_KIND_COMMENT] = 1, [BS_KIND_TRUNCATE] = 1,
-    [BS_KIND_DROP_TABLE] = 1, [BS_KIND_DROP_VIEW] = 1, [BS_KIND_DROP_MATERIALIZED_VIEW] = 1,
-    [BS_KIND_DROP_INDEX] = 1, [BS_KIND_DROP_SEQUENCE] = 1, [BS_KIND_DROP_TRIGGER] = 1,
-    [BS_KIND_REFRESH_MATERIALIZED_VIEW] = 1, [BS_KIND_GRANT] = 1, [BS_KIND_REVOKE] = 1,
-    [BS_KIND_VACUUM] = 1, [BS_KIND_ANALYZE] = 1, [BS_KIND_REINDEX] = 1, [BS_KIND_CLUSTER] = 1,
-};
 /* clang-format on */
 
 bool
@@ -144,7 +125,7 @@ name_unknown(struct bs_judging *j, struct bs_name name)
                      name.schema == NULL ? "" : name.schema, name.schema == NULL ? "" : ".",
                      name.name);
     /* What a session hides from everybody else a fresh snapshot does not show either. */
-    if (j->relations_changed || j->temporary || j->out->unknown_name)
+    if ((j->own == NULL && (j->relations_changed || j->temporary)) || j->out->unknown_name)
         return;
     j->out->unknown_name = true;
     j->out->unknown = bs_arena_str(j->arena, name.name);
@@ -169,11 +150,10 @@ session_hides(const struct bs_judging *j, struct bs_name name)
 }
 
 static void
-check_session(struct bs_judging *j, struct bs_name name)
+doubt_name(struct bs_judging *j, struct bs_name name)
 {
-    if (session_hides(j, name))
-        bs_judging_raise(j, BS_RISK_CRITICAL, "session_names",
-                         "what \"%s\" means in this session is not known", name.name);
+    bs_judging_raise(j, BS_RISK_CRITICAL, "session_names",
+                     "what \"%s\" means in this session is not known", name.name);
 }
 
 /* An earlier statement of the unit makes it: nothing of it is committed. */
@@ -190,13 +170,34 @@ is_made(const struct bs_judging *j, struct bs_name name)
     return false;
 }
 
+enum bs_own_is
+bs_judging_own(const struct bs_judging *j, struct bs_name name)
+{
+    enum bs_own_is before, here;
+
+    if (name.schema != NULL && bs_schema_is_system(name.schema))
+        return BS_OWN_NOT;
+    if (j->own == NULL)
+        return session_hides(j, name) ? BS_OWN_DOUBTFUL : BS_OWN_NOT;
+    before = bs_own_read(j->own, name);
+    here = bs_own_read(&j->here, name);
+    if (before == BS_OWN_DOUBTFUL || here == BS_OWN_DOUBTFUL ||
+        (name.schema == NULL && j->path_changed))
+        return BS_OWN_DOUBTFUL;
+    if (before == BS_OWN_PLAIN || here == BS_OWN_PLAIN)
+        return BS_OWN_PLAIN;
+    return is_temporary(name) ? BS_OWN_DOUBTFUL : BS_OWN_NOT;
+}
+
 static void
 judge_read(struct bs_judging *j, struct bs_name name)
 {
     const struct bs_relation *r = NULL;
-    bool found = false;
+    enum bs_own_is own = bs_judging_own(j, name);
+    bool found = own == BS_OWN_PLAIN;
 
-    check_session(j, name);
+    if (own == BS_OWN_DOUBTFUL)
+        doubt_name(j, name);
     while ((r = bs_snapshot_find_relation(j->s, name.schema, name.name, r)) != NULL) {
         const struct bs_taint *taint = &r->use[BS_USE_READ];
         found = true;
@@ -479,8 +480,8 @@ effect_on_relation(struct bs_judging *j, struct bs_closure *c, const struct bs_e
 
     if (e->name.name[0] == '\0')
         return;
-    if (!is_new(e))
-        check_session(j, e->name);
+    if (!is_new(e) && session_hides(j, e->name))
+        doubt_name(j, e->name);
     while ((r = bs_snapshot_find_relation(j->s, e->name.schema, e->name.name, r)) != NULL) {
         found = true;
         effect_on(j, c, r, e);
@@ -631,8 +632,9 @@ note_changes(struct bs_judging *j)
     j->temporary = j->temporary || (stmt->flags & BS_FLAG_TEMP) != 0;
     if ((stmt->flags & BS_FLAG_DDL) != 0) {
         j->relations_changed = true;
-        j->code_changed = j->code_changed || !leaves_code[stmt->kind];
+        j->code_changed = j->code_changed || !bs_own_leaves_code(stmt->kind);
     }
+    bs_own_note(&j->here, stmt, j->arena);
     /* DO, CALL and unvetted functions may do anything. */
     if (stmt->point == BS_POINT_UNKNOWN &&
         (stmt->flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0)
@@ -719,7 +721,8 @@ bs_catalog_judge(const struct bs_snapshot *snapshot,
                            .path_changed = names.path_changed,
                            .temporary = names.temporary,
                            .relations_changed = names.uncommitted_ddl,
-                           .code_changed = names.uncommitted_ddl};
+                           .code_changed = names.uncommitted_ddl,
+                           .own = names.own};
 
     *out = (struct bs_facts){0};
     for (size_t i = 0; i < unit->n_stmts && !j.full; i++) {

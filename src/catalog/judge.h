@@ -8,6 +8,7 @@
 #ifndef BS_CATALOG_JUDGE_H
 #define BS_CATALOG_JUDGE_H
 
+#include "catalog/own.h"
 #include "catalog/snapshot.h"
 #include "sql/classify.h"
 
@@ -16,6 +17,8 @@ struct bs_session_names {
     bool path_changed;    /* search_path was set to something not vetted */
     bool uncommitted_ddl; /* DDL ran in the transaction that is open */
     bool temporary;       /* the session may have temporary objects */
+    /* what the last two are about, so that reading anything else is not in doubt; NULL: not known */
+    const struct bs_own *own;
 };
 
 enum bs_reach {

@@ -19,6 +19,8 @@ struct bs_judging {
     /* What the session, or an earlier statement of the unit, has done to names. */
     bool path_changed, temporary;
     bool relations_changed, code_changed;
+    const struct bs_own *own;      /* of the session; NULL: not known */
+    struct bs_own here;            /* of earlier statements of the unit */
     const struct bs_effect **made; /* names that earlier statements of the unit create */
     size_t n_made, cap_made;
     size_t cap_targets;
@@ -35,6 +37,9 @@ bs_judging_raise(struct bs_judging *j, enum bs_risk risk, const char *code, cons
     __attribute__((format(printf, 4, 5)));
 /* The same with what a snapshot says of a use; nothing where that is SAFE. */
 void bs_judging_taint(struct bs_judging *j, const struct bs_taint *taint);
+
+/* What reading a relation of that name is, for all that the session and the unit have done. */
+enum bs_own_is bs_judging_own(const struct bs_judging *j, struct bs_name name);
 
 /* calls.c: functions, operators, types. */
 void bs_judge_calls(struct bs_judging *j);

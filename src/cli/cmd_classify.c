@@ -44,7 +44,7 @@ refresh(struct classifier *c, int64_t older_than_us, struct bs_err *err)
         return BS_DONE;
     if (c->snapshot != NULL && bs_mono_us() - bs_snapshot_loaded_us(c->snapshot) < older_than_us)
         return BS_DONE;
-    if (bs_snapshot_load(c->dsn, &fresh, err) != BS_DONE)
+    if (bs_snapshot_refresh(c->dsn, c->snapshot, &fresh, err) != BS_DONE)
         return BS_FAILED;
     bs_snapshot_unref(&c->snapshot);
     c->snapshot = fresh;
@@ -76,6 +76,18 @@ judge_with_catalog(struct classifier *c,
                              BS_IMPACT_DEFAULT, &out->unit, &out->facts, &c->arena, err);
 }
 
+/* What calls code that is no built-in may be harmless all the same; a catalog tells. */
+static enum bs_done
+read_code(struct classifier *c, struct bs_follow *follow, struct judged *out, struct bs_err *err)
+{
+    struct bs_session_names names = follow->names;
+
+    if (c->dsn == NULL || (out->unit.flags & BS_FLAG_VOLATILE) == 0)
+        return BS_DONE;
+    names.own = &follow->own;
+    return bs_catalog_judge(c->snapshot, names, &out->unit, &c->arena, &out->facts, err);
+}
+
 /* What the session sent before. */
 static enum bs_done
 follow_session(struct classifier *c,
@@ -91,6 +103,7 @@ follow_session(struct classifier *c,
     {
         struct bs_bytes b = {(const uint8_t *)json_string_value(sent), json_string_length(sent)};
         if (classify_text(c, b, &out->unit, err) != BS_DONE ||
+            read_code(c, follow, out, err) != BS_DONE ||
             bs_follow_unit(follow, &out->unit, err) != BS_DONE)
             return BS_FAILED;
         out->changed = out->changed || (out->unit.flags & BS_FLAG_DDL) != 0;
@@ -113,6 +126,8 @@ judge_once(struct classifier *c,
         return BS_FAILED;
     /* What this text itself does to names, bs_classify and the catalog know. */
     before = follow;
+    before.own = bs_own_copy(&follow.own, &c->arena);
+    before.names.own = &before.own;
     if (bs_follow_unit(&follow, &out->unit, err) != BS_DONE ||
         bs_follow_distrust(&before, &out->unit, err) != BS_DONE)
         return BS_FAILED;

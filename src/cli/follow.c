@@ -107,6 +107,7 @@ end_block(struct bs_follow *f)
 {
     f->in_block = false;
     f->names.uncommitted_ddl = false;
+    bs_own_end(&f->own);
     forget(f, true, NULL, true);
 }
 
@@ -116,6 +117,7 @@ discard_all(struct bs_follow *f)
     forget(f, false, NULL, false);
     forget(f, true, NULL, false);
     f->names = (struct bs_session_names){0};
+    f->own = bs_own_nothing;
     f->lexing = false;
 }
 
@@ -191,6 +193,9 @@ follow_names(struct bs_follow *f, const struct bs_stmt *s)
         f->names.temporary = true;
     if (f->in_block && (anything || (s->flags & BS_FLAG_DDL) != 0))
         f->names.uncommitted_ddl = true;
+    bs_own_note(&f->own, s, f->arena);
+    if (!f->in_block)
+        bs_own_end(&f->own);
 }
 
 enum bs_done

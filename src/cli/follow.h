@@ -17,7 +17,8 @@ struct bs_follow_name;
 
 struct bs_follow {
     struct bs_arena *arena;
-    struct bs_session_names names;
+    struct bs_session_names names; /* `own` is below */
+    struct bs_own own;
     bool in_block;
     bool lexing;                  /* a setting that decides how text is read was changed */
     struct bs_follow_name *first; /* prepared statements and cursors, newest first */

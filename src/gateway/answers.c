@@ -312,6 +312,8 @@ on_ready(struct bs_relay *r, char status)
         if (r->state.meaning.uncommitted_ddl)
             bs_database_stale(r->db);
         r->state.meaning.uncommitted_ddl = false;
+        if (r->ddl_sent == 0)
+            bs_effects_settle(&r->state);
         r->dirty = false;
         r->copy_portals = false;
     } else {

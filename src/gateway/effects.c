@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OWN_MAX (1u << 20) /* then all names of a session are in doubt */
+
 struct bs_effects {
     size_t n, at;
     struct one {
@@ -144,8 +146,14 @@ bs_effects_meaning(const struct bs_unit *unit, struct bs_session_state *state)
 {
     struct bs_session_names *meaning = &state->meaning;
 
-    for (size_t i = 0; i < unit->n_stmts; i++)
+    if (meaning->own == NULL) {
+        bs_arena_init(&state->own_arena, "names of a session", OWN_MAX);
+        meaning->own = &state->own;
+    }
+    for (size_t i = 0; i < unit->n_stmts; i++) {
         note_path(&unit->stmts[i], state);
+        bs_own_note(&state->own, &unit->stmts[i], &state->own_arena);
+    }
     if ((unit->flags & BS_FLAG_SEARCH_PATH) != 0)
         meaning->path_changed = true;
     if ((unit->flags & BS_FLAG_TEMP) != 0)
@@ -154,4 +162,10 @@ bs_effects_meaning(const struct bs_unit *unit, struct bs_session_state *state)
         meaning->path_changed = meaning->temporary = true; /* code that nobody has read */
     if ((unit->flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0)
         state->unread = state->unread_tx = true;
+}
+
+void
+bs_effects_settle(struct bs_session_state *state)
+{
+    bs_own_end(&state->own);
 }

@@ -16,7 +16,9 @@
 /* State of a session that its statements change; `meaning` can only raise a risk. */
 struct bs_session_state {
     struct bs_names names;
-    struct bs_session_names meaning;
+    struct bs_session_names meaning; /* its `own` is the next, once anything is noted */
+    struct bs_own own;
+    struct bs_arena own_arena;
     char path[BS_SHA256_TEXT]; /* of the search_path that was set last; "": the one at the start */
     bool unread;    /* code that nobody has read has run since prepared statements were looked at */
     bool unread_tx; /* and may run on to the end of the open transaction */
@@ -35,5 +37,7 @@ void bs_effects_step(struct bs_effects *e, struct bs_session_state *state);
 
 /* What a unit may do to the meaning of names counts from the moment it is sent. */
 void bs_effects_meaning(const struct bs_unit *unit, struct bs_session_state *state);
+/* No transaction is open, and nothing is sent that could have begun one. */
+void bs_effects_settle(struct bs_session_state *state);
 
 #endif

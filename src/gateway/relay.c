@@ -56,6 +56,7 @@ bs_relay_free(struct bs_session *s)
     bs_effects_free(&r->run_next);
     bs_savepoints_clear(&r->state.savepoints);
     bs_names_fini(&r->state.names);
+    bs_arena_fini(&r->state.own_arena);
     bs_snapshot_unref(&r->snapshot);
     if (r->db != NULL)
         bs_database_leave(r->db);

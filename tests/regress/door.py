@@ -101,7 +101,15 @@ class Relay(threading.Thread):
                 self.copy_in()
             elif kind == wire.READY:
                 self.session.state = chr(message[5])
+                if self.session.state == "I":
+                    self.forget()
                 return error
+
+    def forget(self):
+        """What was committed the catalog tells, and what was undone nobody."""
+        self.told = [(t, v) for t, v in self.told
+                     if "ddl" not in flags_of(v) or flags_of(v) & DOUBT - {"ddl"}
+                     or set(kinds_of(v)) & FRAME]
 
     def copy_in(self):
         kind = b""

@@ -764,6 +764,53 @@ sessions(void)
     }
 }
 
+/* Where it is known what the session has made, the rest is what it was. */
+static void
+own_names(void)
+{
+    static const struct {
+        const char *made;
+        const char *sql;
+        enum bs_risk risk;
+    } rows[] = {
+        {"CREATE TEMP TABLE mine (id int)", "SELECT * FROM mine, plain", SAFE},
+        {"CREATE TEMP TABLE mine (id int)", "SELECT '1'::text, now() FROM pg_class", SAFE},
+        {"CREATE TEMP TABLE mine (id int)", "SELECT * FROM pg_temp.mine", SAFE},
+        {"CREATE TEMP TABLE mine (id int)", "SELECT * FROM pg_temp.plain", CRITICAL},
+        {"CREATE TEMP TABLE mine (id int)", "SELECT '(1)'::mine", CRITICAL},
+        {"CREATE TEMP TABLE mine (id int)", "SELECT * FROM nobodys", CRITICAL},
+        {"CREATE TEMP TABLE mine (id int)", "DELETE FROM plain WHERE id = 1", CRITICAL},
+        /* What others gave the name counts as well. */
+        {"CREATE TEMP TABLE v_trap_nested (id int)", "SELECT * FROM v_trap_nested", CRITICAL},
+        {"CREATE TEMP VIEW plain AS SELECT 1", "SELECT * FROM plain", CRITICAL},
+        {"CREATE TEMP VIEW mine AS SELECT 1", "SELECT * FROM plain", SAFE},
+        {"SELECT nobody_knows()", "SELECT * FROM plain", CRITICAL},
+        {"CREATE TEMP TABLE text (id int)", "SELECT '1'::text", CRITICAL},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bs_own own = bs_own_nothing;
+        struct bs_session_names names = {.uncommitted_ddl = true, .temporary = true, .own = &own};
+        struct bs_err err = {0};
+        struct bs_arena arena;
+        struct bs_unit unit;
+        struct verdict v = {0};
+        int missed = tap_misses;
+
+        bs_arena_init(&arena, "own", 1 << 20);
+        EXPECT(bs_classify(bs_bytes_of(rows[i].made), BS_CLASSIFY_LIMITS, &arena, &unit, &err) ==
+               BS_DONE);
+        bs_own_note(&own, &unit.stmts[0], &arena);
+        EXPECT(judge_as(&v, rows[i].sql, names, 1 << 30));
+        EXPECT_EQ(v.unit.risk, rows[i].risk);
+        EXPECT_EQ(v.facts.unknown_name, strstr(rows[i].sql, "nobodys") != NULL);
+        bs_arena_fini(&v.arena);
+        bs_arena_fini(&arena);
+        if (tap_misses != missed)
+            printf("# in row: %s; %s\n", rows[i].made, rows[i].sql);
+    }
+}
+
 /* A temporary table may be filled; to take rows from what nobody knows is another thing. */
 static void
 only_in_the_session(void)
@@ -1006,6 +1053,7 @@ static const struct tap_case cases[] = {
     {"reads judged SAFE change nothing", safe_reads_change_nothing},
     {"names that nobody has", unknown_names},
     {"sessions that changed what names mean", sessions},
+    {"names that the session has made", own_names},
     {"what only the session has", only_in_the_session},
     {"statements that change names for later ones", search_path_inside_the_unit},
     {"plans", plans},

@@ -122,8 +122,36 @@ what_makes_names_uncertain(void)
         EXPECT_EQ(meaning->path_changed && meaning->temporary, texts[i].path && texts[i].temporary);
         if (tap_misses != 0)
             printf("# in row: %s\n", texts[i].text);
+        EXPECT(meaning->own == &state.own);
+        bs_arena_fini(&state.own_arena);
         bs_arena_fini(&arena);
     }
+}
+
+/* What a session has made is its own by name, until it is committed. */
+static void
+names_of_its_own(void)
+{
+    const struct bs_name t = {NULL, "t"}, mine = {NULL, "mine"}, other = {NULL, "other"};
+    struct bs_session_state state = {0};
+    struct bs_arena arena;
+
+    bs_arena_init(&arena, "test", 16 << 20);
+    bs_effects_meaning(unit_of("CREATE TEMP TABLE mine (id int); CREATE TABLE t (id int)", &arena),
+                       &state);
+    bs_arena_fini(&arena); /* copies */
+    REQUIRE(state.meaning.own != NULL);
+    EXPECT_EQ(bs_own_read(state.meaning.own, mine), BS_OWN_PLAIN);
+    EXPECT_EQ(bs_own_read(state.meaning.own, t), BS_OWN_PLAIN);
+    EXPECT_EQ(bs_own_read(state.meaning.own, other), BS_OWN_NOT);
+    bs_effects_settle(&state);
+    EXPECT_EQ(bs_own_read(state.meaning.own, mine), BS_OWN_PLAIN);
+    EXPECT_EQ(bs_own_read(state.meaning.own, t), BS_OWN_NOT);
+    bs_arena_init(&arena, "test", 16 << 20);
+    bs_effects_meaning(unit_of("SELECT nobody_knows_this(1)", &arena), &state);
+    EXPECT_EQ(bs_own_read(state.meaning.own, other), BS_OWN_DOUBTFUL);
+    bs_arena_fini(&state.own_arena);
+    bs_arena_fini(&arena);
 }
 
 /* For tickets: the same words under another path are another request. */
@@ -167,6 +195,7 @@ main(void)
     static const struct tap_case cases[] = {
         {"names follow the answers", names_follow_the_answers},
         {"what makes names uncertain", what_makes_names_uncertain},
+        {"names of its own", names_of_its_own},
         {"the path that was set last", the_path_that_was_set_last},
     };
     return tap_main(cases, sizeof(cases) / sizeof(cases[0]));

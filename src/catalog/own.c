@@ -1,0 +1,198 @@
+/*
+ * own.c - a list of names. What cannot be told by a name puts everything of its sort in doubt.
+ */
+#include "catalog/own.h"
+
+#include <string.h>
+
+const struct bs_own bs_own_nothing = {0};
+
+/* clang-format off */
+/* DDL after which functions, operators and types still mean what the snapshot says. */
+static const uint8_t leaves_code[BS_KIND_COUNT] = {
+    [BS_KIND_CREATE_TABLE] = 1, [BS_KIND_CREATE_TEMP_TABLE] = 1, [BS_KIND_CREATE_TABLE_AS] = 1,
+    [BS_KIND_SELECT_INTO] = 1, [BS_KIND_CREATE_MATERIALIZED_VIEW] = 1, [BS_KIND_CREATE_VIEW] = 1,
+    [BS_KIND_CREATE_OR_REPLACE_VIEW] = 1, [BS_KIND_CREATE_INDEX] = 1,
+    [BS_KIND_CREATE_SEQUENCE] = 1, [BS_KIND_CREATE_SCHEMA] = 1, [BS_KIND_CREATE_STATISTICS] = 1,
+    [BS_KIND_ALTER_TABLE_ADD_COLUMN] = 1, [BS_KIND_ALTER_TABLE_DROP_COLUMN] = 1,
+    [BS_KIND_ALTER_TABLE_ALTER_TYPE] = 1, [BS_KIND_ALTER_TABLE_ADD_CONSTRAINT] = 1,
+    [BS_KIND_ALTER_TABLE_DROP_CONSTRAINT] = 1, [BS_KIND_ALTER_TABLE_VALIDATE] = 1,
+    [BS_KIND_ALTER_TABLE_SET_DEFAULT] = 1, [BS_KIND_ALTER_TABLE_SET_NOT_NULL] = 1,
+    [BS_KIND_ALTER_TABLE_DROP_NOT_NULL] = 1, [BS_KIND_ALTER_TABLE_SET_OPTIONS] = 1,
+    [BS_KIND_ALTER_TABLE_ATTACH_PARTITION] = 1, [BS_KIND_ALTER_TABLE_DETACH_PARTITION] = 1,
+    [BS_KIND_ALTER_SEQUENCE] = 1, [BS_KIND_COMMENT] = 1, [BS_KIND_TRUNCATE] = 1,
+    [BS_KIND_DROP_TABLE] = 1, [BS_KIND_DROP_VIEW] = 1, [BS_KIND_DROP_MATERIALIZED_VIEW] = 1,
+    [BS_KIND_DROP_INDEX] = 1, [BS_KIND_DROP_SEQUENCE] = 1, [BS_KIND_DROP_TRIGGER] = 1,
+    [BS_KIND_REFRESH_MATERIALIZED_VIEW] = 1, [BS_KIND_GRANT] = 1, [BS_KIND_REVOKE] = 1,
+    [BS_KIND_VACUUM] = 1, [BS_KIND_ANALYZE] = 1, [BS_KIND_REINDEX] = 1, [BS_KIND_CLUSTER] = 1,
+};
+
+/* Of these, those after which any relation may run something else when it is read. */
+static const uint8_t moves_relations[BS_KIND_COUNT] = {
+    [BS_KIND_CREATE_OR_REPLACE_VIEW] = 1, [BS_KIND_ALTER_TABLE_ATTACH_PARTITION] = 1,
+};
+
+/* What can be read afterwards, and runs nothing. */
+static const uint8_t makes_table[BS_KIND_COUNT] = {
+    [BS_KIND_CREATE_TABLE] = 1, [BS_KIND_CREATE_TEMP_TABLE] = 1, [BS_KIND_CREATE_TABLE_AS] = 1,
+    [BS_KIND_SELECT_INTO] = 1, [BS_KIND_CREATE_MATERIALIZED_VIEW] = 1,
+    [BS_KIND_CREATE_SEQUENCE] = 1,
+};
+/* clang-format on */
+
+/* In kinds_table.h the kinds that change the catalog come last. */
+static bool
+is_ddl(enum bs_kind kind)
+{
+    return kind >= BS_KIND_CREATE_TABLE;
+}
+
+bool
+bs_own_leaves_code(enum bs_kind kind)
+{
+    return !is_ddl(kind) || leaves_code[kind] != 0;
+}
+
+static bool
+makes_name(enum bs_kind kind)
+{
+    return makes_table[kind] != 0 || kind == BS_KIND_CREATE_VIEW ||
+           kind == BS_KIND_CREATE_OR_REPLACE_VIEW;
+}
+
+static bool
+same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* The same note again, or one that was forgotten, is not another one: sessions live long. */
+static struct bs_own_name *
+find(const struct bs_own *own, const struct bs_effect *e, bool plain)
+{
+    for (struct bs_own_name *n = own->names; n != NULL; n = n->next) {
+        if (n->plain == plain && same(n->schema, e->name.schema) && same(n->name, e->name.name))
+            return n;
+    }
+    return NULL;
+}
+
+static void
+add(struct bs_own *own, const struct bs_effect *e, bool temporary, struct bs_arena *arena)
+{
+    bool plain = makes_table[e->kind] != 0;
+    struct bs_own_name *n = find(own, e, plain);
+
+    if (n != NULL) {
+        n->temporary = temporary || (n->temporary && !n->gone);
+        n->gone = false;
+        return;
+    }
+    n = bs_arena_take(arena, sizeof(*n));
+    if (n == NULL) {
+        own->lost = true;
+        return;
+    }
+    *n = (struct bs_own_name){.schema = bs_arena_str(arena, e->name.schema),
+                              .name = bs_arena_str(arena, e->name.name),
+                              .plain = plain,
+                              .temporary = temporary,
+                              .next = own->names};
+    own->lost = own->lost || n->name == NULL || (n->schema == NULL) != (e->name.schema == NULL);
+    if (!own->lost)
+        own->names = n;
+}
+
+static void
+note_kind(struct bs_own *own, enum bs_kind kind)
+{
+    own->code = own->code || !bs_own_leaves_code(kind);
+    own->relations = own->relations || !bs_own_leaves_code(kind) || moves_relations[kind] != 0;
+}
+
+void
+bs_own_note(struct bs_own *own, const struct bs_stmt *stmt, struct bs_arena *arena)
+{
+    bool temporary = (stmt->flags & BS_FLAG_TEMP) != 0;
+
+    /* Code that nobody has read, or a text that nobody could, may have done anything. */
+    if (stmt->kind == BS_KIND_UNKNOWN ||
+        (stmt->flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0) {
+        own->lost = true;
+        return;
+    }
+    note_kind(own, stmt->kind);
+    for (size_t i = 0; i < stmt->n_effects; i++) {
+        const struct bs_effect *e = &stmt->effects[i];
+        note_kind(own, e->kind);
+        if (makes_name(e->kind) && e->object == BS_OBJECT_RELATION)
+            add(own, e, temporary, arena);
+    }
+    /* Temporary types are found before all others, and stay. */
+    own->lost = own->lost || (temporary && own->code);
+}
+
+struct bs_own
+bs_own_copy(const struct bs_own *own, struct bs_arena *arena)
+{
+    struct bs_own copy = *own;
+    struct bs_own_name **at = &copy.names;
+
+    for (const struct bs_own_name *n = own->names; n != NULL; n = n->next) {
+        struct bs_own_name *same = bs_arena_take(arena, sizeof(*same));
+        if (same == NULL) {
+            copy.lost = true;
+            break;
+        }
+        *same = *n;
+        *at = same;
+        at = &same->next;
+    }
+    *at = NULL;
+    return copy;
+}
+
+void
+bs_own_end(struct bs_own *own)
+{
+    own->relations = own->code = false;
+    for (struct bs_own_name *n = own->names; n != NULL; n = n->next)
+        n->gone = n->gone || !n->temporary;
+}
+
+static bool
+may_be(const struct bs_own_name *n, struct bs_name name)
+{
+    bool schema = n->schema == NULL || name.schema == NULL || strcmp(n->schema, name.schema) == 0;
+
+    return !n->gone && schema && strcmp(n->name, name.name) == 0;
+}
+
+enum bs_own_is
+bs_own_read(const struct bs_own *own, struct bs_name name)
+{
+    enum bs_own_is is = BS_OWN_NOT;
+
+    if (own->lost || own->relations)
+        return BS_OWN_DOUBTFUL;
+    for (const struct bs_own_name *n = own->names; n != NULL; n = n->next) {
+        if (!may_be(n, name))
+            continue;
+        if (!n->plain)
+            return BS_OWN_DOUBTFUL;
+        is = BS_OWN_PLAIN;
+    }
+    return is;
+}
+
+bool
+bs_own_has_code(const struct bs_own *own, struct bs_name name)
+{
+    if (own->lost || own->code)
+        return true;
+    for (const struct bs_own_name *n = own->names; n != NULL; n = n->next) {
+        if (may_be(n, name))
+            return true; /* a table's rows are a type */
+    }
+    return false;
+}
