@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "catalog/body.h"
 #include "catalog/judging.h"
+#include "catalog/model.h"
 
 /* Could it be called with that many arguments? */
 static bool
@@ -21,9 +23,21 @@ fits(const struct bs_function *f, int n_args)
     return n_args <= f->n_args && n_args >= f->n_args - f->n_defaults;
 }
 
-/* The worst of somebody's own types of that name; NULL: there is none that runs anything. */
+static void
+run_all(struct bs_judging *j, const struct bs_taint *taint)
+{
+    for (size_t i = 0; i < taint->n_runs; i++)
+        bs_judge_run(j, taint->runs[i].function, taint->runs[i].word);
+}
+
+/*
+ * The worst of somebody's own types of that name; NULL: there is none that runs anything but what
+ * can be read.
+ *
+ * used  a value is turned into it, so what can be read is run
+ */
 static const struct bs_taint *
-worst_type(const struct bs_judging *j, struct bs_name name, bool *found)
+worst_type(struct bs_judging *j, struct bs_name name, bool used, bool *found)
 {
     const struct bs_taint *worst = NULL;
     const struct bs_type *t = NULL;
@@ -32,11 +46,15 @@ worst_type(const struct bs_judging *j, struct bs_name name, bool *found)
     *found = false;
     while ((t = bs_snapshot_find_type(j->s, name.schema, name.name, t)) != NULL) {
         *found = *found || !t->builtin;
+        if (used)
+            run_all(j, &t->taint);
         if (t->taint.risk != BS_RISK_SAFE)
             worst = &t->taint;
     }
     while ((r = bs_snapshot_find_relation(j->s, name.schema, name.name, r)) != NULL) {
         *found = *found || (!r->system && r->row_type != 0);
+        if (used && r->row_type != 0)
+            run_all(j, &r->row);
         if (r->row_type != 0 && r->row.risk != BS_RISK_SAFE)
             worst = &r->row;
     }
@@ -76,33 +94,70 @@ told(struct bs_judging *j, const char *fmt, ...)
     return copy == NULL ? "" : copy;
 }
 
+/* Why a call of it cannot be let through; NULL: what it does is judged by its body. */
+static const char *
+why_not(struct bs_judging *j, const struct bs_function *f)
+{
+    const char *why;
+
+    if (!bs_function_can_be_read(f))
+        return told(j, "%s.%s() is not a function that anybody has vetted", f->id.schema,
+                    f->id.name);
+    why = f->n_parts != 0 ? NULL : bs_body_of(f)->opaque;
+    return why == NULL ? NULL : told(j, "%s.%s() %s", f->id.schema, f->id.name, why);
+}
+
 static void
 judge_function(struct bs_judging *j, struct bs_call *call)
 {
-    const struct bs_function *f = NULL, *worst = NULL, *other = NULL;
+    const struct bs_function *f = NULL, *other = NULL;
+    const char *why = NULL;
     const struct bs_taint *type;
-    bool is_type, builtin = false;
+    bool is_type, builtin = false, as_cast = call->n_args == 1 || call->n_args == -1;
 
     while ((f = bs_snapshot_find_function(j->s, call->name.schema, call->name.name, f)) != NULL) {
         builtin = builtin || f->builtin;
         if (f->builtin || !fits(f, call->n_args))
             continue;
         other = f;
-        if (f->risk != BS_RISK_SAFE)
-            worst = f;
+        if (f->risk == BS_RISK_SAFE)
+            continue;
+        why = why == NULL ? why_not(j, f) : why;
+        bs_judge_run(j, f->id.oid, "function");
     }
     /* f(x) is also a cast to a type f, which may be a domain with a check. */
-    type = worst_type(j, call->name, &is_type);
-    if (worst != NULL)
-        reject(j, call, BS_REASON_UNLISTED_FUNCTION,
-               told(j, "%s.%s() is not a function that anybody has vetted", worst->id.schema,
-                    worst->id.name));
-    else if (type != NULL && (call->n_args == 1 || call->n_args == -1))
+    type = worst_type(j, call->name, as_cast, &is_type);
+    if (why != NULL)
+        reject(j, call, BS_REASON_UNLISTED_FUNCTION, why);
+    else if (type != NULL && as_cast)
         reject(j, call, BS_REASON_UNLISTED_FUNCTION, type->text);
     else if (!call->listed && !builtin && other != NULL)
         accept(call);
     else if (!call->listed && !builtin && is_type && call->n_args == 1)
         accept(call);
+}
+
+/*
+ * The planner may take a negator or a commutator instead: operators of somebody's own on the same
+ * types count as one.
+ */
+static const struct bs_operator *
+run_operator(struct bs_judging *j, const struct bs_operator *o)
+{
+    const struct bs_operator *worst = NULL;
+
+    for (size_t i = 0; i < j->s->n_operators; i++) {
+        const struct bs_operator *p = &j->s->operators[i];
+        bool same = (p->left == o->left && p->right == o->right) ||
+                    (p->left == o->right && p->right == o->left);
+        if (!same || p->risk == BS_RISK_SAFE)
+            continue;
+        if (bs_function_can_be_read(bs_snapshot_function(j->s, p->function)))
+            bs_judge_run(j, p->function, "function");
+        else
+            worst = p;
+    }
+    return worst;
 }
 
 static void
@@ -111,9 +166,9 @@ judge_operator(struct bs_judging *j, struct bs_call *call)
     const struct bs_operator *o = NULL, *worst = NULL, *other = NULL;
 
     while ((o = bs_snapshot_find_operator(j->s, call->name.schema, call->name.name, o)) != NULL) {
+        const struct bs_operator *here = run_operator(j, o);
         other = o;
-        if (o->risk != BS_RISK_SAFE)
-            worst = o;
+        worst = here != NULL ? here : worst;
     }
     if (worst != NULL)
         reject(j, call, BS_REASON_UNLISTED_OPERATOR,
@@ -127,7 +182,7 @@ static void
 judge_type(struct bs_judging *j, struct bs_call *call)
 {
     bool found;
-    const struct bs_taint *worst = worst_type(j, call->name, &found);
+    const struct bs_taint *worst = worst_type(j, call->name, true, &found);
 
     if (worst != NULL)
         reject(j, call, BS_REASON_UNLISTED_TYPE, worst->text);
@@ -151,6 +206,10 @@ judge_field(struct bs_judging *j, struct bs_call *call)
     while ((f = bs_snapshot_find_function(j->s, call->name.schema, call->name.name, f)) != NULL) {
         if (f->builtin || f->risk == BS_RISK_SAFE || !takes_row(f))
             continue;
+        if (why_not(j, f) == NULL) {
+            bs_judge_run(j, f->id.oid, "function");
+            continue;
+        }
         reject(j, call, BS_REASON_UNLISTED_FIELD,
                told(j, "%s.%s() can be called like a column, and nobody has vetted it",
                     f->id.schema, f->id.name));

@@ -93,14 +93,16 @@ bs_judging_raise(struct bs_judging *j, enum bs_risk risk, const char *code, cons
 void
 bs_judging_taint(struct bs_judging *j, const struct bs_taint *taint)
 {
+    for (size_t i = 0; i < taint->n_runs; i++)
+        bs_judge_run(j, taint->runs[i].function, taint->runs[i].word);
     if (taint->risk == BS_RISK_SAFE)
         return;
     bs_judging_raise(j, taint->risk, taint->code == NULL ? "unknown" : taint->code, "%s",
                      taint->text == NULL ? "what this would run is not known" : taint->text);
 }
 
-static void *
-grow(struct bs_judging *j, void *list, size_t n, size_t *cap, size_t each)
+void *
+bs_judging_grow(struct bs_judging *j, void *list, size_t n, size_t *cap, size_t each)
 {
     size_t more = *cap == 0 ? 8 : *cap * 2;
     void *bigger;
@@ -124,6 +126,11 @@ name_unknown(struct bs_judging *j, struct bs_name name)
     bs_judging_raise(j, BS_RISK_CRITICAL, "unknown_name", "there is no relation \"%s%s%s\"",
                      name.schema == NULL ? "" : name.schema, name.schema == NULL ? "" : ".",
                      name.name);
+    /* A body may name what is not there, in a branch that nobody takes: no reason to refuse. */
+    if (j->inside.routine != NULL || j->inside.probing) {
+        j->uncoverable = true;
+        return;
+    }
     /* What a session hides from everybody else a fresh snapshot does not show either. */
     if ((j->own == NULL && (j->relations_changed || j->temporary)) || j->out->unknown_name)
         return;
@@ -156,18 +163,51 @@ doubt_name(struct bs_judging *j, struct bs_name name)
                      "what \"%s\" means in this session is not known", name.name);
 }
 
+static bool
+is_that(const struct bs_effect *made, struct bs_name name)
+{
+    const char *schema = made->name.schema;
+
+    return (schema == NULL || name.schema == NULL || strcmp(schema, name.schema) == 0) &&
+           strcmp(made->name.name, name.name) == 0;
+}
+
+static bool
+creates(const struct bs_effect *e)
+{
+    return roles[e->kind] == ROLE_CREATE || roles[e->kind] == ROLE_REPLACE;
+}
+
+static bool
+is_new(const struct bs_effect *e)
+{
+    return e->object == BS_OBJECT_RELATION && creates(e);
+}
+
+/* A statement of the same body makes it. */
+static bool
+is_made_inside(const struct bs_judging *j, struct bs_name name)
+{
+    const struct bs_routine *r = j->inside.routine;
+
+    for (size_t i = 0; r != NULL && i < r->n_stmts; i++) {
+        for (size_t k = 0; k < r->stmts[i].n_effects; k++) {
+            if (is_new(&r->stmts[i].effects[k]) && is_that(&r->stmts[i].effects[k], name))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* An earlier statement of the unit makes it: nothing of it is committed. */
 static bool
 is_made(const struct bs_judging *j, struct bs_name name)
 {
     for (size_t i = 0; i < j->n_made; i++) {
-        const struct bs_name *made = &j->made[i]->name;
-        bool schema =
-            made->schema == NULL || name.schema == NULL || strcmp(made->schema, name.schema) == 0;
-        if (schema && strcmp(made->name, name.name) == 0)
+        if (is_that(j->made[i], name))
             return true;
     }
-    return false;
+    return is_made_inside(j, name);
 }
 
 enum bs_own_is
@@ -300,6 +340,7 @@ static void
 add_target(struct bs_judging *j, const struct bs_hit *h)
 {
     const struct bs_relation *r = h->relation;
+    enum bs_reach reach = j->inside.routine != NULL ? BS_REACH_CALL : h->reach;
     struct bs_facts *out = j->out;
     struct bs_target *list;
 
@@ -307,14 +348,16 @@ add_target(struct bs_judging *j, const struct bs_hit *h)
         struct bs_target *t = &out->targets[i];
         if (t->oid != r->id.oid)
             continue;
-        t->again = t->again || h->reached || h->reach != t->reach;
-        if (h->reach < t->reach)
-            t->reach = h->reach;
+        t->again = t->again || h->reached || reach != t->reach;
+        if (reach < t->reach)
+            t->reach = reach;
+        if (reach == BS_REACH_CALL)
+            t->by_key = false; /* and other rows of it, who knows */
         if (weight(h->kind) > weight(t->kind))
             t->kind = h->kind;
         return;
     }
-    list = grow(j, out->targets, out->n_targets, &j->cap_targets, sizeof(*list));
+    list = bs_judging_grow(j, out->targets, out->n_targets, &j->cap_targets, sizeof(*list));
     if (list == NULL)
         return;
     out->targets = list;
@@ -324,7 +367,7 @@ add_target(struct bs_judging *j, const struct bs_hit *h)
                                                 .name = bs_arena_str(j->arena, r->id.name),
                                                 .relkind = r->relkind,
                                                 .kind = h->kind,
-                                                .reach = h->reach,
+                                                .reach = reach,
                                                 .est_rows = r->est_rows,
                                                 .est_bytes = r->est_bytes,
                                                 .stmt = j->at,
@@ -457,12 +500,6 @@ effect_on(struct bs_judging *j,
     }
 }
 
-static bool
-is_new(const struct bs_effect *e)
-{
-    return roles[e->kind] == ROLE_CREATE || roles[e->kind] == ROLE_REPLACE;
-}
-
 /* CREATE OR REPLACE of what is not there replaces nothing. */
 static void
 create_only(struct bs_judging *j, const struct bs_effect *e)
@@ -480,7 +517,7 @@ effect_on_relation(struct bs_judging *j, struct bs_closure *c, const struct bs_e
 
     if (e->name.name[0] == '\0')
         return;
-    if (!is_new(e) && session_hides(j, e->name))
+    if (!creates(e) && session_hides(j, e->name))
         doubt_name(j, e->name);
     while ((r = bs_snapshot_find_relation(j->s, e->name.schema, e->name.name, r)) != NULL) {
         found = true;
@@ -488,7 +525,7 @@ effect_on_relation(struct bs_judging *j, struct bs_closure *c, const struct bs_e
     }
     if (found || e->missing_ok || is_made(j, e->name))
         return;
-    if (is_new(e)) {
+    if (creates(e)) {
         create_only(j, e);
         return;
     }
@@ -641,9 +678,10 @@ note_changes(struct bs_judging *j)
         j->relations_changed = j->code_changed = j->temporary = j->path_changed = true;
     for (size_t i = 0; i < stmt->n_effects; i++) {
         const struct bs_effect **list;
-        if (stmt->effects[i].object != BS_OBJECT_RELATION || !is_new(&stmt->effects[i]))
+        if (!is_new(&stmt->effects[i]))
             continue;
-        list = grow(j, j->made, j->n_made, &j->cap_made, sizeof(const struct bs_effect *));
+        list =
+            bs_judging_grow(j, j->made, j->n_made, &j->cap_made, sizeof(const struct bs_effect *));
         if (list == NULL)
             return;
         j->made = list;
@@ -689,17 +727,25 @@ note_lock(struct bs_judging *j, const struct bs_effect *e)
     }
 }
 
-static void
-judge_stmt(struct bs_judging *j)
+void
+bs_judge_named(struct bs_judging *j)
 {
-    j->uncoverable = false;
     bs_judge_calls(j);
     for (size_t i = 0; i < j->stmt->n_reads && !j->full; i++)
         judge_read(j, j->stmt->reads[i]);
     judge_effects(j);
     if ((j->stmt->flags & BS_FLAG_DDL) != 0)
         bs_judging_taint(j, bs_snapshot_ddl(j->s));
+}
+
+static void
+judge_stmt(struct bs_judging *j)
+{
+    j->uncoverable = false;
+    j->inside = (struct bs_inside){0};
+    bs_judge_named(j);
     note_keys(j);
+    bs_judge_inside(j);
     for (size_t i = 0; i < j->stmt->n_effects && !j->full; i++)
         note_lock(j, &j->stmt->effects[i]);
     settle_point(j);

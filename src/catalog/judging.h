@@ -8,6 +8,21 @@
 #define BS_CATALOG_JUDGING_H
 
 #include "catalog/closure.h"
+#include "sql/routine.h"
+
+/* Functions that a statement runs, each once, and how far they have been looked at. */
+struct bs_inside {
+    const struct bs_run *queue; /* in the order in which they were met */
+    size_t n, at, cap;
+    uint8_t *met;  /* bits by place in the snapshot's functions */
+    size_t judged; /* statements of bodies so far */
+    bool opaque;   /* something runs of which nobody knows what it does */
+    bool probing;  /* the statement is none: it is asked what one function does */
+    /* While a body's statement is judged: */
+    const struct bs_routine *routine; /* that it is one of; NULL: it is the statement itself */
+    const char *word;                 /* the code of reasons that come of it; NULL: itself */
+    int depth;                        /* of DO in bodies */
+};
 
 struct bs_judging {
     const struct bs_snapshot *s;
@@ -26,6 +41,7 @@ struct bs_judging {
     size_t cap_targets;
     bool uncoverable; /* no recovery point of ours covers this statement */
     bool full;        /* the arena's ceiling was reached */
+    struct bs_inside inside;
 };
 
 /* A schema of the server's own, which no session can change the meaning of. */
@@ -43,5 +59,17 @@ enum bs_own_is bs_judging_own(const struct bs_judging *j, struct bs_name name);
 
 /* calls.c: functions, operators, types. */
 void bs_judge_calls(struct bs_judging *j);
+
+/* judge.c: what the statement, as it stands, names and changes. */
+void bs_judge_named(struct bs_judging *j);
+/* The array, or a larger one; NULL, with `full` set, where the arena is. */
+void *bs_judging_grow(struct bs_judging *j, void *list, size_t n, size_t *cap, size_t each);
+
+/* inside.c: the statement runs a function; `word` is the code of reasons that come of it. */
+void bs_judge_run(struct bs_judging *j, uint32_t function, const char *word);
+/* Whether what a function does can be told, so that bs_judge_run is to be asked. */
+bool bs_function_can_be_read(const struct bs_function *f);
+/* inside.c: what all functions do that the statement was found to run, and those that they run. */
+void bs_judge_inside(struct bs_judging *j);
 
 #endif

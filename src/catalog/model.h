@@ -69,6 +69,11 @@ struct bs_snapshot {
     size_t n_owned;
     struct bs_index by_relation, by_function, by_operator, by_type;
     struct bs_taint ddl, casts, upkeep;
+    struct bs_taint any_type;       /* the worst of all types, for those that have no place here */
+    struct bs_relation **row_types; /* relations by their row type */
+    size_t n_row_types;
+    /* By place in `functions`: what bs_judge_run has found out. Not 0 never changes. */
+    _Atomic uint8_t *harmless;
 };
 
 /* refresh.c: see bs_snapshot_refresh. `reader` is open and outside a transaction. */
@@ -77,6 +82,9 @@ BS_MUST_CHECK enum bs_done bs_catalog_read(struct bs_reader *reader,
                                            struct bs_snapshot *old,
                                            struct bs_snapshot **out,
                                            struct bs_err *err);
+
+/* Whether a function, with all that it runs, only reads and computes. */
+enum { BS_HARMLESS_UNKNOWN = 0, BS_HARMLESS_YES, BS_HARMLESS_NO };
 
 /* An empty snapshot with one reference. */
 struct bs_snapshot *bs_snapshot_new(void);

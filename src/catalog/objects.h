@@ -38,11 +38,19 @@ enum bs_use {
     BS_USE_COUNT,
 };
 
+/* A function that a use runs, whose body can be read. */
+struct bs_run {
+    uint32_t function; /* pg_proc.oid */
+    const char *word;  /* what it is there: "trigger", "view", "default", ...; a code of reasons */
+};
+
 /* The worst that a use would run. A zeroed one is UNKNOWN and refuses; SAFE: nothing to tell. */
 struct bs_taint {
-    enum bs_risk risk;
-    const char *code; /* a fixed word: "trigger", "rule", "unlisted_function", ... */
-    const char *text; /* one sentence that names the thing */
+    enum bs_risk risk;         /* without what `runs` do */
+    const char *code;          /* a fixed word: "trigger", "rule", "unlisted_function", ... */
+    const char *text;          /* one sentence that names the thing */
+    const struct bs_run *runs; /* sorted by function; judged with the statement (inside.c) */
+    size_t n_runs;
 };
 
 /* A valid unique index without predicate, expression or deferral. */
@@ -205,6 +213,8 @@ const struct bs_type *bs_snapshot_find_type(const struct bs_snapshot *s,
                                             const char *name,
                                             const struct bs_type *after);
 
+/* What turning a value into a type would run, whatever it is made of. Never NULL. */
+const struct bs_taint *bs_snapshot_type_taint(const struct bs_snapshot *s, uint32_t type);
 /* What any DDL would run: event triggers. */
 const struct bs_taint *bs_snapshot_ddl(const struct bs_snapshot *s);
 /* What any expression may run unseen: casts between built-in types that somebody added. */

@@ -41,8 +41,8 @@ static const bool rows[BS_KIND_COUNT] = {
  * nothing gives back; settings and roles; a text that may be read in two ways, where part of it may
  * be a COMMIT.
  */
-static bool
-is_seen(const char *code, const struct bs_facts *facts)
+bool
+bs_reason_is_seen(const char *code)
 {
     static const char *const codes[] = {
         "kind",
@@ -54,6 +54,8 @@ is_seen(const char *code, const struct bs_facts *facts)
         "cascade",
         "locks_rows",
         "function",
+        "code",
+        "event_trigger",
         "session_names",
         BS_REASON_UNLISTED_FUNCTION,
         BS_REASON_UNLISTED_OPERATOR,
@@ -77,8 +79,15 @@ is_seen(const char *code, const struct bs_facts *facts)
         if (strcmp(codes[i], code) == 0)
             return true;
     }
-    /* What only the session has; where nobody has it, the statement fails anyway. */
-    return strcmp(code, "unknown_name") == 0 && facts != NULL && !facts->unknown_name;
+    return false;
+}
+
+/* What only the session has; where nobody has it, the statement fails anyway. */
+static bool
+is_seen(const char *code, const struct bs_facts *facts)
+{
+    return bs_reason_is_seen(code) ||
+           (strcmp(code, "unknown_name") == 0 && facts != NULL && !facts->unknown_name);
 }
 
 bool
@@ -87,7 +96,8 @@ bs_stmt_is_seen(const struct bs_stmt *stmt, const struct bs_facts *facts)
     if (!inside[stmt->kind] || (stmt->flags & BS_FLAG_OUTSIDE) != 0)
         return false;
     for (size_t i = 0; i < stmt->n_effects; i++) {
-        if (!rows[stmt->effects[i].kind])
+        /* What code does is seen, too, or else taken back. */
+        if (!rows[stmt->effects[i].kind] && !stmt->effects[i].inside)
             return false;
     }
     for (size_t i = 0; i < stmt->n_reasons; i++) {

@@ -22,4 +22,7 @@
  */
 bool bs_stmt_is_seen(const struct bs_stmt *stmt, const struct bs_facts *facts);
 
+/* The same of one reason: what it tells of shows in the audit. */
+bool bs_reason_is_seen(const char *code);
+
 #endif

@@ -17,7 +17,7 @@ static bool
 reads_plainly(const struct bs_relation *r)
 {
     return (r->relkind == 'r' || r->relkind == 'p') && !r->system && !r->rls &&
-           r->use[BS_USE_READ].risk == BS_RISK_SAFE;
+           r->use[BS_USE_READ].risk == BS_RISK_SAFE && r->use[BS_USE_READ].n_runs == 0;
 }
 
 /* A trigger may keep a row, or change others; a rule may do something else altogether. */
@@ -165,7 +165,7 @@ bs_catalog_select(const struct bs_snapshot *s,
     struct bs_rewrite got;
 
     *out = (struct bs_selected){0};
-    if (bs_snapshot_casts(s)->risk != BS_RISK_SAFE)
+    if (bs_snapshot_casts(s)->risk != BS_RISK_SAFE || bs_snapshot_casts(s)->n_runs != 0)
         return BS_DONE; /* any comparison may run one */
     if (bs_rewrite_change(text, use, &names, arena, &got, err) != BS_DONE)
         return BS_FAILED;

@@ -203,6 +203,29 @@ bs_snapshot_has_schema(const struct bs_snapshot *s, const char *schema)
     return false;
 }
 
+const struct bs_taint *
+bs_snapshot_type_taint(const struct bs_snapshot *s, uint32_t type)
+{
+    static const struct bs_taint none = {.risk = BS_RISK_SAFE};
+    const struct bs_type *t = bs_snapshot_type(s, type);
+    size_t low = 0, high = s->n_row_types;
+
+    if (t != NULL)
+        return &t->taint;
+    if (type < BS_FIRST_NORMAL_OID)
+        return &none;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s->row_types[middle]->row_type == type)
+            return &s->row_types[middle]->row;
+        if (s->row_types[middle]->row_type < type)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return &s->any_type; /* an array of rows, say */
+}
+
 size_t
 bs_deps_from(const struct bs_snapshot *s, uint32_t ref_class, uint32_t ref_oid)
 {

@@ -14,16 +14,83 @@
 #define BIT(use) (1u << (use))
 #define WRITES   (BIT(BS_USE_INSERT) | BIT(BS_USE_UPDATE))
 
-static const struct bs_taint none = {BS_RISK_SAFE, NULL, NULL};
+static const struct bs_taint none = {.risk = BS_RISK_SAFE};
 
 /* pg_trigger.tgtype. */
 enum { TRIGGER_INSERT = 4, TRIGGER_DELETE = 8, TRIGGER_UPDATE = 16, TRIGGER_TRUNCATE = 32 };
 
+/* Two lists as one. Most often one of them has all of the other's, or is empty. */
 static void
-worsen(struct bs_taint *t, struct bs_taint more)
+add_runs(struct bs_build *b, struct bs_taint *t, const struct bs_run *more, size_t n)
 {
-    if (more.risk != t->risk && bs_risk_worse(more.risk, t->risk) == more.risk)
-        *t = more;
+    struct bs_run *all;
+    size_t at = 0, i = 0, k = 0;
+
+    if (n == 0 || more == t->runs)
+        return;
+    all = t->n_runs == 0 ? NULL : bs_build_array(b, t->n_runs + n, sizeof(*all));
+    if (all == NULL) {
+        t->runs = more;
+        t->n_runs = n;
+        return;
+    }
+    while (i < t->n_runs || k < n) {
+        bool first = k == n || (i < t->n_runs && t->runs[i].function <= more[k].function);
+        bool both = first && k < n && t->runs[i].function == more[k].function;
+        all[at++] = first ? t->runs[i] : more[k];
+        i += first;
+        k += !first || both;
+    }
+    if (at == t->n_runs)
+        return;
+    t->runs = all;
+    t->n_runs = at;
+}
+
+static void
+worsen(struct bs_build *b, struct bs_taint *t, struct bs_taint more)
+{
+    if (more.risk != t->risk && bs_risk_worse(more.risk, t->risk) == more.risk) {
+        t->risk = more.risk;
+        t->code = more.code;
+        t->text = more.text;
+    }
+    add_runs(b, t, more.runs, more.n_runs);
+}
+
+/* Nothing to tell, and nothing to run. */
+static bool
+is_clean(const struct bs_taint *t)
+{
+    return t->risk == BS_RISK_SAFE && t->n_runs == 0;
+}
+
+/* Only what is CRITICAL counts of some code (a default may call nextval), and what it runs. */
+static struct bs_taint
+critical_only(struct bs_taint t)
+{
+    if (t.risk == BS_RISK_CRITICAL || t.risk == BS_RISK_UNKNOWN)
+        return t;
+    return (struct bs_taint){.risk = BS_RISK_SAFE, .runs = t.runs, .n_runs = t.n_runs};
+}
+
+/* Its body tells what it does, or those of its parts do. */
+static bool
+can_be_read(const struct bs_function *f)
+{
+    return f != NULL && (f->body != NULL || f->n_parts != 0);
+}
+
+/* What running one function means. */
+static struct bs_taint
+run_of(struct bs_build *b, uint32_t function, const char *word)
+{
+    struct bs_run *run = bs_build_array(b, 1, sizeof(*run));
+
+    if (run == NULL)
+        return (struct bs_taint){BS_RISK_CRITICAL, word, "the catalog is too large", NULL, 0};
+    *run = (struct bs_run){function, word};
+    return (struct bs_taint){.risk = BS_RISK_SAFE, .runs = run, .n_runs = 1};
 }
 
 static const char *sentence(struct bs_build *b, const char *fmt, ...)
@@ -66,8 +133,9 @@ taint_of_type(struct bs_build *b, uint32_t oid)
         return row->row;
     if (oid < BS_FIRST_NORMAL_OID)
         return none;
-    return (struct bs_taint){BS_RISK_CRITICAL, "unlisted_type",
-                             sentence(b, "a type with OID %u is not known", oid)};
+    return (struct bs_taint){.risk = BS_RISK_CRITICAL,
+                             .code = "unlisted_type",
+                             .text = sentence(b, "a type with OID %u is not known", oid)};
 }
 
 /* One piece of stored code. */
@@ -86,9 +154,12 @@ calls(struct bs_build *b, const struct code *c, uint32_t function)
 
     if (risk == BS_RISK_SAFE)
         return none;
+    if (risk == BS_RISK_CRITICAL && can_be_read(f))
+        return run_of(b, function, c->word);
     return (struct bs_taint){
-        risk, c->word,
-        sentence(b, "%s of %s.%s calls %s", c->what, c->of == NULL ? "?" : c->of->id.schema,
+        .risk = risk,
+        .code = c->word,
+        .text = sentence(b, "%s of %s.%s calls %s", c->what, c->of == NULL ? "?" : c->of->id.schema,
                  c->of == NULL ? "?" : c->of->id.name, function_name(b, function))};
 }
 
@@ -112,25 +183,24 @@ judge_code(struct bs_build *b, const struct code *c, struct bs_taint *folded)
             t = calls(b, c, oid);
         else if (ref == BS_CODE_TYPE)
             t = taint_of_type(b, oid);
-        worsen(&worst, t);
-        if (folded != NULL && t.risk != BS_RISK_SAFE && constant)
-            worsen(folded, t);
+        worsen(b, &worst, t);
+        if (folded != NULL && !is_clean(&t) && constant)
+            worsen(b, folded, t);
     }
     return worst;
 }
 
-/* Code that runs on these uses; only what is CRITICAL counts (a default may call nextval). */
+/* Code that runs on these uses. */
 static void
 add_code(struct bs_build *b, const struct code *c, uint32_t uses, bool folds)
 {
     struct bs_taint folded = none, t = judge_code(b, c, folds ? &folded : NULL);
 
     for (int use = 0; use < BS_USE_COUNT; use++) {
-        if ((uses & BIT(use)) != 0 && t.risk == BS_RISK_CRITICAL)
-            worsen(&c->of->use[use], t);
+        if ((uses & BIT(use)) != 0)
+            worsen(b, &c->of->use[use], critical_only(t));
     }
-    if (folded.risk == BS_RISK_CRITICAL)
-        worsen(&c->of->use[BS_USE_READ], folded);
+    worsen(b, &c->of->use[BS_USE_READ], critical_only(folded));
 }
 
 /*
@@ -173,25 +243,28 @@ taint_cast(struct bs_build *b, const struct bs_row_cast *c)
     uint32_t ends[2] = {c->source, c->target};
     const struct bs_function *function = bs_snapshot_function(b->s, c->function);
     bool own = ends[0] >= BS_FIRST_NORMAL_OID || ends[1] >= BS_FIRST_NORMAL_OID;
-    struct bs_taint t = {BS_RISK_CRITICAL, "cast", NULL};
+    struct bs_taint t = {.risk = BS_RISK_CRITICAL, .code = "cast"};
 
     if (c->function == 0 || (function != NULL && function->risk == BS_RISK_SAFE))
         return;
-    t.text = sentence(b, "a cast runs %s", function_name(b, c->function));
+    if (can_be_read(function))
+        t = run_of(b, c->function, "cast");
+    else
+        t.text = sentence(b, "a cast runs %s", function_name(b, c->function));
     for (int k = 0; k < 2; k++) {
         struct bs_type *type = bs_build_type(b, ends[k]);
         struct bs_relation *row = bs_build_row_type(b, ends[k]);
         if (own && ends[k] < BS_FIRST_NORMAL_OID)
             continue; /* whoever gets there comes from the other end */
         if (type != NULL) {
-            worsen(&type->taint, t);
+            worsen(b, &type->taint, t);
             type->cast = true;
         }
         if (row != NULL)
-            worsen(&row->row, t);
+            worsen(b, &row->row, t);
     }
     if (!own && c->context != 'e')
-        worsen(&b->s->casts, t);
+        worsen(b, &b->s->casts, t);
 }
 
 static void
@@ -213,13 +286,13 @@ taint_domain(struct bs_build *b, uint32_t oid, const struct bs_list *refs)
 
     if (t == NULL || t->typtype != 'd')
         return;
-    found = judge_code(b, &c, NULL);
-    if (found.risk != BS_RISK_CRITICAL)
-        return;
-    found.code = "domain";
-    found.text = sentence(b, "the domain %s.%s runs a function that nobody has vetted",
-                          t->id.schema, t->id.name);
-    worsen(&t->taint, found);
+    found = critical_only(judge_code(b, &c, NULL));
+    if (found.risk != BS_RISK_SAFE) {
+        found.code = "domain";
+        found.text = sentence(b, "the domain %s.%s runs a function that nobody has vetted",
+                              t->id.schema, t->id.name);
+    }
+    worsen(b, &t->taint, found);
 }
 
 /* Checks and defaults of domains, before what is made of domains. */
@@ -295,17 +368,19 @@ spread_types(struct bs_build *b, const struct own_columns *columns)
     for (size_t i = 0; i < b->s->n_types; i++) {
         struct bs_type *t = &b->s->types[i];
         enum bs_risk was = t->taint.risk;
+        size_t ran = t->taint.n_runs;
         bool cast = is_cast(b, t);
         if (t->base != 0 && !t->builtin)
-            worsen(&t->taint, taint_of_type(b, t->base));
-        changed = changed || t->taint.risk != was || t->cast != cast;
+            worsen(b, &t->taint, taint_of_type(b, t->base));
+        changed = changed || t->taint.risk != was || t->taint.n_runs != ran || t->cast != cast;
         t->cast = cast;
     }
     for (size_t i = 0; i < columns->n; i++) {
         struct bs_relation *r = columns->list[i].of;
         enum bs_risk was = r->row.risk;
-        worsen(&r->row, taint_of_type(b, columns->list[i].type));
-        changed = changed || r->row.risk != was;
+        size_t ran = r->row.n_runs;
+        worsen(b, &r->row, taint_of_type(b, columns->list[i].type));
+        changed = changed || r->row.risk != was || r->row.n_runs != ran;
     }
     return changed;
 }
@@ -321,12 +396,12 @@ taint_columns(struct bs_build *b)
     for (size_t i = 0; i < columns.n; i++) {
         const struct bs_type *t = bs_build_type(b, columns.list[i].type);
         if (t != NULL && t->cast)
-            worsen(&columns.list[i].of->use[BS_USE_READ], t->taint);
+            worsen(b, &columns.list[i].of->use[BS_USE_READ], t->taint);
     }
     free(columns.list);
     for (size_t i = 0; i < b->s->n_relations; i++) {
-        worsen(&b->s->relations[i].use[BS_USE_INSERT], b->s->relations[i].row);
-        worsen(&b->s->relations[i].use[BS_USE_UPDATE], b->s->relations[i].row);
+        worsen(b, &b->s->relations[i].use[BS_USE_INSERT], b->s->relations[i].row);
+        worsen(b, &b->s->relations[i].use[BS_USE_UPDATE], b->s->relations[i].row);
     }
 }
 
@@ -461,9 +536,9 @@ taint_policies(struct bs_build *b)
         (void)snprintf(what, sizeof(what), "the policy \"%s\"", rows[i].name);
         c.what = what;
         c.refs = rows[i].code;
-        worsen(&c.of->use[BS_USE_READ], judge_query(b, &c));
+        worsen(b, &c.of->use[BS_USE_READ], judge_query(b, &c));
         c.refs = rows[i].more;
-        worsen(&c.of->use[BS_USE_READ], judge_query(b, &c));
+        worsen(b, &c.of->use[BS_USE_READ], judge_query(b, &c));
     }
 }
 
@@ -472,12 +547,12 @@ static void
 add_rule(struct bs_build *b, struct bs_relation *r, const char *name, char event)
 {
     static const enum bs_use uses[] = {BS_USE_READ, BS_USE_UPDATE, BS_USE_INSERT, BS_USE_DELETE};
-    struct bs_taint t = {BS_RISK_CRITICAL, "rule", NULL};
+    struct bs_taint t = {.risk = BS_RISK_CRITICAL, .code = "rule"};
     enum bs_use use = event >= '1' && event <= '4' ? uses[event - '1'] : BS_USE_READ;
 
     t.text = sentence(b, "the rule \"%s\" of %s.%s changes what the statement does", name,
                       r->id.schema, r->id.name);
-    worsen(&r->use[use], t);
+    worsen(b, &r->use[use], t);
     r->rules = (uint8_t)(r->rules | BIT(use));
 }
 
@@ -494,7 +569,7 @@ taint_rules(struct bs_build *b)
             continue;
         if (rows[i].event == '1' && (c.of->relkind == 'v' || c.of->relkind == 'm')) {
             enum bs_use use = c.of->relkind == 'v' ? BS_USE_READ : BS_USE_REFRESH;
-            worsen(&c.of->use[use], judge_query(b, &c));
+            worsen(b, &c.of->use[use], judge_query(b, &c));
         } else {
             add_rule(b, c.of, rows[i].name, rows[i].event);
         }
@@ -530,14 +605,18 @@ add_trigger(struct bs_build *b, struct bs_relation *r, const struct bs_row_trigg
     struct code c = {row->condition, "trigger", "the condition of a trigger", r};
     struct bs_taint t = judge_code(b, &c, NULL);
 
-    if (!is_harmless_trigger(f))
-        t = (struct bs_taint){BS_RISK_CRITICAL, "trigger",
-                              sentence(b, "the trigger \"%s\" of %s.%s runs %s", row->name,
-                                       r->id.schema, r->id.name, function_name(b, row->function))};
+    if (can_be_read(f))
+        worsen(b, &t, run_of(b, f->id.oid, "trigger"));
+    else if (!is_harmless_trigger(f))
+        t = (struct bs_taint){.risk = BS_RISK_CRITICAL,
+                              .code = "trigger",
+                              .text = sentence(b, "the trigger \"%s\" of %s.%s runs %s", row->name,
+                                               r->id.schema, r->id.name,
+                                               function_name(b, row->function))};
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if ((row->type & events[i].bit) == 0)
             continue;
-        worsen(&r->use[events[i].use], t);
+        worsen(b, &r->use[events[i].use], t);
         r->triggers = (uint8_t)(r->triggers | BIT(events[i].use));
     }
 }
@@ -561,11 +640,15 @@ taint_ddl(struct bs_build *b)
     size_t n;
     const struct bs_row_event_trigger *rows = BS_ROWS(b, EVENT_TRIGGER, n);
 
-    for (size_t i = 0; i < n; i++)
-        worsen(&b->s->ddl,
-               (struct bs_taint){BS_RISK_CRITICAL, "event_trigger",
-                                 sentence(b, "the event trigger \"%s\" runs %s", rows[i].name,
-                                          function_name(b, rows[i].function))});
+    for (size_t i = 0; i < n; i++) {
+        struct bs_taint t = {.risk = BS_RISK_CRITICAL, .code = "event_trigger"};
+        if (can_be_read(bs_snapshot_function(b->s, rows[i].function)))
+            t = run_of(b, rows[i].function, "event_trigger");
+        else
+            t.text = sentence(b, "the event trigger \"%s\" runs %s", rows[i].name,
+                              function_name(b, rows[i].function));
+        worsen(b, &b->s->ddl, t);
+    }
 }
 
 static void
@@ -573,14 +656,14 @@ taint_foreign(struct bs_build *b)
 {
     for (size_t i = 0; i < b->s->n_relations; i++) {
         struct bs_relation *r = &b->s->relations[i];
-        struct bs_taint t = {BS_RISK_CRITICAL, "foreign_table", NULL};
+        struct bs_taint t = {.risk = BS_RISK_CRITICAL, .code = "foreign_table"};
         if (r->relkind != 'f')
             continue;
         t.text =
             sentence(b, "%s.%s is a foreign table: what reading or writing it does is not known",
                      r->id.schema, r->id.name);
         for (int use = 0; use < BS_USE_COUNT; use++)
-            worsen(&r->use[use], t);
+            worsen(b, &r->use[use], t);
     }
 }
 
@@ -594,8 +677,9 @@ spread_reads(struct bs_build *b, const struct bs_pairs *p, bool *changed)
         const struct bs_relation *to = &b->s->relations[p->list[i].to];
         struct bs_taint *t = &from->use[from->relkind == 'm' ? BS_USE_REFRESH : BS_USE_READ];
         enum bs_risk was = t->risk;
-        worsen(t, to->use[BS_USE_READ]);
-        *changed = *changed || t->risk != was;
+        size_t ran = t->n_runs;
+        worsen(b, t, to->use[BS_USE_READ]);
+        *changed = *changed || t->risk != was || t->n_runs != ran;
     }
 }
 
@@ -609,14 +693,31 @@ sum_up(struct bs_build *b)
         spread_reads(b, &b->reads, &changed);
         spread_reads(b, &b->children, &changed);
     }
-    for (size_t i = 0; i < b->s->n_relations; i++)
-        worsen(&b->s->upkeep, b->s->relations[i].use[BS_USE_UPKEEP]);
+    for (size_t i = 0; i < b->s->n_relations; i++) {
+        worsen(b, &b->s->upkeep, b->s->relations[i].use[BS_USE_UPKEEP]);
+        worsen(b, &b->s->any_type, b->s->relations[i].row);
+    }
+    for (size_t i = 0; i < b->s->n_types; i++)
+        worsen(b, &b->s->any_type, b->s->types[i].taint);
+}
+
+/* What bs_snapshot_type_taint and bs_judge_run look things up in. */
+static void
+keep_places(struct bs_build *b)
+{
+    struct bs_snapshot *s = b->s;
+
+    s->row_types = bs_build_array(b, b->n_row_types, sizeof(*s->row_types));
+    if (s->row_types != NULL && b->n_row_types != 0)
+        memcpy(s->row_types, b->row_types, b->n_row_types * sizeof(*s->row_types));
+    s->n_row_types = s->row_types == NULL ? 0 : b->n_row_types;
+    s->harmless = bs_build_array(b, s->n_functions, sizeof(*s->harmless));
 }
 
 enum bs_done
 bs_build_taints(struct bs_build *b)
 {
-    b->s->ddl = b->s->casts = b->s->upkeep = none;
+    b->s->ddl = b->s->casts = b->s->upkeep = b->s->any_type = none;
     taint_casts(b);
     taint_domains(b);
     taint_columns(b);
@@ -631,5 +732,6 @@ bs_build_taints(struct bs_build *b)
     taint_ddl(b);
     taint_foreign(b);
     sum_up(b);
+    keep_places(b);
     return b->err->code == BS_OK ? BS_DONE : BS_FAILED;
 }

@@ -107,6 +107,9 @@ by_effect(const struct planning *p, const struct bs_stmt *stmt, const struct bs_
 {
     bool scoped = e->filtered && (e->kind == BS_KIND_UPDATE || e->kind == BS_KIND_DELETE);
 
+    /* What code that it runs does is known by name only; no copy is made beforehand for that. */
+    if (e->inside && (e->kind == BS_KIND_UPDATE || e->kind == BS_KIND_DELETE))
+        return p->limits.rows ? BS_PLAN_ROWS : BS_PLAN_REFUSE;
     if (e->kind == BS_KIND_CREATE_OR_REPLACE_VIEW && stmt->point == BS_POINT_RECORD)
         return BS_PLAN_RECORD; /* replaces nothing */
     if (scoped && p->limits.rows)
@@ -121,6 +124,13 @@ worsen(enum bs_plan_kind *have, enum bs_plan_kind more)
         *have = more;
 }
 
+/* By itself it changes nothing: what is known of it is what it calls. */
+static bool
+runs_only(enum bs_kind kind)
+{
+    return bs_kind_point(kind) == BS_POINT_NONE || kind == BS_KIND_DO || kind == BS_KIND_CALL;
+}
+
 /* The point of a statement that has no effect of its own. */
 static enum bs_plan_kind
 by_point(const struct bs_stmt *stmt)
@@ -131,8 +141,7 @@ by_point(const struct bs_stmt *stmt)
     case BS_POINT_RECORD:
         return BS_PLAN_RECORD;
     case BS_POINT_STATE:
-        return only_advances(stmt) && bs_kind_point(stmt->kind) == BS_POINT_NONE ? BS_PLAN_RECORD
-                                                                                 : BS_PLAN_REFUSE;
+        return only_advances(stmt) && runs_only(stmt->kind) ? BS_PLAN_RECORD : BS_PLAN_REFUSE;
     case BS_POINT_UNKNOWN:
     case BS_POINT_DEFINITION:
     case BS_POINT_ROWS:
@@ -156,6 +165,7 @@ plan_effects(struct planning *p, const struct bs_stmt *stmt, const char **why)
     for (size_t i = 0; i < stmt->n_effects; i++) {
         const struct bs_effect *e = &stmt->effects[i];
         enum bs_plan_kind one = by_effect(p, stmt, e);
+        p->unknown = p->unknown || (e->inside && one == BS_PLAN_ROWS);
         if (one == BS_PLAN_REFUSE)
             *why = e->upsert ? "rows that ON CONFLICT overwrites cannot be kept by this version"
                              : why_kind(p, e->kind);
@@ -286,6 +296,9 @@ is_copied(const struct planning *p, const struct bs_target *t)
     enum bs_plan_kind kind = p->kinds[t->stmt];
 
     if (!is_whole(t->kind))
+        return false;
+    /* Code that the statement runs changes its rows: kept afterwards, where it can be read then. */
+    if (t->reach == BS_REACH_CALL && !drops(p->unit) && !is_altered(p, t->oid))
         return false;
     if (kind == BS_PLAN_WHOLE)
         return true;

@@ -395,6 +395,8 @@ add_type(struct making *m, const char *type)
 static void
 add_piece(struct making *m, const struct bs_piece *piece)
 {
+    const char *what;
+
     switch (piece->kind) {
     case BS_PIECE_STATEMENT:
         add_sql(m, bs_bytes_of(piece->text));
@@ -417,8 +419,9 @@ add_piece(struct making *m, const struct bs_piece *piece)
     case BS_PIECE_OPAQUE:
         break;
     }
-    piece->text[0] == '\0' ? set_opaque(m, "has something in it that is not known")
-                           : set_opaque(m, bs_arena_fmt(m->arena, "has in it %s", piece->text));
+    what = bs_arena_fmt(m->arena, "has in it %s", piece->text);
+    m->full = m->full || what == NULL;
+    set_opaque(m, what == NULL ? "" : what);
 }
 
 static bool

@@ -26,7 +26,7 @@ static const char schema_sql[] =
     "CREATE VIEW vw_instead AS SELECT id FROM t;"
     "CREATE MATERIALIZED VIEW mv AS SELECT id FROM t;"
     "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS"
-    " 'BEGIN EXECUTE ''DELETE FROM public.t''; RETURN 1; END';"
+    " 'BEGIN EXECUTE ''DELETE FROM public.'' || ''t''; RETURN 1; END';"
     "CREATE FUNCTION f_check(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS"
     " 'BEGIN RETURN public.f() = 1; END';"
     "CREATE FUNCTION tr() RETURNS trigger LANGUAGE plpgsql AS"
@@ -98,10 +98,10 @@ static const struct row {
     /* Rows. */
     {"INSERT INTO t VALUES (1)", RECORD, RECORD, ""},
     {"COPY t FROM STDIN", RECORD, RECORD, ""},
-    {"COPY triggered FROM STDIN", RECORD, RECORD, ""},
+    {"COPY triggered FROM STDIN", REFUSE, ROWS, ""},
     {"COPY ruled FROM STDIN WHERE f() = 1", REFUSE, ROWS, ""},
     {"INSERT INTO t VALUES (f())", REFUSE, ROWS, ""},
-    {"INSERT INTO triggered VALUES (1)", RECORD, RECORD, ""},
+    {"INSERT INTO triggered VALUES (1)", REFUSE, ROWS, ""},
     {"INSERT INTO ruled VALUES (1)", REFUSE, ROWS, ""},
     {"INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", RECORD, RECORD, ""},
     {"INSERT INTO t VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1", REFUSE, ROWS, "t"},
@@ -124,11 +124,11 @@ static const struct row {
     {"DELETE FROM u WHERE random() < 0.5 AND id > 1", WHOLE, ROWS, "u"},
     {"DELETE FROM parts WHERE id = 1", WHOLE, ROWS, "parts parts_1"},
     {"DELETE FROM parts", WHOLE, WHOLE, "parts parts_1"},
-    {"DELETE FROM triggered WHERE id = 1", WHOLE, ROWS, "triggered"},
-    {"DELETE FROM triggered", WHOLE, WHOLE, "triggered"},
+    {"DELETE FROM triggered WHERE id = 1", REFUSE, ROWS, "triggered"},
+    {"DELETE FROM triggered", REFUSE, ROWS, "triggered"},
     {"DELETE FROM ruled WHERE id = 1", REFUSE, ROWS, "ruled"},
     {"DELETE FROM ruled", REFUSE, ROWS, "ruled"},
-    {"DELETE FROM secured WHERE id = 1", WHOLE, ROWS, "secured"},
+    {"DELETE FROM secured WHERE id = 1", REFUSE, ROWS, "secured"},
     {"SELECT * FROM secured", REFUSE, ROWS, ""},
     {"DELETE FROM vw WHERE id = 1", REFUSE, ROWS, "t u"},
     {"UPDATE vw SET a = 1", REFUSE, ROWS, "t"},
@@ -147,7 +147,19 @@ static const struct row {
     {"TRUNCATE t CASCADE", WHOLE, WHOLE, "t u"},
 
     /* Code given as text, or run by name. */
-    {"DO 'BEGIN DELETE FROM t; END'", REFUSE, ROWS, ""},
+    {"DO 'BEGIN DELETE FROM t; END'", REFUSE, ROWS, "t u"},
+    {"DO 'BEGIN DELETE FROM u WHERE id = 1; END'", REFUSE, ROWS, "u"},
+    {"DO 'BEGIN INSERT INTO u VALUES (1); END'", RECORD, RECORD, ""},
+    {"DO 'BEGIN PERFORM id FROM u; END'", NONE, NONE, ""},
+    {"DO 'BEGIN TRUNCATE u; END'", WHOLE, WHOLE, "u"},
+    {"DO 'BEGIN CREATE TABLE n (id int); END'", RECORD, RECORD, ""},
+    {"DO 'BEGIN DROP TABLE u; END'", WHOLE, WHOLE, "u"},
+    {"DO 'BEGIN DROP TABLE IF EXISTS n; CREATE TEMP TABLE n (id int); INSERT INTO n VALUES (1);"
+     " TRUNCATE n; END'", RECORD, RECORD, ""},
+    {"DO 'BEGIN ALTER TABLE t DROP COLUMN a; END'", REFUSE, REFUSE, ""},
+    {"DO 'BEGIN COMMIT; END'", REFUSE, ROWS, ""},
+    {"DO 'BEGIN PERFORM setval(''seq'', 1); END'", REFUSE, ROWS, ""},
+    {"DO 'BEGIN PERFORM nextval(''seq''); END'", RECORD, RECORD, ""},
     {"CALL p()", REFUSE, ROWS, ""},
     {"SELECT f()", REFUSE, ROWS, ""},
     {"SELECT * FROM nowhere_function()", REFUSE, ROWS, ""},
@@ -228,7 +240,8 @@ static const struct row {
     /* Who of them changed the catalog could not be told. */
     {"SELECT f(); DROP TABLE u", REFUSE, REFUSE, ""},
     {"SELECT f(); TRUNCATE u", REFUSE, REFUSE, ""},
-    {"DO 'BEGIN END'; CREATE TABLE n (id int)", REFUSE, REFUSE, ""},
+    {"DO 'BEGIN PERFORM f(); END'; CREATE TABLE n (id int)", REFUSE, REFUSE, ""},
+    {"DO 'BEGIN END'; CREATE TABLE n (id int)", RECORD, RECORD, ""},
     {"DELETE FROM u WHERE id = 1; GRANT SELECT ON t TO helper", REFUSE, REFUSE, ""},
     {"DELETE FROM u WHERE id = 1; VACUUM u", REFUSE, REFUSE, ""},
 };
@@ -352,7 +365,12 @@ unvetted(void)
         bool want;
     } rows[] = {
         {"SELECT f()", true},
-        {"DO 'BEGIN END'", true},
+        {"DO 'BEGIN END'", false},
+        {"DO 'BEGIN PERFORM f(); END'", true},
+        {"DO 'BEGIN DELETE FROM u; END'", false},
+        {"DO 'BEGIN TRUNCATE u; END'", false},
+        {"DO 'BEGIN PERFORM setval(''seq'', 1); END'", true},
+        {"DO 'BEGIN EXECUTE current_query(); END'", true},
         {"DELETE FROM u WHERE id = 1; SELECT f()", true},
         {"SELECT f(); DELETE FROM u", true},
         {"DELETE FROM vw WHERE id = 1", true},
