@@ -491,6 +491,7 @@ void
 bs_judge_inside(struct bs_judging *j)
 {
     struct bs_inside *in = &j->inside;
+    uint32_t own = j->stmt->flags;
 
     judge_code(j);
     while (in->at < in->n && !j->full) {
@@ -499,6 +500,8 @@ bs_judge_inside(struct bs_judging *j)
     }
     if (!in->opaque)
         return;
+    /* No change of the catalog is expected then: whatever it was, it could be another one. */
     j->uncoverable = true;
-    j->stmt->flags |= BS_FLAG_VOLATILE;
+    j->stmt->flags =
+        (j->stmt->flags & ~(uint32_t)BS_FLAG_DDL) | (own & BS_FLAG_DDL) | BS_FLAG_VOLATILE;
 }

@@ -318,7 +318,8 @@ add_tables(struct planning *p)
     p->out->kind = whole || !p->limits.rows ? BS_PLAN_WHOLE : BS_PLAN_ROWS;
     for (size_t i = 0; i < p->facts->n_targets; i++) {
         const struct bs_target *t = &p->facts->targets[i];
-        if (whole ? !is_copied(p, t) : !is_whole(t->kind))
+        /* Of code that also does what nobody can tell, no table is known to go. */
+        if (whole ? !is_copied(p, t) : !is_whole(t->kind) || is_exclusive(t->kind))
             continue;
         if (t->relkind == 'f') {
             p->out->why = bs_arena_fmt(p->arena, "%s.%s is a foreign table", t->schema, t->name);
@@ -457,7 +458,10 @@ writes_catalog(const struct bs_unit *unit)
 {
     for (size_t i = 0; i < unit->n_stmts; i++) {
         for (size_t k = 0; k < unit->stmts[i].n_effects; k++) {
-            if (unit->stmts[i].effects[k].kind == BS_KIND_TRUNCATE)
+            const struct bs_effect *e = &unit->stmts[i].effects[k];
+            if (e->inside && unit->stmts[i].point == BS_POINT_UNKNOWN)
+                continue;
+            if (e->kind == BS_KIND_TRUNCATE)
                 return true; /* gives the table another file */
         }
     }

@@ -531,7 +531,7 @@ def test_code_does_not_hide_behind_the_ddl_of_its_series(place):
         c.execute("""SET ROLE app_trust;
             CREATE VIEW attack.kept AS SELECT 1 AS n;
             CREATE FUNCTION attack.hide() RETURNS int LANGUAGE plpgsql AS
-              $$BEGIN EXECUTE 'DROP VIEW attack.' || 'kept'; RETURN 1; END$$""")
+              $$BEGIN DROP VIEW attack.kept; RETURN 1; END$$""")
 
     def one(name, sql):
         return parse(name, sql) + bind("", name) + execute()

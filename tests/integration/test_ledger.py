@@ -23,7 +23,7 @@ CREATE TABLE desk.notes (id int PRIMARY KEY, note text);
 CREATE TABLE desk.nosy (id int);
 CREATE TABLE desk.victim (id int);
 CREATE FUNCTION desk.purge() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
-  $$BEGIN TRUNCATE desk.victim; RETURN NULL; END$$;
+  $$BEGIN EXECUTE 'TRUNCATE desk.' || 'victim'; RETURN NULL; END$$;
 CREATE TRIGGER purge AFTER DELETE ON desk.nosy FOR EACH STATEMENT EXECUTE FUNCTION desk.purge();
 INSERT INTO desk.customers SELECT n, 'c' || n FROM generate_series(1, 20) n;
 INSERT INTO desk.orders SELECT n, 1 + n % 20 FROM generate_series(1, 100) n;

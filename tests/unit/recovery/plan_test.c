@@ -156,7 +156,8 @@ static const struct row {
     {"DO 'BEGIN DROP TABLE u; END'", WHOLE, WHOLE, "u"},
     {"DO 'BEGIN DROP TABLE IF EXISTS n; CREATE TEMP TABLE n (id int); INSERT INTO n VALUES (1);"
      " TRUNCATE n; END'", RECORD, RECORD, ""},
-    {"DO 'BEGIN ALTER TABLE t DROP COLUMN a; END'", REFUSE, REFUSE, ""},
+    {"DO 'BEGIN ALTER TABLE t DROP COLUMN a; END'", REFUSE, ROWS, ""},
+    {"DO 'BEGIN TRUNCATE u; PERFORM f(); END'", REFUSE, ROWS, ""},
     {"DO 'BEGIN COMMIT; END'", REFUSE, ROWS, ""},
     {"DO 'BEGIN PERFORM setval(''seq'', 1); END'", REFUSE, ROWS, ""},
     {"DO 'BEGIN PERFORM nextval(''seq''); END'", RECORD, RECORD, ""},
