@@ -160,7 +160,7 @@ calls(struct bs_build *b, const struct code *c, uint32_t function)
         .risk = risk,
         .code = c->word,
         .text = sentence(b, "%s of %s.%s calls %s", c->what, c->of == NULL ? "?" : c->of->id.schema,
-                 c->of == NULL ? "?" : c->of->id.name, function_name(b, function))};
+                         c->of == NULL ? "?" : c->of->id.name, function_name(b, function))};
 }
 
 /*
