@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/show.h"
+#include "approval/evasion.h"
 #include "approval/ticket.h"
 #include "audit/record.h"
 #include "base/log.h"
@@ -142,6 +143,22 @@ deny_ticket(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
     return decide(q, BS_DECIDE_DENY, a, err);
 }
 
+/* --- evasion ------------------------------------------------------------------------------ */
+
+/* Since the start. Who is in quarantine, the list of agents says. */
+static enum bs_done
+show_evasion(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    struct bs_evasion_counts n;
+
+    (void)err;
+    bs_evasion_count(q->gateway->evasion, &n);
+    a->body = json_pack("{s:I, s:I, s:I, s:I}", "retries", (json_int_t)n.retries, "perhaps",
+                        (json_int_t)n.maybe, "evasions", (json_int_t)n.sure, "quarantines",
+                        (json_int_t)n.quarantines);
+    return BS_DONE;
+}
+
 /* --- health ------------------------------------------------------------------------------- */
 
 static enum bs_done
@@ -160,6 +177,7 @@ static const struct route routes[] = {
     {"GET",  "/v1/tickets/*",         BS_ROLE_VIEWER,   show_ticket},
     {"POST", "/v1/tickets/*/approve", BS_ROLE_APPROVER, approve_ticket},
     {"POST", "/v1/tickets/*/deny",    BS_ROLE_APPROVER, deny_ticket},
+    {"GET",  "/v1/evasion",           BS_ROLE_VIEWER,   show_evasion},
 };
 /* clang-format on */
 

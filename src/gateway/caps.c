@@ -39,6 +39,47 @@ bs_caps_free(struct bs_caps **c)
     *c = NULL;
 }
 
+/* What surely has no rows need not be counted, so that pipelines of it are not slowed down. */
+static bool
+has_no_rows(const struct bs_stmt *s)
+{
+    switch (s->control) {
+    case BS_CONTROL_BEGIN:
+    case BS_CONTROL_COMMIT:
+    case BS_CONTROL_ROLLBACK:
+    case BS_CONTROL_SAVEPOINT:
+    case BS_CONTROL_RELEASE:
+    case BS_CONTROL_ROLLBACK_TO:
+    case BS_CONTROL_PREPARE:
+    case BS_CONTROL_DEALLOCATE:
+    case BS_CONTROL_CLOSE:
+        return true;
+    case BS_CONTROL_NONE:
+        return (s->kind == BS_KIND_INSERT || s->kind == BS_KIND_UPDATE ||
+                s->kind == BS_KIND_DELETE || s->kind == BS_KIND_COPY_FROM_STDIN) &&
+               (s->flags & BS_FLAG_RETURNING) == 0;
+    case BS_CONTROL_PREPARE_TRANSACTION:
+    case BS_CONTROL_COMMIT_PREPARED:
+    case BS_CONTROL_ROLLBACK_PREPARED:
+    case BS_CONTROL_EXECUTE:
+    case BS_CONTROL_DECLARE:
+    case BS_CONTROL_FETCH:
+    case BS_CONTROL_SET: /* set_config has a row */
+        break;
+    }
+    return false;
+}
+
+static bool
+may_have_rows(const struct bs_unit *u)
+{
+    for (size_t i = 0; i < u->n_stmts; i++) {
+        if (!has_no_rows(&u->stmts[i]))
+            return true;
+    }
+    return false;
+}
+
 /* NULL where the policy has no cap for it. */
 static struct bs_caps *
 caps_of(struct bs_relay *r, const struct bs_verdict *v)
@@ -46,7 +87,7 @@ caps_of(struct bs_relay *r, const struct bs_verdict *v)
     const struct bs_unit *u = &v->unit;
     struct bs_caps *c;
 
-    if (v->decision.result_rows <= 0 || u->n_stmts == 0)
+    if (v->decision.result_rows <= 0 || !may_have_rows(u))
         return NULL;
     c = bs_malloc(sizeof(*c) + u->n_stmts * sizeof(c->list[0]));
     c->n = u->n_stmts;
@@ -99,10 +140,26 @@ bs_caps_owe_bind(struct bs_relay *r, struct bs_reply *reply, const struct bs_ver
     reply->caps = caps_of(r, v);
 }
 
+/* By its Bind, if that has not been answered yet; one that nobody knows is. */
+static bool
+is_capped(struct bs_relay *r, const struct bs_reply *execute, struct bs_bytes portal)
+{
+    const struct bs_cursor_rows *c;
+
+    for (size_t i = r->replies.n; i-- > 0;) {
+        const struct bs_reply *e = bs_replies_at(&r->replies, i);
+        if (e != execute && e->kind == BS_REPLY_BIND &&
+            bs_bytes_equal(bs_bytes_of(e->name), portal))
+            return e->caps != NULL;
+    }
+    c = bs_cursors_rows(&r->state.names, portal);
+    return c == NULL || c->most != 0 || c->from[0] != '\0';
+}
+
 void
 bs_caps_owe_execute(struct bs_relay *r, struct bs_reply *reply, struct bs_bytes portal, bool wrote)
 {
-    if (!r->capped.on || portal.n > BS_SQL_NAME_MAX)
+    if (!r->capped.on || portal.n > BS_SQL_NAME_MAX || !is_capped(r, reply, portal))
         return;
     if (portal.n != 0)
         memcpy(reply->name, portal.p, portal.n);

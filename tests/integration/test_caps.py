@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import struct
 import threading
+import time
 
 import asyncpg
 import psycopg
@@ -11,6 +13,7 @@ import pytest
 from conftest import Gateway, running, wait_until
 from operator_side import Operator
 from rawwire import FLUSH, SYNC, Raw, bind, close, describe, execute, parse, query, report
+from scene import Scene
 
 CAP = 100
 SCHEMA = """
@@ -217,6 +220,28 @@ def test_one_series_of_several(made):
         alive(raw)
 
 
+def test_a_portal_that_was_something_else(made):
+    """What it is now counts, not what it was: an INSERT has no rows to be counted."""
+    raw = made.raw()
+    raw.send(parse("", BIG) + bind("", "") + execute("", 1) + SYNC)
+    raw.until(b"Z")
+    raw.send(parse("i", "INSERT INTO cap.log VALUES (1)") + bind("", "i") + execute() + SYNC)
+    assert kinds(raw.until(b"Z")) == ["1", "2", "C", "Z"]
+    raw.send(parse("b", BIG) + bind("", "b") + describe("P", "") * 6 + execute() + SYNC)
+    got = raw.until(b"Z")
+    assert kinds(got)[-3:] == [f"D*{CAP}", "E", "Z"] and refused(errors(got)[0])
+    alive(raw)
+
+
+def test_a_pipeline_of_writes_is_not_held_up(made):
+    raw = made.raw()
+    raw.send(parse("s", "SELECT 1") + bind("", "s") + execute() + SYNC)  # caps are on
+    raw.until(b"Z")
+    raw.send(parse("i", "INSERT INTO cap.log VALUES ($1)") +
+             b"".join(bind("", "i", str(n)) + execute() for n in range(500)) + SYNC)
+    assert kinds(raw.until(b"Z")) == ["1"] + ["2", "C"] * 500 + ["Z"]
+
+
 def test_flush_and_a_late_sync(made):
     raw = made.raw()
     for rows in (CAP + 1, 200000):
@@ -351,6 +376,65 @@ def test_commit_in_the_same_message(made):
     raw.send(query(f"BEGIN; {BIG}; COMMIT"))
     got = kinds(raw.until(b"Z"))
     assert got == ["C", "T", f"D*{CAP}", "N", "C", "C", "Z"], got
+    alive(raw)
+
+
+# --- a cancel that is slow -----------------------------------------------------------------------
+
+CANCEL = struct.pack("!I", 80877102)
+
+
+@pytest.fixture(scope="module")
+def slow(pg):
+    """The gateway's way to the server is one that cancels can be stopped on."""
+    with pg.admin() as c:
+        c.execute(SCHEMA)
+    scene = Scene(pg, policy=POLICY, hold={"wait": "0s"})
+    scene.gateway.add_agent("alice")
+    with running(scene.gateway):
+        yield scene
+    scene.close()
+
+
+@pytest.mark.parametrize("sql", [
+    f"SELECT id FROM cap.t LIMIT {CAP + 1}",  # over before the cancel is there
+    f"UPDATE cap.t SET v = v WHERE id <= {CAP + 1} RETURNING id",  # and so is this, in our transaction
+])
+@pytest.mark.parametrize("block", [False, True])
+def test_a_cancel_that_comes_late_hits_nothing(slow, sql, block):
+    raw = Raw(slow.gateway.port, timeout=30)
+    raw.login("alice", slow.gateway.passwords["alice"])
+    if block:
+        raw.send(query("BEGIN"))
+        raw.until(b"Z")
+    stop = slow.actors.stop_at(CANCEL)
+    raw.send(query(sql) + query("ROLLBACK" if block else "SELECT 1") +
+             query("SELECT 2 FROM pg_sleep(0.5)"))
+    stop.wait()
+    time.sleep(0.3)  # the server is long through
+    with slow.pg.admin() as c:
+        assert c.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(0.5)%'"
+                         " AND state = 'active' AND pid <> pg_backend_pid()").fetchone()[0] == 0
+    stop.go()
+    got = raw.until(b"Z")
+    assert kinds(got)[-2:] == ["E", "Z"] and refused(errors(got)[0])
+    assert got[-1][1] == (b"E" if block else b"I")
+    assert "E" not in kinds(raw.until(b"Z"))
+    assert kinds(raw.until(b"Z")) == ["T", "D*1", "C", "Z"]
+    alive(raw)
+
+
+def test_a_cancel_that_is_lost(slow):
+    """All is read and thrown away, and the next statement runs."""
+    raw = Raw(slow.gateway.port, timeout=30)
+    raw.login("alice", slow.gateway.passwords["alice"])
+    stop = slow.actors.stop_at(CANCEL)
+    raw.send(query(BIG) + query("SELECT 2"))
+    stop.wait()
+    stop.cut()
+    got = raw.until(b"Z")
+    assert kinds(got) == ["T", f"D*{CAP}", "E", "Z"] and refused(errors(got)[0])
+    assert kinds(raw.until(b"Z")) == ["T", "D*1", "C", "Z"]
     alive(raw)
 
 

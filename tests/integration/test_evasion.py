@@ -231,6 +231,7 @@ def test_the_same_again_is_a_retry(made):
             made.deny(c, "DELETE  FROM ev.audit -- please")
     assert made.audit(actor) == []
     assert made.agent(actor)["status"] == "active"
+    assert made.operator.ask("GET", "/v1/evasion")[1]["retries"] >= 15
 
 
 def test_actors_do_not_mix(made):
@@ -269,6 +270,9 @@ def test_operators_see_it(made):
     line = next(l for l in approvals("list").splitlines() if detail["ticket"] in l)
     assert "refused before" in line
     assert "what was refused is asked for in other words" in made.gateway.log()
+    status, counts = made.operator.ask("GET", "/v1/evasion")
+    assert status == 200 and counts["evasions"] > 0 and counts["quarantines"] == 0, counts
+    assert made.operator.ask("GET", "/v1/evasion", token="none")[0] == 401
 
 
 def test_blocked_counts_too(made):
