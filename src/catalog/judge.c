@@ -481,6 +481,9 @@ effect_on(struct bs_judging *j,
         bs_closure_rows(c, table, BS_USE_UPKEEP, e->kind, false, NULL, 0);
         return;
     case ROLE_REWRITE:
+        /* Every row is looked at as if it came now. */
+        if (e->kind == BS_KIND_ALTER_TABLE_VALIDATE)
+            bs_closure_rows(c, table, BS_USE_INSERT, e->kind, e->only, NULL, 0);
         bs_closure_rows(c, table, BS_USE_UPKEEP, e->kind, e->only, NULL, 0);
         return;
     case ROLE_DROP:

@@ -101,7 +101,73 @@ CREATE TRIGGER t AFTER INSERT ON w.by_trigger EXECUTE FUNCTION w.f_trigger();
 CREATE TABLE w.by_rule (id int);
 CREATE RULE r AS ON INSERT TO w.by_rule DO ALSO SELECT w.f();
 CREATE DOMAIN w.dom AS int CHECK (w.f_two(VALUE, 1) > 0);
+CREATE FUNCTION w.f_any(anyelement) RETURNS int LANGUAGE sql AS $eq$SELECT w.f()$eq$;
+CREATE FUNCTION w.f_many(VARIADIC int[]) RETURNS int LANGUAGE sql AS $eq$SELECT w.f()$eq$;
+CREATE FUNCTION w.f_over(int) RETURNS int LANGUAGE sql AS $eq$SELECT 1$eq$;
+CREATE FUNCTION w.f_over(bigint) RETURNS int LANGUAGE sql AS $eq$SELECT w.f()$eq$;
+CREATE FUNCTION w.f_view() RETURNS int LANGUAGE sql AS $eq$SELECT a FROM w.seen$eq$;
+CREATE FUNCTION w.f_path() RETURNS int LANGUAGE sql SET search_path = w AS $eq$SELECT f()$eq$;
+CREATE FUNCTION w.f_atomic() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT w.f(); END;
+CREATE FUNCTION w.f_return() RETURNS int LANGUAGE sql RETURN w.f() + 1;
+CREATE FUNCTION w.f_table() RETURNS TABLE (a int) LANGUAGE plpgsql AS $eq$BEGIN RETURN QUERY SELECT w.f(); END$eq$;
+CREATE FUNCTION w.f_insert() RETURNS int LANGUAGE sql AS $eq$INSERT INTO w.by_trigger VALUES (1) RETURNING id$eq$;
+CREATE FUNCTION w.f_again(n int) RETURNS int LANGUAGE plpgsql AS
+  $eq$BEGIN IF n > 0 THEN RETURN w.f_again(n - 1); END IF; RETURN w.f(); END$eq$;
+CREATE PROCEDURE w.p_out(INOUT a int) LANGUAGE plpgsql AS $eq$BEGIN a := w.f(); END$eq$;
+CREATE TABLE w.by_when (id int);
+CREATE TRIGGER t BEFORE INSERT ON w.by_when FOR EACH ROW WHEN (w.f_two(NEW.id, 1) > 0) EXECUTE FUNCTION w.nothing();
+CREATE DOMAIN w.dom_default AS int DEFAULT w.f();
+CREATE TABLE w.by_domain (id int, d w.dom_default);
+CREATE TABLE w.by_generated (id int, g int GENERATED ALWAYS AS (w.f_fixed(id)) STORED);
+CREATE TABLE w.by_index (id int);
+CREATE INDEX ON w.by_index (w.f_fixed(id));
+CREATE TABLE w.by_predicate (id int);
+CREATE INDEX ON w.by_predicate (id) WHERE w.f_fixed(id) > 0;
+CREATE TABLE w.by_key (id int) PARTITION BY LIST (w.f_fixed(id));
+CREATE TABLE w.by_key_1 PARTITION OF w.by_key FOR VALUES IN (1);
+CREATE TABLE w.by_valid (id int);
+INSERT INTO w.by_valid VALUES (1);
+ALTER TABLE w.by_valid ADD CONSTRAINT c CHECK (w.f_two(id, 1) > 0) NOT VALID;
+CREATE TABLE w.by_deferred (id int);
+CREATE CONSTRAINT TRIGGER t AFTER INSERT ON w.by_deferred DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+  EXECUTE FUNCTION w.f_trigger();
+CREATE VIEW w.instead AS SELECT 1 AS id;
+CREATE TRIGGER t INSTEAD OF INSERT OR UPDATE ON w.instead FOR EACH ROW EXECUTE FUNCTION w.f_trigger();
+CREATE VIEW w.over AS TABLE w.by_trigger;
+CREATE TABLE w.top (id int);
+CREATE TABLE w.low () INHERITS (w.top);
+INSERT INTO w.low VALUES (1);
+CREATE TRIGGER t AFTER UPDATE ON w.low EXECUTE FUNCTION w.f_trigger();
+CREATE TRIGGER t2 AFTER UPDATE ON w.low FOR EACH ROW EXECUTE FUNCTION w.f_trigger();
+CREATE TABLE w.by_update (id int PRIMARY KEY, v int);
+INSERT INTO w.by_update VALUES (1, 1);
+CREATE RULE u AS ON UPDATE TO w.by_update DO ALSO SELECT w.f();
+CREATE TABLE w.by_statistics (id int, a int);
+INSERT INTO w.by_statistics SELECT g, g FROM generate_series(1, 50) g;
+CREATE STATISTICS w.st ON (w.f_fixed(a)), id FROM w.by_statistics;
+CREATE MATERIALIZED VIEW w2.stored AS SELECT w.f() AS a WITH NO DATA;
+CREATE TABLE w.refers (id int REFERENCES w.by_update ON UPDATE CASCADE ON DELETE SET NULL);
 """
+
+# Where PL/pgSQL may hold an expression.
+PLACES = [
+    "a int := w.f(); BEGIN RETURN a", "a int; BEGIN a := w.f(); RETURN a", "a int; BEGIN SELECT w.f() INTO a; RETURN a",
+    "BEGIN PERFORM w.f(); RETURN 1", "BEGIN IF w.f() = 1 THEN RETURN 2; END IF; RETURN 1",
+    "BEGIN CASE w.f() WHEN 1 THEN NULL; ELSE NULL; END CASE; RETURN 1", "BEGIN CASE WHEN w.f() = 1 THEN NULL; END CASE; RETURN 1",
+    "r record; BEGIN FOR r IN SELECT w.f() LOOP END LOOP; RETURN 1", "BEGIN FOR i IN 1..w.f() LOOP END LOOP; RETURN 1",
+    "BEGIN WHILE w.f() > 1 LOOP END LOOP; RETURN 1", "BEGIN LOOP EXIT WHEN w.f() = 1; END LOOP; RETURN 1",
+    "a int; BEGIN FOREACH a IN ARRAY ARRAY[w.f()] LOOP END LOOP; RETURN 1", "BEGIN RAISE NOTICE '%', w.f(); RETURN 1",
+    "BEGIN ASSERT w.f() = 1; RETURN 1", "c CURSOR FOR SELECT w.f(); a int; BEGIN OPEN c; FETCH c INTO a; RETURN 1",
+    "a int; BEGIN EXECUTE 'SELECT $1' INTO a USING w.f(); RETURN a", "BEGIN EXECUTE 'SELECT w.f()'; RETURN 1",
+    "BEGIN EXECUTE concat('SELECT w.', 'f()'); RETURN 1", "BEGIN CALL w.p(); RETURN 1", "BEGIN PERFORM 1/0; RETURN 1; EXCEPTION WHEN division_by_zero THEN RETURN w.f()",
+    "r refcursor; a int; BEGIN OPEN r FOR EXECUTE 'SELECT w.f()'; FETCH r INTO a; RETURN a",
+    "a int[]; BEGIN a[w.f()] := 1; RETURN 1", "BEGIN RETURN (SELECT max(a) FROM w.seen)", "BEGIN RETURN (SELECT a FROM w.f_table())",
+    "c CURSOR (x int) FOR SELECT x; a int; BEGIN OPEN c(w.f()); FETCH c INTO a; RETURN a",
+    "r record; BEGIN FOR r IN EXECUTE 'SELECT w.f()' LOOP END LOOP; RETURN 1",
+    "BEGIN INSERT INTO w.by_trigger VALUES (1); RETURN 1", "BEGIN UPDATE w.top SET id = 2; RETURN 1",
+    "BEGIN BEGIN PERFORM w.f(); EXCEPTION WHEN OTHERS THEN RAISE; END; RETURN 1", "BEGIN <<l>> FOR i IN 1..1 LOOP PERFORM w.f(); CONTINUE l; END LOOP; RETURN 1",
+    "a w.dom; BEGIN a := 1; RETURN 1", "BEGIN RETURN w.f_any('x'::text)", "BEGIN DROP TABLE IF EXISTS w.none; RETURN w.f()",
+]
 
 # One call in many places. Those marked 'c' show only in the catalog.
 CALLS = [
@@ -168,6 +234,19 @@ PATHS = [
     ("ALTER TABLE w.sink ADD CHECK (w.f_two(id, 1) > 0)", ""), ("CREATE INDEX ON w.sink (w.f_fixed(id))",
                                                                 ""),
     ("CREATE TABLE w.made (a int DEFAULT w.f()); INSERT INTO w.made DEFAULT VALUES", ""),
+    ("SELECT w.f_any(1)", ""), ("SELECT w.f_any('x'::text)", ""), ("SELECT w.f_many(1, 2, 3)", ""), ("SELECT w.f_many(VARIADIC '{1}')", ""),
+    ("SELECT w.f_over(1::bigint)", ""), ("SELECT w.f_over(9999999999)", ""), ("SELECT w.f_view()", ""), ("SELECT w.f_path()", ""), ("SELECT w.f_atomic()", ""),
+    ("SELECT w.f_return()", ""), ("SELECT * FROM w.f_table()", ""), ("SELECT w.f_insert()", ""), ("SELECT w.f_again(3)", ""), ("CALL w.p_out(1)", ""),
+    ("INSERT INTO w.by_when VALUES (1)", "c"), ("INSERT INTO w.by_domain (id) VALUES (1)", "c"), ("INSERT INTO w.by_domain DEFAULT VALUES", "c"),
+    ("INSERT INTO w.by_generated (id) VALUES (1)", "c"), ("INSERT INTO w.by_index VALUES (1)", "c"), ("INSERT INTO w.by_predicate VALUES (1)", "c"),
+    ("INSERT INTO w.by_key VALUES (1)", "c"), ("ALTER TABLE w.by_valid VALIDATE CONSTRAINT c", "c"), ("ALTER TABLE w.sink ADD d w.dom DEFAULT 1", ""),
+    ("INSERT INTO w.by_deferred VALUES (1); SET CONSTRAINTS ALL IMMEDIATE", "c"), ("INSERT INTO w.instead VALUES (1)", "c"), ("UPDATE w.instead SET id = 1", "c"),
+    ("INSERT INTO w.over VALUES (1)", "c"), ("UPDATE w.top SET id = 2", "c"), ("UPDATE w.top SET id = 2 WHERE id = 1", "c"), ("UPDATE w.by_update SET v = 2 WHERE id = 1", "c"),
+    ("ANALYZE w.by_statistics", "c"), ("REFRESH MATERIALIZED VIEW w2.stored", "c"),
+    ("MERGE INTO w.by_trigger USING w.sink ON false WHEN NOT MATCHED THEN INSERT VALUES (1)", "c"), ("PREPARE eq AS INSERT INTO w.by_trigger VALUES ($1); EXECUTE eq(1)", "c"),
+    ("INSERT INTO w.by_trigger VALUES (1) ON CONFLICT DO NOTHING", "c"), ("WITH x AS (INSERT INTO w.over VALUES (1)) SELECT 1", "c"),
+    ("COPY (INSERT INTO w.by_generated (id) VALUES (1) RETURNING g) TO STDOUT", "c"), ("CREATE TABLE w.made (LIKE w.by_default INCLUDING DEFAULTS); INSERT INTO w.made (id) VALUES (1)", "c"),
+    *((f"SELECT w.b{i}()", "") for i in range(1, 1 + len(PLACES))),
     ("SET search_path = w; SELECT f()", ""), ("SELECT set_config('search_path', 'w', false); SELECT f()",
                                               ""),
 ]
@@ -661,5 +740,7 @@ def callers(kind, text):
     """The functions, views and triggers that lead to one spelling of a kind."""
     quoted = text.replace("'", "''")
     static = ";" not in text and not text.upper().startswith(("SELECT", "COPY", "WITH"))
-    return CALLERS.replace("{body}", text if static else f"EXECUTE '{quoted}'").replace("{dynamic}",
-                                                                                        f"EXECUTE '{quoted}'")
+    places = "".join(f"CREATE FUNCTION w.b{i}() RETURNS int LANGUAGE plpgsql AS $eq${'' if p.startswith('BEGIN') else 'DECLARE '}{p}; END$eq$;\n"
+                     for i, p in enumerate(PLACES, 1))
+    made = CALLERS.replace("{body}", text if static else f"EXECUTE '{quoted}'")
+    return made.replace("{dynamic}", f"EXECUTE '{quoted}'") + places
