@@ -107,6 +107,34 @@ why_not(struct bs_judging *j, const struct bs_function *f)
     return why == NULL ? NULL : told(j, "%s.%s() %s", f->id.schema, f->id.name, why);
 }
 
+/* PostgreSQL's own that turn text into a type which only their arguments name at run time. */
+static bool
+takes_any_type(const char *name)
+{
+    static const char *const names[] = {
+        "json_populate_record",        "json_populate_recordset", "jsonb_populate_record",
+        "jsonb_populate_recordset",    "pg_input_is_valid",       "pg_input_error_info",
+        "jsonb_populate_record_valid",
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void
+judge_any_type(struct bs_judging *j, struct bs_call *call)
+{
+    const struct bs_taint *worst = bs_snapshot_any_type(j->s);
+
+    if (worst->risk != BS_RISK_SAFE)
+        return;
+    run_all(j, worst);
+    accept(call);
+}
+
 static void
 judge_function(struct bs_judging *j, struct bs_call *call)
 {
@@ -133,6 +161,8 @@ judge_function(struct bs_judging *j, struct bs_call *call)
         reject(j, call, BS_REASON_UNLISTED_FUNCTION, type->text);
     else if (!call->listed && !builtin && other != NULL)
         accept(call);
+    else if (!call->listed && builtin && takes_any_type(call->name.name))
+        judge_any_type(j, call);
     else if (!call->listed && !builtin && is_type && call->n_args == 1)
         accept(call);
 }

@@ -221,5 +221,7 @@ const struct bs_taint *bs_snapshot_ddl(const struct bs_snapshot *s);
 const struct bs_taint *bs_snapshot_casts(const struct bs_snapshot *s);
 /* The worst of all relations' BS_USE_UPKEEP, for statements that name none. */
 const struct bs_taint *bs_snapshot_upkeep(const struct bs_snapshot *s);
+/* The worst of what turning text into a value of any type would run, for what names it in a value. */
+const struct bs_taint *bs_snapshot_any_type(const struct bs_snapshot *s);
 
 #endif

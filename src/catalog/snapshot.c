@@ -259,3 +259,9 @@ bs_snapshot_upkeep(const struct bs_snapshot *s)
 {
     return &s->upkeep;
 }
+
+const struct bs_taint *
+bs_snapshot_any_type(const struct bs_snapshot *s)
+{
+    return &s->any_type;
+}

@@ -1006,6 +1006,31 @@ event_triggers_and_casts(void)
     snapshot = before;
 }
 
+/* A function that is told by a value which type to make counts as the worst type that there is. */
+static void
+types_named_by_values(void)
+{
+    static const char *const texts[] = {
+        "SELECT * FROM json_populate_record(NULL::record, '{}') AS x (a int)",
+        "SELECT jsonb_populate_recordset(r, '[]') FROM pg_catalog.pg_class r",
+    };
+    struct bs_snapshot *before = snapshot;
+    char conninfo[200];
+    struct bs_err err = {0};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        check_row(&(struct row){texts[i], CRITICAL, "domain", REFUSE, NULL});
+    REQUIRE(server_run(&server, "CREATE DATABASE empty"));
+    (void)snprintf(conninfo, sizeof(conninfo), "host=%s user=helper dbname=empty", server.dir);
+    REQUIRE(bs_snapshot_load(conninfo, &snapshot, &err) == BS_DONE);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        check_row(&(struct row){texts[i], SAFE, NULL, NONE, NULL});
+    check_row(&(struct row){"SELECT query_to_xml('SELECT 1', true, true, '')", CRITICAL,
+                            "unlisted_function", REFUSE, NULL});
+    bs_snapshot_unref(&snapshot);
+    snapshot = before;
+}
+
 /* What an extension computes in C is vetted by its name; everything else of it is not. */
 static void
 extensions(void)
@@ -1066,6 +1091,7 @@ static const struct tap_case cases[] = {
     {"limits of a plan", limits},
     {"an arena that is full", arena_is_full},
     {"look-ups", look_ups},
+    {"types that values name", types_named_by_values},
     {"extensions", extensions},
     {"event triggers and casts", event_triggers_and_casts},
     {"no server", connection_fails},
