@@ -65,8 +65,8 @@ def cpu_seconds(pid):
 class Target:
     """Something that answers on a port. `pid` is the gateway in between, if there is one."""
 
-    def __init__(self, name, port, pid=None):
-        self.name, self.port, self.pid = name, port, pid
+    def __init__(self, name, port, pid=None, database="bench"):
+        self.name, self.port, self.pid, self.database = name, port, pid, database
 
 
 class Bench:
@@ -98,9 +98,12 @@ class Bench:
         self.psql("postgres", "CREATE ROLE bench LOGIN PASSWORD '%s'" % PASSWORD,
                   "CREATE ROLE backstop LOGIN SUPERUSER",
                   "CREATE DATABASE bench OWNER bench")
-        run(pg_program("pgbench"), "-i", "-q", "-s", str(self.scale), "-h", self.folder,
-            "-p", str(self.pg_port), "-U", "bench", "bench")
+        self.fill("bench")
         return Target("direct", self.pg_port)
+
+    def fill(self, database):
+        run(pg_program("pgbench"), "-i", "-q", "-s", str(self.scale), "-h", self.folder,
+            "-p", str(self.pg_port), "-U", "bench", database)
 
     def psql(self, database, *statements):
         commands = [x for s in statements for x in ("-c", s)]
@@ -124,17 +127,18 @@ class Bench:
         process = self.spawn(as_server_user([os.environ["PGBOUNCER"], "-q", str(ini)]))
         return Target("pgbouncer", port, process.pid)
 
-    def start_backstop(self, audit_safe):
-        port, folder = free_port(), self.folder / f"backstop-{audit_safe}"
+    def start_backstop(self, audit_safe, database="bench"):
+        port, folder = free_port(), self.folder / f"backstop-{audit_safe}-{database}"
         folder.mkdir(mode=0o700)
         config = folder / "backstop.yaml"
         config.write_text(json.dumps({
             "listen": [f"127.0.0.1:{port}"],
             "operators": {"listen": f"127.0.0.1:{free_port()}"},
-            "databases": {"bench": {
-                "upstream": f"host=127.0.0.1 port={self.pg_port} dbname=bench user=bench "
+            "databases": {database: {
+                "upstream": f"host=127.0.0.1 port={self.pg_port} dbname={database} user=bench "
                             f"password='{PASSWORD}' sslmode=disable",
-                "helper": f"host={self.folder} port={self.pg_port} dbname=bench user=backstop"}},
+                "helper": f"host={self.folder} port={self.pg_port} dbname={database} "
+                          "user=backstop"}},
             "state": f"sqlite://{folder}/state.db",
             "audit": {"directory": f"{folder}/audit"},
             "storage": f"file://{folder}/points",
@@ -143,10 +147,10 @@ class Bench:
             "audit_safe": audit_safe}))
         config.chmod(0o600)
         program = os.environ["BACKSTOP_BIN"]
-        added = json.loads(run(program, "agents", "add", "bench", "--database", "bench",
+        added = json.loads(run(program, "agents", "add", "bench", "--database", database,
                                "--owner", "bench", "--json", "--config", str(config)))
         process = self.spawn([program, "serve", "--config", str(config)])
-        target = Target(f"backstop {audit_safe}", port, process.pid)
+        target = Target(f"backstop {audit_safe}", port, process.pid, database)
         target.password = added["password"]
         target.audit = folder / "audit"
         return target
@@ -186,7 +190,7 @@ class Bench:
         before = cpu_seconds(target.pid) if target.pid else 0
         out = run(pg_program("pgbench"), "-S", "-n", "-M", mode, "-c", str(clients),
                   "-j", str(min(clients, 2)), "-T", str(seconds), "-h", "127.0.0.1",
-                  "-p", str(target.port), "-U", "bench", "bench", env=env)
+                  "-p", str(target.port), "-U", "bench", target.database, env=env)
         used = cpu_seconds(target.pid) - before if target.pid else 0
         tps = float(re.search(r"^tps = ([\d.]+)", out, re.M).group(1))
         done = int(re.search(r"actually processed: (\d+)", out).group(1))
