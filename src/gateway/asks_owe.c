@@ -47,6 +47,7 @@ bs_ask_owe_unit(struct bs_relay *r, struct bs_reply *reply, const struct bs_unit
     r->overwrote = r->overwrote || (r->mode == BS_MODE_RELAY && may_overwrite(unit));
     for (size_t i = 0; i < unit->n_stmts; i++)
         r->set_in_block = r->set_in_block || unit->stmts[i].control == BS_CONTROL_SET;
+    r->has_set = r->has_set || r->set_in_block;
     bs_effects_meaning(unit, &r->state);
 }
 

@@ -604,6 +604,8 @@ bs_gate_begin(struct bs_relay *r, struct bs_gate *g, struct bs_bytes messages)
     g->late = g->in_block && (r->dirty || r->ledger != NULL);
     g->may_not_write = g->late && r->s->shielded && !r->read_write;
     g->started_us = bs_mono_us();
+    g->as_begun = !g->late && !r->has_set && !r->state.meaning.path_changed &&
+                  !r->state.meaning.temporary && !r->state.meaning.uncommitted_ddl;
     g->unseen = g->in_block && (r->wrote || r->ledger != NULL);
     g->step = BS_GATE_MEASURE;
     bs_buf_init(&g->messages, messages.n + 1);

@@ -82,6 +82,7 @@ struct bs_gate {
     struct bs_watch *measuring;  /* ends it; NULL: there was none yet */
     bool others;                 /* rows may have been changed by what has passed, too */
     bool judged_again;           /* with a catalog that was read anew, for the one was too old */
+    bool as_begun;               /* its session is as it was at its start */
     bool unseen;                 /* its transaction has changed what nobody else sees */
     int64_t measured_us;         /* bs_mono_us; 0: nothing was to be measured */
     struct bs_row_limit *limits; /* what it may change of which table (within.h) */

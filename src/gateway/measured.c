@@ -41,6 +41,34 @@ is_unseen(const struct bs_gate *g, size_t at)
     return unseen;
 }
 
+/* Only where the session can be had once more as it is. */
+static bool
+may_rehearse(const struct bs_gate *g)
+{
+    return g->n_items == 1 && g->as_begun && bs_gateway_policy(g->s->gateway)->measure.rehearse;
+}
+
+/* The settings that the server reports are those that decide what a literal means. */
+static bool
+rehearsal_of(struct bs_gate *g,
+             const struct bs_config_database *db,
+             const struct bs_verdict *v,
+             struct bs_rehearsal *out)
+{
+    bool named =
+        v->executed.p != NULL && v->executed.p != v->text.p; /* EXECUTE has its own values */
+
+    *out = (struct bs_rehearsal){
+        .conninfo = db->upstream,
+        .text = bs_arena_copy(&g->arena, v->text),
+        .date_style = bs_session_param(g->s, "DateStyle"),
+        .interval_style = bs_session_param(g->s, "IntervalStyle"),
+        .time_zone = bs_session_param(g->s, "TimeZone"),
+    };
+    return !named && out->text != NULL && out->date_style != NULL && out->interval_style != NULL &&
+           out->time_zone != NULL;
+}
+
 static enum bs_done
 measure_item(struct bs_gate *g, size_t i, struct bs_err *err)
 {
@@ -48,6 +76,7 @@ measure_item(struct bs_gate *g, size_t i, struct bs_err *err)
     const struct bs_config_database *db = bs_config_database_find(c, g->s->database);
     struct bs_verdict *v = g->items[i].verdict;
     struct bs_bounds bounds = {0};
+    struct bs_rehearsal rehearsal;
     struct bs_measure_ask ask = {
         .unit = &v->unit,
         .selects = v->selects,
@@ -61,6 +90,8 @@ measure_item(struct bs_gate *g, size_t i, struct bs_err *err)
 
     if (db == NULL)
         return BS_FAIL(err, UNAVAILABLE, "the database is not configured any more");
+    if (may_rehearse(g) && rehearsal_of(g, db, v, &rehearsal))
+        ask.rehearsal = &rehearsal;
     if (bs_request_bounds_of(g, i, &bounds, err) != BS_DONE)
         return BS_FAILED;
     return bs_measure(db->helper, g->measuring, &ask, &g->arena, &v->facts, err);

@@ -62,6 +62,7 @@ struct bs_relay {
     bool unshielded;    /* between our own SET off and SET on */
     bool read_write;    /* we have made the open transaction of a shielded session READ WRITE */
     bool set_in_block;  /* a SET was sent in it */
+    bool has_set;       /* the session has sent a SET, ever */
     bool wrote;         /* something that is not SAFE was sent in it */
     bool overwrote;     /* something that may change rows has passed in it, without a gate */
     bool passed_ddl;    /* DDL that is allowed was sent in the open transaction */

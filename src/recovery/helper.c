@@ -80,7 +80,8 @@ collect(struct bs_helper *h, PGresult **out, struct bs_err *err)
             break;
         PQclear(keep);
         keep = res;
-        if (PQresultStatus(res) != PGRES_TUPLES_OK && PQresultStatus(res) != PGRES_COMMAND_OK)
+        if (PQresultStatus(res) != PGRES_TUPLES_OK && PQresultStatus(res) != PGRES_COMMAND_OK &&
+            PQresultStatus(res) != PGRES_SINGLE_TUPLE)
             done = failed(h, "the helper was refused", res, err);
         if (PQresultStatus(res) == PGRES_COPY_OUT)
             break;
@@ -109,22 +110,17 @@ bs_helper_query(struct bs_helper *h,
     return collect(h, out, err);
 }
 
-enum bs_done
-bs_helper_ask(struct bs_helper *h,
-              const char *sql,
-              const struct bs_bound *params,
-              int n,
-              PGresult **out,
-              struct bs_err *err)
+/* Sends one statement with parameters of any format. */
+static bool
+send_bound(struct bs_helper *h, const char *sql, const struct bs_bound *params, int n)
 {
     size_t count = n < 0 ? 0 : (size_t)n;
     Oid *types = bs_malloc((count + 1) * sizeof(*types));
     const char **values = bs_malloc((count + 1) * sizeof(*values));
     int *lengths = bs_malloc((count + 1) * sizeof(*lengths));
     int *formats = bs_malloc((count + 1) * sizeof(*formats));
-    enum bs_done done;
+    bool sent;
 
-    *out = NULL;
     for (size_t i = 0; i < count; i++) {
         types[i] = params[i].type;
         formats[i] = params[i].binary;
@@ -135,17 +131,37 @@ bs_helper_ask(struct bs_helper *h,
         /* libpq measures texts itself. */
         values[i] = memcpy(bs_malloc(params[i].value.n + 1), params[i].value.p, params[i].value.n);
     }
-    if (PQsendQueryParams(h->conn, sql, n, types, values, lengths, formats, 0) != 1)
-        done = failed(h, "the helper cannot ask", NULL, err);
-    else
-        done = collect(h, out, err);
+    sent = PQsendQueryParams(h->conn, sql, n, types, values, lengths, formats, 0) == 1;
     for (size_t i = 0; i < count; i++)
         free((void *)(uintptr_t)values[i]);
     free(types);
     free(values);
     free(lengths);
     free(formats);
-    return done;
+    return sent;
+}
+
+enum bs_done
+bs_helper_ask(struct bs_helper *h,
+              const char *sql,
+              const struct bs_bound *params,
+              int n,
+              PGresult **out,
+              struct bs_err *err)
+{
+    *out = NULL;
+    if (!send_bound(h, sql, params, n))
+        return failed(h, "the helper cannot ask", NULL, err);
+    return collect(h, out, err);
+}
+
+enum bs_done
+bs_helper_run(
+    struct bs_helper *h, const char *sql, const struct bs_bound *params, int n, struct bs_err *err)
+{
+    if (!send_bound(h, sql, params, n) || PQsetSingleRowMode(h->conn) != 1)
+        return failed(h, "the helper cannot ask", NULL, err);
+    return collect(h, NULL, err);
 }
 
 enum bs_done
@@ -198,16 +214,18 @@ no_notice(void *arg, const PGresult *res)
     (void)res;
 }
 
-enum bs_done
-bs_helper_open(struct bs_helper *h,
-               const char *conninfo,
-               const struct bs_watch *watch,
-               enum bs_code code,
-               struct bs_err *err)
+/* A later keyword wins over the same one inside the expanded dbname. */
+static enum bs_done
+open_as(struct bs_helper *h,
+        const char *conninfo,
+        const char *name,
+        const char *encoding,
+        const struct bs_watch *watch,
+        enum bs_code code,
+        struct bs_err *err)
 {
-    /* A later keyword wins over the same one inside the expanded dbname. */
     const char *const keys[] = {"dbname", "application_name", "client_encoding", NULL};
-    const char *const values[] = {conninfo, "backstop/helper", "", NULL};
+    const char *const values[] = {conninfo, name, encoding, NULL};
 
     *h = (struct bs_helper){.watch = watch, .code = code};
     h->conn = PQconnectStartParams(keys, values, 1);
@@ -216,12 +234,34 @@ bs_helper_open(struct bs_helper *h,
         goto out;
     }
     (void)PQsetNoticeReceiver(h->conn, no_notice, NULL);
-    if (connect_on(h, err) != BS_DONE || PQsetnonblocking(h->conn, 1) != 0)
-        goto out;
-    if (pin(h, err) != BS_DONE)
-        goto out;
-    return BS_DONE;
+    if (connect_on(h, err) == BS_DONE && PQsetnonblocking(h->conn, 1) == 0)
+        return BS_DONE;
 out:
+    bs_helper_close(h);
+    return bs_err_set(err, code, "the helper cannot connect");
+}
+
+enum bs_done
+bs_helper_open_plain(struct bs_helper *h,
+                     const char *conninfo,
+                     const struct bs_watch *watch,
+                     enum bs_code code,
+                     struct bs_err *err)
+{
+    return open_as(h, conninfo, "backstop/rehearsal", "UTF8", watch, code, err);
+}
+
+enum bs_done
+bs_helper_open(struct bs_helper *h,
+               const char *conninfo,
+               const struct bs_watch *watch,
+               enum bs_code code,
+               struct bs_err *err)
+{
+    if (open_as(h, conninfo, "backstop/helper", "", watch, code, err) != BS_DONE)
+        return BS_FAILED;
+    if (pin(h, err) == BS_DONE)
+        return BS_DONE;
     bs_helper_close(h);
     return bs_err_set(err, code, "the helper cannot connect");
 }

@@ -39,6 +39,12 @@ BS_MUST_CHECK enum bs_done bs_helper_open(struct bs_helper *h,
                                           const struct bs_watch *watch,
                                           enum bs_code code,
                                           struct bs_err *err);
+/* The same without pinning anything: as whoever's conninfo it is would find it. */
+BS_MUST_CHECK enum bs_done bs_helper_open_plain(struct bs_helper *h,
+                                                const char *conninfo,
+                                                const struct bs_watch *watch,
+                                                enum bs_code code,
+                                                struct bs_err *err);
 /* Sets the server-side timeouts anew, to what the watch has left. Errors as bs_helper_open. */
 BS_MUST_CHECK enum bs_done bs_helper_budget(struct bs_helper *h, struct bs_err *err);
 void bs_helper_close(struct bs_helper *h); /* accepts a zeroed one */
@@ -63,6 +69,10 @@ BS_MUST_CHECK enum bs_done bs_helper_ask(struct bs_helper *h,
                                          int n,
                                          PGresult **out,
                                          struct bs_err *err);
+
+/* The same; its rows are read, one at a time, and forgotten. */
+BS_MUST_CHECK enum bs_done bs_helper_run(
+    struct bs_helper *h, const char *sql, const struct bs_bound *params, int n, struct bs_err *err);
 
 typedef enum bs_done (*bs_helper_sink)(void *ctx, struct bs_bytes data, struct bs_err *err);
 /*

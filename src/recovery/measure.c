@@ -107,12 +107,12 @@ bs_measuring_select(const struct bs_measuring *m, size_t stmt)
 
 /* --- what nobody else sees ---------------------------------------------------------------- */
 
-/* It changes nothing but rows of its targets. */
-static bool
-is_plain(const struct bs_stmt *stmt)
+bool
+bs_measuring_is_plain(const struct bs_stmt *stmt)
 {
     static const char *const codes[] = {"kind",           "no_filter", BS_REASON_UNMEASURED,
-                                        BS_REASON_IMPACT, "cascade",   "locks_rows"};
+                                        BS_REASON_IMPACT, "cascade",   "locks_rows",
+                                        "protected"};
 
     for (size_t i = 0; i < stmt->n_reasons; i++) {
         size_t k = 0;
@@ -146,7 +146,8 @@ follows_another(const struct bs_measuring *m, size_t at)
         const struct bs_stmt *before = &unit->stmts[i];
         if (before->risk == BS_RISK_SAFE)
             continue;
-        if (!is_plain(before) || unit->stmts[at].n_reads != 0 || share_a_target(m->facts, i, at))
+        if (!bs_measuring_is_plain(before) || unit->stmts[at].n_reads != 0 ||
+            share_a_target(m->facts, i, at))
             return true;
     }
     return false;
@@ -556,6 +557,8 @@ measure_all(struct bs_measuring *m, struct bs_err *err)
             measure_table(m, t, err) != BS_DONE)
             return BS_FAILED;
     }
+    if (bs_measuring_may_rehearse(m) && bs_measuring_rehearse(m, err) != BS_DONE)
+        return BS_FAILED;
     bs_facts_add_up(m->facts);
     if (bs_measuring_shares(m, err) != BS_DONE)
         return BS_FAILED;

@@ -19,6 +19,13 @@
 
 #define BS_MEASURE_TIME_MS 1000 /* the policy's default */
 
+/* To run a statement and roll it back: as the actor would. */
+struct bs_rehearsal {
+    const char *conninfo;                                /* the actors' own; secret */
+    const char *text;                                    /* of the unit, as it would be run */
+    const char *date_style, *interval_style, *time_zone; /* of the actor's session */
+};
+
 struct bs_measure_ask {
     const struct bs_unit *unit;
     const struct bs_plan_select *selects; /* of bs_measure_selects */
@@ -29,7 +36,8 @@ struct bs_measure_ask {
     /* Rows were changed in the actor's transaction that nobody else sees: nothing that is counted
      * is more than an estimate */
     bool unseen;
-    bool samples; /* some rows are wanted, too */
+    bool samples;                         /* some rows are wanted, too */
+    const struct bs_rehearsal *rehearsal; /* for what cannot be counted; NULL: it must not be run */
 };
 
 /* Has the unit anything to be measured? */

@@ -38,6 +38,12 @@ bool bs_measuring_by_select(enum bs_kind kind);
 /* The select of a statement; NULL. */
 const struct bs_plan_select *bs_measuring_select(const struct bs_measuring *m, size_t stmt);
 
+/* It changes nothing but rows of its targets. */
+bool bs_measuring_is_plain(const struct bs_stmt *stmt);
+
+/* rehearse.c */
+bool bs_measuring_may_rehearse(const struct bs_measuring *m);
+BS_MUST_CHECK enum bs_done bs_measuring_rehearse(struct bs_measuring *m, struct bs_err *err);
 /* measure_share.c: which share of its table each target has. */
 BS_MUST_CHECK enum bs_done bs_measuring_shares(struct bs_measuring *m, struct bs_err *err);
 /* sample.c: some of the rows. */

@@ -277,7 +277,7 @@ class Measured:
         self.gateway = Gateway(pg, policy={"rules": RULES, **more.pop("policy", {})},
                                extra={"hold": {"wait": "0s"}, **more})
         self.operator = Operator(self.gateway)
-        for name in ("meter", "bounded", "shared", "shut"):
+        for name in ("meter", "bounded", "shared", "shut", "nobody-allows"):
             self.gateway.add_agent(name)
 
     def connect(self, actor="meter", **more):
@@ -579,3 +579,62 @@ def test_explain_counts(live):
     assert answer["decision"] == "allow" and answer["rule"] == "bounded"
     out = live.gateway.cli("explain", "--agent", "meter", "DELETE FROM effect.live WHERE n < 10")
     assert "200 rows, 20 %" in out.stdout
+
+
+# --- rehearsal ----------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def rehearsing(db):
+    m = Measured(db, policy={"measure": {"rehearse": True}})
+    with running(m.gateway):
+        yield m
+
+
+@pytest.mark.parametrize("sql, rows", [
+    ("DELETE FROM effect.live WHERE n < 1 AND random() < 2", 20),
+    ("WITH d AS (DELETE FROM effect.live WHERE n = 3 RETURNING id) SELECT count(*) FROM d", 20),
+    ("MERGE INTO effect.live l USING (VALUES (1), (2)) s (id) ON s.id = l.id"
+     " WHEN MATCHED THEN UPDATE SET n = 0", 2),
+    ("INSERT INTO effect.live SELECT i, i FROM generate_series(900, 1100) i"
+     " ON CONFLICT (id) DO UPDATE SET n = 1", 101),
+])
+def test_what_cannot_be_counted_is_rehearsed(live, rehearsing, db, sql, rows):
+    with rehearsing.connect("nobody-allows") as c:
+        before = rows_left(db)
+        ticket = rehearsing.held(c, sql)
+        effect = next(e for e in ticket["effects"] if e["object"] == "effect.live")
+        assert (effect["rows"], effect["measured"]) == (rows, "rehearsal"), ticket
+        assert rows_left(db) == before and rows_left(db, "n = 777") == 0
+        assert f"{rows} rows" in rehearsing.show(ticket)
+
+
+def test_what_was_rehearsed_may_pass(live, rehearsing, db):
+    with rehearsing.connect("meter") as c:
+        assert c.execute("DELETE FROM effect.live WHERE n < 1 AND random() < 2").rowcount == 20
+        assert c.execute("DELETE FROM effect.live WHERE n < %s AND random() < 2", [2]).rowcount == 20
+    assert rows_left(db) == 960
+
+
+@pytest.mark.parametrize("first, sql", [
+    ("SET TimeZone = 'Asia/Tokyo'", "DELETE FROM effect.live WHERE n < 2 AND random() < 2"),
+    (None, "DELETE FROM effect.watched WHERE n = 1 AND random() < 2"),  # a trigger
+    (None, "DELETE FROM effect.small WHERE effect.trap(n) AND random() < 2"),
+    (None, "DELETE FROM effect.live WHERE n < 1 AND random() < 2; SELECT 1"),
+    (None, "WITH d AS (DELETE FROM effect.live WHERE n = 3 RETURNING id)"
+           " SELECT pg_advisory_lock(7), count(*) FROM d"),
+    (None, "WITH d AS (DELETE FROM effect.live WHERE n = 3 RETURNING id)"
+           " SELECT setval('effect.s', 5), count(*) FROM d"),
+])
+def test_what_is_not_rehearsed(live, rehearsing, db, first, sql):
+    with db.admin() as c:
+        c.execute("CREATE SEQUENCE IF NOT EXISTS effect.s; GRANT ALL ON effect.s TO PUBLIC")
+    with rehearsing.connect("nobody-allows") as c:
+        if first:
+            c.execute(first)
+        with contextlib.suppress(psycopg.Error):
+            c.execute(sql)
+        for ticket in rehearsing.operator.tickets()[:1]:
+            assert not any(e.get("measured") == "rehearsal" for e in ticket["effects"])
+    with db.admin() as c:
+        assert c.execute("SELECT count(*) FROM effect.trap").fetchone()[0] == 0
+        assert c.execute("SELECT last_value FROM effect.s").fetchone()[0] == 1
