@@ -176,11 +176,11 @@ run_operator(struct bs_judging *j, const struct bs_operator *o)
 {
     const struct bs_operator *worst = NULL;
 
-    for (size_t i = 0; i < j->s->n_operators; i++) {
-        const struct bs_operator *p = &j->s->operators[i];
+    for (size_t i = 0; i < j->s->n_wild; i++) {
+        const struct bs_operator *p = j->s->wild[i];
         bool same = (p->left == o->left && p->right == o->right) ||
                     (p->left == o->right && p->right == o->left);
-        if (!same || p->risk == BS_RISK_SAFE)
+        if (!same)
             continue;
         if (bs_function_can_be_read(bs_snapshot_function(j->s, p->function)))
             bs_judge_run(j, p->function, "function");

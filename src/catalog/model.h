@@ -72,6 +72,8 @@ struct bs_snapshot {
     struct bs_taint any_type;       /* the worst of all types, for those that have no place here */
     struct bs_relation **row_types; /* relations by their row type */
     size_t n_row_types;
+    const struct bs_operator **wild; /* operators whose function is not vetted */
+    size_t n_wild;
     /* By place in `functions`: what bs_judge_run has found out. Not 0 never changes. */
     _Atomic uint8_t *harmless;
 };

@@ -712,6 +712,11 @@ keep_places(struct bs_build *b)
         memcpy(s->row_types, b->row_types, b->n_row_types * sizeof(*s->row_types));
     s->n_row_types = s->row_types == NULL ? 0 : b->n_row_types;
     s->harmless = bs_build_array(b, s->n_functions, sizeof(*s->harmless));
+    s->wild = bs_build_array(b, s->n_operators, sizeof(*s->wild));
+    for (size_t i = 0; s->wild != NULL && i < s->n_operators; i++) {
+        if (s->operators[i].risk != BS_RISK_SAFE)
+            s->wild[s->n_wild++] = &s->operators[i];
+    }
 }
 
 enum bs_done

@@ -173,7 +173,8 @@ def shop(pg):
     ("DELETE FROM pay.cards WHERE id = 1", "approve", "cards", "rows"),
     ("WITH d AS (DELETE FROM pay.cards RETURNING 1) SELECT * FROM d", "approve", "cards", "whole"),
     ("SELECT 1; DROP SCHEMA pay CASCADE", "block", "no schema drops", None),
-    ("DO $$ BEGIN EXECUTE 'DROP TABLE explained'; END $$", "approve", "cards", "rows"),
+    ("DO $$ BEGIN EXECUTE 'DROP TABLE explained'; END $$", "approve", None, "whole"),
+    ("DO $$ BEGIN EXECUTE 'DROP TABLE ' || 'explained'; END $$", "approve", "cards", "rows"),
     ("SELECT pg_reload_conf()", "block", None, "refuse"),
     ("SELEC 1", "block", None, "refuse"),
 ])
