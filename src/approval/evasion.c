@@ -322,19 +322,12 @@ static void
 search(struct actor *a, const struct bs_evasion_ask *ask, struct bs_evasion_found *out)
 {
     for (struct refusal *r = a->refusals; r != NULL; r = r->next) {
-        enum bs_covers got;
+        enum bs_covers got = BS_COVERS_NO;
         enum bs_evasion_kind kind;
-        if (strcmp(r->database, ask->database) != 0)
-            continue;
-        if (strcmp(r->identity, ask->identity) == 0) {
-            kind = BS_EVASION_RETRY;
-        } else {
+        if (strcmp(r->database, ask->database) == 0)
             got = complete(r, ask);
-            kind = got == BS_COVERS_YES     ? BS_EVASION_SURE
-                   : got == BS_COVERS_MAYBE ? BS_EVASION_MAYBE
-                                            : BS_EVASION_NONE;
-        }
-        if (kind == BS_EVASION_NONE || (kind <= out->kind && out->kind != BS_EVASION_NONE))
+        kind = got == BS_COVERS_YES ? BS_EVASION_SURE : BS_EVASION_MAYBE;
+        if (got == BS_COVERS_NO || kind <= out->kind)
             continue;
         out->kind = kind;
         out->refused_us = r->at_us;

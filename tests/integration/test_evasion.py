@@ -229,7 +229,12 @@ def test_the_same_again_is_a_retry(made):
         for _ in range(8):
             made.deny(c, "DELETE FROM ev.audit")
             made.deny(c, "DELETE  FROM ev.audit -- please")
-    assert made.audit(actor) == []
+        assert made.audit(actor) == []
+        made.deny(c, "TRUNCATE ev.audit")
+        for _ in range(8):
+            made.deny(c, "DELETE FROM ev.audit")
+            made.deny(c, "TRUNCATE ev.audit")
+    assert len(made.audit(actor)) == 1
     assert made.agent(actor)["status"] == "active"
     assert made.operator.ask("GET", "/v1/evasion")[1]["retries"] >= 15
 

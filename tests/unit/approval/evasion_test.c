@@ -139,12 +139,14 @@ too_many(void)
         EXPECT_EQ(ask("a", "app", 1, t).kind, BS_EVASION_RETRY);
     }
     EXPECT(!ask("a", "app", 3, t).too_many);
+    deny("a", "app", 3, &t, 1);
+    EXPECT_EQ(ask("a", "app", 1, t).kind, BS_EVASION_RETRY); /* of the one, whatever it is to 3 */
     found = ask("a", "app", 4, t);
     EXPECT_EQ(found.tried, 3);
     EXPECT(found.too_many);
     bs_evasion_count(evasion, &counts);
     EXPECT_EQ(counts.sure, 3);
-    EXPECT_EQ(counts.retries, 5);
+    EXPECT_EQ(counts.retries, 6);
     bs_evasion_free(&evasion);
 }
 
