@@ -537,6 +537,19 @@ are_still_there(struct bs_measuring *m, bool *all, struct bs_err *err)
     return BS_DONE;
 }
 
+/* A key picks one row, whatever nobody else sees. */
+static void
+settle_keys(struct bs_facts *facts)
+{
+    for (size_t i = 0; i < facts->n_targets; i++) {
+        struct bs_target *t = &facts->targets[i];
+        if (!t->by_key || t->how >= BS_MEASURE_COUNT || t->relkind != 'r' || t->within != 0)
+            continue;
+        t->rows = 1;
+        t->how = BS_MEASURE_COUNT;
+    }
+}
+
 static enum bs_done
 measure_all(struct bs_measuring *m, struct bs_err *err)
 {
@@ -559,6 +572,7 @@ measure_all(struct bs_measuring *m, struct bs_err *err)
     }
     if (bs_measuring_may_rehearse(m) && bs_measuring_rehearse(m, err) != BS_DONE)
         return BS_FAILED;
+    settle_keys(m->facts);
     bs_facts_add_up(m->facts);
     if (bs_measuring_shares(m, err) != BS_DONE)
         return BS_FAILED;

@@ -418,6 +418,22 @@ def test_what_the_transaction_wrote_is_not_seen(live, db):
         ticket = live.held(c, "DELETE FROM effect.live WHERE n = 8")
         assert ticket["effects"][0]["measured"] == "estimate"
         c.rollback()
+    # A key picks one row, whatever was written before.
+    with live.connect("nobody-allows", autocommit=False) as c:
+        sql = "DELETE FROM effect.live WHERE id = 5"
+        live.approve(live.held(c, sql))
+        c.rollback()
+        c.execute("SELECT 1")
+        c.rollback()
+        sequel = "DELETE FROM effect.live WHERE id = 6"
+        c.execute(sql)
+        ticket = live.held(c, sequel)
+        c.rollback()
+        assert [(e["rows"], e["measured"]) for e in ticket["effects"]] == [(1, "count")]
+        live.approve(ticket)
+        c.execute(sql)
+        c.execute(sequel)
+        c.rollback()
     # So nobody can first make all rows fit a condition that finds none as yet.
     with live.connect() as c:
         ticket = live.held(c, "UPDATE effect.live SET n = 777 WHERE n = 3;"
