@@ -173,6 +173,8 @@ plan_json(const struct asked *ask, const struct answer *a)
 
     if (json_is_object(out))
         (void)json_object_set_new(out, "waived", json_boolean(a->decision.recovery_waived));
+    if (json_is_object(out))
+        (void)json_object_set_new(out, "optional", json_boolean(a->decision.recovery_optional));
     return out;
 }
 
@@ -212,7 +214,8 @@ print_json(const struct asked *ask, const struct answer *a)
 static const char *
 outcome(const struct asked *ask, const struct answer *a)
 {
-    bool refused = !ask->offline && a->plan.kind == BS_PLAN_REFUSE && !a->decision.recovery_waived;
+    bool refused = !ask->offline && a->plan.kind == BS_PLAN_REFUSE &&
+                   !a->decision.recovery_waived && !a->decision.recovery_optional;
 
     if (a->decision.shadow)
         return "runs as it came: shadow mode protects nothing";
@@ -233,7 +236,10 @@ outcome(const struct asked *ask, const struct answer *a)
 static void
 print_plan(const struct answer *a)
 {
-    printf("%s%s", a->decision.recovery_waived ? "waived by the rule; else " : "",
+    printf("%s%s",
+           a->decision.recovery_waived     ? "waived by the rule; else "
+           : a->decision.recovery_optional ? "where one can be made: "
+                                           : "",
            bs_plan_kind_name(a->plan.kind));
     for (size_t i = 0; i < a->plan.n_tables; i++) {
         printf("%s", i == 0 ? ": " : ", ");

@@ -160,9 +160,8 @@ may_block_less(const struct bs_verdict *v)
            bs_measure_wants(&v->unit, &v->facts);
 }
 
-/* The policy's decision and the plan, as a way. */
 static void
-choose_way(struct bs_verdict *v)
+choose_by_plan(struct bs_verdict *v)
 {
     enum bs_plan_kind plan = v->decision.recovery_waived ? BS_PLAN_NONE : v->plan.kind;
     bool safe = v->unit.risk == BS_RISK_SAFE;
@@ -184,6 +183,16 @@ choose_way(struct bs_verdict *v)
         v->way = plan >= BS_PLAN_ROWS || (plan == BS_PLAN_RECORD && v->plan.audited) ? BS_WAY_RUN
                                                                                      : BS_WAY_PASS;
     }
+}
+
+/* The policy's decision and the plan, as a way. */
+static void
+choose_way(struct bs_verdict *v)
+{
+    /* From here on it is waived for whoever looks, and the record says so. */
+    if (v->decision.recovery_optional && v->plan.kind == BS_PLAN_REFUSE)
+        v->decision.recovery_waived = true;
+    choose_by_plan(v);
 }
 
 /* Transaction control beside something gated would commit before the audit (PROTECT 12). */
@@ -478,7 +487,8 @@ bs_verdict_is_stricter_by(const struct bs_verdict *v,
         bs_decide(policy, subject, &unit, &v->facts, arena, &now, &err) != BS_DONE)
         return true;
     return now.action < v->decision.action ||
-           (v->decision.recovery_waived && !now.recovery_waived && !now.shadow);
+           (v->decision.recovery_waived && !now.recovery_waived && !now.recovery_optional &&
+            !now.shadow);
 }
 
 enum bs_done

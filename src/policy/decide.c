@@ -15,7 +15,7 @@ struct verdict {
     const struct bs_rule *rule; /* NULL: a default, or a profile */
     bool profile;               /* the actor's profile has no such statements */
     bool uncoverable;           /* the default is to block what nothing can give back */
-    bool waived;
+    enum bs_keep keep;          /* what its rules say, all of them */
 };
 
 /* Code that nobody has vetted may ask: what it does to rows is kept before it is committed. */
@@ -30,10 +30,10 @@ by_default(const struct bs_policy *policy, const struct bs_match *q)
     return (struct verdict){.action = policy->defaults[q->risk]};
 }
 
-static bool
-waives(const struct bs_rule *rule, const struct bs_match *q)
+static enum bs_keep
+keep_by(const struct bs_rule *rule, const struct bs_match *q)
 {
-    return rule->no_recovery && bs_rule_covers(rule, q);
+    return rule->keep != BS_KEEP && bs_rule_covers(rule, q) ? rule->keep : BS_KEEP;
 }
 
 static bool
@@ -63,9 +63,9 @@ settle(const struct bs_policy *policy, const struct bs_match *q)
         if (bs_rule_meet(rule, q) != BS_MEET_YES)
             continue;
         if (v.rule == NULL || rule->action < v.action)
-            v = (struct verdict){.action = rule->action, .rule = rule, .waived = waives(rule, q)};
-        else if (rule->action == v.action)
-            v.waived = v.waived && waives(rule, q);
+            v = (struct verdict){.action = rule->action, .rule = rule, .keep = keep_by(rule, q)};
+        else if (rule->action == v.action && keep_by(rule, q) < v.keep)
+            v.keep = keep_by(rule, q);
         certain = certain || is_met_for_certain(rule, q);
     }
     if (v.rule != NULL && certain)
@@ -90,7 +90,7 @@ risk_if_few(const struct bs_stmt *stmt)
 static bool
 same_verdict(const struct verdict *a, const struct verdict *b)
 {
-    return a->action == b->action && a->rule == b->rule && a->waived == b->waived;
+    return a->action == b->action && a->rule == b->rule && a->keep == b->keep;
 }
 
 static bool
@@ -284,8 +284,10 @@ add_stmt(const struct bs_policy *policy,
     why = why_of(policy, &v, q, arena);
     if (why == NULL || (l->into != NULL && !add_line(l, bs_arena_fmt(arena, "  %s", why))))
         return false;
-    if (q->stmt->point != BS_POINT_NONE && !v.waived)
-        d->recovery_waived = false;
+    if (q->stmt->point != BS_POINT_NONE) {
+        d->recovery_waived = d->recovery_waived && v.keep == BS_KEEP_NOT;
+        d->recovery_optional = d->recovery_optional && v.keep != BS_KEEP;
+    }
     d->needs_rows = d->needs_rows || depends_on_rows(policy, q);
     for (size_t i = 0; i < policy->n_rules; i++) {
         if (bs_rule_caps(&policy->rules[i], q))
@@ -347,6 +349,7 @@ decide(const struct bs_policy *policy,
 {
     *out = (struct bs_decision){.digest = policy->digest,
                                 .recovery_waived = needs_a_point(unit),
+                                .recovery_optional = needs_a_point(unit),
                                 .result_rows = policy->result_rows};
     if (unit->n_stmts == 0) {
         out->action = unit->parsed ? policy->defaults[unit->risk] : BS_ACTION_BLOCK;

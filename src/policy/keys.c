@@ -452,7 +452,7 @@ const struct bs_key bs_keys[] = {
     {"policy.rules[].risk",      LITERAL, .node = bs_read_risks, RU(risks)},
     {"policy.rules[].kinds",     LITERAL, .node = bs_read_kinds, RU(kinds)},
     {"policy.rules[].action",    REQUIRED | LITERAL, .scalar = bs_read_choice, RU(action), .words = actions},
-    {"policy.rules[].recovery",  LITERAL, .scalar = bs_read_waiver, RU(no_recovery)},
+    {"policy.rules[].recovery",  LITERAL, .scalar = bs_read_waiver, RU(keep)},
     {"policy.rules[].quorum",    LITERAL, .scalar = bs_read_quorum},
     {"policy.rules[].max_rows",  LITERAL, .scalar = bs_read_integer, RU(max.rows), .min = 1, .max = INT64_MAX},
     {"policy.rules[].max_share", LITERAL, .scalar = bs_read_share, RU(max.share)},

@@ -458,6 +458,13 @@ any_kind_named(const struct bs_rule *rule, const struct bs_match *q)
     return false;
 }
 
+/* Who names DO or CALL means code; whoever names SELECT does not mean what a function deletes. */
+static bool
+is_code(enum bs_kind kind)
+{
+    return kind == BS_KIND_DO || kind == BS_KIND_CALL;
+}
+
 /* Everything the statement does is inside the rule, but for how many rows. */
 static enum bs_meeting
 covers(const struct bs_rule *rule, const struct bs_match *q)
@@ -465,6 +472,8 @@ covers(const struct bs_rule *rule, const struct bs_match *q)
     if (rule->kinds != NULL && !all_kinds_named(rule, q))
         return BS_MEET_KIND;
     if ((rule->objects.n != 0 || rule->columns.n != 0) && q->opaque)
+        return BS_MEET_OPAQUE;
+    if (rule->kinds != NULL && q->opaque && !is_code(q->stmt->kind))
         return BS_MEET_OPAQUE;
     if (rule->objects.n != 0 && !all_inside(&rule->objects, q))
         return BS_MEET_OBJECT;

@@ -220,8 +220,9 @@ rule_json(const struct bs_rule *rule)
         (void)json_object_set_new(out, "result_rows", json_integer(rule->result_rows));
     if (rule->kinds != NULL)
         (void)json_object_set_new(out, "kinds", kinds_json(rule));
-    if (rule->no_recovery)
-        (void)json_object_set_new(out, "recovery", json_string("none"));
+    if (rule->keep != BS_KEEP)
+        (void)json_object_set_new(out, "recovery",
+                                  json_string(rule->keep == BS_KEEP_NOT ? "none" : "optional"));
     return out;
 }
 

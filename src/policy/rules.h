@@ -32,6 +32,13 @@ enum bs_action {
 #define BS_RISK_BITS_ALL                                                                           \
     (BS_RISK_BIT(BS_RISK_SAFE) | BS_RISK_BIT(BS_RISK_HIGH) | BS_RISK_BIT(BS_RISK_CRITICAL))
 
+/* Whether what a rule covers may run without a recovery point. Zero keeps. */
+enum bs_keep {
+    BS_KEEP = 0,      /* never */
+    BS_KEEP_OPTIONAL, /* where none can be made: `recovery: optional` */
+    BS_KEEP_NOT,      /* none is made: `recovery: none` */
+};
+
 /* A list of patterns; n == 0 means the key was not given and everything matches. */
 struct bs_globs {
     const char **list;
@@ -76,7 +83,7 @@ struct bs_rule {
         min;             /* approve, block: some table has at least this, or is not measured */
     int64_t result_rows; /* most rows that a statement may answer with; 0: not given */
     enum bs_action action;
-    bool no_recovery; /* recovery: none */
+    enum bs_keep keep;
 };
 
 enum bs_policy_mode {

@@ -227,11 +227,13 @@ bs_read_waiver(struct bs_load *l, const struct bs_key *key, struct bs_scalar val
 {
     (void)key;
     if (strcmp(value.text, "none") == 0)
-        *(bool *)into = true;
+        *(enum bs_keep *)into = BS_KEEP_NOT;
+    else if (strcmp(value.text, "optional") == 0)
+        *(enum bs_keep *)into = BS_KEEP_OPTIONAL;
     else
         bs_load_problem(l, value.line,
-                        "recovery: \"%.60s\" is not \"none\"; without the key a recovery point is "
-                        "made wherever one is needed",
+                        "recovery: \"%.60s\" is not none or optional; without the key a recovery "
+                        "point is made wherever one is needed",
                         value.text);
 }
 
@@ -421,9 +423,9 @@ bs_check_rules(struct bs_load *l)
         check_risks(l, rule, named);
         check_databases(l, rule);
         check_limits(l, rule);
-        if (rule->no_recovery && rule->action == BS_ACTION_BLOCK)
+        if (rule->keep != BS_KEEP && rule->action == BS_ACTION_BLOCK)
             bs_load_problem(l, rule->line,
-                            "rule \"%.60s\": recovery: none says nothing where the action is block",
+                            "rule \"%.60s\": recovery says nothing where the action is block",
                             rule->name);
     }
 }

@@ -481,6 +481,9 @@ plan_unit(struct planning *p)
     }
     if (kind == BS_PLAN_REFUSE || !p->unit->parsed) {
         refuse(out, p->unit->parsed ? why : "it cannot be parsed");
+        /* Where the policy waives the point it runs all the same, and then like others. */
+        out->in_block = p->unit->parsed && (p->unit->flags & BS_FLAG_NO_BLOCK) == 0;
+        out->ddl = out->in_block && writes_catalog(p->unit);
         return;
     }
     out->kind = kind;

@@ -8,8 +8,9 @@ import time
 
 import psycopg
 import pytest
+import yaml
 
-from conftest import Gateway, running, wait_until
+from conftest import ROOT, Gateway, running, wait_until
 from operator_side import Operator
 
 SCHEMA = """
@@ -42,6 +43,7 @@ class Ground:
 
     def write(self, policy, **more):
         config = json.loads(self.gateway.config.read_text())
+        policy = {**policy, "evasion": {"limit": 1000}}  # the same agent is refused a lot here
         config.update(policy=policy, **more)
         self.gateway.config.write_text(json.dumps(config, indent=1))
 
@@ -80,7 +82,10 @@ def refused(c, sql, state, *params):
 
 @pytest.fixture(scope="module")
 def made(pg):
-    ground = Ground(pg, policy={"rules": [ADDS]}, extra={"hold": {"wait": "20s"}})
+    with pg.admin() as c:
+        major = str(c.info.server_version // 10000)
+    ground = Ground(pg, policy={"rules": [ADDS]}, extra={
+        "hold": {"wait": "20s"}, "recovery": {"pg_dump": {major: str(pg.bin / "pg_dump")}}})
     ground.agent("bob")
     ground.agent("anna", "analysts")
     with running(ground.gateway):
@@ -310,7 +315,10 @@ def test_in_shadow_everything_runs_and_is_told(ground):
         refused(c, "SELECT * FROM pol.nowhere", "42P01")
         with c.cursor() as cur, cur.copy("COPY pol.t (id) FROM STDIN") as copy:
             copy.write("2001\n")
-    told = {x["statement"]: x for x in ground.audit(kind="judged") if x.get("would")}
+    def shadows():
+        return {x["statement"]: x for x in ground.audit(kind="judged") if x.get("would")}
+    wait_until(lambda: "SELEC 1" in shadows())
+    told = shadows()
     assert told["DROP TABLE pol.gone"]["would"] == "block"
     assert told["DROP TABLE pol.gone"]["rule"] == "no drops"
     assert told["DROP TABLE pol.gone"]["decision"] == "allow"
@@ -338,3 +346,96 @@ def test_from_shadow_to_earnest(ground):
         c.execute("SELECT 1")
         refused(c, "DELETE FROM pol.t WHERE id = 2", "ZB001")
     assert ground.rows() == 99
+
+
+# --- rows that were counted -------------------------------------------------------------------
+
+
+def held(c, sql):
+    """Asked for in a transaction that has begun, so that nobody waits."""
+    c.execute("BEGIN")
+    c.execute("SELECT 1")
+    refused(c, sql, "ZB001")
+    c.execute("ROLLBACK")
+
+
+def example(name):
+    return yaml.safe_load((ROOT / "docs" / "policies" / f"{name}.yaml").read_text())["policy"]
+
+
+def test_staging_lets_a_migration_pass_and_holds_what_destroys(ground):
+    ground.reload(example("staging"))
+    with ground.connect() as c:
+        c.execute("CREATE TABLE pol.new (id int PRIMARY KEY, t int REFERENCES pol.t)")
+        c.execute("ALTER TABLE pol.new ADD COLUMN note text")
+        c.execute("ALTER TABLE pol.new ADD CONSTRAINT positive CHECK (id > 0)")
+        c.execute("ALTER TABLE pol.new ALTER note SET DEFAULT 'x', ALTER note SET NOT NULL")
+        c.execute("ALTER TABLE pol.new ALTER note DROP NOT NULL")
+        c.execute("COMMENT ON TABLE pol.new IS 'new'")
+        c.execute("CREATE INDEX ON pol.new (note)")
+        c.execute("INSERT INTO pol.new SELECT n, n, 'x' FROM generate_series(1, 20) n")
+        c.execute("CREATE TABLE pol.alembic_version (version_num text PRIMARY KEY)")
+        c.execute("INSERT INTO pol.alembic_version VALUES ('a')")
+        c.execute("UPDATE pol.alembic_version SET version_num = 'b' WHERE version_num = 'a'")
+        c.execute("DELETE FROM pol.alembic_version WHERE version_num <> 'a'")
+        c.execute("UPDATE pol.t SET v = 'y' WHERE id <= 40")
+        c.execute("DELETE FROM pol.t WHERE v = 'v100'")
+        for sql in ("UPDATE pol.t SET v = 'z' WHERE id < 90", "DELETE FROM pol.new WHERE note = 'x'",
+                    "DELETE FROM pol.new", "DROP TABLE pol.new", "DROP INDEX pol.new_note_idx",
+                    "ALTER TABLE pol.new DROP COLUMN note", "TRUNCATE pol.new",
+                    "DROP SCHEMA pol CASCADE", "DROP TABLE pol.alembic_version"):
+            held(c, sql)
+    assert ground.rows() == 99
+
+
+def test_production_lets_single_rows_pass(ground):
+    ground.reload(example("production"))
+    ground.gateway.cli("agents", "set", "bob", "--group", "apps")
+    try:
+        with ground.connect() as c:
+            c.execute("INSERT INTO pol.t SELECT n FROM generate_series(1001, 2000) n")
+            c.execute("UPDATE pol.t SET v = 'x' WHERE id = 1")
+            c.execute("DELETE FROM pol.t WHERE v = 'v7'")
+            held(c, "DELETE FROM pol.t WHERE id BETWEEN 1001 AND 1011")
+            refused(c, "DELETE FROM pol.t WHERE id > 1", "42501")
+            refused(c, "DELETE FROM pol.t", "42501")
+            refused(c, "DROP TABLE pol.t", "42501")
+    finally:
+        ground.gateway.cli("agents", "set", "bob", "--no-group")
+    with ground.connect() as c:
+        assert c.execute("SELECT count(*) FROM pol.t").fetchone() == (1099,)
+        refused(c, "INSERT INTO pol.t VALUES (3001)", "42501")
+
+
+def test_a_rule_with_a_limit_lets_pass_what_was_counted(ground):
+    ground.reload({"rules": [{"name": "few", "kinds": ["DELETE"], "risk": ["HIGH", "CRITICAL"],
+                              "max_rows": 5, "action": "allow"},
+                             {"name": "mass", "kinds": ["UPDATE"], "min_rows": 50, "action": "block"}]})
+    with ground.connect() as c:
+        c.execute("DELETE FROM pol.t WHERE v IN ('v1', 'v2', 'v3', 'v4', 'v5')")
+        held(c, "DELETE FROM pol.t WHERE id < 12")
+        c.execute("DELETE FROM pol.t WHERE id < %s", [9])
+        refused(c, "UPDATE pol.t SET v = 'x' WHERE id > %s", "42501", 50)
+        held(c, "UPDATE pol.t SET v = 'x' WHERE id > 90")
+    assert ground.rows() == 92
+
+
+def test_a_point_is_optional_where_none_can_be_made(ground):
+    ground.reload(example("staging"))
+    with ground.connect() as c:
+        asking = threading.Thread(target=lambda: c.execute("ALTER TABLE pol.t DROP COLUMN v"))
+        asking.start()
+        ticket = ground.ticket("ALTER TABLE pol.t DROP COLUMN v")
+        status, answer = ground.operator.ask("GET", f"/v1/tickets/{ticket}")
+        assert status == 200 and '"kind": "none"' in json.dumps(answer["plan"])
+        ground.operator.decide(ticket, "approve")
+        asking.join(20)
+        assert [d.name for d in c.execute("SELECT * FROM pol.t LIMIT 1").description] == ["id"]
+        points = len(list((ground.gateway.folder / "points").glob("**/manifest*")))
+        ground.reload(example("development"))
+        c.execute("CREATE INDEX i ON pol.t (id)")
+        c.execute("DROP INDEX pol.i")
+        c.execute("DELETE FROM pol.t WHERE id <= 10")  # that one is kept, and nobody is asked
+        c.execute("DROP TABLE pol.t")
+    assert len(list((ground.gateway.folder / "points").glob("**/manifest*"))) >= points + 2
+    assert any("waived" in x.get("text", "") for x in ground.audit(ticket=ticket))

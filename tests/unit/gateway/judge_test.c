@@ -282,7 +282,7 @@ another_policy_decides_anew(void)
     rule.name = "waived";
     rule.risks = BS_RISK_BITS_ALL;
     rule.action = BS_ACTION_APPROVE;
-    rule.no_recovery = true;
+    rule.keep = BS_KEEP_NOT;
     was.rules = &rule;
     was.n_rules = 1;
     judge_by(&was, &held, &arena, &v);

@@ -208,8 +208,8 @@ static const struct row rows[] = {
      {{AFTER, "policy.evasion.window: \"1\" is not a duration"}, {AFTER, "policy.evasion.limit: \"0\" is too small"}}},
     {"no rows at all", HEAD "policy: {result_rows: 0}\n", {{AFTER, "policy.result_rows: \"0\" is too small"}}},
     {"no quorum", RULE("name: a, action: block, quorum: 0"), {{AFTER, "is not a whole number from 1"}}},
-    {"recovery of a rule", RULE("name: a, action: allow, recovery: whole"), {{AFTER, "\"whole\" is not \"none\""}}},
-    {"waiving what is blocked", RULE("name: a, action: block, recovery: none"), {{AFTER, "recovery: none says nothing"}}},
+    {"recovery of a rule", RULE("name: a, action: allow, recovery: whole"), {{AFTER, "\"whole\" is not none or optional"}}},
+    {"waiving what is blocked", RULE("name: a, action: block, recovery: none"), {{AFTER, "recovery says nothing"}}},
     {"two of a name", HEAD "policy:\n  rules:\n  - {name: a, action: block}\n  - {name: a, action: allow}\n",
      {{AFTER + 3, "two rules are called \"a\", the first on line 11"}}},
 
@@ -412,8 +412,8 @@ whole_file(void)
     r = c->policy->rules;
     EXPECT(strcmp(r[0].name, "cleanup") == 0 && r[0].line == 21);
     EXPECT(r[0].action == BS_ACTION_ALLOW && r[0].risks == BS_RISK_BIT(BS_RISK_HIGH));
-    EXPECT(r[0].kinds[BS_KIND_DELETE] && !r[0].kinds[BS_KIND_UPDATE] && !r[0].no_recovery);
-    EXPECT(r[1].kinds == NULL && r[1].no_recovery && r[1].actors.n == 0);
+    EXPECT(r[0].kinds[BS_KIND_DELETE] && !r[0].kinds[BS_KIND_UPDATE] && r[0].keep == BS_KEEP);
+    EXPECT(r[1].kinds == NULL && r[1].keep == BS_KEEP_NOT && r[1].actors.n == 0);
     REQUIRE(r[1].objects.n == 1);
     EXPECT(strcmp(r[1].objects.list[0].schema, "pay") == 0);
     EXPECT(strcmp(r[1].objects.list[0].name, "*") == 0 && r[1].objects.list[0].column == NULL);
