@@ -323,14 +323,26 @@ judge_call(struct bs_judging *j, struct bs_call *call)
     reject(j, call, "unlisted", "something of an unknown sort is called");
 }
 
+/*
+ * Casts of somebody's own have no name in the text: rows of a UNION, or values on their way into a
+ * column, are cast without a word.
+ */
+static bool
+may_cast(const struct bs_stmt *stmt)
+{
+    for (size_t i = 0; i < stmt->n_effects; i++) {
+        if (stmt->effects[i].kind == BS_KIND_INSERT || stmt->effects[i].kind == BS_KIND_UPDATE)
+            return true;
+    }
+    return stmt->n_calls != 0 || stmt->n_reads != 0;
+}
+
 void
 bs_judge_calls(struct bs_judging *j)
 {
-    bool any = j->stmt->n_calls != 0;
-
     for (size_t i = 0; i < j->stmt->n_calls; i++)
         judge_call(j, &j->stmt->calls[i]);
     bs_stmt_settle_calls(j->stmt);
-    if (any)
+    if (may_cast(j->stmt))
         bs_judging_taint(j, bs_snapshot_casts(j->s));
 }

@@ -80,6 +80,7 @@ struct bs_relation {
     uint8_t triggers;  /* bit 1 << BS_USE_x: enabled triggers, foreign keys' own not counted */
     struct bs_taint use[BS_USE_COUNT];
     struct bs_taint row; /* what turning a value into a row would run: domains of its columns */
+    bool cast;           /* its rows have a cast through an unlisted function: see struct bs_type */
     const struct bs_relation *table;     /* of an index; else NULL */
     const struct bs_relation **children; /* partitions and inheritance children, direct ones */
     size_t n_children;

@@ -260,8 +260,10 @@ taint_cast(struct bs_build *b, const struct bs_row_cast *c)
             worsen(b, &type->taint, t);
             type->cast = true;
         }
-        if (row != NULL)
+        if (row != NULL) {
             worsen(b, &row->row, t);
+            row->cast = true;
+        }
     }
     if (!own && c->context != 'e')
         worsen(b, &b->s->casts, t);
@@ -355,8 +357,9 @@ static bool
 is_cast(struct bs_build *b, const struct bs_type *t)
 {
     const struct bs_type *base = t->typtype == 'd' ? bs_build_type(b, t->base) : NULL;
+    const struct bs_relation *row = t->typtype == 'd' ? bs_build_row_type(b, t->base) : NULL;
 
-    return t->cast || (base != NULL && base->cast);
+    return t->cast || (base != NULL && base->cast) || (row != NULL && row->cast);
 }
 
 /* One round over all that types are made of; true where something got worse. */
@@ -395,11 +398,17 @@ taint_columns(struct bs_build *b)
         ;
     for (size_t i = 0; i < columns.n; i++) {
         const struct bs_type *t = bs_build_type(b, columns.list[i].type);
+        const struct bs_relation *row = bs_build_row_type(b, columns.list[i].type);
         if (t != NULL && t->cast)
             worsen(b, &columns.list[i].of->use[BS_USE_READ], t->taint);
+        if (row != NULL && row->cast)
+            worsen(b, &columns.list[i].of->use[BS_USE_READ], row->row);
     }
     free(columns.list);
     for (size_t i = 0; i < b->s->n_relations; i++) {
+        struct bs_relation *r = &b->s->relations[i];
+        if (r->cast) /* SELECT t FROM t */
+            worsen(b, &r->use[BS_USE_READ], r->row);
         worsen(b, &b->s->relations[i].use[BS_USE_INSERT], b->s->relations[i].row);
         worsen(b, &b->s->relations[i].use[BS_USE_UPDATE], b->s->relations[i].row);
     }

@@ -97,8 +97,9 @@ ROWS = {
     "SET search_path": [
         ("SS", "SET search_path = risk"), ("SS", "SET LOCAL search_path TO risk, public"), ("SS",
                                                                                             "SET search_path = public; SELECT 1 + 1"),
-        ("CC", "SET search_path = risk; TABLE t"), ("CC",
-                                                    "SELECT set_config('search_path', 'risk', false); SELECT lower('A')"), ("CC", "SET search_path = risk; INSERT INTO t VALUES (1)"),
+        ("CC", "SET search_path = risk, pg_catalog; TABLE t"),
+        ("SS", "SET search_path = risk; TABLE t"), ("CC",
+                                                    "SELECT set_config('search_path', 'risk, pg_catalog', false); SELECT lower('A')"), ("CC", "SET search_path = risk, pg_catalog; INSERT INTO t VALUES (1)"),
     ],
     "SET of anything else": [
         ("CC", "SET session_replication_role = replica"), ("CC",
@@ -342,3 +343,53 @@ def test_row(answers, row, how):
             wrong.append(f"{answer['risk']}, not {want} {sorted(why)}: {sql[:120]}")
         assert of != row or answer["catalog"] == (how == "catalog") or answer["error"], sql
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+SILENT = """
+DROP SCHEMA IF EXISTS silent CASCADE;
+CREATE SCHEMA silent;
+CREATE TABLE silent.log (id int);
+INSERT INTO silent.log VALUES (1);
+CREATE FUNCTION silent.purge() RETURNS int LANGUAGE plpgsql AS 'BEGIN DELETE FROM silent.log; RETURN 1; END';
+CREATE TYPE silent.pair AS (a int, b int);
+CREATE TYPE silent.other AS (a int, b int);
+CREATE TABLE silent.pairs (p silent.pair);
+INSERT INTO silent.pairs VALUES ((1, 2));
+CREATE TABLE silent.others (p silent.other);
+INSERT INTO silent.others VALUES ((1, 2));
+CREATE TABLE silent.ints (i int);
+CREATE TABLE silent.lists (p silent.pair[]);
+INSERT INTO silent.lists VALUES (ARRAY[(1, 2)::silent.pair]);
+CREATE TABLE silent.whole (a int);
+INSERT INTO silent.whole VALUES (1);
+CREATE FUNCTION silent.whole_text(silent.whole) RETURNS text LANGUAGE plpgsql AS
+  'BEGIN PERFORM silent.purge(); RETURN 1; END';
+CREATE CAST (silent.whole AS text) WITH FUNCTION silent.whole_text(silent.whole) AS IMPLICIT;
+CREATE FUNCTION silent.as_int(silent.pair) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN silent.purge(); END';
+CREATE CAST (silent.pair AS int) WITH FUNCTION silent.as_int(silent.pair) AS IMPLICIT;
+CREATE FUNCTION silent.as_other(silent.pair) RETURNS silent.other LANGUAGE plpgsql AS
+  'BEGIN PERFORM silent.purge(); RETURN ROW(1, 2); END';
+CREATE CAST (silent.pair AS silent.other) WITH FUNCTION silent.as_other(silent.pair) AS IMPLICIT;
+"""
+
+
+@pytest.mark.parametrize("sql", [
+    "INSERT INTO silent.ints SELECT p FROM silent.pairs", "INSERT INTO silent.ints TABLE silent.pairs",
+    "TABLE silent.others UNION ALL TABLE silent.pairs",
+    "SELECT CASE WHEN true THEN a.p ELSE b.p END FROM silent.pairs a, silent.others b",
+    "MERGE INTO silent.ints USING silent.pairs ON false WHEN NOT MATCHED THEN INSERT VALUES (p)", "SELECT abs(p) FROM silent.pairs",
+    "SELECT 1 FROM silent.pairs, silent.whole WHERE p = a", "SELECT lower(w) FROM silent.whole w", "SELECT abs(p[1]) FROM silent.lists"])
+def test_a_cast_that_nobody_wrote(pg, sql):
+    """No name in the text tells of it; that it runs is seen first."""
+    with pg.admin() as c:
+        c.execute(SILENT)
+        try:
+            c.execute("BEGIN")
+            c.execute(sql)
+            assert c.execute("SELECT count(*) FROM silent.log").fetchone() == (0,)
+            c.execute("ROLLBACK")
+            (answer,) = ask({"sql": sql}, dsn=pg.conninfo("backstop"))
+        finally:
+            c.execute("ROLLBACK")
+            c.execute("DROP SCHEMA silent CASCADE")
+    assert answer["risk"] == "CRITICAL"
