@@ -76,7 +76,8 @@ find_table_to_count(const void *with,
         return find_table(with, name, change, out);
     if (r == NULL || bs_snapshot_find_relation(with, name.schema, name.name, r) != NULL ||
         (r->relkind != 'r' && r->relkind != 'p') || r->system ||
-        r->use[BS_USE_READ].risk != BS_RISK_SAFE || !has_no_rules(r, 0))
+        r->use[BS_USE_READ].risk != BS_RISK_SAFE || r->use[BS_USE_READ].n_runs != 0 ||
+        !has_no_rules(r, 0))
         return false;
     *out = (struct bs_rewrite_table){r, r->id.schema, r->id.name};
     return true;

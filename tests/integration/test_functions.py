@@ -1,0 +1,223 @@
+"""Functions are judged by their bodies, on a live server: what is said to be SAFE changes nothing,
+what changes something is known by the tables that it reaches, and honest code is not stopped."""
+
+import json
+
+import psycopg
+import pytest
+
+from conftest import wait_until
+from place import a_place
+
+SCHEMA = """
+DROP SCHEMA IF EXISTS fn CASCADE; DROP SCHEMA IF EXISTS fn_shadow CASCADE;
+CREATE SCHEMA fn AUTHORIZATION app_trust;
+CREATE SCHEMA fn_shadow AUTHORIZATION app_trust;
+SET ROLE app_trust;
+CREATE TABLE fn.victim (id int PRIMARY KEY, v text);
+CREATE TABLE fn.users (id int PRIMARY KEY, email text, n int, updated_at timestamptz);
+CREATE TABLE fn.audit (id bigserial PRIMARY KEY, what text, row_data jsonb);
+CREATE TABLE fn.orders (id int PRIMARY KEY, n int, v tsvector, body text);
+INSERT INTO fn.victim SELECT n, 'v' FROM generate_series(1, 50) n;
+INSERT INTO fn.users SELECT n, n || '@x', n, NULL FROM generate_series(1, 50) n;
+INSERT INTO fn.orders SELECT n, n FROM generate_series(1, 50) n;
+
+CREATE FUNCTION fn.email_of(p int) RETURNS text LANGUAGE plpgsql AS
+  $$DECLARE u fn.users%ROWTYPE; BEGIN SELECT * INTO u FROM fn.users WHERE id = p;
+    IF NOT FOUND THEN RETURN NULL; END IF; u.email := lower(u.email); RETURN u.email; END$$;
+CREATE FUNCTION fn.report() RETURNS TABLE(id int, doc jsonb) LANGUAGE plpgsql VOLATILE AS
+  $$DECLARE r record; BEGIN FOR r IN SELECT * FROM fn.users u ORDER BY u.id LOOP
+    id := r.id; doc := jsonb_build_object('e', fn.email_of(r.id), 'n', r.n); RETURN NEXT; END LOOP;
+    EXCEPTION WHEN division_by_zero THEN RAISE NOTICE 'never'; END$$;
+CREATE FUNCTION fn.touch() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN NEW.updated_at := now(); RETURN NEW; END$$;
+CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON fn.users FOR EACH ROW EXECUTE FUNCTION fn.touch();
+CREATE FUNCTION fn.log() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN INSERT INTO fn.audit (what, row_data) VALUES (TG_OP, to_jsonb(OLD)); RETURN NULL; END$$;
+CREATE TRIGGER log AFTER UPDATE OR DELETE ON fn.orders FOR EACH ROW EXECUTE FUNCTION fn.log();
+CREATE FUNCTION fn.tsv() RETURNS trigger LANGUAGE plpgsql AS
+  $$BEGIN NEW.v := setweight(to_tsvector('simple', coalesce(NEW.body, '')), 'A'); RETURN NEW; END$$;
+CREATE TRIGGER tsv BEFORE INSERT OR UPDATE ON fn.orders FOR EACH ROW EXECUTE FUNCTION fn.tsv();
+
+CREATE FUNCTION fn.purge() RETURNS int LANGUAGE plpgsql AS
+  $$BEGIN DELETE FROM fn.victim; RETURN 1; END$$;
+CREATE FUNCTION fn.trap_stable() RETURNS int LANGUAGE sql STABLE AS 'SELECT fn.purge()';
+CREATE FUNCTION fn.trap_immutable(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+  $$BEGIN RETURN fn.purge(); END$$;
+CREATE FUNCTION fn.trap_dynamic(t text) RETURNS int LANGUAGE plpgsql STABLE AS
+  $$BEGIN RETURN fn.trap_really(t); END$$;
+CREATE FUNCTION fn.trap_really(t text) RETURNS int LANGUAGE plpgsql AS
+  $$BEGIN EXECUTE format('DELETE FROM fn.%I', t); RETURN 1; END$$;
+CREATE FUNCTION fn.trap_atomic() RETURNS int BEGIN ATOMIC DELETE FROM fn.victim; SELECT 1; END;
+CREATE FUNCTION fn.trap_cursor() RETURNS refcursor LANGUAGE plpgsql AS
+  $$DECLARE c refcursor := 'mine'; BEGIN OPEN c FOR SELECT fn.purge(); RETURN c; END$$;
+CREATE FUNCTION fn.twin(varchar) RETURNS text LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION fn_shadow.twin(text) RETURNS text LANGUAGE sql AS 'SELECT fn.purge()::text';
+CREATE FUNCTION fn.trap_path() RETURNS text LANGUAGE plpgsql SET search_path = fn_shadow, fn AS
+  $$BEGIN RETURN twin('x'); END$$;
+CREATE FUNCTION fn.trap_check(text) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT fn.purge() = 1';
+CREATE DOMAIN fn.trapped AS text CHECK (fn.trap_check(VALUE));
+CREATE AGGREGATE fn.trap_sum(int) (SFUNC = fn.trap_add, STYPE = int, INITCOND = '0');
+"""
+
+TRAPS = [
+    "SELECT fn.purge()", "SELECT fn.trap_stable()", "SELECT fn.trap_immutable(1)",
+    "EXPLAIN SELECT fn.trap_immutable(1)", "SELECT * FROM fn.victim WHERE id = fn.trap_stable()",
+    "SELECT fn.trap_dynamic('victim')", "SELECT fn.trap_atomic()", "SELECT fn.trap_cursor()",
+    "SELECT fn.trap_path()", "SELECT twin('x'::text)", "SELECT 'x'::fn.trapped",
+    "SELECT fn.trap_sum(n) FROM fn.users", "SELECT fn.trap_sum(n) OVER () FROM fn.users",
+    "DO 'BEGIN PERFORM fn.purge(); END'", "SELECT * FROM fn.view_2", "SELECT * FROM fn.secured",
+    "INSERT INTO fn.users (id, n) VALUES (fn.purge() + 1000, 1)",
+    "COPY (SELECT fn.purge()) TO STDOUT", "DECLARE c CURSOR WITH HOLD FOR SELECT fn.purge()",
+    "SELECT 1 ORDER BY fn.purge()", "VALUES (fn.purge())", "SELECT (SELECT fn.purge())",
+    "CALL fn.proc()", "SELECT u.purge_row FROM fn.users u",
+]
+
+MORE = """
+CREATE FUNCTION fn.trap_add(int, int) RETURNS int LANGUAGE plpgsql AS
+  $$BEGIN PERFORM fn.purge(); RETURN 1; END$$;
+"""
+
+LAST = """
+CREATE VIEW fn.view_1 AS SELECT fn.trap_stable() AS x; CREATE VIEW fn.view_2 AS TABLE fn.view_1;
+CREATE TABLE fn.secured (id int PRIMARY KEY); ALTER TABLE fn.secured ENABLE ROW LEVEL SECURITY;
+ALTER TABLE fn.secured FORCE ROW LEVEL SECURITY;
+CREATE POLICY p ON fn.secured USING (fn.trap_stable() = 1);
+CREATE PROCEDURE fn.proc() LANGUAGE plpgsql AS $$BEGIN PERFORM fn.purge(); END$$;
+CREATE FUNCTION fn.purge_row(fn.users) RETURNS int LANGUAGE sql AS 'SELECT fn.purge()';
+"""
+
+READS = [
+    "SELECT fn.email_of(7)", "SELECT * FROM fn.report()", "SELECT count(*) FROM fn.report()",
+    "EXPLAIN ANALYZE SELECT fn.email_of(id) FROM fn.users", "SELECT fn.twin('x'::varchar)",
+]
+
+CHANGES = {"name": "work", "actors": ["ann"], "risk": ["SAFE", "HIGH"],
+           "kinds": ["INSERT", "SELECT", "UPDATE", "DELETE"], "action": "allow"}
+
+
+@pytest.fixture(scope="module")
+def place(pg):
+    with pg.admin() as c:
+        # the aggregate needs its function first
+        first, aggregate = SCHEMA.rsplit("CREATE AGGREGATE", 1)
+        c.execute(first + MORE + "CREATE AGGREGATE" + aggregate + LAST + "; RESET ROLE")
+    with a_place(pg, rules=(CHANGES,)) as p:
+        yield p
+    with pg.admin() as c:
+        c.execute("DROP SCHEMA fn CASCADE; DROP SCHEMA fn_shadow CASCADE")
+
+
+def count(place, table):
+    with place.pg.admin() as c:
+        return c.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+@pytest.mark.parametrize("sql", READS)
+@pytest.mark.parametrize("actor", ["ann", "bob"])
+def test_what_only_reads_is_let_through(place, sql, actor):
+    with place.connect(actor) as c:
+        assert c.execute(sql).fetchall()
+
+
+@pytest.mark.parametrize("sql", TRAPS)
+def test_a_trap_is_held(place, sql):
+    before = len(place.operator.tickets())
+    with place.connect("bob") as c, pytest.raises(psycopg.Error) as caught:
+        if sql.startswith("COPY"):
+            with c.cursor().copy(sql) as copy:
+                list(copy)
+        elif sql.startswith("DECLARE"):
+            c.execute("BEGIN")
+            c.execute(sql)
+        else:
+            c.execute(sql)
+    assert caught.value.sqlstate in ("ZB001", "ZB004"), caught.value
+    assert count(place, "fn.victim") == 50
+    if caught.value.sqlstate == "ZB001":
+        assert len(place.operator.tickets()) >= before
+
+
+def test_the_session_is_not_in_doubt_after_a_read(place):
+    """Unqualified names mean what they did, whatever the function is called."""
+    with place.connect("bob") as c:
+        c.execute("SELECT fn.email_of(1)")
+        assert c.execute("SELECT count(*) FROM pg_class").fetchone()[0] > 0
+        c.execute("SELECT * FROM fn.report()").fetchall()
+        assert c.execute("SELECT upper('x')").fetchone() == ("X",)
+
+
+def test_a_trigger_that_sets_a_column_does_not_hold(place):
+    with place.connect() as c:
+        c.execute("INSERT INTO fn.users (id, email, n) VALUES (100, 'a@b', 1)")
+        c.execute("UPDATE fn.users SET n = 2 WHERE id = 100")
+        got = c.execute("SELECT n, updated_at IS NOT NULL FROM fn.users WHERE id = 100").fetchone()
+        assert got == (2, True)
+
+
+def test_a_trigger_that_logs_does_not_hold(place):
+    before = count(place, "fn.audit")
+    with place.connect() as c:
+        c.execute("INSERT INTO fn.orders (id, n, body) VALUES (200, 1, 'some words')")
+        c.execute("UPDATE fn.orders SET n = 2 WHERE id = 200")
+        c.execute("DELETE FROM fn.orders WHERE id = 200")
+    assert count(place, "fn.audit") == before + 2
+
+
+def approve(place, c, sql):
+    with pytest.raises(psycopg.Error) as caught:
+        c.execute(sql)
+    assert caught.value.sqlstate == "ZB001", caught.value
+    ticket = next(t for t in place.operator.tickets() if t["sql"] == sql)
+    place.operator.decide(ticket["id"], "approve")
+    return c.execute(sql)
+
+
+def kept(place):
+    """Rows by table in the newest point."""
+    def newest():
+        out = json.loads(place.gateway.cli("points", "list", "--json").stdout)["points"]
+        done = [p for p in out if p["outcome"] == "committed"]
+        return done and max(done, key=lambda p: p["point"])["point"]
+
+    shown = json.loads(place.gateway.cli("points", "show", wait_until(newest), "--json").stdout)
+    return {f"{o['schema']}.{o['name']}": o["row_count"] for o in shown["manifest"]["objects"]}
+
+
+def test_what_a_function_deletes_is_kept(place):
+    """Approved, it runs; and the rows that it took are in a point."""
+    with place.connect("bob") as c:
+        approve(place, c, "SELECT fn.trap_stable() AS approved")
+    assert count(place, "fn.victim") == 0
+    assert kept(place) == {"fn.victim": 50}
+    with place.pg.admin() as c:
+        c.execute("INSERT INTO fn.victim SELECT n, 'v' FROM generate_series(1, 50) n")
+
+
+def test_what_is_reached_is_shown(place):
+    out = json.loads(place.gateway.cli("explain", "--agent", "bob", "--json",
+                                       "SELECT fn.trap_immutable(1)").stdout)
+    (stmt,) = out["statements"]
+    assert stmt["risk"] == "CRITICAL"
+    assert [e["kind"] for e in stmt["effects"]] == ["DELETE"]
+    assert "fn.victim" in json.dumps(out)
+
+
+def test_a_function_replaced_by_somebody_else_is_read_again(place):
+    with place.connect("bob") as c:
+        assert c.execute("SELECT fn.email_of(7)").fetchone() == ("7@x",)
+        with place.pg.admin() as admin:
+            admin.execute("""SET ROLE app_trust; CREATE OR REPLACE FUNCTION fn.email_of(p int)
+                RETURNS text LANGUAGE plpgsql AS $$BEGIN PERFORM fn.purge(); RETURN ''; END$$""")
+
+        def held():
+            try:
+                with place.pg.admin() as admin:
+                    admin.execute("INSERT INTO fn.victim SELECT n, 'v' FROM generate_series(1, 50) n"
+                                  " ON CONFLICT DO NOTHING")
+                c.execute("SELECT fn.email_of(7)")
+                return False
+            except psycopg.Error as e:
+                return e.sqlstate in ("ZB001", "25006")
+
+        assert wait_until(held, seconds=15)
