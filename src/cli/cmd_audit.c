@@ -88,6 +88,7 @@ print_record(json_t *record, const char *log)
     print_word(record, "operator", "  ");
     print_word(record, "actor", "  ");
     print_word(record, "database", "@");
+    print_word(record, "would", "  would ");
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         print_word(record, words[i], "  ");
     print_statement(record);

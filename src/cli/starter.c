@@ -87,7 +87,10 @@ static const char config_policy[] =
     "# Of the rules that match, the strictest wins (block, approve, allow); where none does, the\n"
     "# default by risk. What no recovery point can cover is blocked unless a rule says otherwise.\n"
     "# `backstop explain --agent NAME 'SQL'` shows what would happen, and why.\n"
+    "# On SIGHUP a running gateway takes this part anew. `mode: shadow` only tells what it would "
+    "do.\n"
     "policy:\n"
+    "  mode: enforce\n"
     "  defaults: {SAFE: allow, HIGH: approve, CRITICAL: approve}\n"
     "  rules:\n"
     "    # Work that only adds, and what it needs: new rows, sequence numbers, row locks. Without\n"
@@ -109,9 +112,19 @@ static const char config_policy[] =
     "    #   objects: [public.sessions]    # all that is written must be in the list\n"
     "    #   risk: [HIGH]                  # never CRITICAL, unless it is named\n"
     "    #   action: allow\n"
+    "    # - name: small changes, once they are counted\n"
+    "    #   groups: [apps]                # backstop agents add NAME --group apps\n"
+    "    #   kinds: [UPDATE, DELETE]\n"
+    "    #   max_rows: 10\n"
+    "    #   risk: [HIGH]\n"
+    "    #   action: allow\n"
     "    # - name: payments are sacred\n"
     "    #   objects: [\"pay.*\"]            # schema.name; * does not cross the dot\n"
-    "    #   action: approve\n";
+    "    #   action: approve\n"
+    "  # Whatever the rules say:\n"
+    "  # protected: [\"pay.*\", public.users.email]    # what writes there is CRITICAL\n"
+    "  # profiles: {read-only: {groups: [analysts]}, dml: {groups: [apps]}}\n"
+    "  # result_rows: 100000                         # nobody carries a table away\n";
 
 void
 bs_starter_config(const struct bs_starter *s, struct bs_buf *out)

@@ -3,8 +3,10 @@
  *
  * Of the rules that match a statement the strictest wins; where none matches, the default by risk
  * applies. A unit's decision is the strictest over its statements. For an allow rule every written
- * object and every kind of effect must match, and CRITICAL must be named; for approve and block
- * one is enough. Without a rule, DROP DATABASE and what no recovery point can cover is blocked.
+ * object, column and kind of effect must match, all rows must have been counted, and CRITICAL must be
+ * named; for approve and block one is enough, and what is not known counts as inside. Without a rule,
+ * DROP DATABASE and what no recovery point can cover is blocked; and so it is where a rule is met only
+ * by what is not known. Above the rules stand profiles; in shadow mode nothing of it is done.
  *
  * Layer  policy. Pure: no I/O, no clock, no global.
  * Spec   DESIGN 6, PROTECT 9.
