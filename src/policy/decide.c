@@ -39,8 +39,11 @@ keep_by(const struct bs_rule *rule, const struct bs_match *q)
 static bool
 is_met_for_certain(const struct bs_rule *rule, const struct bs_match *q)
 {
-    struct bs_match known = *q;
+    struct bs_match known;
 
+    if (!q->unsure)
+        return true;
+    known = *q;
     known.certain = true;
     return bs_rule_meet(rule, &known) == BS_MEET_YES;
 }
@@ -135,6 +138,8 @@ why_of(const struct bs_policy *policy,
 {
     const char *action = bs_action_name(v->action);
 
+    if (v->rule != NULL && v->rule->says != NULL)
+        return v->rule->says;
     if (v->rule != NULL)
         return bs_arena_fmt(arena, "rule \"%s\" says %s", v->rule->name, action);
     if (v->profile)
@@ -144,6 +149,8 @@ why_of(const struct bs_policy *policy,
     if (v->uncoverable)
         return bs_arena_fmt(arena, "no rule matches, and no recovery point can cover %s: block",
                             bs_kind_name(q->stmt->kind));
+    if (q->stmt->risk == BS_RISK_SAFE && v->action == BS_ACTION_ALLOW)
+        return "no rule matches, and the default for SAFE is allow";
     return bs_arena_fmt(arena, "no rule matches, and the default for %s is %s",
                         bs_risk_name(q->stmt->risk), action);
 }

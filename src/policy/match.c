@@ -297,6 +297,9 @@ bs_match_init(struct bs_match *q,
     if (!list_written(q, arena))
         return false;
     count_lost(q);
+    q->unsure = q->opaque || !q->lost.known || !q->lost.share_known;
+    for (size_t i = 0; i < q->n_written && !q->unsure; i++)
+        q->unsure = q->written[i].what == BS_WRITTEN_NAMED && q->written[i].schema == NULL;
     return true;
 }
 
@@ -556,10 +559,10 @@ meet_risk(const struct bs_rule *rule, const struct bs_match *q)
 enum bs_meeting
 bs_rule_meet_but_rows(const struct bs_rule *rule, const struct bs_match *q)
 {
-    enum bs_meeting meeting = bs_rule_meet_subject(rule, q->subject);
+    enum bs_meeting meeting = meet_risk(rule, q); /* the cheapest first */
 
     if (meeting == BS_MEET_YES)
-        meeting = meet_risk(rule, q);
+        meeting = bs_rule_meet_subject(rule, q->subject);
     if (meeting != BS_MEET_YES)
         return meeting;
     return rule->action == BS_ACTION_ALLOW ? covers(rule, q) : concerns(rule, q);

@@ -56,6 +56,7 @@ struct bs_match {
     struct bs_written *written;
     size_t n_written, cap_written;
     bool opaque;  /* runs code that nobody has read: it may write more than is listed */
+    bool unsure;  /* something of what it writes, or how many rows, is not known */
     bool certain; /* what is not known is not inside, not even to hold or block */
     bool loses;   /* it may overwrite rows or take them away */
     struct bs_lost_rows lost;

@@ -69,6 +69,7 @@ struct bs_limits_of_rows {
 
 struct bs_rule {
     const char *name;
+    const char *says; /* "rule \"x\" says block": made at the load, so that no statement needs to */
     int line;
     struct bs_globs actors;
     struct bs_globs groups;         /* of actors; one that has no group is in none */

@@ -419,6 +419,9 @@ bs_check_rules(struct bs_load *l)
                               : BS_RISK_BITS_ALL;
         if (rule->name == NULL)
             continue; /* already a problem */
+        rule->says =
+            bs_arena_fmt(l->arena, "rule \"%s\" says %s", rule->name, bs_action_name(rule->action));
+        l->full = l->full || rule->says == NULL;
         check_name(l, rule);
         check_risks(l, rule, named);
         check_databases(l, rule);

@@ -694,12 +694,17 @@ unit_risk_counts(void)
 static void
 no_memory_blocks(void)
 {
-    struct bs_stmt read[1] = {
-        {.kind = BS_KIND_SELECT, .risk = BS_RISK_SAFE, .point = BS_POINT_NONE}};
-    struct bs_unit unit = {.parsed = true, .risk = BS_RISK_SAFE, .stmts = read, .n_stmts = 1};
+    struct bs_effect effects[1] = {
+        {.kind = BS_KIND_INSERT, .object = BS_OBJECT_RELATION, .name = {"s", "t"}}};
+    struct bs_stmt add[1] = {{.kind = BS_KIND_INSERT,
+                              .risk = BS_RISK_HIGH,
+                              .point = BS_POINT_RECORD,
+                              .effects = effects,
+                              .n_effects = 1}};
+    struct bs_unit unit = {.parsed = true, .risk = BS_RISK_HIGH, .stmts = add, .n_stmts = 1};
 
-    EXPECT_EQ(decide(none, &unit, 4096), BS_ACTION_ALLOW);
-    EXPECT_EQ(decide(none, &unit, 8), BS_ACTION_BLOCK);
+    EXPECT_EQ(decide(loose, &unit, 4096), BS_ACTION_ALLOW);
+    EXPECT_EQ(decide(loose, &unit, 8), BS_ACTION_BLOCK);
 }
 
 static void
