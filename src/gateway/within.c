@@ -75,20 +75,39 @@ bs_within_approved(struct bs_gate *g, const struct bs_limits *approved, struct b
     return BS_DONE;
 }
 
+/* -1 is no limit. */
+static int64_t
+smaller(int64_t a, int64_t b)
+{
+    return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
+/* A share of a table in rows, by what was counted of it; of a table that loses none nobody knows. */
+static int64_t
+rows_of_share(const struct bs_target *t, double share)
+{
+    double rows =
+        t->rows > 0 && t->share > 0 && share >= 0 ? share * (double)t->rows / t->share : -1;
+
+    return rows < 0 || rows > 9e15 ? -1 : (int64_t)(rows + 0.5);
+}
+
 /* The most rows of a table that a text may change; -1: any number. */
 static int64_t
-limit_of(const struct bs_verdict *v, const struct bs_policy *policy)
+limit_of(const struct bs_verdict *v, const struct bs_target *t, const struct bs_policy *policy)
 {
     int64_t most = -1;
 
     /* What is not CRITICAL because it was counted is so only up to the limit. */
-    if (v->measured && v->unit.risk == BS_RISK_HIGH)
+    if (v->measured && v->unit.risk == BS_RISK_HIGH) {
         most = policy->impact.rows;
+        if (!t->by_key)
+            most = smaller(most, rows_of_share(t, policy->impact.share));
+    }
     for (size_t i = 0; v->decision.rule != NULL && i < policy->n_rules; i++) {
-        const struct bs_rule *rule = &policy->rules[i];
-        if (rule->max.rows >= 0 && strcmp(rule->name, v->decision.rule) == 0 &&
-            (most < 0 || rule->max.rows < most))
-            most = rule->max.rows;
+        const struct bs_limits_of_rows *max = &policy->rules[i].max;
+        if (strcmp(policy->rules[i].name, v->decision.rule) == 0)
+            most = smaller(smaller(most, max->rows), rows_of_share(t, max->share));
     }
     return most;
 }
@@ -115,11 +134,10 @@ bs_within_allowed(struct bs_gate *g, const struct bs_policy *policy, struct bs_e
         return BS_FAILED;
     for (size_t i = 0; i < g->n_items; i++) {
         const struct bs_verdict *v = g->items[i].verdict;
-        int64_t most = limit_of(v, policy);
         for (size_t k = 0; k < v->facts.n_targets; k++) {
             const struct bs_target *t = &v->facts.targets[k];
             if (bs_target_loses_rows(t) && is_counted_once(g, t->oid))
-                limit_table(g, t->oid, most);
+                limit_table(g, t->oid, limit_of(v, t, policy));
         }
     }
     return BS_DONE;

@@ -566,6 +566,14 @@ def test_more_than_the_rule_allows_is_not_committed(live, db):
             assert c.execute("DELETE FROM effect.live WHERE n < 20").rowcount == 450
 
 
+def test_more_than_the_rule_s_share_is_not_committed(live, db):
+    with live.connect("shared") as c:
+        with Meanwhile(db, 300), pytest.raises(psycopg.Error) as error:
+            c.execute("DELETE FROM effect.live WHERE n < 20")  # 400 of 1,000, then 700 of 1,300
+        assert error.value.sqlstate == "ZB003", error.value
+    assert rows_left(db) == 1300
+
+
 def test_more_than_was_approved_is_not_committed(live, db):
     with live.connect() as c:
         sql = "DELETE FROM effect.live WHERE n < 20"

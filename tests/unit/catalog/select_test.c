@@ -806,6 +806,66 @@ refused(void)
     expect_no_trace();
 }
 
+/* Only a number comes of it: what may be told then, and what not even so. */
+static void
+to_count(void)
+{
+    static const struct {
+        const char *sql, *ends; /* NULL: refused */
+        const char *set;        /* what of SET is told; NULL: nothing */
+    } rows[] = {
+        {"DELETE FROM t", "FROM \"public\".\"t\" AS r0", NULL},
+        {"DELETE FROM t WHERE tz < now()",
+         "WHERE (r0.\"tz\" OPERATOR(pg_catalog.<) pg_catalog.now())", NULL},
+        {"DELETE FROM t WHERE tz < now() - interval '30 days'", "interval\")))", NULL},
+        {"DELETE FROM t WHERE tz < current_timestamp", "pg_catalog.now())", NULL},
+        {"DELETE FROM t WHERE ts < now()", NULL, NULL}, /* depends on the time zone */
+        {"DELETE FROM t WHERE d < now() AND id = 1", NULL, NULL},
+        {"DELETE FROM t WHERE d < current_date", NULL, NULL},
+        {"DELETE FROM t WHERE random() < 0.5", NULL, NULL},
+        {"DELETE FROM t WHERE trap_int(id) = 1", NULL, NULL},
+        {"DELETE FROM vw", NULL, NULL},
+        {"DELETE FROM ruled", NULL, NULL},
+        {"DELETE FROM folded", NULL, NULL},
+        {"DELETE FROM secured", NULL, NULL}, /* its policy calls a trap */
+        {"DELETE FROM secured_fine", "AS r0", NULL},
+        {"DELETE FROM t USING secured_fine s WHERE s.id = t.id", NULL, NULL},
+        {"DELETE FROM on_delete WHERE id = 1", "(1))", NULL}, /* its trigger is not run */
+        {"DELETE FROM half", NULL, NULL},
+        {"UPDATE t SET a = a + 1, txt = lower(txt) WHERE id = 1", "(1))",
+         "SELECT r0.tableoid, r0.ctid, (r0.\"a\" OPERATOR(pg_catalog.+) (1)),"
+         " pg_catalog.\"lower\"(r0.\"txt\") FROM "},
+        {"UPDATE t SET txt = 'x' WHERE id = 1", "(1))", "SELECT r0.tableoid, r0.ctid, 'x' FROM "},
+        {"UPDATE t SET a = trap_int(id) WHERE id = 1", "(1))", NULL},
+        {"UPDATE t SET a = DEFAULT WHERE id = 1", "(1))", NULL},
+        {"UPDATE t SET (a, txt) = (1, 'x') WHERE id = 1", "(1))", NULL},
+        {"UPDATE t SET a = (SELECT 1) WHERE id = 1", "(1))", NULL},
+        {"UPDATE t SET nothing = 1 WHERE id = 1", "(1))", NULL},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bs_err err = {0};
+        struct bs_selected got;
+        struct bs_arena arena;
+        size_t n, ends = rows[i].ends == NULL ? 0 : strlen(rows[i].ends);
+        bs_arena_init(&arena, "test", 1u << 20);
+        REQUIRE(bs_catalog_select(snapshot, BS_REWRITE_TO_COUNT, bs_bytes_of(rows[i].sql), &arena,
+                                  &got, &err) == BS_DONE);
+        n = got.sql == NULL ? 0 : strlen(got.sql);
+        EXPECT((got.sql == NULL) == (rows[i].ends == NULL));
+        EXPECT(got.sql == NULL || rows[i].ends == NULL ||
+               (n >= ends && strcmp(got.sql + n - ends, rows[i].ends) == 0));
+        EXPECT((got.set_sql == NULL) == (rows[i].set == NULL));
+        EXPECT(got.set_sql == NULL || rows[i].set == NULL ||
+               strncmp(got.set_sql, rows[i].set, strlen(rows[i].set)) == 0);
+        if (tap_misses != 0)
+            printf("# %s\n# %s\n# %s\n", rows[i].sql, got.sql == NULL ? "-" : got.sql,
+                   got.set_sql == NULL ? "-" : got.set_sql);
+        bs_arena_fini(&arena);
+    }
+    expect_no_trace();
+}
+
 /* Deep, wide and long: refused, not run out of. */
 static void
 sizes(void)
@@ -1158,6 +1218,7 @@ static const struct tap_case cases[] = {
     {"what is printed", printed},
     {"clauses at random take the same rows", at_random},
     {"what must not be selected by", refused},
+    {"what may be counted by", to_count},
     {"sizes", sizes},
     {"operators and casts of others", others_operators_and_casts},
     {"an arena that is full", arena_is_full},
