@@ -306,7 +306,10 @@ build_relations(struct bs_build *b)
     size_t n;
     const struct bs_row_class *rows = BS_ROWS(b, CLASS, n);
 
-    s->relations = bs_build_array(b, n, sizeof(*s->relations));
+    b->clean = bs_build_array(b, BS_USE_COUNT, sizeof(*b->clean));
+    for (int use = 0; b->clean != NULL && use < BS_USE_COUNT; use++)
+        b->clean[use] = none;
+    s->relations = b->clean == NULL ? NULL : bs_build_array(b, n, sizeof(*s->relations));
     for (size_t i = 0; s->relations != NULL && i < n; i++) {
         struct bs_relation *r = &s->relations[s->n_relations];
         *r = (struct bs_relation){.relkind = rows[i].kind,
@@ -316,9 +319,8 @@ build_relations(struct bs_build *b)
                                   .owner = rows[i].owner,
                                   .row_type = rows[i].row_type,
                                   .est_rows = -1,
+                                  .use = b->clean,
                                   .row = none};
-        for (int use = 0; use < BS_USE_COUNT; use++)
-            r->use[use] = none;
         if (!bs_build_ident(b, rows[i].oid, rows[i].schema, rows[i].name, &r->id))
             continue;
         r->system = is_system(&r->id);
@@ -358,6 +360,7 @@ build(struct bs_build *b)
     if (bs_build_columns(b) != BS_DONE || bs_build_links(b) != BS_DONE ||
         bs_build_taints(b) != BS_DONE)
         return BS_FAILED;
+    bs_build_published(b);
     return bs_build_reads(b);
 }
 

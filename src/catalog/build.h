@@ -33,7 +33,8 @@ struct bs_build {
     struct bs_pairs children; /* parent to child */
     struct bs_pairs reads;    /* view or table with policies to what they read */
     struct bs_texts texts;
-    uint32_t *places; /* hash of relations by OID: place + 1; 0: free */
+    struct bs_taint *clean; /* of every use of a relation that nothing is told of */
+    uint32_t *places;       /* hash of relations by OID: place + 1; 0: free */
     size_t n_places;
     struct bs_relation **row_types; /* sorted by row_type */
     size_t n_row_types;
@@ -83,6 +84,8 @@ BS_MUST_CHECK enum bs_done bs_build_functions(struct bs_build *b);
 BS_MUST_CHECK enum bs_done bs_build_links(struct bs_build *b);
 /* columns.c: after the relations. */
 BS_MUST_CHECK enum bs_done bs_build_columns(struct bs_build *b);
+/* published.c: which changes of relations are replicated. After the links. */
+void bs_build_published(struct bs_build *b);
 /* links.c: turns b->reads into the relations' lists. After the taints. */
 BS_MUST_CHECK enum bs_done bs_build_reads(struct bs_build *b);
 /* taint.c: what using everything would run. After the links. */

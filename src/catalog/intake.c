@@ -286,7 +286,7 @@ bs_table_bytes(const struct bs_table *t)
 void
 bs_intake_init(struct bs_intake *in, enum bs_table_id id, size_t max_bytes, struct bs_err *err)
 {
-    *in = (struct bs_intake){.def = &bs_tables[id], .err = err};
+    *in = (struct bs_intake){.def = &bs_tables[id], .max_bytes = max_bytes, .err = err};
     in->table = new_table();
     in->chunk = new_chunk(max_bytes);
     in->table->chunks[in->table->n_chunks++] = in->chunk;
@@ -359,6 +359,10 @@ bs_intake_row(struct bs_intake *in, const PGresult *res, int row)
     struct bs_table *t = in->table;
     char *at;
 
+    if (t->n * in->def->stride > in->max_bytes) {
+        (void)BS_FAIL(in->err, LIMIT, "the catalog is too large: %s", in->def->from);
+        return false;
+    }
     if (t->n == in->cap) {
         in->cap = in->cap == 0 ? 16 : in->cap + in->cap / 2;
         t->rows = bs_realloc(t->rows, in->cap * in->def->stride);

@@ -88,6 +88,10 @@ BS_MUST_CHECK enum bs_done bs_catalog_read(struct bs_reader *reader,
 /* Whether a function, with all that it runs, only reads and computes. */
 enum { BS_HARMLESS_UNKNOWN = 0, BS_HARMLESS_YES, BS_HARMLESS_NO };
 
+/* A picture of a catalog larger than this is none that we can judge by: of its rows, and of what is
+ * worked out from them. Tests make it less. */
+extern size_t bs_catalog_max_bytes;
+
 /* An empty snapshot with one reference. */
 struct bs_snapshot *bs_snapshot_new(void);
 

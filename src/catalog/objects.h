@@ -74,13 +74,14 @@ struct bs_relation {
     bool rls;         /* row level security is on */
     uint32_t owner;
     uint32_t row_type;
-    double est_rows;   /* -1: never analysed */
-    int64_t est_bytes; /* heap and TOAST pages; 0 where never analysed */
-    uint8_t rules;     /* bit 1 << BS_USE_x: rules other than a view's own */
-    uint8_t triggers;  /* bit 1 << BS_USE_x: enabled triggers, foreign keys' own not counted */
-    struct bs_taint use[BS_USE_COUNT];
-    struct bs_taint row; /* what turning a value into a row would run: domains of its columns */
-    bool cast;           /* its rows have a cast through an unlisted function: see struct bs_type */
+    double est_rows;      /* -1: never analysed */
+    int64_t est_bytes;    /* heap and TOAST pages; 0 where never analysed */
+    uint8_t rules;        /* bit 1 << BS_USE_x: rules other than a view's own */
+    uint8_t triggers;     /* bit 1 << BS_USE_x: enabled triggers, foreign keys' own not counted */
+    uint8_t published;    /* bit 1 << BS_USE_x: a publication replicates these changes of it */
+    struct bs_taint *use; /* BS_USE_COUNT of them; relations with nothing to tell share them */
+    struct bs_taint row;  /* what turning a value into a row would run: domains of its columns */
+    bool cast; /* its rows have a cast through an unlisted function: see struct bs_type */
     const struct bs_relation *table;     /* of an index; else NULL */
     const struct bs_relation **children; /* partitions and inheritance children, direct ones */
     size_t n_children;

@@ -17,8 +17,6 @@
 #include "base/clock.h"
 #include "catalog/build.h"
 
-/* A picture of a catalog larger than this is none that we can judge by. */
-#define MAX_BYTES ((size_t)4 << 30)
 /* Estimates change without a trace. */
 #define ESTIMATES_US (INT64_C(60) * 1000000)
 /* More transactions than this since the old snapshot: read everything. */
@@ -93,7 +91,7 @@ take_table(struct fetch *f, enum bs_table_id id, bool whole)
     struct stream s = {.id = id, .tables = whole ? f->tables : NULL};
     struct bs_table *t = NULL;
 
-    bs_intake_init(&s.in, id, MAX_BYTES, f->err);
+    bs_intake_init(&s.in, id, bs_catalog_max_bytes, f->err);
     if (bs_reader_rows(f->reader, bs_tables[id].n_fields, take_row, &s, f->err) == BS_DONE)
         t = bs_intake_table(&s.in);
     bs_intake_fini(&s.in);
@@ -114,7 +112,7 @@ empty_table(enum bs_table_id id, struct bs_err *err)
     struct bs_intake in;
     struct bs_table *t;
 
-    bs_intake_init(&in, id, MAX_BYTES, err);
+    bs_intake_init(&in, id, bs_catalog_max_bytes, err);
     t = bs_intake_table(&in);
     bs_intake_fini(&in);
     return t;
@@ -237,6 +235,22 @@ put_table(struct bs_table **at, struct bs_table *t)
     *at = t;
 }
 
+static bool
+is_too_large(struct fetch *f)
+{
+    size_t bytes = 0;
+
+    for (int id = 0; id < BS_TABLE_COUNT; id++) {
+        const struct bs_table *t = f->tables[id];
+        if (t != NULL)
+            bytes += bs_table_bytes(t) + t->n * bs_tables[id].stride;
+    }
+    if (bytes > bs_catalog_max_bytes)
+        (void)BS_FAIL(f->err, LIMIT, "the catalog is too large: more than %zu bytes",
+                      bs_catalog_max_bytes);
+    return bytes > bs_catalog_max_bytes;
+}
+
 /* Into `tables`, or `news` for ASK_ROWS. */
 static enum bs_done
 read_tables(struct fetch *f, const bool want[BS_TABLE_COUNT], enum question q)
@@ -253,6 +267,8 @@ read_tables(struct fetch *f, const bool want[BS_TABLE_COUNT], enum question q)
         if (t == NULL)
             return BS_FAILED;
         put_table(&into[id], t);
+        if (is_too_large(f))
+            return BS_FAILED;
     }
     return bs_reader_synced(f->reader, f->err);
 }

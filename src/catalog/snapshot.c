@@ -9,8 +9,7 @@
 #include "catalog/body.h"
 #include "catalog/model.h"
 
-/* A picture of a catalog larger than this is none that we can judge by. */
-#define MAX_BYTES ((size_t)4 << 30)
+size_t bs_catalog_max_bytes = (size_t)2 << 30;
 
 struct bs_snapshot *
 bs_snapshot_new(void)
@@ -18,7 +17,7 @@ bs_snapshot_new(void)
     struct bs_snapshot *s = bs_malloc(sizeof(*s));
 
     s->refs = 1;
-    bs_arena_init(&s->arena, "snapshot", MAX_BYTES);
+    bs_arena_init(&s->arena, "snapshot", bs_catalog_max_bytes);
     return s;
 }
 

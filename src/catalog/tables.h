@@ -280,14 +280,14 @@ struct bs_intake {
     const struct bs_table_def *def;
     struct bs_table *table;
     struct bs_chunk *chunk;
-    size_t cap;
+    size_t cap, max_bytes;
     struct bs_interned *seen; /* texts and lists of the chunk: equal ones once */
     char *text;               /* room for short texts */
     size_t text_left;
     struct bs_err *err;
 };
 
-/* max_bytes  ceiling of what the rows point to */
+/* max_bytes  ceiling of the rows, and of what they point to */
 void
 bs_intake_init(struct bs_intake *in, enum bs_table_id id, size_t max_bytes, struct bs_err *err);
 /* Row `row` of a binary result. False with the error set: LIMIT. */

@@ -19,16 +19,45 @@ static const struct bs_taint none = {.risk = BS_RISK_SAFE};
 /* pg_trigger.tgtype. */
 enum { TRIGGER_INSERT = 4, TRIGGER_DELETE = 8, TRIGGER_UPDATE = 16, TRIGGER_TRUNCATE = 32 };
 
+/* What one thing runs at most before it counts as running anything: lists of lists of lists would
+ * fill the memory. Whatever had too many has this one from then on. */
+#define MAX_RUNS 1024
+static const struct bs_run too_many = {0, NULL};
+
+/* How many of the second list the first one lacks. Both are sorted. */
+static size_t
+count_new(const struct bs_taint *t, const struct bs_run *more, size_t n)
+{
+    size_t at = 0, count = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        while (at < t->n_runs && t->runs[at].function < more[i].function)
+            at++;
+        count += at == t->n_runs || t->runs[at].function != more[i].function;
+    }
+    return count;
+}
+
 /* Two lists as one. Most often one of them has all of the other's, or is empty. */
 static void
 add_runs(struct bs_build *b, struct bs_taint *t, const struct bs_run *more, size_t n)
 {
     struct bs_run *all;
     size_t at = 0, i = 0, k = 0;
+    size_t added = more == t->runs || t->runs == &too_many ? 0 : count_new(t, more, n);
 
-    if (n == 0 || more == t->runs)
+    if (added == 0)
         return;
-    all = t->n_runs == 0 ? NULL : bs_build_array(b, t->n_runs + n, sizeof(*all));
+    if (t->n_runs + added > MAX_RUNS) {
+        const char *word = more->word;
+        t->runs = &too_many;
+        t->n_runs = 0;
+        if (bs_risk_worse(t->risk, BS_RISK_CRITICAL) == BS_RISK_CRITICAL)
+            *t = (struct bs_taint){BS_RISK_CRITICAL, word,
+                                   "it runs more functions than are looked at", &too_many, 0};
+        return;
+    }
+    all = t->n_runs == 0 ? NULL : bs_build_array(b, t->n_runs + added, sizeof(*all));
     if (all == NULL) {
         t->runs = more;
         t->n_runs = n;
@@ -41,8 +70,6 @@ add_runs(struct bs_build *b, struct bs_taint *t, const struct bs_run *more, size
         i += first;
         k += !first || both;
     }
-    if (at == t->n_runs)
-        return;
     t->runs = all;
     t->n_runs = at;
 }
@@ -63,6 +90,24 @@ static bool
 is_clean(const struct bs_taint *t)
 {
     return t->risk == BS_RISK_SAFE && t->n_runs == 0;
+}
+
+/* The same for a use of a relation, which most of them share as long as it is clean. */
+static void
+worsen_use(struct bs_build *b, struct bs_relation *r, enum bs_use use, struct bs_taint more)
+{
+    if (is_clean(&more))
+        return;
+    if (r->use == b->clean) {
+        r->use = bs_build_array(b, BS_USE_COUNT, sizeof(*r->use));
+        if (r->use == NULL) { /* the error is set: nobody will look */
+            r->use = b->clean;
+            return;
+        }
+        for (int i = 0; i < BS_USE_COUNT; i++)
+            r->use[i] = none;
+    }
+    worsen(b, &r->use[use], more);
 }
 
 /* Only what is CRITICAL counts of some code (a default may call nextval), and what it runs. */
@@ -198,9 +243,9 @@ add_code(struct bs_build *b, const struct code *c, uint32_t uses, bool folds)
 
     for (int use = 0; use < BS_USE_COUNT; use++) {
         if ((uses & BIT(use)) != 0)
-            worsen(b, &c->of->use[use], critical_only(t));
+            worsen_use(b, c->of, use, critical_only(t));
     }
-    worsen(b, &c->of->use[BS_USE_READ], critical_only(folded));
+    worsen_use(b, c->of, BS_USE_READ, critical_only(folded));
 }
 
 /*
@@ -400,17 +445,17 @@ taint_columns(struct bs_build *b)
         const struct bs_type *t = bs_build_type(b, columns.list[i].type);
         const struct bs_relation *row = bs_build_row_type(b, columns.list[i].type);
         if (t != NULL && t->cast)
-            worsen(b, &columns.list[i].of->use[BS_USE_READ], t->taint);
+            worsen_use(b, columns.list[i].of, BS_USE_READ, t->taint);
         if (row != NULL && row->cast)
-            worsen(b, &columns.list[i].of->use[BS_USE_READ], row->row);
+            worsen_use(b, columns.list[i].of, BS_USE_READ, row->row);
     }
     free(columns.list);
     for (size_t i = 0; i < b->s->n_relations; i++) {
         struct bs_relation *r = &b->s->relations[i];
         if (r->cast) /* SELECT t FROM t */
-            worsen(b, &r->use[BS_USE_READ], r->row);
-        worsen(b, &b->s->relations[i].use[BS_USE_INSERT], b->s->relations[i].row);
-        worsen(b, &b->s->relations[i].use[BS_USE_UPDATE], b->s->relations[i].row);
+            worsen_use(b, r, BS_USE_READ, r->row);
+        worsen_use(b, r, BS_USE_INSERT, r->row);
+        worsen_use(b, r, BS_USE_UPDATE, r->row);
     }
 }
 
@@ -545,9 +590,9 @@ taint_policies(struct bs_build *b)
         (void)snprintf(what, sizeof(what), "the policy \"%s\"", rows[i].name);
         c.what = what;
         c.refs = rows[i].code;
-        worsen(b, &c.of->use[BS_USE_READ], judge_query(b, &c));
+        worsen_use(b, c.of, BS_USE_READ, judge_query(b, &c));
         c.refs = rows[i].more;
-        worsen(b, &c.of->use[BS_USE_READ], judge_query(b, &c));
+        worsen_use(b, c.of, BS_USE_READ, judge_query(b, &c));
     }
 }
 
@@ -561,7 +606,7 @@ add_rule(struct bs_build *b, struct bs_relation *r, const char *name, char event
 
     t.text = sentence(b, "the rule \"%s\" of %s.%s changes what the statement does", name,
                       r->id.schema, r->id.name);
-    worsen(b, &r->use[use], t);
+    worsen_use(b, r, use, t);
     r->rules = (uint8_t)(r->rules | BIT(use));
 }
 
@@ -578,7 +623,7 @@ taint_rules(struct bs_build *b)
             continue;
         if (rows[i].event == '1' && (c.of->relkind == 'v' || c.of->relkind == 'm')) {
             enum bs_use use = c.of->relkind == 'v' ? BS_USE_READ : BS_USE_REFRESH;
-            worsen(b, &c.of->use[use], judge_query(b, &c));
+            worsen_use(b, c.of, use, judge_query(b, &c));
         } else {
             add_rule(b, c.of, rows[i].name, rows[i].event);
         }
@@ -625,7 +670,7 @@ add_trigger(struct bs_build *b, struct bs_relation *r, const struct bs_row_trigg
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if ((row->type & events[i].bit) == 0)
             continue;
-        worsen(b, &r->use[events[i].use], t);
+        worsen_use(b, r, events[i].use, t);
         r->triggers = (uint8_t)(r->triggers | BIT(events[i].use));
     }
 }
@@ -672,36 +717,131 @@ taint_foreign(struct bs_build *b)
             sentence(b, "%s.%s is a foreign table: what reading or writing it does is not known",
                      r->id.schema, r->id.name);
         for (int use = 0; use < BS_USE_COUNT; use++)
-            worsen(b, &r->use[use], t);
+            worsen_use(b, r, use, t);
     }
 }
 
-/* What one reads, one's readers read: along views, policies, partitions and children, backwards,
- * until nothing gets worse. A circle ends because risks only grow. */
+/* Who reads each relation: along views, policies, partitions and children, backwards. */
+struct readers {
+    uint32_t *from; /* of relation i: readers[from[i]] to readers[from[i + 1] - 1] */
+    uint32_t *readers;
+    uint32_t *queue; /* relations whose readers are to be told */
+    bool *queued;
+    size_t n;
+};
+
 static void
-spread_reads(struct bs_build *b, const struct bs_pairs *p, bool *changed)
+count_readers(const struct bs_pairs *p, struct readers *out)
 {
-    for (size_t i = 0; i < p->n; i++) {
-        struct bs_relation *from = &b->s->relations[p->list[i].from];
-        const struct bs_relation *to = &b->s->relations[p->list[i].to];
-        struct bs_taint *t = &from->use[from->relkind == 'm' ? BS_USE_REFRESH : BS_USE_READ];
-        enum bs_risk was = t->risk;
-        size_t ran = t->n_runs;
-        worsen(b, t, to->use[BS_USE_READ]);
-        *changed = *changed || t->risk != was || t->n_runs != ran;
+    for (size_t i = 0; i < p->n; i++)
+        out->from[p->list[i].to + 1]++;
+}
+
+static void
+put_readers(const struct bs_pairs *p, struct readers *out, uint32_t *at)
+{
+    for (size_t i = 0; i < p->n; i++)
+        out->readers[at[p->list[i].to]++] = p->list[i].from;
+}
+
+static void
+list_readers(struct bs_build *b, struct readers *out)
+{
+    size_t n = b->s->n_relations;
+    uint32_t *at = bs_malloc((n + 1) * sizeof(*at));
+
+    out->from = bs_malloc((n + 2) * sizeof(*out->from));
+    out->readers = bs_malloc((b->reads.n + b->children.n + 1) * sizeof(*out->readers));
+    out->queue = bs_malloc((n + 1) * sizeof(*out->queue));
+    out->queued = bs_malloc((n + 1) * sizeof(*out->queued));
+    count_readers(&b->reads, out);
+    count_readers(&b->children, out);
+    for (size_t i = 0; i < n; i++)
+        out->from[i + 1] += out->from[i];
+    memcpy(at, out->from, n * sizeof(*at));
+    put_readers(&b->reads, out, at);
+    put_readers(&b->children, out, at);
+    free(at);
+}
+
+static void
+enqueue(struct readers *l, uint32_t place)
+{
+    if (l->queued[place])
+        return;
+    l->queued[place] = true;
+    l->queue[l->n++] = place;
+}
+
+/* What one reads, one's readers read. True where that made it worse for them. */
+static bool
+tell_reader(struct bs_build *b, uint32_t place, uint32_t reader)
+{
+    const struct bs_relation *to = &b->s->relations[place];
+    struct bs_relation *from = &b->s->relations[reader];
+    enum bs_use use = from->relkind == 'm' ? BS_USE_REFRESH : BS_USE_READ;
+    enum bs_risk was = from->use[use].risk;
+    size_t ran = from->use[use].n_runs;
+
+    worsen_use(b, from, use, to->use[BS_USE_READ]);
+    return use == BS_USE_READ && (from->use[use].risk != was || from->use[use].n_runs != ran);
+}
+
+/* Each relation when all that it reads have been told about: once is enough then. */
+static void
+spread_in_order(struct bs_build *b, struct readers *l)
+{
+    size_t n = b->s->n_relations;
+    uint32_t *waits_for = bs_malloc((n + 1) * sizeof(*waits_for));
+
+    for (uint32_t i = 0; i < l->from[n]; i++)
+        waits_for[l->readers[i]]++;
+    for (uint32_t i = 0; i < n; i++) {
+        if (waits_for[i] == 0 && l->from[i] != l->from[i + 1])
+            enqueue(l, i);
     }
+    while (l->n != 0) {
+        uint32_t place = l->queue[--l->n];
+        for (uint32_t i = l->from[place]; i < l->from[place + 1]; i++) {
+            (void)tell_reader(b, place, l->readers[i]);
+            if (--waits_for[l->readers[i]] == 0)
+                enqueue(l, l->readers[i]);
+        }
+    }
+    memset(l->queued, 0, n * sizeof(*l->queued));
+    for (uint32_t i = 0; i < n; i++) {
+        if (waits_for[i] != 0)
+            enqueue(l, i); /* of a circle, or behind one */
+    }
+    free(waits_for);
+}
+
+/* A circle ends because risks and lists only grow, up to their end. */
+static void
+spread_reads(struct bs_build *b)
+{
+    struct readers l = {0};
+
+    list_readers(b, &l);
+    spread_in_order(b, &l);
+    while (l.n != 0) {
+        uint32_t place = l.queue[--l.n];
+        l.queued[place] = false;
+        for (uint32_t i = l.from[place]; i < l.from[place + 1]; i++) {
+            if (tell_reader(b, place, l.readers[i]))
+                enqueue(&l, l.readers[i]);
+        }
+    }
+    free(l.from);
+    free(l.readers);
+    free(l.queue);
+    free(l.queued);
 }
 
 static void
 sum_up(struct bs_build *b)
 {
-    bool changed = true;
-
-    while (changed) {
-        changed = false;
-        spread_reads(b, &b->reads, &changed);
-        spread_reads(b, &b->children, &changed);
-    }
+    spread_reads(b);
     for (size_t i = 0; i < b->s->n_relations; i++) {
         worsen(b, &b->s->upkeep, b->s->relations[i].use[BS_USE_UPKEEP]);
         worsen(b, &b->s->any_type, b->s->relations[i].row);

@@ -16,8 +16,10 @@
 #include "catalog/session.h"
 
 #define LOOK_US (INT64_C(2) * 1000000)
-/* A refresh that nothing but time asks for shall not cost the server more than a fiftieth. */
+/* A refresh that nothing but time asks for shall not cost the server more than a fiftieth; one that
+ * counters ask for, which those who make temporary tables all the time move all the time, a tenth. */
 #define REFRESH_SHARE  50
+#define CHANGED_SHARE  10
 #define REFRESH_MAX_US (INT64_C(14) * 1000000)
 
 struct bs_database {
@@ -30,6 +32,7 @@ struct bs_database {
     int64_t checked_us; /* the snapshot was true then; 0: there is none */
     _Atomic uint64_t epoch;
     int64_t took_us; /* the last refresh; by whoever holds `loading` */
+    bool moved;      /* counters have since; by the same */
 
     pthread_mutex_t watching; /* guards what follows */
     pthread_cond_t wake;
@@ -221,6 +224,7 @@ refresh(struct bs_database *db, struct bs_err *err)
     if (done == BS_DONE)
         install(db, s, from_us);
     db->took_us = bs_mono_us() - from_us;
+    db->moved = false;
     bs_snapshot_unref(&old);
     return done;
 }
@@ -258,9 +262,9 @@ bs_database_load(struct bs_database *db, int64_t since_us, struct bs_err *err)
 /* --- watching ----------------------------------------------------------------------------- */
 
 static bool
-is_due(struct bs_database *db, int64_t now_us)
+is_due(struct bs_database *db, enum bs_change change, int64_t now_us)
 {
-    int64_t wait_us = db->took_us * REFRESH_SHARE;
+    int64_t wait_us = db->took_us * (change == BS_CHANGE_LIKELY ? CHANGED_SHARE : REFRESH_SHARE);
 
     if (wait_us > REFRESH_MAX_US)
         wait_us = REFRESH_MAX_US;
@@ -277,9 +281,12 @@ look(struct bs_database *db, struct bs_err *err)
 
     if (s != NULL)
         done = bs_catalog_session_look(db->session, s, &change, err);
+    db->moved = db->moved || change == BS_CHANGE_LIKELY;
+    if (db->moved && change == BS_CHANGE_POSSIBLE)
+        change = BS_CHANGE_LIKELY;
     if (done == BS_DONE && change == BS_CHANGE_NONE)
         install(db, bs_snapshot_ref(s), from_us);
-    else if (done == BS_DONE && (change == BS_CHANGE_LIKELY || is_due(db, from_us)))
+    else if (done == BS_DONE && is_due(db, change, from_us))
         done = refresh(db, err);
     bs_snapshot_unref(&s);
     return done;

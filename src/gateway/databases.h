@@ -4,8 +4,8 @@
  * While sessions use a database, a thread of its own looks every two seconds whether the catalog
  * may have changed, and refreshes the picture in the background. What others change behind the
  * gateway is noticed then: at the next look where the server's counters tell (they come up to ten
- * seconds late), else at the next refresh, which is due after 50 times what the last one took, and
- * after 14 s at the latest. Where the thread cannot ask, the picture gets older, and whoever judges
+ * seconds late), but not before 10 times what the last refresh took; else at the next refresh, which
+ * is due after 50 times that; and after 14 s at the latest. Where the thread cannot ask, the picture gets older, and whoever judges
  * by it sees how old it is (bs_database_checked_us).
  *
  * Layer  gateway. Thread-safe. bs_database_load blocks and may only run on a job thread.

@@ -3,7 +3,7 @@
  */
 #include "catalog/snapshot.h"
 
-#include "catalog/objects.h"
+#include "catalog/model.h"
 #include "server.h"
 #include "tap.h"
 
@@ -130,10 +130,112 @@ body_behind_a_lock(void)
     bs_snapshot_unref(&s);
 }
 
+/* Long chains, wide tables, names of every byte: nothing takes long, and nothing is cut off. */
+static void
+extremes(void)
+{
+    static const char chains[] =
+        "DO $$ BEGIN"
+        " CREATE TABLE c0 (a int); CREATE VIEW v0 AS SELECT 1 AS a;"
+        " FOR i IN 1..600 LOOP"
+        "  EXECUTE format('CREATE TABLE c%s () INHERITS (c%s)', i, i - 1);"
+        "  EXECUTE format('CREATE FUNCTION f%s(int) RETURNS int LANGUAGE sql AS ''SELECT $1''', i);"
+        "  EXECUTE format('CREATE FUNCTION g%s(int) RETURNS int LANGUAGE sql AS ''SELECT 1''', i);"
+        "  EXECUTE format('CREATE VIEW v%s AS SELECT f%s(g%s(a)) AS a FROM v%s', i, i, i, i - 1);"
+        " END LOOP; END $$";
+    static const char names[] =
+        "DO $$ BEGIN"
+        " EXECUTE 'CREATE TABLE wide (' || (SELECT string_agg('c' || n || ' int', ',')"
+        "  FROM generate_series(1, 1600) n) || ')'; END $$;"
+        "CREATE TABLE \"a\"\"b.c \\ '{:relid 1}\" (\":funcid 99 {\" int CHECK"
+        " (\":funcid 99 {\" > 0));"
+        "CREATE TABLE \"ééééééééééééééééééééééééééééééé\" (a int)";
+    struct bs_snapshot *s = NULL;
+    struct bs_err err = {0};
+    const struct bs_relation *r;
+
+    REQUIRE(server_run(&server, chains) && server_run(&server, names));
+    if (bs_snapshot_load(helper, &s, &err) != BS_DONE)
+        printf("# %s\n", err.message);
+    REQUIRE(s != NULL);
+    r = bs_snapshot_find_relation(s, "public", "v600", NULL);
+    REQUIRE(r != NULL && r->n_reads == 1);
+    EXPECT_EQ(r->use[BS_USE_READ].risk, BS_RISK_CRITICAL); /* more than anybody looks at */
+    r = bs_snapshot_find_relation(s, "public", "v100", NULL);
+    EXPECT(r != NULL && r->use[BS_USE_READ].n_runs == 200);
+    r = bs_snapshot_find_relation(s, "public", "c600", NULL);
+    EXPECT(r != NULL && r->n_parents == 1 && r->n_columns == 1);
+    r = bs_snapshot_find_relation(s, "public", "wide", NULL);
+    EXPECT(r != NULL && r->n_columns == 1600);
+    r = bs_snapshot_find_relation(s, "public", "a\"b.c \\ '{:relid 1}", NULL);
+    EXPECT(r != NULL && r->n_columns == 1);
+    EXPECT(bs_snapshot_find_relation(s, "public", "ééééééééééééééééééééééééééééééé", NULL) != NULL);
+    bs_snapshot_unref(&s);
+}
+
+static uint8_t
+published(const struct bs_snapshot *s, const char *name)
+{
+    const struct bs_relation *r = bs_snapshot_find_relation(s, "public", name, NULL);
+
+    EXPECT(r != NULL);
+    return r == NULL ? 0 : r->published;
+}
+
+static void
+publications(void)
+{
+    enum { DELETE = 1 << BS_USE_DELETE, INSERT = 1 << BS_USE_INSERT };
+    struct bs_snapshot *s = NULL;
+    struct bs_err err = {0};
+
+    REQUIRE(server_run(&server, "CREATE TABLE told (a int) PARTITION BY LIST (a);"
+                                "CREATE TABLE told1 PARTITION OF told DEFAULT;"
+                                "CREATE UNLOGGED TABLE quiet (a int); CREATE SCHEMA elsewhere;"
+                                "CREATE PUBLICATION p FOR TABLE told WITH (publish = 'delete')"));
+    REQUIRE(bs_snapshot_load(helper, &s, &err) == BS_DONE);
+    EXPECT_EQ(published(s, "told"), DELETE);
+    EXPECT_EQ(published(s, "told1"), DELETE);
+    EXPECT_EQ(published(s, "t"), 0);
+    bs_snapshot_unref(&s);
+    REQUIRE(server_run(&server, "CREATE PUBLICATION a FOR ALL TABLES WITH (publish = 'insert')"));
+    REQUIRE(bs_snapshot_load(helper, &s, &err) == BS_DONE);
+    EXPECT_EQ(published(s, "told1"), DELETE | INSERT);
+    EXPECT_EQ(published(s, "t"), INSERT);
+    EXPECT_EQ(published(s, "quiet"), 0);
+    bs_snapshot_unref(&s);
+    REQUIRE(server_run(&server, "DROP PUBLICATION a, p;"
+                                "CREATE PUBLICATION e FOR TABLES IN SCHEMA elsewhere"));
+    REQUIRE(bs_snapshot_load(helper, &s, &err) == BS_DONE);
+    EXPECT_EQ(published(s, "told"), 0);
+    bs_snapshot_unref(&s);
+    REQUIRE(server_run(&server, "CREATE PUBLICATION p FOR TABLES IN SCHEMA public"));
+    REQUIRE(bs_snapshot_load(helper, &s, &err) == BS_DONE);
+    EXPECT((published(s, "t") & DELETE) != 0 && published(s, "quiet") == 0);
+    bs_snapshot_unref(&s);
+}
+
+/* The ceiling is an error that says so, whoever reaches it. */
+static void
+ceiling(void)
+{
+    size_t was = bs_catalog_max_bytes;
+    struct bs_snapshot *s = NULL;
+
+    for (size_t max = 1000; max < 2000000; max *= 2) {
+        struct bs_err err = {0};
+        bs_catalog_max_bytes = max;
+        EXPECT(bs_snapshot_load(helper, &s, &err) == BS_FAILED && s == NULL);
+        EXPECT(err.code == BS_E_LIMIT && strstr(err.message, "too large") != NULL);
+        bs_snapshot_unref(&s);
+    }
+    bs_catalog_max_bytes = was;
+}
+
 static const struct tap_case cases[] = {
-    {"functions and their bodies", bodies},
-    {"names of internal functions", aliases},
-    {"a body behind a lock", body_behind_a_lock},
+    {"functions and their bodies", bodies},       {"names of internal functions", aliases},
+    {"a body behind a lock", body_behind_a_lock}, {"publications", publications},
+    {"chains, widths and names", extremes},       {"a catalog that is too large", ceiling},
 };
 
 int

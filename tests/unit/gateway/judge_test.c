@@ -43,12 +43,14 @@ static struct bs_relation table;
 static struct bs_snapshot *
 catalog(void)
 {
+    static struct bs_taint uses[BS_USE_COUNT];
     struct bs_snapshot *s = bs_snapshot_new();
 
     table = (struct bs_relation){.id = {20001, "s", "t"}, .relkind = 'r', .persistence = 'p'};
     table.row.risk = BS_RISK_SAFE;
     for (int use = 0; use < BS_USE_COUNT; use++)
-        table.use[use].risk = BS_RISK_SAFE;
+        uses[use].risk = BS_RISK_SAFE;
+    table.use = uses;
     s->relations = &table;
     s->n_relations = 1;
     s->ddl.risk = s->casts.risk = s->upkeep.risk = BS_RISK_SAFE;
