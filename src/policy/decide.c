@@ -96,11 +96,12 @@ same_verdict(const struct verdict *a, const struct verdict *b)
     return a->action == b->action && a->rule == b->rule && a->keep == b->keep;
 }
 
+/* The rule asks for a number that is not known. */
 static bool
-has_limits(const struct bs_rule *rule)
+wants_rows(const struct bs_rule *rule, const struct bs_lost_rows *lost)
 {
-    return rule->max.rows >= 0 || rule->max.share >= 0 || rule->min.rows >= 0 ||
-           rule->min.share >= 0;
+    return (!lost->known && (rule->max.rows >= 0 || rule->min.rows >= 0)) ||
+           (!lost->share_known && (rule->max.share >= 0 || rule->min.share >= 0));
 }
 
 /*
@@ -119,12 +120,12 @@ depends_on_rows(const struct bs_policy *policy, const struct bs_match *q)
     many.risk = bs_risk_worse(q->risk, BS_RISK_CRITICAL);
     if_few = settle(policy, &few);
     if_many = settle(policy, &many);
-    if (!same_verdict(&if_few, &if_many))
+    if (!q->lost.known && !same_verdict(&if_few, &if_many))
         return true;
     for (size_t i = 0; i < policy->n_rules && !if_few.profile; i++) {
         const struct bs_rule *rule = &policy->rules[i];
-        if (has_limits(rule) && (bs_rule_meet_but_rows(rule, &few) == BS_MEET_YES ||
-                                 bs_rule_meet_but_rows(rule, &many) == BS_MEET_YES))
+        if (wants_rows(rule, &q->lost) && (bs_rule_meet_but_rows(rule, &few) == BS_MEET_YES ||
+                                           bs_rule_meet_but_rows(rule, &many) == BS_MEET_YES))
             return true;
     }
     return false;

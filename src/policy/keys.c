@@ -420,7 +420,7 @@ const struct bs_key bs_keys[] = {
     {"policy.defaults.HIGH",     0, .scalar = bs_read_choice, DEFAULT(BS_RISK_HIGH), .fallback = "approve", .words = actions},
     {"policy.defaults.CRITICAL", 0, .scalar = bs_read_choice, DEFAULT(BS_RISK_CRITICAL), .fallback = "approve", .words = actions},
     {"policy.impact",            0, .node = read_policy_section},
-    {"policy.impact.rows",       0, .scalar = bs_read_integer, PO(impact.rows), .fallback = "1000", .min = 0, .max = INT64_MAX},
+    {"policy.impact.rows",       0, .scalar = bs_read_integer, PO(impact.rows), .fallback = "1000", .min = 1, .max = INT64_MAX},
     {"policy.impact.share",      0, .scalar = bs_read_share, PO(impact.share), .fallback = "10%"},
     {"policy.measure",           0, .node = read_policy_section},
     {"policy.measure.time",      0, .scalar = read_duration, PO(measure.time_ms), .fallback = "1s", .min = 0, .max = DAY_MS / 24},

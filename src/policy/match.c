@@ -236,6 +236,42 @@ kind_loses(enum bs_kind kind)
     return point == BS_POINT_ROWS || point == BS_POINT_WHOLE || point == BS_POINT_UNKNOWN;
 }
 
+static bool
+has_reason(const struct bs_stmt *stmt, const char *code)
+{
+    for (size_t i = 0; i < stmt->n_reasons; i++) {
+        if (strcmp(stmt->reasons[i].code, code) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Each table that it names loses one row at most: a key says so, or the catalog would have raised
+ * BS_REASON_UNMEASURED.
+ */
+static bool
+is_by_key(const struct bs_stmt *stmt)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < stmt->n_effects; i++) {
+        const struct bs_effect *e = &stmt->effects[i];
+        if (!kind_loses(e->kind))
+            continue;
+        if ((e->kind != BS_KIND_UPDATE && e->kind != BS_KIND_DELETE) || e->upsert || e->n_keys == 0)
+            return false;
+        any = true;
+    }
+    return any && !has_reason(stmt, BS_REASON_UNMEASURED) && !has_reason(stmt, "no_filter");
+}
+
+static void
+add_rows(struct bs_lost_rows *lost, int64_t rows)
+{
+    lost->rows = lost->rows > INT64_MAX - rows ? INT64_MAX : lost->rows + rows;
+}
+
 /* Partitions and children are in the number of what they are within. */
 static void
 count_target(struct bs_match *q, const struct bs_target *t)
@@ -244,12 +280,18 @@ count_target(struct bs_match *q, const struct bs_target *t)
 
     if (!bs_target_loses_rows(t))
         return;
+    if (t->how == BS_MEASURE_NONE && t->reach == BS_REACH_TARGET && t->stmt == q->index &&
+        q->by_key) {
+        lost->share_known = false;
+        add_rows(lost, t->within == 0);
+        return;
+    }
     lost->known = lost->known && t->how >= BS_MEASURE_COUNT && t->rows >= 0;
     lost->share_known = lost->share_known && t->how >= BS_MEASURE_COUNT && t->share >= 0;
     if (t->how == BS_MEASURE_NONE)
         return;
     if (t->within == 0 && t->rows > 0)
-        lost->rows = lost->rows > INT64_MAX - t->rows ? INT64_MAX : lost->rows + t->rows;
+        add_rows(lost, t->rows);
     if (t->share > lost->share)
         lost->share = t->share;
 }
@@ -270,6 +312,7 @@ count_lost(struct bs_match *q)
     bool unknown = q->opaque || q->stmt->point == BS_POINT_UNKNOWN;
 
     q->lost = (struct bs_lost_rows){.known = true, .share_known = true};
+    q->by_key = is_by_key(q->stmt);
     for (size_t i = 0; i < count_targets(q); i++)
         q->loses = q->loses || (of_stmt(q, i) && bs_target_loses_rows(&q->facts->targets[i]));
     for (size_t i = 0; i < q->stmt->n_effects; i++) {

@@ -58,6 +58,7 @@ struct bs_match {
     bool opaque;  /* runs code that nobody has read: it may write more than is listed */
     bool unsure;  /* something of what it writes, or how many rows, is not known */
     bool certain; /* what is not known is not inside, not even to hold or block */
+    bool by_key;  /* and if so, one row of each table that it names at most */
     bool loses;   /* it may overwrite rows or take them away */
     struct bs_lost_rows lost;
 };

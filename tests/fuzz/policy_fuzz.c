@@ -35,6 +35,8 @@ static const char *const texts[] = {
     "SELEC",
 };
 
+#define BY_KEY 2
+
 /* What a catalog would find: plain tables, one target an effect. */
 static void
 make_facts(const struct bs_unit *unit, struct bs_arena *arena, struct bs_facts *out)
@@ -114,7 +116,8 @@ ask(const struct bs_policy *p)
             struct bs_decision unknown, few, many;
             decide(p, &who[w], texts[i], -1, &unknown);
             decide(p, &who[w], texts[i], 0, &few);
-            decide(p, &who[w], texts[i], INT64_MAX / 4, &many);
+            /* A key cannot have more than one. */
+            decide(p, &who[w], texts[i], i == BY_KEY ? 1 : INT64_MAX / 4, &many);
             HOLD(unknown.needs_rows || (few.would == many.would && few.would == unknown.would));
         }
     }

@@ -195,6 +195,7 @@ static const struct row rows[] = {
     {"impact", HEAD "policy: {impact: {rows: -1, share: 0%, row: 5}}\n",
      {{AFTER, "policy.impact.rows: \"-1\" is not a whole number"}, {AFTER, "policy.impact.share: \"0%\" is not a share"},
       {AFTER, "unknown key \"row\" in policy.impact; did you mean \"rows\"?"}}},
+    {"impact of nothing", HEAD "policy: {impact: {rows: 0}}\n", {{AFTER, "policy.impact.rows: \"0\" is too small"}}},
     {"measure", HEAD "policy:\n  measure:\n    time: 2h\n    rehearse: maybe\n",
      {{AFTER + 2, "policy.measure.time: \"2h\" is too large"}, {AFTER + 3, "policy.measure.rehearse: \"maybe\" is not true or false"}}},
     {"protected", HEAD "policy:\n  protected:\n  - pay\n  - a.b.c.d\n  - pay.*\n",
@@ -242,7 +243,7 @@ static const struct row rows[] = {
     {"hold not at all", HEAD "hold: {wait: 0s}\n", {{0, NULL}}},
     {"a limit", RULE("name: a, action: allow, kinds: [DELETE], max_rows: 1, max_share: 0.5%"), {{0, NULL}}},
     {"all of the policy", HEAD
-     "policy:\n  mode: shadow\n  impact: {rows: 0, share: 100%}\n  measure: {time: 0s, rehearse: true}\n"
+     "policy:\n  mode: shadow\n  impact: {rows: 1, share: 100%}\n  measure: {time: 0s, rehearse: true}\n"
      "  protected: ['pay.*', public.users.email]\n"
      "  profiles: {default: dml, read-only: {actors: ['a-*']}, full: {groups: [dba]}}\n"
      "  evasion: {window: 1d, limit: 1}\n  result_rows: 1\n"

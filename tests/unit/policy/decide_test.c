@@ -10,7 +10,8 @@
  *                     !trigger, !system, !known: a reason of that sort
  *   !uncounted        the reason that nobody has counted the rows
  * A target may have rows and share in percent that were counted, or estimated: @a.b:12/3, @a.b:~12/3;
- * an effect the columns that it sets, a.b[c+d], or the one that it is about, a.b[/c].
+ * an effect the columns that it sets, a.b[c+d], the one that it is about, a.b[/c], or the key by
+ * which its row is picked, a.b>c.
  * Statements of a unit are separated by semicolons. An actor is written name@group.
  */
 #include <stdlib.h>
@@ -270,6 +271,11 @@ static const struct row rows[] = {
     {limits, "a", "shop", "DELETE|HIGH|ROWS|@public.t:11/1", APPROVE, NULL, false},
     {limits, "a", "shop", "DELETE|HIGH|ROWS|@public.t:0/0", ALLOW, "few", false},
     {limits, "a", "shop", "DELETE|HIGH|ROWS|@public.t", APPROVE, NULL, false},
+    {limits, "a", "shop", "DELETE|HIGH|ROWS|@public.t,public.t>id", ALLOW, "few", false},
+    {limits, "a", "shop", "UPDATE|HIGH|ROWS|@public.t,t>id", ALLOW, "few", false},
+    {limits, "a", "shop", "DELETE|HIGH|ROWS|@public.t,public.t>id,!uncounted", APPROVE, NULL, false},
+    {limits, "a", "shop", "DELETE|HIGH|ROWS|@public.t,public.t>id;DELETE|HIGH|ROWS|@public.u", APPROVE, NULL, false},
+    {limits, "b", "shop", "DELETE|HIGH|ROWS|@public.t,public.t>id", APPROVE, NULL, false},
     {limits, "a", "shop", "DELETE|HIGH|ROWS|@public.t:~1/1", APPROVE, NULL, false},
     {limits, "a", "shop", "DELETE|HIGH|ROWS|@public.t:1/1,@public.u", APPROVE, NULL, false},
     {limits, "a", "shop", "DELETE|HIGH|ROWS|@public.t:1/1,@public.u:11/1", APPROVE, NULL, false},
@@ -524,6 +530,7 @@ build_thing(struct built *b, size_t at, char *thing)
 {
     struct bs_stmt *stmt = &b->stmts[at];
     char *kind_text = cut(thing, '='), *counted = cut(thing, ':'), *set = cut(thing, '[');
+    char *key = cut(thing, '>');
     enum bs_kind kind = kind_text == NULL ? stmt->kind : bs_kind_find(kind_text);
 
     if (thing[0] == '!') {
@@ -548,6 +555,11 @@ build_thing(struct built *b, size_t at, char *thing)
                                 .rows = -1};
         if (set != NULL)
             build_columns(b, e, set);
+        if (key != NULL) {
+            e->keys = &b->columns[b->n_columns];
+            b->columns[b->n_columns++] = key;
+            e->n_keys = 1;
+        }
     }
 }
 
@@ -767,6 +779,12 @@ counting_is_asked_for(void)
         {loose, "a", "INSERT|HIGH|RECORD|@public.t", false},
         {loose, "a", "SELECT|SAFE|NONE|", false},
         {limits, "a", "DELETE|CRITICAL|ROWS|@public.t,!uncounted", true},
+        /* A row by its key is one row; its share of the table is not known. */
+        {loose, "a", "DELETE|HIGH|ROWS|@public.t,public.t>id", false},
+        {loose, "a", "DELETE|CRITICAL|ROWS|@public.t,public.t>id,!uncounted", true},
+        {limits, "a", "DELETE|HIGH|ROWS|@public.t,public.t>id", false},
+        {limits, "b", "DELETE|HIGH|ROWS|@public.t,public.t>id", true},
+        {limits, "a", "DELETE|HIGH|ROWS|@public.t,@public.u,public.t>id,public.u", true},
         {limits, "a", "DELETE|CRITICAL|ROWS|@public.t,!uncounted,!known", false},
         {limits, "a", "SELECT|SAFE|NONE|;DELETE|CRITICAL|ROWS|@public.t,!uncounted", true},
         {limits, "d", "DELETE|CRITICAL|ROWS|@public.t,!uncounted", true}, /* blocked till then */
