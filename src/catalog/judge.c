@@ -207,7 +207,26 @@ is_made(const struct bs_judging *j, struct bs_name name)
         if (is_that(j->made[i], name))
             return true;
     }
+    if (j->own != NULL && bs_own_write(j->own, name, BS_OWN_ADDS) == BS_OWN_PLAIN)
+        return true;
     return is_made_inside(j, name);
+}
+
+/* What changing it is, for all that the session and the unit have done. */
+static enum bs_own_is
+own_written(const struct bs_judging *j, const struct bs_effect *e)
+{
+    bool takes =
+        roles[e->kind] == ROLE_UPDATE || roles[e->kind] == ROLE_DELETE || e->kind == BS_KIND_MERGE;
+    enum bs_own_use use = takes ? BS_OWN_TAKES : BS_OWN_ADDS;
+
+    if (j->own == NULL)
+        return session_hides(j, e->name) ? BS_OWN_DOUBTFUL : BS_OWN_NOT;
+    if (bs_own_write(j->own, e->name, use) == BS_OWN_DOUBTFUL ||
+        bs_own_write(&j->here, e->name, use) == BS_OWN_DOUBTFUL || is_temporary(e->name) ||
+        (e->name.schema == NULL && j->path_changed))
+        return BS_OWN_DOUBTFUL;
+    return BS_OWN_NOT;
 }
 
 enum bs_own_is
@@ -520,7 +539,7 @@ effect_on_relation(struct bs_judging *j, struct bs_closure *c, const struct bs_e
 
     if (e->name.name[0] == '\0')
         return;
-    if (!creates(e) && session_hides(j, e->name))
+    if (!creates(e) && own_written(j, e) == BS_OWN_DOUBTFUL)
         doubt_name(j, e->name);
     while ((r = bs_snapshot_find_relation(j->s, e->name.schema, e->name.name, r)) != NULL) {
         found = true;
@@ -772,6 +791,9 @@ bs_catalog_judge(const struct bs_snapshot *snapshot,
                            .relations_changed = names.uncommitted_ddl,
                            .code_changed = names.uncommitted_ddl,
                            .own = names.own};
+
+    if (names.own == NULL && !names.uncommitted_ddl && !names.temporary)
+        j.own = &bs_own_nothing;
 
     *out = (struct bs_facts){0};
     for (size_t i = 0; i < unit->n_stmts && !j.full; i++) {

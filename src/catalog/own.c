@@ -32,6 +32,20 @@ static const uint8_t moves_relations[BS_KIND_COUNT] = {
     [BS_KIND_CREATE_OR_REPLACE_VIEW] = 1, [BS_KIND_ALTER_TABLE_ATTACH_PARTITION] = 1,
 };
 
+/* Those that may have been the key that a later statement picks its rows by, or bring rows and
+ * triggers along. Nothing tells whose they were. */
+static const uint8_t moves_keys[BS_KIND_COUNT] = {
+    [BS_KIND_DROP_INDEX] = 1, [BS_KIND_ALTER_TABLE_ATTACH_PARTITION] = 1,
+    [BS_KIND_ALTER_TABLE_DETACH_PARTITION] = 1,
+};
+
+/* Those that leave the table as it is. */
+static const uint8_t leaves_table[BS_KIND_COUNT] = {
+    [BS_KIND_COMMENT] = 1, [BS_KIND_GRANT] = 1, [BS_KIND_REVOKE] = 1, [BS_KIND_VACUUM] = 1,
+    [BS_KIND_ANALYZE] = 1, [BS_KIND_REINDEX] = 1, [BS_KIND_CLUSTER] = 1, [BS_KIND_TRUNCATE] = 1,
+    [BS_KIND_ALTER_SEQUENCE] = 1, [BS_KIND_REFRESH_MATERIALIZED_VIEW] = 1,
+};
+
 /* What can be read afterwards, and runs nothing. */
 static const uint8_t makes_table[BS_KIND_COUNT] = {
     [BS_KIND_CREATE_TABLE] = 1, [BS_KIND_CREATE_TEMP_TABLE] = 1, [BS_KIND_CREATE_TABLE_AS] = 1,
@@ -68,23 +82,23 @@ same(const char *a, const char *b)
 
 /* The same note again, or one that was forgotten, is not another one: sessions live long. */
 static struct bs_own_name *
-find(const struct bs_own *own, const struct bs_effect *e, bool plain)
+find(const struct bs_own *own, const struct bs_own_name *like)
 {
     for (struct bs_own_name *n = own->names; n != NULL; n = n->next) {
-        if (n->plain == plain && same(n->schema, e->name.schema) && same(n->name, e->name.name))
+        if (n->plain == like->plain && n->changed == like->changed &&
+            same(n->schema, like->schema) && same(n->name, like->name))
             return n;
     }
     return NULL;
 }
 
 static void
-add(struct bs_own *own, const struct bs_effect *e, bool temporary, struct bs_arena *arena)
+add(struct bs_own *own, struct bs_own_name like, struct bs_arena *arena)
 {
-    bool plain = makes_table[e->kind] != 0;
-    struct bs_own_name *n = find(own, e, plain);
+    struct bs_own_name *n = find(own, &like);
 
     if (n != NULL) {
-        n->temporary = temporary || (n->temporary && !n->gone);
+        n->temporary = like.temporary || (n->temporary && !n->gone);
         n->gone = false;
         return;
     }
@@ -93,14 +107,33 @@ add(struct bs_own *own, const struct bs_effect *e, bool temporary, struct bs_are
         own->lost = true;
         return;
     }
-    *n = (struct bs_own_name){.schema = bs_arena_str(arena, e->name.schema),
-                              .name = bs_arena_str(arena, e->name.name),
-                              .plain = plain,
-                              .temporary = temporary,
-                              .next = own->names};
-    own->lost = own->lost || n->name == NULL || (n->schema == NULL) != (e->name.schema == NULL);
+    *n = like;
+    n->schema = bs_arena_str(arena, like.schema);
+    n->name = bs_arena_str(arena, like.name);
+    n->next = own->names;
+    own->lost = own->lost || n->name == NULL || (n->schema == NULL) != (like.schema == NULL);
     if (!own->lost)
         own->names = n;
+}
+
+/* Made by the transaction, and by exactly that name: whatever is done to it, it stays its own. */
+static bool
+is_made(const struct bs_own *own, struct bs_name name)
+{
+    for (const struct bs_own_name *n = own->names; n != NULL; n = n->next) {
+        if (n->plain && !n->changed && !n->gone && same(n->schema, name.schema) &&
+            same(n->name, name.name))
+            return true;
+    }
+    return false;
+}
+
+static void
+add_changed(struct bs_own *own, struct bs_name name, struct bs_arena *arena)
+{
+    if (!is_made(own, name))
+        add(own, (struct bs_own_name){.schema = name.schema, .name = name.name, .changed = true},
+            arena);
 }
 
 static void
@@ -108,6 +141,7 @@ note_kind(struct bs_own *own, enum bs_kind kind)
 {
     own->code = own->code || !bs_own_leaves_code(kind);
     own->relations = own->relations || !bs_own_leaves_code(kind) || moves_relations[kind] != 0;
+    own->keys = own->keys || !bs_own_leaves_code(kind) || moves_keys[kind] != 0;
 }
 
 void
@@ -126,8 +160,18 @@ bs_own_note(struct bs_own *own, const struct bs_stmt *stmt, struct bs_arena *are
         const struct bs_effect *e = &stmt->effects[i];
         note_kind(own, e->kind);
         if (makes_name(e->kind) && e->object == BS_OBJECT_RELATION)
-            add(own, e, temporary, arena);
+            add(own,
+                (struct bs_own_name){.schema = e->name.schema,
+                                     .name = e->name.name,
+                                     .plain = makes_table[e->kind] != 0,
+                                     .temporary = temporary},
+                arena);
+        else if (is_ddl(e->kind) && leaves_table[e->kind] == 0 &&
+                 (e->object == BS_OBJECT_RELATION || e->object == BS_OBJECT_COLUMN))
+            add_changed(own, e->name, arena);
     }
+    for (size_t i = 0; is_ddl(stmt->kind) && i < stmt->n_reads; i++)
+        add_changed(own, stmt->reads[i], arena);
     /* Temporary types are found before all others, and stay. */
     own->lost = own->lost || (temporary && own->code);
 }
@@ -155,7 +199,7 @@ bs_own_copy(const struct bs_own *own, struct bs_arena *arena)
 void
 bs_own_end(struct bs_own *own)
 {
-    own->relations = own->code = false;
+    own->relations = own->code = own->keys = false;
     for (struct bs_own_name *n = own->names; n != NULL; n = n->next)
         n->gone = n->gone || !n->temporary;
 }
@@ -176,9 +220,26 @@ bs_own_read(const struct bs_own *own, struct bs_name name)
     if (own->lost || own->relations)
         return BS_OWN_DOUBTFUL;
     for (const struct bs_own_name *n = own->names; n != NULL; n = n->next) {
-        if (!may_be(n, name))
+        if (n->changed || !may_be(n, name))
             continue;
         if (!n->plain)
+            return BS_OWN_DOUBTFUL;
+        is = BS_OWN_PLAIN;
+    }
+    return is;
+}
+
+enum bs_own_is
+bs_own_write(const struct bs_own *own, struct bs_name name, enum bs_own_use use)
+{
+    enum bs_own_is is = BS_OWN_NOT;
+
+    if (own->lost || own->relations || (own->keys && use == BS_OWN_TAKES))
+        return BS_OWN_DOUBTFUL;
+    for (const struct bs_own_name *n = own->names; n != NULL; n = n->next) {
+        if (!may_be(n, name) || (n->changed && use == BS_OWN_ADDS))
+            continue;
+        if (!n->plain || n->temporary)
             return BS_OWN_DOUBTFUL;
         is = BS_OWN_PLAIN;
     }
@@ -191,7 +252,7 @@ bs_own_has_code(const struct bs_own *own, struct bs_name name)
     if (own->lost || own->code)
         return true;
     for (const struct bs_own_name *n = own->names; n != NULL; n = n->next) {
-        if (may_be(n, name))
+        if (!n->changed && may_be(n, name))
             return true; /* a table's rows are a type */
     }
     return false;

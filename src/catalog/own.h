@@ -17,6 +17,7 @@ struct bs_own_name {
     const char *schema; /* as written; NULL */
     const char *name;
     bool plain;     /* reading it runs nothing */
+    bool changed;   /* not made: altered, or referred to by a foreign key that is new */
     bool temporary; /* stays after the transaction */
     bool gone;
     struct bs_own_name *next;
@@ -26,6 +27,7 @@ struct bs_own {
     struct bs_own_name *names;
     bool relations; /* the open transaction changed what reading any relation may run */
     bool code;      /* ... what any function, operator or type may be */
+    bool keys;      /* ... which rows any UPDATE or DELETE picks */
     bool lost;      /* anything may have any name */
 };
 
@@ -49,6 +51,14 @@ enum bs_own_is {
 
 /* What reading a relation of that name is. */
 enum bs_own_is bs_own_read(const struct bs_own *own, struct bs_name name);
+
+enum bs_own_use {
+    BS_OWN_ADDS = 0, /* rows, or what cannot take rows away: INSERT, CREATE INDEX, ADD COLUMN */
+    BS_OWN_TAKES, /* UPDATE, DELETE, MERGE: with what hangs on the rows, picked by a key or not */
+};
+
+/* What changing a relation of that name is. PLAIN: a table that nobody else can see yet. */
+enum bs_own_is bs_own_write(const struct bs_own *own, struct bs_name name, enum bs_own_use use);
 
 /* True where a type or function of that name may be of the session's own. */
 bool bs_own_has_code(const struct bs_own *own, struct bs_name name);

@@ -351,10 +351,11 @@ has_reason(const struct bs_unit *unit, const char *code)
     return false;
 }
 
+/* Where it could run is still said: a policy may let it run without a recovery point. */
 static void
 refuse(struct bs_plan *out, const char *why)
 {
-    *out = (struct bs_plan){.why = why};
+    *out = (struct bs_plan){.why = why, .in_block = out->in_block, .ddl = out->ddl};
 }
 
 /* Outside a block nothing can be held back, so there only what loses nothing may run. */
@@ -479,6 +480,8 @@ plan_unit(struct planning *p)
         p->kinds[i] = plan_stmt(p, &p->unit->stmts[i], &why);
         worsen(&kind, p->kinds[i]);
     }
+    out->in_block = p->unit->parsed && (p->unit->flags & BS_FLAG_NO_BLOCK) == 0;
+    out->ddl = writes_catalog(p->unit);
     if (kind == BS_PLAN_REFUSE || !p->unit->parsed) {
         refuse(out, p->unit->parsed ? why : "it cannot be parsed");
         /* Where the policy waives the point it runs all the same, and then like others. */
@@ -488,8 +491,6 @@ plan_unit(struct planning *p)
     }
     out->kind = kind;
     out->why = kind == BS_PLAN_NONE ? "nothing is lost" : "it only adds";
-    out->in_block = (p->unit->flags & BS_FLAG_NO_BLOCK) == 0;
-    out->ddl = writes_catalog(p->unit);
     if (kind >= BS_PLAN_ROWS && !add_tables(p))
         refuse(out, out->why);
     else if (kind >= BS_PLAN_ROWS)

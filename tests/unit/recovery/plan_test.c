@@ -490,7 +490,7 @@ selects(void)
         {"DELETE FROM u", ""},
         {"DELETE FROM u WHERE 1 = 1", ""},
         {"DELETE FROM u WHERE id = 1; TRUNCATE parts", ""},
-        {"CREATE TABLE n (id int); DELETE FROM u WHERE id = 1", ""},
+        {"CREATE TABLE n (id int); DELETE FROM u WHERE id = 1", "1 u"},
         {"COPY t FROM STDIN; DELETE FROM u WHERE id = 1", "1 u"},
         {"SELECT set_config('search_path', 'x, pg_catalog', true); DELETE FROM u WHERE id = 1", ""},
         {"DO 'BEGIN END'", ""},
