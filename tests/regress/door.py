@@ -46,9 +46,10 @@ class Case:
 
     @property
     def harmless(self):
-        """It did nothing but read."""
+        """It did nothing but read, in a session that the gateway would not have ended before."""
         return self.read and self.failed is None and not self.changed and not self.wal \
-            and not self.calls() & WRITES
+            and not self.calls() & WRITES \
+            and not any(r["code"] == "lexing" for r in self.reasons())
 
     def reasons(self):
         return [r for s in self.verdict["statements"] for r in s["reasons"] if s["risk"] != "SAFE"]

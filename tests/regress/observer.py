@@ -93,7 +93,7 @@ class Observer:
 
     def _sequences(self):
         try:
-            return self.monitor.execute(SEQUENCES).fetchone()[0]
+            return [[self.monitor.execute(SEQUENCES).fetchone()[0]]]
         except psycopg.Error:  # somebody holds a lock on one: the session itself
             return None
 
@@ -109,14 +109,18 @@ class Observer:
     def picture(self, session):
         row = self.monitor.execute(OUTSIDE, {"pid": session.pid}).fetchone()
         out = dict(zip(OUTSIDE_NAMES, row))
-        out["sequences"] = self._sequences()
         out["files"] = self._files()
         out["state"] = session.state
         out["settings"] = out["rows"] = None
         if session.state != "E":
             out["settings"] = settings_of(session)
-        if out["session's xid"] is not None and session.state == "T":
+        writing = out["session's xid"] is not None and session.state == "T"
+        if writing:
             out["rows"] = session.rows(COUNTERS)
+        # Only the session sees temporary ones; but a transaction that has read nothing yet must not
+        # get its snapshot from us.
+        out["sequences"] = (session.rows(SEQUENCES) if writing or session.state == "I"
+                            else self._sequences())
         return out
 
     def wal_between(self, begin, end):
@@ -167,7 +171,7 @@ def changes(before, after, failed):
                  "statistics reset"):
         if before[name] != after[name]:
             found.append(name)
-    if None not in (before["sequences"], after["sequences"]):
+    if before["state"] == after["state"] and None not in (before["sequences"], after["sequences"]):
         if before["sequences"] != after["sequences"]:
             found.append("sequences")
     more = set((after["locks"] or "").split(" ")) - set((before["locks"] or "").split(" "))
