@@ -631,6 +631,10 @@ bs_gate_timer(struct bs_relay *r)
         bs_protect_timer(r);
         return;
     }
+    if (bs_evade_is_quarantined(r->s)) { /* since it waits */
+        bs_gate_refuse(r, bs_evade_refusal());
+        return;
+    }
     if (bs_mono_us() >= g->give_up_us) {
         refuse_held(r);
         return;

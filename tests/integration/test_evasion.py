@@ -368,13 +368,15 @@ def test_quarantine(strict):
     assert strict.gateway.cli("agents", "release", actor, check=False).returncode != 0
 
 
-def test_a_waiting_statement_is_not_redeemed(pg):
-    """Held when the quarantine came, approved after it."""
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_waiting_statement_is_not_redeemed(pg, approved):
+    """Held when the quarantine came; approved after it, or still waiting."""
     with pg.admin() as c:
         c.execute(SCHEMA)
     ground = Ground(pg, limit=1)
     ground.gateway.config.write_text(
-        ground.gateway.config.read_text().replace('"wait": "0s"', '"wait": "20s"'))
+        ground.gateway.config.read_text().replace(
+            '"wait": "0s"', '"wait": "20s", "notice": "%s"' % ("10s" if approved else "1s")))
     with running(ground.gateway):
         actor = ground.actor()
         raw = Raw(ground.gateway.port, timeout=30)
@@ -393,7 +395,8 @@ def test_a_waiting_statement_is_not_redeemed(pg):
             retry.send(query("TRUNCATE ev.audit"))
             wait_until(lambda: ground.audit(actor))
             assert ground.ask(c, "DROP TABLE ev.audit")[0] == "ZB006"
-        ground.operator.decide(waiting, "approve")
+        if approved:
+            ground.operator.decide(waiting, "approve")
         assert report(dict(raw.until(b"Z"))[b"E"])["C"] == "ZB006"
     with pg.admin() as c:
         assert c.execute("SELECT a FROM ev.other WHERE id = 1").fetchone()[0] == "a"
