@@ -324,15 +324,23 @@ judge_call(struct bs_judging *j, struct bs_call *call)
 }
 
 /*
- * Casts of somebody's own have no name in the text: rows of a UNION, or values on their way into a
- * column, are cast without a word.
+ * Casts and comparisons of somebody's own have no name in the text: rows of a UNION, values on their
+ * way into a column, rows that are sorted or indexed, are cast and compared without a word.
  */
 static bool
 may_cast(const struct bs_stmt *stmt)
 {
+    static const enum bs_kind kinds[] = {
+        BS_KIND_INSERT,      BS_KIND_UPDATE,          BS_KIND_DELETE,  BS_KIND_VACUUM,
+        BS_KIND_ANALYZE,     BS_KIND_COPY_FROM_STDIN, BS_KIND_REINDEX, BS_KIND_CLUSTER,
+        BS_KIND_VACUUM_FULL, BS_KIND_CREATE_INDEX,
+    };
+
     for (size_t i = 0; i < stmt->n_effects; i++) {
-        if (stmt->effects[i].kind == BS_KIND_INSERT || stmt->effects[i].kind == BS_KIND_UPDATE)
-            return true;
+        for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+            if (stmt->effects[i].kind == kinds[k])
+                return true;
+        }
     }
     return stmt->n_calls != 0 || stmt->n_reads != 0;
 }

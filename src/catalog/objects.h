@@ -81,7 +81,7 @@ struct bs_relation {
     uint8_t published;    /* bit 1 << BS_USE_x: a publication replicates these changes of it */
     struct bs_taint *use; /* BS_USE_COUNT of them; relations with nothing to tell share them */
     struct bs_taint row;  /* what turning a value into a row would run: domains of its columns */
-    bool cast; /* its rows have a cast through an unlisted function: see struct bs_type */
+    bool cast;            /* of its rows or of a column: see struct bs_type */
     const struct bs_relation *table;     /* of an index; else NULL */
     const struct bs_relation **children; /* partitions and inheritance children, direct ones */
     size_t n_children;
@@ -181,7 +181,7 @@ struct bs_type {
     char typtype; /* pg_type.typtype: b c d e r m p */
     bool builtin;
     uint32_t base; /* of a domain; of an array its element; of a range its subtype; else 0 */
-    bool cast;     /* has a cast through an unlisted function, which may run unseen */
+    bool cast;     /* has a cast or comparison by an unlisted function, which may run unseen */
     struct bs_taint taint; /* what turning a value into it would run */
 };
 

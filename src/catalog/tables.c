@@ -181,6 +181,12 @@ const struct bs_table_def bs_tables[BS_TABLE_COUNT] = {
         COUNTED, trigger, 1, trigger_fields),
     [BS_TABLE_CAST] = TABLE("pg_cast", "c.oid, c.castsource, c.casttarget, c.castfunc,"
         " c.castcontext", PC "pg_cast c WHERE c.oid >= 16384", WHOLE, cast, 1, cast_fields),
+    [BS_TABLE_SUPPORT] = TABLE("pg_amproc", "c.oid, c.amproclefttype, c.amprocrighttype, c.amproc::"
+        PC "oid, 'i'::" PC "\"char\"", PC "pg_amproc c WHERE c.amproc >= 16384",
+        WHOLE, cast, 1, cast_fields),
+    [BS_TABLE_COMPARES] = TABLE("pg_amop", "c.oid, c.amoplefttype, c.amoprighttype, o.oprcode::" PC
+        "oid, 'i'::" PC "\"char\"", PC "pg_amop c JOIN " PC "pg_operator o ON o.oid = c.amopopr"
+        " WHERE c.amopopr >= 16384", WHOLE, cast, 1, cast_fields),
     [BS_TABLE_EVENT_TRIGGER] = TABLE("pg_event_trigger", "c.oid, c.evtname, c.evtfoid",
         PC "pg_event_trigger c WHERE c.evtenabled <> 'D'",
         WHOLE, event_trigger, 1, event_trigger_fields),

@@ -43,6 +43,8 @@ enum bs_table_id {
     BS_TABLE_RULE,
     BS_TABLE_TRIGGER,
     BS_TABLE_CAST,
+    BS_TABLE_SUPPORT,  /* functions of operator classes, in the form of casts: so is the next */
+    BS_TABLE_COMPARES, /* functions of their operators */
     BS_TABLE_EVENT_TRIGGER,
     BS_TABLE_PUBLICATION,
     BS_TABLE_PUBLISHED,

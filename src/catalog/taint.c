@@ -282,35 +282,77 @@ bs_build_check_labels(struct bs_reader *reader, struct bs_err *err)
                    reader->version);
 }
 
+/* A cast or a comparison of a type's values, which no text needs to name. */
+static void
+taint_values(struct bs_build *b, uint32_t type_oid, struct bs_taint t)
+{
+    struct bs_type *type = bs_build_type(b, type_oid);
+    struct bs_relation *row = bs_build_row_type(b, type_oid);
+
+    if (type != NULL) {
+        worsen(b, &type->taint, t);
+        type->cast = true;
+    }
+    if (row != NULL) {
+        worsen(b, &row->row, t);
+        row->cast = true;
+    }
+}
+
+/* False where running it is harmless. */
+static bool
+taint_of_hidden(
+    struct bs_build *b, uint32_t oid, const char *word, const char *what, struct bs_taint *out)
+{
+    const struct bs_function *function = bs_snapshot_function(b->s, oid);
+
+    if (oid == 0 || (function != NULL && function->risk == BS_RISK_SAFE))
+        return false;
+    *out = (struct bs_taint){.risk = BS_RISK_CRITICAL, .code = word};
+    if (can_be_read(function))
+        *out = run_of(b, oid, word);
+    else
+        out->text = sentence(b, "%s runs %s", what, function_name(b, oid));
+    return true;
+}
+
 static void
 taint_cast(struct bs_build *b, const struct bs_row_cast *c)
 {
     uint32_t ends[2] = {c->source, c->target};
-    const struct bs_function *function = bs_snapshot_function(b->s, c->function);
     bool own = ends[0] >= BS_FIRST_NORMAL_OID || ends[1] >= BS_FIRST_NORMAL_OID;
-    struct bs_taint t = {.risk = BS_RISK_CRITICAL, .code = "cast"};
+    struct bs_taint t;
 
-    if (c->function == 0 || (function != NULL && function->risk == BS_RISK_SAFE))
+    if (!taint_of_hidden(b, c->function, "cast", "a cast", &t))
         return;
-    if (can_be_read(function))
-        t = run_of(b, c->function, "cast");
-    else
-        t.text = sentence(b, "a cast runs %s", function_name(b, c->function));
     for (int k = 0; k < 2; k++) {
-        struct bs_type *type = bs_build_type(b, ends[k]);
-        struct bs_relation *row = bs_build_row_type(b, ends[k]);
-        if (own && ends[k] < BS_FIRST_NORMAL_OID)
-            continue; /* whoever gets there comes from the other end */
-        if (type != NULL) {
-            worsen(b, &type->taint, t);
-            type->cast = true;
-        }
-        if (row != NULL) {
-            worsen(b, &row->row, t);
-            row->cast = true;
-        }
+        /* Whoever gets to PostgreSQL's own end comes from the other one. */
+        if (!own || ends[k] >= BS_FIRST_NORMAL_OID)
+            taint_values(b, ends[k], t);
     }
     if (!own && c->context != 'e')
+        worsen(b, &b->s->casts, t);
+}
+
+/*
+ * What an operator class runs: ORDER BY, DISTINCT, UNION, indexes and partition keys compare without
+ * a word. That of PostgreSQL's own types has to be named in an index, which is not looked up here: it
+ * may run wherever rows are read or written. An extension's code in C is left out of that.
+ */
+static void
+taint_support(struct bs_build *b, const struct bs_row_cast *c)
+{
+    const struct bs_function *f = bs_snapshot_function(b->s, c->function);
+    bool own = c->source >= BS_FIRST_NORMAL_OID || c->target >= BS_FIRST_NORMAL_OID;
+    struct bs_taint t;
+
+    if (!taint_of_hidden(b, c->function, "operator_class", "an operator class", &t))
+        return;
+    if (c->source >= BS_FIRST_NORMAL_OID)
+        taint_values(b, c->source, t);
+    if (c->target >= BS_FIRST_NORMAL_OID)
+        taint_values(b, c->target, t);
+    if (!own && (f == NULL || f->runs != BS_LANGUAGE_C || f->extension == NULL))
         worsen(b, &b->s->casts, t);
 }
 
@@ -322,6 +364,12 @@ taint_casts(struct bs_build *b)
 
     for (size_t i = 0; i < n; i++)
         taint_cast(b, &rows[i]);
+    rows = BS_ROWS(b, SUPPORT, n);
+    for (size_t i = 0; i < n; i++)
+        taint_support(b, &rows[i]);
+    rows = BS_ROWS(b, COMPARES, n);
+    for (size_t i = 0; i < n; i++)
+        taint_support(b, &rows[i]);
 }
 
 static void
@@ -407,6 +455,16 @@ is_cast(struct bs_build *b, const struct bs_type *t)
     return t->cast || (base != NULL && base->cast) || (row != NULL && row->cast);
 }
 
+/* Rows are compared column by column. */
+static bool
+is_cast_column(struct bs_build *b, uint32_t oid)
+{
+    const struct bs_type *t = bs_build_type(b, oid);
+    const struct bs_relation *row = bs_build_row_type(b, oid);
+
+    return (t != NULL && t->cast) || (row != NULL && row->cast);
+}
+
 /* One round over all that types are made of; true where something got worse. */
 static bool
 spread_types(struct bs_build *b, const struct own_columns *columns)
@@ -427,8 +485,10 @@ spread_types(struct bs_build *b, const struct own_columns *columns)
         struct bs_relation *r = columns->list[i].of;
         enum bs_risk was = r->row.risk;
         size_t ran = r->row.n_runs;
+        bool cast = r->cast || is_cast_column(b, columns->list[i].type);
         worsen(b, &r->row, taint_of_type(b, columns->list[i].type));
-        changed = changed || r->row.risk != was || r->row.n_runs != ran;
+        changed = changed || r->row.risk != was || r->row.n_runs != ran || r->cast != cast;
+        r->cast = cast;
     }
     return changed;
 }
@@ -441,19 +501,13 @@ taint_columns(struct bs_build *b)
     list_columns(b, &columns);
     while (spread_types(b, &columns))
         ;
-    for (size_t i = 0; i < columns.n; i++) {
-        const struct bs_type *t = bs_build_type(b, columns.list[i].type);
-        const struct bs_relation *row = bs_build_row_type(b, columns.list[i].type);
-        if (t != NULL && t->cast)
-            worsen_use(b, columns.list[i].of, BS_USE_READ, t->taint);
-        if (row != NULL && row->cast)
-            worsen_use(b, columns.list[i].of, BS_USE_READ, row->row);
-    }
     free(columns.list);
     for (size_t i = 0; i < b->s->n_relations; i++) {
         struct bs_relation *r = &b->s->relations[i];
-        if (r->cast) /* SELECT t FROM t */
+        if (r->cast) {
             worsen_use(b, r, BS_USE_READ, r->row);
+            worsen_use(b, r, BS_USE_UPKEEP, r->row);
+        }
         worsen_use(b, r, BS_USE_INSERT, r->row);
         worsen_use(b, r, BS_USE_UPDATE, r->row);
     }

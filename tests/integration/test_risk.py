@@ -377,12 +377,79 @@ CREATE CAST (silent.pair AS silent.other) WITH FUNCTION silent.as_other(silent.p
     "INSERT INTO silent.ints SELECT p FROM silent.pairs", "INSERT INTO silent.ints TABLE silent.pairs",
     "TABLE silent.others UNION ALL TABLE silent.pairs",
     "SELECT CASE WHEN true THEN a.p ELSE b.p END FROM silent.pairs a, silent.others b",
-    "MERGE INTO silent.ints USING silent.pairs ON false WHEN NOT MATCHED THEN INSERT VALUES (p)", "SELECT abs(p) FROM silent.pairs",
-    "SELECT 1 FROM silent.pairs, silent.whole WHERE p = a", "SELECT lower(w) FROM silent.whole w", "SELECT abs(p[1]) FROM silent.lists"])
+    "MERGE INTO silent.ints USING silent.pairs ON false WHEN NOT MATCHED THEN INSERT VALUES (p)",
+    "SELECT abs(p) FROM silent.pairs",
+    "SELECT 1 FROM silent.pairs, silent.whole WHERE p = a", "SELECT lower(w) FROM silent.whole w",
+    "SELECT abs(p[1]) FROM silent.lists"])
 def test_a_cast_that_nobody_wrote(pg, sql):
     """No name in the text tells of it; that it runs is seen first."""
     with pg.admin() as c:
         c.execute(SILENT)
+        try:
+            c.execute("BEGIN")
+            c.execute(sql)
+            assert c.execute("SELECT count(*) FROM silent.log").fetchone() == (0,)
+            c.execute("ROLLBACK")
+            (answer,) = ask({"sql": sql}, dsn=pg.conninfo("backstop"))
+        finally:
+            c.execute("ROLLBACK")
+            c.execute("DROP SCHEMA silent CASCADE")
+    assert answer["risk"] == "CRITICAL"
+
+
+CLASSES = """
+DROP SCHEMA IF EXISTS silent CASCADE;
+CREATE SCHEMA silent;
+CREATE TABLE silent.log (id int);
+INSERT INTO silent.log VALUES (1);
+CREATE FUNCTION silent.purge() RETURNS int LANGUAGE plpgsql AS 'BEGIN DELETE FROM silent.log; RETURN 1; END';
+CREATE TYPE silent.pair AS (a int, b int);
+CREATE FUNCTION silent.lt(silent.pair, silent.pair) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS
+  'BEGIN PERFORM silent.purge(); RETURN false; END';
+CREATE FUNCTION silent.cmp(silent.pair, silent.pair) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+  'BEGIN PERFORM silent.purge(); RETURN 0; END';
+CREATE OPERATOR silent.<<< (leftarg = silent.pair, rightarg = silent.pair, function = silent.lt);
+CREATE OPERATOR silent.=== (leftarg = silent.pair, rightarg = silent.pair, function = silent.lt);
+CREATE OPERATOR CLASS silent.pair_ops DEFAULT FOR TYPE silent.pair USING btree AS
+  OPERATOR 1 silent.<<<, OPERATOR 3 silent.===, FUNCTION 1 silent.cmp(silent.pair, silent.pair);
+CREATE TABLE silent.pairs (p silent.pair);
+INSERT INTO silent.pairs VALUES ((1, 2)), ((3, 4));
+CREATE TYPE silent.outer_pair AS (p silent.pair);
+CREATE TABLE silent.outers (o silent.outer_pair);
+INSERT INTO silent.outers SELECT ROW(p)::silent.outer_pair FROM silent.pairs;
+"""
+
+# An operator class of PostgreSQL's own type has to be named; who uses it is not looked up.
+INT_CLASS = """
+CREATE FUNCTION silent.cmp(int, int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+  'BEGIN PERFORM silent.purge(); RETURN btint4cmp($1, $2); END';
+CREATE OPERATOR CLASS silent.int_ops FOR TYPE int USING btree AS
+  OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 silent.cmp(int, int);
+CREATE TABLE silent.ints (i int);
+CREATE INDEX ON silent.ints (i silent.int_ops);
+CREATE TABLE silent.parts (i int) PARTITION BY RANGE (i silent.int_ops);
+CREATE TABLE silent.part PARTITION OF silent.parts FOR VALUES FROM (0) TO (100);
+INSERT INTO silent.log VALUES (1);
+"""
+
+
+@pytest.mark.parametrize("sql, more", [
+    *((sql, "") for sql in (
+        "SELECT p FROM silent.pairs ORDER BY p", "TABLE silent.pairs ORDER BY 1",
+        "SELECT DISTINCT p FROM silent.pairs",
+        "TABLE silent.pairs UNION TABLE silent.pairs", "SELECT count(DISTINCT p) FROM silent.pairs",
+        "SELECT o FROM silent.outers ORDER BY o",
+        "SELECT array_agg(p ORDER BY p) FROM silent.pairs",
+        "SELECT rank() OVER (ORDER BY p) FROM silent.pairs",
+        "SELECT ARRAY[p] < ARRAY[p] FROM silent.pairs", "CREATE INDEX ON silent.pairs (p)",
+        "ANALYZE silent.pairs")),
+    *((sql, INT_CLASS) for sql in (
+        "INSERT INTO silent.ints VALUES (1), (2)", "SELECT * FROM silent.parts WHERE i = 5",
+        "EXPLAIN SELECT * FROM silent.parts WHERE i = 5",
+        "INSERT INTO silent.parts VALUES (5)"))])
+def test_a_comparison_that_nobody_wrote(pg, sql, more):
+    with pg.admin() as c:
+        c.execute(CLASSES + more)
         try:
             c.execute("BEGIN")
             c.execute(sql)
