@@ -17,7 +17,7 @@
 #include "sql/settings.h"
 
 /* Statements of bodies that are judged for one statement. */
-#define MAX_JUDGED  5000
+#define MAX_JUDGED  2000
 #define MAX_REASONS 64
 #define MAX_EFFECTS 256
 #define MAX_DEPTH   8
