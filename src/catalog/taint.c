@@ -243,7 +243,7 @@ add_code(struct bs_build *b, const struct code *c, uint32_t uses, bool folds)
 
     for (int use = 0; use < BS_USE_COUNT; use++) {
         if ((uses & BIT(use)) != 0)
-            worsen_use(b, c->of, use, critical_only(t));
+            worsen_use(b, c->of, (enum bs_use)use, critical_only(t));
     }
     worsen_use(b, c->of, BS_USE_READ, critical_only(folded));
 }
@@ -771,7 +771,7 @@ taint_foreign(struct bs_build *b)
             sentence(b, "%s.%s is a foreign table: what reading or writing it does is not known",
                      r->id.schema, r->id.name);
         for (int use = 0; use < BS_USE_COUNT; use++)
-            worsen_use(b, r, use, t);
+            worsen_use(b, r, (enum bs_use)use, t);
     }
 }
 

@@ -31,7 +31,7 @@ static const char *const texts[] = {
     "DO 'BEGIN END'",
     "SELECT f()",
     "CREATE TABLE s.n ()",
-    "INSERT INTO s.t VALUES (1); DELETE FROM s.u WHERE a = 1",
+    "INSERT INTO s.t VALUES (1); DELETE FROM s.u WHERE a < 1",
     "SELEC",
 };
 
