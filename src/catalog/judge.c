@@ -355,6 +355,15 @@ weight(enum bs_kind kind)
     return 0;
 }
 
+/* The planner evaluates calls of constants in checks and in expressions of indexes. */
+static bool
+reads_quietly(const struct bs_relation *r)
+{
+    const struct bs_taint *read = &r->use[BS_USE_READ];
+
+    return r->relkind != 'f' && read->risk == BS_RISK_SAFE && read->n_runs == 0;
+}
+
 static void
 add_target(struct bs_judging *j, const struct bs_hit *h)
 {
@@ -392,6 +401,7 @@ add_target(struct bs_judging *j, const struct bs_hit *h)
                                                 .stmt = j->at,
                                                 .rows = -1,
                                                 .share = -1,
+                                                .quiet = reads_quietly(r),
                                                 .again = h->reached,
                                                 .lock = bs_effect_lock(h->kind),
                                                 .rewrites = bs_effect_rewrites(h->kind)};

@@ -67,6 +67,7 @@ struct bs_target {
     enum bs_measure how;     /* NONE exactly where rows is -1 */
     const char *sample;      /* some of the rows, as JSON; for operators only; NULL: none */
     bool by_key;             /* at most one row, picked by a key */
+    bool quiet;              /* to read it runs nothing of anybody's, not even when it is planned */
     bool again;              /* something of the statement leads back to it: rows count twice */
     uint32_t within;         /* oid of another target of the statement; 0: none */
     enum bs_table_lock lock; /* the strongest that the statement takes on it */

@@ -268,6 +268,18 @@ is_target(const struct bs_measuring *m, size_t stmt, uint32_t oid)
     return false;
 }
 
+/* A table that nobody knew of is none that may be read. */
+static bool
+is_quiet(const struct bs_measuring *m, size_t stmt, uint32_t oid)
+{
+    for (size_t i = 0; i < m->facts->n_targets; i++) {
+        const struct bs_target *t = &m->facts->targets[i];
+        if (t->stmt == stmt && t->oid == oid)
+            return t->quiet;
+    }
+    return false;
+}
+
 /* Of those that the select may find rows in: where it found none there are none. One in a table that
  * nobody knew of makes all of it unknown. */
 static void
@@ -333,6 +345,10 @@ walk(struct bs_measuring *m,
     if (bs_taken_tables(&m->helper, BS_TAKEN_TO_COUNT, s, 1, e->set, e->n_set, arena, taken, err) !=
         BS_DONE)
         return BS_FAILED;
+    for (size_t i = 0; i < taken->n_tables; i++) {
+        if (!is_quiet(m, s->stmt, taken->tables[i].oid))
+            taken->not_told = "to read a table that it reaches may run something";
+    }
     if (taken->not_told != NULL)
         return BS_DONE;
     if (bs_select_ask(&m->helper, "SELECT s.a, s.b FROM (", s, ") s(a, b) LIMIT 100001",
@@ -467,7 +483,7 @@ measure_table(struct bs_measuring *m, struct bs_target *t, struct bs_err *err)
         return BS_DONE;
     if (bs_measuring_ready(m, &ready, err) != BS_DONE)
         return BS_FAILED;
-    if (ready && t->est_rows < COUNT_TABLE_MAX && count_table(m, t, &why) == BS_DONE)
+    if (ready && t->quiet && t->est_rows < COUNT_TABLE_MAX && count_table(m, t, &why) == BS_DONE)
         return BS_DONE;
     if (why.code != BS_OK && bs_measuring_forget(m, &why, err) != BS_DONE)
         return BS_FAILED;

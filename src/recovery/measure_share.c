@@ -89,6 +89,8 @@ bs_measuring_shares(struct bs_measuring *m, struct bs_err *err)
             t->share = 0;
         else if (!bs_measuring_by_select(t->kind))
             t->share = 1;
+        else if (!t->quiet)
+            continue;
         else if (set_share(m, t, err) != BS_DONE)
             return BS_FAILED;
     }

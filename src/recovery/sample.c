@@ -346,7 +346,7 @@ sample_stmt(struct bs_measuring *m, size_t stmt, size_t *left, struct bs_err *er
     for (size_t i = 0; i < m->facts->n_targets && *left != 0; i++) {
         struct bs_target *t = &m->facts->targets[i];
         if (t->stmt != stmt || !bs_target_loses_rows(t) || strchr("rm", t->relkind) == NULL ||
-            t->how == BS_MEASURE_NONE || t->rows == 0 ||
+            t->how == BS_MEASURE_NONE || t->rows == 0 || !t->quiet ||
             (s == NULL && bs_measuring_by_select(t->kind)))
             continue;
         if (sample_target(m, t, places, n, err) != BS_DONE)
