@@ -201,7 +201,7 @@ HIDDEN = {
     "catalog": "GRANT ALL ON rule.t TO PUBLIC",
     "code": "CREATE OR REPLACE FUNCTION rule.f() RETURNS int LANGUAGE sql AS 'SELECT 2'",
     "trigger": "ALTER TABLE rule.other DISABLE TRIGGER USER",
-    "lock": "TRUNCATE rule.child",
+    "lock": "EXECUTE 'TRUNCATE rule.' || 'child'",
     "object": "PERFORM lo_unlink((SELECT min(oid) FROM pg_largeobject_metadata))",
     "comment": "COMMENT ON TABLE rule.t IS 'x'",
 }
@@ -213,10 +213,12 @@ def test_03_what_leaves_no_counter_is_seen(ground, what):
                      CREATE TRIGGER t BEFORE UPDATE ON rule.other FOR EACH ROW
                      EXECUTE FUNCTION suppress_redundant_updates_trigger();
                      CREATE FUNCTION rule.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
-                     CREATE FUNCTION rule.work() RETURNS void LANGUAGE plpgsql AS
+                     CREATE FUNCTION rule.work_{what}() RETURNS void LANGUAGE plpgsql AS
                      $f$BEGIN UPDATE rule.t SET v = 'x' WHERE id = 1; {HIDDEN[what]}; END$f$""")
     with ground.connect() as c:
-        assert refused(c, "SELECT rule.work()") == "ZB005"
+        code = refused(c, f"SELECT rule.work_{what}()")
+        # what no ROLLBACK takes back is not run at all, once the body is known
+        assert code == "ZB005" or (what == "object" and code == "ZB004")
     assert ground.table()[1] == "v1" and ground.committed() == []
     assert ground.query("SELECT rule.f(), (SELECT count(*) > 0 FROM pg_largeobject_metadata),"
                         " (SELECT count(*) FROM rule.child), obj_description('rule.t'::regclass),"

@@ -158,6 +158,7 @@ static const struct row {
      " TRUNCATE n; END'", RECORD, RECORD, ""},
     {"DO 'BEGIN ALTER TABLE t DROP COLUMN a; END'", REFUSE, ROWS, ""},
     {"DO 'BEGIN TRUNCATE u; PERFORM f(); END'", REFUSE, ROWS, ""},
+    {"DO 'BEGIN COMMENT ON TABLE t IS ''x''; END'", REFUSE, ROWS, ""},
     {"DO 'BEGIN COMMIT; END'", REFUSE, ROWS, ""},
     {"DO 'BEGIN PERFORM setval(''seq'', 1); END'", REFUSE, ROWS, ""},
     {"DO 'BEGIN PERFORM nextval(''seq''); END'", RECORD, RECORD, ""},
