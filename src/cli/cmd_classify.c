@@ -31,6 +31,7 @@ struct judged {
 struct classifier {
     const char *dsn; /* NULL: no catalog */
     struct bs_snapshot *snapshot;
+    int64_t checked_us;    /* bs_mono_us: the snapshot was true then */
     struct bs_arena arena; /* of one text */
     struct bs_arena asked; /* of one question */
 };
@@ -39,15 +40,17 @@ static enum bs_done
 refresh(struct classifier *c, int64_t older_than_us, struct bs_err *err)
 {
     struct bs_snapshot *fresh = NULL;
+    int64_t now_us = bs_mono_us();
 
     if (c->dsn == NULL)
         return BS_DONE;
-    if (c->snapshot != NULL && bs_mono_us() - bs_snapshot_loaded_us(c->snapshot) < older_than_us)
+    if (c->snapshot != NULL && now_us - c->checked_us < older_than_us)
         return BS_DONE;
     if (bs_snapshot_refresh(c->dsn, c->snapshot, &fresh, err) != BS_DONE)
         return BS_FAILED;
     bs_snapshot_unref(&c->snapshot);
     c->snapshot = fresh;
+    c->checked_us = now_us;
     return BS_DONE;
 }
 
