@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import filecmp
 import glob
+import hashlib
 import itertools
 import json
 import os
@@ -308,14 +309,13 @@ def gateway(pg):
 
 
 NODE_WANTED = ROOT / "tests" / "integration" / "node"
-NODE_CACHE = ROOT / ".cache" / "node"
+NODE_LOCK = NODE_WANTED / "package-lock.json"
+# A folder for each set of versions: two work trees may share the cache.
+NODE_CACHE = ROOT / ".cache" / f"node-{hashlib.sha256(NODE_LOCK.read_bytes()).hexdigest()[:8]}"
 
 
-@pytest.fixture(scope="session")
-def packages():
+def install_packages():
     """The folder of the programs, installed where it is missing or of another version."""
-    if not shutil.which("npm") or not shutil.which("node"):
-        pytest.skip("npm is not installed: script/setup does it")
     NODE_CACHE.mkdir(parents=True, exist_ok=True)
     with (NODE_CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two suites at once
@@ -328,6 +328,13 @@ def packages():
                            check=True, timeout=300, stdout=subprocess.DEVNULL)
             shutil.copy(wanted, done)
     return NODE_CACHE
+
+
+@pytest.fixture(scope="session")
+def packages():
+    if not shutil.which("npm") or not shutil.which("node"):
+        pytest.skip("npm is not installed: script/setup does it")
+    return install_packages()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,6 +1,6 @@
 """PostgreSQL MCP servers of others, unchanged, with the gateway where they expect a database.
 
-Which, and in which version, is in node/package.json; npm puts them into .cache/node. One may only
+Which, and in which version, is in node/package.json; npm puts them into .cache/node-*. One may only
 read, and is known for not keeping that promise: its READ ONLY transaction ends with a COMMIT that
 the model sends. The other writes.
 """
