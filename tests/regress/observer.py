@@ -27,7 +27,7 @@ SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text,
    ORDER BY 1), '') FROM pg_catalog.pg_replication_slots s),
  (SELECT pg_catalog.string_agg(gid, ' ' ORDER BY gid) FROM pg_catalog.pg_prepared_xacts),
  (SELECT pg_catalog.string_agg(pid::text, ' ' ORDER BY pid) FROM pg_catalog.pg_stat_activity
-   WHERE backend_type = 'client backend' AND application_name <> 'backstop/catalog'),
+   WHERE backend_type = 'client backend'),
  pg_catalog.pg_conf_load_time()::text,
  (SELECT pg_catalog.max(stats_reset)::text FROM pg_catalog.pg_stat_database)
 """
@@ -167,7 +167,7 @@ def changes(before, after, failed):
                 found.append("changed rows")
         elif was is None and now is None and before["next xid"] != after["next xid"]:
             found.append("committed a transaction id")
-    for name in ("replication slots", "prepared transactions", "sessions", "configuration loaded",
+    for name in ("replication slots", "prepared transactions", "configuration loaded",
                  "statistics reset"):
         if before[name] != after[name]:
             found.append(name)

@@ -31,15 +31,15 @@ from judge import Judge  # noqa: E402
 from door import ENDS, Relay  # noqa: E402
 
 # Settings that a SAFE text may change: display, planner and time-outs, by PostgreSQL's own sorting
-# of them; and a few by name. What RISK.md lets be set to one value only is here with that value.
+# of them; and a few by name (row_security never lifts a policy: off makes the query fail). What RISK.md lets be set to one value only is here with that value.
 CATEGORIES = re.compile(r"Query Tuning|Resource Usage / (Memory|Asynchronous)|"
                         r"Client Connection Defaults / (Locale|Statement Behavior)")
 PLAIN = {"application_name", "escape_string_warning", "quote_all_identifiers", "search_path",
-         "gin_fuzzy_search_limit", "client_connection_check_interval", "seed"}
+         "gin_fuzzy_search_limit", "row_security", "client_connection_check_interval", "seed"}
 NEVER = {"session_replication_role", "check_function_bodies", "default_table_access_method",
          "default_tablespace", "temp_tablespaces", "role", "session_authorization",
          "default_toast_compression", "createrole_self_grant", "event_triggers"}
-PINNED = {"row_security": "on", "default_transaction_read_only": "on",
+PINNED = {"default_transaction_read_only": "on",
           "standard_conforming_strings": "on", "backslash_quote": "safe_encoding",
           "client_encoding": "UTF8"}
 
@@ -48,6 +48,9 @@ EXPLAINED = [
     ("ends what was judged when it was done", lambda c, why: set(c.kinds) & ENDS),
     ("DISCARD: temporary objects and settings of the session itself",
      lambda c, why: set(c.kinds) & {"DISCARD", "DISCARD ALL"}),
+    ("ON COMMIT DELETE ROWS: a temporary table of the session is emptied, nothing else is written",
+     lambda c, why: c.kinds == ["SELECT"] and not c.calls() and c.wal == ["Transaction/COMMIT"]
+     and why == ["committed a transaction id", "write-ahead log: Transaction/COMMIT"]),
 ]
 
 # What psql and pg_regress set for the expected output; it decides what some texts mean.
@@ -84,6 +87,7 @@ class Run:
         self.judge = Judge(binary(), dsn)
         self.lock = threading.Lock()
         self.file, self.cases, self.unasked, self.look_at_wal = None, [], 0, []
+        self.alive = set()  # process numbers of the sessions that are open
         self.build = pathlib.Path(tempfile.mkdtemp(prefix="bs-regress-"))
         self.build.chmod(0o755)
         for name in ("results", "testtablespace"):
@@ -241,7 +245,8 @@ def main():
     pg = Postgres()
     try:
         run = Run(pg, sources, args.thorough, args.blame)
-        run_files(run, names, args.keep)
+        with contextlib.suppress(KeyboardInterrupt):  # what has run by then is reported
+            run_files(run, names, args.keep)
         answer = report(run, run.categories())
         run.close()
     finally:
