@@ -131,6 +131,8 @@ name_unknown(struct bs_judging *j, struct bs_name name)
         j->uncoverable = true;
         return;
     }
+    if (j->own != NULL && bs_own_write(j->own, name, BS_OWN_ADDS) != BS_OWN_NOT)
+        return; /* it is there, for this session: a temporary table, say */
     /* What a session hides from everybody else a fresh snapshot does not show either. */
     if ((j->own == NULL && (j->relations_changed || j->temporary)) || j->out->unknown_name)
         return;
