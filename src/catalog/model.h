@@ -45,7 +45,9 @@ struct bs_snapshot {
     int64_t loaded_us;
     int version;
     struct bs_arena arena;
-    char *moment;         /* pg_current_snapshot() of the transaction that read it */
+    /* Of the last read that found it true. Whoever reads, one at a time, moves it on; nobody else
+     * looks at it. `moment` is on the heap. */
+    char *moment;         /* pg_current_snapshot() */
     uint32_t xmin;        /* its xmin */
     double started;       /* when the server was: xids of another one say nothing */
     uint32_t database;    /* pg_database.oid */

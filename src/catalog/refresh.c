@@ -612,7 +612,7 @@ read_moment(struct fetch *f, struct bs_snapshot *s)
     const char *text = done == BS_DONE ? bs_text_at(res, 0, 0) : NULL;
 
     free(sql);
-    s->moment = bs_arena_str(&s->arena, text);
+    s->moment = bs_strdup(text);
     if (done == BS_DONE && s->moment == NULL)
         done = BS_FAIL(f->err, DATABASE, "the catalog's moment cannot be told");
     if (done == BS_DONE) {
@@ -692,6 +692,21 @@ fetch(struct fetch *f, struct bs_snapshot *s, bool *same)
     return read_bodies(f);
 }
 
+/*
+ * The old snapshot is true at the later moment as well, so what changes is asked for from there: the
+ * fewer transactions lie between, the more often it is certain that nothing did.
+ */
+static void
+move_on(struct bs_snapshot *old, struct bs_snapshot *s)
+{
+    char *moment = old->moment;
+
+    old->moment = s->moment;
+    s->moment = moment;
+    old->xmin = s->xmin;
+    old->estimates_us = s->estimates_us;
+}
+
 enum bs_done
 bs_catalog_read(struct bs_reader *reader,
                 struct bs_snapshot *old,
@@ -711,6 +726,7 @@ bs_catalog_read(struct bs_reader *reader,
         done = bs_reader_end(reader, err);
     memcpy(s->tables, f.tables, sizeof(s->tables));
     if (done == BS_DONE && same) {
+        move_on(old, s);
         bs_snapshot_unref(&s);
         s = bs_snapshot_ref(old);
     } else if (done == BS_DONE) {

@@ -39,6 +39,7 @@ bs_snapshot_unref(struct bs_snapshot **s)
         for (int id = 0; id < BS_TABLE_COUNT; id++)
             bs_table_unref(&(*s)->tables[id]);
         bs_arena_fini(&(*s)->arena);
+        free((*s)->moment);
         free(*s);
     }
     *s = NULL;

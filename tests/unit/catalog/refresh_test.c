@@ -3,6 +3,7 @@
  * transactions that commit, roll back or stay open, and after each few of them both are compared.
  */
 #include "catalog/model.h"
+#include "catalog/session.h"
 #include "server.h"
 #include "tap.h"
 
@@ -339,6 +340,49 @@ nothing_changed(void)
     bs_snapshot_unref(&s);
 }
 
+static enum bs_change
+change(struct bs_catalog_session *c, const struct bs_snapshot *s)
+{
+    enum bs_change found = BS_CHANGE_LIKELY;
+    struct bs_err err = {0};
+
+    EXPECT(bs_catalog_session_look(c, s, &found, &err) == BS_DONE);
+    return found;
+}
+
+/* NONE is said only when it is certain, and again as soon as it is. */
+static void
+looks(void)
+{
+    struct bs_catalog_session *c = bs_catalog_session_new(helper);
+    struct bs_snapshot *s = NULL, *next = NULL;
+    struct bs_err err = {0};
+
+    REQUIRE(bs_catalog_session_read(c, NULL, &s, &err) == BS_DONE);
+    EXPECT_EQ(change(c, s), BS_CHANGE_NONE);
+    (void)run(one, "INSERT INTO base VALUES (88888)");
+    EXPECT(change(c, s) != BS_CHANGE_NONE);
+    REQUIRE(bs_catalog_session_read(c, s, &next, &err) == BS_DONE);
+    EXPECT(next == s);
+    EXPECT_EQ(change(c, s), BS_CHANGE_NONE);
+    bs_snapshot_unref(&next);
+    (void)run(one, "BEGIN");
+    (void)run(one, "CREATE TABLE looked_for (a int)");
+    REQUIRE(bs_catalog_session_read(c, s, &next, &err) == BS_DONE);
+    EXPECT(next == s);
+    bs_snapshot_unref(&next);
+    (void)run(one, "COMMIT");
+    EXPECT(change(c, s) != BS_CHANGE_NONE);
+    REQUIRE(bs_catalog_session_read(c, s, &next, &err) == BS_DONE);
+    EXPECT(next != s && bs_snapshot_find_relation(next, NULL, "looked_for", NULL) != NULL);
+    EXPECT_EQ(change(c, next), BS_CHANGE_NONE);
+    bs_catalog_session_rest(c); /* another connection says the same */
+    EXPECT_EQ(change(c, next), BS_CHANGE_NONE);
+    bs_snapshot_unref(&next);
+    bs_snapshot_unref(&s);
+    bs_catalog_session_free(&c);
+}
+
 /* Definitions that were open when it was loaded, and end later, in any order. */
 static void
 open_at_the_load(void)
@@ -389,6 +433,7 @@ many_changes(void)
 
 static const struct tap_case cases[] = {
     {"nothing changed", nothing_changed},
+    {"looks", looks},
     {"transactions that were open at the load", open_at_the_load},
     {"many changes", many_changes},
     {"definitions at random", at_random},
