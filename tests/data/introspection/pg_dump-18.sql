@@ -1,0 +1,767 @@
+-- What pg_dump 18 ; pg_dump 18 -s; pg_dump 18 -a --inserts; pg_dump 18 -Fc -b -f {tmp}/fc; pg_dump 18 -n rich --enable-row-security --column-inserts --quote-all-identifiers; pg_dump 18 -t rich.orders -x -O --lock-wait-timeout=1000; pg_dump 18 -C --clean --if-exists --serializable-deferrable --no-subscriptions; pg_dump 18 -Fd -j 2 -f {tmp}/fd sent. Recorded by script/record-introspection.
+-- next
+SELECT pg_catalog.set_config('search_path', '', false);
+-- next
+SELECT pg_catalog.pg_is_in_recovery()
+-- next
+SET DATESTYLE = ISO
+-- next
+SET INTERVALSTYLE = POSTGRES
+-- next
+SET extra_float_digits TO 3
+-- next
+SET synchronize_seqscans TO off
+-- next
+SET statement_timeout = 0
+-- next
+SET lock_timeout = 0
+-- next
+SET idle_in_transaction_session_timeout = 0
+-- next
+SET row_security = off
+-- next
+SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'
+-- next
+BEGIN
+-- next
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
+-- next
+SELECT oid, rolname FROM pg_catalog.pg_roles ORDER BY 1
+-- next
+SELECT x.tableoid, x.oid, x.extname, n.nspname, x.extrelocatable, x.extversion, x.extconfig, x.extcondition FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace
+-- next
+SELECT classid, objid, refobjid FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e' ORDER BY 3
+-- next
+SELECT n.tableoid, n.oid, n.nspname, n.nspowner, n.nspacl, acldefault('n', n.nspowner) AS acldefault FROM pg_namespace n
+-- next
+SELECT c.tableoid, c.oid, c.relname, c.relnamespace, c.relkind, c.reltype, c.relowner, c.relchecks, c.relhasindex, c.relhasrules, c.relpages, c.reltuples, c.relallvisible, 0 AS relallfrozen, c.relhastriggers, c.relpersistence, c.reloftype, c.relacl, acldefault(CASE WHEN c.relkind = 'S' THEN 's'::"char" ELSE 'r'::"char" END, c.relowner) AS acldefault, CASE WHEN c.relkind = 'f' THEN (SELECT ftserver FROM pg_catalog.pg_foreign_table WHERE ftrelid = c.oid) ELSE 0 END AS foreignserver, c.relfrozenxid, tc.relfrozenxid AS tfrozenxid, tc.oid AS toid, tc.relpages AS toastpages, tc.reloptions AS toast_reloptions, d.refobjid AS owning_tab, d.refobjsubid AS owning_col, tsp.spcname AS reltablespace, false AS relhasoids, c.relispopulated, c.relreplident, c.relrowsecurity, c.relforcerowsecurity, c.relminmxid, tc.relminmxid AS tminmxid, array_remove(array_remove(c.reloptions,'check_option=local'),'check_option=cascaded') AS reloptions, CASE WHEN 'check_option=local' = ANY (c.reloptions) THEN 'LOCAL'::text WHEN 'check_option=cascaded' = ANY (c.reloptions) THEN 'CASCADED'::text ELSE NULL END AS checkoption, am.amname, (d.deptype = 'i') IS TRUE AS is_identity_sequence, c.relispartition AS ispartition 
+FROM pg_class c
+LEFT JOIN pg_depend d ON (c.relkind = 'S' AND d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0 AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))
+LEFT JOIN pg_tablespace tsp ON (tsp.oid = c.reltablespace)
+LEFT JOIN pg_am am ON (c.relam = am.oid)
+LEFT JOIN pg_class tc ON (c.reltoastrelid = tc.oid AND tc.relkind = 't' AND c.relkind <> 'p')
+WHERE c.relkind IN ('r', 'S', 'v', 'c', 'm', 'f', 'p')
+ORDER BY c.oid
+-- next
+LOCK TABLE rich.customers, rich.orders, rich."Odd Name", rich.pair, rich.pair_user, rich.base, rich.derived, rich.typed, rich.quick, rich.events, rich.events_2024, rich.events_2024_a, rich.events_2024_rest, rich.events_rest, rich.buckets, rich.buckets_0, rich.buckets_1, rich.secrets, rich.on_am IN ACCESS SHARE MODE
+-- next
+SELECT p.tableoid, p.oid, p.proname, p.prolang, p.pronargs, p.proargtypes, p.prorettype, p.proacl, acldefault('f', p.proowner) AS acldefault, p.pronamespace, p.proowner FROM pg_proc p LEFT JOIN pg_init_privs pip ON (p.oid = pip.objoid AND pip.classoid = 'pg_proc'::regclass AND pip.objsubid = 0) WHERE p.prokind <> 'a'
+  AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'i')
+  AND (
+  pronamespace != (SELECT oid FROM pg_namespace WHERE nspname = 'pg_catalog')
+  OR EXISTS (SELECT 1 FROM pg_cast
+  WHERE pg_cast.oid > 16384 
+  AND p.oid = pg_cast.castfunc)
+  OR EXISTS (SELECT 1 FROM pg_transform
+  WHERE pg_transform.oid > 16384 AND 
+  (p.oid = pg_transform.trffromsql
+  OR p.oid = pg_transform.trftosql))
+  OR p.proacl IS DISTINCT FROM pip.initprivs)
+-- next
+SELECT tableoid, oid, typname, typnamespace, typacl, acldefault('T', typowner) AS acldefault, typowner, typelem, typrelid, typarray, CASE WHEN typrelid = 0 THEN ' '::"char" ELSE (SELECT relkind FROM pg_class WHERE oid = typrelid) END AS typrelkind, typtype, typisdefined, typname[0] = '_' AND typelem != 0 AND (SELECT typarray FROM pg_type te WHERE oid = pg_type.typelem) = oid AS isarray FROM pg_type
+-- next
+PREPARE getDomainConstraints(pg_catalog.oid) AS
+SELECT tableoid, oid, conname, pg_catalog.pg_get_constraintdef(oid) AS consrc, convalidated, contype FROM pg_catalog.pg_constraint WHERE contypid = $1 AND contype IN ('c') ORDER BY conname
+-- then
+EXECUTE getDomainConstraints('16384')
+-- next
+SELECT tableoid, oid, lanname, lanpltrusted, lanplcallfoid, laninline, lanvalidator, lanacl, acldefault('l', lanowner) AS acldefault, lanowner FROM pg_language WHERE lanispl ORDER BY oid
+-- next
+SELECT p.tableoid, p.oid, p.proname AS aggname, p.pronamespace AS aggnamespace, p.pronargs, p.proargtypes, p.proowner, p.proacl AS aggacl, acldefault('f', p.proowner) AS acldefault FROM pg_proc p LEFT JOIN pg_init_privs pip ON (p.oid = pip.objoid AND pip.classoid = 'pg_proc'::regclass AND pip.objsubid = 0) WHERE p.prokind = 'a' AND (p.pronamespace != (SELECT oid FROM pg_namespace WHERE nspname = 'pg_catalog') OR p.proacl IS DISTINCT FROM pip.initprivs)
+-- next
+SELECT tableoid, oid, oprname, oprnamespace, oprowner, oprkind, oprleft, oprright, oprcode::oid AS oprcode FROM pg_operator
+-- next
+SELECT tableoid, oid, amname, amtype, amhandler::pg_catalog.regproc AS amhandler FROM pg_am
+-- next
+SELECT tableoid, oid, opcmethod, opcname, opcnamespace, opcowner FROM pg_opclass
+-- next
+SELECT tableoid, oid, opfmethod, opfname, opfnamespace, opfowner FROM pg_opfamily
+-- next
+SELECT tableoid, oid, prsname, prsnamespace, prsstart::oid, prstoken::oid, prsend::oid, prsheadline::oid, prslextype::oid FROM pg_ts_parser
+-- next
+SELECT tableoid, oid, tmplname, tmplnamespace, tmplinit::oid, tmpllexize::oid FROM pg_ts_template
+-- next
+SELECT tableoid, oid, dictname, dictnamespace, dictowner, dicttemplate, dictinitoption FROM pg_ts_dict
+-- next
+SELECT tableoid, oid, cfgname, cfgnamespace, cfgowner, cfgparser FROM pg_ts_config
+-- next
+SELECT tableoid, oid, fdwname, fdwowner, fdwhandler::pg_catalog.regproc, fdwvalidator::pg_catalog.regproc, fdwacl, acldefault('F', fdwowner) AS acldefault, array_to_string(ARRAY(SELECT quote_ident(option_name) || ' ' || quote_literal(option_value) FROM pg_options_to_table(fdwoptions) ORDER BY option_name), E',
+    ') AS fdwoptions FROM pg_foreign_data_wrapper
+-- next
+SELECT tableoid, oid, srvname, srvowner, srvfdw, srvtype, srvversion, srvacl, acldefault('S', srvowner) AS acldefault, array_to_string(ARRAY(SELECT quote_ident(option_name) || ' ' || quote_literal(option_value) FROM pg_options_to_table(srvoptions) ORDER BY option_name), E',
+    ') AS srvoptions FROM pg_foreign_server
+-- next
+SELECT oid, tableoid, defaclrole, defaclnamespace, defaclobjtype, defaclacl, CASE WHEN defaclnamespace = 0 THEN acldefault(CASE WHEN defaclobjtype = 'S' THEN 's'::"char" ELSE defaclobjtype END, defaclrole) ELSE '{}' END AS acldefault FROM pg_default_acl
+-- next
+SELECT tableoid, oid, collname, collnamespace, collowner, collencoding FROM pg_collation
+-- next
+SELECT tableoid, oid, conname, connamespace, conowner FROM pg_conversion
+-- next
+SELECT tableoid, oid, castsource, casttarget, castfunc, castcontext, castmethod FROM pg_cast c WHERE NOT EXISTS ( SELECT 1 FROM pg_range r WHERE c.castsource = r.rngtypid AND c.casttarget = r.rngmultitypid ) ORDER BY 3,4
+-- next
+SELECT tableoid, oid, trftype, trflang, trffromsql::oid, trftosql::oid FROM pg_transform ORDER BY 3,4
+-- next
+SELECT lanname FROM pg_language WHERE oid = 14
+-- next
+SELECT inhrelid, inhparent FROM pg_inherits
+-- next
+SELECT e.tableoid, e.oid, evtname, evtenabled, evtevent, evtowner, array_to_string(array(select quote_literal(x)  from unnest(evttags) as t(x)), ', ') as evttags, e.evtfoid::regproc as evtfname FROM pg_event_trigger e ORDER BY e.oid
+-- next
+SELECT conrelid, confrelid FROM pg_constraint JOIN pg_depend ON (objid = confrelid) WHERE contype = 'f' AND refclassid = 'pg_extension'::regclass AND classid = 'pg_class'::regclass;
+-- next
+SELECT
+a.attrelid,
+a.attnum,
+a.attname,
+a.attstattarget,
+a.attstorage,
+t.typstorage,
+a.atthasdef,
+a.attisdropped,
+a.attlen,
+a.attalign,
+a.attislocal,
+pg_catalog.format_type(t.oid, a.atttypmod) AS atttypname,
+array_to_string(a.attoptions, ', ') AS attoptions,
+CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation ELSE 0 END AS attcollation,
+pg_catalog.array_to_string(ARRAY(SELECT pg_catalog.quote_ident(option_name) || ' ' || pg_catalog.quote_literal(option_value) FROM pg_catalog.pg_options_to_table(attfdwoptions) ORDER BY option_name), E',
+    ') AS attfdwoptions,
+CASE WHEN a.attnotnull THEN '' ELSE NULL END AS notnull_name,
+NULL AS notnull_comment,
+NULL AS notnull_invalidoid,
+false AS notnull_noinherit,
+CASE WHEN a.attislocal THEN true
+     WHEN a.attnotnull AND NOT a.attislocal THEN true
+     ELSE false
+END AS notnull_islocal,
+a.attcompression AS attcompression,
+a.attidentity,
+CASE WHEN a.atthasmissing AND NOT a.attisdropped THEN a.attmissingval ELSE null END AS attmissingval,
+a.attgenerated
+FROM unnest('{16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_attribute a ON (src.tbloid = a.attrelid) LEFT JOIN pg_catalog.pg_type t ON (a.atttypid = t.oid)
+WHERE a.attnum > 0::pg_catalog.int2
+ORDER BY a.attrelid, a.attnum
+-- next
+SELECT a.tableoid, a.oid, adrelid, adnum, pg_catalog.pg_get_expr(adbin, adrelid) AS adsrc
+FROM unnest('{16384,16384,16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_attrdef a ON (src.tbloid = a.adrelid)
+ORDER BY a.adrelid, a.adnum
+-- next
+SELECT c.tableoid, c.oid, conrelid, conname, pg_catalog.pg_get_constraintdef(c.oid) AS consrc, conislocal, convalidated FROM unnest('{16384,16384,16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_constraint c ON (src.tbloid = c.conrelid)
+WHERE contype = 'c' ORDER BY c.conrelid, c.conname
+-- next
+SELECT partrelid FROM pg_partitioned_table WHERE
+(SELECT c.oid FROM pg_opclass c JOIN pg_am a ON c.opcmethod = a.oid
+WHERE opcname = 'enum_ops' AND opcnamespace = 'pg_catalog'::regnamespace AND amname = 'hash') = ANY(partclass)
+-- next
+SELECT t.tableoid, t.oid, i.indrelid, t.relname AS indexname, t.relpages, t.reltuples, t.relallvisible, 0 AS relallfrozen, pg_catalog.pg_get_indexdef(i.indexrelid) AS indexdef, i.indkey, i.indisclustered, c.contype, c.conname, c.condeferrable, c.condeferred, c.tableoid AS contableoid, c.oid AS conoid, pg_catalog.pg_get_constraintdef(c.oid, false) AS condef, CASE WHEN i.indexprs IS NOT NULL THEN (SELECT pg_catalog.array_agg(attname ORDER BY attnum)  FROM pg_catalog.pg_attribute   WHERE attrelid = i.indexrelid) ELSE NULL END AS indattnames, (SELECT spcname FROM pg_catalog.pg_tablespace s WHERE s.oid = t.reltablespace) AS tablespace, t.reloptions AS indreloptions, i.indisreplident, inh.inhparent AS parentidx, i.indnkeyatts AS indnkeyatts, i.indnatts AS indnatts, (SELECT pg_catalog.array_agg(attnum ORDER BY attnum)   FROM pg_catalog.pg_attribute   WHERE attrelid = i.indexrelid AND     attstattarget >= 0) AS indstatcols, (SELECT pg_catalog.array_agg(attstattarget ORDER BY attnum)   FROM pg_catalog.pg_attribute   WHERE attrelid = i.indexrelid AND     attstattarget >= 0) AS indstatvals, i.indnullsnotdistinct, NULL AS conperiod FROM unnest('{16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_index i ON (src.tbloid = i.indrelid) JOIN pg_catalog.pg_class t ON (t.oid = i.indexrelid) JOIN pg_catalog.pg_class t2 ON (t2.oid = i.indrelid) LEFT JOIN pg_catalog.pg_constraint c ON (i.indrelid = c.conrelid AND i.indexrelid = c.conindid AND c.contype IN ('p','u','x')) LEFT JOIN pg_catalog.pg_inherits inh ON (inh.inhrelid = indexrelid) WHERE (i.indisvalid OR t2.relkind = 'p') AND i.indisready ORDER BY i.indrelid, indexname
+-- next
+SELECT tableoid, oid, stxname, stxnamespace, stxowner, stxrelid, stxstattarget FROM pg_catalog.pg_statistic_ext
+-- next
+SELECT c.tableoid, c.oid, conrelid, conname, confrelid, conindid, pg_catalog.pg_get_constraintdef(c.oid) AS condef
+FROM unnest('{16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_constraint c ON (src.tbloid = c.conrelid)
+WHERE contype = 'f' AND conparentid = 0 ORDER BY conrelid, conname
+-- next
+SELECT t.tgrelid, t.tgname, pg_catalog.pg_get_triggerdef(t.oid, false) AS tgdef, t.tgenabled, t.tableoid, t.oid, t.tgparentid <> 0 AS tgispartition
+FROM unnest('{16384,16384,16384,16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_trigger t ON (src.tbloid = t.tgrelid) LEFT JOIN pg_catalog.pg_trigger u ON (u.oid = t.tgparentid) WHERE ((NOT t.tgisinternal AND t.tgparentid = 0) OR t.tgenabled != u.tgenabled) ORDER BY t.tgrelid, t.tgname
+-- next
+SELECT tableoid, oid, rulename, ev_class AS ruletable, ev_type, is_instead, ev_enabled FROM pg_rewrite ORDER BY oid
+-- next
+SELECT pol.oid, pol.tableoid, pol.polrelid, pol.polname, pol.polcmd, pol.polpermissive, CASE WHEN pol.polroles = '{0}' THEN NULL ELSE    pg_catalog.array_to_string(ARRAY(SELECT pg_catalog.quote_ident(rolname) from pg_catalog.pg_roles WHERE oid = ANY(pol.polroles)), ', ') END AS polroles, pg_catalog.pg_get_expr(pol.polqual, pol.polrelid) AS polqual, pg_catalog.pg_get_expr(pol.polwithcheck, pol.polrelid) AS polwithcheck FROM unnest('{16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384,16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_policy pol ON (src.tbloid = pol.polrelid)
+-- next
+SELECT p.tableoid, p.oid, p.pubname, p.pubowner, p.puballtables, p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate, p.pubviaroot, 'n' AS pubgencols FROM pg_publication p
+-- next
+SELECT tableoid, oid, prpubid, prrelid, pg_catalog.pg_get_expr(prqual, prrelid) AS prrelqual, (CASE
+  WHEN pr.prattrs IS NOT NULL THEN
+    (SELECT array_agg(attname)
+       FROM
+         pg_catalog.generate_series(0, pg_catalog.array_upper(pr.prattrs::pg_catalog.int2[], 1)) s,
+         pg_catalog.pg_attribute
+      WHERE attrelid = pr.prrelid AND attnum = prattrs[s])
+  ELSE NULL END) prattrs FROM pg_catalog.pg_publication_rel pr
+-- next
+SELECT tableoid, oid, pnpubid, pnnspid FROM pg_catalog.pg_publication_namespace
+-- next
+SELECT count(*) FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database                 WHERE datname = current_database())
+-- next
+WITH RECURSIVE w AS ( SELECT d1.objid, d2.refobjid, c2.relkind AS refrelkind FROM pg_depend d1 JOIN pg_class c1 ON c1.oid = d1.objid AND c1.relkind = 'm' JOIN pg_rewrite r1 ON r1.ev_class = d1.objid JOIN pg_depend d2 ON d2.classid = 'pg_rewrite'::regclass AND d2.objid = r1.oid AND d2.refobjid <> d1.objid JOIN pg_class c2 ON c2.oid = d2.refobjid AND c2.relkind IN ('m','v') WHERE d1.classid = 'pg_class'::regclass UNION SELECT w.objid, d3.refobjid, c3.relkind FROM w JOIN pg_rewrite r3 ON r3.ev_class = w.refobjid JOIN pg_depend d3 ON d3.classid = 'pg_rewrite'::regclass AND d3.objid = r3.oid AND d3.refobjid <> w.refobjid JOIN pg_class c3 ON c3.oid = d3.refobjid AND c3.relkind IN ('m','v') ) SELECT 'pg_class'::regclass::oid AS classid, objid, refobjid FROM w WHERE refrelkind = 'm'
+-- next
+SELECT oid, lomowner, lomacl, acldefault('L', lomowner) AS acldefault FROM pg_largeobject_metadata ORDER BY lomowner, lomacl::pg_catalog.text, oid
+-- next
+SELECT classid, objid, refclassid, refobjid, deptype FROM pg_depend WHERE deptype != 'p' AND deptype != 'e'
+UNION ALL
+SELECT 'pg_opfamily'::regclass AS classid, amopfamily AS objid, refclassid, refobjid, deptype FROM pg_depend d, pg_amop o WHERE deptype NOT IN ('p', 'e', 'i') AND classid = 'pg_amop'::regclass AND objid = o.oid AND NOT (refclassid = 'pg_opfamily'::regclass AND amopfamily = refobjid)
+UNION ALL
+SELECT 'pg_opfamily'::regclass AS classid, amprocfamily AS objid, refclassid, refobjid, deptype FROM pg_depend d, pg_amproc p WHERE deptype NOT IN ('p', 'e', 'i') AND classid = 'pg_amproc'::regclass AND objid = p.oid AND NOT (refclassid = 'pg_opfamily'::regclass AND amprocfamily = refobjid)
+ORDER BY 1,2
+-- next
+SELECT DISTINCT attrelid FROM pg_attribute WHERE attacl IS NOT NULL
+-- next
+SELECT objoid, classoid, objsubid, privtype, initprivs FROM pg_init_privs
+-- next
+SELECT description, classoid, objoid, objsubid FROM pg_catalog.pg_description ORDER BY classoid, objoid, objsubid
+-- next
+SELECT label, provider, classoid, objoid, objsubid FROM pg_catalog.pg_seclabels ORDER BY classoid, objoid, objsubid
+-- next
+SELECT seqrelid, format_type(seqtypid, NULL), seqstart, seqincrement, seqmax, seqmin, seqcache, seqcycle, NULL, 'f' FROM pg_catalog.pg_sequence ORDER BY seqrelid
+-- next
+SELECT pg_catalog.current_schemas(false)
+-- next
+SELECT collprovider, collversion, collisdeterministic, colliculocale AS colllocale, NULL AS collicurules, collcollate, collctype FROM pg_catalog.pg_collation c WHERE c.oid = '16384'::pg_catalog.oid
+-- next
+SELECT pg_catalog.format_type('23'::pg_catalog.oid, NULL)
+-- next
+PREPARE dumpCompositeType(pg_catalog.oid) AS
+SELECT a.attname, a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod) AS atttypdefn, a.attlen, a.attalign, a.attisdropped, CASE WHEN a.attcollation <> at.typcollation THEN a.attcollation ELSE 0 END AS attcollation FROM pg_catalog.pg_type ct JOIN pg_catalog.pg_attribute a ON a.attrelid = ct.typrelid LEFT JOIN pg_catalog.pg_type at ON at.oid = a.atttypid WHERE ct.oid = $1 ORDER BY a.attnum
+-- then
+EXECUTE dumpCompositeType('16384')
+-- next
+PREPARE dumpDomain(pg_catalog.oid) AS
+SELECT t.typnotnull, pg_catalog.format_type(t.typbasetype, t.typtypmod) AS typdefn, pg_catalog.pg_get_expr(t.typdefaultbin, 'pg_catalog.pg_type'::pg_catalog.regclass) AS typdefaultbin, t.typdefault, CASE WHEN t.typcollation <> u.typcollation THEN t.typcollation ELSE 0 END AS typcollation FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type u ON (t.typbasetype = u.oid) WHERE t.oid = $1
+-- then
+EXECUTE dumpDomain('16384')
+-- next
+PREPARE dumpEnumType(pg_catalog.oid) AS
+SELECT oid, enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = $1 ORDER BY enumsortorder
+-- then
+EXECUTE dumpEnumType('16384')
+-- next
+PREPARE dumpRangeType(pg_catalog.oid) AS
+SELECT pg_catalog.format_type(rngmultitypid, NULL) AS rngmultitype, pg_catalog.format_type(rngsubtype, NULL) AS rngsubtype, opc.opcname AS opcname, (SELECT nspname FROM pg_catalog.pg_namespace nsp   WHERE nsp.oid = opc.opcnamespace) AS opcnsp, opc.opcdefault, CASE WHEN rngcollation = st.typcollation THEN 0      ELSE rngcollation END AS collation, rngcanonical, rngsubdiff FROM pg_catalog.pg_range r, pg_catalog.pg_type st,      pg_catalog.pg_opclass opc WHERE st.oid = rngsubtype AND opc.oid = rngsubopc AND rngtypid = $1
+-- then
+EXECUTE dumpRangeType('16384')
+-- next
+PREPARE dumpFunc(pg_catalog.oid) AS
+SELECT
+proretset,
+prosrc,
+probin,
+provolatile,
+proisstrict,
+prosecdef,
+lanname,
+proconfig,
+procost,
+prorows,
+pg_catalog.pg_get_function_arguments(p.oid) AS funcargs,
+pg_catalog.pg_get_function_identity_arguments(p.oid) AS funciargs,
+pg_catalog.pg_get_function_result(p.oid) AS funcresult,
+proleakproof,
+array_to_string(protrftypes, ' ') AS protrftypes,
+proparallel,
+prokind,
+prosupport,
+pg_get_function_sqlbody(p.oid) AS prosqlbody
+FROM pg_catalog.pg_proc p, pg_catalog.pg_language l
+WHERE p.oid = $1 AND l.oid = p.prolang
+-- then
+EXECUTE dumpFunc('16384')
+-- next
+PREPARE getColumnACLs(pg_catalog.oid) AS
+SELECT at.attname, at.attacl, '{}' AS acldefault, pip.privtype, pip.initprivs FROM pg_catalog.pg_attribute at LEFT JOIN pg_catalog.pg_init_privs pip ON (at.attrelid = pip.objoid AND pip.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND at.attnum = pip.objsubid) WHERE at.attrelid = $1 AND NOT at.attisdropped AND (at.attacl IS NOT NULL OR pip.initprivs IS NOT NULL) ORDER BY at.attnum
+-- then
+EXECUTE getColumnACLs('16384')
+-- next
+PREPARE dumpAgg(pg_catalog.oid) AS
+SELECT aggtransfn,
+aggfinalfn,
+aggtranstype::pg_catalog.regtype,
+agginitval,
+aggsortop,
+pg_catalog.pg_get_function_arguments(p.oid) AS funcargs,
+pg_catalog.pg_get_function_identity_arguments(p.oid) AS funciargs,
+aggkind,
+aggmtransfn,
+aggminvtransfn,
+aggmfinalfn,
+aggmtranstype::pg_catalog.regtype,
+aggfinalextra,
+aggmfinalextra,
+aggtransspace,
+aggmtransspace,
+aggminitval,
+aggcombinefn,
+aggserialfn,
+aggdeserialfn,
+proparallel,
+aggfinalmodify,
+aggmfinalmodify
+FROM pg_catalog.pg_aggregate a, pg_catalog.pg_proc p WHERE a.aggfnoid = p.oid AND p.oid = $1
+-- then
+EXECUTE dumpAgg('16384')
+-- next
+PREPARE dumpOpr(pg_catalog.oid) AS
+SELECT oprkind, oprcode::pg_catalog.regprocedure, oprleft::pg_catalog.regtype, oprright::pg_catalog.regtype, oprcom, oprnegate, oprrest::pg_catalog.regprocedure, oprjoin::pg_catalog.regprocedure, oprcanmerge, oprcanhash FROM pg_catalog.pg_operator WHERE oid = $1
+-- then
+EXECUTE dumpOpr('16384')
+-- next
+SELECT amopstrategy, amopopr::pg_catalog.regoperator, opfname AS sortfamily, nspname AS sortfamilynsp FROM pg_catalog.pg_amop ao JOIN pg_catalog.pg_depend ON (classid = 'pg_catalog.pg_amop'::pg_catalog.regclass AND objid = ao.oid) LEFT JOIN pg_catalog.pg_opfamily f ON f.oid = amopsortfamily LEFT JOIN pg_catalog.pg_namespace n ON n.oid = opfnamespace WHERE refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND refobjid = '16384'::pg_catalog.oid AND amopfamily = '16384'::pg_catalog.oid ORDER BY amopstrategy
+-- next
+SELECT amprocnum, amproc::pg_catalog.regprocedure, amproclefttype::pg_catalog.regtype, amprocrighttype::pg_catalog.regtype FROM pg_catalog.pg_amproc ap, pg_catalog.pg_depend WHERE refclassid = 'pg_catalog.pg_opfamily'::pg_catalog.regclass AND refobjid = '16384'::pg_catalog.oid AND classid = 'pg_catalog.pg_amproc'::pg_catalog.regclass AND objid = ap.oid ORDER BY amprocnum
+-- next
+SELECT (SELECT amname FROM pg_catalog.pg_am WHERE oid = opfmethod) AS amname FROM pg_catalog.pg_opfamily WHERE oid = '16384'::pg_catalog.oid
+-- next
+SELECT opcintype::pg_catalog.regtype, opckeytype::pg_catalog.regtype, opcdefault, opcfamily, opfname AS opcfamilyname, nspname AS opcfamilynsp, (SELECT amname FROM pg_catalog.pg_am WHERE oid = opcmethod) AS amname FROM pg_catalog.pg_opclass c LEFT JOIN pg_catalog.pg_opfamily f ON f.oid = opcfamily LEFT JOIN pg_catalog.pg_namespace n ON n.oid = opfnamespace WHERE c.oid = '16384'::pg_catalog.oid
+-- next
+SELECT amopstrategy, amopopr::pg_catalog.regoperator, opfname AS sortfamily, nspname AS sortfamilynsp FROM pg_catalog.pg_amop ao JOIN pg_catalog.pg_depend ON (classid = 'pg_catalog.pg_amop'::pg_catalog.regclass AND objid = ao.oid) LEFT JOIN pg_catalog.pg_opfamily f ON f.oid = amopsortfamily LEFT JOIN pg_catalog.pg_namespace n ON n.oid = opfnamespace WHERE refclassid = 'pg_catalog.pg_opclass'::pg_catalog.regclass AND refobjid = '16384'::pg_catalog.oid AND amopfamily = '16384'::pg_catalog.oid ORDER BY amopstrategy
+-- next
+SELECT amprocnum, amproc::pg_catalog.regprocedure, amproclefttype::pg_catalog.regtype, amprocrighttype::pg_catalog.regtype FROM pg_catalog.pg_amproc ap, pg_catalog.pg_depend WHERE refclassid = 'pg_catalog.pg_opclass'::pg_catalog.regclass AND refobjid = '16384'::pg_catalog.oid AND classid = 'pg_catalog.pg_amproc'::pg_catalog.regclass AND objid = ap.oid ORDER BY amprocnum
+-- next
+SELECT pg_catalog.pg_encoding_to_char(conforencoding) AS conforencoding, pg_catalog.pg_encoding_to_char(contoencoding) AS contoencoding, conproc, condefault FROM pg_catalog.pg_conversion c WHERE c.oid = '16384'::pg_catalog.oid
+-- next
+SELECT nspname, tmplname FROM pg_ts_template p, pg_namespace n WHERE p.oid = '3727' AND n.oid = tmplnamespace
+-- next
+SELECT nspname, prsname FROM pg_ts_parser p, pg_namespace n WHERE p.oid = '3722' AND n.oid = prsnamespace
+-- next
+SELECT
+  ( SELECT alias FROM pg_catalog.ts_token_type('3722'::pg_catalog.oid) AS t
+    WHERE t.tokid = m.maptokentype ) AS tokenname,
+  m.mapdict::pg_catalog.regdictionary AS dictname
+FROM pg_catalog.pg_ts_config_map AS m
+WHERE m.mapcfg = '16384'
+ORDER BY m.mapcfg, m.maptokentype, m.mapseqno
+-- next
+SELECT fdwname FROM pg_foreign_data_wrapper w WHERE w.oid = '16384'
+-- next
+SELECT usename, array_to_string(ARRAY(SELECT quote_ident(option_name) || ' ' || quote_literal(option_value) FROM pg_options_to_table(umoptions) ORDER BY option_name), E',
+    ') AS umoptions FROM pg_user_mappings WHERE srvid = '16384' ORDER BY usename
+-- next
+SELECT pg_get_partkeydef('16384')
+-- next
+SELECT pg_catalog.pg_get_viewdef('16384'::pg_catalog.oid) AS viewdef
+-- next
+SELECT fs.srvname, pg_catalog.array_to_string(ARRAY(SELECT pg_catalog.quote_ident(option_name) || ' ' || pg_catalog.quote_literal(option_value) FROM pg_catalog.pg_options_to_table(ftoptions) ORDER BY option_name), E',
+    ') AS ftoptions FROM pg_catalog.pg_foreign_table ft JOIN pg_catalog.pg_foreign_server fs ON (fs.oid = ft.ftserver) WHERE ft.ftrelid = '16384'
+-- next
+PREPARE dumpTableAttach(pg_catalog.oid) AS
+SELECT pg_get_expr(c.relpartbound, c.oid) FROM pg_class c WHERE c.oid = $1
+-- then
+EXECUTE dumpTableAttach('16384')
+-- next
+SELECT last_value, is_called FROM rich.customers_id_seq
+-- next
+SELECT last_value, is_called FROM rich.numbers
+-- next
+SELECT last_value, is_called FROM rich.orders_id_seq
+-- next
+SELECT pg_catalog.pg_get_statisticsobjdef('16384'::pg_catalog.oid)
+-- next
+SELECT pg_catalog.pg_get_ruledef('16384'::pg_catalog.oid)
+-- next
+COPY rich."Odd Name" ("Key", "select", "a.b") TO stdout;
+-- next
+COPY rich.base (id, v) TO stdout;
+-- next
+COPY rich.buckets_0 (id) TO stdout;
+-- next
+COPY rich.customers (id, name, mail, mood, home, tags, about, extra, path, key, born, made, score, price, bits, pattern, mac, net, money, x, doc, small, r, m, b, t, tz, i, c, n, fix, real4, real8) TO stdout;
+-- next
+COPY rich.derived (id, v, w) TO stdout;
+-- next
+COPY rich.events_2024_a (id, at, kind) TO stdout;
+-- next
+COPY rich.events_2024_rest (id, at, kind) TO stdout;
+-- next
+COPY rich.events_rest (id, at, kind) TO stdout;
+-- next
+COPY rich.on_am (id) TO stdout;
+-- next
+COPY rich.orders (id, customer, parent, no, during, total) TO stdout;
+-- next
+COPY rich.pair (a, b) TO stdout;
+-- next
+COPY rich.pair_user (id, a, b) TO stdout;
+-- next
+COPY rich.quick (id, payload) TO stdout;
+-- next
+COPY rich.secrets (id, owner, v) TO stdout;
+-- next
+COPY rich.typed (street, zip, at) TO stdout;
+-- next
+select proname, oid from pg_catalog.pg_proc where proname in ('lo_open', 'lo_close', 'lo_creat', 'lo_create', 'lo_unlink', 'lo_lseek', 'lo_lseek64', 'lo_tell', 'lo_tell64', 'lo_truncate', 'lo_truncate64', 'loread', 'lowrite') and pronamespace = (select oid from pg_catalog.pg_namespace where nspname = 'pg_catalog')
+-- next
+SELECT pg_catalog.lo_open(16384, 262144)
+-- next
+SELECT pg_catalog.loread(0, 16384)
+-- next
+SELECT pg_catalog.lo_close(0)
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "Key", "select", "a.b" FROM ONLY rich."Odd Name"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "Key", "select", "a.b" FROM ONLY rich."Odd Name"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, v FROM ONLY rich.base
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, v FROM ONLY rich.base
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id FROM ONLY rich.buckets_0
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id FROM ONLY rich.buckets_0
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, name, mail, mood, home, tags, about, extra, path, key, born, made, NULL, score, price, bits, pattern, mac, net, money, x, doc, small, r, m, b, t, tz, i, c, n, fix, real4, real8 FROM ONLY rich.customers
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, name, mail, mood, home, tags, about, extra, path, key, born, made, NULL, score, price, bits, pattern, mac, net, money, x, doc, small, r, m, b, t, tz, i, c, n, fix, real4, real8 FROM ONLY rich.customers
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, v, w FROM ONLY rich.derived
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, v, w FROM ONLY rich.derived
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, at, kind FROM ONLY rich.events_2024_a
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, at, kind FROM ONLY rich.events_2024_a
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, at, kind FROM ONLY rich.events_2024_rest
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, at, kind FROM ONLY rich.events_2024_rest
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, at, kind FROM ONLY rich.events_rest
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, at, kind FROM ONLY rich.events_rest
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id FROM ONLY rich.on_am
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id FROM ONLY rich.on_am
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, customer, parent, no, during, total FROM ONLY rich.orders
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, customer, parent, no, during, total FROM ONLY rich.orders
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT a, b FROM ONLY rich.pair
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT a, b FROM ONLY rich.pair
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, a, b FROM ONLY rich.pair_user
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, a, b FROM ONLY rich.pair_user
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, payload FROM ONLY rich.quick
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, payload FROM ONLY rich.quick
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, owner, v FROM ONLY rich.secrets
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT id, owner, v FROM ONLY rich.secrets
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT street, zip, at FROM ONLY rich.typed
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT street, zip, at FROM ONLY rich.typed
+-- then
+CLOSE _pg_dump_cursor
+-- next
+SELECT tableoid, oid, datname, datdba, pg_encoding_to_char(encoding) AS encoding, datcollate, datctype, datfrozenxid, datacl, acldefault('d', datdba) AS acldefault, datistemplate, datconnlimit, datminmxid, datlocprovider, daticulocale AS datlocale, datcollversion, NULL AS daticurules, (SELECT spcname FROM pg_tablespace t WHERE t.oid = dattablespace) AS tablespace, shobj_description(oid, 'pg_database') AS description FROM pg_database WHERE datname = current_database()
+-- next
+SELECT provider, label FROM pg_catalog.pg_shseclabel WHERE classoid = 'pg_catalog.pg_database'::pg_catalog.regclass AND objoid = '16384'
+-- next
+SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = 0 AND setdatabase = '16384'::oid
+-- next
+SELECT rolname, unnest(setconfig) FROM pg_db_role_setting s, pg_roles r WHERE setrole = r.oid AND setdatabase = '16384'::oid
+-- next
+SET quote_all_identifiers = true
+-- next
+SET row_security = on
+-- next
+SELECT oid FROM pg_catalog.pg_namespace n
+WHERE n.nspname OPERATOR(pg_catalog.~) '^(rich)$' COLLATE pg_catalog.default
+-- next
+LOCK TABLE "rich"."customers", "rich"."orders", "rich"."Odd Name", "rich"."pair", "rich"."pair_user", "rich"."base", "rich"."derived", "rich"."typed", "rich"."quick", "rich"."events", "rich"."events_2024", "rich"."events_2024_a", "rich"."events_2024_rest", "rich"."events_rest", "rich"."buckets", "rich"."buckets_0", "rich"."buckets_1", "rich"."secrets", "rich"."on_am" IN ACCESS SHARE MODE
+-- next
+SELECT last_value, is_called FROM "rich"."customers_id_seq"
+-- next
+SELECT last_value, is_called FROM "rich"."numbers"
+-- next
+SELECT last_value, is_called FROM "rich"."orders_id_seq"
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "Key", "select", "a.b" FROM ONLY "rich"."Odd Name"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "Key", "select", "a.b" FROM ONLY "rich"."Odd Name"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "v" FROM ONLY "rich"."base"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "v" FROM ONLY "rich"."base"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id" FROM ONLY "rich"."buckets_0"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id" FROM ONLY "rich"."buckets_0"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "name", "mail", "mood", "home", "tags", "about", "extra", "path", "key", "born", "made", "score", "price", "bits", "pattern", "mac", "net", "money", "x", "doc", "small", "r", "m", "b", "t", "tz", "i", "c", "n", "fix", "real4", "real8" FROM ONLY "rich"."customers"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "name", "mail", "mood", "home", "tags", "about", "extra", "path", "key", "born", "made", "score", "price", "bits", "pattern", "mac", "net", "money", "x", "doc", "small", "r", "m", "b", "t", "tz", "i", "c", "n", "fix", "real4", "real8" FROM ONLY "rich"."customers"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "v", "w" FROM ONLY "rich"."derived"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "v", "w" FROM ONLY "rich"."derived"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "at", "kind" FROM ONLY "rich"."events_2024_a"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "at", "kind" FROM ONLY "rich"."events_2024_a"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "at", "kind" FROM ONLY "rich"."events_2024_rest"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "at", "kind" FROM ONLY "rich"."events_2024_rest"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "at", "kind" FROM ONLY "rich"."events_rest"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "at", "kind" FROM ONLY "rich"."events_rest"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id" FROM ONLY "rich"."on_am"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id" FROM ONLY "rich"."on_am"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "customer", "parent", "no", "during", "total" FROM ONLY "rich"."orders"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "customer", "parent", "no", "during", "total" FROM ONLY "rich"."orders"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "a", "b" FROM ONLY "rich"."pair"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "a", "b" FROM ONLY "rich"."pair"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "a", "b" FROM ONLY "rich"."pair_user"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "a", "b" FROM ONLY "rich"."pair_user"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "payload" FROM ONLY "rich"."quick"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "payload" FROM ONLY "rich"."quick"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "owner", "v" FROM ONLY "rich"."secrets"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "id", "owner", "v" FROM ONLY "rich"."secrets"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "street", "zip", "at" FROM ONLY "rich"."typed"
+-- then
+FETCH 100 FROM _pg_dump_cursor
+-- next
+DECLARE _pg_dump_cursor CURSOR FOR SELECT "street", "zip", "at" FROM ONLY "rich"."typed"
+-- then
+CLOSE _pg_dump_cursor
+-- next
+RESET search_path
+-- next
+SELECT c.oid
+FROM pg_catalog.pg_class c
+     LEFT JOIN pg_catalog.pg_namespace n
+     ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+WHERE c.relkind OPERATOR(pg_catalog.=) ANY
+    (array['r', 'S', 'v', 'm', 'f', 'p'])
+  AND c.relname OPERATOR(pg_catalog.~) '^(orders)$' COLLATE pg_catalog.default
+  AND n.nspname OPERATOR(pg_catalog.~) '^(rich)$' COLLATE pg_catalog.default
+-- next
+SET statement_timeout = '1000'
+-- next
+LOCK TABLE rich.orders IN ACCESS SHARE MODE
+-- next
+SELECT
+a.attrelid,
+a.attnum,
+a.attname,
+a.attstattarget,
+a.attstorage,
+t.typstorage,
+a.atthasdef,
+a.attisdropped,
+a.attlen,
+a.attalign,
+a.attislocal,
+pg_catalog.format_type(t.oid, a.atttypmod) AS atttypname,
+array_to_string(a.attoptions, ', ') AS attoptions,
+CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation ELSE 0 END AS attcollation,
+pg_catalog.array_to_string(ARRAY(SELECT pg_catalog.quote_ident(option_name) || ' ' || pg_catalog.quote_literal(option_value) FROM pg_catalog.pg_options_to_table(attfdwoptions) ORDER BY option_name), E',
+    ') AS attfdwoptions,
+CASE WHEN a.attnotnull THEN '' ELSE NULL END AS notnull_name,
+NULL AS notnull_comment,
+NULL AS notnull_invalidoid,
+false AS notnull_noinherit,
+CASE WHEN a.attislocal THEN true
+     WHEN a.attnotnull AND NOT a.attislocal THEN true
+     ELSE false
+END AS notnull_islocal,
+a.attcompression AS attcompression,
+a.attidentity,
+CASE WHEN a.atthasmissing AND NOT a.attisdropped THEN a.attmissingval ELSE null END AS attmissingval,
+a.attgenerated
+FROM unnest('{16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_attribute a ON (src.tbloid = a.attrelid) LEFT JOIN pg_catalog.pg_type t ON (a.atttypid = t.oid)
+WHERE a.attnum > 0::pg_catalog.int2
+ORDER BY a.attrelid, a.attnum
+-- next
+SELECT a.tableoid, a.oid, adrelid, adnum, pg_catalog.pg_get_expr(adbin, adrelid) AS adsrc
+FROM unnest('{16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_attrdef a ON (src.tbloid = a.adrelid)
+ORDER BY a.adrelid, a.adnum
+-- next
+SELECT c.tableoid, c.oid, conrelid, conname, pg_catalog.pg_get_constraintdef(c.oid) AS consrc, conislocal, convalidated FROM unnest('{16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_constraint c ON (src.tbloid = c.conrelid)
+WHERE contype = 'c' ORDER BY c.conrelid, c.conname
+-- next
+SELECT t.tableoid, t.oid, i.indrelid, t.relname AS indexname, t.relpages, t.reltuples, t.relallvisible, 0 AS relallfrozen, pg_catalog.pg_get_indexdef(i.indexrelid) AS indexdef, i.indkey, i.indisclustered, c.contype, c.conname, c.condeferrable, c.condeferred, c.tableoid AS contableoid, c.oid AS conoid, pg_catalog.pg_get_constraintdef(c.oid, false) AS condef, CASE WHEN i.indexprs IS NOT NULL THEN (SELECT pg_catalog.array_agg(attname ORDER BY attnum)  FROM pg_catalog.pg_attribute   WHERE attrelid = i.indexrelid) ELSE NULL END AS indattnames, (SELECT spcname FROM pg_catalog.pg_tablespace s WHERE s.oid = t.reltablespace) AS tablespace, t.reloptions AS indreloptions, i.indisreplident, inh.inhparent AS parentidx, i.indnkeyatts AS indnkeyatts, i.indnatts AS indnatts, (SELECT pg_catalog.array_agg(attnum ORDER BY attnum)   FROM pg_catalog.pg_attribute   WHERE attrelid = i.indexrelid AND     attstattarget >= 0) AS indstatcols, (SELECT pg_catalog.array_agg(attstattarget ORDER BY attnum)   FROM pg_catalog.pg_attribute   WHERE attrelid = i.indexrelid AND     attstattarget >= 0) AS indstatvals, i.indnullsnotdistinct, NULL AS conperiod FROM unnest('{16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_index i ON (src.tbloid = i.indrelid) JOIN pg_catalog.pg_class t ON (t.oid = i.indexrelid) JOIN pg_catalog.pg_class t2 ON (t2.oid = i.indrelid) LEFT JOIN pg_catalog.pg_constraint c ON (i.indrelid = c.conrelid AND i.indexrelid = c.conindid AND c.contype IN ('p','u','x')) LEFT JOIN pg_catalog.pg_inherits inh ON (inh.inhrelid = indexrelid) WHERE (i.indisvalid OR t2.relkind = 'p') AND i.indisready ORDER BY i.indrelid, indexname
+-- next
+SELECT c.tableoid, c.oid, conrelid, conname, confrelid, conindid, pg_catalog.pg_get_constraintdef(c.oid) AS condef
+FROM unnest('{16384,16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_constraint c ON (src.tbloid = c.conrelid)
+WHERE contype = 'f' AND conparentid = 0 ORDER BY conrelid, conname
+-- next
+SELECT t.tgrelid, t.tgname, pg_catalog.pg_get_triggerdef(t.oid, false) AS tgdef, t.tgenabled, t.tableoid, t.oid, t.tgparentid <> 0 AS tgispartition
+FROM unnest('{16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_trigger t ON (src.tbloid = t.tgrelid) LEFT JOIN pg_catalog.pg_trigger u ON (u.oid = t.tgparentid) WHERE ((NOT t.tgisinternal AND t.tgparentid = 0) OR t.tgenabled != u.tgenabled) ORDER BY t.tgrelid, t.tgname
+-- next
+SELECT pol.oid, pol.tableoid, pol.polrelid, pol.polname, pol.polcmd, pol.polpermissive, CASE WHEN pol.polroles = '{0}' THEN NULL ELSE    pg_catalog.array_to_string(ARRAY(SELECT pg_catalog.quote_ident(rolname) from pg_catalog.pg_roles WHERE oid = ANY(pol.polroles)), ', ') END AS polroles, pg_catalog.pg_get_expr(pol.polqual, pol.polrelid) AS polqual, pg_catalog.pg_get_expr(pol.polwithcheck, pol.polrelid) AS polwithcheck FROM unnest('{16384}'::pg_catalog.oid[]) AS src(tbloid)
+JOIN pg_catalog.pg_policy pol ON (src.tbloid = pol.polrelid)
+-- next
+SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE
+-- next
+SELECT pg_catalog.pg_export_snapshot()
+-- next
+set client_encoding to 'UTF8'
+-- next
+SET TRANSACTION SNAPSHOT '16384-16384-1'
+-- next
+LOCK TABLE rich.customers IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich.orders IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich."Odd Name" IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich.pair IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich.pair_user IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich.base IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich.derived IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich.typed IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich.quick IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich.events_2024_a IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich.events_2024_rest IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich.buckets_0 IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich.events_rest IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich.secrets IN ACCESS SHARE MODE NOWAIT
+-- next
+LOCK TABLE rich.on_am IN ACCESS SHARE MODE NOWAIT
