@@ -380,6 +380,16 @@ asked_twice(void)
     bodies();
 }
 
+static bool
+says(const struct bs_stmt *stmt, const char *words)
+{
+    for (size_t i = 0; i < stmt->n_reasons; i++) {
+        if (strstr(stmt->reasons[i].text, words) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static void
 what_the_session_did(void)
 {
@@ -404,6 +414,7 @@ what_the_session_did(void)
                   " 'BEGIN DELETE FROM public.victim; RETURN NEW; END';"
                   "INSERT INTO public.touched (id) VALUES (1)"));
     EXPECT_EQ(v.unit.stmts[1].risk, CRITICAL);
+    EXPECT(says(&v.unit.stmts[1], "may have been replaced"));
     bs_arena_fini(&v.arena);
     REQUIRE(judge(&v, "CREATE OR REPLACE FUNCTION public.add(int, int) RETURNS int LANGUAGE sql AS"
                       " 'SELECT public.purge()'; SELECT public.add(1, 2)"));
