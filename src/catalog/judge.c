@@ -263,6 +263,8 @@ judge_read(struct bs_judging *j, struct bs_name name)
         const struct bs_taint *taint = &r->use[BS_USE_READ];
         found = true;
         bs_judging_taint(j, taint);
+        if ((j->stmt->flags & BS_FLAG_COPIES) != 0)
+            bs_judging_taint(j, &r->use[BS_USE_INSERT]); /* for the new table it runs unseen */
         /* What it runs beside the statement is not known, so neither is what it would change. */
         if (taint->risk != BS_RISK_SAFE)
             j->uncoverable = true;

@@ -158,6 +158,7 @@ static const struct {
     {BS_FLAG_COPY_OUT, "copy_out"},
     {BS_FLAG_SEARCH_PATH, "search_path"},
     {BS_FLAG_OUTSIDE, "outside"},
+    {BS_FLAG_COPIES, "copies"},
 };
 
 static json_t *

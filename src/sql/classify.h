@@ -109,6 +109,8 @@ enum bs_flag {
      * servers, replication, large objects. No ROLLBACK takes it back, or nothing keeps it */
     BS_FLAG_OUTSIDE = 1 << 16,
     BS_FLAG_COPY_HEADER = 1 << 17, /* COPY ... TO: the first line may name the columns */
+    /* CREATE TABLE ... LIKE, INHERITS, PARTITION OF: code of what is read comes along */
+    BS_FLAG_COPIES = 1 << 18,
 };
 
 /* What a statement does to the transaction or to named things of the session. */

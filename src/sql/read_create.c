@@ -6,6 +6,19 @@
 
 #include <string.h>
 
+/* Defaults, checks, generated columns, indexes and triggers of another table come along. */
+static bool
+takes_code(const CreateStmt *create)
+{
+    for (int i = 0; i < bs_list_n(create->tableElts); i++) {
+        const Node *element = bs_list_at(create->tableElts, i);
+        if (element->type == T_TableLikeClause &&
+            ((const TableLikeClause *)(const void *)element)->options != 0)
+            return true;
+    }
+    return create->inhRelations != NULL;
+}
+
 void
 bs_read_create_table(struct bs_reading *r, const Node *node)
 {
@@ -17,6 +30,8 @@ bs_read_create_table(struct bs_reading *r, const Node *node)
     bs_reading_enter(r, kind);
     effect = bs_reading_effect(r, kind, BS_OBJECT_RELATION, bs_name_of_range(create->relation));
     effect->missing_ok = create->if_not_exists;
+    if (takes_code(create))
+        r->stmt->flags |= BS_FLAG_COPIES;
     r->walk.mode |= BS_WALK_DORMANT;
     bs_walk_push_children(&r->walk, node, create->relation, NULL);
 }

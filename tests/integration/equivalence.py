@@ -246,6 +246,7 @@ PATHS = [
     ("MERGE INTO w.by_trigger USING w.sink ON false WHEN NOT MATCHED THEN INSERT VALUES (1)", "c"), ("PREPARE eq AS INSERT INTO w.by_trigger VALUES ($1); EXECUTE eq(1)", "c"),
     ("INSERT INTO w.by_trigger VALUES (1) ON CONFLICT DO NOTHING", "c"), ("WITH x AS (INSERT INTO w.over VALUES (1)) SELECT 1", "c"),
     ("COPY (INSERT INTO w.by_generated (id) VALUES (1) RETURNING g) TO STDOUT", "c"), ("CREATE TABLE w.made (LIKE w.by_default INCLUDING DEFAULTS); INSERT INTO w.made (id) VALUES (1)", "c"),
+    ("CREATE TABLE w.made () INHERITS (w.by_default); INSERT INTO w.made (id) VALUES (1)", "c"), ("CREATE TEMP TABLE made (LIKE w.by_check INCLUDING ALL); INSERT INTO made VALUES (1)", "c"),
     *((f"SELECT w.b{i}()", "") for i in range(1, 1 + len(PLACES))),
     ("SET search_path = w; SELECT f()", ""), ("SELECT set_config('search_path', 'w', false); SELECT f()",
                                               ""),

@@ -159,6 +159,8 @@ ROWS = {
         ("HH", "ALTER TABLE risk.t RENAME TO x"), ("HH", "ALTER TABLE risk.t RENAME v TO w"), ("HH",
                                                                                                "ALTER VIEW risk.v RENAME TO w"), ("HH", "ALTER TABLE risk.t ADD CONSTRAINT c CHECK (n < 1000)"),
         ("HH", "CREATE MATERIALIZED VIEW risk.x AS SELECT 1"),
+        ("HH", "CREATE TABLE risk.x (LIKE risk.by_default)"), ("HC", "CREATE TABLE risk.x (LIKE risk.by_default INCLUDING DEFAULTS)"),
+        ("HC", "CREATE TABLE risk.x () INHERITS (risk.by_check)"), ("HC", "CREATE TABLE risk.x (LIKE risk.by_index INCLUDING ALL)"),
         ("CC", "CREATE TABLE risk.x (id int DEFAULT risk.trap())"), ("CC",
                                                                      "CREATE TABLE risk.x (id int CHECK (risk.trap(id) > 0))"), ("CC", "CREATE INDEX ON risk.t (risk.trap(n))"), ("CC", "CREATE INDEX ON risk.t (n) WHERE risk.trap(n) > 0"),
         ("CC", "ALTER TABLE risk.t ADD x int DEFAULT risk.trap()"), ("CC",
