@@ -5,12 +5,13 @@ pg_dump, mappers and migration tools before a schema that has one of everything.
 """
 
 import json
+import re
 import subprocess
 
 import pytest
 
 import recorded
-from conftest import binary
+from conftest import ROOT, binary
 from introspect import tools
 from operator_side import Operator
 
@@ -64,3 +65,15 @@ def test_it_is_asked_as_ever(recorder, packages, tmp_path):
         bad += [f"{run.what}: {risk}: {text[:300]}" for text, risk in recorded.unsafe(records).items()]
     assert not bad, "\n".join(bad)
     assert operator.tickets() == []
+
+
+def test_the_page_names_what_is_run():
+    """docs/clients.md and what is installed cannot drift apart."""
+    page = (ROOT / "docs" / "clients.md").read_text()
+    wanted = (ROOT / "tests/integration/requirements.txt").read_text().replace("[binary]", "")
+    wanted += "".join(f"{name}=={version}\n" for name, version in json.loads(
+        (ROOT / "tests/integration/node/package.json").read_text())["dependencies"].items())
+    rows = re.findall(r"^\| ([\w-]+) \| (\d+\.\d[\d.]+) \|", page, flags=re.M)
+    assert len(rows) == 10
+    for name, version in rows:
+        assert f"\n{name}=={version}\n" in "\n" + wanted, name
