@@ -255,6 +255,8 @@ has_own(const struct bs_judging *j, const struct bs_call *call)
     const struct bs_name none = {NULL, ""};
     const struct bs_name name = named ? call->name : none;
 
+    if (call->kind == BS_CALL_TYPE && (j->own->lost || j->here.lost))
+        return true;
     return bs_own_has_code(j->own, name) || bs_own_has_code(&j->here, name);
 }
 

@@ -152,7 +152,7 @@ bs_own_note(struct bs_own *own, const struct bs_stmt *stmt, struct bs_arena *are
     /* Code that nobody has read, or a text that nobody could, may have done anything. */
     if (stmt->kind == BS_KIND_UNKNOWN ||
         (stmt->flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0) {
-        own->lost = true;
+        own->lost = own->relations = own->code = true;
         return;
     }
     note_kind(own, stmt->kind);
@@ -249,7 +249,7 @@ bs_own_write(const struct bs_own *own, struct bs_name name, enum bs_own_use use)
 bool
 bs_own_has_code(const struct bs_own *own, struct bs_name name)
 {
-    if (own->lost || own->code)
+    if (own->code)
         return true;
     for (const struct bs_own_name *n = own->names; n != NULL; n = n->next) {
         if (!n->changed && may_be(n, name))

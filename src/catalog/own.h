@@ -28,7 +28,7 @@ struct bs_own {
     bool relations; /* the open transaction changed what reading any relation may run */
     bool code;      /* ... what any function, operator or type may be */
     bool keys;      /* ... which rows any UPDATE or DELETE picks */
-    bool lost;      /* anything may have any name */
+    bool lost;      /* any relation or type may be a temporary one: those are found first */
 };
 
 /* Nothing of the session's own. */
@@ -60,7 +60,7 @@ enum bs_own_use {
 /* What changing a relation of that name is. PLAIN: a table that nobody else can see yet. */
 enum bs_own_is bs_own_write(const struct bs_own *own, struct bs_name name, enum bs_own_use use);
 
-/* True where a type or function of that name may be of the session's own. */
+/* True where a type or function of that name may be of the session's own; `lost` apart. */
 bool bs_own_has_code(const struct bs_own *own, struct bs_name name);
 
 /* True where functions, operators and types mean after it what they did before. */

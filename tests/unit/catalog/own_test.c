@@ -64,13 +64,13 @@ static const struct {
      false},
     /* Temporary types are found before all others. */
     {"CREATE TYPE pg_temp.text AS ENUM ()", NULL, "text", BS_OWN_DOUBTFUL, BS_OWN_DOUBTFUL, true,
-     true},
+     false},
     /* May have made anything, temporary views for instance. */
-    {"SELECT nobody_knows()", NULL, "t", BS_OWN_DOUBTFUL, BS_OWN_DOUBTFUL, true, true},
-    {"DO 'BEGIN END'", NULL, "t", BS_OWN_DOUBTFUL, BS_OWN_DOUBTFUL, true, true},
-    {"no SQL at all", NULL, "t", BS_OWN_DOUBTFUL, BS_OWN_DOUBTFUL, true, true},
+    {"SELECT nobody_knows()", NULL, "t", BS_OWN_DOUBTFUL, BS_OWN_DOUBTFUL, true, false},
+    {"DO 'BEGIN END'", NULL, "t", BS_OWN_DOUBTFUL, BS_OWN_DOUBTFUL, true, false},
+    {"no SQL at all", NULL, "t", BS_OWN_DOUBTFUL, BS_OWN_DOUBTFUL, true, false},
     {"CREATE TABLE t (id int DEFAULT nobody_knows())", NULL, "other", BS_OWN_DOUBTFUL,
-     BS_OWN_DOUBTFUL, true, true},
+     BS_OWN_DOUBTFUL, true, false},
 };
 
 static void
