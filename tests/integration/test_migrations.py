@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from conftest import ROOT
 from migrations import shop
 from migrations.place import a_place
 
@@ -128,3 +129,21 @@ def test_django_migrate_zero(django):
     (ticket,) = django.tickets()
     assert {e["kind"] for e in ticket["effects"]} <= {"ALTER TABLE DROP CONSTRAINT", "ALTER TABLE DROP COLUMN"}
     assert django.counts() == shop.ROWS
+
+
+@pytest.mark.xfail(strict=True, reason="rows picked by a parameter without a type are not counted, so the"
+                   " rule for notes of migration tools does not match the lock that Knex takes")
+def test_knex(pg, packages):
+    with a_place(pg, "shop_knex", wait="30s") as p:
+        def run(what):
+            return p.run("node", ROOT / "tests/integration/node/knex_shop.js", what, cwd=packages)
+
+        status, said = run("latest")
+        assert status == 0, said
+        held_by_nobody(p)
+        p.fill()
+        with Approver(p) as seen:
+            status, said = run("rollback")
+        assert status == 0, said
+        assert rows_of(seen) == shop.ROWS and len(seen) == len(shop.ROWS)
+        assert p.counts() == {}
