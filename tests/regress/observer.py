@@ -117,9 +117,8 @@ class Observer:
         writing = out["session's xid"] is not None and session.state == "T"
         if writing:
             out["rows"] = session.rows(COUNTERS)
-        # Only the session sees temporary ones; but a transaction that has read nothing yet must not
-        # get its snapshot from us.
-        out["sequences"] = (session.rows(SEQUENCES) if writing or session.state == "I"
+        # Only the session sees temporary ones; but in a transaction asking it takes locks.
+        out["sequences"] = (session.rows(SEQUENCES) if session.state == "I"
                             else self._sequences())
         return out
 
