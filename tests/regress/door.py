@@ -3,7 +3,6 @@
 import contextlib
 import struct
 import threading
-import time
 
 import observer
 import wire
@@ -79,7 +78,6 @@ class Relay(threading.Thread):
             self.start_up()
             while True:
                 self.one_message()
-        self.of.alive.discard(self.session.pid)
         self.client.sock.close()
         self.server.sock.close()
 
@@ -98,7 +96,6 @@ class Relay(threading.Thread):
             self.client.send(message)
             if kind == wire.KEY:
                 self.session.pid = struct.unpack("!I", message[5:9])[0]
-                self.of.alive.add(self.session.pid)
             elif kind == wire.ERROR:
                 error = wire.field(message, b"C")
             elif kind == wire.COPY_IN:
@@ -167,10 +164,6 @@ class Relay(threading.Thread):
         case.failed = self.until_ready()
         after = self.picture = run.observer.picture(self.session)
         case.changed = observer.changes(before, after, case.failed is not None)
-        here = set(map(int, after["sessions"].split()))
-        if not self.of.alive <= here:
-            time.sleep(0.2)  # psql may just have left it for another one
-            case.changed += [] if self.of.alive <= here else ["a session ended"]
         case.settings = observer.changed_settings(before, after)
         if before["WAL"] != after["WAL"]:
             run.look_at_wal.append((case, before["WAL"], after["WAL"]))

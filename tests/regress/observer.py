@@ -26,13 +26,11 @@ SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text,
  (SELECT pg_catalog.count(*)::text || coalesce(pg_catalog.string_agg(s.slot_name || s.restart_lsn::text, ' '
    ORDER BY 1), '') FROM pg_catalog.pg_replication_slots s),
  (SELECT pg_catalog.string_agg(gid, ' ' ORDER BY gid) FROM pg_catalog.pg_prepared_xacts),
- (SELECT pg_catalog.string_agg(pid::text, ' ' ORDER BY pid) FROM pg_catalog.pg_stat_activity
-   WHERE backend_type = 'client backend'),
  pg_catalog.pg_conf_load_time()::text,
  (SELECT pg_catalog.max(stats_reset)::text FROM pg_catalog.pg_stat_database)
 """
 OUTSIDE_NAMES = ("next xid", "session's xid", "WAL", "locks", "replication slots",
-                 "prepared transactions", "sessions", "configuration loaded", "statistics reset")
+                 "prepared transactions", "configuration loaded", "statistics reset")
 SEQUENCES = """
 SELECT pg_catalog.string_agg(s.seqrelid::text || '=' ||
  coalesce(pg_catalog.pg_sequence_last_value(s.seqrelid)::text, ''), ' ' ORDER BY s.seqrelid)

@@ -87,7 +87,6 @@ class Run:
         self.judge = Judge(binary(), dsn)
         self.lock = threading.Lock()
         self.file, self.cases, self.unasked, self.look_at_wal = None, [], 0, []
-        self.alive = set()  # process numbers of the sessions that are open
         self.build = pathlib.Path(tempfile.mkdtemp(prefix="bs-regress-"))
         self.build.chmod(0o755)
         for name in ("results", "testtablespace"):
