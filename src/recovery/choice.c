@@ -3,6 +3,7 @@
  * explained runs nothing.
  */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 
 enum {
     SELECT_MAX = 1 << 20,
+    TEXT_OID = 25,            /* pg_type.dat */
     FIRST_NORMAL_OID = 16384, /* access/transam.h: below are the cluster's own types */
     WORTH_IT = 2, /* times cheaper it must be: it locks tables, and one more look is no gain */
 };
@@ -50,6 +52,43 @@ bs_step_select(struct bs_capture *c,
     return bs_select_ask(&c->helper, prefix, s, suffix, params, res, err);
 }
 
+/* Is there a $number in the text? What only looks like it, in a literal, counts as one. */
+static bool
+names_param(const char *sql, int number)
+{
+    char name[16];
+    size_t n = (size_t)snprintf(name, sizeof(name), "$%d", number);
+
+    for (const char *at = sql; (at = strstr(at, name)) != NULL; at += n) {
+        if (at[n] < '0' || at[n] > '9')
+            return true;
+    }
+    return false;
+}
+
+/*
+ * The values that a select asks with. A parameter of the statement that is not in its condition
+ * (what SET assigns) is none of the select's: without a type the server would refuse it.
+ */
+static enum bs_done
+ask_bound(struct bs_helper *h,
+          const char *sql,
+          const struct bs_plan_select *s,
+          const struct bs_bound *list,
+          PGresult **res,
+          struct bs_err *err)
+{
+    size_t n = (size_t)s->n_params;
+    struct bs_bound *own = bs_malloc(n * sizeof(*own));
+    enum bs_done done;
+
+    for (size_t i = 0; i < n; i++)
+        own[i] = names_param(s->sql, (int)i + 1) ? list[i] : (struct bs_bound){.type = TEXT_OID};
+    done = bs_helper_ask(h, sql, own, s->n_params, res, err);
+    free(own);
+    return done;
+}
+
 enum bs_done
 bs_select_ask(struct bs_helper *h,
               const char *prefix,
@@ -72,7 +111,7 @@ bs_select_ask(struct bs_helper *h,
     else if (s->n_params == 0)
         done = bs_helper_query(h, (const char *)sql.p, 0, NULL, res, err);
     else
-        done = bs_helper_ask(h, (const char *)sql.p, params[s->stmt].list, s->n_params, res, err);
+        done = ask_bound(h, (const char *)sql.p, s, params[s->stmt].list, res, err);
     bs_buf_fini(&sql);
     return done;
 }
@@ -86,7 +125,7 @@ bs_select_has_values(const struct bs_plan_select *s, const struct bs_bounds *par
         return false;
     /* To read a value of a domain, say, runs its CHECK: code of its owner's, as the helper. */
     for (int i = 0; i < s->n_params; i++) {
-        if (params[s->stmt].list[i].type >= FIRST_NORMAL_OID)
+        if (params[s->stmt].list[i].type >= FIRST_NORMAL_OID && names_param(s->sql, i + 1))
             return false;
     }
     return true;

@@ -352,6 +352,15 @@ def test_what_is_small_passes_without_asking(live, db):
     assert rows_left(db) == 980 and rows_left(db, "v = 'y'") == 20
 
 
+def test_a_parameter_that_only_set_has_is_none_of_the_count(live, db):
+    """psycopg leaves the type of a text open, node-postgres of everything: the count has no $1."""
+    with live.connect() as c:
+        assert c.execute("UPDATE effect.live SET v = %s WHERE v LIKE %s", ["z", "v7"]).rowcount == 1
+        ticket = live.held(c, "UPDATE effect.live SET v = %s WHERE v LIKE %s", ["z", "v%"])
+    (effect,) = ticket["effects"]
+    assert (effect["rows"], effect["measured"]) == (999, "count")
+
+
 def test_what_is_large_is_held_with_its_numbers(live, db):
     with live.connect() as c:
         ticket = live.held(c, "DELETE FROM effect.live WHERE n < 10")

@@ -131,8 +131,6 @@ def test_django_migrate_zero(django):
     assert django.counts() == shop.ROWS
 
 
-@pytest.mark.xfail(strict=True, reason="rows picked by a parameter without a type are not counted, so the"
-                   " rule for notes of migration tools does not match the lock that Knex takes")
 def test_knex(pg, packages):
     with a_place(pg, "shop_knex", wait="30s") as p:
         def run(what):
