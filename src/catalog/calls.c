@@ -52,7 +52,7 @@ worst_type(struct bs_judging *j, struct bs_name name, bool used, bool *found)
             worst = &t->taint;
     }
     while ((r = bs_snapshot_find_relation(j->s, name.schema, name.name, r)) != NULL) {
-        *found = *found || (!r->system && r->row_type != 0);
+        *found = *found || r->row_type != 0;
         if (used && r->row_type != 0)
             run_all(j, &r->row);
         if (r->row_type != 0 && r->row.risk != BS_RISK_SAFE)
@@ -148,9 +148,8 @@ judge_function(struct bs_judging *j, struct bs_call *call)
         if (f->builtin || !fits(f, call->n_args))
             continue;
         other = f;
-        if (f->risk == BS_RISK_SAFE)
-            continue;
-        why = why == NULL ? why_not(j, f) : why;
+        if (f->risk != BS_RISK_SAFE && why == NULL)
+            why = why_not(j, f);
         bs_judge_run(j, f->id.oid, "function");
     }
     /* f(x) is also a cast to a type f, which may be a domain with a check. */

@@ -37,7 +37,9 @@ risk_of(const struct bs_function *f)
 
     if (!f->builtin) {
         bool native = strcmp(f->language, "c") == 0 || strcmp(f->language, "internal") == 0;
-        return native && computes_only(f->extension) ? BS_RISK_SAFE : BS_RISK_CRITICAL;
+        /* An aggregate has PostgreSQL's own language, and parts that anybody may have written. */
+        return native && f->kind != 'a' && computes_only(f->extension) ? BS_RISK_SAFE
+                                                                       : BS_RISK_CRITICAL;
     }
     if (strcmp(f->id.schema, "information_schema") == 0)
         return bs_builtin_information_schema(f->id.name) ? BS_RISK_SAFE : BS_RISK_CRITICAL;

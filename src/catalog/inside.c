@@ -156,13 +156,24 @@ may_be_replaced(const struct bs_judging *j, const struct bs_function *f)
     return bs_own_has_code(j->own, name) || bs_own_has_code(&j->here, name);
 }
 
+/* Values are turned into the types of parameters and results. */
+static void
+judge_types(struct bs_judging *j, const struct bs_function *f)
+{
+    for (size_t i = 0; i < f->n_params; i++)
+        bs_judging_taint(j, bs_snapshot_type_taint(j->s, f->args[i].type));
+    bs_judging_taint(j, bs_snapshot_type_taint(j->s, f->result));
+}
+
 void
 bs_judge_run(struct bs_judging *j, uint32_t function, const char *word)
 {
     const struct bs_function *f = bs_snapshot_function(j->s, function);
 
-    if (f != NULL && f->risk == BS_RISK_SAFE)
+    if (f != NULL && f->risk == BS_RISK_SAFE) {
+        judge_types(j, f); /* of the constructor of a range over a domain, say */
         return;
+    }
     if (j->inside.word != NULL) /* a trigger's function calls it: it is the trigger still */
         word = j->inside.word;
     if (!bs_function_can_be_read(f)) {
@@ -436,15 +447,6 @@ judge_config(struct bs_judging *j, const struct bs_function *f, const char *word
         at = end == NULL ? NULL : end + 1;
     }
     return path;
-}
-
-/* Values are turned into the types of parameters and results. */
-static void
-judge_types(struct bs_judging *j, const struct bs_function *f)
-{
-    for (size_t i = 0; i < f->n_params; i++)
-        bs_judging_taint(j, bs_snapshot_type_taint(j->s, f->args[i].type));
-    bs_judging_taint(j, bs_snapshot_type_taint(j->s, f->result));
 }
 
 /* Expressions of parameters that a call may leave out; the planner's own helper. */

@@ -263,8 +263,11 @@ judge_read(struct bs_judging *j, struct bs_name name)
         const struct bs_taint *taint = &r->use[BS_USE_READ];
         found = true;
         bs_judging_taint(j, taint);
-        if ((j->stmt->flags & BS_FLAG_COPIES) != 0)
-            bs_judging_taint(j, &r->use[BS_USE_INSERT]); /* for the new table it runs unseen */
+        /* Literals beside its columns, and fields of records, become values of their types. */
+        bs_judging_taint(j, &r->row);
+        /* For the new table it runs unseen. */
+        for (int use = 0; (j->stmt->flags & BS_FLAG_COPIES) != 0 && use < BS_USE_COUNT; use++)
+            bs_judging_taint(j, &r->use[use]);
         /* What it runs beside the statement is not known, so neither is what it would change. */
         if (taint->risk != BS_RISK_SAFE)
             j->uncoverable = true;
@@ -329,6 +332,8 @@ check_code(struct bs_judging *j, const struct bs_hit *h)
         if ((uses & 1u << use) != 0)
             bs_judging_taint(j, &r->use[use]);
     }
+    if (h->use <= BS_USE_DELETE)
+        bs_judging_taint(j, &r->row); /* as for those that read it, and for its triggers */
     if ((r->rules & uses) != 0 || (r->relkind == 'f' && uses != 0))
         j->uncoverable = true;
 }
@@ -763,6 +768,13 @@ note_lock(struct bs_judging *j, const struct bs_effect *e)
     }
 }
 
+/* Not among those that change the catalog, but event triggers hear of them. */
+static bool
+fires_event(enum bs_kind kind)
+{
+    return kind == BS_KIND_REFRESH_MATERIALIZED_VIEW || kind == BS_KIND_REINDEX;
+}
+
 void
 bs_judge_named(struct bs_judging *j)
 {
@@ -770,7 +782,7 @@ bs_judge_named(struct bs_judging *j)
     for (size_t i = 0; i < j->stmt->n_reads && !j->full; i++)
         judge_read(j, j->stmt->reads[i]);
     judge_effects(j);
-    if ((j->stmt->flags & BS_FLAG_DDL) != 0)
+    if ((j->stmt->flags & BS_FLAG_DDL) != 0 || fires_event(j->stmt->kind))
         bs_judging_taint(j, bs_snapshot_ddl(j->s));
 }
 

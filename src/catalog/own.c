@@ -39,6 +39,12 @@ static const uint8_t moves_keys[BS_KIND_COUNT] = {
     [BS_KIND_ALTER_TABLE_DETACH_PARTITION] = 1,
 };
 
+/* Those after which a name that the transaction made may be another table's again. */
+static const uint8_t takes_name[BS_KIND_COUNT] = {
+    [BS_KIND_DROP_TABLE] = 1, [BS_KIND_DROP_VIEW] = 1, [BS_KIND_DROP_MATERIALIZED_VIEW] = 1,
+    [BS_KIND_DROP_SEQUENCE] = 1,
+};
+
 /* Those that leave the table as it is. */
 static const uint8_t leaves_table[BS_KIND_COUNT] = {
     [BS_KIND_COMMENT] = 1, [BS_KIND_GRANT] = 1, [BS_KIND_REVOKE] = 1, [BS_KIND_VACUUM] = 1,
@@ -99,6 +105,7 @@ add(struct bs_own *own, struct bs_own_name like, struct bs_arena *arena)
 
     if (n != NULL) {
         n->temporary = like.temporary || (n->temporary && !n->gone);
+        n->perhaps = like.perhaps && (n->perhaps || n->gone);
         n->gone = false;
         return;
     }
@@ -116,13 +123,14 @@ add(struct bs_own *own, struct bs_own_name like, struct bs_arena *arena)
         own->names = n;
 }
 
-/* Made by the transaction, and by exactly that name: whatever is done to it, it stays its own. */
+/* Certainly made by the transaction, and by exactly that name: whatever is done to it, it stays its
+ * own. */
 static bool
 is_made(const struct bs_own *own, struct bs_name name)
 {
     for (const struct bs_own_name *n = own->names; n != NULL; n = n->next) {
-        if (n->plain && !n->changed && !n->gone && same(n->schema, name.schema) &&
-            same(n->name, name.name))
+        if (n->plain && !n->changed && !n->gone && !n->temporary && !n->perhaps &&
+            same(n->schema, name.schema) && same(n->name, name.name))
             return true;
     }
     return false;
@@ -131,9 +139,14 @@ is_made(const struct bs_own *own, struct bs_name name)
 static void
 add_changed(struct bs_own *own, struct bs_name name, struct bs_arena *arena)
 {
-    if (!is_made(own, name))
-        add(own, (struct bs_own_name){.schema = name.schema, .name = name.name, .changed = true},
-            arena);
+    add(own, (struct bs_own_name){.schema = name.schema, .name = name.name, .changed = true},
+        arena);
+}
+
+static bool
+is_table(const struct bs_effect *e)
+{
+    return e->object == BS_OBJECT_RELATION || e->object == BS_OBJECT_COLUMN;
 }
 
 static void
@@ -144,10 +157,78 @@ note_kind(struct bs_own *own, enum bs_kind kind)
     own->keys = own->keys || !bs_own_leaves_code(kind) || moves_keys[kind] != 0;
 }
 
+static bool
+sets_path(const struct bs_stmt *stmt)
+{
+    return (stmt->flags & BS_FLAG_SEARCH_PATH) != 0 ||
+           (stmt->control == BS_CONTROL_SET &&
+            (stmt->label == NULL || strcmp(stmt->label, "search_path") == 0));
+}
+
+/* A name may mean what it meant before: made in vain, dropped, or found in another schema. */
+static void
+doubt_made(struct bs_own *own, const struct bs_stmt *stmt)
+{
+    bool all = stmt->control == BS_CONTROL_ROLLBACK_TO || sets_path(stmt);
+
+    for (size_t i = 0; i < stmt->n_effects; i++)
+        all = all || takes_name[stmt->effects[i].kind] != 0;
+    for (struct bs_own_name *n = own->names; all && n != NULL; n = n->next)
+        n->perhaps = true;
+}
+
+/* Runs what is not harmless: a table that it makes or changes may run that again. */
+static bool
+runs_code(const struct bs_stmt *stmt)
+{
+    for (size_t i = 0; i < stmt->n_effects; i++) {
+        if (stmt->effects[i].inside)
+            return true;
+    }
+    return false;
+}
+
+static void
+note_effect(struct bs_own *own,
+            const struct bs_stmt *stmt,
+            const struct bs_effect *e,
+            struct bs_arena *arena)
+{
+    bool runs = runs_code(stmt), makes = makes_name(e->kind) && e->object == BS_OBJECT_RELATION;
+    struct bs_own_name name = {.schema = e->name.schema, .name = e->name.name};
+
+    note_kind(own, e->kind);
+    /* What else a body's statement concerns, is not told. */
+    own->keys = own->keys || (e->inside && is_ddl(e->kind) && !makes);
+    if (makes) {
+        name.plain = makes_table[e->kind] != 0 && !runs;
+        name.temporary = (stmt->flags & BS_FLAG_TEMP) != 0;
+        name.perhaps = e->missing_ok;
+        add(own, name, arena);
+    } else if (is_ddl(e->kind) && leaves_table[e->kind] == 0 && is_table(e)) {
+        if (runs)
+            add(own, name, arena);
+        if (!is_made(own, e->name))
+            add_changed(own, e->name, arena);
+    }
+}
+
+/* A foreign key of a table that others have hangs its rows on what it refers to. */
+static bool
+concerns_others(const struct bs_own *own, const struct bs_stmt *stmt)
+{
+    for (size_t i = 0; i < stmt->n_effects; i++) {
+        const struct bs_effect *e = &stmt->effects[i];
+        if (is_table(e) && !makes_name(e->kind) && !is_made(own, e->name))
+            return true;
+    }
+    return false;
+}
+
 void
 bs_own_note(struct bs_own *own, const struct bs_stmt *stmt, struct bs_arena *arena)
 {
-    bool temporary = (stmt->flags & BS_FLAG_TEMP) != 0;
+    bool temporary = (stmt->flags & BS_FLAG_TEMP) != 0, others;
 
     /* Code that nobody has read, or a text that nobody could, may have done anything. */
     if (stmt->kind == BS_KIND_UNKNOWN ||
@@ -155,23 +236,15 @@ bs_own_note(struct bs_own *own, const struct bs_stmt *stmt, struct bs_arena *are
         own->lost = own->relations = own->code = true;
         return;
     }
+    doubt_made(own, stmt);
     note_kind(own, stmt->kind);
-    for (size_t i = 0; i < stmt->n_effects; i++) {
-        const struct bs_effect *e = &stmt->effects[i];
-        note_kind(own, e->kind);
-        if (makes_name(e->kind) && e->object == BS_OBJECT_RELATION)
-            add(own,
-                (struct bs_own_name){.schema = e->name.schema,
-                                     .name = e->name.name,
-                                     .plain = makes_table[e->kind] != 0,
-                                     .temporary = temporary},
-                arena);
-        else if (is_ddl(e->kind) && leaves_table[e->kind] == 0 &&
-                 (e->object == BS_OBJECT_RELATION || e->object == BS_OBJECT_COLUMN))
-            add_changed(own, e->name, arena);
+    for (size_t i = 0; i < stmt->n_effects; i++)
+        note_effect(own, stmt, &stmt->effects[i], arena);
+    others = is_ddl(stmt->kind) && concerns_others(own, stmt);
+    for (size_t i = 0; is_ddl(stmt->kind) && i < stmt->n_reads; i++) {
+        if (others || !is_made(own, stmt->reads[i]))
+            add_changed(own, stmt->reads[i], arena);
     }
-    for (size_t i = 0; is_ddl(stmt->kind) && i < stmt->n_reads; i++)
-        add_changed(own, stmt->reads[i], arena);
     /* Temporary types are found before all others, and stay. */
     own->lost = own->lost || (temporary && own->code);
 }

@@ -19,6 +19,7 @@ struct bs_own_name {
     bool plain;     /* reading it runs nothing */
     bool changed;   /* not made: altered, or referred to by a foreign key that is new */
     bool temporary; /* stays after the transaction */
+    bool perhaps;   /* made, if it was not there before and nothing has undone it */
     bool gone;
     struct bs_own_name *next;
 };

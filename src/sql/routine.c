@@ -356,9 +356,6 @@ add_copied_type(struct making *m, const char *text, size_t n)
             return;
         end--;
     }
-    if (strncasecmp(text, "pg_catalog.", 11) == 0 ||
-        (strncasecmp(text, "pg_", 3) == 0 && memchr(text, '.', end) == NULL))
-        return; /* the server's own tables have the server's own types */
     text = bs_arena_fmt(&m->scratch, "%.*s", (int)end, text);
     if (text == NULL)
         m->full = true;

@@ -10,7 +10,7 @@ from conftest import wait_until
 from place import a_place
 
 SCHEMA = """
-DROP SCHEMA IF EXISTS fn CASCADE; DROP SCHEMA IF EXISTS fn_shadow CASCADE;
+DROP TABLE IF EXISTS public.pg_fn_mine; DROP SCHEMA IF EXISTS fn CASCADE; DROP SCHEMA IF EXISTS fn_shadow CASCADE;
 CREATE SCHEMA fn AUTHORIZATION app_trust;
 CREATE SCHEMA fn_shadow AUTHORIZATION app_trust;
 SET ROLE app_trust;
@@ -57,6 +57,19 @@ CREATE FUNCTION fn.trap_path() RETURNS text LANGUAGE plpgsql SET search_path = f
   $$BEGIN RETURN twin('x'); END$$;
 CREATE FUNCTION fn.trap_check(text) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT fn.purge() = 1';
 CREATE DOMAIN fn.trapped AS text CHECK (fn.trap_check(VALUE));
+CREATE TYPE fn.span AS RANGE (subtype = fn.trapped);
+CREATE TYPE fn.pair AS (a fn.trapped, b int);
+CREATE TABLE fn.guarded (id int PRIMARY KEY, r fn.span, c fn.pair, list fn.trapped[], x fn.trapped);
+CREATE TABLE public.pg_fn_mine (x fn.trapped);
+CREATE FUNCTION fn.trap_record() RETURNS int LANGUAGE plpgsql AS
+  $$DECLARE r record; BEGIN SELECT * INTO r FROM fn.guarded; r.x := 'x'; RETURN 1; END$$;
+CREATE FUNCTION fn.trap_pg_row() RETURNS int LANGUAGE plpgsql AS
+  $$DECLARE r pg_fn_mine%ROWTYPE; BEGIN r.x := 'x'; RETURN 1; END$$;
+CREATE FUNCTION fn.counts() RETURNS bigint LANGUAGE plpgsql AS
+  $$DECLARE r pg_class%ROWTYPE; t pg_class.relname%TYPE; BEGIN
+    SELECT * INTO r FROM pg_class LIMIT 1; t := r.relname; RETURN length(t); END$$;
+CREATE FUNCTION fn.trap_any(anyelement) RETURNS anyelement LANGUAGE plpgsql AS
+  $$BEGIN RETURN 'x'; END$$;
 CREATE AGGREGATE fn.trap_sum(int) (SFUNC = fn.trap_add, STYPE = int, INITCOND = '0');
 """
 
@@ -71,6 +84,12 @@ TRAPS = [
     "COPY (SELECT fn.purge()) TO STDOUT", "DECLARE c CURSOR WITH HOLD FOR SELECT fn.purge()",
     "SELECT 1 ORDER BY fn.purge()", "VALUES (fn.purge())", "SELECT (SELECT fn.purge())",
     "CALL fn.proc()", "SELECT u.purge_row FROM fn.users u",
+    "SELECT fn.trap_member(n) FROM fn.users",
+    # a value becomes one of a type that nobody writes
+    "SELECT fn.trap_record()", "SELECT fn.trap_pg_row()", "SELECT fn.span('a', 'b')",
+    "SELECT r && '[a,b]' FROM fn.guarded", "SELECT coalesce(c, '(a,1)') FROM fn.guarded",
+    "SELECT list || '{a}' FROM fn.guarded", "SELECT fn.trap_any(x) FROM fn.guarded",
+    "SELECT r FROM fn.guarded UNION SELECT '[a,b]'", "DELETE FROM fn.guarded WHERE r && '[a,b]'",
 ]
 
 MORE = """
@@ -87,13 +106,22 @@ CREATE PROCEDURE fn.proc() LANGUAGE plpgsql AS $$BEGIN PERFORM fn.purge(); END$$
 CREATE FUNCTION fn.purge_row(fn.users) RETURNS int LANGUAGE sql AS 'SELECT fn.purge()';
 """
 
+# What an extension's owner has made a part of it is none of its code.
+MEMBER = """;
+CREATE EXTENSION seg SCHEMA fn;
+CREATE AGGREGATE fn.trap_member(int) (SFUNC = fn.trap_add, STYPE = int, INITCOND = '0');
+ALTER EXTENSION seg ADD AGGREGATE fn.trap_member(int);
+"""
+
 READS = [
     "SELECT fn.email_of(7)", "SELECT * FROM fn.report()", "SELECT count(*) FROM fn.report()",
     "EXPLAIN ANALYZE SELECT fn.email_of(id) FROM fn.users", "SELECT fn.twin('x'::varchar)",
+    "SELECT fn.counts()",
 ]
 
 CHANGES = {"name": "work", "actors": ["ann"], "risk": ["SAFE", "HIGH"],
-           "kinds": ["INSERT", "SELECT", "UPDATE", "DELETE"], "action": "allow"}
+           "kinds": ["INSERT", "SELECT", "UPDATE", "DELETE", "CREATE TABLE",
+                     "ALTER TABLE ADD CONSTRAINT"], "action": "allow"}
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +129,11 @@ def place(pg):
     with pg.admin() as c:
         # the aggregate needs its function first
         first, aggregate = SCHEMA.rsplit("CREATE AGGREGATE", 1)
-        c.execute(first + MORE + "CREATE AGGREGATE" + aggregate + LAST + "; RESET ROLE")
+        c.execute(first + MORE + "CREATE AGGREGATE" + aggregate + LAST + "; RESET ROLE" + MEMBER)
     with a_place(pg, rules=(CHANGES,)) as p:
         yield p
     with pg.admin() as c:
-        c.execute("DROP SCHEMA fn CASCADE; DROP SCHEMA fn_shadow CASCADE")
+        c.execute("DROP TABLE public.pg_fn_mine; DROP SCHEMA fn CASCADE; DROP SCHEMA fn_shadow CASCADE")
 
 
 def count(place, table):
@@ -177,8 +205,8 @@ def kept(place):
     """Rows by table in the newest point."""
     def newest():
         out = json.loads(place.gateway.cli("points", "list", "--json").stdout)["points"]
-        done = [p for p in out if p["outcome"] == "committed"]
-        return done and max(done, key=lambda p: p["point"])["point"]
+        last = max(out, key=lambda p: p["point"])
+        return last["outcome"] == "committed" and last["point"]
 
     shown = json.loads(place.gateway.cli("points", "show", wait_until(newest), "--json").stdout)
     return {f"{o['schema']}.{o['name']}": o["row_count"] for o in shown["manifest"]["objects"]}
@@ -221,3 +249,52 @@ def test_a_function_replaced_by_somebody_else_is_read_again(place):
                 return e.sqlstate in ("ZB001", "25006")
 
         assert wait_until(held, seconds=15)
+
+
+# What the transaction has made hangs on tables that it has not, or runs code of them.
+MADE = [
+    ("CREATE TABLE fn.own (id int, g int, UNIQUE (id))",
+     "INSERT INTO fn.own SELECT id, 1 FROM fn.victim",
+     "ALTER TABLE fn.victim ADD FOREIGN KEY (id) REFERENCES fn.own (id) ON DELETE CASCADE",
+     "DELETE FROM fn.own WHERE g = 1"),
+    ("CREATE TABLE fn.own (id int PRIMARY KEY, g int)",
+     "INSERT INTO fn.own SELECT id, 1 FROM fn.victim",
+     "SAVEPOINT s", "CREATE TABLE fn.gone (id int)", "ROLLBACK TO SAVEPOINT s",
+     "ALTER TABLE fn.victim ADD FOREIGN KEY (id) REFERENCES fn.own ON UPDATE CASCADE",
+     "UPDATE fn.own SET id = id + 1000 WHERE g = 1"),
+    ("CREATE TABLE IF NOT EXISTS fn.victim (id int)",
+     "CREATE TABLE fn.own (id int PRIMARY KEY, g int)",
+     "INSERT INTO fn.own SELECT id, 1 FROM fn.victim",
+     "ALTER TABLE fn.victim ADD FOREIGN KEY (id) REFERENCES fn.own ON DELETE CASCADE",
+     "DELETE FROM fn.own WHERE g = 1"),
+]
+
+
+@pytest.mark.parametrize("sent", MADE)
+def test_what_a_new_table_takes_along_is_not_its_own(place, sent):
+    with place.connect("ann") as c:
+        c.execute("BEGIN")
+        for sql in sent[:-1]:
+            c.execute(sql)
+        with pytest.raises(psycopg.Error) as caught:
+            c.execute(sent[-1])
+        assert caught.value.sqlstate in ("ZB001", "ZB004"), caught.value
+        c.rollback()
+    assert count(place, "fn.victim") == 50
+
+
+def test_a_refresh_fires_event_triggers(place):
+    with place.pg.admin() as c:
+        c.execute("""CREATE MATERIALIZED VIEW fn.sums AS SELECT 1 AS x;
+            ALTER MATERIALIZED VIEW fn.sums OWNER TO app_trust;
+            CREATE FUNCTION fn.on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS
+              $$BEGIN IF tg_tag = 'REFRESH MATERIALIZED VIEW' THEN PERFORM fn.purge(); END IF; END$$;
+            CREATE EVENT TRIGGER fn_on_ddl ON ddl_command_start EXECUTE FUNCTION fn.on_ddl()""")
+    try:
+        out = json.loads(place.gateway.cli("explain", "--agent", "bob", "--json",
+                                           "REFRESH MATERIALIZED VIEW fn.sums").stdout)
+        assert out["statements"][0]["risk"] == "CRITICAL"
+        assert "event_trigger" in json.dumps(out)
+    finally:
+        with place.pg.admin() as c:
+            c.execute("DROP EVENT TRIGGER fn_on_ddl")

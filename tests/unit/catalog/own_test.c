@@ -92,6 +92,82 @@ after_statements(void)
     }
 }
 
+static const struct {
+    const char *sql;
+    enum bs_own_is adds, takes; /* rows of the table "t" */
+} writes[] = {
+    {"CREATE TABLE t (id int)", BS_OWN_PLAIN, BS_OWN_PLAIN},
+    {"CREATE TABLE t (id int); CREATE INDEX ON t (id)", BS_OWN_PLAIN, BS_OWN_PLAIN},
+    {"CREATE TABLE t (id int); CREATE TABLE u (id int REFERENCES t)", BS_OWN_PLAIN, BS_OWN_PLAIN},
+    {"CREATE TABLE t (id int); CREATE TABLE u (id int); ALTER TABLE u ADD FOREIGN KEY (id)"
+     " REFERENCES t",
+     BS_OWN_PLAIN, BS_OWN_PLAIN},
+    /* Rows of somebody's hang on it from then on. */
+    {"CREATE TABLE t (id int); ALTER TABLE u ADD FOREIGN KEY (id) REFERENCES t", BS_OWN_PLAIN,
+     BS_OWN_DOUBTFUL},
+    {"CREATE TABLE t (id int); ALTER TABLE u ADD COLUMN t int REFERENCES t", BS_OWN_PLAIN,
+     BS_OWN_DOUBTFUL},
+    /* "u" is somebody's, or may be. */
+    {"CREATE TABLE t (id int); CREATE TABLE IF NOT EXISTS u (id int);"
+     " ALTER TABLE u ADD FOREIGN KEY (id) REFERENCES t",
+     BS_OWN_PLAIN, BS_OWN_DOUBTFUL},
+    {"CREATE TABLE t (id int); CREATE TEMP TABLE u (id int); DROP TABLE u;"
+     " ALTER TABLE u ADD FOREIGN KEY (id) REFERENCES t",
+     BS_OWN_PLAIN, BS_OWN_DOUBTFUL},
+    {"CREATE TABLE t (id int); CREATE TABLE u (id int); ROLLBACK TO s;"
+     " ALTER TABLE u ADD FOREIGN KEY (id) REFERENCES t",
+     BS_OWN_PLAIN, BS_OWN_DOUBTFUL},
+    {"CREATE TABLE t (id int); CREATE TABLE u (id int); SET search_path = a;"
+     " ALTER TABLE u ADD FOREIGN KEY (id) REFERENCES t",
+     BS_OWN_PLAIN, BS_OWN_DOUBTFUL},
+};
+
+static void
+after_keys(void)
+{
+    for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
+        struct bs_own own = bs_own_nothing;
+        struct bs_name t = {NULL, "t"};
+        int missed = tap_misses;
+        bs_arena_reset(&arena);
+        note(&own, writes[i].sql);
+        EXPECT_EQ(bs_own_write(&own, t, BS_OWN_ADDS), writes[i].adds);
+        EXPECT_EQ(bs_own_write(&own, t, BS_OWN_TAKES), writes[i].takes);
+        if (tap_misses != missed)
+            printf("# in row: %s\n", writes[i].sql);
+    }
+}
+
+/* What runs somebody's code while it is made may run it whenever it is used. */
+static void
+with_code_inside(void)
+{
+    struct bs_own own = bs_own_nothing;
+    struct bs_name t = {NULL, "t"}, w = {NULL, "w"};
+    struct bs_effect effects[] = {
+        {.kind = BS_KIND_CREATE_TABLE, .object = BS_OBJECT_RELATION, .name = t},
+        {.kind = BS_KIND_DELETE, .object = BS_OBJECT_RELATION, .name = w, .inside = true}};
+    struct bs_stmt stmt = {.kind = BS_KIND_CREATE_TABLE, .effects = effects, .n_effects = 2};
+
+    bs_arena_reset(&arena);
+    bs_own_note(&own, &stmt, &arena);
+    EXPECT_EQ(bs_own_read(&own, t), BS_OWN_DOUBTFUL);
+    EXPECT_EQ(bs_own_write(&own, t, BS_OWN_ADDS), BS_OWN_DOUBTFUL);
+    own = bs_own_nothing;
+    note(&own, "CREATE TABLE t (id int)");
+    effects[0].kind = BS_KIND_ALTER_TABLE_SET_DEFAULT;
+    stmt.kind = BS_KIND_ALTER_TABLE_SET_DEFAULT;
+    bs_own_note(&own, &stmt, &arena);
+    EXPECT_EQ(bs_own_write(&own, t, BS_OWN_ADDS), BS_OWN_DOUBTFUL);
+    /* A body that adds a foreign key does not say what it refers to. */
+    own = bs_own_nothing;
+    note(&own, "CREATE TABLE t (id int)");
+    effects[1].kind = BS_KIND_ALTER_TABLE_ADD_CONSTRAINT;
+    stmt = (struct bs_stmt){.kind = BS_KIND_DO, .effects = effects + 1, .n_effects = 1};
+    bs_own_note(&own, &stmt, &arena);
+    EXPECT_EQ(bs_own_write(&own, t, BS_OWN_TAKES), BS_OWN_DOUBTFUL);
+}
+
 /* A session that makes the same table again and again takes no more room. */
 static void
 again_and_again(void)
@@ -135,6 +211,8 @@ no_room(void)
 
 static const struct tap_case cases[] = {
     {"after statements", after_statements},
+    {"after keys", after_keys},
+    {"with code inside", with_code_inside},
     {"again and again", again_and_again},
     {"no room", no_room},
 };
