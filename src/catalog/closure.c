@@ -99,7 +99,7 @@ widen(struct bs_hit *have, const struct bs_hit *more)
         have->queued = true;
     }
     have->reached =
-        have->reached || (more->reach == BS_REACH_CASCADE) != (have->reach == BS_REACH_CASCADE);
+        have->reached || more->reach == BS_REACH_CASCADE || have->reach == BS_REACH_CASCADE;
     if (more->reach < have->reach)
         have->reach = more->reach;
     have->moves = have->moves || more->moves;

@@ -24,7 +24,7 @@ struct bs_hit {
     const char **columns; /* UPDATE: those that change; n_columns 0: any */
     size_t n_columns;
     bool queued;
-    bool reached; /* named, and a foreign key leads back to it as well */
+    bool reached; /* by a foreign key, and by another or by its name as well */
 };
 
 /* Places by a key of 64 bits. */

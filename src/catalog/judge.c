@@ -385,7 +385,7 @@ add_target(struct bs_judging *j, const struct bs_hit *h)
         struct bs_target *t = &out->targets[i];
         if (t->oid != r->id.oid)
             continue;
-        t->again = t->again || h->reached || reach != t->reach;
+        t->again = t->again || h->reached || reach != t->reach || reach == BS_REACH_CASCADE;
         if (reach < t->reach)
             t->reach = reach;
         if (reach == BS_REACH_CALL)

@@ -188,7 +188,8 @@ check_limits(struct bs_gate *g, struct bs_err *err)
     if (t.limits == NULL)
         return BS_FAIL(err, STALE, "the ticket has no limits");
     if (bs_limits_read(t.limits, &g->arena, &approved, err) != BS_DONE ||
-        bs_request_limits(g, &now, err) != BS_DONE)
+        bs_request_limits(g, &now, err) != BS_DONE ||
+        bs_within_assume(g, &approved, &now, err) != BS_DONE)
         return BS_FAILED;
     if (bs_limits_cover(&approved, &now, err) == BS_DONE)
         return bs_within_approved(g, &approved, err);
@@ -541,10 +542,11 @@ static void
 work_audit(struct bs_gate *g, struct bs_err *err)
 {
     struct bs_uncovered found = {0};
+    bool waived = bs_ledger_waived(g->ledger);
 
-    if (!bs_ledger_waived(g->ledger) &&
-        (check_coverage(g, &found, err) != BS_DONE || check_rows(g, err) != BS_DONE ||
-         keep_replaced(g, &found, err) != BS_DONE))
+    /* What need not be given back was still allowed for so many rows, and no more. */
+    if ((!waived && check_coverage(g, &found, err) != BS_DONE) || check_rows(g, err) != BS_DONE ||
+        (!waived && keep_replaced(g, &found, err) != BS_DONE))
         return;
     (void)!arm(g->ledger, err);
 }

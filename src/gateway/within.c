@@ -28,6 +28,19 @@ find_target(const struct bs_gate *g, uint32_t oid)
     return NULL;
 }
 
+/* Rows that a foreign key takes along change as often as those that they point to. */
+static bool
+is_changed_once(const struct bs_facts *facts, const struct bs_target *t)
+{
+    if (t->again || (t->reach != BS_REACH_TARGET && t->reach != BS_REACH_CASCADE))
+        return false;
+    for (size_t i = 0; t->reach == BS_REACH_CASCADE && i < facts->n_targets; i++) {
+        if (facts->targets[i].again)
+            return false;
+    }
+    return true;
+}
+
 /* Each of its rows is changed once, so far as anybody can tell. */
 static bool
 is_counted_once(const struct bs_gate *g, uint32_t oid)
@@ -36,7 +49,7 @@ is_counted_once(const struct bs_gate *g, uint32_t oid)
         const struct bs_facts *facts = &g->items[i].verdict->facts;
         for (size_t k = 0; k < facts->n_targets; k++) {
             const struct bs_target *t = &facts->targets[k];
-            if (t->oid == oid && (t->reach != BS_REACH_TARGET || t->again))
+            if (t->oid == oid && !is_changed_once(facts, t))
                 return false;
         }
     }
@@ -72,6 +85,36 @@ bs_within_approved(struct bs_gate *g, const struct bs_limits *approved, struct b
                     (struct bs_row_limit){.oid = t->oid, .rows = a->rows, .by_key = a->by_key};
         }
     }
+    return BS_DONE;
+}
+
+/* Nothing but this unit is in the transaction, and its end is looked at. */
+static bool
+is_compared(const struct bs_gate *g, uint32_t oid)
+{
+    return !g->in_block && !g->waived && g->plan.kind >= BS_PLAN_ROWS && is_counted_once(g, oid);
+}
+
+enum bs_done
+bs_within_assume(struct bs_gate *g,
+                 const struct bs_limits *approved,
+                 struct bs_limits *now,
+                 struct bs_err *err)
+{
+    struct bs_limit_table *tables = bs_arena_array(&g->arena, now->n_tables + 1, sizeof(*tables));
+
+    bs_assert(now->n_tables == g->plan.n_tables);
+    if (tables == NULL)
+        return no_room(err);
+    for (size_t i = 0; i < now->n_tables; i++) {
+        tables[i] = now->tables[i];
+        for (size_t k = 0; k < approved->n_tables && tables[i].rows < 0; k++) {
+            const struct bs_limit_table *a = &approved->tables[k];
+            if (strcmp(a->name, tables[i].name) == 0 && is_compared(g, g->plan.tables[i].oid))
+                tables[i].rows = a->rows;
+        }
+    }
+    now->tables = tables;
     return BS_DONE;
 }
 

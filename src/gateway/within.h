@@ -26,6 +26,17 @@ struct bs_row_limit {
  */
 BS_MUST_CHECK enum bs_done
 bs_within_approved(struct bs_gate *g, const struct bs_limits *approved, struct bs_err *err);
+/*
+ * What could not be counted just now - somebody holds a lock, there is no helper, no time - is taken
+ * to be what was approved wherever more than that will not be committed.
+ *
+ * now  of each table of g->plan, in its order
+ * err  LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_within_assume(struct bs_gate *g,
+                                            const struct bs_limits *approved,
+                                            struct bs_limits *now,
+                                            struct bs_err *err);
 /* Sets g->limits from the rules and limits that let it pass by its rows. On the worker's thread. LIMIT. */
 BS_MUST_CHECK enum bs_done
 bs_within_allowed(struct bs_gate *g, const struct bs_policy *policy, struct bs_err *err);

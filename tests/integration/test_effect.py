@@ -283,8 +283,20 @@ RULES = [
      "risk": ["SAFE", "HIGH", "CRITICAL"], "max_rows": 500, "action": "allow"},
     {"name": "shared", "actors": ["shared"], "kinds": ["DELETE"],
      "risk": ["SAFE", "HIGH", "CRITICAL"], "max_share": "50%", "action": "allow"},
+    {"name": "waived", "actors": ["waived"], "kinds": ["DELETE", "UPDATE"],
+     "risk": ["SAFE", "HIGH", "CRITICAL"], "max_rows": 500, "recovery": "none", "action": "allow"},
     {"name": "shut", "actors": ["shut"], "kinds": ["DELETE"], "min_rows": 100, "action": "block"},
 ]
+
+
+LIVE = """
+DROP TABLE IF EXISTS effect.live CASCADE;
+CREATE TABLE effect.live (id int PRIMARY KEY, n int, v text, secret bytea);
+INSERT INTO effect.live SELECT i, i % 50, 'v' || i, NULL FROM generate_series(1, 1000) i;
+ANALYZE effect.live;
+GRANT USAGE ON SCHEMA effect TO PUBLIC;
+GRANT ALL ON ALL TABLES IN SCHEMA effect TO PUBLIC
+"""
 
 
 class Measured:
@@ -292,7 +304,7 @@ class Measured:
         self.gateway = Gateway(pg, policy={"rules": RULES, **more.pop("policy", {})},
                                extra={"hold": {"wait": "0s"}, **more})
         self.operator = Operator(self.gateway)
-        for name in ("meter", "bounded", "shared", "shut", "nobody-allows"):
+        for name in ("meter", "bounded", "shared", "shut", "nobody-allows", "waived"):
             self.gateway.add_agent(name)
 
     def connect(self, actor="meter", **more):
@@ -329,13 +341,7 @@ def made(db):
 def live(made, db):
     """A fresh table beside the others; rows 1 to 1,000 in it."""
     with db.admin() as c:
-        c.execute("""
-            DROP TABLE IF EXISTS effect.live CASCADE;
-            CREATE TABLE effect.live (id int PRIMARY KEY, n int, v text, secret bytea);
-            INSERT INTO effect.live SELECT i, i % 50, 'v' || i, NULL FROM generate_series(1, 1000) i;
-            ANALYZE effect.live;
-            GRANT USAGE ON SCHEMA effect TO PUBLIC;
-            GRANT ALL ON ALL TABLES IN SCHEMA effect TO PUBLIC""")
+        c.execute(LIVE)
     return made
 
 
@@ -552,12 +558,13 @@ def test_a_rule_that_blocks_by_rows(live, db):
 class Meanwhile:
     """Rows that nobody sees when it is counted, and that are there when the lock is granted."""
 
-    def __init__(self, pg, rows):
-        self.pg, self.rows = pg, rows
+    def __init__(self, pg, rows, first="SELECT 1"):
+        self.pg, self.rows, self.first = pg, rows, first
 
     def __enter__(self):
         self.c = psycopg.connect(host=str(self.pg.folder), port=self.pg.port, user="postgres",
                                  dbname="app")
+        self.c.execute(self.first)
         self.c.execute("INSERT INTO effect.live SELECT i, 1 FROM generate_series(5000, 5000 + %s) i",
                        [self.rows - 1])
         self.thread = threading.Thread(target=self.commit)
@@ -596,6 +603,79 @@ def test_more_than_the_rule_s_share_is_not_committed(live, db):
             c.execute("DELETE FROM effect.live WHERE n < 20")  # 400 of 1,000, then 700 of 1,300
         assert error.value.sqlstate == "ZB003", error.value
     assert rows_left(db) == 1300
+
+
+def test_more_than_the_rule_allows_where_no_point_is_wanted(live, db):
+    with live.connect("waived") as c:
+        with Meanwhile(db, 300, "LOCK effect.live IN SHARE MODE"), pytest.raises(psycopg.Error) as error:
+            c.execute("DELETE FROM effect.live WHERE n < 20")  # 400, then 700
+        assert error.value.sqlstate == "ZB003", error.value
+        assert rows_left(db) == 1300
+        with Meanwhile(db, 0, "LOCK effect.live IN SHARE MODE"):
+            assert c.execute("DELETE FROM effect.live WHERE n < 10 AND id < 5000").rowcount == 200
+
+
+CHILD = """CREATE TABLE effect.lives_child (id int PRIMARY KEY,
+                                            live int REFERENCES effect.live ON DELETE {})"""
+
+
+@pytest.mark.parametrize("actor", ["bounded", "waived"])
+@pytest.mark.parametrize("action", ["CASCADE", "SET NULL"])
+def test_more_by_a_key_than_the_rule_allows(live, db, actor, action):
+    """One more row of the table, and with it a thousand of another."""
+    with db.admin() as c:
+        c.execute("DROP TABLE IF EXISTS effect.lives_child; " + CHILD.format(action))
+        c.execute("INSERT INTO effect.lives_child SELECT i, 1000 FROM generate_series(1, 200) i;"
+                  " GRANT ALL ON effect.lives_child TO PUBLIC")
+    more = ("LOCK effect.live IN SHARE MODE; INSERT INTO effect.live VALUES (4000, 1);"
+            " INSERT INTO effect.lives_child SELECT i, 4000 FROM generate_series(1001, 2000) i")
+    try:
+        with live.connect(actor) as c:
+            with Meanwhile(db, 0, more), pytest.raises(psycopg.Error) as error:
+                c.execute("DELETE FROM effect.live WHERE id > 990")
+            assert error.value.sqlstate == "ZB003", error.value
+            assert rows_left(db) == 1001
+            # as many as it may
+            assert c.execute("DELETE FROM effect.live WHERE id > 990 AND id < 4000").rowcount == 10
+    finally:
+        with db.admin() as c:
+            c.execute("DROP TABLE effect.lives_child")
+
+
+def test_an_approval_outlives_a_count_that_fails(db):
+    """Who holds a lock for a moment takes nobody's approval away; more is not committed even so."""
+    m = Measured(db, hold={"wait": "60s", "notice": "1s"})
+    with db.admin() as c:
+        c.execute(LIVE)
+    sql = "DELETE FROM effect.live WHERE n < 20"
+
+    def ask():
+        with m.connect() as c:
+            try:
+                c.execute(sql)
+                ended.append(None)
+            except psycopg.Error as error:
+                ended.append(error.sqlstate)
+
+    with running(m.gateway):
+        for rows, end in ((30, None), (600, "ZB003")):
+            ended = []
+            asking = threading.Thread(target=ask)
+            asking.start()
+            wait_until(m.operator.tickets, 20)
+            with db.admin() as c, c.transaction(), db.admin() as other:
+                c.execute("LOCK effect.live IN ACCESS EXCLUSIVE MODE")
+                c.execute("INSERT INTO effect.live SELECT i, 1 FROM generate_series(6000, 5999 + %s) i",
+                          [rows])
+                m.approve(m.operator.tickets()[0])
+                wait_until(lambda: other.execute(
+                    "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted"
+                    " AND relation = 'effect.live'::regclass"
+                    " AND query LIKE 'EXPLAIN%'").fetchone(), 20, 0.01)  # the count has been given up
+            asking.join(30)
+            assert ended == [end]
+            with db.admin() as c:
+                c.execute(LIVE)
 
 
 def test_more_than_was_approved_is_not_committed(live, db):
