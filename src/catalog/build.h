@@ -91,6 +91,24 @@ BS_MUST_CHECK enum bs_done bs_build_reads(struct bs_build *b);
 /* taint.c: what using everything would run. After the links. */
 BS_MUST_CHECK enum bs_done bs_build_taints(struct bs_build *b);
 
+/* taint.c, for the files that find more of it: what is known, made worse; of one use of a relation. */
+void bs_build_worsen(struct bs_build *b, struct bs_taint *t, struct bs_taint more);
+void bs_build_worsen_use(struct bs_build *b,
+                         struct bs_relation *r,
+                         enum bs_use use,
+                         struct bs_taint more);
+/* A cast or a comparison of a type's values, which no text needs to name. */
+void bs_build_taint_values(struct bs_build *b, uint32_t type, struct bs_taint t);
+/* What running a function unseen is; false where it is harmless. */
+bool bs_build_hidden(struct bs_build *b,
+                     uint32_t function,
+                     const char *word,
+                     const char *what,
+                     struct bs_taint *out);
+/* classes.c: operator classes of somebody's own: their types, and the relations that use them. */
+void bs_build_classes(struct bs_build *b);
+void bs_build_classed(struct bs_build *b);
+
 /* taint.c: the server stores code in a way that can be read. err: DATABASE: it does not */
 BS_MUST_CHECK enum bs_done bs_build_check_labels(struct bs_reader *reader, struct bs_err *err);
 

@@ -346,6 +346,15 @@ may_cast(const struct bs_stmt *stmt)
     return stmt->n_calls != 0 || stmt->n_reads != 0;
 }
 
+/* The relations that the snapshot knows are told of theirs; not those that come just now. */
+static bool
+may_name_class(const struct bs_judging *j)
+{
+    bool own = (j->own != NULL && j->own->classes) || j->here.classes;
+
+    return (j->stmt->flags & BS_FLAG_CLASSES) != 0 || (own && may_cast(j->stmt));
+}
+
 void
 bs_judge_calls(struct bs_judging *j)
 {
@@ -354,4 +363,6 @@ bs_judge_calls(struct bs_judging *j)
     bs_stmt_settle_calls(j->stmt);
     if (may_cast(j->stmt))
         bs_judging_taint(j, bs_snapshot_casts(j->s));
+    if (may_name_class(j))
+        bs_judging_taint(j, bs_snapshot_classes(j->s));
 }

@@ -28,7 +28,7 @@
 #define INHERITED                                                                                  \
     (BS_FLAG_NO_FILTER | BS_FLAG_DYNAMIC_SQL | BS_FLAG_SESSION_STATE | BS_FLAG_PRIVILEGE |         \
      BS_FLAG_SERVER_FILE | BS_FLAG_VOLATILE | BS_FLAG_TEMP | BS_FLAG_DDL | BS_FLAG_READ_WRITE |    \
-     BS_FLAG_SEARCH_PATH | BS_FLAG_OUTSIDE)
+     BS_FLAG_SEARCH_PATH | BS_FLAG_OUTSIDE | BS_FLAG_CLASSES)
 
 bool
 bs_function_can_be_read(const struct bs_function *f)

@@ -71,6 +71,7 @@ struct bs_snapshot {
     size_t n_owned;
     struct bs_index by_relation, by_function, by_operator, by_type;
     struct bs_taint ddl, casts, upkeep;
+    struct bs_taint classes;        /* operator classes that run only where they are named */
     struct bs_taint any_type;       /* the worst of all types, for those that have no place here */
     struct bs_relation **row_types; /* relations by their row type */
     size_t n_row_types;

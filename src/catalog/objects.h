@@ -221,6 +221,8 @@ const struct bs_taint *bs_snapshot_type_taint(const struct bs_snapshot *s, uint3
 const struct bs_taint *bs_snapshot_ddl(const struct bs_snapshot *s);
 /* What any expression may run unseen: casts between built-in types that somebody added. */
 const struct bs_taint *bs_snapshot_casts(const struct bs_snapshot *s);
+/* What an index or a partition key may run that names an operator class of somebody's own. */
+const struct bs_taint *bs_snapshot_classes(const struct bs_snapshot *s);
 /* The worst of all relations' BS_USE_UPKEEP, for statements that name none. */
 const struct bs_taint *bs_snapshot_upkeep(const struct bs_snapshot *s);
 /* The worst of what turning text into a value of any type would run, for what names it in a value. */

@@ -238,6 +238,7 @@ bs_own_note(struct bs_own *own, const struct bs_stmt *stmt, struct bs_arena *are
     }
     doubt_made(own, stmt);
     note_kind(own, stmt->kind);
+    own->classes = own->classes || (stmt->flags & (BS_FLAG_CLASSES | BS_FLAG_COPIES)) != 0;
     for (size_t i = 0; i < stmt->n_effects; i++)
         note_effect(own, stmt, &stmt->effects[i], arena);
     others = is_ddl(stmt->kind) && concerns_others(own, stmt);
@@ -272,9 +273,14 @@ bs_own_copy(const struct bs_own *own, struct bs_arena *arena)
 void
 bs_own_end(struct bs_own *own)
 {
+    bool temporary = false;
+
     own->relations = own->code = own->keys = false;
-    for (struct bs_own_name *n = own->names; n != NULL; n = n->next)
+    for (struct bs_own_name *n = own->names; n != NULL; n = n->next) {
         n->gone = n->gone || !n->temporary;
+        temporary = temporary || !n->gone;
+    }
+    own->classes = own->classes && temporary; /* theirs */
 }
 
 static bool

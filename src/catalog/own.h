@@ -29,6 +29,7 @@ struct bs_own {
     bool relations; /* the open transaction changed what reading any relation may run */
     bool code;      /* ... what any function, operator or type may be */
     bool keys;      /* ... which rows any UPDATE or DELETE picks */
+    bool classes;   /* ... which operator classes indexes and partition keys run */
     bool lost;      /* any relation or type may be a temporary one: those are found first */
 };
 

@@ -255,6 +255,12 @@ bs_snapshot_casts(const struct bs_snapshot *s)
 }
 
 const struct bs_taint *
+bs_snapshot_classes(const struct bs_snapshot *s)
+{
+    return &s->classes;
+}
+
+const struct bs_taint *
 bs_snapshot_upkeep(const struct bs_snapshot *s)
 {
     return &s->upkeep;

@@ -64,6 +64,7 @@ static const struct bs_field trigger_fields[] = {F(trigger, OID, oid), F(trigger
     F(trigger, CHAR, enabled), F(trigger, CODE, condition)};
 static const struct bs_field cast_fields[] = {F(cast, OID, oid), F(cast, OID, source), F(cast, OID, target),
     F(cast, OID, function), F(cast, CHAR, context)};
+static const struct bs_field classed_fields[] = {F(classed, OID, relation), F(classed, OID, function)};
 static const struct bs_field event_trigger_fields[] = {F(event_trigger, OID, oid),
     F(event_trigger, TEXT, name), F(event_trigger, OID, function)};
 static const struct bs_field publication_fields[] = {F(publication, OID, oid), F(publication, TEXT, name),
@@ -109,6 +110,31 @@ static const struct bs_field estimate_fields[] = {F(estimate, OID, oid), F(estim
 #define ROWS                                                                                       \
     "CASE WHEN c.reltuples >= 0 THEN c.reltuples ELSE coalesce(nullif("                            \
     PC "pg_stat_get_live_tuples(c.oid), 0), -1) END::" PC "float8"
+
+/*
+ * 'n': nothing runs what such a family has but an index or a partition key that names its class. Else
+ * 'i': it has the class that a type's values are compared and hashed by, or an operator that is found
+ * in no family of PostgreSQL's own in the same place. Where it is, the server takes that one: it looks
+ * an operator's families through by their OIDs. Methods but btree (403) and hash (405) serve indexes
+ * only.
+ */
+#define WHO_USES(family)                                                                           \
+    "CASE WHEN " family " >= 16384 AND NOT EXISTS (SELECT FROM " PC "pg_opclass k"                 \
+    " WHERE k.opcfamily = " family " AND k.opcdefault) AND NOT EXISTS (SELECT FROM " PC            \
+    "pg_amop a WHERE a.amopfamily = " family " AND a.amopmethod IN (403, 405)"                     \
+    " AND NOT EXISTS (SELECT FROM " PC "pg_amop b WHERE b.amopopr = a.amopopr"                     \
+    " AND b.amopstrategy = a.amopstrategy AND b.amopmethod = a.amopmethod"                         \
+    " AND b.amopfamily < 16384)) THEN 'n' ELSE 'i' END::" PC "\"char\""
+#define CLASSED                                                                                    \
+    "(SELECT u.relation, f.function FROM"                                                          \
+    " (SELECT i.indrelid, k.opcfamily FROM " PC "pg_opclass k JOIN " PC                            \
+    "pg_index i ON k.oid = ANY (i.indclass) WHERE k.oid >= 16384"                                  \
+    " UNION SELECT p.partrelid, k.opcfamily FROM " PC "pg_opclass k JOIN " PC                      \
+    "pg_partitioned_table p ON k.oid = ANY (p.partclass) WHERE k.oid >= 16384)"                    \
+    " u (relation, family) JOIN (SELECT a.amprocfamily, a.amproc::" PC "oid FROM " PC              \
+    "pg_amproc a WHERE a.oid >= 16384 UNION SELECT a.amopfamily, o.oprcode::" PC "oid FROM " PC    \
+    "pg_amop a JOIN " PC "pg_operator o ON o.oid = a.amopopr WHERE a.amopopr >= 16384)"            \
+    " f (family, function) ON f.family = u.family) c WHERE true"
 
 #define TABLE(catalog, columns, from, WAY, row, keys, fields)                                      \
     {                                                                                              \
@@ -182,11 +208,13 @@ const struct bs_table_def bs_tables[BS_TABLE_COUNT] = {
     [BS_TABLE_CAST] = TABLE("pg_cast", "c.oid, c.castsource, c.casttarget, c.castfunc,"
         " c.castcontext", PC "pg_cast c WHERE c.oid >= 16384", WHOLE, cast, 1, cast_fields),
     [BS_TABLE_SUPPORT] = TABLE("pg_amproc", "c.oid, c.amproclefttype, c.amprocrighttype, c.amproc::"
-        PC "oid, 'i'::" PC "\"char\"", PC "pg_amproc c WHERE c.amproc >= 16384",
+        PC "oid, " WHO_USES("c.amprocfamily"), PC "pg_amproc c WHERE c.oid >= 16384",
         WHOLE, cast, 1, cast_fields),
     [BS_TABLE_COMPARES] = TABLE("pg_amop", "c.oid, c.amoplefttype, c.amoprighttype, o.oprcode::" PC
-        "oid, 'i'::" PC "\"char\"", PC "pg_amop c JOIN " PC "pg_operator o ON o.oid = c.amopopr"
-        " WHERE c.amopopr >= 16384", WHOLE, cast, 1, cast_fields),
+        "oid, " WHO_USES("c.amopfamily"), PC "pg_amop c JOIN " PC "pg_operator o ON o.oid ="
+        " c.amopopr WHERE c.amopopr >= 16384", WHOLE, cast, 1, cast_fields),
+    [BS_TABLE_CLASSED] = TABLE(NULL, "c.relation, c.function", CLASSED, WHOLE, classed, 2,
+        classed_fields),
     [BS_TABLE_EVENT_TRIGGER] = TABLE("pg_event_trigger", "c.oid, c.evtname, c.evtfoid",
         PC "pg_event_trigger c WHERE c.evtenabled <> 'D'",
         WHOLE, event_trigger, 1, event_trigger_fields),

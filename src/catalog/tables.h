@@ -45,6 +45,7 @@ enum bs_table_id {
     BS_TABLE_CAST,
     BS_TABLE_SUPPORT,  /* functions of operator classes, in the form of casts: so is the next */
     BS_TABLE_COMPARES, /* functions of their operators */
+    BS_TABLE_CLASSED,  /* relations whose index or partition key names a class of somebody's own */
     BS_TABLE_EVENT_TRIGGER,
     BS_TABLE_PUBLICATION,
     BS_TABLE_PUBLISHED,
@@ -181,6 +182,10 @@ struct bs_row_trigger {
 struct bs_row_cast {
     uint32_t oid, source, target, function;
     char context;
+};
+
+struct bs_row_classed {
+    uint32_t relation, function;
 };
 
 struct bs_row_event_trigger {

@@ -74,8 +74,8 @@ add_runs(struct bs_build *b, struct bs_taint *t, const struct bs_run *more, size
     t->n_runs = at;
 }
 
-static void
-worsen(struct bs_build *b, struct bs_taint *t, struct bs_taint more)
+void
+bs_build_worsen(struct bs_build *b, struct bs_taint *t, struct bs_taint more)
 {
     if (more.risk != t->risk && bs_risk_worse(more.risk, t->risk) == more.risk) {
         t->risk = more.risk;
@@ -93,8 +93,11 @@ is_clean(const struct bs_taint *t)
 }
 
 /* The same for a use of a relation, which most of them share as long as it is clean. */
-static void
-worsen_use(struct bs_build *b, struct bs_relation *r, enum bs_use use, struct bs_taint more)
+void
+bs_build_worsen_use(struct bs_build *b,
+                    struct bs_relation *r,
+                    enum bs_use use,
+                    struct bs_taint more)
 {
     if (is_clean(&more))
         return;
@@ -107,7 +110,7 @@ worsen_use(struct bs_build *b, struct bs_relation *r, enum bs_use use, struct bs
         for (int i = 0; i < BS_USE_COUNT; i++)
             r->use[i] = none;
     }
-    worsen(b, &r->use[use], more);
+    bs_build_worsen(b, &r->use[use], more);
 }
 
 /* Only what is CRITICAL counts of some code (a default may call nextval), and what it runs. */
@@ -228,9 +231,9 @@ judge_code(struct bs_build *b, const struct code *c, struct bs_taint *folded)
             t = calls(b, c, oid);
         else if (ref == BS_CODE_TYPE)
             t = taint_of_type(b, oid);
-        worsen(b, &worst, t);
+        bs_build_worsen(b, &worst, t);
         if (folded != NULL && !is_clean(&t) && constant)
-            worsen(b, folded, t);
+            bs_build_worsen(b, folded, t);
     }
     return worst;
 }
@@ -243,9 +246,9 @@ add_code(struct bs_build *b, const struct code *c, uint32_t uses, bool folds)
 
     for (int use = 0; use < BS_USE_COUNT; use++) {
         if ((uses & BIT(use)) != 0)
-            worsen_use(b, c->of, (enum bs_use)use, critical_only(t));
+            bs_build_worsen_use(b, c->of, (enum bs_use)use, critical_only(t));
     }
-    worsen_use(b, c->of, BS_USE_READ, critical_only(folded));
+    bs_build_worsen_use(b, c->of, BS_USE_READ, critical_only(folded));
 }
 
 /*
@@ -283,25 +286,25 @@ bs_build_check_labels(struct bs_reader *reader, struct bs_err *err)
 }
 
 /* A cast or a comparison of a type's values, which no text needs to name. */
-static void
-taint_values(struct bs_build *b, uint32_t type_oid, struct bs_taint t)
+void
+bs_build_taint_values(struct bs_build *b, uint32_t type_oid, struct bs_taint t)
 {
     struct bs_type *type = bs_build_type(b, type_oid);
     struct bs_relation *row = bs_build_row_type(b, type_oid);
 
     if (type != NULL) {
-        worsen(b, &type->taint, t);
+        bs_build_worsen(b, &type->taint, t);
         type->cast = true;
     }
     if (row != NULL) {
-        worsen(b, &row->row, t);
+        bs_build_worsen(b, &row->row, t);
         row->cast = true;
     }
 }
 
 /* False where running it is harmless. */
-static bool
-taint_of_hidden(
+bool
+bs_build_hidden(
     struct bs_build *b, uint32_t oid, const char *word, const char *what, struct bs_taint *out)
 {
     const struct bs_function *function = bs_snapshot_function(b->s, oid);
@@ -323,37 +326,15 @@ taint_cast(struct bs_build *b, const struct bs_row_cast *c)
     bool own = ends[0] >= BS_FIRST_NORMAL_OID || ends[1] >= BS_FIRST_NORMAL_OID;
     struct bs_taint t;
 
-    if (!taint_of_hidden(b, c->function, "cast", "a cast", &t))
+    if (!bs_build_hidden(b, c->function, "cast", "a cast", &t))
         return;
     for (int k = 0; k < 2; k++) {
         /* Whoever gets to PostgreSQL's own end comes from the other one. */
         if (!own || ends[k] >= BS_FIRST_NORMAL_OID)
-            taint_values(b, ends[k], t);
+            bs_build_taint_values(b, ends[k], t);
     }
     if (!own && c->context != 'e')
-        worsen(b, &b->s->casts, t);
-}
-
-/*
- * What an operator class runs: ORDER BY, DISTINCT, UNION, indexes and partition keys compare without
- * a word. That of PostgreSQL's own types has to be named in an index, which is not looked up here: it
- * may run wherever rows are read or written. An extension's code in C is left out of that.
- */
-static void
-taint_support(struct bs_build *b, const struct bs_row_cast *c)
-{
-    const struct bs_function *f = bs_snapshot_function(b->s, c->function);
-    bool own = c->source >= BS_FIRST_NORMAL_OID || c->target >= BS_FIRST_NORMAL_OID;
-    struct bs_taint t;
-
-    if (!taint_of_hidden(b, c->function, "operator_class", "an operator class", &t))
-        return;
-    if (c->source >= BS_FIRST_NORMAL_OID)
-        taint_values(b, c->source, t);
-    if (c->target >= BS_FIRST_NORMAL_OID)
-        taint_values(b, c->target, t);
-    if (!own && (f == NULL || f->runs != BS_LANGUAGE_C || f->extension == NULL))
-        worsen(b, &b->s->casts, t);
+        bs_build_worsen(b, &b->s->casts, t);
 }
 
 static void
@@ -364,12 +345,6 @@ taint_casts(struct bs_build *b)
 
     for (size_t i = 0; i < n; i++)
         taint_cast(b, &rows[i]);
-    rows = BS_ROWS(b, SUPPORT, n);
-    for (size_t i = 0; i < n; i++)
-        taint_support(b, &rows[i]);
-    rows = BS_ROWS(b, COMPARES, n);
-    for (size_t i = 0; i < n; i++)
-        taint_support(b, &rows[i]);
 }
 
 static void
@@ -387,7 +362,7 @@ taint_domain(struct bs_build *b, uint32_t oid, const struct bs_list *refs)
         found.text = sentence(b, "the domain %s.%s runs a function that nobody has vetted",
                               t->id.schema, t->id.name);
     }
-    worsen(b, &t->taint, found);
+    bs_build_worsen(b, &t->taint, found);
 }
 
 /* Checks and defaults of domains, before what is made of domains. */
@@ -477,7 +452,7 @@ spread_types(struct bs_build *b, const struct own_columns *columns)
         size_t ran = t->taint.n_runs;
         bool cast = is_cast(b, t);
         if (t->base != 0 && !t->builtin)
-            worsen(b, &t->taint, taint_of_type(b, t->base));
+            bs_build_worsen(b, &t->taint, taint_of_type(b, t->base));
         changed = changed || t->taint.risk != was || t->taint.n_runs != ran || t->cast != cast;
         t->cast = cast;
     }
@@ -486,7 +461,7 @@ spread_types(struct bs_build *b, const struct own_columns *columns)
         enum bs_risk was = r->row.risk;
         size_t ran = r->row.n_runs;
         bool cast = r->cast || is_cast_column(b, columns->list[i].type);
-        worsen(b, &r->row, taint_of_type(b, columns->list[i].type));
+        bs_build_worsen(b, &r->row, taint_of_type(b, columns->list[i].type));
         changed = changed || r->row.risk != was || r->row.n_runs != ran || r->cast != cast;
         r->cast = cast;
     }
@@ -505,11 +480,11 @@ taint_columns(struct bs_build *b)
     for (size_t i = 0; i < b->s->n_relations; i++) {
         struct bs_relation *r = &b->s->relations[i];
         if (r->cast) {
-            worsen_use(b, r, BS_USE_READ, r->row);
-            worsen_use(b, r, BS_USE_UPKEEP, r->row);
+            bs_build_worsen_use(b, r, BS_USE_READ, r->row);
+            bs_build_worsen_use(b, r, BS_USE_UPKEEP, r->row);
         }
-        worsen_use(b, r, BS_USE_INSERT, r->row);
-        worsen_use(b, r, BS_USE_UPDATE, r->row);
+        bs_build_worsen_use(b, r, BS_USE_INSERT, r->row);
+        bs_build_worsen_use(b, r, BS_USE_UPDATE, r->row);
     }
 }
 
@@ -644,9 +619,9 @@ taint_policies(struct bs_build *b)
         (void)snprintf(what, sizeof(what), "the policy \"%s\"", rows[i].name);
         c.what = what;
         c.refs = rows[i].code;
-        worsen_use(b, c.of, BS_USE_READ, judge_query(b, &c));
+        bs_build_worsen_use(b, c.of, BS_USE_READ, judge_query(b, &c));
         c.refs = rows[i].more;
-        worsen_use(b, c.of, BS_USE_READ, judge_query(b, &c));
+        bs_build_worsen_use(b, c.of, BS_USE_READ, judge_query(b, &c));
     }
 }
 
@@ -660,7 +635,7 @@ add_rule(struct bs_build *b, struct bs_relation *r, const char *name, char event
 
     t.text = sentence(b, "the rule \"%s\" of %s.%s changes what the statement does", name,
                       r->id.schema, r->id.name);
-    worsen_use(b, r, use, t);
+    bs_build_worsen_use(b, r, use, t);
     r->rules = (uint8_t)(r->rules | BIT(use));
 }
 
@@ -677,7 +652,7 @@ taint_rules(struct bs_build *b)
             continue;
         if (rows[i].event == '1' && (c.of->relkind == 'v' || c.of->relkind == 'm')) {
             enum bs_use use = c.of->relkind == 'v' ? BS_USE_READ : BS_USE_REFRESH;
-            worsen_use(b, c.of, use, judge_query(b, &c));
+            bs_build_worsen_use(b, c.of, use, judge_query(b, &c));
         } else {
             add_rule(b, c.of, rows[i].name, rows[i].event);
         }
@@ -714,7 +689,7 @@ add_trigger(struct bs_build *b, struct bs_relation *r, const struct bs_row_trigg
     struct bs_taint t = judge_code(b, &c, NULL);
 
     if (can_be_read(f))
-        worsen(b, &t, run_of(b, f->id.oid, "trigger"));
+        bs_build_worsen(b, &t, run_of(b, f->id.oid, "trigger"));
     else if (!is_harmless_trigger(f))
         t = (struct bs_taint){.risk = BS_RISK_CRITICAL,
                               .code = "trigger",
@@ -724,7 +699,7 @@ add_trigger(struct bs_build *b, struct bs_relation *r, const struct bs_row_trigg
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if ((row->type & events[i].bit) == 0)
             continue;
-        worsen_use(b, r, events[i].use, t);
+        bs_build_worsen_use(b, r, events[i].use, t);
         r->triggers = (uint8_t)(r->triggers | BIT(events[i].use));
     }
 }
@@ -755,7 +730,7 @@ taint_ddl(struct bs_build *b)
         else
             t.text = sentence(b, "the event trigger \"%s\" runs %s", rows[i].name,
                               function_name(b, rows[i].function));
-        worsen(b, &b->s->ddl, t);
+        bs_build_worsen(b, &b->s->ddl, t);
     }
 }
 
@@ -771,7 +746,7 @@ taint_foreign(struct bs_build *b)
             sentence(b, "%s.%s is a foreign table: what reading or writing it does is not known",
                      r->id.schema, r->id.name);
         for (int use = 0; use < BS_USE_COUNT; use++)
-            worsen_use(b, r, (enum bs_use)use, t);
+            bs_build_worsen_use(b, r, (enum bs_use)use, t);
     }
 }
 
@@ -837,7 +812,7 @@ tell_reader(struct bs_build *b, uint32_t place, uint32_t reader)
     enum bs_risk was = from->use[use].risk;
     size_t ran = from->use[use].n_runs;
 
-    worsen_use(b, from, use, to->use[BS_USE_READ]);
+    bs_build_worsen_use(b, from, use, to->use[BS_USE_READ]);
     return use == BS_USE_READ && (from->use[use].risk != was || from->use[use].n_runs != ran);
 }
 
@@ -897,11 +872,11 @@ sum_up(struct bs_build *b)
 {
     spread_reads(b);
     for (size_t i = 0; i < b->s->n_relations; i++) {
-        worsen(b, &b->s->upkeep, b->s->relations[i].use[BS_USE_UPKEEP]);
-        worsen(b, &b->s->any_type, b->s->relations[i].row);
+        bs_build_worsen(b, &b->s->upkeep, b->s->relations[i].use[BS_USE_UPKEEP]);
+        bs_build_worsen(b, &b->s->any_type, b->s->relations[i].row);
     }
     for (size_t i = 0; i < b->s->n_types; i++)
-        worsen(b, &b->s->any_type, b->s->types[i].taint);
+        bs_build_worsen(b, &b->s->any_type, b->s->types[i].taint);
 }
 
 /* What bs_snapshot_type_taint and bs_judge_run look things up in. */
@@ -925,13 +900,15 @@ keep_places(struct bs_build *b)
 enum bs_done
 bs_build_taints(struct bs_build *b)
 {
-    b->s->ddl = b->s->casts = b->s->upkeep = b->s->any_type = none;
+    b->s->ddl = b->s->casts = b->s->classes = b->s->upkeep = b->s->any_type = none;
     taint_casts(b);
+    bs_build_classes(b);
     taint_domains(b);
     taint_columns(b);
     taint_defaults(b);
     taint_checks(b);
     taint_indexes(b);
+    bs_build_classed(b);
     taint_statistics(b);
     taint_partition_keys(b);
     taint_policies(b);

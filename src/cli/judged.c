@@ -159,6 +159,7 @@ static const struct {
     {BS_FLAG_SEARCH_PATH, "search_path"},
     {BS_FLAG_OUTSIDE, "outside"},
     {BS_FLAG_COPIES, "copies"},
+    {BS_FLAG_CLASSES, "classes"},
 };
 
 static json_t *

@@ -111,6 +111,7 @@ enum bs_flag {
     BS_FLAG_COPY_HEADER = 1 << 17, /* COPY ... TO: the first line may name the columns */
     /* CREATE TABLE ... LIKE, INHERITS, PARTITION OF: code of what is read comes along */
     BS_FLAG_COPIES = 1 << 18,
+    BS_FLAG_CLASSES = 1 << 19, /* an index or a partition key names an operator class */
 };
 
 /* What a statement does to the transaction or to named things of the session. */

@@ -186,6 +186,23 @@ bs_read_sublink(struct bs_reading *r, const Node *node)
     bs_walk_push_children(&r->walk, node, link->operName, NULL);
 }
 
+/* What its operator class runs, the column's type does not tell. */
+void
+bs_read_index_key(struct bs_reading *r, const Node *node)
+{
+    if (((const IndexElem *)(const void *)node)->opclass != NULL)
+        r->stmt->flags |= BS_FLAG_CLASSES;
+    bs_read_children(r, node);
+}
+
+void
+bs_read_partition_key(struct bs_reading *r, const Node *node)
+{
+    if (((const PartitionElem *)(const void *)node)->opclass != NULL)
+        r->stmt->flags |= BS_FLAG_CLASSES;
+    bs_read_children(r, node);
+}
+
 void
 bs_read_sort(struct bs_reading *r, const Node *node)
 {

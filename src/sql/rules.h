@@ -18,7 +18,8 @@ uint32_t bs_kind_flags(enum bs_kind kind);
 /* Expressions (read_expr.c). */
 bs_read_fn bs_read_call, bs_read_operator, bs_read_type, bs_read_case, bs_read_sublink,
     bs_read_sort, bs_read_join, bs_read_sample, bs_read_range, bs_read_children, bs_read_leaf,
-    bs_read_res_target, bs_read_option, bs_read_column, bs_read_indirection;
+    bs_read_res_target, bs_read_option, bs_read_column, bs_read_indirection, bs_read_index_key,
+    bs_read_partition_key;
 
 /* Queries and changes of rows (read_rows.c). */
 bs_read_fn bs_read_select, bs_read_insert, bs_read_update, bs_read_delete, bs_read_merge,

@@ -421,7 +421,7 @@ CREATE TABLE silent.outers (o silent.outer_pair);
 INSERT INTO silent.outers SELECT ROW(p)::silent.outer_pair FROM silent.pairs;
 """
 
-# An operator class of PostgreSQL's own type has to be named; who uses it is not looked up.
+# An operator class of PostgreSQL's own type has to be named.
 INT_CLASS = """
 CREATE FUNCTION silent.cmp(int, int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
   'BEGIN PERFORM silent.purge(); RETURN btint4cmp($1, $2); END';
@@ -431,8 +431,41 @@ CREATE TABLE silent.ints (i int);
 CREATE INDEX ON silent.ints (i silent.int_ops);
 CREATE TABLE silent.parts (i int) PARTITION BY RANGE (i silent.int_ops);
 CREATE TABLE silent.part PARTITION OF silent.parts FOR VALUES FROM (0) TO (100);
+CREATE VIEW silent.view_of_parts AS TABLE silent.parts;
+CREATE TABLE silent.numbers (i int);
+INSERT INTO silent.numbers VALUES (1), (2), (3);
+CREATE TABLE silent.keys (i int PRIMARY KEY);
+INSERT INTO silent.keys VALUES (1), (2);
+CREATE TABLE silent.refers (i int REFERENCES silent.keys);
+INSERT INTO silent.refers SELECT 1 FROM generate_series(1, 5000);
+CREATE INDEX ON silent.refers (i silent.int_ops);
 INSERT INTO silent.log VALUES (1);
 """
+
+HASH_CLASS = '''
+CREATE FUNCTION silent.hash(int, int8) RETURNS int8 LANGUAGE plpgsql IMMUTABLE AS
+  'BEGIN PERFORM silent.purge(); RETURN 1; END';
+CREATE OPERATOR CLASS silent.hash_ops FOR TYPE int USING hash AS
+  OPERATOR 1 =, FUNCTION 2 silent.hash(int, int8);
+CREATE TABLE silent.hashed (i int) PARTITION BY HASH (i silent.hash_ops);
+CREATE TABLE silent.hashed_1 PARTITION OF silent.hashed FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+'''
+MONEY_CLASS = '''
+CREATE FUNCTION silent.hash(money) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+  'BEGIN PERFORM silent.purge(); RETURN 1; END';
+CREATE OPERATOR CLASS silent.money_ops FOR TYPE money USING hash AS
+  OPERATOR 1 =, FUNCTION 1 silent.hash(money);
+CREATE TABLE silent.prices (m money);
+INSERT INTO silent.prices VALUES (1);
+'''
+BACKWARDS_CLASS = '''
+CREATE FUNCTION silent.cmp(int, int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+  'BEGIN PERFORM silent.purge(); RETURN btint4cmp($2, $1); END';
+CREATE OPERATOR CLASS silent.int_ops FOR TYPE int USING btree AS
+  OPERATOR 1 >, OPERATOR 2 >=, OPERATOR 3 =, OPERATOR 4 <=, OPERATOR 5 <, FUNCTION 1 silent.cmp(int, int);
+CREATE TABLE silent.two (a int, b int);
+INSERT INTO silent.two VALUES (1, 2);
+'''
 
 
 @pytest.mark.parametrize("sql, more", [
@@ -448,7 +481,18 @@ INSERT INTO silent.log VALUES (1);
     *((sql, INT_CLASS) for sql in (
         "INSERT INTO silent.ints VALUES (1), (2)", "SELECT * FROM silent.parts WHERE i = 5",
         "EXPLAIN SELECT * FROM silent.parts WHERE i = 5",
-        "INSERT INTO silent.parts VALUES (5)"))])
+        "INSERT INTO silent.parts VALUES (5)",
+        "SELECT * FROM silent.view_of_parts WHERE i = 5",
+        "CREATE TABLE silent.more PARTITION OF silent.parts FOR VALUES FROM (100) TO (200)",
+        "CREATE INDEX ON silent.numbers (i silent.int_ops)",
+        "DELETE FROM silent.keys WHERE i = 2")),
+    *((sql, HASH_CLASS) for sql in (
+        "SELECT * FROM silent.hashed WHERE i = 5", "INSERT INTO silent.hashed VALUES (5)",
+        "INSERT INTO silent.hashed_1 SELECT * FROM generate_series(1, 9) i WHERE i % 4 = 0")),
+    *((sql, MONEY_CLASS) for sql in (  # nobody names the class: the operator has no other
+        "SELECT m = ANY ('{1,2,3,4,5,6,7,8,9,10,11}') FROM silent.prices",)),
+    *((sql, BACKWARDS_CLASS) for sql in (
+        "SELECT (a, a) > (b, b) FROM silent.two",))])
 def test_a_comparison_that_nobody_wrote(pg, sql, more):
     with pg.admin() as c:
         c.execute(CLASSES + more)
@@ -462,3 +506,25 @@ def test_a_comparison_that_nobody_wrote(pg, sql, more):
             c.execute("ROLLBACK")
             c.execute("DROP SCHEMA silent CASCADE")
     assert answer["risk"] == "CRITICAL"
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT * FROM silent.numbers WHERE i = 5 ORDER BY i", "SELECT DISTINCT i FROM silent.numbers",
+    "SELECT (i, i) < (2, 2) FROM silent.numbers WHERE i = ANY ('{1,2,3,4,5,6,7,8,9,10}')",
+    "SELECT * FROM silent.numbers a JOIN silent.log b ON a.i = b.id", "TABLE silent.log",
+    "SELECT i FROM silent.numbers GROUP BY i HAVING count(*) > 1"])
+def test_a_class_of_another_table_runs_nothing(pg, sql):
+    with pg.admin() as c:
+        c.execute(CLASSES + INT_CLASS)
+        try:
+            c.execute(sql)
+            assert c.execute("SELECT count(*) FROM silent.log").fetchone() == (1,)
+            (answer,) = ask({"sql": sql}, dsn=pg.conninfo("backstop"))
+            after = ask(*({"sql": sql, "session": ["BEGIN", before]} for before in (
+                "CREATE INDEX ON silent.numbers (i silent.int_ops)",
+                "CREATE TABLE silent.new (LIKE silent.ints INCLUDING ALL)")),
+                dsn=pg.conninfo("backstop"))
+        finally:
+            c.execute("DROP SCHEMA silent CASCADE")
+    assert answer["risk"] == "SAFE", answer
+    assert [a["risk"] for a in after] == ["CRITICAL"] * 2
