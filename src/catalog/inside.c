@@ -432,7 +432,7 @@ judge_config(struct bs_judging *j, const struct bs_function *f, const char *word
         const char *end = strchr(at, '\n'), *equals = strchr(at, '=');
         size_t n = end == NULL ? strlen(at) : (size_t)(end - at);
         size_t left = equals == NULL ? n : (size_t)(equals - at);
-        enum bs_setting meaning = BS_SETTING_OTHER;
+        enum bs_setting_sort meaning = BS_SETTING_OTHER;
         if (left < n && left < sizeof(setting) && n - left - 1 < sizeof(value)) {
             memcpy(setting, at, left);
             setting[left] = '\0';

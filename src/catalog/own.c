@@ -111,7 +111,7 @@ add(struct bs_own *own, struct bs_own_name like, struct bs_arena *arena)
     }
     n = bs_arena_take(arena, sizeof(*n));
     if (n == NULL) {
-        own->lost = true;
+        own->lost = own->relations = own->code = true;
         return;
     }
     *n = like;

@@ -305,8 +305,7 @@ on_ready(struct bs_relay *r, char status)
     if (status == 'I') {
         bs_cursors_end_transaction(&r->state.names);
         bs_savepoints_clear(&r->state.savepoints);
-        r->state.unread = r->state.unread || r->state.unread_tx; /* COMMIT runs code, too */
-        r->state.unread_tx = false;
+        bs_effects_ended(&r->state); /* COMMIT runs code, too */
         r->read_write = r->set_in_block = r->passed_ddl = false;
         r->wrote = r->overwrote = false;
         if (r->state.meaning.uncommitted_ddl)

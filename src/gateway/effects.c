@@ -161,7 +161,16 @@ bs_effects_meaning(const struct bs_unit *unit, struct bs_session_state *state)
     if ((unit->flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0)
         meaning->path_changed = meaning->temporary = true; /* code that nobody has read */
     if ((unit->flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0)
-        state->unread = state->unread_tx = true;
+        state->unread = state->unread_tx = state->doubt_tx = true;
+}
+
+void
+bs_effects_ended(struct bs_session_state *state)
+{
+    state->unread = state->unread || state->unread_tx;
+    if (state->doubt_tx)
+        state->own.lost = state->meaning.path_changed = state->meaning.temporary = true;
+    state->unread_tx = state->doubt_tx = false;
 }
 
 void

@@ -22,6 +22,7 @@ struct bs_session_state {
     char path[BS_SHA256_TEXT]; /* of the search_path that was set last; "": the one at the start */
     bool unread;    /* code that nobody has read has run since prepared statements were looked at */
     bool unread_tx; /* and may run on to the end of the open transaction */
+    bool doubt_tx; /* the same, of code that was seen to be unread: then names are in doubt again */
     struct bs_savepoints savepoints;
     bool went_back;        /* ROLLBACK TO was answered, and nobody has looked at it yet */
     uint64_t went_back_to; /* the moment */
@@ -37,6 +38,8 @@ void bs_effects_step(struct bs_effects *e, struct bs_session_state *state);
 
 /* What a unit may do to the meaning of names counts from the moment it is sent. */
 void bs_effects_meaning(const struct bs_unit *unit, struct bs_session_state *state);
+/* A transaction has ended: unread code may have run on until now (deferred triggers). */
+void bs_effects_ended(struct bs_session_state *state);
 /* No transaction is open, and nothing is sent that could have begun one. */
 void bs_effects_settle(struct bs_session_state *state);
 

@@ -80,7 +80,7 @@ is_utf8(const char *value)
 }
 
 /* HARMLESS where the value is one that the gateway pins; OTHER also for names not pinned. */
-static enum bs_setting
+static enum bs_setting_sort
 judge_pinned(const char *name, const char *value)
 {
     if (value == NULL)
@@ -151,10 +151,10 @@ is_vetted(const char *path)
     return true;
 }
 
-enum bs_setting
+enum bs_setting_sort
 bs_setting_judge(const char *name, const char *value)
 {
-    enum bs_setting how = judge_pinned(name, value);
+    enum bs_setting_sort how = judge_pinned(name, value);
 
     if (how != BS_SETTING_OTHER)
         return how;

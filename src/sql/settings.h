@@ -13,7 +13,7 @@
 
 #include "sql/kinds.h"
 
-enum bs_setting {
+enum bs_setting_sort {
     BS_SETTING_OTHER = 0,   /* CRITICAL */
     BS_SETTING_HARMLESS,    /* SAFE */
     BS_SETTING_SEARCH_PATH, /* SAFE; what later names mean is not known */
@@ -28,6 +28,6 @@ enum bs_setting {
  * name   compared without regard to case
  * value  as text; NULL: the default, or not known
  */
-enum bs_setting bs_setting_judge(const char *name, const char *value);
+enum bs_setting_sort bs_setting_judge(const char *name, const char *value);
 
 #endif

@@ -282,7 +282,8 @@ def test_a_failed_transaction_that_recovers_is_audited_all_the_same(place, endin
         ask(r, query("SAVEPOINT s"))
         if len(ending) > 1:
             ask(r, ending[0])
-        assert errors(ask(r, query("SELECT 1/0"))) == ["22012"]
+        # The trigger has written to the catalog (TRUNCATE), so even 1/0 could be anything by now.
+        assert errors(ask(r, query("SHOW no.such_setting"))) == ["42704"]
         r.send(ending[-1])
         got = r.until()
         while got[-1] is not None and r.readable():

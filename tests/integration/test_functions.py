@@ -175,6 +175,66 @@ def test_the_session_is_not_in_doubt_after_a_read(place):
         assert c.execute("SELECT upper('x')").fetchone() == ("X",)
 
 
+UNREAD = """
+CREATE TABLE fn.unread (id int, does text);
+CREATE FUNCTION fn.does() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN EXECUTE NEW.does; RETURN NULL; END$$;
+CREATE CONSTRAINT TRIGGER does AFTER INSERT ON fn.unread DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW
+  EXECUTE FUNCTION fn.does();
+ALTER TABLE fn.unread OWNER TO app_trust;
+"""
+SHADOW = "CREATE TEMP VIEW users AS SELECT fn.purge() AS id"
+
+
+@pytest.fixture
+def unread(place):
+    with place.pg.admin() as c:
+        c.execute(UNREAD)
+    yield place
+    with place.pg.admin() as c:
+        c.execute("DROP TABLE fn.unread; DROP FUNCTION fn.does()")
+
+
+def run_approved(place, c, does):
+    """The row whose trigger runs that text, in a transaction; approved."""
+    for last in (False, True):
+        c.execute("BEGIN")
+        try:
+            c.execute("INSERT INTO fn.unread VALUES (1, %s)", (does,))
+            return
+        except psycopg.Error as e:
+            assert not last and e.sqlstate == "ZB001", e
+            c.execute("ROLLBACK")
+            place.operator.decide(json.loads(e.diag.message_detail)["ticket"], "approve")
+
+
+def test_after_unread_code_the_server_says_what_names_mean(unread):
+    """A trigger that nobody can read, as many audit triggers are, must not hold every read after it."""
+    with unread.connect("bob") as c:
+        run_approved(unread, c, "INSERT INTO fn.audit (what) VALUES (1)")
+        assert c.execute("SELECT count(*) FROM fn.users WHERE n / 1 > 0").fetchone() == (50,)
+        c.execute("COMMIT")
+        assert c.execute("SET search_path = fn; SELECT count(*) FROM users") is not None
+        assert c.execute("SELECT count(*) FROM users").fetchone() == (50,)
+
+
+def test_what_unread_code_did_to_names_keeps_them_in_doubt(unread):
+    """A temporary view is found before the table; the audit undoes it, but not before COMMIT."""
+    with unread.connect("bob") as c:
+        c.execute("SET search_path = fn")
+        run_approved(unread, c, SHADOW)
+        with pytest.raises(psycopg.Error) as caught:
+            c.execute("SELECT * FROM users")
+        assert caught.value.sqlstate == "ZB001"
+        c.execute("ROLLBACK")
+        assert c.execute("SELECT count(*) FROM users").fetchone() == (50,)
+        run_approved(unread, c, "SET search_path = fn_shadow, pg_catalog")
+        c.execute("COMMIT")
+        with pytest.raises(psycopg.Error) as caught:
+            c.execute("SELECT * FROM users")
+        assert caught.value.sqlstate == "ZB001"
+    assert count(unread, "fn.victim") == 50
+
+
 def test_a_trigger_that_sets_a_column_does_not_hold(place):
     with place.connect() as c:
         c.execute("INSERT INTO fn.users (id, email, n) VALUES (100, 'a@b', 1)")
