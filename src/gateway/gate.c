@@ -583,7 +583,7 @@ on_measured(struct bs_relay *r)
         return;
     }
     g->hold = g->hold && g->blocked == NULL;
-    if (g->measured_us != 0 && !g->hold && g->blocked == NULL &&
+    if (!g->hold && g->blocked == NULL &&
         bs_within_allowed(g, bs_gateway_policy(r->s->gateway), &err) != BS_DONE) {
         bs_gate_refuse(r, bs_refusal_of(&err));
         return;

@@ -139,11 +139,12 @@ rows_of_share(const struct bs_target *t, double share)
 static int64_t
 limit_of(const struct bs_verdict *v, const struct bs_target *t, const struct bs_policy *policy)
 {
-    int64_t most = -1;
+    bool one = t->by_key && t->relkind == 'r' && t->within == 0 && t->reach == BS_REACH_TARGET;
+    int64_t most = one ? 1 : -1; /* also where nobody counted */
 
     /* What is not CRITICAL because it was counted is so only up to the limit. */
     if (v->measured && v->unit.risk == BS_RISK_HIGH) {
-        most = policy->impact.rows;
+        most = smaller(most, policy->impact.rows);
         if (!t->by_key)
             most = smaller(most, rows_of_share(t, policy->impact.share));
     }
@@ -199,7 +200,8 @@ most_of(const struct bs_row_limit *limit)
     return limit->rows > INT64_MAX - more ? INT64_MAX : limit->rows + more;
 }
 
-/* What the units that ran may change of a table together; -1: any number. */
+/* What the units that ran may change of a table together; -1: any number. Counters remember what was
+ * undone, too, so it is among them. */
 static int64_t
 allowed(const struct bs_ledger *l, uint32_t oid)
 {
@@ -232,18 +234,14 @@ name_of(const struct bs_ledger *l, uint32_t oid)
     return NULL;
 }
 
-/* Counters remember what was undone, too. */
 static bool
-can_tell(const struct bs_ledger *l)
+has_limits(const struct bs_ledger *l)
 {
-    bool any = false;
-
     for (size_t i = 0; i < l->n_units; i++) {
-        if (!bs_ledger_counts(l->units[i]))
-            return false;
-        any = any || l->units[i]->n_limits != 0;
+        if (l->units[i]->n_limits != 0)
+            return true;
     }
-    return any;
+    return false;
 }
 
 /* A table that was emptied or dropped: its counters say nothing, but all of it was copied. */
@@ -273,10 +271,10 @@ bs_within_check(struct bs_ledger *l, bool others, struct bs_err *err)
     struct bs_changed *changed;
     size_t n;
 
-    if (others || !can_tell(l))
+    if (others || !has_limits(l))
         return BS_DONE;
     for (size_t i = 0; i < l->n_units; i++) {
-        if (check_copied(l->units[i], err) != BS_DONE)
+        if (bs_ledger_counts(l->units[i]) && check_copied(l->units[i], err) != BS_DONE)
             return BS_FAILED;
     }
     if (bs_reading_changed(&l->before, &l->after, &l->arena, &changed, &n, err) != BS_DONE)

@@ -615,6 +615,26 @@ def test_more_than_the_rule_allows_where_no_point_is_wanted(live, db):
             assert c.execute("DELETE FROM effect.live WHERE n < 10 AND id < 5000").rowcount == 200
 
 
+def test_what_is_undone_hides_nothing(live, db):
+    """The server's counters have the rows of what was rolled back to a savepoint as well."""
+    with live.connect("bounded", autocommit=False) as c:
+        with Meanwhile(db, 800, "LOCK effect.live IN SHARE MODE"):
+            c.execute("DELETE FROM effect.live WHERE n < 20")  # 400, then 1,200
+        c.execute("SAVEPOINT s")
+        c.execute("DELETE FROM effect.live WHERE id = 999")
+        c.execute("ROLLBACK TO s")
+        with pytest.raises(psycopg.Error) as error:
+            c.commit()
+        assert error.value.sqlstate == "ZB003", error.value
+        assert rows_left(db) == 1800
+        c.execute("DELETE FROM effect.live WHERE n = 5")
+        c.execute("SAVEPOINT s")
+        c.execute("DELETE FROM effect.live WHERE id = 999")
+        c.execute("ROLLBACK TO s")
+        c.commit()
+    assert rows_left(db) == 1780
+
+
 CHILD = """CREATE TABLE effect.lives_child (id int PRIMARY KEY,
                                             live int REFERENCES effect.live ON DELETE {})"""
 
