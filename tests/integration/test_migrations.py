@@ -1,52 +1,21 @@
 """Migration tools as they are, before twenty tables with data, under the staging policy.
 
 What they make passes; what they destroy is held, with the tables and their row counts on the
-ticket.
+ticket. Those of Python; test_migrations_node.py has the others.
 """
 
 import json
-import threading
-import time
 
 import pytest
 
-from conftest import ROOT
 from migrations import shop
+from migrations.approver import Approver, not_allowed, rows_of
 from migrations.place import a_place
-
-
-class Approver(threading.Thread):
-    """An operator who approves whatever comes, and remembers it as it was shown."""
-
-    def __init__(self, place):
-        super().__init__(daemon=True)
-        self.place, self.seen, self.over = place, [], threading.Event()
-
-    def run(self):
-        while not self.over.is_set():
-            self.seen += self.place.approve()
-            time.sleep(0.05)
-
-    def __enter__(self):
-        self.start()
-        return self.seen
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.join(20)
-
-
-def rows_of(tickets):
-    """{table: rows} over all effects that destroy."""
-    return {e["object"].removeprefix("public."): e.get("rows") for t in tickets for e in t["effects"]
-            if e["kind"] in ("DROP TABLE", "TRUNCATE", "DELETE")}
 
 
 def held_by_nobody(place):
     assert place.operator.tickets() == []
-    refused = [r["statement"][:200] for r in place.audit()
-               if r["kind"] == "judged" and r["decision"] not in ("allow", None)]
-    assert refused == []
+    assert not_allowed(place.judged()) == []
 
 
 @pytest.fixture
@@ -129,19 +98,3 @@ def test_django_migrate_zero(django):
     (ticket,) = django.tickets()
     assert {e["kind"] for e in ticket["effects"]} <= {"ALTER TABLE DROP CONSTRAINT", "ALTER TABLE DROP COLUMN"}
     assert django.counts() == shop.ROWS
-
-
-def test_knex(pg, packages):
-    with a_place(pg, "shop_knex", wait="30s") as p:
-        def run(what):
-            return p.run("node", ROOT / "tests/integration/node/knex_shop.js", what, cwd=packages)
-
-        status, said = run("latest")
-        assert status == 0, said
-        held_by_nobody(p)
-        p.fill()
-        with Approver(p) as seen:
-            status, said = run("rollback")
-        assert status == 0, said
-        assert rows_of(seen) == shop.ROWS and len(seen) == len(shop.ROWS)
-        assert p.counts() == {}

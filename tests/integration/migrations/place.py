@@ -74,6 +74,10 @@ class Place:
             lines += [json.loads(line) for line in path.read_text().splitlines()]
         return lines
 
+    def judged(self):
+        """The audit records of all statements so far."""
+        return [r for r in self.audit() if r["kind"] == "judged"]
+
 
 @contextlib.contextmanager
 def a_place(pg, name, wait="0s"):

@@ -18,7 +18,7 @@ VALUES = {"text": "'v' || n", "numeric": "n * 1.5", "timestamp": "timestamptz '2
 def fill(c, schema="public"):
     """By a superuser's connection. Ids are 1 to the number of rows."""
     for t in TABLES:
-        values = {c["name"]: VALUES[c["type"]] for c in t["columns"]}
+        values = {"id": "n"} | {c["name"]: VALUES[c["type"]] for c in t["columns"]}
         values |= {f"{r}_id": f"1 + n % {ROWS[r]}" for r in t["refs"]}
         names = ", ".join(f'"{name}"' for name in values)
         c.execute(f'INSERT INTO {schema}."{t["name"]}" ({names}) SELECT {", ".join(values.values())}'
