@@ -800,6 +800,14 @@ judge_stmt(struct bs_judging *j)
     note_changes(j);
 }
 
+bool
+bs_catalog_type_runs_code(const struct bs_snapshot *snapshot, uint32_t type)
+{
+    const struct bs_taint *t = bs_snapshot_type_taint(snapshot, type);
+
+    return type >= BS_FIRST_OWN_TYPE && (t->risk != BS_RISK_SAFE || t->n_runs != 0);
+}
+
 enum bs_done
 bs_catalog_judge(const struct bs_snapshot *snapshot,
                  struct bs_session_names names,

@@ -81,6 +81,12 @@ struct bs_facts {
     const char *unknown; /* that name, for messages; NULL */
 };
 
+/* PostgreSQL's own types have lower OIDs. */
+#define BS_FIRST_OWN_TYPE 16384u
+
+/* Turning a value into that type may run what somebody has written, harmless or not. */
+bool bs_catalog_type_runs_code(const struct bs_snapshot *snapshot, uint32_t type);
+
 /*
  * Judge a unit again with a catalog: raises, or lowers where RISK.md says "measured" or "by key",
  * the risk of each statement, adds reasons, sets unit->catalog, and lists what is reached.

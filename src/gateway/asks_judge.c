@@ -27,14 +27,28 @@ bs_ask_find(struct bs_relay *r, struct bs_bytes name, bool *unsure)
     return bs_names_find(&r->state.names, name);
 }
 
+/* Bind turns values into the types that Parse declared: what that runs is in no text. */
+static bool
+declares_code(const struct bs_relay *r, const struct bs_prepared *p)
+{
+    bool code = p->more_types;
+
+    for (size_t i = 0; i < BS_PREPARED_TYPES && !code; i++)
+        code = bs_catalog_type_runs_code(r->snapshot, p->types[i]);
+    return code;
+}
+
 enum bs_lookup
 bs_asks_statement(void *relay, const char *label, struct bs_bytes *text)
 {
+    const struct bs_relay *r = relay;
     bool unsure;
     const struct bs_prepared *p = bs_ask_find(relay, bs_bytes_of(label), &unsure);
 
     if (p == NULL)
         return unsure ? BS_LOOKUP_WAIT : BS_LOOKUP_NONE;
+    if (r->snapshot == NULL || declares_code(r, p))
+        return BS_LOOKUP_NONE; /* EXECUTE turns its values into those types, too */
     *text = p->text;
     return BS_LOOKUP_FOUND;
 }
@@ -245,6 +259,11 @@ bs_ask_judge_named(struct bs_relay *r,
 
     if (heard == BS_HEARD && p->prepared_in_sql)
         out->executed = p->text;
+    if (heard == BS_HEARD && r->snapshot != NULL && declares_code(r, p) &&
+        bs_gateway_policy(r->s->gateway)->mode != BS_POLICY_SHADOW)
+        bs_verdict_refuse(out, BS_E_BLOCKED, NULL,
+                          "the declared type of a parameter is not harmless",
+                          "Leave the types of parameters to the server.");
     return heard;
 }
 

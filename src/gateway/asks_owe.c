@@ -111,8 +111,13 @@ bs_ask_new_statement(const struct bs_parse *parse)
 {
     struct bs_prepared *p = bs_prepared_new(parse->name, parse->query);
 
-    for (size_t i = 0; i < parse->types.n && i < BS_PREPARED_TYPES; i++)
-        p->types[i] = bs_oids_at(&parse->types, i);
+    for (size_t i = 0; i < parse->types.n; i++) {
+        uint32_t type = bs_oids_at(&parse->types, i);
+        if (i < BS_PREPARED_TYPES)
+            p->types[i] = type;
+        else
+            p->more_types = p->more_types || type >= BS_FIRST_OWN_TYPE;
+    }
     return p;
 }
 

@@ -24,6 +24,7 @@ struct bs_prepared {
     char name[BS_SQL_NAME_MAX + 1];
     struct bs_bytes text;              /* its own copy */
     uint32_t types[BS_PREPARED_TYPES]; /* as declared by Parse; 0: left to the server */
+    bool more_types;                   /* somebody's own, behind those */
     struct bs_verdict verdict;         /* in `arena`; counts only where `judged` */
     struct bs_arena arena;
     bool prepared_in_sql; /* made by PREPARE, whose whole text it has */

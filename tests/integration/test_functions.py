@@ -2,12 +2,14 @@
 what changes something is known by the tables that it reaches, and honest code is not stopped."""
 
 import json
+import struct
 
 import psycopg
 import pytest
 
 from conftest import wait_until
 from place import a_place
+from rawwire import SYNC, bind, execute, message, query, text
 
 SCHEMA = """
 DROP TABLE IF EXISTS public.pg_fn_mine; DROP SCHEMA IF EXISTS fn CASCADE; DROP SCHEMA IF EXISTS fn_shadow CASCADE;
@@ -358,3 +360,40 @@ def test_a_refresh_fires_event_triggers(place):
     finally:
         with place.pg.admin() as c:
             c.execute("DROP EVENT TRIGGER fn_on_ddl")
+
+
+@pytest.mark.parametrize("before", [0, 70])
+def test_the_declared_type_of_a_parameter_runs_its_check(place, before):
+    """Bind runs it: no text says so."""
+    with place.pg.admin() as c:
+        oid = c.execute("SELECT 'fn.trapped'::regtype::oid").fetchone()[0]
+    types = [23] * before + [oid]
+    sql = "SELECT " + ", ".join(f"${i + 1}" for i in range(len(types)))
+    parse_it = message(b"P", b"\0" + text(sql) + b"\0" + struct.pack("!H", len(types)) +
+                       struct.pack(f"!{len(types)}I", *types))
+    with place.raw("bob") as r:
+        r.send(query("BEGIN"))
+        r.until()
+        r.send(parse_it + bind("", "", *(["1"] * len(types))) + execute() + SYNC)
+        got = r.until()
+        r.send(query("COMMIT"))
+        r.until()
+    assert any(m[0] == b"E" and b"C42501" in m[1] for m in got), got
+    assert count(place, "fn.victim") == 50
+
+
+def test_execute_turns_its_values_into_declared_types(place):
+    with place.pg.admin() as c:
+        oid = c.execute("SELECT 'fn.trapped'::regtype::oid").fetchone()[0]
+    with place.raw("bob") as r:
+        r.send(query("BEGIN"))
+        r.until()
+        r.send(message(b"P", text("p") + b"\0" + text("SELECT $1") + b"\0" +
+                       struct.pack("!HI", 1, oid)) + SYNC)
+        r.until()
+        r.send(query("EXECUTE p ('1')"))
+        got = r.until()
+        r.send(query("COMMIT"))
+        r.until()
+    assert any(m[0] == b"E" and b"C26000" in m[1] for m in got), got
+    assert count(place, "fn.victim") == 50
