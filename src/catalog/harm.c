@@ -216,7 +216,7 @@ item_of(struct building *b, const struct bs_effect *e, const struct bs_target *t
         .schema = e->name.schema,
         .name = e->name.name,
         .column = e->column,
-        .rows = is_counted(t) ? t->rows : -1,
+        .rows = t != NULL && is_counted(t) ? t->rows : -1,
         .main = true,
         .gone = is_drop(e->kind) && harm_of(e->kind) != BS_HARM_SAFEGUARD &&
                 e->object != BS_OBJECT_COLUMN,
