@@ -7,6 +7,7 @@ import threading
 import observer
 import wire
 from judge import DOUBT, flags_of, kinds_of, worth_telling
+from opaque import opaque_of
 
 READS = {"SELECT", "SHOW", "EXPLAIN", "EXPLAIN ANALYZE", "COPY TO STDOUT"}
 # Kinds that can be SAFE. Of all others only the text is asked about: that loads no catalog.
@@ -32,6 +33,7 @@ class Case:
         self.failed = None  # its SQLSTATE
         self.changed, self.settings, self.wal = [], {}, []
         self.blame = None
+        self.opaque = []  # code that it calls and nobody can read
 
     @property
     def safe(self):
@@ -60,7 +62,7 @@ class Case:
                 "changed": self.changed, "settings": self.settings, "wal": self.wal,
                 "functions": [f for s in self.verdict["statements"] for f in s["functions"]],
                 "reads": [r for s in self.verdict["statements"] for r in s["reads"]],
-                "reasons": self.reasons(), "blame": self.blame}
+                "reasons": self.reasons(), "blame": self.blame, "opaque": self.opaque}
 
 
 class Relay(threading.Thread):
@@ -169,6 +171,8 @@ class Relay(threading.Thread):
             run.look_at_wal.append((case, before["WAL"], after["WAL"]))
         if case.changed or len(case.kinds) > 1 or set(case.kinds) & ENDS:
             run.judge.stale = True
+        if case.harmless and not case.safe:
+            case.opaque = opaque_of(self.session, case.verdict)
         if run.blame and case.harmless and not case.safe:
             case.blame = self.blamed(case.text)
 
@@ -179,7 +183,7 @@ class Relay(threading.Thread):
 
     def unasked(self, text, message, verdict):
         self.of.unasked += 1
-        if "volatile" in flags_of(verdict):  # the catalog of now knows what that code is
+        if flags_of(verdict) & {"volatile", "dynamic_sql"}:  # the catalog of now knows what that code is
             verdict = self.of.judge.verdict(text, [t for t, _ in self.told])
         self.server.send(message)
         failed = self.until_ready()

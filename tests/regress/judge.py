@@ -6,7 +6,7 @@ import subprocess
 
 # Kinds that leave nothing behind which later verdicts of the session depend on, without a flag.
 FORGETTABLE = {"SELECT", "SHOW", "EXPLAIN", "EXPLAIN ANALYZE", "COPY TO STDOUT", "INSERT", "UPDATE",
-               "DELETE", "COPY FROM STDIN", "TRUNCATE"}
+               "DELETE", "COPY FROM STDIN", "TRUNCATE", "DO", "CALL"}
 DOUBT = {"volatile", "dynamic_sql", "search_path", "temp", "ddl"}
 
 

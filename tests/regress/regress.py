@@ -167,14 +167,16 @@ def report(run, categories):
             explained[excuse] += 1
         elif why:
             failures.append({**case.json(), "why": why})
-    reads = [c for c in run.cases if c.harmless]
+    harmless = [c for c in run.cases if c.harmless]
+    reads = [c for c in harmless if not c.opaque]
     alarms = [c for c in reads if not c.safe]
     groups = collections.Counter()
     for case in alarms:
         groups.update({shape_of(r) for r in case.reasons()} or {"no reason"})
     return {"texts": len(run.cases) + run.unasked, "asked": len(run.cases),
             "safe": sum(c.safe for c in run.cases), "failures": failures, "explained": explained,
-            "reads": len(reads), "alarms": len(alarms),
+            "reads": len(reads), "alarms": len(alarms), "opaque": len(harmless) - len(reads),
+            "opaque_reads": [c.json() for c in harmless if c.opaque],
             "false_alarms": [c.json() for c in alarms], "groups": groups.most_common()}
 
 
@@ -204,7 +206,7 @@ def tell(answer):
         print(f"{n:6} called SAFE and changed something, explained: {text}")
     print(f"{answer['texts']} texts, {answer['safe']} called SAFE, {len(answer['failures'])} of them"
           f" changed something; {answer['reads']} reads, {answer['alarms']} not called SAFE"
-          f" ({share(answer):.1f} %)")
+          f" ({share(answer):.1f} %), and {answer['opaque']} that call code which nobody can read")
 
 
 def arguments():
