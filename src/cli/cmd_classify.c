@@ -86,7 +86,8 @@ read_code(struct classifier *c, struct bs_follow *follow, struct judged *out, st
     struct bs_session_names names = follow->names;
 
     /* And what a new table may run later is not in its text. */
-    if (c->dsn == NULL || (out->unit.flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL | BS_FLAG_DDL)) == 0)
+    if (c->dsn == NULL ||
+        (out->unit.flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL | BS_FLAG_DDL)) == 0)
         return BS_DONE;
     names.own = &follow->own;
     return bs_catalog_judge(c->snapshot, names, &out->unit, &c->arena, &out->facts, err);

@@ -228,3 +228,12 @@ def test_the_session_made_a_function_just_now(pg):
 def test_no_database():
     got = run("--dsn", "host=/nowhere dbname=x", stdin="SELECT 1")
     assert got.returncode == 69 and got.stdout == ""
+
+
+@pytest.mark.parametrize("code, risk", [
+    ("PERFORM count(*) FROM pg_catalog.pg_class", "SAFE"),
+    ("EXECUTE 'CREATE TEMP TABLE pg_class (a int)'", "CRITICAL")])
+def test_a_do_that_ran_before_is_read_too(pg, code, risk):
+    (answer,) = ask({"sql": "SELECT count(*) FROM pg_class",
+                     "session": [f"DO $$ BEGIN {code}; END $$"]}, dsn=pg.conninfo("backstop"))
+    assert answer["risk"] == risk

@@ -40,4 +40,5 @@ def test_what_is_called_safe_changes_nothing(answer):
 
 
 def test_reads_are_rarely_called_anything_else(answer):
-    assert share(answer) < 25, answer["groups"]
+    # Most of them in sessions where code ran that nobody could read: tests/regress/README.md.
+    assert share(answer) < 22, answer["groups"]

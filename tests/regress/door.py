@@ -1,6 +1,7 @@
 """Between psql and the server: every text is judged, passed on, and watched."""
 
 import contextlib
+import re
 import struct
 import threading
 
@@ -23,6 +24,11 @@ WRITES = {"nextval", "setval"}
 # Without them no other text of a session means what it did.
 FRAME = {"BEGIN", "COMMIT", "ROLLBACK", "PREPARE", "DECLARE CURSOR"}
 
+PLAIN_NAME = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)?")
+
+TOLD_AGAIN = {"CREATE TEMP TABLE": "CREATE TEMP TABLE {} ()",
+              "CREATE VIEW": "CREATE TEMP VIEW {} AS SELECT 1"}
+
 
 class Case:
     """One text, what was said of it and what it did."""
@@ -34,6 +40,7 @@ class Case:
         self.changed, self.settings, self.wal = [], {}, []
         self.blame = None
         self.opaque = []  # code that it calls and nobody can read
+        self.after = False  # such code ran before, in its session
 
     @property
     def safe(self):
@@ -62,7 +69,18 @@ class Case:
                 "changed": self.changed, "settings": self.settings, "wal": self.wal,
                 "functions": [f for s in self.verdict["statements"] for f in s["functions"]],
                 "reads": [r for s in self.verdict["statements"] for r in s["reads"]],
-                "reasons": self.reasons(), "blame": self.blame, "opaque": self.opaque}
+                "reasons": self.reasons(), "blame": self.blame, "opaque": self.opaque, "after": self.after}
+
+
+def named_only(text, verdict):
+    """A temporary table or view stays; what it was made of may be gone when it is told again."""
+    statements = verdict["statements"]
+    names = [e["object"] for s in statements for e in s["effects"]]
+    again = TOLD_AGAIN.get(next(iter(kinds_of(verdict)), None))
+    if again and len(statements) == len(names) == 1 and PLAIN_NAME.fullmatch(names[0]) \
+            and flags_of(verdict) == {"ddl", "temp"}:
+        return again.format(names[0])
+    return text
 
 
 class Relay(threading.Thread):
@@ -73,6 +91,7 @@ class Relay(threading.Thread):
         self.of, self.client, self.server = run, wire.Stream(client), wire.Stream(server)
         self.session = observer.Session(self.server, self.client)
         self.told = []  # (text, verdict) of this session that later verdicts depend on
+        self.unread = False  # code that nobody can read has run
         self.picture = None  # the last one, while nothing unwatched has run since
 
     def run(self):
@@ -110,7 +129,7 @@ class Relay(threading.Thread):
 
     def forget(self):
         """What was committed the catalog tells, and what was undone nobody."""
-        self.told = [(t, v) for t, v in self.told
+        self.told = [(named_only(t, v), v) for t, v in self.told
                      if "ddl" not in flags_of(v) or flags_of(v) & DOUBT - {"ddl"}
                      or set(kinds_of(v)) & FRAME]
 
@@ -151,12 +170,12 @@ class Relay(threading.Thread):
                 self.unasked(text, message, by_text)
                 return
             case = Case(run.file, text, run.judge.verdict(text, [t for t, _ in self.told]))
+            case.after = self.unread
             if case.safe or case.read:
                 self.look(case, message)
             else:
                 self.unseen(case, message)
-            if case.failed is None and worth_telling(case.verdict):
-                self.told.append((text.decode("utf-8", "replace"), case.verdict))
+            self.tell(text, case.verdict, case.failed)
             run.cases.append(case)
 
     def look(self, case, message):
@@ -188,8 +207,15 @@ class Relay(threading.Thread):
         self.server.send(message)
         failed = self.until_ready()
         self.picture, self.of.judge.stale = None, True
-        if failed is None and worth_telling(verdict):
-            self.told.append((text.decode("utf-8", "replace"), verdict))
+        self.tell(text, verdict, failed)
+
+    def tell(self, text, verdict, failed):
+        """What later verdicts of the session depend on."""
+        if failed is not None or not worth_telling(verdict):
+            return
+        self.told.append((text.decode("utf-8", "replace"), verdict))
+        if not self.unread and flags_of(verdict) & {"volatile", "dynamic_sql"}:
+            self.unread = bool(opaque_of(self.session, verdict))
 
     def blamed(self, text):
         """What of the session makes a text doubtful; "itself" where nothing of it does."""

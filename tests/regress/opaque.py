@@ -46,6 +46,8 @@ def opaque_of(session, verdict):
     """The names of such code that the text reaches; [] also where the session cannot be asked."""
     rows = session.rows(FUNCTIONS) if session.state != "E" else None
     todo, met, found = list(names_of(verdict)), set(), set()
+    if any("dynamic_sql" in s["flags"] for s in verdict["statements"]):
+        found.add("SQL as text")  # of PostgreSQL's own, too: ts_stat, query_to_xml
     while todo and rows:
         name = todo.pop()
         if name in met:

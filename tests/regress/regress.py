@@ -170,12 +170,14 @@ def report(run, categories):
     harmless = [c for c in run.cases if c.harmless]
     reads = [c for c in harmless if not c.opaque]
     alarms = [c for c in reads if not c.safe]
+    clean = [c for c in reads if not c.after]
     groups = collections.Counter()
     for case in alarms:
         groups.update({shape_of(r) for r in case.reasons()} or {"no reason"})
     return {"texts": len(run.cases) + run.unasked, "asked": len(run.cases),
             "safe": sum(c.safe for c in run.cases), "failures": failures, "explained": explained,
             "reads": len(reads), "alarms": len(alarms), "opaque": len(harmless) - len(reads),
+            "clean": len(clean), "clean_alarms": sum(not c.safe for c in clean),
             "opaque_reads": [c.json() for c in harmless if c.opaque],
             "false_alarms": [c.json() for c in alarms], "groups": groups.most_common()}
 
@@ -193,8 +195,8 @@ def schedule(sources):
     return [name for line in lines if line.startswith("test:") for name in line[5:].split()]
 
 
-def share(answer):
-    return 100 * answer["alarms"] / max(answer["reads"], 1)
+def share(answer, of="reads", alarms="alarms"):
+    return 100 * answer[alarms] / max(answer[of], 1)
 
 
 def tell(answer):
@@ -206,7 +208,9 @@ def tell(answer):
         print(f"{n:6} called SAFE and changed something, explained: {text}")
     print(f"{answer['texts']} texts, {answer['safe']} called SAFE, {len(answer['failures'])} of them"
           f" changed something; {answer['reads']} reads, {answer['alarms']} not called SAFE"
-          f" ({share(answer):.1f} %), and {answer['opaque']} that call code which nobody can read")
+          f" ({share(answer):.1f} %), and {answer['opaque']} that call code which nobody can read;"
+          f" where no such code ran in the session before: {answer['clean']} reads,"
+          f" {answer['clean_alarms']} not called SAFE ({share(answer, 'clean', 'clean_alarms'):.1f} %)")
 
 
 def arguments():
