@@ -125,6 +125,10 @@ static const struct bs_field estimate_fields[] = {F(estimate, OID, oid), F(estim
     " AND NOT EXISTS (SELECT FROM " PC "pg_amop b WHERE b.amopopr = a.amopopr"                     \
     " AND b.amopstrategy = a.amopstrategy AND b.amopmethod = a.amopmethod"                         \
     " AND b.amopfamily < 16384)) THEN 'n' ELSE 'i' END::" PC "\"char\""
+/* PostgreSQL's own that take the type internal are there for classes, and no statement calls them. */
+#define MAY_HARM(function)                                                                         \
+    "(" function " >= 16384 OR NOT EXISTS (SELECT FROM " PC "pg_proc p WHERE p.oid = " function    \
+    " AND 2281 = ANY (p.proargtypes::" PC "oid[])))"
 #define CLASSED                                                                                    \
     "(SELECT u.relation, f.function FROM"                                                          \
     " (SELECT i.indrelid, k.opcfamily FROM " PC "pg_opclass k JOIN " PC                            \
@@ -132,7 +136,7 @@ static const struct bs_field estimate_fields[] = {F(estimate, OID, oid), F(estim
     " UNION SELECT p.partrelid, k.opcfamily FROM " PC "pg_opclass k JOIN " PC                      \
     "pg_partitioned_table p ON k.oid = ANY (p.partclass) WHERE k.oid >= 16384)"                    \
     " u (relation, family) JOIN (SELECT a.amprocfamily, a.amproc::" PC "oid FROM " PC              \
-    "pg_amproc a WHERE a.oid >= 16384 UNION SELECT a.amopfamily, o.oprcode::" PC "oid FROM " PC    \
+    "pg_amproc a WHERE a.oid >= 16384 AND " MAY_HARM("a.amproc") " UNION SELECT a.amopfamily, o.oprcode::" PC "oid FROM " PC    \
     "pg_amop a JOIN " PC "pg_operator o ON o.oid = a.amopopr WHERE a.amopopr >= 16384)"            \
     " f (family, function) ON f.family = u.family) c WHERE true"
 
@@ -208,7 +212,8 @@ const struct bs_table_def bs_tables[BS_TABLE_COUNT] = {
     [BS_TABLE_CAST] = TABLE("pg_cast", "c.oid, c.castsource, c.casttarget, c.castfunc,"
         " c.castcontext", PC "pg_cast c WHERE c.oid >= 16384", WHOLE, cast, 1, cast_fields),
     [BS_TABLE_SUPPORT] = TABLE("pg_amproc", "c.oid, c.amproclefttype, c.amprocrighttype, c.amproc::"
-        PC "oid, " WHO_USES("c.amprocfamily"), PC "pg_amproc c WHERE c.oid >= 16384",
+        PC "oid, " WHO_USES("c.amprocfamily"), PC "pg_amproc c WHERE c.oid >= 16384 AND "
+        MAY_HARM("c.amproc"),
         WHOLE, cast, 1, cast_fields),
     [BS_TABLE_COMPARES] = TABLE("pg_amop", "c.oid, c.amoplefttype, c.amoprighttype, o.oprcode::" PC
         "oid, " WHO_USES("c.amopfamily"), PC "pg_amop c JOIN " PC "pg_operator o ON o.oid ="

@@ -508,6 +508,28 @@ def test_a_comparison_that_nobody_wrote(pg, sql, more):
     assert answer["risk"] == "CRITICAL"
 
 
+def test_a_class_of_what_came_with_the_server_runs_nothing_else(pg):
+    with pg.admin() as c:
+        c.execute(CLASSES + """
+            CREATE OPERATOR CLASS silent.box_ops FOR TYPE box USING gist AS OPERATOR 3 &&,
+              FUNCTION 1 gist_box_consistent(internal, box, int2, oid, internal),
+              FUNCTION 2 gist_box_union(internal, internal), FUNCTION 7 gist_box_same(box, box, internal),
+              FUNCTION 5 gist_box_penalty(internal, internal, internal),
+              FUNCTION 6 gist_box_picksplit(internal, internal);
+            CREATE TABLE silent.boxes (b box);
+            CREATE INDEX ON silent.boxes USING gist (b silent.box_ops);
+            CREATE OPERATOR CLASS silent.oid_ops FOR TYPE oid USING hash AS
+              OPERATOR 1 =, FUNCTION 1 lo_unlink(oid);
+            CREATE TABLE silent.oids (o oid);
+            CREATE INDEX ON silent.oids USING hash (o silent.oid_ops);
+            """)
+        boxes, oids = ask({"sql": "SELECT * FROM silent.boxes WHERE b && '(1,1),(2,2)'"},
+                          {"sql": "SELECT * FROM silent.oids WHERE o = 1"}, dsn=pg.conninfo("backstop"))
+        c.execute("DROP SCHEMA silent CASCADE")
+    assert boxes["risk"] == "SAFE", boxes
+    assert oids["risk"] == "CRITICAL"
+
+
 @pytest.mark.parametrize("sql", [
     "SELECT * FROM silent.numbers WHERE i = 5 ORDER BY i", "SELECT DISTINCT i FROM silent.numbers",
     "SELECT (i, i) < (2, 2) FROM silent.numbers WHERE i = ANY ('{1,2,3,4,5,6,7,8,9,10}')",
