@@ -16,7 +16,7 @@ SOURCES = ROOT / ".cache" / "regress" / "15"
 # A few texts of everything that can be SAFE: built-ins, transactions, cursors, prepared statements,
 # settings, temporary objects, sequences, functions with bodies, locks, large objects, privileges.
 SLICE = ["test_setup", "boolean", "uuid", "text", "time", "select", "select_implicit", "union", "transactions",
-         "portals_p2", "prepare", "guc", "temp", "sequence", "advisory_lock", "largeobject",
+         "portals_p2", "prepare", "guc", "sequence", "advisory_lock", "largeobject",
          "misc_functions", "rangefuncs", "async", "dbsize"]
 
 

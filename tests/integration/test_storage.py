@@ -271,7 +271,7 @@ def test_there_is_an_end_to_trying(double):
     double.double.faults.append(Fault("PUT", "/k", 503, times=1000, code="SlowDown"))
     said = tool(double, "put", "k", "x", timeout="2s")
     assert said.code == "UNAVAILABLE" and "503 SlowDown" in said.text
-    assert 800 < said.ms < 6000
+    assert 300 < said.ms < 6000  # the waits between are drawn by lot
     assert len(double.double.asked("PUT")) < 40
 
 

@@ -185,8 +185,9 @@ def test_what_passes_is_waited_for(scene, method, match, what):
 def test_an_upload_that_hangs_ends_with_its_client(scene):
     """And the lock with it, long before the store has answered."""
     scene.server.double.faults.append(Fault("PUT", "/t/", "hang in body", times=10000))
+    before = len(scene.server.double.asked("PUT", "/t/"))
     asking = scene.approved(DELETE)
-    wait_until(lambda: scene.server.double.asked("PUT", "/t/"), 10)
+    wait_until(lambda: len(scene.server.double.asked("PUT", "/t/")) > before, 10)
     began = time.monotonic()
     asking.hang_up()
     wait_until(lambda: not scene.locks(), 3, 0.01)
