@@ -237,6 +237,19 @@ def test_what_unread_code_did_to_names_keeps_them_in_doubt(unread):
     assert count(unread, "fn.victim") == 50
 
 
+def test_a_function_that_unread_code_replaced_is_in_doubt(unread):
+    """Nothing temporary, no path: only what the open transaction wrote to the catalogs tells."""
+    with unread.connect("bob") as c:
+        run_approved(unread, c, "CREATE OR REPLACE FUNCTION fn.twin(varchar) RETURNS text LANGUAGE sql"
+                                " AS 'SELECT fn.purge()::text'")
+        with pytest.raises(psycopg.Error) as caught:
+            c.execute("SELECT fn.twin('x'::varchar)")
+        assert caught.value.sqlstate == "ZB001"
+        c.execute("ROLLBACK")
+        assert c.execute("SELECT fn.twin('x'::varchar)").fetchone() == ("x",)
+    assert count(unread, "fn.victim") == 50
+
+
 def test_a_trigger_that_sets_a_column_does_not_hold(place):
     with place.connect() as c:
         c.execute("INSERT INTO fn.users (id, email, n) VALUES (100, 'a@b', 1)")
