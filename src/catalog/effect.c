@@ -123,6 +123,13 @@ takes_rows(enum bs_kind kind)
 }
 
 bool
+bs_target_is_named(const struct bs_target *t, const struct bs_effect *e)
+{
+    return strcmp(t->name, e->name.name) == 0 &&
+           (e->name.schema == NULL || strcmp(t->schema, e->name.schema) == 0);
+}
+
+bool
 bs_target_loses_rows(const struct bs_target *t)
 {
     return t->relkind != '\0' && strchr("rpmf", t->relkind) != NULL && takes_rows(t->kind);
@@ -318,8 +325,7 @@ fill_effects(struct bs_stmt *stmt, size_t at, const struct bs_facts *facts)
         for (size_t k = 0; k < facts->n_targets; k++) {
             const struct bs_target *t = &facts->targets[k];
             if (t->stmt == at && t->reach == BS_REACH_TARGET && t->how != BS_MEASURE_NONE &&
-                strcmp(t->name, e->name.name) == 0 &&
-                (e->name.schema == NULL || strcmp(t->schema, e->name.schema) == 0))
+                bs_target_is_named(t, e))
                 e->rows = t->rows > e->rows ? t->rows : e->rows;
         }
     }

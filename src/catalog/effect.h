@@ -21,6 +21,8 @@ struct bs_impact {
 };
 #define BS_IMPACT_DEFAULT ((struct bs_impact){1000, 0.1})
 
+/* The effect's name, as written, may mean this target. */
+bool bs_target_is_named(const struct bs_target *t, const struct bs_effect *e);
 /* The target loses rows: they are updated or deleted, or go with their table or column. */
 bool bs_target_loses_rows(const struct bs_target *t);
 

@@ -242,8 +242,7 @@ item_of(struct building *b, const struct bs_effect *e, const struct bs_target *t
 static bool
 is_named(const struct bs_effect *e, const struct bs_target *t)
 {
-    return t->reach == BS_REACH_TARGET && strcmp(t->name, e->name.name) == 0 &&
-           (e->name.schema == NULL || strcmp(t->schema, e->name.schema) == 0);
+    return t->reach == BS_REACH_TARGET && bs_target_is_named(t, e);
 }
 
 /* The one target that an effect names; NULL where there is none, or several might be meant. */

@@ -50,8 +50,7 @@ is_relation(const struct bs_effect *e)
 static bool
 names(const struct bs_effect *e, const struct bs_target *t)
 {
-    return is_relation(e) && strcmp(t->name, e->name.name) == 0 &&
-           (e->name.schema == NULL || strcmp(t->schema, e->name.schema) == 0);
+    return is_relation(e) && bs_target_is_named(t, e);
 }
 
 /* True where the catalog has found what an effect names. */
