@@ -213,16 +213,6 @@ struct settling {
     bool full;
 };
 
-static bool
-has_reason(const struct bs_stmt *stmt, const char *code)
-{
-    for (size_t i = 0; i < stmt->n_reasons; i++) {
-        if (strcmp(stmt->reasons[i].code, code) == 0)
-            return true;
-    }
-    return false;
-}
-
 static void
 raise_to_critical(struct settling *s, struct bs_stmt *stmt, const char *code, const char *text)
 {
@@ -272,7 +262,7 @@ check_filter(struct settling *s, struct bs_stmt *stmt, const struct bs_target *t
     char text[400];
 
     if (t->rows <= 0 || t->share < 1 || t->how < BS_MEASURE_COUNT || t->reach != BS_REACH_TARGET ||
-        has_reason(stmt, "no_filter"))
+        bs_stmt_has_reason(stmt, "no_filter"))
         return;
     (void)snprintf(text, sizeof(text), "its condition holds for all %lld rows of %.100s.%.100s",
                    (long long)t->rows, t->schema, t->name);
@@ -305,7 +295,7 @@ settle_stmt(struct settling *s, size_t at)
         takes = takes || t->rows > 0;
         counted = counted && t->how >= BS_MEASURE_COUNT && (t->rows == 0 || t->share >= 0);
         /* One row by its key is one row, however small its table is. */
-        if (t->within != 0 || !has_reason(stmt, BS_REASON_UNMEASURED))
+        if (t->within != 0 || !bs_stmt_has_reason(stmt, BS_REASON_UNMEASURED))
             continue;
         check_share(s, stmt, t);
         check_filter(s, stmt, t);

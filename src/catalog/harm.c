@@ -100,16 +100,6 @@ add_item(struct building *b, struct bs_harm_item item)
 }
 
 static bool
-has_reason(const struct bs_stmt *stmt, const char *code)
-{
-    for (size_t i = 0; i < stmt->n_reasons; i++) {
-        if (strcmp(stmt->reasons[i].code, code) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool
 is_counted(const struct bs_target *t)
 {
     return t != NULL && t->how >= BS_MEASURE_COUNT && t->rows >= 0;
@@ -119,7 +109,7 @@ is_counted(const struct bs_target *t)
 static enum bs_extent
 extent_of(const struct building *b, const struct bs_effect *e, const struct bs_target *t)
 {
-    bool keyed = e->n_keys != 0 && !has_reason(b->stmt, BS_REASON_UNMEASURED);
+    bool keyed = e->n_keys != 0 && !bs_stmt_has_reason(b->stmt, BS_REASON_UNMEASURED);
 
     if (by_kind[e->kind] == BS_HARM_DESTROY || (!e->filtered && !e->upsert))
         return BS_EXTENT_ALL;
@@ -129,7 +119,7 @@ extent_of(const struct building *b, const struct bs_effect *e, const struct bs_t
         return e->n_keys != 0 && t->rows <= 1 ? BS_EXTENT_KEY : BS_EXTENT_SOME;
     if (e->upsert || keyed)
         return e->upsert ? BS_EXTENT_SOME : BS_EXTENT_KEY;
-    return has_reason(b->stmt, BS_REASON_UNMEASURED) ? BS_EXTENT_ALL : BS_EXTENT_SOME;
+    return bs_stmt_has_reason(b->stmt, BS_REASON_UNMEASURED) ? BS_EXTENT_ALL : BS_EXTENT_SOME;
 }
 
 /* NULL: not known. */

@@ -235,16 +235,6 @@ kind_loses(enum bs_kind kind)
     return point == BS_POINT_ROWS || point == BS_POINT_WHOLE || point == BS_POINT_UNKNOWN;
 }
 
-static bool
-has_reason(const struct bs_stmt *stmt, const char *code)
-{
-    for (size_t i = 0; i < stmt->n_reasons; i++) {
-        if (strcmp(stmt->reasons[i].code, code) == 0)
-            return true;
-    }
-    return false;
-}
-
 /*
  * Each table that it names loses one row at most: a key says so, or the catalog would have raised
  * BS_REASON_UNMEASURED.
@@ -262,7 +252,8 @@ is_by_key(const struct bs_stmt *stmt)
             return false;
         any = true;
     }
-    return any && !has_reason(stmt, BS_REASON_UNMEASURED) && !has_reason(stmt, "no_filter");
+    return any && !bs_stmt_has_reason(stmt, BS_REASON_UNMEASURED) &&
+           !bs_stmt_has_reason(stmt, "no_filter");
 }
 
 static void

@@ -68,16 +68,6 @@ writes_only_rows(const struct bs_match *q)
 }
 
 static bool
-has_reason(const struct bs_stmt *stmt, const char *code)
-{
-    for (size_t i = 0; i < stmt->n_reasons; i++) {
-        if (strcmp(stmt->reasons[i].code, code) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool
 is_dml(const struct bs_match *q)
 {
     if (q->opaque || (q->stmt->flags & (BS_FLAG_PRIVILEGE | BS_FLAG_OUTSIDE | BS_FLAG_DDL)) != 0)
@@ -88,7 +78,7 @@ is_dml(const struct bs_match *q)
     }
     /* An UPDATE of the server's catalogs is a definition by another name. */
     return row_kinds[q->stmt->kind] && writes_only_rows(q) &&
-           !has_reason(q->stmt, "system_catalog");
+           !bs_stmt_has_reason(q->stmt, "system_catalog");
 }
 
 bool
@@ -166,7 +156,7 @@ bs_policy_protect(const struct bs_policy *policy,
         return BS_DONE;
     for (size_t i = 0; i < unit->n_stmts; i++) {
         struct bs_match q;
-        if (has_reason(&unit->stmts[i], BS_REASON_PROTECTED))
+        if (bs_stmt_has_reason(&unit->stmts[i], BS_REASON_PROTECTED))
             continue;
         if (!bs_match_init(&q, &nobody, &unit->stmts[i], facts, i, arena))
             return BS_FAIL(err, LIMIT, "the %s arena is full", arena->name);

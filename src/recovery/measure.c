@@ -397,16 +397,6 @@ count_along_keys(struct bs_measuring *m, const struct bs_plan_select *s, struct 
     return done;
 }
 
-static bool
-has_reason(const struct bs_stmt *stmt, const char *code)
-{
-    for (size_t i = 0; i < stmt->n_reasons; i++) {
-        if (strcmp(stmt->reasons[i].code, code) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* What the planner thinks. It runs nothing that is not vetted: the select has nothing else in it. */
 static enum bs_done
 estimate_rows(struct bs_measuring *m, const struct bs_plan_select *s, struct bs_err *err)
@@ -437,8 +427,8 @@ measure_select(struct bs_measuring *m, const struct bs_plan_select *s, struct bs
         return BS_DONE;
     if (bs_measuring_ready(m, &ready, err) != BS_DONE)
         return BS_FAILED;
-    if (ready && (has_reason(stmt, "cascade") ? count_along_keys(m, s, &why)
-                                              : count_rows(m, s, &why)) == BS_DONE)
+    if (ready && (bs_stmt_has_reason(stmt, "cascade") ? count_along_keys(m, s, &why)
+                                                      : count_rows(m, s, &why)) == BS_DONE)
         return BS_DONE;
     if (ready && bs_measuring_forget(m, &why, err) != BS_DONE)
         return BS_FAILED;

@@ -311,6 +311,16 @@ settle_risk(struct bs_stmt *stmt)
         stmt->risk = bs_risk_worse(stmt->risk, stmt->reasons[i].risk);
 }
 
+bool
+bs_stmt_has_reason(const struct bs_stmt *stmt, const char *code)
+{
+    for (size_t i = 0; i < stmt->n_reasons; i++) {
+        if (strcmp(stmt->reasons[i].code, code) == 0)
+            return true;
+    }
+    return false;
+}
+
 void
 bs_stmt_excuse(struct bs_stmt *stmt, const char *code)
 {

@@ -224,6 +224,8 @@ BS_MUST_CHECK enum bs_done bs_stmt_raise(struct bs_stmt *stmt,
                                          struct bs_arena *arena,
                                          struct bs_err *err);
 
+bool bs_stmt_has_reason(const struct bs_stmt *stmt, const char *code);
+
 /*
  * Takes back the reasons of one code. The risk is then the worst of the reasons that are left,
  * SAFE where there is none: every rise of a risk above SAFE has its reason.
