@@ -32,6 +32,10 @@ struct bs_plan_table {
     enum bs_kind kind; /* DELETE, UPDATE, TRUNCATE, DROP TABLE: what will happen to it */
     double est_rows;
     int64_t est_bytes;
+    /* Keep its key and only these columns; 0: all of it. What is kept so never counts for rows that
+     * are lost. */
+    const char **columns;
+    size_t n_columns;
     bool exclusive;  /* the statement itself will hold ACCESS EXCLUSIVE on it */
     bool unlockable; /* set by whoever runs the plan: the role may change it, but not lock it */
 };
@@ -71,7 +75,8 @@ struct bs_plan {
     struct bs_plan_select *selects; /* for all rows that the unit changes, or none at all */
     size_t n_selects;
     int64_t est_bytes; /* of the tables */
-    bool definition;   /* store the schema dump */
+    bool definition;   /* store the schema dump before it runs; with any kind from RECORD up */
+    unsigned states;   /* bits of enum bs_state_class: state of the cluster kept before it runs */
     bool ddl;          /* catalog writes by the statement are expected */
     bool in_block;     /* the unit can run inside BEGIN ... COMMIT */
     /* RECORD whose triggers, defaults or the like run code that nobody has vetted: only the
