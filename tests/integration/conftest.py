@@ -1,7 +1,7 @@
 """A private PostgreSQL and a gateway in front of it, for every test that asks.
 
 Nothing here speaks to anything but loopback and Unix sockets. The PostgreSQL programs are found by
-BACKSTOP_PG_BIN, else in Debian's folders; the gateway by BACKSTOP_BIN, else in build/.
+BACKSTOP_PG_BIN (script/servers fetches some), else in Debian's folders; the gateway by BACKSTOP_BIN, else in build/.
 """
 
 import contextlib
@@ -111,8 +111,11 @@ CREATE ROLE app_md5 LOGIN PASSWORD {p};
 class Postgres:
     """A private server: Unix socket in .folder, TCP on 127.0.0.1:.port, TLS with .certificate."""
 
-    def __init__(self):
-        self.bin = pg_bin()
+    def __init__(self, programs=None):
+        self.bin = programs or pg_bin()
+        said = subprocess.run([self.bin / "postgres", "--version"], check=True, capture_output=True, text=True)
+        self.major = said.stdout.split()[2].split(".")[0]
+        self.of_debian = str(self.bin.resolve()).startswith("/usr/lib/postgresql/")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bs-pg-"))
         self.data = self.folder / "data"
         self.port = free_port()
@@ -209,6 +212,8 @@ class Gateway:
         if policy is not None:
             text["policy"] = policy
         text.update(extra or {})
+        if not pg.of_debian:
+            text.setdefault("recovery", {}).setdefault("pg_dump", {pg.major: str(pg.bin / "pg_dump")})
         self.config.write_text(json.dumps(text, indent=1))  # JSON is YAML
         self.config.chmod(0o600)
 
