@@ -178,16 +178,19 @@ begins(const uint8_t *p, size_t n, const char *word)
     return n >= strlen(word) && memcmp(p, word, strlen(word)) == 0;
 }
 
+/* What a later pg_restore sets first of all; a server that does not know it fails. */
+static const char unknown_before_17[] = "SET transaction_timeout = 0;\n";
+
 /*
  * Only the first such line before any SQL, and the one that closes with its token: a function's
- * body may hold lines that look the same.
+ * body may hold lines that look the same. The settings are those before the first other statement.
  */
 void
 bs_definition_strip(struct bs_buf *script)
 {
     char *token = NULL;
     size_t kept = 0;
-    bool sql = false;
+    bool sql = false, settings = true;
 
     for (size_t at = 0, n; at < script->n; at += n) {
         const uint8_t *line = script->p + at;
@@ -201,7 +204,11 @@ bs_definition_strip(struct bs_buf *script)
         if (token != NULL && begins(line, n, "\\unrestrict ") && n - 12 == strlen(token) &&
             memcmp(line + 12, token, n - 12) == 0)
             continue;
+        if (settings && n == strlen(unknown_before_17) && begins(line, n, unknown_before_17))
+            continue;
         sql = sql || (n > 1 && !begins(line, n, "--"));
+        settings = settings && (n == 1 || begins(line, n, "SET ") || begins(line, n, "SELECT ") ||
+                                begins(line, n, "--"));
         memmove(script->p + kept, line, n);
         kept += n;
     }

@@ -68,7 +68,10 @@ BS_MUST_CHECK enum bs_done bs_definition_compare(struct bs_restore *r,
                                                  const char **difference,
                                                  struct bs_err *err);
 
-/* Removes the pair of lines \restrict and \unrestrict, which are psql's, not SQL. */
+/*
+ * Removes the pair of lines \restrict and \unrestrict, which are psql's, not SQL, and the setting
+ * that a pg_restore of 17 or later writes for a server that may be older.
+ */
 void bs_definition_strip(struct bs_buf *script);
 /* Lines that one text has more often than the other, "-" saved, "+" live; NULL: none. */
 const char *

@@ -114,6 +114,12 @@ psql_s_own_lines_go(void)
         {"after the first SQL", "SELECT 1;\n\\restrict abc\n\\unrestrict abc\n",
          "SELECT 1;\n\\restrict abc\n\\unrestrict abc\n"},
         {"an older pg_dump has none", "--\nSELECT 1;\n", "--\nSELECT 1;\n"},
+        {"a setting of 17",
+         "--\nSET lock_timeout = 0;\nSET transaction_timeout = 0;\nSELECT 1;\nSET row_security = "
+         "off;\n",
+         "--\nSET lock_timeout = 0;\nSELECT 1;\nSET row_security = off;\n"},
+        {"the same in a body", "CREATE x AS $$\nSET transaction_timeout = 0;\n$$",
+         "CREATE x AS $$\nSET transaction_timeout = 0;\n$$"},
         {"nothing at all", "", ""},
         {"no last newline", "\\restrict a\nx", "x"},
     };
