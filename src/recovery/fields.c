@@ -109,6 +109,8 @@ left_out(const struct bs_field *f, const void *at)
         return AT(uint64_t) == 0;
     case BS_FIELD_BOOL:
         return !AT(bool);
+    case BS_FIELD_LIST:
+        return AT(void *) == NULL;
     case BS_FIELD_TEXT:
     case BS_FIELD_MAYBE:
     case BS_FIELD_INT:
@@ -119,7 +121,6 @@ left_out(const struct bs_field *f, const void *at)
     case BS_FIELD_FORMAT:
     case BS_FIELD_STATE:
     case BS_FIELD_STRUCT:
-    case BS_FIELD_LIST:
     case BS_FIELD_NONE:
     default:
         return false;

@@ -59,6 +59,11 @@ struct bs_field {
         BS_FIELD_LIST, #member, offsetof(STRUCT, member), offsetof(STRUCT, count),                 \
             sizeof(*((STRUCT *)0)->member), table, false                                           \
     }
+#define BS_FIELD_LIST_OPTIONAL(member, count, table)                                               \
+    {                                                                                              \
+        BS_FIELD_LIST, #member, offsetof(STRUCT, member), offsetof(STRUCT, count),                 \
+            sizeof(*((STRUCT *)0)->member), table, true                                            \
+    }
 #define BS_FIELD_END                                                                               \
     {                                                                                              \
         BS_FIELD_NONE, NULL, 0, 0, 0, NULL, false                                                  \

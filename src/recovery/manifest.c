@@ -123,6 +123,20 @@ static const struct bs_field fk_fields[] = {
     BS_FIELD(TEXT, definition), BS_FIELD_END,
 };
 #undef STRUCT
+#define STRUCT struct bs_point_name
+static const struct bs_field name_fields[] = {
+    BS_FIELD(TEXT, name),
+    BS_FIELD_END,
+};
+#undef STRUCT
+#define STRUCT struct bs_point_globals
+static const struct bs_field globals_fields[] = {
+    BS_FIELD(TEXT, classes),
+    BS_FIELD_LIST(about, n_about, name_fields),
+    BS_FIELD_STRUCT(rows, object_fields),
+    BS_FIELD_END,
+};
+#undef STRUCT
 #define STRUCT struct bs_point_proof
 static const struct bs_field proof_fields[] = {
     BS_FIELD(TEXT, level), BS_FIELD(TEXT, result), BS_FIELD(TIME, at_us),
@@ -144,6 +158,7 @@ static const struct bs_field manifest_fields[] = {
     BS_FIELD_LIST(sequences, n_sequences, sequence_fields),
     BS_FIELD_LIST(closure, n_closure, dependent_fields),
     BS_FIELD_LIST(incoming, n_incoming, fk_fields),
+    BS_FIELD_LIST_OPTIONAL(globals, n_globals, globals_fields),
     BS_FIELD_LIST(proofs, n_proofs, proof_fields),
     BS_FIELD_END,
 };

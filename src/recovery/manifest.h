@@ -187,6 +187,19 @@ struct bs_point_fk {
     const char *definition; /* pg_get_constraintdef */
 };
 
+struct bs_point_name {
+    const char *name;
+};
+
+/* Rows of recovery/globals.h, as they were before the statement ran. */
+struct bs_point_globals {
+    const char *classes; /* "role,membership": bs_globals_put_names */
+    /* of the roles, databases and so on that the statement named; none: it may be about all */
+    struct bs_point_name *about;
+    size_t n_about;
+    struct bs_point_object rows; /* schema "", name "globals", relkind 0 */
+};
+
 struct bs_point_proof {
     const char *level;  /* "stored", "read-back", "restored" */
     const char *result; /* "ok" */
@@ -212,6 +225,8 @@ struct bs_manifest {
     size_t n_closure;
     struct bs_point_fk *incoming;
     size_t n_incoming;
+    struct bs_point_globals *globals; /* none or one */
+    size_t n_globals;
     struct bs_point_proof *proofs;
     size_t n_proofs;
 };
