@@ -32,8 +32,8 @@ bs_view_part(const struct bs_diff_table *t)
                      (json_int_t)t->doubtful);
 }
 
-static json_t *
-all_examples_json(const struct bs_diff_table *t)
+json_t *
+bs_view_examples(const struct bs_diff_table *t)
 {
     json_t *json = json_pack(
         "{s:o,s:o,s:o,s:o,s:o}", "missing", examples_json(&t->missing_keys), "changed",
@@ -60,7 +60,7 @@ diff_table_json(const struct bs_diff_table *t)
                       "same", bs_diff_same(t), "partial", o->partial, "saved_rows",
                       (json_int_t)t->saved_rows, "live_rows", (json_int_t)t->live_rows, "changed",
                       (json_int_t)t->changed, "extra", (json_int_t)t->extra, "examples",
-                      all_examples_json(t), "columns", columns, "moved", bs_view_moved(&t->live));
+                      bs_view_examples(t), "columns", columns, "moved", bs_view_moved(&t->live));
     if (!o->partial) {
         (void)json_object_del(more, "equal");
         (void)json_object_del(more, "doubtful");
@@ -83,8 +83,8 @@ examples_text(const char *what, const struct bs_diff_examples *e)
     putchar('\n');
 }
 
-static void
-diff_details(const struct bs_diff_table *t)
+void
+bs_view_differences(const struct bs_diff_table *t)
 {
     if (t->missing_keys.n + t->changed_keys.n + t->extra_keys.n + t->equal_keys.n +
             t->made_keys.n ==
@@ -188,7 +188,7 @@ diff_text(const struct bs_diff *d)
     if (d->unknown != NULL && !d->same)
         printf("\nWhat the statement has written itself cannot be told: %s\n", d->unknown);
     for (size_t i = 0; i < d->n_tables; i++)
-        diff_details(&d->tables[i]);
+        bs_view_differences(&d->tables[i]);
     printf("\n%s\n", d->same ? "no difference" : "there are differences");
 }
 

@@ -92,8 +92,12 @@ preview_tables_json(const struct bs_preview *p)
             (void)json_object_set_new(entry, "replaced", json_integer(o->replaced));
             (void)json_object_set_new(entry, "inserted", json_integer(o->inserted));
         }
-        if (t->diff != NULL)
+        if (t->diff != NULL) {
             (void)json_object_set_new(entry, "now", bs_view_part(t->diff));
+            (void)json_object_set_new(entry, "examples", bs_view_examples(t->diff));
+        }
+        if (t->diff != NULL && t->diff->chosen)
+            (void)json_object_set_new(entry, "chosen", json_integer(t->diff->saved_rows));
         (void)json_array_append_new(list, entry);
     }
     return list;
@@ -193,6 +197,18 @@ preview_head(const struct bs_restore *r, const struct bs_preview *p)
     bs_out_line("definition", m->schema.key == NULL ? "not stored" : "stored");
 }
 
+/* "20", or of a condition "3 of 20". */
+static const char *
+saved_text(const struct bs_preview_table *t, char out[48])
+{
+    if (t->diff != NULL && t->diff->chosen)
+        (void)snprintf(out, 48, "%lld of %lld", (long long)t->diff->saved_rows,
+                       (long long)t->object->row_count);
+    else
+        (void)snprintf(out, 48, "%lld", (long long)t->object->row_count);
+    return out;
+}
+
 static void
 preview_tables(const struct bs_preview *p)
 {
@@ -204,10 +220,10 @@ preview_tables(const struct bs_preview *p)
     bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
     for (size_t i = 0; i < p->n_tables; i++) {
         const struct bs_preview_table *t = &p->tables[i];
-        char size[24], rows[24];
+        char size[24], rows[24], saved[48];
         bs_table_cell(&table, "%s.%s", t->object->schema, t->object->name);
         bs_table_cell(&table, "%s", t->object->kind);
-        bs_table_cell(&table, "%lld", (long long)t->object->row_count);
+        bs_table_cell(&table, "%s", saved_text(t, saved));
         bs_table_cell(&table, "%s", bs_out_size(size, t->object->raw_bytes));
         bs_table_cell(&table, "%s",
                       !p->database             ? "?"
@@ -233,7 +249,7 @@ preview_parts(const struct bs_preview *p)
     bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
     for (size_t i = 0; i < p->n_tables; i++) {
         const struct bs_point_object *o = p->tables[i].object;
-        if (p->tables[i].diff != NULL)
+        if (p->tables[i].diff != NULL && p->tables[i].live.exists)
             now[n_now++] = p->tables[i].diff;
         if (!o->partial)
             continue;
@@ -308,6 +324,10 @@ bs_view_preview(const struct bs_restore *r, const struct bs_preview *p, const ch
     preview_parts(p);
     preview_sequences(p);
     preview_closure(&r->manifest);
+    for (size_t i = 0; i < p->n_tables; i++) {
+        if (p->tables[i].diff != NULL)
+            bs_view_differences(p->tables[i].diff);
+    }
     if (unreached != NULL) {
         fputs("\nThe database was not looked at: ", stdout);
         bs_out_text(stdout, unreached);
@@ -343,7 +363,8 @@ bs_view_rebuild(const struct bs_restore *r, const struct bs_rebuild *b)
         bs_table_cell(&table, "%lld", (long long)t->rows);
         bs_table_cell(&table, "%s", bs_out_size(size, t->bytes));
         bs_table_cell(&table, "%.2f", (double)t->took_us / 1e6);
-        bs_table_cell(&table, "rows and row hash equal");
+        bs_table_cell(&table, r->request.where == NULL ? "rows and row hash equal"
+                                                       : "chosen among all, which were proven");
     }
     if (bs_out_json_mode())
         bs_out_json(json_pack("{s:s,s:O}", "point", r->manifest.id, "tables", list));

@@ -29,6 +29,8 @@ void bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c);
 json_t *bs_view_strings(const char *const *list, size_t n);
 json_t *bs_view_moved(const struct bs_live *live); /* columns that are not as they were saved */
 json_t *bs_view_part(const struct bs_diff_table *t);
+json_t *bs_view_examples(const struct bs_diff_table *t); /* keys of up to ten rows of each kind */
+void bs_view_differences(const struct bs_diff_table *t); /* the same as text; nothing where none */
 void bs_view_parts(const struct bs_diff_table *const *tables, size_t n); /* as a table */
 
 /* The watcher of a restore: a line on a terminal for steps that take longer than a second. */

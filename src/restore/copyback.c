@@ -88,7 +88,7 @@ compare_tables(struct bs_work *w, enum bs_diff_depth depth, struct bs_err *err)
             t->inserted = t->diff.missing;
             continue;
         }
-        if (bs_diff_load(w->r, &t->diff.live, i, err) != BS_DONE ||
+        if (bs_diff_take(w->r, i, &t->diff, err) != BS_DONE ||
             bs_diff_compare(w->r, i, depth, &t->diff, err) != BS_DONE)
             return BS_FAILED;
         t->inserted = t->diff.missing;
@@ -271,7 +271,7 @@ static enum bs_done
 check_table(struct bs_work *w, size_t at, struct bs_err *err)
 {
     const struct bs_copyback_table *t = &w->out->tables[at];
-    struct bs_diff_table after = {.live = t->diff.live};
+    struct bs_diff_table after = {.live = t->diff.live, .chosen = t->diff.chosen};
 
     if (bs_lost_is(t) || (t->inserted == 0 && t->updated == 0 && t->removed == 0))
         return BS_DONE;

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "restore/where.h"
+
 #define SQL_MAX (4u << 20)
 
 /* Asks what is in the buffer, and empties it. */
@@ -98,6 +100,23 @@ load(struct bs_restore *r,
     return check_key(r, live, at, sql, err);
 }
 
+/* Which of the loaded rows are meant. */
+static enum bs_done
+choose(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_err *err)
+{
+    const struct bs_point_object *o = t->live.object;
+
+    t->saved_rows = o->row_count;
+    t->chosen = r->request.where != NULL;
+    return t->chosen ? bs_where_choose(r, o->name, at, &t->saved_rows, err) : BS_DONE;
+}
+
+enum bs_done
+bs_diff_take(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_err *err)
+{
+    return bs_diff_load(r, &t->live, at, err) == BS_DONE ? choose(r, at, t, err) : BS_FAILED;
+}
+
 enum bs_done
 bs_diff_load(struct bs_restore *r, struct bs_live *live, size_t at, struct bs_err *err)
 {
@@ -178,7 +197,7 @@ count(struct bs_restore *r,
     result = ask(r, sql, err);
     if (result == NULL)
         return BS_FAILED;
-    t->saved_rows = o->row_count;
+    t->saved_rows = t->chosen ? t->saved_rows : o->row_count;
     t->missing = bs_rdb_number(result, 0, 0);
     t->by_statement = bs_rdb_number(result, 0, 1);
     t->conflicts = bs_rdb_number(result, 0, 2);
@@ -188,7 +207,7 @@ count(struct bs_restore *r,
     t->changed = t->by_statement + t->conflicts;
     t->extra = o->partial ? 0 : bs_rdb_number(result, 0, 6) + t->made;
     t->live_rows = o->partial ? t->equal + t->changed : bs_rdb_number(result, 0, 7);
-    t->doubtful = o->partial ? doubtful(t) : 0;
+    t->doubtful = o->partial && !t->chosen ? doubtful(t) : 0;
     PQclear(result);
     return BS_DONE;
 }
@@ -360,6 +379,10 @@ bs_diff_compare(struct bs_restore *r,
     bs_compare_put_result(&sql, at);
     bs_put_str(&sql, "; ");
     bs_compare_put(&sql, &t->live, &r->origin, at);
+    if (t->chosen) {
+        bs_put_str(&sql, "; ");
+        bs_where_put_trim(&sql, at);
+    }
     bs_put_str(&sql, "; ANALYZE ");
     bs_compare_put_result(&sql, at);
     done = bs_rdb_run(&r->db, &sql, err);
@@ -386,12 +409,14 @@ diff_one(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_err
 
     if (is_comparable(&t->live)) {
         bs_restore_tell(r, bs_arena_fmt(&r->arena, "comparing %s.%s", o->schema, o->name), 0, 0);
-        if (bs_diff_load(r, &t->live, at, err) != BS_DONE)
+        if (bs_diff_take(r, at, t, err) != BS_DONE)
             return BS_FAILED;
         return bs_diff_compare(r, at, BS_DIFF_WITH_EXAMPLES, t, err);
     }
     t->saved_rows = o->row_count;
-    t->missing = o->row_count;
+    if (r->request.where != NULL && bs_diff_take(r, at, t, err) != BS_DONE)
+        return BS_FAILED;
+    t->missing = t->saved_rows;
     return BS_DONE;
 }
 
@@ -453,7 +478,7 @@ bs_diff_run(struct bs_restore *r, const char *table, struct bs_diff *out, struct
 
     *out = (struct bs_diff){0};
     if (bs_restore_pick(r, table, &picked, &n, err) != BS_DONE ||
-        bs_restore_begin(r, &step, err) != BS_DONE)
+        bs_where_check(r, table, n, err) != BS_DONE || bs_restore_begin(r, &step, err) != BS_DONE)
         return BS_FAILED;
     done = bs_rdb_do(&r->db, "BEGIN ISOLATION LEVEL REPEATABLE READ", err);
     if (done == BS_DONE)

@@ -34,7 +34,8 @@ struct bs_diff_column {
 
 struct bs_diff_table {
     struct bs_live live;
-    int64_t saved_rows;
+    int64_t saved_rows;   /* of a condition's those that it is true of */
+    bool chosen;          /* there is a condition: extra and made rows are not looked at */
     int64_t live_rows;    /* of a table saved in part: those that saved rows were matched with */
     int64_t missing;      /* saved, not live */
     int64_t changed;      /* both, with other values */
@@ -85,6 +86,9 @@ BS_MUST_CHECK enum bs_done bs_diff_tables(struct bs_restore *r,
  */
 BS_MUST_CHECK enum bs_done
 bs_diff_load(struct bs_restore *r, struct bs_live *live, size_t at, struct bs_err *err);
+/* The same of a comparison's table, and chooses the rows that the request's condition is true of. */
+BS_MUST_CHECK enum bs_done
+bs_diff_take(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_err *err);
 /* Compares with the live table, replacing an earlier result, and counts. */
 enum bs_diff_depth {
     BS_DIFF_COUNTS = 0,

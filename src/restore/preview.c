@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "restore/text.h"
+#include "restore/where.h"
 
 #define COUNT_TIMEOUT   "5s"
-#define COMPARE_TIMEOUT "60s" /* for all rows saved in part */
+#define COMPARE_TIMEOUT "60s" /* for all rows that are compared */
 
 enum { SENTENCES = 1000 }; /* more than anybody reads */
 
@@ -187,7 +188,8 @@ shares(const struct bs_sibling *sibling, const struct bs_preview *p)
 {
     for (size_t i = 0; i < p->n_tables; i++) {
         const struct bs_preview_table *t = &p->tables[i];
-        if (t->diff != NULL && bs_sibling_shares(sibling, t->live.parts, t->live.n_parts))
+        if (t->diff != NULL && t->object->partial &&
+            bs_sibling_shares(sibling, t->live.parts, t->live.n_parts))
             return true;
     }
     return false;
@@ -223,14 +225,14 @@ say_origin(const struct sentences *s, const struct bs_preview *p)
                             shared_text(s, &p->siblings[i], p)));
 }
 
-/* Tables saved in part, in a transaction that is rolled back; where it cannot be, that is said. */
+/* In a transaction that is rolled back; where it cannot be done, that is said. */
 static enum bs_done
-compare_parts(struct bs_restore *r,
-              const struct bs_point_object *const *picked,
-              size_t n,
-              const struct sentences *s,
-              struct bs_diff *out,
-              struct bs_err *err)
+compare_some(struct bs_restore *r,
+             const struct bs_point_object *const *picked,
+             size_t n,
+             const struct sentences *s,
+             struct bs_diff *out,
+             struct bs_err *err)
 {
     struct bs_err why = {0};
     enum bs_done done;
@@ -255,31 +257,26 @@ compare_parts(struct bs_restore *r,
     return BS_DONE;
 }
 
-static enum bs_done
-look_at_tables(struct bs_restore *r,
-               struct bs_preview *p,
-               const struct sentences *s,
-               struct bs_err *err)
+/* Whole tables only where it takes a moment, or where it was asked which of their rows are meant. */
+static bool
+is_compared(const struct bs_restore *r, const struct bs_preview_table *t)
 {
-    const struct bs_point_object **parts =
-        bs_arena_array(&r->arena, p->n_tables + 1, sizeof(*parts));
-    struct bs_diff *diff = bs_arena_take(&r->arena, sizeof(*diff));
-    size_t n_parts = 0, n = 0;
+    const struct bs_point_object *o = t->object;
 
-    if (parts == NULL || diff == NULL)
-        return BS_FAIL(err, LIMIT, "the point has too many objects");
-    for (size_t i = 0; i < p->n_tables; i++) {
-        struct bs_preview_table *t = &p->tables[i];
-        if (bs_live_look(&r->db, t->object, &r->arena, &t->live, err) != BS_DONE ||
-            count_live(r, t, err) != BS_DONE)
-            return BS_FAILED;
-        if (t->object->partial)
-            parts[n_parts++] = t->object;
-    }
-    if (compare_parts(r, parts, n_parts, s, diff, err) != BS_DONE)
-        return BS_FAILED;
+    if (o->partial || r->request.where != NULL)
+        return true;
+    return o->relkind == 'r' && o->n_columns != 0 && o->raw_bytes <= BS_PREVIEW_COMPARES &&
+           bs_live_fits(&t->live);
+}
+
+/* The tables that were compared follow the others. */
+static void
+take_compared(struct bs_preview *p, const struct bs_diff *diff)
+{
+    size_t n = 0;
+
     for (size_t i = 0; i < p->n_tables && diff->n_tables != 0; i++) {
-        if (!p->tables[i].object->partial)
+        if (!p->tables[i].compared)
             p->tables[n++] = p->tables[i];
     }
     for (size_t i = 0; i < diff->n_tables; i++)
@@ -288,15 +285,45 @@ look_at_tables(struct bs_restore *r,
                                                    .live_rows = diff->tables[i].live_rows,
                                                    .diff = &diff->tables[i]};
     p->n_tables = diff->n_tables != 0 ? n : p->n_tables;
+}
+
+static enum bs_done
+look_at_tables(struct bs_restore *r,
+               struct bs_preview *p,
+               const struct sentences *s,
+               struct bs_err *err)
+{
+    const struct bs_point_object **compared =
+        bs_arena_array(&r->arena, p->n_tables + 1, sizeof(*compared));
+    struct bs_diff *diff = bs_arena_take(&r->arena, sizeof(*diff));
+    size_t n_compared = 0;
+    bool parts = false;
+
+    if (compared == NULL || diff == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    for (size_t i = 0; i < p->n_tables; i++) {
+        struct bs_preview_table *t = &p->tables[i];
+        if (bs_live_look(&r->db, t->object, &r->arena, &t->live, err) != BS_DONE ||
+            count_live(r, t, err) != BS_DONE)
+            return BS_FAILED;
+        parts = parts || t->object->partial;
+        t->compared = is_compared(r, t);
+        if (t->compared)
+            compared[n_compared++] = t->object;
+    }
+    if (compare_some(r, compared, n_compared, s, diff, err) != BS_DONE)
+        return BS_FAILED;
+    take_compared(p, diff);
     p->database = true;
-    return n_parts == 0 ? BS_DONE : bs_counters_look(r, NULL, &p->sequences, &p->n_sequences, err);
+    return parts ? bs_counters_look(r, NULL, &p->sequences, &p->n_sequences, err) : BS_DONE;
 }
 
 static enum bs_done
 choose_tables(struct bs_restore *r, const char *table, struct bs_preview *p, struct bs_err *err)
 {
     const struct bs_point_object **picked;
-    if (bs_restore_pick(r, table, &picked, &p->n_tables, err) != BS_DONE)
+    if (bs_restore_pick(r, table, &picked, &p->n_tables, err) != BS_DONE ||
+        bs_where_check(r, table, p->n_tables, err) != BS_DONE)
         return BS_FAILED;
     p->tables = bs_arena_array(&r->arena, p->n_tables + 1, sizeof(*p->tables));
     p->conflicts = bs_arena_array(&r->arena, SENTENCES, sizeof(*p->conflicts));

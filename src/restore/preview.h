@@ -13,11 +13,14 @@
 #include "restore/restore.h"
 #include "restore/siblings.h"
 
+#define BS_PREVIEW_COMPARES (INT64_C(16) << 20) /* bytes of saved rows, as COPY writes them */
+
 struct bs_preview_table {
     const struct bs_point_object *object; /* of a tree of partitions saved in part: made up */
     struct bs_live live;
     int64_t live_rows;                /* counted; -1: not (gone, no access, or it took too long) */
-    const struct bs_diff_table *diff; /* saved in part: what the rows look like now; or NULL */
+    bool compared;                    /* or it was tried */
+    const struct bs_diff_table *diff; /* where they were compared: what the rows look like now */
 };
 
 struct bs_preview {
@@ -37,8 +40,9 @@ struct bs_preview {
 
 /*
  * Reads every object of the point again and looks at the live tables. Where the restore is not
- * connected, only the saved side is told. Rows that were saved in part are compared with live ones
- * in temporary tables, which are rolled back.
+ * connected, only the saved side is told. Rows that were saved in part, those that a condition
+ * is about, and tables of up to BS_PREVIEW_COMPARES bytes are compared with live ones in temporary
+ * tables, which are rolled back.
  *
  * table   NULL: all
  * err     DAMAGED: an object is not what the manifest says; NOT_FOUND, CONFLICT; IO, DATABASE

@@ -5,6 +5,7 @@
 #include "restore/copyback.h"
 #include "restore/counters.h"
 #include "restore/merge.h"
+#include "restore/where.h"
 #include "restore/work.h"
 
 static void
@@ -22,6 +23,18 @@ put_locks(struct bs_buf *b, const struct bs_copyback *c)
         bs_merge_put_lock(b, &c->tables[i].diff.live);
         bs_put_str(b, ";\n");
     }
+}
+
+/* The rows that a condition is true of; others are not looked at. */
+static void
+put_choice(const struct bs_work *w, size_t at, struct bs_buf *b)
+{
+    bs_where_put_table(b, at);
+    bs_put_str(b, ";\n");
+    bs_where_put_choice(b, w->r, w->out->tables[at].diff.live.object->name, at);
+    bs_put_str(b, "; -- read only\n");
+    bs_where_put_trim(b, at);
+    bs_put_str(b, ";\n");
 }
 
 static enum bs_done
@@ -45,6 +58,8 @@ put_comparison(struct bs_work *w, size_t at, struct bs_buf *b, struct bs_err *er
     }
     bs_compare_put(b, live, &w->r->origin, at);
     bs_put_str(b, ";\n");
+    if (w->r->request.where != NULL)
+        put_choice(w, at, b);
     return BS_DONE;
 }
 

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "restore/diff.h"
 #include "restore/prove.h"
 #include "restore/text.h"
+#include "restore/where.h"
 
 #define SQL_MAX (4u << 20) /* bytes of one statement: 1600 columns with long names fit */
 
@@ -180,6 +182,37 @@ load_table(struct bs_restore *r,
     return done;
 }
 
+/* Rows that the condition is true of, by way of a temporary table of all. */
+static enum bs_done
+load_chosen(struct bs_restore *r, struct bs_rebuilt *t, size_t at, struct bs_err *err)
+{
+    struct bs_diff_table all = {0};
+    struct bs_buf sql;
+    int64_t rows = 0;
+    enum bs_done done;
+
+    if (bs_live_look(&r->db, t->object, &r->arena, &all.live, err) != BS_DONE ||
+        bs_diff_take(r, at, &all, err) != BS_DONE)
+        return BS_FAILED;
+    bs_buf_init(&sql, SQL_MAX);
+    bs_put_str(&sql, "INSERT INTO ");
+    bs_put_name(&sql, t->schema, t->name);
+    bs_put_str(&sql, " SELECT ");
+    bs_put_column_names(&sql, t->object);
+    bs_put_str(&sql, " FROM ");
+    bs_compare_put_saved(&sql, at);
+    bs_put_str(&sql, " s WHERE s.\"" BS_COMPARE_ROW "\" IN (SELECT c.\"row\" FROM ");
+    bs_where_put_chosen(&sql, at);
+    bs_put_str(&sql, " c) ORDER BY s.\"" BS_COMPARE_ROW "\"");
+    done = bs_rdb_change(&r->db, &sql, &rows, err);
+    bs_buf_fini(&sql);
+    t->rows = all.saved_rows;
+    if (done == BS_DONE && rows != t->rows)
+        return BS_FAIL(err, CONFLICT, "%lld rows of \"%.63s\" were loaded instead of %lld",
+                       (long long)rows, t->name, (long long)t->rows);
+    return done;
+}
+
 /* The saved primary key, in its order, then statistics. */
 static enum bs_done
 finish_table(struct bs_restore *r, struct bs_rebuilt *t, struct bs_err *err)
@@ -217,6 +250,18 @@ finish_table(struct bs_restore *r, struct bs_rebuilt *t, struct bs_err *err)
 }
 
 static enum bs_done
+load_rows(struct bs_restore *r,
+          const struct bs_rebuild *all,
+          struct bs_rebuilt *t,
+          struct bs_err *err)
+{
+    if (r->request.where != NULL)
+        return load_chosen(r, t, (size_t)(t - all->tables), err);
+    t->rows = t->object->row_count;
+    return load_table(r, all, t, err);
+}
+
+static enum bs_done
 rebuild_one(struct bs_restore *r,
             const struct bs_rebuild *all,
             struct bs_rebuilt *t,
@@ -227,9 +272,8 @@ rebuild_one(struct bs_restore *r,
 
     if (bs_shape_find(&r->db, t->object, &r->arena, &shape, err) != BS_DONE ||
         bs_shape_check(&shape, err) != BS_DONE || make_table(r, t, &shape, err) != BS_DONE ||
-        load_table(r, all, t, err) != BS_DONE || finish_table(r, t, err) != BS_DONE)
+        load_rows(r, all, t, err) != BS_DONE || finish_table(r, t, err) != BS_DONE)
         return BS_FAILED;
-    t->rows = t->object->row_count;
     t->bytes = t->object->raw_bytes;
     t->took_us = bs_mono_us() - from;
     return BS_DONE;
@@ -273,7 +317,8 @@ choose_tables(struct bs_restore *r,
     const char *schema = default_schema(r);
     size_t n;
 
-    if (bs_restore_pick(r, table, &picked, &n, err) != BS_DONE)
+    if (bs_restore_pick(r, table, &picked, &n, err) != BS_DONE ||
+        bs_where_check(r, table, n, err) != BS_DONE)
         return BS_FAILED;
     if (n == 0)
         return BS_FAIL(err, NOT_FOUND, "the point holds no rows");

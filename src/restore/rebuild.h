@@ -1,6 +1,8 @@
 /*
  * rebuild.h - saved rows into new tables beside the live ones; and those tables away again.
  *
+ * With a condition in the request a table gets those rows only that it is true of.
+ *
  * A rebuilt table has the saved columns and, once loaded, the primary key. No defaults, triggers,
  * foreign keys or grants: it holds what row security may have been hiding. A comment on it and on
  * its schema names the point, and only what carries that comment is ever dropped.
@@ -18,7 +20,7 @@ struct bs_rebuilt {
     const char *schema; /* where it is now */
     const char *name;
     bool key;      /* its primary key was made */
-    int64_t rows;  /* counted, equal to the manifest's */
+    int64_t rows;  /* counted, equal to the manifest's; with a condition, those it is true of */
     int64_t bytes; /* of the COPY stream */
     int64_t took_us;
 };

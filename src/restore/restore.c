@@ -201,13 +201,15 @@ bs_restore_tell_bytes(void *ctx, int64_t bytes)
 
 /* {"step":"run","table":"users","rows":12,"before":"RP-..."}; freed by the caller. */
 static char *
-details_of(const struct bs_restore_step *step)
+details_of(const struct bs_restore *r, const struct bs_restore_step *step)
 {
     json_t *json = json_pack("{s:s}", "step", step->action);
     char *text;
 
     if (step->table != NULL)
         (void)json_object_set_new(json, "table", json_string(step->table));
+    if (r->request.where != NULL)
+        (void)json_object_set_new(json, "where", json_string(r->request.where));
     if (step->rows >= 0)
         (void)json_object_set_new(json, "rows", json_integer(step->rows));
     if (step->before != NULL && step->before[0] != '\0')
@@ -224,7 +226,7 @@ note(struct bs_restore *r,
      const struct bs_err *why,
      struct bs_err *err)
 {
-    char *details = details_of(step);
+    char *details = details_of(r, step);
     struct bs_audit_record record = {
         .kind = BS_AUDIT_RESTORE,
         .operator_ = r->request.by,
@@ -240,7 +242,7 @@ note(struct bs_restore *r,
     enum bs_done done = BS_FAILED;
 
     if (details == NULL)
-        (void)BS_FAIL(err, DATA, "the table's name is not UTF-8");
+        (void)BS_FAIL(err, DATA, "the table's name or the condition is not UTF-8");
     else
         done = bs_audit_write(r->request.audit, &record, NULL, err);
     free(details);
@@ -258,7 +260,7 @@ bs_restore_begin(struct bs_restore *r, const struct bs_restore_step *step, struc
 static enum bs_done
 record(struct bs_restore *r, const struct bs_restore_step *step, struct bs_err *err)
 {
-    char *details = details_of(step);
+    char *details = details_of(r, step);
     struct bs_point_event e = {.state = BS_EVENT_RESTORED, .by = r->request.by, .details = details};
     enum bs_done done = bs_points_event(r->request.store, r->ref.dir, &e, err);
 

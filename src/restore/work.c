@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "restore/where.h"
+
 struct survey {
     struct bs_live *lives; /* one for each object of the manifest */
     struct bs_bytes *lost; /* keys in the definition of what is gone and asked for */
@@ -242,6 +244,11 @@ find_lost(struct bs_work *w, const struct survey *s, struct bs_err *err)
 {
     struct bs_toc_want want = {s->lost, s->n_lost, w->options->all_missing};
 
+    if (w->r->request.where != NULL && (s->n_lost != 0 || want.all_missing)) {
+        (void)BS_FAIL(err, UNSUPPORTED, "a table that is made again comes back with all its rows");
+        bs_err_hint(err, "restore run --where loads some of them into a table of their own");
+        return BS_FAILED;
+    }
     if (s->n_lost == 0 && !want.all_missing)
         return BS_DONE;
     if (bs_definition_open(w->r, want, &w->definition, err) != BS_DONE)
@@ -268,9 +275,13 @@ bs_work_open(struct bs_restore *r,
     *out = (struct bs_copyback){0};
     *work = (struct bs_work){.r = r, .options = options, .out = out};
     if (bs_restore_pick(r, options->table, &picked, &n, err) != BS_DONE ||
+        bs_where_check(r, options->table, n, err) != BS_DONE ||
         survey_all(work, picked, n, &s, err) != BS_DONE || find_lost(work, &s, err) != BS_DONE ||
         choose_tables(work, picked, n, &s, err) != BS_DONE)
         return BS_FAILED;
+    if (r->request.where != NULL && options->made != BS_COPYBACK_KEEP)
+        return BS_FAIL(err, USAGE,
+                       "a condition is about saved rows, not about those inserted since");
     if (options->table != NULL)
         work->only = picked[0];
     if (!work->parts && options->sequences != BS_COPYBACK_LEAVE)

@@ -1,0 +1,171 @@
+/*
+ * restoring.c - see restoring.h.
+ */
+#include "cli/restoring.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cmd.h"
+#include "cli/out.h"
+#include "cli/restore_view.h"
+
+void
+bs_restoring_close(struct bs_restoring *w)
+{
+    bs_view_progress_end();
+    bs_restore_close(&w->r);
+    bs_audit_close(&w->audit);
+    bs_store_close(&w->store);
+    bs_config_unref(&w->config);
+    free(w->pg_dumps);
+}
+
+/*
+ * A gateway that runs holds the audit log, so restores keep one of their own beside it, in a
+ * folder "restore"; another restore may hold that for a moment.
+ */
+static enum bs_done
+open_audit(struct bs_restoring *w, struct bs_err *err)
+{
+    enum { TRIES = 100, PAUSE_US = 100000 };
+    char directory[4096];
+    struct bs_audit_options options = {.directory = directory};
+
+    (void)snprintf(directory, sizeof(directory), "%s/restore", w->config->audit_directory);
+    for (int i = 0; i < TRIES; i++) {
+        *err = (struct bs_err){0};
+        if (bs_audit_open(&options, &w->audit, err) == BS_DONE)
+            return BS_DONE;
+        if (err->code != BS_E_UNAVAILABLE)
+            return BS_FAILED;
+        (void)usleep(PAUSE_US);
+    }
+    return BS_FAILED;
+}
+
+/* Is `dbname` of this conninfo the point's database? */
+static bool
+leads_to(const char *conninfo, const char *database)
+{
+    PQconninfoOption *all = PQconninfoParse(conninfo, NULL);
+    bool same = false;
+
+    for (const PQconninfoOption *o = all; o != NULL && o->keyword != NULL; o++)
+        same = same || (strcmp(o->keyword, "dbname") == 0 && o->val != NULL &&
+                        strcmp(o->val, database) == 0);
+    PQconninfoFree(all);
+    return same;
+}
+
+/* The configured database that the point came from; connecting makes sure that it is that one. */
+static const struct bs_config_database *
+choose_database(const struct bs_restoring *w, const char *name, struct bs_err *err)
+{
+    const struct bs_config *c = w->config;
+    const struct bs_config_database *found = NULL;
+
+    if (name != NULL) {
+        found = bs_config_database_find(c, name);
+        if (found == NULL)
+            (void)BS_FAIL(err, NOT_FOUND, "the configuration has no database \"%.100s\"", name);
+        return found;
+    }
+    if (c->n_databases == 1)
+        return &c->databases[0];
+    for (size_t i = 0; i < c->n_databases && found == NULL; i++) {
+        if (leads_to(c->databases[i].helper, w->r.manifest.source.database))
+            found = &c->databases[i];
+    }
+    if (found == NULL)
+        (void)BS_FAIL(err, NOT_FOUND,
+                      "no configured database is the point's; name it with"
+                      " --database");
+    return found;
+}
+
+static void
+take_pg_dumps(struct bs_restoring *w)
+{
+    const struct bs_config *c = w->config;
+
+    w->pg_dumps = bs_malloc((c->n_pg_dumps + 1) * sizeof(*w->pg_dumps));
+    for (size_t i = 0; i < c->n_pg_dumps; i++)
+        w->pg_dumps[i] = (struct bs_pg_dump){c->pg_dumps[i].major, c->pg_dumps[i].path};
+}
+
+static enum bs_done
+find_point(struct bs_restoring *w, const char *point, struct bs_err *err)
+{
+    const struct bs_config *c = w->config;
+    struct bs_restore_request request = {.point = point,
+                                         .spool = c->spool,
+                                         .by = "operator",
+                                         .watch = bs_view_progress,
+                                         .lock_budget_us = c->lock_budget_ms * 1000};
+
+    if (bs_store_open(c->storage_url, &w->store, err) != BS_DONE || open_audit(w, err) != BS_DONE)
+        return BS_FAILED;
+    take_pg_dumps(w);
+    request.store = w->store;
+    request.audit = w->audit;
+    request.pg_dumps = w->pg_dumps;
+    request.n_pg_dumps = c->n_pg_dumps;
+    return bs_restore_open(&request, &w->r, err);
+}
+
+bool
+bs_restoring_open(struct bs_restoring *w,
+                  const struct bs_args *args,
+                  const struct bs_restoring_options *o,
+                  enum bs_restoring_reach reach,
+                  int *status,
+                  struct bs_err *err)
+{
+    const struct bs_config_database *database;
+
+    w->config = bs_cmd_config(args, status);
+    if (w->config == NULL)
+        return false;
+    if (find_point(w, args->operands[0], err) != BS_DONE)
+        goto failed;
+    database = choose_database(w, o->database, err);
+    if (database == NULL)
+        goto failed;
+    w->r.request.database = database->name;
+    w->r.request.dsn = o->dsn != NULL ? o->dsn : database->upstream;
+    w->r.request.helper = database->helper;
+    w->r.request.where = o->where;
+    w->r.request.elsewhere = reach == BS_RESTORING_ELSEWHERE && o->dsn != NULL;
+    (void)!bs_restore_connect(&w->r, err);
+    return true;
+failed:
+    *status = bs_out_fail(err);
+    return false;
+}
+
+bool
+bs_restoring_confirmed(const struct bs_restoring_options *o,
+                       const char *verb,
+                       const char *question,
+                       int *status)
+{
+    char answer[16];
+
+    if (o->yes)
+        return true;
+    if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1) {
+        *status = bs_out_usage(verb, "without a terminal to ask on, --yes has to say it");
+        return false;
+    }
+    fprintf(stderr, "%s [y/N] ", question);
+    fflush(stderr);
+    if (fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y'))
+        return true;
+    fputs("nothing was done\n", stderr);
+    *status = 1;
+    return false;
+}

@@ -1,0 +1,130 @@
+"""Parts of what a point holds: conditions, conflicts and what is foreseen about them."""
+
+import json
+
+import pytest
+
+from test_undo import MADE, answer, destroy, door, picture, points, site  # noqa: F401
+
+
+def rows(pg, sql):
+    with pg.admin() as c:
+        return c.execute(sql).fetchall()
+
+
+def test_only_rows_of_a_condition_come_back(site, pg):
+    before = picture(pg)
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 20")
+    shown = answer(site, "preview", point, "--where", "id <= 3 OR v = 'v20'")
+    [table] = shown["tables"]
+    assert table["chosen"] == 4 and table["now"]["missing"] == 4 and table["rows"] == 20
+    assert table["examples"]["missing"] == [{"id": 1}, {"id": 2}, {"id": 3}, {"id": 20}]
+    assert "4 of 20" in site.cli("restore", "preview", point, "-w", "id <= 3 OR v = 'v20'").stdout
+    found = answer(site, "diff", point, "--where", "t.id <= 3", status=1)["tables"][0]
+    assert (found["saved_rows"], found["missing"]) == (3, 3)
+
+    done = answer(site, "copy-back", point, "--yes", "--where", "id <= 3 -- few")
+    assert done["tables"][0]["inserted"] == 3
+    assert rows(pg, "SELECT id FROM undo.t WHERE id <= 20 ORDER BY 1") == [(1,), (2,), (3,)]
+    assert answer(site, "diff", point, "--where", "id <= 3")["same"]
+    # The rest, and it is as it was.
+    done = answer(site, "copy-back", point, "--yes")
+    assert done["tables"][0]["inserted"] == 17
+    assert picture(pg) == before
+    # What was asked for is in the record.
+    log = json.loads(site.cli("points", "show", point, "--json").stdout)["events"]
+    assert [e["details"].get("where") for e in log if e["state"] == "restored"] == [
+        "id <= 3 -- few", None]
+
+
+def test_a_condition_on_a_table_saved_whole(site, pg):
+    [point] = destroy(site, "UPDATE undo.t SET n = 0")
+    with pg.admin() as c:
+        c.execute("UPDATE undo.t SET n = 5 WHERE id = 4; INSERT INTO undo.t VALUES (5000, 'new')")
+    shown = answer(site, "preview", point, "--where", "id < 6")["tables"][0]
+    assert shown["chosen"] == 5 and shown["now"]["conflicts"] == 1
+    done = answer(site, "copy-back", point, "--yes", "--where", "id < 6")["tables"][0]
+    assert (done["inserted"], done["updated"], done["skipped"]) == (0, 4, 1)
+    assert rows(pg, "SELECT id, n FROM undo.t WHERE id < 8 ORDER BY 1") == [
+        (1, 1), (2, 2), (3, 3), (4, 5), (5, 5), (6, 0), (7, 0)]
+    done = answer(site, "copy-back", point, "--yes", "--where", "id = 4", "--conflict",
+                  "overwrite")["tables"][0]
+    assert (done["updated"], done["skipped"]) == (1, 0)
+    assert rows(pg, "SELECT count(*) FROM undo.t WHERE n <> 0") == [(5,)]
+    assert rows(pg, "SELECT v FROM undo.t WHERE id = 5000") == [("new",)]
+
+
+def test_a_row_that_moved_and_was_not_chosen_is_nobodys(site, pg):
+    """Comparison sees all saved rows, and the condition only chooses among what it found."""
+    [point] = destroy(site, "UPDATE undo.parted SET r = 'eu' WHERE r = 'us' AND id < 20")
+    done = answer(site, "copy-back", point, "--yes", "--table", "undo.parted", "--where",
+                  "id < 4")["tables"][0]
+    assert (done["inserted"], done["updated"], done["removed"]) == (2, 0, 0)
+    assert rows(pg, "SELECT id, r FROM undo.parted WHERE id IN (1, 3, 5) ORDER BY 1, 2") == [
+        (1, "eu"), (1, "us"), (3, "eu"), (3, "us"), (5, "eu")]
+
+
+def test_chosen_rows_are_loaded_beside(site, pg):
+    [point] = destroy(site, "DROP TABLE undo.t")
+    done = answer(site, "run", point, "--table", "undo.t", "--where", "id % 500 = 0")
+    [table] = done["tables"]
+    assert table["rows"] == 4
+    into = f'{table["into_schema"]}.{table["into_name"]}'
+    assert rows(pg, f"SELECT id, v FROM {into} ORDER BY 1") == [
+        (500, "v500"), (1000, "v1000"), (1500, "v1500"), (2000, "v2000")]
+    answer(site, "discard", point, "--yes")
+    shown = answer(site, "preview", point, "--where", "id < 8", "--table", "undo.t")["tables"]
+    assert [t["chosen"] for t in shown] == [7]
+    # A table that is made again is made whole.
+    error = answer(site, "copy-back", point, "--yes", "--where", "id < 8", status=65)["error"]
+    assert "all its rows" in error["message"]
+    assert rows(pg, "SELECT to_regclass('undo.t')") == [(None,)]
+
+
+@pytest.mark.parametrize("condition", [
+    "id = 1; DROP TABLE undo.t", "id = 1) OR (true", "true ORDER BY id",
+    "EXISTS (DELETE FROM undo.t)", "id IN (SELECT id FROM undo.t)", "nextval('undo.s') = 1",
+    "undo.clean(3) > 0", "pg_terminate_backend(1)", "id", "no_such = 1", "undo.other.id = 1", "what = 'm'",
+    "count(*) > 1", "generate_series(1, 3) = id", "v::int > 3", "$1", "CURRENT OF c", "saved = 1"])
+def test_what_is_no_condition_is_refused(site, pg, condition):
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    before = picture(pg)
+    for verb in (["copy-back", "--yes"], ["diff"], ["preview"], ["run"]):
+        error = answer(site, verb[0], point, *verb[1:], "--where", condition, status=64)["error"]
+        assert error["code"] == "USAGE", error
+    assert picture(pg) == before
+
+
+def test_a_condition_is_about_one_table(site, pg):
+    made = destroy(site, "WITH gone AS (DELETE FROM undo.t WHERE id < 4 RETURNING *)"
+                         " UPDATE undo.ident SET name = gone.v FROM gone WHERE ident.id = gone.id")
+    [point] = made
+    error = answer(site, "copy-back", point, "--yes", "--where", "id = 1", status=64)["error"]
+    assert "--table" in error["hint"]
+    error = answer(site, "copy-back", point, "--yes", "--where", "id = 1", "--table", "undo.t",
+                   "--remove-inserted", status=64)["error"]
+    assert "inserted" in error["message"]
+    done = answer(site, "copy-back", point, "--yes", "--where", "id = 1", "--table", "undo.t")
+    assert done["tables"][0]["inserted"] == 1
+
+
+def test_a_condition_cannot_write(site, pg):
+    """The server refuses what the text does not show: an operator that somebody has made."""
+    with pg.admin() as c:
+        c.execute("""CREATE TABLE undo.seen (id int);
+            CREATE FUNCTION undo.note(int, int) RETURNS bool LANGUAGE plpgsql AS
+            $$ BEGIN INSERT INTO undo.seen VALUES ($1); RETURN true; END $$;
+            CREATE OPERATOR undo.=== (leftarg = int, rightarg = int, function = undo.note);
+            GRANT ALL ON undo.seen TO app_trust""")
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    error = answer(site, "copy-back", point, "--yes", "--where", "id OPERATOR(undo.===) 3",
+                   status=64)["error"]
+    assert "read-only" in error["message"]
+    assert rows(pg, "SELECT count(*) FROM undo.seen") == [(0,)]
+    assert rows(pg, "SELECT count(*) FROM undo.t") == [(1995,)]
+
+
+def test_the_plan_shows_the_condition(site, pg):
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    plan = site.cli("restore", "copy-back", point, "--plan", "--where", "id = 3").stdout
+    assert "id = 3" in plan and "backstop chosen" in plan
