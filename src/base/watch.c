@@ -16,6 +16,7 @@ bs_watch_init(struct bs_watch *w, int64_t deadline_us, struct bs_err *err)
 {
     atomic_init(&w->stop, false);
     w->bytes = NULL;
+    w->above = NULL;
     w->deadline_us = deadline_us;
     w->late = BS_E_NO_POINT;
     if (pipe2(w->wake, O_CLOEXEC | O_NONBLOCK) != 0)
@@ -44,6 +45,8 @@ bs_watch_check(const struct bs_watch *w, struct bs_err *err)
 {
     if (w == NULL)
         return BS_DONE;
+    if (w->above != NULL && bs_watch_check(w->above, err) != BS_DONE)
+        return BS_FAILED;
     if (atomic_load(&w->stop))
         return BS_FAIL(err, CANCELLED, "the work was stopped");
     if (w->deadline_us != 0 && bs_mono_us() >= w->deadline_us)
@@ -75,10 +78,13 @@ enum bs_done
 bs_watch_poll(const struct bs_watch *w, int fd, short events, struct bs_err *err)
 {
     for (;;) {
-        struct pollfd fds[2] = {{fd, events, 0}, {w->wake[0], POLLIN, 0}};
+        /* A negative descriptor is none. */
+        struct pollfd fds[3] = {{fd, events, 0},
+                                {w->wake[0], POLLIN, 0},
+                                {w->above == NULL ? -1 : w->above->wake[0], POLLIN, 0}};
         if (bs_watch_check(w, err) != BS_DONE)
             return BS_FAILED;
-        if (poll(fds, 2, bs_watch_left_ms(w, 1000)) < 0 && errno != EINTR)
+        if (poll(fds, 3, bs_watch_left_ms(w, 1000)) < 0 && errno != EINTR)
             return BS_FAIL(err, IO, "cannot wait for the server: %s", strerror(errno));
         if (fds[0].revents != 0)
             return bs_watch_check(w, err);

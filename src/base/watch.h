@@ -18,6 +18,7 @@ struct bs_watch {
     int64_t deadline_us; /* bs_mono_us(); 0: none */
     enum bs_code late;   /* what a missed deadline is: NO_POINT unless set */
     atomic_llong *bytes; /* where those who read objects count stored bytes; NULL: nowhere */
+    const struct bs_watch *above; /* ends this one, too; NULL unless set */
 };
 
 /* err IO: no more descriptors */

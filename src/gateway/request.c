@@ -585,6 +585,7 @@ bs_request_capture(struct bs_gate *g, struct bs_capture_request *out, struct bs_
     out->store = g->s->gateway->store;
     out->spool = c->spool;
     out->deadline_us = g->budget_us;
+    out->helpers = (size_t)c->helpers;
     out->grade = c->grade == BS_CONFIG_GRADE_STORED ? BS_CAPTURE_STORED : BS_CAPTURE_READ_BACK;
     out->plan = &g->plan;
     out->actor_pid = (int)g->s->server_pid;

@@ -110,7 +110,8 @@ same_recovery(const struct bs_config *a, const struct bs_config *b)
             return false;
     }
     return a->n_pg_dumps == b->n_pg_dumps && a->grade == b->grade &&
-           a->lock_budget_ms == b->lock_budget_ms && a->max_bytes == b->max_bytes;
+           a->lock_budget_ms == b->lock_budget_ms && a->max_bytes == b->max_bytes &&
+           a->helpers == b->helpers;
 }
 
 static bool

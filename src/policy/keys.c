@@ -411,6 +411,7 @@ const struct bs_key bs_keys[] = {
     {"recovery.grade",        0, .scalar = bs_read_choice, AT(grade), .fallback = "read-back", .words = grades, .later = later_grades},
     {"recovery.lock_budget",  0, .scalar = read_duration, AT(lock_budget_ms), .fallback = "30s", .min = 100, .max = DAY_MS},
     {"recovery.max_bytes",    0, .scalar = read_size, AT(max_bytes), .fallback = "10GB", .min = 0, .max = INT64_MAX},
+    {"recovery.helpers",      0, .scalar = bs_read_integer, AT(helpers), .fallback = "2", .min = 1, .max = 8},
     {"recovery.pg_dump",      0, .node = read_pg_dump},
     {"audit_safe",            0, .scalar = bs_read_choice, AT(audit_safe), .fallback = "all", .words = audits},
     {"policy",                0, .node = bs_read_policy},

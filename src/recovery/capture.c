@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "recovery/crew.h"
 #include "recovery/dump.h"
 #include "recovery/facts.h"
 #include "recovery/journal.h"
@@ -91,10 +92,8 @@ copy_all(struct bs_capture *c, struct bs_err *err)
     bs_step_enter(c, BS_CAPTURE_COPYING);
     if (bs_facts_around(&c->helper, &c->arena, &c->m, err) != BS_DONE)
         return BS_FAILED;
-    for (size_t i = 0; i < c->m.n_objects; i++) {
-        if (c->m.objects[i].format != BS_ROWS_NONE && bs_step_copy(c, i, NULL, err) != BS_DONE)
-            return BS_FAILED;
-    }
+    if (bs_crew_copy(c, err) != BS_DONE)
+        return BS_FAILED;
     if (c->dump.pid != 0 && bs_child_wait(&c->dump, &c->watch, NULL, NULL, err) != BS_DONE)
         return BS_FAILED;
     return bs_helper_query(&c->helper, "COMMIT", 0, NULL, NULL, err);

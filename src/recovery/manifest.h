@@ -6,6 +6,7 @@
  * changed; what happens later are events beside it.
  *
  *   v1/<sysid>/<dboid>-<db>/rp/YYYY/MM/DD/<id>/t/<n>-<schema>.<table>.copybin.zst   (.copytxt.zst)
+ *                                               t/<n>-<schema>.<table>.<part>.copybin.zst
  *                                             /intent.json
  *                                             /manifest.json
  *                                             /events/<ULID>-<state>.json
@@ -110,6 +111,7 @@ struct bs_point_column {
     int key; /* 1, 2, ...: place in the primary key; 0: not in it */
 };
 
+/* A part is a whole COPY stream and a whole zstd frame of its own. */
 struct bs_point_part {
     const char *key;
     int64_t stored_bytes;
@@ -141,7 +143,7 @@ struct bs_point_object {
     int64_t row_count;    /* also what the audit may expect at most */
     int64_t raw_bytes;    /* of the COPY stream */
     int64_t stored_bytes; /* of all parts */
-    const char *sha256;   /* over the stored bytes of all parts in order; hex */
+    const char *sha256;   /* of the one part, or over those of all parts: bs_parts_sha256; hex */
     const char *row_hash; /* sum mod 2^128 of the first 16 bytes of SHA-256 per row; hex */
     struct bs_point_part *parts;
     size_t n_parts;

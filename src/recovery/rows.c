@@ -336,7 +336,7 @@ copy_all(struct pass *p, struct bs_err *err)
             kept++;
             continue;
         }
-        if (bs_spool_path(&p->c->spool, kept, path, err) != BS_DONE)
+        if (bs_spool_path(&p->c->spool, kept, 0, path, err) != BS_DONE)
             return BS_FAILED;
         (void)unlink(path);
     }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,6 +36,46 @@ sha_text(EVP_MD_CTX *sha, char out[BS_SHA256_TEXT])
 
     bs_assert(EVP_DigestFinal_ex(sha, digest, NULL) == 1);
     bs_hex(digest, 32, out);
+}
+
+void
+bs_sealed_add(struct bs_sealed *sum, const struct bs_sealed *part)
+{
+    uint64_t low = sum->sum_low + part->sum_low;
+
+    sum->rows += part->rows;
+    sum->raw_bytes += part->raw_bytes;
+    sum->stored_bytes += part->stored_bytes;
+    sum->sum_high += part->sum_high + (low < part->sum_low ? 1 : 0);
+    sum->sum_low = low;
+    bs_row_hash_text(sum->sum_high, sum->sum_low, sum->row_hash);
+}
+
+void
+bs_parts_sha256(const struct bs_point_part *parts, size_t n, char out[BS_SHA256_TEXT])
+{
+    EVP_MD_CTX *sha;
+
+    if (n == 1) {
+        (void)snprintf(out, BS_SHA256_TEXT, "%s", parts[0].sha256);
+        return;
+    }
+    sha = sha_new();
+    for (size_t i = 0; i < n; i++)
+        bs_assert(EVP_DigestUpdate(sha, parts[i].sha256, strlen(parts[i].sha256)) == 1 &&
+                  EVP_DigestUpdate(sha, "\n", 1) == 1);
+    sha_text(sha, out);
+    EVP_MD_CTX_free(sha);
+}
+
+/* What a walk has come to. */
+static void
+sum_up(const struct bs_tuples *walk, struct bs_sealed *out)
+{
+    out->rows = walk->rows;
+    out->sum_high = walk->sum_high;
+    out->sum_low = walk->sum_low;
+    bs_tuples_hash(walk, out->row_hash);
 }
 
 struct bs_seal {
@@ -119,9 +160,9 @@ bs_seal_finish(struct bs_seal *s, struct bs_sealed *out, struct bs_err *err)
         return BS_FAILED;
     if (fsync(s->fd) != 0)
         return BS_FAIL(err, IO, "cannot sync \"%.300s\": %s", s->path, strerror(errno));
-    *out = (struct bs_sealed){.rows = s->walk.rows, .raw_bytes = s->raw, .stored_bytes = s->stored};
+    *out = (struct bs_sealed){.raw_bytes = s->raw, .stored_bytes = s->stored};
     sha_text(s->sha, out->sha256);
-    bs_tuples_hash(&s->walk, out->row_hash);
+    sum_up(&s->walk, out);
     return BS_DONE;
 }
 
@@ -145,7 +186,8 @@ struct bs_unseal {
     ZSTD_DCtx *zstd;
     EVP_MD_CTX *sha;
     int64_t raw, max_raw, stored;
-    bool ended; /* the zstd frame is complete: nothing may follow */
+    bool ended;                     /* the zstd frame is complete: nothing may follow */
+    bool skip_header, skip_trailer; /* another part has it */
     bs_unseal_sink sink;
     void *ctx;
     uint8_t *out;
@@ -170,18 +212,34 @@ bs_unseal_new(
     return u;
 }
 
+void
+bs_unseal_joined(struct bs_unseal *u, bool first, bool last)
+{
+    u->skip_header = !first;
+    u->skip_trailer = !last;
+}
+
 /* Decoded bytes: bounded, walked, passed on. */
 static enum bs_done
 decoded(struct bs_unseal *u, struct bs_bytes raw, struct bs_err *err)
 {
     struct bs_err why = {0};
+    uint64_t header = u->walk.header;
+    size_t tail = bs_tuples_tail(&u->walk);
 
     u->raw += (int64_t)raw.n;
     if (u->raw > u->max_raw)
         return BS_FAIL(err, DAMAGED, "it unpacks to more than %lld bytes", (long long)u->max_raw);
     if (bs_tuples_put(&u->walk, raw, &why) != BS_DONE)
         return BS_FAIL(err, DAMAGED, "%s", why.message);
-    return u->sink == NULL ? BS_DONE : u->sink(u->ctx, raw, err);
+    if (u->skip_header) {
+        size_t n = (size_t)(u->walk.header - header);
+        raw.p += n;
+        raw.n -= n;
+    }
+    if (u->skip_trailer)
+        raw.n -= bs_tuples_tail(&u->walk) - tail;
+    return u->sink == NULL || raw.n == 0 ? BS_DONE : u->sink(u->ctx, raw, err);
 }
 
 enum bs_done
@@ -217,9 +275,9 @@ bs_unseal_finish(struct bs_unseal *u, struct bs_sealed *out, struct bs_err *err)
         return BS_FAIL(err, DAMAGED, "it ends early, after %lld rows", (long long)u->walk.rows);
     if (bs_tuples_finish(&u->walk, &why) != BS_DONE)
         return BS_FAIL(err, DAMAGED, "%s", why.message);
-    *out = (struct bs_sealed){.rows = u->walk.rows, .raw_bytes = u->raw, .stored_bytes = u->stored};
+    *out = (struct bs_sealed){.raw_bytes = u->raw, .stored_bytes = u->stored};
     sha_text(u->sha, out->sha256);
-    bs_tuples_hash(&u->walk, out->row_hash);
+    sum_up(&u->walk, out);
     return BS_DONE;
 }
 

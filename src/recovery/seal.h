@@ -18,7 +18,17 @@ struct bs_sealed {
     int64_t stored_bytes;
     char sha256[BS_SHA256_TEXT];     /* over the stored bytes */
     char row_hash[BS_ROW_HASH_TEXT]; /* of the rows, whatever their order */
+    uint64_t sum_high, sum_low;      /* the same as a number */
 };
+
+/* Adds a part to the sum of those before it: all but sha256, for which see bs_parts_sha256. */
+void bs_sealed_add(struct bs_sealed *sum, const struct bs_sealed *part);
+
+/*
+ * The digest of an object by those of its parts: of one part its own; of several SHA-256 over their
+ * hex digests in order, a newline after each.
+ */
+void bs_parts_sha256(const struct bs_point_part *parts, size_t n, char out[BS_SHA256_TEXT]);
 
 struct bs_seal;   /* writer */
 struct bs_unseal; /* reader */
@@ -57,6 +67,9 @@ typedef enum bs_done (*bs_unseal_sink)(void *ctx, struct bs_bytes raw, struct bs
  */
 struct bs_unseal *bs_unseal_new(
     enum bs_rows_format format, size_t n_fields, int64_t max_raw, bs_unseal_sink sink, void *ctx);
+/* What is read is one of several parts: of all that the sinks are given, only the first part has a
+ * header and only the last one a trailer, so that together they are one stream. */
+void bs_unseal_joined(struct bs_unseal *u, bool first, bool last);
 /* Adds stored bytes, cut anywhere. DAMAGED, or what the sink said. */
 BS_MUST_CHECK enum bs_done
 bs_unseal_put(struct bs_unseal *u, struct bs_bytes stored, struct bs_err *err);

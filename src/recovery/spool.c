@@ -107,16 +107,18 @@ bs_spool_name(const struct bs_spool *s, const char *name, char out[PATH_MAX], st
 }
 
 enum bs_done
-bs_spool_path(const struct bs_spool *s, size_t i, char out[PATH_MAX], struct bs_err *err)
+bs_spool_path(
+    const struct bs_spool *s, size_t i, size_t part, char out[PATH_MAX], struct bs_err *err)
 {
-    char name[32];
+    char name[64];
 
-    (void)snprintf(name, sizeof(name), "%zu.rows", i + 1);
+    (void)snprintf(name, sizeof(name), "%zu.%zu.rows", i + 1, part + 1);
     return bs_spool_name(s, name, out, err);
 }
 
 const char *
-bs_spool_key(struct bs_arena *arena, const char *dir, size_t i, const struct bs_point_object *o)
+bs_spool_key(
+    struct bs_arena *arena, const char *dir, size_t i, size_t part, const struct bs_point_object *o)
 {
     struct bs_buf name, key;
     const char *out = NULL;
@@ -128,6 +130,8 @@ bs_spool_key(struct bs_arena *arena, const char *dir, size_t i, const struct bs_
     bs_put_fmt(&key, "%st/", dir);
     if (!name.failed)
         bs_key_segment(&key, (const char *)name.p);
+    if (part != 0)
+        bs_put_fmt(&key, ".%04zu", part);
     bs_put_str(&key, o->format == BS_ROWS_TEXT ? ".copytxt.zst" : ".copybin.zst");
     if (!name.failed && !key.failed)
         out = bs_arena_copy(arena, bs_buf_view(&key));

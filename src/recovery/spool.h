@@ -25,13 +25,21 @@ void bs_spool_close(struct bs_spool *s); /* removes all; accepts a zeroed one */
 /* Path of a file in it. LIMIT where it is too long. */
 BS_MUST_CHECK enum bs_done
 bs_spool_name(const struct bs_spool *s, const char *name, char out[PATH_MAX], struct bs_err *err);
-/* The same for the rows of object i. */
-BS_MUST_CHECK enum bs_done
-bs_spool_path(const struct bs_spool *s, size_t i, char out[PATH_MAX], struct bs_err *err);
+/* The same for a part of the rows of object i. */
+BS_MUST_CHECK enum bs_done bs_spool_path(
+    const struct bs_spool *s, size_t i, size_t part, char out[PATH_MAX], struct bs_err *err);
 
-/* Key of the rows of object i: "<dir>t/0001-public.users.copybin.zst". NULL: the arena is full. */
-const char *
-bs_spool_key(struct bs_arena *arena, const char *dir, size_t i, const struct bs_point_object *o);
+/*
+ * Key of the rows of object i: "<dir>t/0001-public.users.copybin.zst", and of part 12 of them
+ * "<dir>t/0001-public.users.0012.copybin.zst". NULL: the arena is full.
+ *
+ * part   1, 2, ...; 0: it is the only one
+ */
+const char *bs_spool_key(struct bs_arena *arena,
+                         const char *dir,
+                         size_t i,
+                         size_t part,
+                         const struct bs_point_object *o);
 
 /*
  * Stores the file "schema", once per distinct text, reads back what the store has and fills

@@ -14,14 +14,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "recovery/facts.h"
+#include "recovery/crew.h"
 #include "recovery/points.h"
-#include "recovery/seal.h"
-#include "recovery/verify.h"
 
 enum {
-    BATCH = 64 * 1024, /* rows are handed on in pieces of this size */
-    SQL_MAX = 4 * 1024 * 1024,
     CLOSE_MS = 500, /* for the store to take the end of what failed */
 };
 
@@ -131,160 +127,6 @@ bs_step_room(struct bs_capture *c, int64_t bytes, struct bs_err *err)
     return BS_DONE;
 }
 
-struct copying {
-    struct bs_capture *c;
-    struct bs_seal *seal;
-    uint8_t batch[BATCH];
-    size_t n;
-    int64_t rows; /* told to the progress so far */
-};
-
-static enum bs_done
-hand_on(struct copying *k, struct bs_bytes data, struct bs_err *err)
-{
-    int64_t rows;
-
-    if (bs_watch_check(&k->c->watch, err) != BS_DONE || bs_seal_put(k->seal, data, err) != BS_DONE)
-        return BS_FAILED;
-    rows = bs_seal_rows(k->seal);
-    (void)atomic_fetch_add(&k->c->rows, rows - k->rows);
-    (void)atomic_fetch_add(&k->c->raw, (int64_t)data.n);
-    k->rows = rows;
-    return BS_DONE;
-}
-
-static enum bs_done
-flush_batch(struct copying *k, struct bs_err *err)
-{
-    size_t n = k->n;
-
-    k->n = 0;
-    return n == 0 ? BS_DONE : hand_on(k, (struct bs_bytes){k->batch, n}, err);
-}
-
-/* libpq gives a row at a time; compressing and hashing so small pieces would cost more than they. */
-static enum bs_done
-take_row(void *ctx, struct bs_bytes data, struct bs_err *err)
-{
-    struct copying *k = ctx;
-
-    if (data.n > sizeof(k->batch) - k->n && flush_batch(k, err) != BS_DONE)
-        return BS_FAILED;
-    if (data.n > sizeof(k->batch))
-        return hand_on(k, data, err);
-    memcpy(k->batch + k->n, data.p, data.n);
-    k->n += data.n;
-    return BS_DONE;
-}
-
-static void
-put_copy(struct bs_buf *sql, const struct bs_point_object *o, const char *where)
-{
-    bs_put_str(sql, "COPY (SELECT ");
-    for (size_t i = 0; i < o->n_columns; i++) {
-        bs_put_str(sql, i == 0 ? "" : ", ");
-        bs_facts_put_column(sql, o->columns[i].name);
-    }
-    bs_put_str(sql, " FROM ONLY ");
-    bs_facts_put_name(sql, o->schema, o->name);
-    if (where != NULL) {
-        bs_put_str(sql, " WHERE ");
-        bs_put_str(sql, where);
-    }
-    bs_put_fmt(sql, ") TO STDOUT (FORMAT %s)", o->format == BS_ROWS_TEXT ? "text" : "binary");
-    bs_put_u8(sql, '\0');
-}
-
-enum bs_done
-bs_step_copy(struct bs_capture *c, size_t i, const char *where, struct bs_err *err)
-{
-    struct bs_point_object *o = &c->m.objects[i];
-    struct copying *k = bs_malloc(sizeof(*k));
-    char path[PATH_MAX];
-    struct bs_sealed sealed = {0};
-    struct bs_buf sql;
-    int64_t tag = -1;
-    enum bs_done done = BS_FAILED;
-
-    k->c = c;
-    bs_buf_init(&sql, SQL_MAX);
-    put_copy(&sql, o, where);
-    if (sql.failed)
-        (void)BS_FAIL(err, NO_POINT, "\"%.60s\" has too many columns", o->name);
-    else if (bs_spool_path(&c->spool, i, path, err) == BS_DONE &&
-             bs_seal_new(path, o->format, o->n_columns, &k->seal, err) == BS_DONE &&
-             bs_helper_copy(&c->helper, (const char *)sql.p, take_row, k, &tag, err) == BS_DONE &&
-             flush_batch(k, err) == BS_DONE)
-        done = bs_seal_finish(k->seal, &sealed, err);
-    if (done == BS_DONE && sealed.rows != tag)
-        done = BS_FAIL(err, NO_POINT, "\"%.60s\": the server counts %lld rows, %lld arrived",
-                       o->name, (long long)tag, (long long)sealed.rows);
-    if (done == BS_DONE) {
-        o->row_count = sealed.rows;
-        o->raw_bytes = sealed.raw_bytes;
-        o->stored_bytes = sealed.stored_bytes;
-        o->sha256 = bs_arena_str(&c->arena, sealed.sha256);
-        o->row_hash = bs_arena_str(&c->arena, sealed.row_hash);
-    }
-    bs_seal_free(&k->seal);
-    bs_buf_fini(&sql);
-    free(k);
-    return done;
-}
-
-/* Names a table's object and stores its spool file. */
-static enum bs_done
-store_table(struct bs_capture *c, size_t i, struct bs_err *err)
-{
-    struct bs_point_object *o = &c->m.objects[i];
-    char path[PATH_MAX];
-
-    o->key = bs_spool_key(&c->arena, c->dir, i, o);
-    o->parts = bs_arena_array(&c->arena, 1, sizeof(*o->parts));
-    if (o->key == NULL || o->parts == NULL || o->sha256 == NULL || o->row_hash == NULL)
-        return BS_FAIL(err, LIMIT, "no memory set aside for the name of an object");
-    o->parts[0] = (struct bs_point_part){o->key, o->stored_bytes, o->sha256};
-    o->n_parts = 1;
-    if (bs_watch_check(&c->watch, err) != BS_DONE ||
-        bs_spool_path(&c->spool, i, path, err) != BS_DONE ||
-        bs_store_put_file(&c->store, o->key, path, err) != BS_DONE)
-        return BS_FAILED;
-    (void)atomic_fetch_add(&c->put, o->stored_bytes);
-    return BS_DONE;
-}
-
-/* The least proof: the store says that it has as many bytes as were given to it. */
-static enum bs_done
-check_size(struct bs_capture *c, const struct bs_point_object *o, struct bs_err *err)
-{
-    struct bs_store_info info;
-
-    if (bs_store_head(&c->store, o->key, &info, err) != BS_DONE)
-        return BS_FAILED;
-    if (info.size != o->stored_bytes)
-        return BS_FAIL(err, NO_POINT, "the store has %lld bytes of \"%.200s\", not %lld",
-                       (long long)info.size, o->key, (long long)o->stored_bytes);
-    return BS_DONE;
-}
-
-static enum bs_done
-prove(struct bs_capture *c, struct bs_err *err)
-{
-    for (size_t i = 0; i < c->m.n_objects; i++) {
-        const struct bs_point_object *o = &c->m.objects[i];
-        enum bs_done done;
-        if (o->format == BS_ROWS_NONE)
-            continue;
-        if (c->req.grade == BS_CAPTURE_STORED)
-            done = check_size(c, o, err);
-        else
-            done = bs_object_read(&c->store, o, NULL, NULL, &c->watch, err);
-        if (done != BS_DONE)
-            return BS_FAILED;
-    }
-    return BS_DONE;
-}
-
 enum bs_done
 bs_step_store(struct bs_capture *c, struct bs_err *err)
 {
@@ -292,15 +134,13 @@ bs_step_store(struct bs_capture *c, struct bs_err *err)
     c->intended = true;
     if (bs_points_intend(&c->store, c->dir, &c->m, err) != BS_DONE)
         return BS_FAILED;
-    for (size_t i = 0; i < c->m.n_objects; i++) {
-        if (c->m.objects[i].format != BS_ROWS_NONE && store_table(c, i, err) != BS_DONE)
-            return BS_FAILED;
-    }
+    if (bs_crew_put(c, err) != BS_DONE)
+        return BS_FAILED;
     if (c->spool.pg_dump != NULL &&
         bs_spool_schema(&c->spool, &c->store, &c->m, &c->arena, &c->watch, err) != BS_DONE)
         return BS_FAILED;
     bs_step_enter(c, BS_CAPTURE_PROVING);
-    return prove(c, err);
+    return bs_crew_prove(c, err);
 }
 
 /* Reads the manifest back: it is the one object whose loss would lose all others. */

@@ -188,6 +188,51 @@ on_length(struct bs_tuples *w, const struct bs_bytes *in, struct bs_err *err)
     return BS_DONE;
 }
 
+/*
+ * Most rows lie whole in what is put: their fields are stepped over without gathering a thing.
+ * False, and nothing is done, for every other: that one goes field by field.
+ */
+static bool
+whole_row(struct bs_tuples *w, struct bs_bytes *in)
+{
+    struct bs_bytes at = *in;
+    size_t fields = w->n_fields;
+
+    if (w->have != 0 || fields == 0 || at.n < 2 || ((size_t)at.p[0] << 8 | at.p[1]) != fields)
+        return false;
+    at.p += 2;
+    at.n -= 2;
+    for (; fields != 0; fields--) {
+        uint32_t length;
+        if (at.n < 4)
+            return false;
+        length = u32_at(at.p);
+        if (length == 0xffffffff)
+            length = 0;
+        else if (length > 0x7fffffff)
+            return false;
+        at.p += 4;
+        at.n -= 4;
+        if (length > at.n)
+            return false;
+        at.p += length;
+        at.n -= length;
+    }
+    *in = at;
+    row_done(w, in);
+    return true;
+}
+
+static enum bs_done
+header(struct bs_tuples *w, struct bs_bytes *in, struct bs_err *err)
+{
+    size_t n = in->n;
+    bool whole = gather(w, in, COPY_HEADER);
+
+    w->header += n - in->n;
+    return whole ? on_header(w, in, err) : BS_DONE;
+}
+
 /* Passes over bytes of a value or of the header's extension. */
 static void
 pass(struct bs_tuples *w, struct bs_bytes *in)
@@ -197,6 +242,8 @@ pass(struct bs_tuples *w, struct bs_bytes *in)
     in->p += n;
     in->n -= n;
     w->skip -= (uint32_t)n;
+    if (w->phase == EXTENSION)
+        w->header += n;
     if (w->skip != 0)
         return;
     if (w->phase == EXTENSION)
@@ -227,8 +274,10 @@ step(struct bs_tuples *w, struct bs_bytes *in, struct bs_err *err)
 {
     switch ((enum phase)w->phase) {
     case HEADER:
-        return gather(w, in, COPY_HEADER) ? on_header(w, in, err) : BS_DONE;
+        return header(w, in, err);
     case COUNT:
+        if (whole_row(w, in))
+            return BS_DONE;
         return gather(w, in, 2) ? on_count(w, in, err) : BS_DONE;
     case LENGTH:
         return gather(w, in, 4) ? on_length(w, in, err) : BS_DONE;
@@ -270,14 +319,28 @@ bs_tuples_finish(struct bs_tuples *w, struct bs_err *err)
     return refuse(w, err, "it ends early");
 }
 
+size_t
+bs_tuples_tail(const struct bs_tuples *w)
+{
+    if (w->phase == END)
+        return 2;
+    return w->phase == COUNT && w->have == 1 && w->part[0] == 0xff ? 1 : 0;
+}
+
 void
-bs_tuples_hash(const struct bs_tuples *w, char out[BS_ROW_HASH_TEXT])
+bs_row_hash_text(uint64_t high, uint64_t low, char out[BS_ROW_HASH_TEXT])
 {
     uint8_t sum[16];
 
     for (int i = 0; i < 8; i++) {
-        sum[i] = (uint8_t)(w->sum_high >> (56 - 8 * i));
-        sum[8 + i] = (uint8_t)(w->sum_low >> (56 - 8 * i));
+        sum[i] = (uint8_t)(high >> (56 - 8 * i));
+        sum[8 + i] = (uint8_t)(low >> (56 - 8 * i));
     }
     bs_hex(sum, sizeof(sum), out);
+}
+
+void
+bs_tuples_hash(const struct bs_tuples *w, char out[BS_ROW_HASH_TEXT])
+{
+    bs_row_hash_text(w->sum_high, w->sum_low, out);
 }

@@ -25,6 +25,7 @@ struct bs_tuples {
     size_t have;         /* bytes in `part` */
     const uint8_t *from; /* within bs_tuples_put: first byte of the row not hashed yet */
     int64_t rows;
+    uint64_t header; /* BINARY: bytes in front of the first row, so far */
     uint64_t sum_high, sum_low;
     void *digest;
 };
@@ -36,6 +37,10 @@ BS_MUST_CHECK enum bs_done
 bs_tuples_put(struct bs_tuples *w, struct bs_bytes raw, struct bs_err *err);
 /* DATA where the stream is not complete: no trailer (BINARY), no final newline (TEXT). */
 BS_MUST_CHECK enum bs_done bs_tuples_finish(struct bs_tuples *w, struct bs_err *err);
+/* BINARY: bytes at the end of what was put that are the trailer, or may be its beginning: 0 to 2. */
+size_t bs_tuples_tail(const struct bs_tuples *w);
+/* A row hash as text; and the one that a walk has come to. */
+void bs_row_hash_text(uint64_t high, uint64_t low, char out[BS_ROW_HASH_TEXT]);
 void bs_tuples_hash(const struct bs_tuples *w, char out[BS_ROW_HASH_TEXT]);
 
 #endif

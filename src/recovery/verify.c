@@ -18,7 +18,7 @@ struct reading {
     const struct bs_watch *watch;
     struct bs_unseal *unseal; /* NULL: a definition, which goes to fd */
     int fd;                   /* -1: only digest */
-    EVP_MD_CTX *sha;          /* of a part or definition; NULL: the whole's own is enough */
+    EVP_MD_CTX *sha;          /* of a definition; NULL: unseal has its own */
     int64_t stored;
 };
 
@@ -79,33 +79,42 @@ digest_new(void)
     return sha;
 }
 
-static enum bs_done
-read_parts(struct bs_store *store,
-           const struct bs_point_object *o,
-           struct reading *r,
-           struct bs_err *err)
+enum bs_done
+bs_part_read(struct bs_store *store,
+             const struct bs_point_object *o,
+             size_t i,
+             const struct bs_part_reading *how,
+             struct bs_sealed *out,
+             struct bs_err *err)
 {
-    for (size_t i = 0; i < o->n_parts; i++) {
-        const struct bs_point_part *p = &o->parts[i];
-        char sha[BS_SHA256_TEXT];
-        r->stored = 0;
-        if (read_key(store, p->key, r, err) != BS_DONE)
-            return BS_FAILED;
-        if (r->stored != p->stored_bytes)
-            return differs(p->key, "size", err);
-        digest_text(r->sha, sha);
-        if (strcmp(sha, p->sha256) != 0)
-            return differs(p->key, "SHA-256", err);
-    }
-    return BS_DONE;
+    const struct bs_point_part *p = &o->parts[i];
+    struct reading r = {.watch = how->watch, .fd = -1};
+    struct bs_err why = {0};
+    enum bs_done done;
+
+    r.unseal = bs_unseal_new(o->format, o->n_columns, how->max_raw, how->sink, how->ctx);
+    if (o->format == BS_ROWS_BINARY)
+        bs_unseal_joined(r.unseal, i == 0, i == o->n_parts - 1);
+    done = read_key(store, p->key, &r, err);
+    if (done == BS_DONE && r.stored != p->stored_bytes)
+        done = differs(p->key, "size", err);
+    if (done == BS_DONE && bs_unseal_finish(r.unseal, out, &why) != BS_DONE)
+        done = BS_FAIL(err, DAMAGED, "\"%.200s\": %.250s", p->key, why.message);
+    if (done == BS_DONE && strcmp(out->sha256, p->sha256) != 0)
+        done = differs(p->key, "SHA-256", err);
+    bs_unseal_free(&r.unseal);
+    return done;
 }
 
-static enum bs_done
-compare(const struct bs_point_object *o, const struct bs_sealed *is, struct bs_err *err)
+enum bs_done
+bs_object_compare(const struct bs_point_object *o, const struct bs_sealed *is, struct bs_err *err)
 {
+    char sha256[BS_SHA256_TEXT];
+
+    bs_parts_sha256(o->parts, o->n_parts, sha256);
     if (is->stored_bytes != o->stored_bytes || is->raw_bytes != o->raw_bytes)
         return differs(o->key, "size", err);
-    if (strcmp(is->sha256, o->sha256) != 0)
+    if (strcmp(sha256, o->sha256) != 0)
         return differs(o->key, "SHA-256", err);
     if (is->rows != o->row_count)
         return differs(o->key, "number of rows", err);
@@ -122,23 +131,17 @@ bs_object_read(struct bs_store *store,
                const struct bs_watch *watch,
                struct bs_err *err)
 {
-    struct reading r = {.watch = watch, .fd = -1};
-    struct bs_sealed is;
-    struct bs_err why = {0};
-    enum bs_done done;
+    struct bs_part_reading how = {sink, ctx, watch, object->raw_bytes};
+    struct bs_sealed is = {0};
 
-    if (object->format == BS_ROWS_NONE)
-        return BS_DONE;
-    r.sha = digest_new();
-    r.unseal = bs_unseal_new(object->format, object->n_columns, object->raw_bytes, sink, ctx);
-    done = read_parts(store, object, &r, err);
-    if (done == BS_DONE && bs_unseal_finish(r.unseal, &is, &why) != BS_DONE)
-        done = BS_FAIL(err, DAMAGED, "\"%.200s\": %.250s", object->key, why.message);
-    if (done == BS_DONE)
-        done = compare(object, &is, err);
-    bs_unseal_free(&r.unseal);
-    EVP_MD_CTX_free(r.sha);
-    return done;
+    for (size_t i = 0; i < object->n_parts; i++) {
+        struct bs_sealed part;
+        if (bs_part_read(store, object, i, &how, &part, err) != BS_DONE)
+            return BS_FAILED;
+        bs_sealed_add(&is, &part);
+        how.max_raw -= part.raw_bytes;
+    }
+    return object->format == BS_ROWS_NONE ? BS_DONE : bs_object_compare(object, &is, err);
 }
 
 /* The definition to `fd`, or nowhere. */

@@ -37,6 +37,29 @@ BS_MUST_CHECK enum bs_done bs_object_read(struct bs_store *store,
                                           const struct bs_watch *watch,
                                           struct bs_err *err);
 
+/* How a part is read. */
+struct bs_part_reading {
+    bs_unseal_sink sink; /* as in bs_object_read */
+    void *ctx;
+    const struct bs_watch *watch;
+    int64_t max_raw; /* bytes of COPY stream after which it is refused */
+};
+
+/*
+ * Part i of an object: its size and its digest are compared; what all parts come to is for
+ * bs_object_compare. What the sink gets of all parts in order is one stream. Errors as
+ * bs_object_read.
+ */
+BS_MUST_CHECK enum bs_done bs_part_read(struct bs_store *store,
+                                        const struct bs_point_object *o,
+                                        size_t i,
+                                        const struct bs_part_reading *how,
+                                        struct bs_sealed *out,
+                                        struct bs_err *err);
+/* Is what was read of all parts, added up, what the manifest says? DAMAGED. */
+BS_MUST_CHECK enum bs_done
+bs_object_compare(const struct bs_point_object *o, const struct bs_sealed *is, struct bs_err *err);
+
 /*
  * The schema dump into a new local file, checked. Removed again on failure. CONFLICT (the path
  * exists), DAMAGED, IO; NOT_FOUND where the point has no definition.

@@ -78,6 +78,7 @@ static const struct row rows[] = {
     {"no notice", HEAD "hold: {notice: 0s}\n", {{AFTER, "hold.notice: \"0s\" is too small"}}},
     {"a year to decide", HEAD "hold: {decide: 365d}\n", {{AFTER, "is too large"}}},
     {"size without unit", HEAD "recovery: {max_bytes: 10}\n", {{AFTER, "is not a size"}}},
+    {"more helpers than may be", HEAD "recovery: {helpers: 9}\n", {{AFTER, "recovery.helpers"}}},
     {"a size beyond numbers", HEAD "recovery: {max_bytes: 9000000000TB}\n", {{AFTER, "is not a size"}}},
     {"grade of later", HEAD "recovery: {grade: restored}\n", {{AFTER, "\"restored\" is not supported by this version"}}},
     {"unknown grade", HEAD "recovery: {grade: gold}\n", {{AFTER, "\"gold\" is not one of read-back or stored"}}},
@@ -323,6 +324,7 @@ fallbacks(void)
     EXPECT_EQ(c->grade, BS_CONFIG_GRADE_READ_BACK);
     EXPECT_EQ(c->lock_budget_ms, 30000);
     EXPECT_EQ(c->max_bytes, INT64_C(10) << 30);
+    EXPECT_EQ(c->helpers, 2);
     EXPECT_EQ(c->audit_safe, BS_CONFIG_AUDIT_ALL);
     EXPECT_EQ(c->policy->n_rules, 0);
     EXPECT_EQ(c->policy->defaults[BS_RISK_UNKNOWN], BS_ACTION_BLOCK);
@@ -349,7 +351,7 @@ static const char sample[] =
     "spool: /var/lib/backstop/spool\n"
     "workers: 4\n"
     "hold: {wait: 500ms, notice: 1s, decide: 2h, redeem: 1d}\n"
-    "recovery: {grade: stored, lock_budget: 1m, max_bytes: 64MB,\n"
+    "recovery: {grade: stored, lock_budget: 1m, max_bytes: 64MB, helpers: 8,\n"
     "           pg_dump: {17: /usr/lib/postgresql/17/bin/pg_dump, 15: bin/pg_dump}}\n"
     "audit_safe: counted\n"
     "policy:\n"
@@ -402,6 +404,7 @@ whole_file(void)
     EXPECT_EQ(c->grade, BS_CONFIG_GRADE_STORED);
     EXPECT_EQ(c->lock_budget_ms, 60000);
     EXPECT_EQ(c->max_bytes, INT64_C(64) << 20);
+    EXPECT_EQ(c->helpers, 8);
     EXPECT_EQ(c->n_pg_dumps, 2);
     EXPECT_EQ(c->pg_dumps[0].major, 15);
     EXPECT(strcmp(bs_config_pg_dump_find(c, 15), "/etc/backstop/bin/pg_dump") == 0);
