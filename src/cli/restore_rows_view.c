@@ -8,6 +8,39 @@
 
 #include "cli/out.h"
 
+/* What stands against rows that are to be written. */
+
+json_t *
+bs_view_foreseen(const struct bs_foreseen *list, size_t n)
+{
+    json_t *json = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_foreseen *f = &list[i];
+        json_t *entry = json_pack("{s:s,s:s,s:s*,s:s*}", "kind", bs_foreseen_name(f->kind), "name",
+                                  f->name, "other", f->other, "error", f->why);
+        if (f->rows >= 0)
+            (void)json_object_set_new(entry, "rows", json_integer(f->rows));
+        (void)json_array_append_new(json, entry);
+    }
+    return json;
+}
+
+void
+bs_view_put_foreseen(FILE *to, const char *before, const struct bs_foreseen *list, size_t n)
+{
+    struct bs_arena arena;
+
+    bs_arena_init(&arena, "foreseen", 1u << 20);
+    for (size_t i = 0; i < n; i++) {
+        const char *text = bs_foreseen_text(&list[i], &arena);
+        fputs(before, to);
+        bs_out_text(to, text == NULL ? "?" : text);
+        fputc('\n', to);
+    }
+    bs_arena_fini(&arena);
+}
+
 /* Diff. */
 
 static json_t *
@@ -253,8 +286,10 @@ bs_view_plan(const struct bs_restore *r, const struct bs_copyback *c)
 {
     fprintf(stderr, "Copy-back of %s:\n", r->manifest.id);
     objects_text(stderr, c);
-    for (size_t i = 0; i < c->n_tables; i++)
+    for (size_t i = 0; i < c->n_tables; i++) {
         table_text(stderr, &c->tables[i]);
+        bs_view_put_foreseen(stderr, "    ! ", c->tables[i].foreseen, c->tables[i].n_foreseen);
+    }
 }
 
 static json_t *

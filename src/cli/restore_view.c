@@ -95,6 +95,8 @@ preview_tables_json(const struct bs_preview *p)
         if (t->diff != NULL) {
             (void)json_object_set_new(entry, "now", bs_view_part(t->diff));
             (void)json_object_set_new(entry, "examples", bs_view_examples(t->diff));
+            (void)json_object_set_new(entry, "foreseen",
+                                      bs_view_foreseen(t->foreseen, t->n_foreseen));
         }
         if (t->diff != NULL && t->diff->chosen)
             (void)json_object_set_new(entry, "chosen", json_integer(t->diff->saved_rows));
@@ -341,6 +343,32 @@ bs_view_preview(const struct bs_restore *r, const struct bs_preview *p, const ch
 
 /* Rebuild and discard. */
 
+/* What was found out about the rebuilt rows; what does not hold would stop a copy-back. */
+static json_t *
+validation_json(const struct bs_restore *r, const struct bs_rebuilt *t)
+{
+    return json_pack("{s:b,s:s,s:b,s:s,s:o}", "rows", 1, "row_hash",
+                     r->request.where == NULL ? "equal" : "of all rows", "primary_key", t->key,
+                     "constraints", t->live ? "of the live table" : "not looked at: it is gone",
+                     "broken", bs_view_foreseen(t->broken, t->n_broken));
+}
+
+static void
+validation_text(const struct bs_rebuilt *t)
+{
+    putchar('\n');
+    bs_out_text(stdout, t->object->schema);
+    putchar('.');
+    bs_out_text(stdout, t->object->name);
+    if (!t->live)
+        puts(": gone, so its constraints were not held against these rows");
+    else if (t->n_broken == 0)
+        puts(": the live table's NOT NULL, CHECK and foreign keys hold for these rows");
+    else
+        puts(": the live table would not take all of these rows");
+    bs_view_put_foreseen(stdout, "  ! ", t->broken, t->n_broken);
+}
+
 void
 bs_view_rebuild(const struct bs_restore *r, const struct bs_rebuild *b)
 {
@@ -354,10 +382,11 @@ bs_view_rebuild(const struct bs_restore *r, const struct bs_rebuild *b)
         const struct bs_rebuilt *t = &b->tables[i];
         char size[24];
         (void)json_array_append_new(
-            list, json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:f}", "schema", t->object->schema,
-                            "name", t->object->name, "into_schema", t->schema, "into_name", t->name,
-                            "rows", (json_int_t)t->rows, "bytes", (json_int_t)t->bytes,
-                            "primary_key", t->key, "seconds", (double)t->took_us / 1e6));
+            list,
+            json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:f,s:o}", "schema", t->object->schema, "name",
+                      t->object->name, "into_schema", t->schema, "into_name", t->name, "rows",
+                      (json_int_t)t->rows, "bytes", (json_int_t)t->bytes, "primary_key", t->key,
+                      "seconds", (double)t->took_us / 1e6, "validation", validation_json(r, t)));
         bs_table_cell(&table, "%s.%s", t->object->schema, t->object->name);
         bs_table_cell(&table, "%s.%s", t->schema, t->name);
         bs_table_cell(&table, "%lld", (long long)t->rows);
@@ -370,6 +399,8 @@ bs_view_rebuild(const struct bs_restore *r, const struct bs_rebuild *b)
         bs_out_json(json_pack("{s:s,s:O}", "point", r->manifest.id, "tables", list));
     else {
         bs_table_print(&table);
+        for (size_t i = 0; i < b->n_tables; i++)
+            validation_text(&b->tables[i]);
         printf("\nNext: backstop restore diff %s, restore copy-back %s, restore discard %s\n",
                r->manifest.id, r->manifest.id, r->manifest.id);
     }

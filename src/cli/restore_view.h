@@ -8,6 +8,7 @@
 #define BS_CLI_RESTORE_VIEW_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "restore/copyback.h"
 #include "restore/diff.h"
@@ -32,6 +33,10 @@ json_t *bs_view_part(const struct bs_diff_table *t);
 json_t *bs_view_examples(const struct bs_diff_table *t); /* keys of up to ten rows of each kind */
 void bs_view_differences(const struct bs_diff_table *t); /* the same as text; nothing where none */
 void bs_view_parts(const struct bs_diff_table *const *tables, size_t n); /* as a table */
+
+json_t *bs_view_foreseen(const struct bs_foreseen *list, size_t n);
+/* One line each, behind `before`. */
+void bs_view_put_foreseen(FILE *to, const char *before, const struct bs_foreseen *list, size_t n);
 
 /* The watcher of a restore: a line on a terminal for steps that take longer than a second. */
 void bs_view_progress(void *ctx, const struct bs_restore_progress *progress);

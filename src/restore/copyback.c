@@ -454,6 +454,33 @@ bs_copyback_run(struct bs_restore *r,
     return done;
 }
 
+/* Constraints that will stand against it, of tables that are there. */
+static enum bs_done
+foresee(struct bs_work *w, struct bs_err *err)
+{
+    struct bs_copyback *out = w->out;
+    const struct bs_diff_table **tables =
+        bs_arena_array(&w->r->arena, out->n_tables + 1, sizeof(*tables));
+    struct bs_foresee f = {
+        .r = w->r,
+        .tables = tables,
+        .n_tables = out->n_tables,
+        .written = bs_work_changed(w) == BS_MERGE_ALL ? "'m', 'u', 'c'" : "'m', 'u'",
+        .removed = w->options->made == BS_COPYBACK_REMOVE,
+    };
+
+    if (tables == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    for (size_t i = 0; i < out->n_tables; i++)
+        tables[i] = &out->tables[i].diff;
+    for (size_t i = 0; i < out->n_tables; i++) {
+        struct bs_copyback_table *t = &out->tables[i];
+        if (!bs_lost_is(t) && bs_foresee_table(&f, i, &t->foreseen, &t->n_foreseen, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
 enum bs_done
 bs_copyback_plan(struct bs_restore *r,
                  const struct bs_copyback_options *options,
@@ -469,6 +496,8 @@ bs_copyback_plan(struct bs_restore *r,
         done = compare_tables(&work, BS_DIFF_WITH_EXAMPLES, err);
     if (done == BS_DONE)
         done = check_conflicts(&work, err);
+    if (done == BS_DONE)
+        done = foresee(&work, err);
     bs_rdb_rollback(&r->db);
     bs_work_close(&work);
     return done;

@@ -17,6 +17,7 @@
 #define BS_RESTORE_COPYBACK_H
 
 #include "restore/diff.h"
+#include "restore/foresee.h"
 #include "restore/restore.h"
 
 /*
@@ -59,7 +60,9 @@ struct bs_copyback_table {
     struct bs_diff_table diff; /* before; where the table is gone, all rows are missing */
     int64_t inserted;          /* done, or planned */
     int64_t updated;
-    int64_t removed; /* rows that the transaction had made */
+    int64_t removed;              /* rows that the transaction had made */
+    struct bs_foreseen *foreseen; /* of a plan: what stands against it */
+    size_t n_foreseen;
 };
 
 struct bs_copyback {

@@ -13,6 +13,13 @@
 
 enum { SENTENCES = 1000 }; /* more than anybody reads */
 
+/* Tables that were compared, and by their side what stands against a copy-back. */
+struct preview_diff {
+    struct bs_diff diff;
+    struct bs_foreseen **foreseen;
+    size_t *n_foreseen;
+};
+
 struct sentences {
     struct bs_restore *r;
     const char ***list;
@@ -153,6 +160,9 @@ say_conflicts(const struct sentences *s, const struct bs_preview_table *t)
     if (t->live.n_key == 0 && (o->relkind == 'r' || o->partial))
         say_no_key(s, o);
     say_parts(s, t);
+    for (size_t i = 0; i < t->n_foreseen; i++)
+        say(s,
+            bs_arena_fmt(a, "%s.%s: %s", o->schema, o->name, bs_foreseen_text(&t->foreseen[i], a)));
 }
 
 static void
@@ -225,13 +235,36 @@ say_origin(const struct sentences *s, const struct bs_preview *p)
                             shared_text(s, &p->siblings[i], p)));
 }
 
+/* What constraints have against a copy-back as it is without options. */
+static enum bs_done
+foresee(struct bs_restore *r, struct preview_diff *d, struct bs_err *err)
+{
+    const struct bs_diff_table **tables =
+        bs_arena_array(&r->arena, d->diff.n_tables + 1, sizeof(*tables));
+    struct bs_foresee f = {
+        .r = r, .tables = tables, .n_tables = d->diff.n_tables, .written = "'m', 'u'"};
+
+    d->foreseen = bs_arena_array(&r->arena, d->diff.n_tables + 1, sizeof(*d->foreseen));
+    d->n_foreseen = bs_arena_array(&r->arena, d->diff.n_tables + 1, sizeof(*d->n_foreseen));
+    if (tables == NULL || d->foreseen == NULL || d->n_foreseen == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    for (size_t i = 0; i < d->diff.n_tables; i++)
+        tables[i] = &d->diff.tables[i];
+    for (size_t i = 0; i < d->diff.n_tables; i++) {
+        if (bs_live_fits(&tables[i]->live) &&
+            bs_foresee_table(&f, i, &d->foreseen[i], &d->n_foreseen[i], err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
 /* In a transaction that is rolled back; where it cannot be done, that is said. */
 static enum bs_done
 compare_some(struct bs_restore *r,
              const struct bs_point_object *const *picked,
              size_t n,
              const struct sentences *s,
-             struct bs_diff *out,
+             struct preview_diff *out,
              struct bs_err *err)
 {
     struct bs_err why = {0};
@@ -244,7 +277,9 @@ compare_some(struct bs_restore *r,
                   " '" COMPARE_TIMEOUT "'",
                   err) != BS_DONE)
         return BS_FAILED;
-    done = bs_diff_tables(r, picked, n, out, &why);
+    done = bs_diff_tables(r, picked, n, &out->diff, &why);
+    if (done == BS_DONE)
+        done = foresee(r, out, &why);
     bs_rdb_rollback(&r->db);
     if (done == BS_DONE)
         return BS_DONE;
@@ -252,7 +287,7 @@ compare_some(struct bs_restore *r,
         *err = why;
         return BS_FAILED;
     }
-    *out = (struct bs_diff){0};
+    *out = (struct preview_diff){0};
     say(s, bs_arena_fmt(&r->arena, "the live rows could not be compared: %s", why.message));
     return BS_DONE;
 }
@@ -271,8 +306,9 @@ is_compared(const struct bs_restore *r, const struct bs_preview_table *t)
 
 /* The tables that were compared follow the others. */
 static void
-take_compared(struct bs_preview *p, const struct bs_diff *diff)
+take_compared(struct bs_preview *p, const struct preview_diff *d)
 {
+    const struct bs_diff *diff = &d->diff;
     size_t n = 0;
 
     for (size_t i = 0; i < p->n_tables && diff->n_tables != 0; i++) {
@@ -283,6 +319,8 @@ take_compared(struct bs_preview *p, const struct bs_diff *diff)
         p->tables[n++] = (struct bs_preview_table){.object = diff->tables[i].live.object,
                                                    .live = diff->tables[i].live,
                                                    .live_rows = diff->tables[i].live_rows,
+                                                   .foreseen = d->foreseen[i],
+                                                   .n_foreseen = d->n_foreseen[i],
                                                    .diff = &diff->tables[i]};
     p->n_tables = diff->n_tables != 0 ? n : p->n_tables;
 }
@@ -295,7 +333,7 @@ look_at_tables(struct bs_restore *r,
 {
     const struct bs_point_object **compared =
         bs_arena_array(&r->arena, p->n_tables + 1, sizeof(*compared));
-    struct bs_diff *diff = bs_arena_take(&r->arena, sizeof(*diff));
+    struct preview_diff *diff = bs_arena_take(&r->arena, sizeof(*diff));
     size_t n_compared = 0;
     bool parts = false;
 

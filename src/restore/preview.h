@@ -10,6 +10,7 @@
 #include "recovery/verify.h"
 #include "restore/counters.h"
 #include "restore/diff.h"
+#include "restore/foresee.h"
 #include "restore/restore.h"
 #include "restore/siblings.h"
 
@@ -18,8 +19,10 @@
 struct bs_preview_table {
     const struct bs_point_object *object; /* of a tree of partitions saved in part: made up */
     struct bs_live live;
-    int64_t live_rows;                /* counted; -1: not (gone, no access, or it took too long) */
-    bool compared;                    /* or it was tried */
+    int64_t live_rows;            /* counted; -1: not (gone, no access, or it took too long) */
+    bool compared;                /* or it was tried */
+    struct bs_foreseen *foreseen; /* where it was: what stands against a copy-back */
+    size_t n_foreseen;
     const struct bs_diff_table *diff; /* where they were compared: what the rows look like now */
 };
 

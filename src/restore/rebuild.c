@@ -261,6 +261,22 @@ load_rows(struct bs_restore *r,
     return load_table(r, all, t, err);
 }
 
+/* The live table's constraints against the rebuilt rows; a copy-back would meet them. */
+static enum bs_done
+validate(struct bs_restore *r, struct bs_rebuilt *t, struct bs_err *err)
+{
+    const char *name = quoted(r, t->schema, t->name);
+    struct bs_live live;
+
+    if (name == NULL)
+        return BS_FAIL(err, LIMIT, "the restore's memory is used up");
+    bs_restore_tell(r, bs_arena_fmt(&r->arena, "checking %s.%s", t->schema, t->name), 0, 0);
+    if (bs_live_look(&r->db, t->object, &r->arena, &live, err) != BS_DONE)
+        return BS_FAILED;
+    t->live = live.exists;
+    return bs_foresee_rows(r, &live, name, &t->broken, &t->n_broken, err);
+}
+
 static enum bs_done
 rebuild_one(struct bs_restore *r,
             const struct bs_rebuild *all,
@@ -272,7 +288,8 @@ rebuild_one(struct bs_restore *r,
 
     if (bs_shape_find(&r->db, t->object, &r->arena, &shape, err) != BS_DONE ||
         bs_shape_check(&shape, err) != BS_DONE || make_table(r, t, &shape, err) != BS_DONE ||
-        load_rows(r, all, t, err) != BS_DONE || finish_table(r, t, err) != BS_DONE)
+        load_rows(r, all, t, err) != BS_DONE || finish_table(r, t, err) != BS_DONE ||
+        validate(r, t, err) != BS_DONE)
         return BS_FAILED;
     t->bytes = t->object->raw_bytes;
     t->took_us = bs_mono_us() - from;

@@ -13,14 +13,18 @@
 #ifndef BS_RESTORE_REBUILD_H
 #define BS_RESTORE_REBUILD_H
 
+#include "restore/foresee.h"
 #include "restore/restore.h"
 
 struct bs_rebuilt {
     const struct bs_point_object *object;
     const char *schema; /* where it is now */
     const char *name;
-    bool key;      /* its primary key was made */
-    int64_t rows;  /* counted, equal to the manifest's; with a condition, those it is true of */
+    bool key;     /* its primary key was made */
+    int64_t rows; /* counted, equal to the manifest's; with a condition, those it is true of */
+    bool live;    /* the table is there: its constraints were held against the rows */
+    struct bs_foreseen *broken; /* those that do not hold */
+    size_t n_broken;
     int64_t bytes; /* of the COPY stream */
     int64_t took_us;
 };

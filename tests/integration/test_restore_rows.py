@@ -128,3 +128,119 @@ def test_the_plan_shows_the_condition(site, pg):
     [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
     plan = site.cli("restore", "copy-back", point, "--plan", "--where", "id = 3").stdout
     assert "id = 3" in plan and "backstop chosen" in plan
+
+
+FORESEEN = """
+DROP SCHEMA IF EXISTS fore CASCADE;
+CREATE SCHEMA fore AUTHORIZATION app_trust;
+SET ROLE app_trust;
+CREATE TABLE fore.p (id int PRIMARY KEY, boss int REFERENCES fore.p);
+CREATE TABLE fore.t (id int PRIMARY KEY, p int REFERENCES fore.p, code text UNIQUE, n int, m int);
+CREATE TABLE fore.kid (id int PRIMARY KEY, t int REFERENCES fore.t);
+INSERT INTO fore.p SELECT g, CASE WHEN g > 5 THEN 5 END FROM generate_series(1, 10) g;
+INSERT INTO fore.t SELECT g, g % 10 + 1, 'c' || g, g, NULL FROM generate_series(1, 200) g;
+RESET ROLE;
+ANALYZE fore.p, fore.t;
+"""
+
+
+@pytest.fixture
+def fore(door, pg):  # noqa: F811
+    with pg.admin() as c:
+        c.execute(FORESEEN)
+    return door
+
+
+def foreseen(table):
+    return {(f["kind"], f["name"]): f["rows"] for f in table["foreseen"]}
+
+
+def copy_back_fails(gateway, point, *more):
+    error = answer(gateway, "copy-back", point, "--yes", *more, status=1)["error"]
+    assert error["sqlstate"].startswith("23"), error
+
+
+# What others do after the agent's DELETE, and what then stands against its undo.
+AGAINST = {
+    "orphans": ("DELETE FROM fore.t WHERE p = 3; DELETE FROM fore.p WHERE id = 3",
+                {("orphans", "t_p_fkey"): 1}),
+    "taken": ("INSERT INTO fore.t VALUES (1000, 1, 'c2'), (1001, 1, 'c3'), (1002, 1, 'other')",
+              {("taken", "t_code_key"): 2}),
+    "not null": ("UPDATE fore.t SET m = 1; ALTER TABLE fore.t ALTER m SET NOT NULL",
+                 {("not null", "m"): 10}),
+    "new column": ("ALTER TABLE fore.t ADD x int; UPDATE fore.t SET x = 1;"
+                   " ALTER TABLE fore.t ALTER x SET NOT NULL", {("not null", "x"): 10}),
+    "check": ("ALTER TABLE fore.t ADD CONSTRAINT big CHECK (n > 4)", {("check", "big"): 4}),
+    "not yet valid": ("ALTER TABLE fore.t ADD CONSTRAINT big CHECK (n > 100) NOT VALID",
+                      {("check", "big"): 10}),
+    "nothing": ("ALTER TABLE fore.t ADD x int NOT NULL DEFAULT 1, ADD CONSTRAINT ok CHECK (n > 0)",
+                {}),
+}
+
+
+@pytest.mark.parametrize("what", AGAINST)
+def test_what_stands_against_rows_is_counted_before(fore, pg, what):
+    [point] = destroy(fore, "DELETE FROM fore.t WHERE id <= 10")
+    sql, want = AGAINST[what]
+    with pg.admin() as c:
+        c.execute(sql)
+    [table] = answer(fore, "preview", point)["tables"]
+    assert foreseen(table) == want
+    text = fore.cli("restore", "preview", point).stdout
+    for (_kind, name), n in want.items():
+        assert f"fore.t: {n} row" in text and name in text
+    # The same about the rows beside.
+    done = answer(fore, "run", point)["tables"][0]
+    broken = {(f["kind"], f["name"]): f["rows"] for f in done["validation"]["broken"]}
+    assert broken == {k: n for k, n in want.items() if k[0] != "taken"}
+    answer(fore, "discard", point, "--yes")
+    # And it is so.
+    if want:
+        copy_back_fails(fore, point)
+    else:
+        assert answer(fore, "copy-back", point, "--yes")["tables"][0]["inserted"] == 10
+
+
+def test_parents_that_come_back_along_are_no_orphans(fore, pg):
+    with pg.admin() as c:
+        c.execute("ALTER TABLE fore.t DROP CONSTRAINT t_p_fkey, ADD CONSTRAINT t_p_fkey FOREIGN KEY"
+                  " (p) REFERENCES fore.p ON DELETE CASCADE")
+    [point] = destroy(fore, "DELETE FROM fore.p WHERE id IN (9, 10)")
+    tables = answer(fore, "preview", point)["tables"]
+    assert {t["name"] for t in tables} == {"p", "t"} and not any(map(foreseen, tables))
+    # One of them alone would be.
+    [table] = answer(fore, "preview", point, "--table", "fore.t")["tables"]
+    assert foreseen(table) == {("orphans", "t_p_fkey"): 40}
+    assert answer(fore, "run", point, "--table", "fore.t")["tables"][0]["validation"]["broken"]
+    answer(fore, "discard", point, "--yes")
+    answer(fore, "copy-back", point, "--yes")
+
+
+def test_values_that_change_hands_are_not_taken(fore, pg):
+    [point] = destroy(fore, "UPDATE fore.t SET code = 'x' || (3 - id) WHERE id IN (1, 2)")
+    with pg.admin() as c:
+        c.execute("UPDATE fore.t SET code = 'c1' WHERE id = 150")
+    [table] = answer(fore, "preview", point)["tables"]
+    assert foreseen(table) == {("taken", "t_code_key"): 1}
+    copy_back_fails(fore, point)
+
+
+def test_a_check_cannot_write(fore, pg):
+    [point] = destroy(fore, "DELETE FROM fore.t WHERE id <= 10")
+    with pg.admin() as c:
+        c.execute("""CREATE TABLE fore.seen (id int); GRANT ALL ON fore.seen TO app_trust;
+            CREATE FUNCTION fore.note(int) RETURNS bool LANGUAGE plpgsql AS
+            $$ BEGIN INSERT INTO fore.seen VALUES ($1); RETURN true; END $$;
+            ALTER TABLE fore.t ADD CONSTRAINT noted CHECK (fore.note(id)) NOT VALID""")
+    [table] = answer(fore, "preview", point)["tables"]
+    [f] = table["foreseen"]
+    assert f["name"] == "noted" and "rows" not in f and "read-only" in f["error"]
+    with pg.admin() as c:
+        assert c.execute("SELECT count(*) FROM fore.seen").fetchone() == (0,)
+
+
+def test_a_table_that_is_gone_has_no_constraints_to_hold(fore, pg):
+    point = destroy(fore, "DROP TABLE fore.t CASCADE")[0]
+    tables = {t["name"]: t for t in answer(fore, "run", point)["tables"]}
+    assert tables["t"]["validation"]["constraints"].startswith("not looked at")
+    assert tables["t"]["validation"]["row_hash"] == "equal" and tables["t"]["primary_key"]
