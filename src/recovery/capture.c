@@ -92,7 +92,7 @@ copy_all(struct bs_capture *c, struct bs_err *err)
     bs_step_enter(c, BS_CAPTURE_COPYING);
     if (bs_facts_around(&c->helper, &c->arena, &c->m, err) != BS_DONE)
         return BS_FAILED;
-    if (bs_crew_copy(c, err) != BS_DONE)
+    if (bs_crew_copy(c, err) != BS_DONE || bs_step_globals(c, err) != BS_DONE)
         return BS_FAILED;
     if (c->dump.pid != 0 && bs_child_wait(&c->dump, &c->watch, NULL, NULL, err) != BS_DONE)
         return BS_FAILED;

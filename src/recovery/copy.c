@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "recovery/facts.h"
+#include "recovery/globals.h"
 
 enum {
     BATCH = 64 * 1024, /* rows are handed on in pieces of this size */
@@ -62,6 +63,16 @@ take_row(void *ctx, struct bs_bytes data, struct bs_err *err)
     return BS_DONE;
 }
 
+/* What the manifest's globals are copied by. */
+static void
+put_copy_globals(const struct bs_capture *c, struct bs_buf *sql)
+{
+    bs_put_str(sql, "COPY (");
+    bs_globals_put_select(sql, c->req.plan->globals, c->m.source.server_version_num);
+    bs_put_str(sql, ") TO STDOUT (FORMAT binary)");
+    bs_put_u8(sql, '\0');
+}
+
 static void
 put_copy(struct bs_buf *sql, const struct bs_point_object *o, const char *where)
 {
@@ -87,7 +98,7 @@ bs_copy_rows(struct bs_capture *c,
              struct bs_sealed *out,
              struct bs_err *err)
 {
-    const struct bs_point_object *o = &c->m.objects[job->object];
+    const struct bs_point_object *o = bs_step_object(c, job->object);
     struct copying *k = bs_malloc(sizeof(*k));
     char path[PATH_MAX];
     struct bs_buf sql;
@@ -97,7 +108,10 @@ bs_copy_rows(struct bs_capture *c,
     k->c = c;
     k->watch = h->watch;
     bs_buf_init(&sql, SQL_MAX);
-    put_copy(&sql, o, job->where);
+    if (job->object < c->m.n_objects)
+        put_copy(&sql, o, job->where);
+    else
+        put_copy_globals(c, &sql);
     if (sql.failed)
         (void)BS_FAIL(err, NO_POINT, "\"%.60s\" has too many columns", o->name);
     else if (bs_spool_path(&c->spool, job->object, job->part, path, err) == BS_DONE &&
@@ -118,7 +132,7 @@ enum bs_done
 bs_copy_note(
     struct bs_capture *c, size_t i, const struct bs_sealed *parts, size_t n, struct bs_err *err)
 {
-    struct bs_point_object *o = &c->m.objects[i];
+    struct bs_point_object *o = bs_step_object(c, i);
     struct bs_sealed sum = {0};
     char sha256[BS_SHA256_TEXT];
 
@@ -156,4 +170,56 @@ bs_step_copy(struct bs_capture *c, size_t i, const char *where, struct bs_err *e
     if (bs_copy_rows(c, &c->helper, &job, &sealed, err) != BS_DONE)
         return BS_FAILED;
     return bs_copy_note(c, i, &sealed, 1, err);
+}
+
+/* The manifest's entry, still without rows. NULL: the arena is full. */
+static struct bs_point_globals *
+describe_globals(struct bs_capture *c)
+{
+    static const char *const columns[BS_GLOBALS_COLUMNS][2] = {
+        {"class", "text"}, {"oid", "oid"}, {"name", "text"}, {"value", "jsonb"}};
+    const struct bs_plan *plan = c->req.plan;
+    struct bs_point_globals *g = bs_arena_array(&c->arena, 1, sizeof(*g));
+    struct bs_point_column *all = bs_arena_array(&c->arena, BS_GLOBALS_COLUMNS, sizeof(*all));
+    struct bs_point_name *about = bs_arena_array(&c->arena, plan->n_about + 1, sizeof(*about));
+    struct bs_buf names;
+
+    if (g == NULL || all == NULL || about == NULL)
+        return NULL;
+    for (int i = 0; i < BS_GLOBALS_COLUMNS; i++)
+        all[i] = (struct bs_point_column){
+            .name = columns[i][0], .type = columns[i][1], .typmod = -1, .attnum = i + 1};
+    for (size_t i = 0; i < plan->n_about; i++)
+        about[i].name = plan->about[i];
+    bs_buf_init(&names, 256);
+    bs_globals_put_names(&names, plan->globals);
+    *g = (struct bs_point_globals){
+        .classes = bs_arena_copy(&c->arena, bs_buf_view(&names)),
+        .about = about,
+        .n_about = plan->n_about,
+        .rows = {.schema = "",
+                 .name = "globals",
+                 .format = BS_ROWS_BINARY,
+                 .columns = all,
+                 .n_columns = BS_GLOBALS_COLUMNS},
+    };
+    bs_buf_fini(&names);
+    return g->classes == NULL ? NULL : g;
+}
+
+enum bs_done
+bs_step_globals(struct bs_capture *c, struct bs_err *err)
+{
+    if (c->req.plan->globals == 0)
+        return BS_DONE;
+    c->m.globals = describe_globals(c);
+    if (c->m.globals == NULL)
+        return BS_FAIL(err, LIMIT, "no memory set aside for what belongs to the cluster");
+    c->m.n_globals = 1;
+    if (bs_step_copy(c, c->m.n_objects, NULL, err) == BS_DONE)
+        return BS_DONE;
+    c->m.n_globals = 0;
+    if (strcmp(c->helper.sqlstate, "42501") == 0 && bs_globals_hint(c->req.plan->globals) != NULL)
+        bs_err_hint(err, "%s", bs_globals_hint(c->req.plan->globals));
+    return BS_FAILED;
 }

@@ -14,7 +14,7 @@
 #include "recovery/steps.h"
 
 struct bs_copy_job {
-    size_t object;     /* index in the manifest */
+    size_t object;     /* index as in bs_step_object */
     size_t part;       /* 0, 1, ... */
     const char *where; /* condition on its rows, SQL of our own; NULL: all */
 };

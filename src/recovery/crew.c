@@ -353,7 +353,7 @@ static enum bs_done
 put_job(struct member *m, struct job *job, struct bs_err *err)
 {
     struct bs_capture *c = m->crew->c;
-    const struct bs_point_part *part = &c->m.objects[job->copy.object].parts[job->copy.part];
+    const struct bs_point_part *part = &bs_step_object(c, job->copy.object)->parts[job->copy.part];
     char path[PATH_MAX];
 
     if (bs_spool_path(&c->spool, job->copy.object, job->copy.part, path, err) != BS_DONE ||
@@ -367,7 +367,7 @@ put_job(struct member *m, struct job *job, struct bs_err *err)
 static enum bs_done
 size_job(struct member *m, struct job *job, struct bs_err *err)
 {
-    const struct bs_point_object *o = &m->crew->c->m.objects[job->copy.object];
+    const struct bs_point_object *o = bs_step_object(m->crew->c, job->copy.object);
     const struct bs_point_part *part = &o->parts[job->copy.part];
     struct bs_store_info info;
 
@@ -382,7 +382,7 @@ size_job(struct member *m, struct job *job, struct bs_err *err)
 static enum bs_done
 read_job(struct member *m, struct job *job, struct bs_err *err)
 {
-    const struct bs_point_object *o = &m->crew->c->m.objects[job->copy.object];
+    const struct bs_point_object *o = bs_step_object(m->crew->c, job->copy.object);
     const struct bs_part_reading how = {.watch = &m->crew->watch, .max_raw = o->raw_bytes};
 
     return bs_part_read(&m->crew->store, o, job->copy.part, &how, &job->sealed, err);
@@ -392,16 +392,14 @@ read_job(struct member *m, struct job *job, struct bs_err *err)
 static enum bs_done
 compare_all(const struct crew *w, struct bs_err *err)
 {
-    const struct bs_manifest *m = &w->c->m;
-
-    for (size_t i = 0; i < m->n_objects; i++) {
+    for (size_t i = 0; i < bs_step_objects(w->c); i++) {
+        const struct bs_point_object *o = bs_step_object(w->c, i);
         struct bs_sealed sum = {0};
         for (size_t k = 0; k < w->n; k++) {
             if (w->jobs[k].copy.object == i)
                 bs_sealed_add(&sum, &w->jobs[k].sealed);
         }
-        if (m->objects[i].format != BS_ROWS_NONE &&
-            bs_object_compare(&m->objects[i], &sum, err) != BS_DONE)
+        if (o->format != BS_ROWS_NONE && bs_object_compare(o, &sum, err) != BS_DONE)
             return BS_FAILED;
     }
     return BS_DONE;
@@ -420,10 +418,11 @@ each_part(struct bs_capture *c,
     if (crew_init(&w, c, err) != BS_DONE)
         return BS_FAILED;
     w.work = what;
-    for (size_t i = 0; i < c->m.n_objects; i++) {
-        for (size_t k = 0; k < c->m.objects[i].n_parts; k++) {
-            (void)add_job(&w, i, k, (double)c->m.objects[i].parts[k].stored_bytes);
-            bytes += c->m.objects[i].parts[k].stored_bytes;
+    for (size_t i = 0; i < bs_step_objects(c); i++) {
+        const struct bs_point_object *o = bs_step_object(c, i);
+        for (size_t k = 0; k < o->n_parts; k++) {
+            (void)add_job(&w, i, k, (double)o->parts[k].stored_bytes);
+            bytes += o->parts[k].stored_bytes;
         }
     }
     if (w.n > 1)

@@ -74,11 +74,13 @@ struct bs_plan {
     size_t n_tables;
     struct bs_plan_select *selects; /* for all rows that the unit changes, or none at all */
     size_t n_selects;
-    int64_t est_bytes; /* of the tables */
-    bool definition;   /* store the schema dump before it runs; with any kind from RECORD up */
-    unsigned states;   /* bits of enum bs_state_class: state of the cluster kept before it runs */
-    bool ddl;          /* catalog writes by the statement are expected */
-    bool in_block;     /* the unit can run inside BEGIN ... COMMIT */
+    int64_t est_bytes;  /* of the tables */
+    bool definition;    /* store the schema dump before it runs; with any kind from RECORD up */
+    unsigned globals;   /* bits of enum bs_global: what of the cluster is kept before it runs */
+    const char **about; /* names of roles, databases and so on that these are about; none: any */
+    size_t n_about;
+    bool ddl;      /* catalog writes by the statement are expected */
+    bool in_block; /* the unit can run inside BEGIN ... COMMIT */
     /* RECORD whose triggers, defaults or the like run code that nobody has vetted: only the
      * pre-commit audit sees what that changes, so it runs protected even where it is allowed */
     bool audited;

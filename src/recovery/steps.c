@@ -27,6 +27,18 @@ bs_step_enter(struct bs_capture *c, enum bs_capture_phase phase)
     atomic_store(&c->phase, (int)phase);
 }
 
+size_t
+bs_step_objects(const struct bs_capture *c)
+{
+    return c->m.n_objects + c->m.n_globals;
+}
+
+struct bs_point_object *
+bs_step_object(const struct bs_capture *c, size_t i)
+{
+    return i < c->m.n_objects ? &c->m.objects[i] : &c->m.globals[i - c->m.n_objects].rows;
+}
+
 /* For the gateway a failure is: told to stop, more than can be covered, or there is no point. */
 enum bs_done
 bs_step_no_point(struct bs_err *err, const struct bs_err *why)

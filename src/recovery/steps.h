@@ -42,6 +42,10 @@ struct bs_capture {
 
 void bs_step_enter(struct bs_capture *c, enum bs_capture_phase phase);
 
+/* All that holds rows: the manifest's objects and, behind them, its globals. */
+size_t bs_step_objects(const struct bs_capture *c);
+struct bs_point_object *bs_step_object(const struct bs_capture *c, size_t i);
+
 /*
  * What is told to the gateway: CANCELLED, LIMIT and UNCOVERED as they are, all else is NO_POINT.
  * Returns BS_FAILED.
@@ -77,6 +81,13 @@ BS_MUST_CHECK enum bs_done bs_step_room(struct bs_capture *c, int64_t bytes, str
  */
 BS_MUST_CHECK enum bs_done
 bs_step_copy(struct bs_capture *c, size_t i, const char *where, struct bs_err *err);
+
+/*
+ * What of the cluster the plan wants kept, into the spool and the manifest, behind all objects; in
+ * the capture's transaction. Errors of bs_step_copy; NO_POINT with a hint where the helper's role
+ * may not read it.
+ */
+BS_MUST_CHECK enum bs_done bs_step_globals(struct bs_capture *c, struct bs_err *err);
 
 /*
  * Puts those of the given sequences into the manifest whose state is not the noted one any more.

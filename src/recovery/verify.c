@@ -191,6 +191,25 @@ bs_schema_read(struct bs_store *store,
     return done;
 }
 
+/* One object that a point has. */
+static enum bs_done
+verify_object(struct bs_store *store,
+              const struct bs_point_object *o,
+              const struct bs_watch *watch,
+              struct bs_verify_report *out,
+              struct bs_err *err)
+{
+    if (bs_object_read(store, o, NULL, NULL, watch, err) != BS_DONE) {
+        if (err->code == BS_E_DAMAGED)
+            (void)snprintf(out->damaged, sizeof(out->damaged), "%s", o->key);
+        return BS_FAILED;
+    }
+    out->objects += o->format != BS_ROWS_NONE;
+    out->rows += o->row_count;
+    out->stored_bytes += o->stored_bytes;
+    return BS_DONE;
+}
+
 enum bs_done
 bs_point_verify(struct bs_store *store,
                 const struct bs_manifest *m,
@@ -200,15 +219,12 @@ bs_point_verify(struct bs_store *store,
 {
     *out = (struct bs_verify_report){0};
     for (size_t i = 0; i < m->n_objects; i++) {
-        const struct bs_point_object *o = &m->objects[i];
-        if (bs_object_read(store, o, NULL, NULL, watch, err) != BS_DONE) {
-            if (err->code == BS_E_DAMAGED)
-                (void)snprintf(out->damaged, sizeof(out->damaged), "%s", o->key);
+        if (verify_object(store, &m->objects[i], watch, out, err) != BS_DONE)
             return BS_FAILED;
-        }
-        out->objects += o->format != BS_ROWS_NONE;
-        out->rows += o->row_count;
-        out->stored_bytes += o->stored_bytes;
+    }
+    for (size_t i = 0; i < m->n_globals; i++) {
+        if (verify_object(store, &m->globals[i].rows, watch, out, err) != BS_DONE)
+            return BS_FAILED;
     }
     if (m->schema.key == NULL)
         return BS_DONE;
