@@ -54,7 +54,7 @@ struct bs_capture_request {
     int64_t deadline_us; /* bs_mono_us() by which the lock budget is spent; 0: 30 s from open */
     enum bs_capture_grade grade;
     size_t helpers; /* that may copy at once, this one included (config: recovery.helpers); 0: 2 */
-    int64_t part_bytes;          /* larger tables are copied in parts of about so much; 0: 64 MiB */
+    int64_t part_bytes;          /* larger tables are copied in parts of about so much; 0: 16 MiB */
     const struct bs_plan *plan;  /* run makes points by WHOLE and RECORD only */
     int actor_pid;               /* BackendKeyData of the actor's server connection */
     uint64_t actor_xid;          /* xid8 where known, 0 otherwise */

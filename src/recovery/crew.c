@@ -19,7 +19,7 @@
 
 enum {
     WHERE_MAX = 128,
-    PART_BYTES = 64 * 1024 * 1024, /* another object for less is not worth its names */
+    PART_BYTES = 16 * 1024 * 1024, /* another object for less is not worth its names */
     PARTS_EACH = 4,                /* parts of one table for each helper: what evens them out */
     ALONE = 8,                     /* of a part: so little is done before another has begun */
     EXTRA_MAX = 16,                /* further helpers of all captures of this process */

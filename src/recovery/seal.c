@@ -158,8 +158,6 @@ bs_seal_finish(struct bs_seal *s, struct bs_sealed *out, struct bs_err *err)
     if (bs_tuples_finish(&s->walk, err) != BS_DONE ||
         squeeze(s, (struct bs_bytes){NULL, 0}, ZSTD_e_end, err) != BS_DONE)
         return BS_FAILED;
-    if (fsync(s->fd) != 0)
-        return BS_FAIL(err, IO, "cannot sync \"%.300s\": %s", s->path, strerror(errno));
     *out = (struct bs_sealed){.raw_bytes = s->raw, .stored_bytes = s->stored};
     sha_text(s->sha, out->sha256);
     sum_up(&s->walk, out);

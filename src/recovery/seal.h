@@ -50,7 +50,8 @@ BS_MUST_CHECK enum bs_done bs_seal_new(const char *path,
 BS_MUST_CHECK enum bs_done bs_seal_put(struct bs_seal *s, struct bs_bytes raw, struct bs_err *err);
 /* Rows so far. */
 int64_t bs_seal_rows(const struct bs_seal *s);
-/* Ends the object: trailer seen, file fsynced. DATA (stream ended early), IO. */
+/* Ends the object: trailer seen. Its file need not outlive a crash: what is stored is made durable
+ * by the store. DATA (stream ended early), IO. */
 BS_MUST_CHECK enum bs_done
 bs_seal_finish(struct bs_seal *s, struct bs_sealed *out, struct bs_err *err);
 void bs_seal_free(struct bs_seal **s);

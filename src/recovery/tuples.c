@@ -3,9 +3,13 @@
  * through, never gathered, so a field of a gigabyte costs nothing; what was walked over is hashed
  * in one go, as a call for each field costs more than its bytes.
  */
+/* SHA-256 itself, not by way of EVP, whose bookkeeping takes a third of the time of a short row. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "recovery/tuples.h"
 
-#include <openssl/evp.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -29,9 +33,9 @@ static const uint8_t signature[SIGNATURE] = "PGCOPY\n\377\r\n";
 void
 bs_tuples_init(struct bs_tuples *w, enum bs_rows_format format, size_t n_fields)
 {
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    SHA256_CTX *digest = bs_malloc(sizeof(*digest));
 
-    bs_assert(digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1);
+    bs_assert(SHA256_Init(digest) == 1);
     *w = (struct bs_tuples){.format = format, .n_fields = n_fields, .digest = digest};
     if (format == BS_ROWS_BINARY)
         w->phase = HEADER;
@@ -42,14 +46,14 @@ bs_tuples_init(struct bs_tuples *w, enum bs_rows_format format, size_t n_fields)
 void
 bs_tuples_fini(struct bs_tuples *w)
 {
-    EVP_MD_CTX_free(w->digest);
+    free(w->digest);
     *w = (struct bs_tuples){0};
 }
 
 static void
 digest_add(struct bs_tuples *w, const uint8_t *p, size_t n)
 {
-    bs_assert(EVP_DigestUpdate(w->digest, p, n) == 1);
+    bs_assert(SHA256_Update(w->digest, p, n) == 1);
 }
 
 static uint64_t
@@ -74,11 +78,10 @@ digest_walked(struct bs_tuples *w, const struct bs_bytes *in)
 static void
 row_end(struct bs_tuples *w)
 {
-    uint8_t hash[EVP_MAX_MD_SIZE] = {0};
+    uint8_t hash[SHA256_DIGEST_LENGTH];
     uint64_t low;
 
-    bs_assert(EVP_DigestFinal_ex(w->digest, hash, NULL) == 1);
-    bs_assert(EVP_DigestInit_ex(w->digest, NULL, NULL) == 1);
+    bs_assert(SHA256_Final(hash, w->digest) == 1 && SHA256_Init(w->digest) == 1);
     low = w->sum_low + u64_at(hash + 8);
     w->sum_high += u64_at(hash) + (low < w->sum_low ? 1 : 0);
     w->sum_low = low;
