@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "recovery/columns.h"
+
 static const char tables_sql[] =
     "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,"
     " COALESCE((SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid"
@@ -59,13 +61,15 @@ static const char sequences_sql[] =
     " FROM (SELECT d.objid AS seq, d.refobjid AS tab, d.refobjsubid AS att, true AS owned"
     " FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
     " AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
-    " AND d.refobjid = ANY ($1::pg_catalog.oid[]) AND d.refobjsubid > 0"
+    " AND (d.refobjid = ANY ($1::pg_catalog.oid[]) OR (d.refobjid, d.refobjsubid) IN (SELECT o, n"
+    " FROM unnest($2::pg_catalog.oid[], $3::pg_catalog.int4[]) s(o, n))) AND d.refobjsubid > 0"
     " AND d.deptype IN ('a', 'i')"
     " UNION ALL SELECT d.refobjid, f.adrelid, f.adnum, false FROM pg_catalog.pg_attrdef f"
     " JOIN pg_catalog.pg_depend d ON d.objid = f.oid"
     " AND d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass"
     " AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
-    " WHERE f.adrelid = ANY ($1::pg_catalog.oid[])) q"
+    " WHERE f.adrelid = ANY ($1::pg_catalog.oid[]) OR (f.adrelid, f.adnum::pg_catalog.int4) IN"
+    " (SELECT o, n FROM unnest($2::pg_catalog.oid[], $3::pg_catalog.int4[]) s(o, n))) q"
     " JOIN pg_catalog.pg_class s ON s.oid = q.seq AND s.relkind = 'S'"
     " JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace"
     " JOIN pg_catalog.pg_attribute a ON a.attrelid = q.tab AND a.attnum = q.att"
@@ -80,6 +84,8 @@ static const char closure_sql[] =
     "WITH RECURSIVE r(cls, obj, sub, part) AS ("
     "SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, o, 0, true"
     " FROM pg_catalog.unnest($1::pg_catalog.oid[]) o"
+    " UNION SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, s.o, s.n, true"
+    " FROM unnest($2::pg_catalog.oid[], $3::pg_catalog.int4[]) s(o, n)"
     " UNION SELECT x.cls, x.obj, x.sub, x.part FROM r CROSS JOIN LATERAL ("
     "SELECT d.classid, d.objid, d.objsubid, r.part AND d.deptype IN ('a', 'i', 'P', 'S')"
     " FROM pg_catalog.pg_depend d WHERE d.refclassid = r.cls AND d.refobjid = r.obj"
@@ -89,7 +95,7 @@ static const char closure_sql[] =
     " AND d.objsubid = r.sub AND d.deptype = 'i') x(cls, obj, sub, part)),"
     " g AS (SELECT cls, obj, sub, pg_catalog.bool_or(part) AS part FROM r"
     " WHERE NOT (cls = 'pg_catalog.pg_class'::pg_catalog.regclass AND obj = ANY "
-    "($1::pg_catalog.oid[]))"
+    "($1::pg_catalog.oid[] || $2::pg_catalog.oid[]))"
     " GROUP BY cls, obj, sub)"
     " SELECT g.cls, g.obj, i.type, i.schema, i.identity, g.part FROM g,"
     " pg_catalog.pg_identify_object(g.cls, g.obj, g.sub) i"
@@ -263,7 +269,8 @@ take_tables(const PGresult *res,
         if (take_table(res, row, t, &m->objects[m->n_objects], arena, err) != BS_DONE)
             return BS_FAILED;
         m->n_objects++;
-        *bytes += number_at(res, row, 6);
+        if (t->n_columns == 0)
+            *bytes += number_at(res, row, 6);
     }
     return BS_DONE;
 }
@@ -351,7 +358,9 @@ bs_facts_tables(struct bs_helper *h,
         done = BS_FAIL(err, NO_POINT, "partition \"%.60s\".\"%.60s\" is not in the plan",
                        PQgetvalue(res, 0, 0), PQgetvalue(res, 0, 1));
     PQclear(res);
-    return done == BS_DONE ? bs_facts_columns(h, arena, m, err) : BS_FAILED;
+    if (done != BS_DONE || bs_facts_columns(h, arena, m, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_columns_choose(h, plan, arena, m, bytes, err);
 }
 
 /* The state is in the sequence itself; pg_sequences does not show is_called. */
@@ -459,24 +468,76 @@ take_incoming(const PGresult *res,
     return BS_DONE;
 }
 
+/* What the facts are about: relations that go, and columns of those that stay. */
+struct about {
+    const char *relations; /* oids */
+    const char *columns;   /* oids of their tables, one for each */
+    const char *numbers;   /* theirs */
+};
+
+/* The altered columns, as two arrays of SQL that go together. */
+static bool
+name_columns(const struct bs_manifest *m, struct bs_arena *arena, struct about *out)
+{
+    struct bs_buf oids, numbers;
+    const char *before = "{";
+
+    bs_buf_init(&oids, BS_MANIFEST_MAX);
+    bs_buf_init(&numbers, BS_MANIFEST_MAX);
+    for (size_t i = 0; i < m->n_objects; i++) {
+        const struct bs_point_object *o = &m->objects[i];
+        for (size_t k = 0; bs_point_alters(o) && k < o->n_columns; k++) {
+            if (!o->columns[k].altered)
+                continue;
+            bs_put_fmt(&oids, "%s%u", before, o->oid);
+            bs_put_fmt(&numbers, "%s%d", before, o->columns[k].attnum);
+            before = ",";
+        }
+    }
+    bs_put_str(&oids, *before == '{' ? "{}" : "}");
+    bs_put_str(&numbers, *before == '{' ? "{}" : "}");
+    out->columns = bs_arena_copy(arena, bs_buf_view(&oids));
+    out->numbers = bs_arena_copy(arena, bs_buf_view(&numbers));
+    bs_buf_fini(&oids);
+    bs_buf_fini(&numbers);
+    return out->columns != NULL && out->numbers != NULL;
+}
+
+static bool
+name_relations(const struct bs_manifest *m, struct bs_arena *arena, struct about *out)
+{
+    uint32_t *oids = bs_arena_array(arena, m->n_objects + 1, sizeof(*oids));
+    size_t n = 0;
+
+    for (size_t i = 0; oids != NULL && i < m->n_objects; i++) {
+        if (!bs_point_alters(&m->objects[i]))
+            oids[n++] = m->objects[i].oid;
+    }
+    out->relations = oids == NULL ? NULL : oid_list(oids, n, sizeof(*oids), arena);
+    return out->relations != NULL;
+}
+
 enum bs_done
 bs_facts_around(struct bs_helper *h,
                 struct bs_arena *arena,
                 struct bs_manifest *m,
                 struct bs_err *err)
 {
-    const char *oids[] = {oid_list(m->n_objects == 0 ? NULL : &m->objects[0].oid, m->n_objects,
-                                   sizeof(m->objects[0]), arena)};
+    struct about about;
+    const char *oids[3];
     PGresult *res = NULL;
     enum bs_done done;
 
-    if (oids[0] == NULL)
+    if (!name_relations(m, arena, &about) || !name_columns(m, arena, &about))
         return full(err);
-    if (bs_helper_query(h, sequences_sql, 1, oids, &res, err) != BS_DONE)
+    oids[0] = about.relations;
+    oids[1] = about.columns;
+    oids[2] = about.numbers;
+    if (bs_helper_query(h, sequences_sql, 3, oids, &res, err) != BS_DONE)
         return BS_FAILED;
     done = take_sequences(h, res, arena, m, err);
     PQclear(res);
-    if (done != BS_DONE || bs_helper_query(h, closure_sql, 1, oids, &res, err) != BS_DONE)
+    if (done != BS_DONE || bs_helper_query(h, closure_sql, 3, oids, &res, err) != BS_DONE)
         return BS_FAILED;
     done = take_closure(res, arena, m, err);
     PQclear(res);

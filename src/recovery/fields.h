@@ -38,7 +38,8 @@ struct bs_field {
     size_t count_at;
     size_t size;
     const struct bs_field *of;
-    bool optional; /* left out where 0, false or NULL, and missing is that: for newer fields */
+    bool
+        optional; /* left out where 0, false, NULL or empty, and missing is that: for newer fields */
 };
 
 /* Rows of a table for STRUCT, which the user defines around it. */

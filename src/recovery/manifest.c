@@ -67,6 +67,25 @@ static const struct bs_field column_fields[] = {
     BS_FIELD(CHAR, identity),
     BS_FIELD(BOOL, not_null),
     BS_FIELD(INT, key),
+    BS_FIELD_OPTIONAL(BOOL, altered),
+    BS_FIELD(MAYBE, expression),
+    BS_FIELD(MAYBE, storage),
+    BS_FIELD(MAYBE, compression),
+    BS_FIELD(MAYBE, statistics),
+    BS_FIELD(MAYBE, options),
+    BS_FIELD_END,
+};
+#undef STRUCT
+#define STRUCT struct bs_point_check
+static const struct bs_field check_fields[] = {
+    BS_FIELD(TEXT, name),
+    BS_FIELD(TEXT, definition),
+    BS_FIELD_END,
+};
+#undef STRUCT
+#define STRUCT struct bs_point_name
+static const struct bs_field name_fields[] = {
+    BS_FIELD(TEXT, name),
     BS_FIELD_END,
 };
 #undef STRUCT
@@ -90,6 +109,9 @@ static const struct bs_field object_fields[] = {
     BS_FIELD(FORMAT, format),
     BS_FIELD(MAYBE, key),
     BS_FIELD_LIST(columns, n_columns, column_fields),
+    BS_FIELD_OPTIONAL(BOOL, columns_only),
+    BS_FIELD_LIST_OPTIONAL(checks, n_checks, check_fields),
+    BS_FIELD_LIST_OPTIONAL(added, n_added, name_fields),
     BS_FIELD_OPTIONAL(BOOL, partial),
     BS_FIELD_OPTIONAL(I64, replaced),
     BS_FIELD_OPTIONAL(I64, inserted),
@@ -121,12 +143,6 @@ static const struct bs_field fk_fields[] = {
     BS_FIELD(TEXT, table),      BS_FIELD(U32, oid),
     BS_FIELD(U32, table_oid),   BS_FIELD(U32, ref_oid),
     BS_FIELD(TEXT, definition), BS_FIELD_END,
-};
-#undef STRUCT
-#define STRUCT struct bs_point_name
-static const struct bs_field name_fields[] = {
-    BS_FIELD(TEXT, name),
-    BS_FIELD_END,
 };
 #undef STRUCT
 #define STRUCT struct bs_point_globals
@@ -472,4 +488,14 @@ bs_point_put_dir(struct bs_buf *out, const struct bs_manifest *m)
     bs_time_format(m->created_us, day); /* 2026-11-23T... */
     bs_point_put_base(out, &m->source);
     bs_put_fmt(out, "rp/%.4s/%.2s/%.2s/%s/", day, day + 5, day + 8, m->id);
+}
+
+bool
+bs_point_alters(const struct bs_point_object *o)
+{
+    bool altered = o->columns_only || o->n_added != 0;
+
+    for (size_t i = 0; i < o->n_columns; i++)
+        altered = altered || o->columns[i].altered;
+    return altered && o->kind != NULL && strncmp(o->kind, "ALTER TABLE", 11) == 0;
 }

@@ -108,7 +108,25 @@ struct bs_point_column {
     char generated; /* pg_attribute.attgenerated: 's', or 0 */
     char identity;  /* pg_attribute.attidentity: 'a', 'd', or 0 */
     bool not_null;
-    int key; /* 1, 2, ...: place in the primary key; 0: not in it */
+    int key;      /* 1, 2, ...: place in the primary key; 0: not in it. Of an object that has some
+              * columns only, in the key that it was kept with */
+    bool altered; /* the statement drops it, or gives it other values */
+    /* Where it is altered, for what comes back; NULL: none, or what its type has anyway */
+    const char *expression; /* its default, or what it is generated from */
+    const char *storage;    /* "EXTERNAL" */
+    const char *compression;
+    const char *statistics; /* a number */
+    const char *options;    /* "n_distinct=5" */
+};
+
+/* A check that goes with an altered column. */
+struct bs_point_check {
+    const char *name;
+    const char *definition; /* pg_get_constraintdef */
+};
+
+struct bs_point_name {
+    const char *name;
 };
 
 /* A part is a whole COPY stream and a whole zstd frame of its own. */
@@ -147,6 +165,13 @@ struct bs_point_object {
     const char *row_hash; /* sum mod 2^128 of the first 16 bytes of SHA-256 per row; hex */
     struct bs_point_part *parts;
     size_t n_parts;
+    /* Only the altered columns and a key to match them by. Without a key all columns are there, and
+     * those that are altered say so. */
+    bool columns_only;
+    struct bs_point_check *checks;
+    size_t n_checks;
+    struct bs_point_name *added; /* columns that the transaction adds */
+    size_t n_added;
 };
 
 struct bs_point_schema {
@@ -187,10 +212,6 @@ struct bs_point_fk {
     uint32_t table_oid;
     uint32_t ref_oid;       /* captured table that it points to */
     const char *definition; /* pg_get_constraintdef */
-};
-
-struct bs_point_name {
-    const char *name;
 };
 
 /* Rows of recovery/globals.h, as they were before the statement ran. */
@@ -241,6 +262,12 @@ struct bs_point_event {
     const char *details; /* text of a JSON object, NULL: none */
     const char *point;   /* whose it is; filled in when read */
 };
+
+/*
+ * True where the object is there for its altered columns, not for rows that are lost: what comes
+ * back are values of columns, and no row.
+ */
+bool bs_point_alters(const struct bs_point_object *o);
 
 /* A new point id: "RP-" and a ULID. */
 void bs_point_id_new(char out[BS_POINT_ID_TEXT]);
