@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "cli/cmd.h"
 #include "cli/out.h"
+#include "cli/restoring.h"
 #include "recovery/points.h"
 #include "recovery/verify.h"
 
@@ -603,6 +604,7 @@ bs_cmd_points(int argc, char **argv)
         {"list", "list recovery points", cmd_list},
         {"show", "show what one holds", cmd_show},
         {"verify", "read points again and compare", cmd_verify},
+        {"export", "write saved rows as CSV, JSON lines or SQL", bs_points_export},
     };
 
     return bs_verbs_run("backstop points", "Recovery points: what can be given back.", verbs,

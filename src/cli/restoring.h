@@ -67,7 +67,8 @@ bool bs_restoring_confirmed(const struct bs_restoring_options *o,
                             const char *question,
                             int *status);
 
-/* `backstop restore copy-back`. */
+/* `backstop restore copy-back`, `backstop points export`. */
 int bs_restore_copy_back(int argc, char **argv);
+int bs_points_export(int argc, char **argv);
 
 #endif

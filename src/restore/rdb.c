@@ -332,6 +332,77 @@ bs_rdb_load(struct bs_rdb *db,
 
 /* Rows out. */
 
+/* Asks the server to stop, and takes what is still on its way. */
+static void
+give_up(struct bs_rdb *db)
+{
+    PGcancel *cancel = PQgetCancel(db->conn);
+    char why[256];
+    PGresult *result;
+
+    if (cancel != NULL)
+        (void)PQcancel(cancel, why, sizeof(why));
+    PQfreeCancel(cancel);
+    while ((result = PQgetResult(db->conn)) != NULL) {
+        char *row = NULL;
+        while (PQresultStatus(result) == PGRES_COPY_OUT && PQgetCopyData(db->conn, &row, 0) > 0)
+            PQfreemem(row);
+        PQclear(result);
+    }
+}
+
+enum bs_done
+bs_rdb_copy_out(
+    struct bs_rdb *db, struct bs_buf *copy, bs_rdb_take take, void *ctx, struct bs_err *err)
+{
+    int64_t rows;
+
+    if (begin_copy(db, copy, PGRES_COPY_OUT, err) != BS_DONE)
+        return BS_FAILED;
+    for (;;) {
+        char *row = NULL;
+        int n = PQgetCopyData(db->conn, &row, 0);
+        enum bs_done done;
+        if (n == -1)
+            return end_copy(db, &rows, err);
+        if (n < 0)
+            return BS_FAIL(err, UNAVAILABLE, "the connection to the database was lost");
+        done = take(ctx, (struct bs_bytes){(const uint8_t *)row, (size_t)n}, err);
+        PQfreemem(row);
+        if (done != BS_DONE) {
+            give_up(db);
+            return BS_FAILED;
+        }
+    }
+}
+
+enum bs_done
+bs_rdb_texts_out(
+    struct bs_rdb *db, struct bs_buf *query, bs_rdb_take take, void *ctx, struct bs_err *err)
+{
+    const char *text = text_of(query, err);
+    PGresult *result;
+    enum bs_done done = BS_DONE;
+
+    if (text == NULL)
+        return BS_FAILED;
+    if (PQsendQueryParams(db->conn, text, 0, NULL, NULL, NULL, NULL, 0) != 1)
+        return BS_FAIL(err, UNAVAILABLE, "the connection to the database was lost");
+    (void)PQsetSingleRowMode(db->conn);
+    while ((result = PQgetResult(db->conn)) != NULL) {
+        if (PQresultStatus(result) == PGRES_SINGLE_TUPLE && done == BS_DONE) {
+            struct bs_bytes row = {(const uint8_t *)PQgetvalue(result, 0, 0),
+                                   (size_t)PQgetlength(result, 0, 0)};
+            done = take(ctx, row, err);
+            if (done != BS_DONE)
+                give_up(db);
+        } else if (PQresultStatus(result) != PGRES_TUPLES_OK && done == BS_DONE)
+            done = server_failed(db, result, err);
+        PQclear(result);
+    }
+    return done;
+}
+
 /* BS_FAILED also where the server ended the stream with an error. */
 static enum bs_done
 walk_rows(struct bs_rdb *db, struct bs_tuples *walk, struct bs_err *err)

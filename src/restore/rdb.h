@@ -79,6 +79,15 @@ BS_MUST_CHECK enum bs_done bs_rdb_load(struct bs_rdb *db,
                                        bs_rdb_seen seen,
                                        void *ctx,
                                        struct bs_err *err);
+/* Takes some bytes; BS_FAILED ends the stream. */
+typedef enum bs_done (*bs_rdb_take)(void *ctx, struct bs_bytes bytes, struct bs_err *err);
+
+/* Streams `COPY ... TO STDOUT` out. Errors of bs_rdb_do, and what `take` says. */
+BS_MUST_CHECK enum bs_done bs_rdb_copy_out(
+    struct bs_rdb *db, struct bs_buf *copy, bs_rdb_take take, void *ctx, struct bs_err *err);
+/* Streams a query out whose rows are one text each. The same. */
+BS_MUST_CHECK enum bs_done bs_rdb_texts_out(
+    struct bs_rdb *db, struct bs_buf *query, bs_rdb_take take, void *ctx, struct bs_err *err);
 /*
  * Copies rows out again and compares their number and hash with the object's. Inside the same
  * transaction as the load.
