@@ -41,20 +41,40 @@ static const char columns_sql[] =
     " WHERE a.attrelid = ANY ($1::pg_catalog.oid[]) AND a.attnum > 0 AND NOT a.attisdropped"
     " ORDER BY a.attrelid, a.attnum";
 
-/* Relations with a type, however deep inside, that cannot be written in binary. */
+/* Types of the columns of relations $1, however deep inside, each with the column it is found in. */
+#define TYPES_WITHIN                                                                               \
+    "WITH RECURSIVE t(rel, att, typ) AS ("                                                         \
+    "SELECT attrelid, attname, atttypid FROM pg_catalog.pg_attribute"                              \
+    " WHERE attrelid = ANY ($1::pg_catalog.oid[]) AND attnum > 0 AND NOT attisdropped"             \
+    " UNION SELECT t.rel, t.att, x.typ FROM t JOIN pg_catalog.pg_type p ON p.oid = t.typ"          \
+    " CROSS JOIN LATERAL (SELECT p.typelem WHERE p.typelem <> 0"                                   \
+    " UNION ALL SELECT p.typbasetype WHERE p.typbasetype <> 0"                                     \
+    " UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE p.typrelid <> 0"            \
+    " AND a.attrelid = p.typrelid AND a.attnum > 0 AND NOT a.attisdropped"                         \
+    " UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r"                                    \
+    " WHERE r.rngtypid = p.oid OR r.rngmultitypid = p.oid) x(typ)) "
+
+/*
+ * Relations that cannot be written in binary and read back: types without the functions, and those
+ * whose receive function refuses the empty value that their send function wrote.
+ */
 static const char text_only_sql[] =
-    "WITH RECURSIVE t(rel, typ) AS ("
-    "SELECT attrelid, atttypid FROM pg_catalog.pg_attribute"
-    " WHERE attrelid = ANY ($1::pg_catalog.oid[]) AND attnum > 0 AND NOT attisdropped"
-    " UNION SELECT t.rel, x.typ FROM t JOIN pg_catalog.pg_type p ON p.oid = t.typ"
-    " CROSS JOIN LATERAL (SELECT p.typelem WHERE p.typelem <> 0"
-    " UNION ALL SELECT p.typbasetype WHERE p.typbasetype <> 0"
-    " UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE p.typrelid <> 0"
-    " AND a.attrelid = p.typrelid AND a.attnum > 0 AND NOT a.attisdropped"
-    " UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r"
-    " WHERE r.rngtypid = p.oid OR r.rngmultitypid = p.oid) x(typ))"
-    " SELECT DISTINCT t.rel FROM t JOIN pg_catalog.pg_type p ON p.oid = t.typ"
-    " WHERE p.typsend::pg_catalog.oid = 0";
+    TYPES_WITHIN "SELECT DISTINCT t.rel FROM t JOIN pg_catalog.pg_type p ON p.oid = t.typ"
+                 " WHERE p.typsend::pg_catalog.oid = 0 OR p.typreceive::pg_catalog.oid = 0"
+                 " OR p.typreceive IN ('pg_catalog.int2vectorrecv'::pg_catalog.regproc,"
+                 " 'pg_catalog.oidvectorrecv'::pg_catalog.regproc,"
+                 " 'pg_catalog.tsqueryrecv'::pg_catalog.regproc)";
+
+/* Columns of types whose values only the server itself makes: no way of input takes them. */
+static const char unreadable_sql[] =
+    TYPES_WITHIN "SELECT n.nspname, c.relname, t.att, p.typname"
+                 " FROM t JOIN pg_catalog.pg_type p ON p.oid = t.typ"
+                 " JOIN pg_catalog.pg_class c ON c.oid = t.rel"
+                 " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                 " WHERE p.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND p.typname IN"
+                 " ('pg_node_tree', 'pg_ndistinct', 'pg_dependencies', 'pg_mcv_list', 'gtsvector',"
+                 " 'pg_brin_bloom_summary', 'pg_brin_minmax_multi_summary')"
+                 " ORDER BY 1, 2, 3, 4 LIMIT 1";
 
 static const char sequences_sql[] =
     "SELECT n.nspname, s.relname, s.oid, q.tab, a.attname, pg_catalog.bool_or(q.owned)"
@@ -306,6 +326,23 @@ take_columns(const PGresult *res, struct bs_arena *arena, struct bs_manifest *m,
     return BS_DONE;
 }
 
+static enum bs_done
+refuse_unreadable(struct bs_helper *h, const char *const oids[1], struct bs_err *err)
+{
+    PGresult *res = NULL;
+    enum bs_done done = BS_DONE;
+
+    if (bs_helper_query(h, unreadable_sql, 1, oids, &res, err) != BS_DONE)
+        return BS_FAILED;
+    if (PQntuples(res) != 0)
+        done = BS_FAIL(err, NO_POINT,
+                       "%s.%s has a column \"%s\" of type %s, whose values no restore can write",
+                       PQgetvalue(res, 0, 0), PQgetvalue(res, 0, 1), PQgetvalue(res, 0, 2),
+                       PQgetvalue(res, 0, 3));
+    PQclear(res);
+    return done;
+}
+
 enum bs_done
 bs_facts_columns(struct bs_helper *h,
                  struct bs_arena *arena,
@@ -323,7 +360,8 @@ bs_facts_columns(struct bs_helper *h,
         return BS_FAILED;
     done = take_columns(res, arena, m, err);
     PQclear(res);
-    if (done != BS_DONE || bs_helper_query(h, text_only_sql, 1, oids, &res, err) != BS_DONE)
+    if (done != BS_DONE || refuse_unreadable(h, oids, err) != BS_DONE ||
+        bs_helper_query(h, text_only_sql, 1, oids, &res, err) != BS_DONE)
         return BS_FAILED;
     for (int i = 0; i < PQntuples(res); i++) {
         struct bs_point_object *o = object_of(m, oid_at(res, i, 0));
