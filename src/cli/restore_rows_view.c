@@ -241,6 +241,32 @@ bs_view_diff(const struct bs_restore *r, const struct bs_diff *d)
                           d->unknown, "tables", list));
 }
 
+/* Of the cluster. */
+
+json_t *
+bs_view_globals_json(const struct bs_global_change *list, size_t n)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(out, json_pack("{s:s,s:s,s:s*,s:s*}", "what", list[i].what,
+                                                   "name", list[i].name, "statement", list[i].shown,
+                                                   "why", list[i].why));
+    return out;
+}
+
+void
+bs_view_globals(FILE *to, const struct bs_global_change *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        fprintf(to, "  %c %s ", list[i].shown == NULL ? '!' : '+', list[i].what);
+        bs_out_text(to, list[i].name);
+        fputs(": ", to);
+        bs_out_text(to, list[i].shown != NULL ? list[i].shown : list[i].why);
+        fputc('\n', to);
+    }
+}
+
 /* Copy-back. */
 
 static void
@@ -290,6 +316,7 @@ bs_view_plan(const struct bs_restore *r, const struct bs_copyback *c)
         table_text(stderr, &c->tables[i]);
         bs_view_put_foreseen(stderr, "    ! ", c->tables[i].foreseen, c->tables[i].n_foreseen);
     }
+    bs_view_globals(stderr, c->globals, c->n_globals);
 }
 
 static json_t *
@@ -316,8 +343,8 @@ bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c)
 {
     if (bs_out_json_mode()) {
         bs_out_json(json_pack(
-            "{s:s,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*}", "point", r->manifest.id, "tables",
-            copyback_tables_json(c), "objects", bs_view_strings(c->objects, c->n_objects),
+            "{s:s,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*}", "point", r->manifest.id,
+            "tables", copyback_tables_json(c), "objects", bs_view_strings(c->objects, c->n_objects),
             "sequences", (json_int_t)c->n_sequences, "sequences_left",
             bs_view_strings(c->sequences_left, c->n_sequences_left), "sequences_failed",
             c->sequences_failed, "refreshed", (json_int_t)c->n_refreshed, "before",
@@ -325,10 +352,11 @@ bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c)
             !c->compared            ? "not compared"
             : c->difference == NULL ? "identical"
                                     : "differs",
-            "difference", c->difference, "uncompared", c->uncompared));
+            "difference", c->difference, "uncompared", c->uncompared, "cluster",
+            bs_view_globals_json(c->globals, c->n_globals), "cluster_failed", c->globals_failed));
         return;
     }
-    if (c->n_objects == 0 && c->n_tables == 0)
+    if (c->n_objects == 0 && c->n_tables == 0 && c->n_globals == 0)
         puts("The point holds nothing that is lost.");
     objects_text(stdout, c);
     for (size_t i = 0; i < c->n_tables; i++)
@@ -343,6 +371,12 @@ bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c)
     if (c->sequences_failed != NULL) {
         fputs("  the rows are back, but a sequence could not be set: ", stdout);
         bs_out_text(stdout, c->sequences_failed);
+        putchar('\n');
+    }
+    bs_view_globals(stdout, c->globals, c->n_globals);
+    if (c->globals_failed != NULL) {
+        fputs("  the rest is back, but what runs outside a transaction failed: ", stdout);
+        bs_out_text(stdout, c->globals_failed);
         putchar('\n');
     }
     if (c->n_refreshed != 0)

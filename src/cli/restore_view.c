@@ -162,6 +162,7 @@ preview_json(const struct bs_restore *r, const struct bs_preview *p, const char 
     (void)json_object_set_new(json, "cascade", closure_json(m));
     (void)json_object_set_new(json, "mode", json_string(m->capture.mode));
     (void)json_object_set_new(json, "sequences", sequences_json(p));
+    (void)json_object_set_new(json, "cluster", bs_view_globals_json(p->globals, p->n_globals));
     (void)json_object_set_new(json, "same_transaction", siblings_json(p));
     (void)json_object_set_new(json, "conflicts", bs_view_strings(p->conflicts, p->n_conflicts));
     (void)json_object_set_new(json, "cannot", bs_view_strings(p->cannot, p->n_cannot));
@@ -325,6 +326,9 @@ bs_view_preview(const struct bs_restore *r, const struct bs_preview *p, const ch
     preview_tables(p);
     preview_parts(p);
     preview_sequences(p);
+    if (p->n_globals != 0)
+        puts("\nOf the cluster, not as it was (the statement that gives it back)");
+    bs_view_globals(stdout, p->globals, p->n_globals);
     preview_closure(&r->manifest);
     for (size_t i = 0; i < p->n_tables; i++) {
         if (p->tables[i].diff != NULL)

@@ -12,6 +12,8 @@
 
 #include "restore/copyback.h"
 #include "restore/diff.h"
+#include "restore/globals.h"
+
 #include "restore/preview.h"
 #include "restore/rebuild.h"
 
@@ -42,5 +44,9 @@ void bs_view_put_foreseen(FILE *to, const char *before, const struct bs_foreseen
 void bs_view_progress(void *ctx, const struct bs_restore_progress *progress);
 /* Takes that line away again. */
 void bs_view_progress_end(void);
+
+/* What of the cluster is not as it was, a line each; and as a JSON array, the caller's. */
+void bs_view_globals(FILE *to, const struct bs_global_change *list, size_t n);
+json_t *bs_view_globals_json(const struct bs_global_change *list, size_t n);
 
 #endif

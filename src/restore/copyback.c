@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "restore/counters.h"
+#include "restore/globals.h"
 #include "restore/lost.h"
 #include "restore/merge.h"
 #include "restore/safety.h"
@@ -181,6 +182,24 @@ check_plan(const struct bs_copyback *now, const struct bs_copyback *plan, struct
     return BS_FAIL(err, CONFLICT, "the database has changed since the plan was made");
 }
 
+/* What of the cluster differs now, and, where it is done, its statements. */
+static enum bs_done
+give_globals(struct bs_work *w, const struct bs_copyback *plan, struct bs_err *err)
+{
+    struct bs_copyback *out = w->out;
+    bool same;
+
+    if (bs_globals_find(w->r, w->options->made, &out->globals, &out->n_globals, err) != BS_DONE)
+        return BS_FAILED;
+    same = plan == NULL || plan->n_globals == out->n_globals;
+    for (size_t i = 0; same && plan != NULL && i < out->n_globals; i++)
+        same = strcmp(plan->globals[i].name, out->globals[i].name) == 0 &&
+               strcmp(plan->globals[i].what, out->globals[i].what) == 0;
+    if (!same)
+        return BS_FAIL(err, CONFLICT, "the cluster has changed since the plan was made");
+    return bs_globals_run(w->r, out->globals, out->n_globals, false, err);
+}
+
 /* Living tables. */
 
 static enum bs_done
@@ -326,7 +345,7 @@ do_all(struct bs_work *w,
 {
     if (prepare(w, safety, plan, sql, err) != BS_DONE || bs_lost_begin(w, sql, err) != BS_DONE ||
         merge_tables(w, phases, sql, err) != BS_DONE || bs_lost_end(w, sql, err) != BS_DONE ||
-        check_result(w, err) != BS_DONE)
+        check_result(w, err) != BS_DONE || give_globals(w, plan, err) != BS_DONE)
         return BS_FAILED;
     return bs_safety_check(safety, w, err);
 }
@@ -418,6 +437,16 @@ set_sequences_back(struct bs_work *w)
         out->sequences_failed = bs_arena_str(&w->r->arena, err.message);
 }
 
+/* What refuses a transaction block runs when the rest is committed. */
+static void
+give_globals_outside(struct bs_work *w)
+{
+    struct bs_err err = {0};
+
+    if (bs_globals_run(w->r, w->out->globals, w->out->n_globals, true, &err) != BS_DONE)
+        w->out->globals_failed = bs_arena_str(&w->r->arena, err.message);
+}
+
 static int64_t
 rows_of(const struct bs_copyback_table *t)
 {
@@ -446,6 +475,7 @@ bs_copyback_run(struct bs_restore *r,
             done = bs_restore_end(r, &step, done, err);
         }
         if (done == BS_DONE) {
+            give_globals_outside(&work);
             set_sequences_back(&work);
             compare_definition(&work);
         }
@@ -498,6 +528,8 @@ bs_copyback_plan(struct bs_restore *r,
         done = check_conflicts(&work, err);
     if (done == BS_DONE)
         done = foresee(&work, err);
+    if (done == BS_DONE)
+        done = bs_globals_find(r, options->made, &out->globals, &out->n_globals, err);
     bs_rdb_rollback(&r->db);
     bs_work_close(&work);
     return done;

@@ -5,6 +5,9 @@
  * knows: pre-data, rows, post-data, sequences, materialized views. In a relation that is still
  * there, missing rows are put back under a lock, after a recovery point of what is there now.
  *
+ * What a point holds of the cluster - roles, settings - comes back by statements, in the same
+ * transaction where that is possible.
+ *
  * Where the point holds rows of tables in part, exactly those rows are looked at. What the
  * copy-back replaces is kept like what an agent's statement replaces: by a point of rows, made
  * after the writing and before COMMIT.
@@ -65,6 +68,8 @@ struct bs_copyback_table {
     size_t n_foreseen;
 };
 
+struct bs_global_change; /* restore/globals.h */
+
 struct bs_copyback {
     struct bs_copyback_table *tables; /* parents before children */
     size_t n_tables;
@@ -76,6 +81,9 @@ struct bs_copyback {
     const char
         *sequences_failed; /* why setting back ended early, after the rows; NULL: it did not */
     size_t n_refreshed;    /* materialized views */
+    struct bs_global_change *globals; /* of the cluster: what differs, and how it comes back */
+    size_t n_globals;
+    const char *globals_failed;   /* why what runs after COMMIT did not; NULL: it did */
     char point[BS_POINT_ID_TEXT]; /* of the state before; "" where nothing live was changed */
     bool compared;                /* the definition was compared afterwards */
     const char *difference;       /* lines that differ, "-" saved and "+" live; NULL: identical */

@@ -2,6 +2,7 @@
  * preview.c - sentences for people, from what the manifest says and what is there now.
  */
 #include "restore/preview.h"
+#include "restore/globals.h"
 
 #include <string.h>
 
@@ -356,6 +357,32 @@ look_at_tables(struct bs_restore *r,
     return parts ? bs_counters_look(r, NULL, &p->sequences, &p->n_sequences, err) : BS_DONE;
 }
 
+/* What of the cluster is not as it was; where that cannot be told, it is said. */
+static enum bs_done
+look_at_globals(struct bs_restore *r,
+                struct bs_preview *p,
+                const struct sentences *s,
+                struct bs_err *err)
+{
+    struct bs_err why = {0};
+    enum bs_done done;
+
+    if (r->manifest.n_globals == 0)
+        return BS_DONE;
+    if (bs_rdb_do(&r->db, "BEGIN", err) != BS_DONE)
+        return BS_FAILED;
+    done = bs_globals_find(r, BS_COPYBACK_KEEP, &p->globals, &p->n_globals, &why);
+    bs_rdb_rollback(&r->db);
+    if (done == BS_DONE)
+        return BS_DONE;
+    if (why.code != BS_E_FORBIDDEN && why.code != BS_E_DATABASE) {
+        *err = why;
+        return BS_FAILED;
+    }
+    say(s, bs_arena_fmt(&r->arena, "roles and settings could not be compared: %s", why.message));
+    return BS_DONE;
+}
+
 static enum bs_done
 choose_tables(struct bs_restore *r, const char *table, struct bs_preview *p, struct bs_err *err)
 {
@@ -385,7 +412,8 @@ preview(struct bs_restore *r, struct bs_preview *out, struct bs_err *err)
     say_outcome(&conflicts);
     if (bs_siblings_find(r, &out->siblings, &out->n_siblings, err) != BS_DONE)
         return BS_FAILED;
-    if (r->db.conn != NULL && look_at_tables(r, out, &conflicts, err) != BS_DONE)
+    if (r->db.conn != NULL && (look_at_tables(r, out, &conflicts, err) != BS_DONE ||
+                               look_at_globals(r, out, &conflicts, err) != BS_DONE))
         return BS_FAILED;
     say_origin(&conflicts, out);
     for (size_t i = 0; out->database && i < out->n_tables; i++)

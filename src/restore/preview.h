@@ -33,6 +33,8 @@ struct bs_preview {
     bool database;                     /* the live side was looked at */
     struct bs_counter_pair *sequences; /* of a point of rows; looked at where `database` */
     size_t n_sequences;
+    struct bs_global_change *globals; /* of the cluster; looked at where `database` */
+    size_t n_globals;
     struct bs_sibling *siblings; /* other points of the same transaction */
     size_t n_siblings;
     const char **conflicts; /* sentences */

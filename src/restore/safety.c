@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "recovery/globals.h"
 
 #define BUDGET_US (30 * 1000 * 1000)
 
@@ -83,6 +84,24 @@ by_oid(const void *a, const void *b)
     return (x->oid > y->oid) - (x->oid < y->oid);
 }
 
+/* The same classes, about the same names. */
+static enum bs_done
+add_globals(struct bs_safety *s, const struct bs_work *w, struct bs_err *err)
+{
+    const struct bs_manifest *m = &w->r->manifest;
+    const struct bs_point_globals *g = m->globals;
+
+    if (m->n_globals == 0)
+        return BS_DONE;
+    s->plan.globals = bs_globals_parse(g->classes);
+    s->plan.about = bs_arena_array(&w->r->arena, g->n_about + 1, sizeof(*s->plan.about));
+    if (s->plan.about == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    for (size_t i = 0; i < g->n_about; i++)
+        s->plan.about[s->plan.n_about++] = g->about[i].name;
+    return BS_DONE;
+}
+
 /* Tables that will be written; the plan's estimates are the saved ones, near enough for room. */
 static enum bs_done
 make_plan(struct bs_safety *s, const struct bs_work *w, struct bs_err *err)
@@ -112,7 +131,7 @@ make_plan(struct bs_safety *s, const struct bs_work *w, struct bs_err *err)
         s->plan.est_bytes += o->raw_bytes;
     }
     qsort(s->plan.tables, s->plan.n_tables, sizeof(*s->plan.tables), by_oid);
-    return BS_DONE;
+    return add_globals(s, w, err);
 }
 
 static const char *
@@ -202,7 +221,7 @@ bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
 
     if (make_plan(s, w, err) != BS_DONE)
         return BS_FAILED;
-    if (w->parts || s->plan.n_tables == 0)
+    if (w->parts || (s->plan.n_tables == 0 && s->plan.globals == 0))
         return BS_DONE;
     if (ask_xid(w, &xid, err) != BS_DONE || open_capture(s, w, xid, err) != BS_DONE ||
         bs_capture_run(s->capture, &result, err) != BS_DONE)

@@ -60,6 +60,7 @@ struct bs_effect {
     /* UPDATE, ALTER COLUMN TYPE: no value that is assigned depends on the row, so nothing of what
      * was there is left: SET a = NULL, TYPE text USING '' */
     bool blanks;
+    bool password; /* ALTER ROLE ... PASSWORD: nothing tells afterwards what it was */
     /* UPDATE that INSERT ... ON CONFLICT DO UPDATE may do: at most the proposed rows; `keys` are
      * the columns of the conflict target, none where it names a constraint */
     bool upsert;

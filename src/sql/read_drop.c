@@ -213,12 +213,15 @@ bs_read_alter_role(struct bs_reading *r, const Node *node)
     const void *any = node;
     bool sets = node->type == T_AlterRoleSetStmt;
     enum bs_kind kind = sets ? BS_KIND_ALTER_ROLE_SET : BS_KIND_ALTER_ROLE;
+    struct bs_effect *effect;
     const RoleSpec *role =
         sets ? ((const AlterRoleSetStmt *)any)->role : ((const AlterRoleStmt *)any)->role;
 
     bs_reading_enter(r, kind);
-    (void)bs_reading_effect(r, kind, BS_OBJECT_ROLE,
-                            bs_name_of_text(role == NULL ? NULL : role->rolename));
+    effect = bs_reading_effect(r, kind, BS_OBJECT_ROLE,
+                               bs_name_of_text(role == NULL ? NULL : role->rolename));
+    if (!sets)
+        effect->password = bs_def_find(((const AlterRoleStmt *)any)->options, "password") != NULL;
 }
 
 void
