@@ -28,6 +28,7 @@
 #include "gateway/keeper.h"
 #include "gateway/late.h"
 #include "gateway/reload.h"
+#include "gateway/scheduler.h"
 #include "gateway/waiters.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
@@ -343,6 +344,7 @@ bs_gateway_run(const struct bs_config *config,
     struct bs_gateway g = {.config = config};
     enum bs_done done = BS_FAILED;
     struct bs_keeper *keeper = NULL;
+    struct bs_scheduler *scheduler = NULL;
     void *self = NULL;
     bool beside = false;
     sigset_t set;
@@ -361,11 +363,13 @@ bs_gateway_run(const struct bs_config *config,
     if (listen_on_all(&g, err) == BS_FAILED || start_workers(&g, err) == BS_FAILED)
         goto out;
     keeper = bs_keeper_start(&g);
+    scheduler = bs_scheduler_start(&g);
     BS_LOG(INFO, "ready", BS_F_INT("workers", g.n_workers), BS_F_INT("pid", getpid()));
     serve(&g, &set);
     done = BS_DONE;
 out:
     stop_workers(&g, &set);
+    bs_scheduler_stop(&scheduler);
     bs_keeper_stop(&keeper);
     if (beside)
         side->stop(self);

@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "base/files.h"
+#include "policy/keeping.h"
 #include "policy/load.h"
 
 #define MAX_FILE     ((size_t)1 << 20)
@@ -26,6 +27,7 @@
 struct holder {
     struct bs_config config; /* first, so that both have one address */
     struct bs_policy policy;
+    struct bs_config_retention retention;
     struct bs_arena arena;
     atomic_int refs;
 };
@@ -172,6 +174,7 @@ read_document(struct bs_load *l)
     finish_listen(l);
     finish_databases(l);
     bs_check_rules(l);
+    bs_check_keeping(l);
 }
 
 static int
@@ -221,6 +224,7 @@ bs_config_parse(struct bs_bytes text,
     bs_arena_init(&h->arena, "config", MAX_CONFIG);
     bs_policy_init(&h->policy);
     c->policy = &h->policy;
+    c->retention = &h->retention;
     c->file = bs_load_str(&load, bs_bytes_of(file));
     c->folder = folder_of(&h->arena, file);
     if (c->folder == NULL)

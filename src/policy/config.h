@@ -19,7 +19,9 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-struct bs_policy; /* policy/rules.h */
+struct bs_policy;           /* policy/rules.h */
+struct bs_config_retention; /* policy/keeping.h */
+struct bs_config_snapshot;
 
 /* Where one listener listens. */
 struct bs_config_listen {
@@ -81,7 +83,10 @@ struct bs_config {
     struct bs_config_pg_dump *pg_dumps; /* sorted by major */
     size_t n_pg_dumps;
     enum bs_config_audit_safe audit_safe;
-    struct bs_policy *policy; /* never NULL; without the key: the defaults alone */
+    struct bs_config_snapshot *snapshots;
+    size_t n_snapshots;
+    struct bs_config_retention *retention; /* never NULL */
+    struct bs_policy *policy;              /* never NULL; without the key: the defaults alone */
 };
 
 /* One thing that is wrong with the file. */

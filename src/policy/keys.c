@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/keeping.h"
 #include "policy/load.h"
 #include "policy/values.h"
 #include "storage/storage.h"
@@ -381,6 +382,7 @@ static const char *const actions[] = {"block", "approve", "allow", NULL};
 #define DB(field) .offset = offsetof(struct bs_config_database, field)
 #define PO(field) .offset = offsetof(struct bs_policy, field)
 #define RU(field) .offset = offsetof(struct bs_rule, field)
+#define SN(field) .offset = offsetof(struct bs_config_snapshot, field)
 #define DEFAULT(risk)                                                                              \
     .offset = offsetof(struct bs_policy, defaults) + (risk) * sizeof(enum bs_action)
 
@@ -413,6 +415,12 @@ const struct bs_key bs_keys[] = {
     {"recovery.max_bytes",    0, .scalar = read_size, AT(max_bytes), .fallback = "10GB", .min = 0, .max = INT64_MAX},
     {"recovery.helpers",      0, .scalar = bs_read_integer, AT(helpers), .fallback = "2", .min = 1, .max = 8},
     {"recovery.pg_dump",      0, .node = read_pg_dump},
+    {"snapshots",             0, .node = bs_read_snapshots},
+    {"snapshots[].name",      REQUIRED | LITERAL, .scalar = bs_read_text, SN(name)},
+    {"snapshots[].database",  LITERAL, .scalar = bs_read_text, SN(database)},
+    {"snapshots[].tables",    REQUIRED | LITERAL, .node = bs_read_objects, SN(tables)},
+    {"snapshots[].every",     REQUIRED, .scalar = read_duration, SN(every_ms), .min = 1000, .max = 366 * DAY_MS},
+    {"snapshots[].budget",    0, .scalar = read_duration, SN(budget_ms), .fallback = "1h", .min = 1000, .max = DAY_MS},
     {"audit_safe",            0, .scalar = bs_read_choice, AT(audit_safe), .fallback = "all", .words = audits},
     {"policy",                0, .node = bs_read_policy},
     {"policy.mode",           0, .scalar = bs_read_choice, PO(mode), .fallback = "enforce", .words = modes},

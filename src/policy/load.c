@@ -15,7 +15,7 @@
 #include "base/files.h"
 #include "policy/nearest.h"
 
-#define MAX_KEYS   128
+#define MAX_KEYS   256
 #define MAX_SECRET 65536
 
 void

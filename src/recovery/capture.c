@@ -51,9 +51,8 @@ bs_capture_open(const struct bs_capture_request *request,
     return BS_DONE;
 }
 
-/* pg_dump runs beside the copies, on the same snapshot. */
-static enum bs_done
-start_dump(struct bs_capture *c, struct bs_err *err)
+enum bs_done
+bs_step_dump(struct bs_capture *c, struct bs_err *err)
 {
     char program[PATH_MAX], version[128], file[PATH_MAX];
     PGresult *res = NULL;
@@ -87,7 +86,7 @@ copy_all(struct bs_capture *c, struct bs_err *err)
     if (bs_step_locked(c, c->req.plan->tables, c->req.plan->n_tables, err) != BS_DONE ||
         bs_step_snapshot(c, err) != BS_DONE ||
         bs_facts_tables(&c->helper, c->req.plan, &c->arena, &c->m, &bytes, err) != BS_DONE ||
-        bs_step_room(c, bytes, err) != BS_DONE || start_dump(c, err) != BS_DONE)
+        bs_step_room(c, bytes, err) != BS_DONE || bs_step_dump(c, err) != BS_DONE)
         return BS_FAILED;
     bs_step_enter(c, BS_CAPTURE_COPYING);
     if (bs_facts_around(&c->helper, &c->arena, &c->m, err) != BS_DONE)

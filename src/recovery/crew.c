@@ -208,7 +208,7 @@ plan_jobs(struct crew *w, struct bs_err *err)
         return BS_FAILED;
     for (size_t i = 0; i < c->m.n_objects; i++) {
         int64_t bytes = 0, blocks = 0;
-        if (c->m.objects[i].format == BS_ROWS_NONE)
+        if (c->m.objects[i].format == BS_ROWS_NONE || c->m.objects[i].of != NULL)
             continue;
         for (int row = 0; row < PQntuples(res); row++) {
             if (strtoul(PQgetvalue(res, row, 0), NULL, 10) != c->m.objects[i].oid)
@@ -399,7 +399,8 @@ compare_all(const struct crew *w, struct bs_err *err)
             if (w->jobs[k].copy.object == i)
                 bs_sealed_add(&sum, &w->jobs[k].sealed);
         }
-        if (o->format != BS_ROWS_NONE && bs_object_compare(o, &sum, err) != BS_DONE)
+        if (o->format != BS_ROWS_NONE && o->of == NULL &&
+            bs_object_compare(o, &sum, err) != BS_DONE)
             return BS_FAILED;
     }
     return BS_DONE;
@@ -420,6 +421,8 @@ each_part(struct bs_capture *c,
     w.work = what;
     for (size_t i = 0; i < bs_step_objects(c); i++) {
         const struct bs_point_object *o = bs_step_object(c, i);
+        if (o->of != NULL) /* another point's, and proven already */
+            continue;
         for (size_t k = 0; k < o->n_parts; k++) {
             (void)add_job(&w, i, k, (double)o->parts[k].stored_bytes);
             bytes += o->parts[k].stored_bytes;

@@ -18,7 +18,7 @@
 #define BS_HELPERS_MAX     8
 
 /*
- * Copies every object of the manifest that has rows, all of each. The capture's own helper, in its
+ * Copies every object of the manifest that has rows of its own point, all of each. The capture's own helper, in its
  * transaction, is one of the crew; as many others connect as the request allows and as there is
  * work for. One that the server has no connection for is missed, and no more.
  *

@@ -41,7 +41,8 @@ static bool
 is_end(enum bs_event_state state)
 {
     return state == BS_EVENT_COMMITTED || state == BS_EVENT_ROLLED_BACK ||
-           state == BS_EVENT_NOT_USED || state == BS_EVENT_ABANDONED || state == BS_EVENT_UNKNOWN;
+           state == BS_EVENT_NOT_USED || state == BS_EVENT_ABANDONED || state == BS_EVENT_UNKNOWN ||
+           state == BS_EVENT_TAKEN;
 }
 
 static bool

@@ -45,6 +45,7 @@ static const struct bs_field capture_fields[] = {
     BS_FIELD(TEXT, mode),        BS_FIELD(MAYBE, why),
     BS_FIELD(MAYBE, lock_mode),  BS_FIELD(MAYBE, snapshot),
     BS_FIELD(U64, xid),          BS_FIELD_OPTIONAL(U64, xid_until),
+    BS_FIELD(MAYBE, schedule),   BS_FIELD_OPTIONAL(BOOL, durable),
     BS_FIELD(TIME, started_us),  BS_FIELD(TIME, snapshot_us),
     BS_FIELD(TIME, finished_us), BS_FIELD_END,
 };
@@ -108,6 +109,7 @@ static const struct bs_field object_fields[] = {
     BS_FIELD(MAYBE, reach),
     BS_FIELD(FORMAT, format),
     BS_FIELD(MAYBE, key),
+    BS_FIELD(MAYBE, of),
     BS_FIELD_LIST(columns, n_columns, column_fields),
     BS_FIELD_OPTIONAL(BOOL, columns_only),
     BS_FIELD_LIST_OPTIONAL(checks, n_checks, check_fields),
@@ -219,6 +221,9 @@ static const char *const states[BS_EVENT_COUNT] = {
     [BS_EVENT_RESTORED] = "restored",
     [BS_EVENT_EXPIRED] = "expired",
     [BS_EVENT_ABANDONED] = "abandoned",
+    [BS_EVENT_TAKEN] = "taken",
+    [BS_EVENT_HELD] = "held",
+    [BS_EVENT_RELEASED] = "released",
 };
 
 const char *
@@ -242,6 +247,23 @@ bs_point_id_new(char out[BS_POINT_ID_TEXT])
 {
     memcpy(out, "RP-", 3);
     bs_ulid_new(out + 3);
+}
+
+int64_t
+bs_point_id_time_us(const char *id)
+{
+    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    int64_t ms = 0;
+
+    if (strlen(id) != BS_POINT_ID_TEXT - 1 || strncmp(id, "RP-", 3) != 0)
+        return 0;
+    for (const char *p = id + 3; p < id + 13; p++) {
+        const char *at = strchr(digits, *p);
+        if (at == NULL)
+            return 0;
+        ms = ms * 32 + (at - digits);
+    }
+    return ms * 1000;
 }
 
 static void

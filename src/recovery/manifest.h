@@ -45,6 +45,9 @@ enum bs_event_state {
     BS_EVENT_RESTORED,
     BS_EVENT_EXPIRED,
     BS_EVENT_ABANDONED, /* it was never completed, and whoever could is gone */
+    BS_EVENT_TAKEN,     /* a snapshot, for no statement: it is what it is */
+    BS_EVENT_HELD,      /* a human wants it kept, whatever its age */
+    BS_EVENT_RELEASED,  /* and no more */
     BS_EVENT_COUNT
 };
 
@@ -86,7 +89,8 @@ struct bs_point_statement {
 
 struct bs_point_capture {
     /* "whole", "record": before the statement ran. "rows-before": the rows it was going to change,
-     * before it ran. "rows": the rows it had changed, after it ran and before COMMIT. */
+     * before it ran. "rows": the rows it had changed, after it ran and before COMMIT. "snapshot":
+     * tables as they were, for no statement (snapshot.h). */
     const char *mode;
     const char *why;       /* of the mode, one sentence for operators; NULL */
     const char *lock_mode; /* weakest lock the actor held: "ShareRowExclusiveLock"; NULL: none */
@@ -96,6 +100,8 @@ struct bs_point_capture {
     int64_t started_us;    /* wall clock */
     int64_t snapshot_us;   /* when the helper's snapshot was taken */
     int64_t finished_us;   /* all objects stored and read back */
+    const char *schedule;  /* mode snapshot: which one asked for it; NULL: by hand */
+    bool durable;          /* mode snapshot: the server will never forget what it saw */
 };
 
 struct bs_point_column {
@@ -172,6 +178,8 @@ struct bs_point_object {
     size_t n_checks;
     struct bs_point_name *added; /* columns that the transaction adds */
     size_t n_added;
+    const char
+        *of; /* the earlier point whose parts these are: nothing has changed; NULL: its own */
 };
 
 struct bs_point_schema {
@@ -271,6 +279,8 @@ bool bs_point_alters(const struct bs_point_object *o);
 
 /* A new point id: "RP-" and a ULID. */
 void bs_point_id_new(char out[BS_POINT_ID_TEXT]);
+/* When an id was made, to the millisecond; 0 where it is none. */
+int64_t bs_point_id_time_us(const char *id);
 
 /*
  * The manifest as bytes for the store, its own digest included.

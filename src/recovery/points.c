@@ -65,7 +65,11 @@ event_seen(struct listing *l, struct bs_point_ref *ref, const char *key, const c
         ref->proof = state;
     } else if (state == BS_EVENT_RESTORED) {
         ref->restored = true;
-    } else if (state != BS_EVENT_EXPIRED && state != BS_EVENT_NONE) {
+    } else if (state == BS_EVENT_EXPIRED) {
+        ref->expired = true;
+    } else if (state == BS_EVENT_HELD || state == BS_EVENT_RELEASED) {
+        ref->held = state == BS_EVENT_HELD;
+    } else if (state != BS_EVENT_NONE) {
         ref->outcome = state;
     }
     if (state == BS_EVENT_ARMED) {
@@ -317,6 +321,8 @@ close_unarmed(struct closing *c, const struct bs_point_ref *p, struct bs_err *er
     } else if (done != BS_DONE) {
         c->out->damaged++;
         done = BS_DONE;
+    } else if (p->complete && strcmp(m.capture.mode, "snapshot") == 0) {
+        done = note(c, p, BS_EVENT_TAKEN, err); /* for no statement: nothing is to be waited for */
     } else {
         done = actor_lives(c, &m.actor, &lives, err);
         if (done == BS_DONE && lives)

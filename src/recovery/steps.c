@@ -106,11 +106,18 @@ bs_step_actor(struct bs_capture *c, struct bs_err *err)
 enum bs_done
 bs_step_snapshot(struct bs_capture *c, struct bs_err *err)
 {
+    if (bs_helper_query(&c->helper, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", 0, NULL,
+                        NULL, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_step_snapshot_note(c, err);
+}
+
+enum bs_done
+bs_step_snapshot_note(struct bs_capture *c, struct bs_err *err)
+{
     PGresult *res = NULL;
 
-    if (bs_helper_query(&c->helper, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", 0, NULL,
-                        NULL, err) != BS_DONE ||
-        bs_helper_query(&c->helper, "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text", 0,
+    if (bs_helper_query(&c->helper, "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text", 0,
                         NULL, &res, err) != BS_DONE)
         return BS_FAILED;
     c->m.capture.snapshot_us = bs_now_us();

@@ -71,6 +71,12 @@ BS_MUST_CHECK enum bs_done bs_step_locked(struct bs_capture *c,
 /* Begins the transaction whose snapshot all copies share. */
 BS_MUST_CHECK enum bs_done bs_step_snapshot(struct bs_capture *c, struct bs_err *err);
 
+/* The same without its BEGIN. */
+BS_MUST_CHECK enum bs_done bs_step_snapshot_note(struct bs_capture *c, struct bs_err *err);
+
+/* Starts pg_dump beside the copies, on that snapshot, where the plan wants a definition. */
+BS_MUST_CHECK enum bs_done bs_step_dump(struct bs_capture *c, struct bs_err *err);
+
 /* Is there room in the spool for rows that take so many bytes on disk? */
 BS_MUST_CHECK enum bs_done bs_step_room(struct bs_capture *c, int64_t bytes, struct bs_err *err);
 

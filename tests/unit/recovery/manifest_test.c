@@ -35,6 +35,7 @@ static struct bs_point_proof proofs[] = {{"read-back", "ok", 1700000000123456, "
 static struct bs_manifest
 sample(void)
 {
+    objects[0].of = "RP-01ARZ3NDEKTSV4RRFFQ69G5FAA";
     return (struct bs_manifest){
         .format = BS_MANIFEST_FORMAT,
         .id = "RP-01ARZ3NDEKTSV4RRFFQ69G5FAV",
@@ -44,7 +45,7 @@ sample(void)
         .actor = {"cursor", "alice", NULL, "127.0.0.1:5", "app_rw", "T-1", "bob", 4711, "2026"},
         .statement = {"ee", "DROP TABLE users CASCADE", "DROP TABLE"},
         .capture = {"rows", "it is so", "ShareRowExclusiveLock", "7:9:8", UINT64_MAX,
-                    UINT64_MAX - 1, 1, 0, 3},
+                    UINT64_MAX - 1, 1, 0, 3, "nightly", true},
         .schema = {"v1/1/2-d/schema/x.dump", "ff", "gg", 1234, "pg_dump (PostgreSQL) 15.18"},
         .objects = objects,
         .n_objects = 2,

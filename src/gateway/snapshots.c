@@ -1,0 +1,99 @@
+/*
+ * snapshots.c - from the configuration's words to a capture.
+ */
+#include "gateway/snapshots.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum { LOCK_MS = 2000 }; /* behind a waiting ACCESS SHARE nobody queues who does not queue anyway */
+
+static bool
+wanted(void *ctx, const char *schema, const char *name)
+{
+    const struct bs_snapshot_job *job = ctx;
+
+    return bs_tables_match(job->tables, schema, name);
+}
+
+/*
+ * An object that is named again and again must not keep its old point for ever: once that is older
+ * than half of what snapshots may be, the table is copied anew.
+ */
+static int64_t
+reuse_since(const struct bs_snapshot_job *job)
+{
+    if (job->schedule == NULL || job->schedule->keep.age_ms == 0)
+        return 0;
+    return bs_now_us() - job->schedule->keep.age_ms * 1000 / 2;
+}
+
+static void
+tell(const struct bs_snapshot_job *job, struct bs_capture *c)
+{
+    if (job->running != NULL)
+        job->running(job->ctx, c);
+}
+
+static void
+take_result(const struct bs_capture_result *result, struct bs_snapshot_done *out)
+{
+    const struct bs_manifest *m = result->manifest;
+
+    memcpy(out->point, m->id, sizeof(out->point));
+    out->us = result->total_us;
+    for (size_t i = 0; i < m->n_objects; i++) {
+        out->rows += m->objects[i].row_count;
+        if (m->objects[i].of == NULL)
+            out->stored_bytes += m->objects[i].stored_bytes;
+    }
+}
+
+enum bs_done
+bs_snapshot_do(const struct bs_snapshot_job *job, struct bs_snapshot_done *out, struct bs_err *err)
+{
+    const struct bs_config *c = job->config;
+    struct bs_pg_dump *dumps = bs_malloc((c->n_pg_dumps + 1) * sizeof(*dumps));
+    struct bs_snapshot_job copy = *job;
+    char text[160];
+    const char *name = job->schedule == NULL ? NULL : job->schedule->name;
+    struct bs_snapshot what = {.schedule = name,
+                               .want = wanted,
+                               .ctx = &copy,
+                               .reuse_since_us = reuse_since(job),
+                               .lock_ms = LOCK_MS};
+    struct bs_capture_request request = {
+        .helper = job->db->helper,
+        .store = job->store,
+        .spool = c->spool,
+        .pg_dumps = dumps,
+        .n_pg_dumps = c->n_pg_dumps,
+        .helpers = (size_t)c->helpers,
+        .deadline_us = bs_mono_us() + job->budget_ms * 1000,
+        .grade = c->grade == BS_CONFIG_GRADE_STORED ? BS_CAPTURE_STORED : BS_CAPTURE_READ_BACK,
+        .actor = {.agent = job->by},
+        .statement = {.text = text, .kind = "SNAPSHOT"},
+    };
+    struct bs_capture *capture = NULL;
+    struct bs_capture_result result = {0};
+    enum bs_done done;
+
+    *out = (struct bs_snapshot_done){0};
+    (void)snprintf(text, sizeof(text), "snapshot %.120s", name == NULL ? "by hand" : name);
+    for (size_t i = 0; i < c->n_pg_dumps; i++)
+        dumps[i] = (struct bs_pg_dump){c->pg_dumps[i].major, c->pg_dumps[i].path};
+    done = bs_capture_open(&request, &capture, err);
+    if (done == BS_DONE) {
+        tell(job, capture);
+        done = bs_capture_snapshot(capture, &what, &out->report, &result, err);
+        tell(job, NULL);
+    }
+    if (done == BS_DONE)
+        take_result(&result, out);
+    bs_capture_close(&capture);
+    free(dumps);
+    return done;
+}
