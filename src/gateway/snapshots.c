@@ -60,11 +60,11 @@ bs_snapshot_do(const struct bs_snapshot_job *job, struct bs_snapshot_done *out, 
     struct bs_snapshot_job copy = *job;
     char text[160];
     const char *name = job->schedule == NULL ? NULL : job->schedule->name;
-    struct bs_snapshot what = {.schedule = name,
-                               .want = wanted,
-                               .ctx = &copy,
-                               .reuse_since_us = reuse_since(job),
-                               .lock_ms = LOCK_MS};
+    struct bs_snapshot_request what = {.schedule = name,
+                                       .want = wanted,
+                                       .ctx = &copy,
+                                       .reuse_since_us = reuse_since(job),
+                                       .lock_ms = LOCK_MS};
     struct bs_capture_request request = {
         .helper = job->db->helper,
         .store = job->store,

@@ -132,7 +132,7 @@ struct listed {
 
 static enum bs_done
 take_list(struct bs_capture *c,
-          const struct bs_snapshot *what,
+          const struct bs_snapshot_request *what,
           const PGresult *res,
           struct listed **out,
           struct bs_err *err)
@@ -213,7 +213,7 @@ plan_of(struct bs_capture *c, struct listed *list, size_t n, struct bs_err *err)
 }
 
 static enum bs_done
-choose(struct bs_capture *c, const struct bs_snapshot *what, struct bs_err *err)
+choose(struct bs_capture *c, const struct bs_snapshot_request *what, struct bs_err *err)
 {
     PGresult *res = NULL;
     struct listed *list = NULL;
@@ -242,7 +242,7 @@ choose(struct bs_capture *c, const struct bs_snapshot *what, struct bs_err *err)
 
 /* LOCK takes no snapshot, so the one that comes after it sees what the locks protect. */
 static enum bs_done
-lock_all(struct bs_capture *c, const struct bs_snapshot *what, struct bs_err *err)
+lock_all(struct bs_capture *c, const struct bs_snapshot_request *what, struct bs_err *err)
 {
     char sql[64];
     struct bs_buf lock;
@@ -313,7 +313,7 @@ note_durable(struct bs_capture *c, const char *lsn, struct bs_err *err)
 
 /* The object of the earlier snapshot that may be named again for this one; NULL: there is none. */
 static const struct bs_point_object *
-earlier_of(const struct bs_snapshot *what,
+earlier_of(const struct bs_snapshot_request *what,
            const struct bs_manifest *m,
            const struct bs_point_object *o)
 {
@@ -401,7 +401,7 @@ forget_copy(struct bs_capture *c, size_t i, struct bs_err *err)
 /* Rule 1, before anything is copied: names the earlier object where it is sound. */
 static enum bs_done
 keep_unchanged(struct bs_capture *c,
-               const struct bs_snapshot *what,
+               const struct bs_snapshot_request *what,
                const struct bs_manifest *earlier,
                struct bs_point_object *o,
                struct bs_snapshot_report *report,
@@ -426,7 +426,7 @@ keep_unchanged(struct bs_capture *c,
 /* Rule 2, once all others are in the spool. */
 static enum bs_done
 keep_equal(struct bs_capture *c,
-           const struct bs_snapshot *what,
+           const struct bs_snapshot_request *what,
            const struct bs_manifest *earlier,
            size_t i,
            struct bs_snapshot_report *report,
@@ -449,7 +449,7 @@ keep_equal(struct bs_capture *c,
 
 static enum bs_done
 copy_or_keep(struct bs_capture *c,
-             const struct bs_snapshot *what,
+             const struct bs_snapshot_request *what,
              const struct bs_manifest *earlier,
              struct bs_snapshot_report *report,
              struct bs_err *err)
@@ -474,7 +474,7 @@ copy_or_keep(struct bs_capture *c,
 
 static enum bs_done
 copy_all(struct bs_capture *c,
-         const struct bs_snapshot *what,
+         const struct bs_snapshot_request *what,
          const struct bs_manifest *earlier,
          struct bs_snapshot_report *report,
          struct bs_err *err)
@@ -502,7 +502,7 @@ copy_all(struct bs_capture *c,
 
 static enum bs_done
 run(struct bs_capture *c,
-    const struct bs_snapshot *what,
+    const struct bs_snapshot_request *what,
     const struct bs_manifest *earlier,
     struct bs_snapshot_report *report,
     struct bs_capture_result *out,
@@ -528,7 +528,7 @@ run(struct bs_capture *c,
 
 enum bs_done
 bs_capture_snapshot(struct bs_capture *c,
-                    const struct bs_snapshot *what,
+                    const struct bs_snapshot_request *what,
                     struct bs_snapshot_report *report,
                     struct bs_capture_result *out,
                     struct bs_err *err)

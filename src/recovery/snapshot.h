@@ -36,7 +36,7 @@
 /* Is this table to be in it? Temporary tables and those of the system are not asked about. */
 typedef bool bs_snapshot_want(void *ctx, const char *schema, const char *name);
 
-struct bs_snapshot {
+struct bs_snapshot_request {
     const char *schedule; /* the schedule's name; NULL: by hand, and all is copied */
     bs_snapshot_want *want;
     void *ctx;
@@ -61,7 +61,7 @@ struct bs_snapshot_report {
  * err   NOT_FOUND: no table is wanted; else as bs_capture_run
  */
 BS_MUST_CHECK enum bs_done bs_capture_snapshot(struct bs_capture *c,
-                                               const struct bs_snapshot *what,
+                                               const struct bs_snapshot_request *what,
                                                struct bs_snapshot_report *report,
                                                struct bs_capture_result *out,
                                                struct bs_err *err);
