@@ -23,24 +23,23 @@ on_data(char *p, size_t size, size_t n, void *ctx)
     return b->failed ? 0 : size * n;
 }
 
-/* The token, without the newline an editor leaves. The caller frees it with bs_free_secret. */
-static char *
-read_token(const struct bs_client *client, struct bs_err *err)
+char *
+bs_client_token(const char *token_file, struct bs_err *err)
 {
     const char *env = getenv("BACKSTOP_TOKEN");
     struct bs_buf b;
     char *token = NULL;
 
-    if (client->token_file == NULL && env != NULL && env[0] != '\0')
+    if (token_file == NULL && env != NULL && env[0] != '\0')
         return bs_strdup(env);
-    if (client->token_file == NULL) {
+    if (token_file == NULL) {
         (void)BS_FAIL(err, USAGE, "no operator's token was given");
         bs_err_hint(err,
                     "Set BACKSTOP_TOKEN or use --token-file; `backstop operators add` makes one.");
         return NULL;
     }
     bs_buf_init(&b, 4096);
-    if (bs_file_read(client->token_file, &b, err) == BS_DONE) {
+    if (bs_file_read(token_file, &b, err) == BS_DONE) {
         bs_put_u8(&b, 0);
         token = b.failed ? NULL : bs_strdup((const char *)b.p);
         if (token != NULL)
@@ -139,7 +138,7 @@ bs_client_ask(const struct bs_client *client,
               struct bs_err *err)
 {
     const char *server = server_of(client);
-    char *token = read_token(client, err), *text, *url;
+    char *token = bs_client_token(client->token_file, err), *text, *url;
     struct curl_slist *headers;
     enum bs_done done;
     struct bs_buf answer;

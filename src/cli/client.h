@@ -30,6 +30,10 @@ struct bs_client {
             &(client)->token_file                                                                  \
     }
 
+/* The operator's token, without the newline an editor leaves; USAGE where none was given. The
+ * caller frees it with bs_free_secret. */
+BS_MUST_CHECK char *bs_client_token(const char *token_file, struct bs_err *err);
+
 /*
  * Asks.
  *

@@ -60,78 +60,90 @@ print_plan(struct bs_restoring *w, const struct bs_copyback_options *how)
     return status;
 }
 
-static bool
-take_conflict(const char *word, struct bs_copyback_options *how)
+/* Where a second operator has to agree, only their word counts. */
+static enum bs_done
+may_go(const struct bs_restoring *w, struct bs_err *err)
 {
-    static const char *const words[] = {
-        [BS_COPYBACK_SKIP] = "skip",
-        [BS_COPYBACK_ABORT] = "abort",
-        [BS_COPYBACK_OVERWRITE] = "overwrite",
-    };
+    if (w->config->restore_approval != BS_CONFIG_RESTORE_SECOND)
+        return BS_DONE;
+    (void)BS_FAIL(err, BLOCKED,
+                  "a copy-back here needs a plan that a second operator has approved");
+    bs_err_hint(err, "restore plan, restore approve, restore copy-back --plan-file");
+    return BS_FAILED;
+}
 
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(words[i], word) == 0) {
-            how->conflict = (enum bs_copyback_conflict)i;
-            return true;
-        }
+static int
+run(struct bs_args *args,
+    const struct bs_restoring_options *o,
+    const struct bs_copyback_options *how,
+    bool plan)
+{
+    struct bs_restoring w = {0};
+    struct bs_err err = {0};
+    int status = 0;
+
+    if (bs_restoring_open(&w, args, args->operands[0], o, BS_RESTORING_HERE, &status, &err)) {
+        if (err.code != BS_OK || (!plan && may_go(&w, &err) != BS_DONE))
+            status = bs_out_fail(&err);
+        else
+            status = plan ? print_plan(&w, how) : copy_back(&w, o, how);
     }
-    return false;
+    bs_restoring_close(&w);
+    return status;
+}
+
+/* What an approved plan says, nobody can say otherwise. */
+static bool
+only_plan_file(const struct bs_args *args,
+               const struct bs_restoring_options *o,
+               const struct bs_restoring_how *how,
+               bool plan)
+{
+    return args->n_operands == 0 && o->table == NULL && o->where == NULL && !plan &&
+           how->conflict == NULL && !how->no_triggers && !how->remove_inserted &&
+           !how->set_sequences && !how->all_missing;
 }
 
 int
 bs_restore_copy_back(int argc, char **argv)
 {
     struct bs_restoring_options o = {0};
-    struct bs_copyback_options how = {0};
-    const char *conflict = "skip";
-    bool plan = false, no_triggers = false, remove_inserted = false, set_sequences = false;
+    struct bs_restoring_how how = {0};
+    struct bs_copyback_options what;
+    const char *file = NULL;
+    bool plan = false;
     const struct bs_arg options[] = {
         BS_RESTORING_OPTIONS(o),
         BS_RESTORING_WHERE(o),
+        BS_RESTORING_HOW(how),
         {"plan", 0, BS_ARG_FLAG, NULL, "print the SQL and do nothing", &plan},
-        {"conflict", 0, BS_ARG_TEXT, "skip|overwrite|abort",
-         "rows that others changed since (skip)", &conflict},
-        {"no-triggers", 0, BS_ARG_FLAG, NULL, "user triggers do not fire", &no_triggers},
-        {"remove-inserted", 0, BS_ARG_FLAG, NULL, "rows that the transaction made go, too",
-         &remove_inserted},
-        {"set-sequences", 0, BS_ARG_FLAG, NULL, "sequences go back to what they were",
-         &set_sequences},
-        {"all-missing", 0, BS_ARG_FLAG, NULL, "bring back all that the database had and lacks",
-         &how.all_missing},
+        {"plan-file", 0, BS_ARG_TEXT, "FILE", "do what this approved plan says, once", &file},
+        BS_RESTORING_TOKEN(o),
     };
     const struct bs_usage usage = {
         .verb = "restore copy-back",
-        .operands = "POINT",
+        .operands = "POINT | --plan-file FILE",
         .summary = "Put lost tables and rows back into their place.",
         .details = who,
-        .examples =
-            "backstop restore copy-back RP-01J9 --plan\n"
-            "backstop restore copy-back RP-01J9 --remove-inserted\n"
-            "backstop restore copy-back RP-01J9 --table public.users --conflict overwrite\n",
+        .examples = "backstop restore copy-back RP-01J9 --plan\n"
+                    "backstop restore copy-back RP-01J9 --remove-inserted\n"
+                    "backstop restore copy-back RP-01J9 --table public.users --conflict overwrite\n"
+                    "backstop restore copy-back --plan-file plan.json\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
-        .min = 1,
         .max = 1,
     };
     struct bs_args args;
-    struct bs_restoring w = {0};
-    struct bs_err err = {0};
-    int status = 0;
 
     if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
         return args.status;
-    if (!take_conflict(conflict, &how))
+    if (file != NULL && only_plan_file(&args, &o, &how, plan))
+        return bs_restore_carry_out(&args, &o, file);
+    if (file != NULL)
+        return bs_out_usage("restore copy-back", "a plan file says it all: point and options");
+    if (args.n_operands != 1)
+        return bs_out_usage("restore copy-back", "name a point, or a plan with --plan-file");
+    if (!bs_restoring_take_how(&how, &o, &what))
         return bs_out_usage("restore copy-back", "--conflict is skip, overwrite or abort");
-    how.table = o.table;
-    how.triggers = no_triggers ? BS_COPYBACK_SUPPRESS : BS_COPYBACK_FIRE;
-    how.made = remove_inserted ? BS_COPYBACK_REMOVE : BS_COPYBACK_KEEP;
-    how.sequences = set_sequences ? BS_COPYBACK_SET_BACK : BS_COPYBACK_LEAVE;
-    if (bs_restoring_open(&w, &args, &o, BS_RESTORING_HERE, &status, &err)) {
-        if (err.code != BS_OK)
-            status = bs_out_fail(&err);
-        else
-            status = plan ? print_plan(&w, &how) : copy_back(&w, &o, &how);
-    }
-    bs_restoring_close(&w);
-    return status;
+    return run(&args, &o, &what, plan);
 }

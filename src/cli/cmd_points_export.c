@@ -132,7 +132,7 @@ bs_points_export(int argc, char **argv)
         return bs_out_usage("points export", "--format is csv, jsonl or sql");
     if (args.json && strcmp(file, "-") == 0)
         return bs_out_usage("points export", "with --json the rows need a file of their own: -o");
-    if (bs_restoring_open(&w, &args, &o, BS_RESTORING_ELSEWHERE, &status, &err))
+    if (bs_restoring_open(&w, &args, args.operands[0], &o, BS_RESTORING_ELSEWHERE, &status, &err))
         status = err.code != BS_OK ? bs_out_fail(&err)
                                    : export_point(&w, o.table, bs_export_find(format), file);
     bs_restoring_close(&w);

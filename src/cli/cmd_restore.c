@@ -1,6 +1,7 @@
 /*
  * cmd_restore.c - `backstop restore preview|run|diff|discard`: the way back. Works on the store and
- * the database alone; the gateway need not run. cmd_copy_back.c has `copy-back`.
+ * the database alone; the gateway need not run. cmd_copy_back.c has `copy-back`,
+ * cmd_restore_plan.c its plan files.
  */
 #include <stdio.h>
 
@@ -35,7 +36,8 @@ cmd_preview(int argc, char **argv)
 
     if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
         return args.status;
-    if (bs_restoring_open(&w, &args, &o, BS_RESTORING_ELSEWHERE, &status, &unreached)) {
+    if (bs_restoring_open(&w, &args, args.operands[0], &o, BS_RESTORING_ELSEWHERE, &status,
+                          &unreached)) {
         if (bs_preview_make(&w.r, o.table, &preview, &err) != BS_DONE)
             status = bs_out_fail(&err);
         bs_view_progress_end();
@@ -77,7 +79,7 @@ cmd_run(int argc, char **argv)
 
     if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
         return args.status;
-    if (bs_restoring_open(&w, &args, &o, BS_RESTORING_ELSEWHERE, &status, &err)) {
+    if (bs_restoring_open(&w, &args, args.operands[0], &o, BS_RESTORING_ELSEWHERE, &status, &err)) {
         if (err.code != BS_OK || bs_rebuild_run(&w.r, o.table, into, &rebuild, &err) != BS_DONE)
             status = bs_out_fail(&err);
         bs_view_progress_end();
@@ -115,7 +117,7 @@ cmd_diff(int argc, char **argv)
 
     if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
         return args.status;
-    if (bs_restoring_open(&w, &args, &o, BS_RESTORING_ELSEWHERE, &status, &err)) {
+    if (bs_restoring_open(&w, &args, args.operands[0], &o, BS_RESTORING_ELSEWHERE, &status, &err)) {
         if (err.code != BS_OK || bs_diff_run(&w.r, o.table, &diff, &err) != BS_DONE)
             status = bs_out_fail(&err);
         bs_view_progress_end();
@@ -151,7 +153,7 @@ cmd_discard(int argc, char **argv)
 
     if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
         return args.status;
-    if (bs_restoring_open(&w, &args, &o, BS_RESTORING_ELSEWHERE, &status, &err)) {
+    if (bs_restoring_open(&w, &args, args.operands[0], &o, BS_RESTORING_ELSEWHERE, &status, &err)) {
         if (err.code != BS_OK)
             status = bs_out_fail(&err);
         else if (bs_restoring_confirmed(&o, "restore discard", "Drop the rebuilt tables?",
@@ -171,6 +173,8 @@ static const struct bs_verb verbs[] = {
     {"run", "load saved rows into tables beside the live ones", cmd_run},
     {"diff", "compare saved rows with live ones", cmd_diff},
     {"copy-back", "put lost tables and rows back into their place", bs_restore_copy_back},
+    {"plan", "write down what a copy-back would do, for approval", bs_restore_plan},
+    {"approve", "agree to another operator's plan", bs_restore_approve},
     {"discard", "drop the tables that run has made", cmd_discard},
 };
 

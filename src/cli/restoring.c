@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/out.h"
 #include "cli/restore_view.h"
@@ -20,6 +21,8 @@ bs_restoring_close(struct bs_restoring *w)
     bs_restore_close(&w->r);
     bs_audit_close(&w->audit);
     bs_store_close(&w->store);
+    bs_state_close(&w->state);
+    bs_arena_fini(&w->arena);
     bs_config_unref(&w->config);
     free(w->pg_dumps);
 }
@@ -120,6 +123,7 @@ find_point(struct bs_restoring *w, const char *point, struct bs_err *err)
 bool
 bs_restoring_open(struct bs_restoring *w,
                   const struct bs_args *args,
+                  const char *point,
                   const struct bs_restoring_options *o,
                   enum bs_restoring_reach reach,
                   int *status,
@@ -130,7 +134,7 @@ bs_restoring_open(struct bs_restoring *w,
     w->config = bs_cmd_config(args, status);
     if (w->config == NULL)
         return false;
-    if (find_point(w, args->operands[0], err) != BS_DONE)
+    if (find_point(w, point, err) != BS_DONE)
         goto failed;
     database = choose_database(w, o->database, err);
     if (database == NULL)
@@ -168,4 +172,49 @@ bs_restoring_confirmed(const struct bs_restoring_options *o,
     fputs("nothing was done\n", stderr);
     *status = 1;
     return false;
+}
+
+enum bs_done
+bs_restoring_operator(struct bs_restoring *w, const char *token_file, struct bs_err *err)
+{
+    char *token = bs_client_token(token_file, err);
+    enum bs_done done = BS_FAILED;
+
+    if (token == NULL)
+        return BS_FAILED;
+    bs_arena_init(&w->arena, "operator", 1u << 20);
+    if (w->state != NULL || bs_state_open(w->config->state_path, &w->state, err) == BS_DONE)
+        done = bs_state_operator_find(w->state, token, &w->arena, &w->operator_, err);
+    bs_free_secret(&token);
+    if (done == BS_DONE && !bs_operator_may(&w->operator_, BS_ROLE_APPROVER))
+        done = BS_FAIL(err, FORBIDDEN, "a %s may not restore", bs_role_name(w->operator_.role));
+    if (done == BS_DONE)
+        w->r.request.by = w->operator_.name;
+    return done;
+}
+
+bool
+bs_restoring_take_how(const struct bs_restoring_how *how,
+                      const struct bs_restoring_options *o,
+                      struct bs_copyback_options *out)
+{
+    static const char *const words[] = {
+        [BS_COPYBACK_SKIP] = "skip",
+        [BS_COPYBACK_ABORT] = "abort",
+        [BS_COPYBACK_OVERWRITE] = "overwrite",
+    };
+    size_t i = 0;
+
+    while (how->conflict != NULL && i < sizeof(words) / sizeof(words[0]) &&
+           strcmp(words[i], how->conflict) != 0)
+        i++;
+    *out = (struct bs_copyback_options){
+        .table = o->table,
+        .conflict = (enum bs_copyback_conflict)i,
+        .triggers = how->no_triggers ? BS_COPYBACK_SUPPRESS : BS_COPYBACK_FIRE,
+        .made = how->remove_inserted ? BS_COPYBACK_REMOVE : BS_COPYBACK_KEEP,
+        .sequences = how->set_sequences ? BS_COPYBACK_SET_BACK : BS_COPYBACK_LEAVE,
+        .all_missing = how->all_missing,
+    };
+    return i < sizeof(words) / sizeof(words[0]);
 }

@@ -11,14 +11,16 @@
 #include "audit/record.h"
 #include "cli/args.h"
 #include "policy/config.h"
-#include "restore/restore.h"
+#include "restore/copyback.h"
+#include "state/state.h"
 
 /* What all sub-verbs take. */
 struct bs_restoring_options {
     const char *table;
     const char *dsn;
     const char *database;
-    const char *where; /* those that look at rows */
+    const char *where;      /* those that look at rows */
+    const char *token_file; /* those that have to know which operator it is */
     bool yes;
 };
 
@@ -33,6 +35,9 @@ struct bs_restoring_options {
 #define BS_RESTORING_WHERE(o)                                                                      \
     {"where", 'w', BS_ARG_TEXT, "CONDITION", "only saved rows of the table that this is true of",  \
      &(o).where}
+#define BS_RESTORING_TOKEN(o)                                                                      \
+    {"token-file", 0, BS_ARG_TEXT, "FILE", "operator's token (default $BACKSTOP_TOKEN)",           \
+     &(o).token_file}
 /* clang-format on */
 
 struct bs_restoring {
@@ -40,6 +45,9 @@ struct bs_restoring {
     struct bs_store *store;
     struct bs_audit *audit;
     struct bs_pg_dump *pg_dumps;
+    struct bs_state *state; /* NULL until it is asked who the operator is */
+    struct bs_arena arena;  /* of what the state said */
+    struct bs_operator operator_;
     struct bs_restore r;
 };
 
@@ -49,17 +57,26 @@ enum bs_restoring_reach {
 };
 
 /*
- * Opens the point that args' first operand names. False where the work cannot be done; that has
+ * Opens a point. False where the work cannot be done; that has
  * been said, and `status` is the exit status. Where only the database cannot be reached: true, and
  * `err` says why.
  */
 bool bs_restoring_open(struct bs_restoring *w,
                        const struct bs_args *args,
+                       const char *point,
                        const struct bs_restoring_options *o,
                        enum bs_restoring_reach reach,
                        int *status,
                        struct bs_err *err);
 void bs_restoring_close(struct bs_restoring *w); /* accepts a zeroed one */
+
+/*
+ * Who restores, by their token: w->operator_, and in all records from here on. After opening.
+ *
+ * err   USAGE: no token; AUTH: nobody's; FORBIDDEN: a viewer's; UNAVAILABLE
+ */
+BS_MUST_CHECK enum bs_done
+bs_restoring_operator(struct bs_restoring *w, const char *token_file, struct bs_err *err);
 
 /* Asks on the terminal. Without one it is a question of --yes. */
 bool bs_restoring_confirmed(const struct bs_restoring_options *o,
@@ -67,8 +84,39 @@ bool bs_restoring_confirmed(const struct bs_restoring_options *o,
                             const char *question,
                             int *status);
 
-/* `backstop restore copy-back`, `backstop points export`. */
+/* What a copy-back is told to do: `restore copy-back` and `restore plan`. */
+struct bs_restoring_how {
+    const char *conflict;
+    bool no_triggers, remove_inserted, set_sequences, all_missing;
+};
+
+/* clang-format off */
+#define BS_RESTORING_HOW(h)                                                                        \
+    {"conflict", 0, BS_ARG_TEXT, "skip|overwrite|abort",                                           \
+     "rows that others changed since (skip)", &(h).conflict},                                      \
+    {"no-triggers", 0, BS_ARG_FLAG, NULL, "user triggers do not fire", &(h).no_triggers},          \
+    {"remove-inserted", 0, BS_ARG_FLAG, NULL, "rows that the transaction made go, too",            \
+     &(h).remove_inserted},                                                                        \
+    {"set-sequences", 0, BS_ARG_FLAG, NULL, "sequences go back to what they were",                 \
+     &(h).set_sequences},                                                                          \
+    {"all-missing", 0, BS_ARG_FLAG, NULL, "bring back all that the database had and lacks",        \
+     &(h).all_missing}
+/* clang-format on */
+
+/* False where --conflict is none of the three. */
+bool bs_restoring_take_how(const struct bs_restoring_how *how,
+                           const struct bs_restoring_options *o,
+                           struct bs_copyback_options *out);
+
+/* Verbs that live in files of their own. */
 int bs_restore_copy_back(int argc, char **argv);
+int bs_restore_plan(int argc, char **argv);
+int bs_restore_approve(int argc, char **argv);
+int bs_points_export(int argc, char **argv);
+/* Does what an approved plan says; the exit status. */
+int bs_restore_carry_out(const struct bs_args *args,
+                         const struct bs_restoring_options *o,
+                         const char *file);
 int bs_points_export(int argc, char **argv);
 
 #endif

@@ -115,6 +115,12 @@ same_recovery(const struct bs_config *a, const struct bs_config *b)
 }
 
 static bool
+same_restore(const struct bs_config *a, const struct bs_config *b)
+{
+    return a->restore_approval == b->restore_approval && a->plan_life_ms == b->plan_life_ms;
+}
+
+static bool
 same_audit_safe(const struct bs_config *a, const struct bs_config *b)
 {
     return a->audit_safe == b->audit_safe;
@@ -124,10 +130,13 @@ static const struct {
     const char *key;
     bool (*same)(const struct bs_config *a, const struct bs_config *b);
 } keys[] = {
-    {"listen", same_listens},      {"tls", same_tls},           {"operators", same_operators},
-    {"databases", same_databases}, {"state", same_state},       {"audit", same_audit},
-    {"storage", same_storage},     {"spool", same_spool},       {"workers", same_workers},
-    {"hold", same_hold},           {"recovery", same_recovery}, {"audit_safe", same_audit_safe},
+    {"listen", same_listens},        {"tls", same_tls},
+    {"operators", same_operators},   {"databases", same_databases},
+    {"state", same_state},           {"audit", same_audit},
+    {"storage", same_storage},       {"spool", same_spool},
+    {"workers", same_workers},       {"hold", same_hold},
+    {"recovery", same_recovery},     {"restore", same_restore},
+    {"audit_safe", same_audit_safe},
 };
 
 const char *

@@ -49,6 +49,12 @@ enum bs_config_grade {
 };
 
 /* How plain SAFE traffic is audited. */
+/* Who has to agree to a copy-back. */
+enum bs_config_restore_approval {
+    BS_CONFIG_RESTORE_NONE = 0, /* whoever restores */
+    BS_CONFIG_RESTORE_SECOND,   /* a second operator, to a plan */
+};
+
 enum bs_config_audit_safe {
     BS_CONFIG_AUDIT_ALL = 0, /* each statement */
     BS_CONFIG_AUDIT_SAMPLED, /* one of a hundred */
@@ -82,6 +88,8 @@ struct bs_config {
     int64_t max_bytes;                  /* ceiling for what one point copies whole */
     struct bs_config_pg_dump *pg_dumps; /* sorted by major */
     size_t n_pg_dumps;
+    enum bs_config_restore_approval restore_approval;
+    int64_t plan_life_ms; /* how long a plan of a restore can be approved and used */
     enum bs_config_audit_safe audit_safe;
     struct bs_config_snapshot *snapshots;
     size_t n_snapshots;

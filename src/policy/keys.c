@@ -370,6 +370,7 @@ read_profile(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, voi
 
 static const char *const grades[] = {"read-back", "stored", NULL};
 static const char *const later_grades[] = {"restored", NULL};
+static const char *const restore_approvals[] = {"none", "second", NULL};
 static const char *const audits[] = {"all", "sampled", "counted", NULL};
 static const char *const modes[] = {"enforce", "shadow", NULL};
 static const char *const profiles[] = {"read-only", "dml", "full", NULL};
@@ -421,6 +422,9 @@ const struct bs_key bs_keys[] = {
     {"snapshots[].tables",    REQUIRED | LITERAL, .node = bs_read_objects, SN(tables)},
     {"snapshots[].every",     REQUIRED, .scalar = read_duration, SN(every_ms), .min = 1000, .max = 366 * DAY_MS},
     {"snapshots[].budget",    0, .scalar = read_duration, SN(budget_ms), .fallback = "1h", .min = 1000, .max = DAY_MS},
+    {"restore",               0, .node = read_section},
+    {"restore.approval",      0, .scalar = bs_read_choice, AT(restore_approval), .fallback = "none", .words = restore_approvals},
+    {"restore.plan_life",     0, .scalar = read_duration, AT(plan_life_ms), .fallback = "24h", .min = 1000, .max = 30 * DAY_MS},
     {"audit_safe",            0, .scalar = bs_read_choice, AT(audit_safe), .fallback = "all", .words = audits},
     {"policy",                0, .node = bs_read_policy},
     {"policy.mode",           0, .scalar = bs_read_choice, PO(mode), .fallback = "enforce", .words = modes},

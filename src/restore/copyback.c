@@ -460,7 +460,8 @@ bs_copyback_run(struct bs_restore *r,
                 struct bs_copyback *out,
                 struct bs_err *err)
 {
-    struct bs_restore_step step = {.action = "copy-back", .table = options->table, .rows = 0};
+    struct bs_restore_step step = {
+        .action = "copy-back", .table = options->table, .rows = 0, .plan = options->plan};
     struct bs_work work;
     enum bs_done done;
 

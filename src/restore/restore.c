@@ -208,6 +208,8 @@ details_of(const struct bs_restore *r, const struct bs_restore_step *step)
 
     if (step->table != NULL)
         (void)json_object_set_new(json, "table", json_string(step->table));
+    if (step->plan != NULL)
+        (void)json_object_set_new(json, "plan", json_string(step->plan));
     if (r->request.where != NULL)
         (void)json_object_set_new(json, "where", json_string(r->request.where));
     if (step->rows >= 0)

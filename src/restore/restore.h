@@ -107,6 +107,7 @@ struct bs_restore_step {
     const char *table;  /* NULL: all */
     int64_t rows;       /* given back; -1: says nothing */
     const char *before; /* point of the state before; NULL or "": none */
+    const char *plan;   /* digest of the plan file that says so; NULL: none */
 };
 
 /* Before a step, durable: what cannot be recorded is not done. IO, DATA; USAGE without audit. */

@@ -137,6 +137,24 @@ struct bs_state_ops {
                                size_t *n,
                                struct bs_err *err);
 
+    enum bs_done (*plan_add)(struct bs_state *s,
+                             const struct bs_restore_plan *plan,
+                             struct bs_err *err);
+    enum bs_done (*plan_get)(struct bs_state *s,
+                             const char *sha256,
+                             struct bs_arena *arena,
+                             struct bs_restore_plan *out,
+                             struct bs_err *err);
+    /* Both: CONFLICT where a condition does not hold, at the very moment; state.c says which. */
+    enum bs_done (*plan_approve)(struct bs_state *s,
+                                 const char *sha256,
+                                 const char *by,
+                                 const char *reason,
+                                 int64_t now_us,
+                                 struct bs_err *err);
+    enum bs_done (*plan_use)(
+        struct bs_state *s, const char *sha256, const char *by, int64_t now_us, struct bs_err *err);
+
     enum bs_done (*change_list)(struct bs_state *s,
                                 size_t limit,
                                 struct bs_arena *arena,

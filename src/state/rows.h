@@ -123,6 +123,20 @@ struct bs_point_row {
     int64_t bytes; /* stored */
 };
 
+/* A plan of a restore, known by the digest of its file (restore/planfile.h). */
+struct bs_restore_plan {
+    char sha256[BS_SHA256_TEXT];
+    const char *point;
+    const char *made_by; /* operator */
+    int64_t made_us;
+    int64_t expires_us;
+    const char *approved_by; /* another operator; NULL: nobody yet */
+    int64_t approved_us;     /* 0: not approved */
+    const char *reason;      /* the approver's words; may be NULL */
+    const char *used_by;
+    int64_t used_us; /* 0: not used; it can be used once */
+};
+
 /* What the policy has blocked, so that the same in other words is recognised. */
 struct bs_blocked {
     int64_t at_us; /* the last time */

@@ -69,6 +69,12 @@ static const char *const migrations[] = {
     "CREATE INDEX blocked_actor ON blocked (actor, at_us);",
     /* Groups of agents, for policies. */
     "ALTER TABLE agents ADD COLUMN actor_group TEXT;",
+    /* Plans of restores that a second operator approves. */
+    "CREATE TABLE plans ("
+    " sha256 TEXT PRIMARY KEY, point TEXT NOT NULL, made_by TEXT NOT NULL,"
+    " made_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, approved_by TEXT,"
+    " approved_us INTEGER NOT NULL, reason TEXT, used_by TEXT, used_us INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -532,6 +538,10 @@ const struct bs_state_ops bs_state_sqlite = {
     .point_set = bs_sq_point_set,
     .point_get = bs_sq_point_get,
     .point_list = bs_sq_point_list,
+    .plan_add = bs_sq_plan_add,
+    .plan_get = bs_sq_plan_get,
+    .plan_approve = bs_sq_plan_approve,
+    .plan_use = bs_sq_plan_use,
     .change_list = bs_sq_change_list,
     .change_drop = bs_sq_change_drop,
 };

@@ -199,6 +199,21 @@ enum bs_done bs_sq_point_list(struct bs_state *s,
                               struct bs_point_row **out,
                               size_t *n,
                               struct bs_err *err);
+enum bs_done
+bs_sq_plan_add(struct bs_state *s, const struct bs_restore_plan *plan, struct bs_err *err);
+enum bs_done bs_sq_plan_get(struct bs_state *s,
+                            const char *sha256,
+                            struct bs_arena *arena,
+                            struct bs_restore_plan *out,
+                            struct bs_err *err);
+enum bs_done bs_sq_plan_approve(struct bs_state *s,
+                                const char *sha256,
+                                const char *by,
+                                const char *reason,
+                                int64_t now_us,
+                                struct bs_err *err);
+enum bs_done bs_sq_plan_use(
+    struct bs_state *s, const char *sha256, const char *by, int64_t now_us, struct bs_err *err);
 enum bs_done bs_sq_change_list(struct bs_state *s,
                                size_t limit,
                                struct bs_arena *arena,

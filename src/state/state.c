@@ -365,6 +365,106 @@ bs_state_blocked_drop(struct bs_state *s, int64_t before_us, struct bs_err *err)
     return s->ops->blocked_drop(s, before_us, err);
 }
 
+/* --- plans of restores --- */
+
+enum bs_done
+bs_state_plan_add(struct bs_state *s, const struct bs_restore_plan *plan, struct bs_err *err)
+{
+    if (plan->point == NULL || plan->sha256[0] == '\0')
+        return BS_FAIL(err, USAGE, "a plan needs a digest and a point");
+    if (plan->made_by == NULL || bs_name_check("an operator's name", plan->made_by, err) != BS_DONE)
+        return BS_FAILED;
+    return s->ops->plan_add(s, plan, err);
+}
+
+enum bs_done
+bs_state_plan_get(struct bs_state *s,
+                  const char *sha256,
+                  struct bs_arena *arena,
+                  struct bs_restore_plan *out,
+                  struct bs_err *err)
+{
+    *out = (struct bs_restore_plan){0};
+    return s->ops->plan_get(s, sha256, arena, out, err);
+}
+
+enum plan_step {
+    PLAN_APPROVE,
+    PLAN_USE,
+};
+
+/* Which condition does not hold; nothing where all do. */
+static enum bs_done
+plan_allows(const struct bs_restore_plan *p,
+            enum plan_step step,
+            const char *by,
+            int64_t now_us,
+            struct bs_err *err)
+{
+    if (p->used_us != 0)
+        return BS_FAIL(err, CONFLICT, "the plan was used by %.64s: it is for one time",
+                       p->used_by == NULL ? "?" : p->used_by);
+    if (p->expires_us <= now_us)
+        return BS_FAIL(err, STALE, "the plan has expired");
+    if (step == PLAN_APPROVE && strcmp(p->made_by, by) == 0)
+        return BS_FAIL(err, FORBIDDEN, "whoever made a plan cannot approve it");
+    if (step == PLAN_APPROVE && p->approved_us != 0)
+        return BS_FAIL(err, CONFLICT, "the plan was approved by %.64s",
+                       p->approved_by == NULL ? "?" : p->approved_by);
+    if (step == PLAN_USE && p->approved_us == 0)
+        return BS_FAIL(err, HELD, "nobody has approved the plan");
+    return BS_DONE;
+}
+
+/* The backend has refused at the very moment; the row says why, or it was the other of two. */
+static enum bs_done
+plan_say_why(struct bs_state *s,
+             const char *sha256,
+             enum plan_step step,
+             const char *by,
+             int64_t now_us,
+             struct bs_err *err)
+{
+    struct bs_restore_plan p;
+    struct bs_arena arena;
+    struct bs_err why = {0};
+
+    if (err->code != BS_E_CONFLICT)
+        return BS_FAILED;
+    bs_arena_init(&arena, "plan", 1u << 16);
+    if (bs_state_plan_get(s, sha256, &arena, &p, &why) != BS_DONE ||
+        plan_allows(&p, step, by, now_us, &why) != BS_DONE)
+        *err = why;
+    bs_arena_fini(&arena);
+    return BS_FAILED;
+}
+
+enum bs_done
+bs_state_plan_approve(struct bs_state *s,
+                      const char *sha256,
+                      const char *by,
+                      const char *reason,
+                      int64_t now_us,
+                      struct bs_err *err)
+{
+    if (bs_name_check("an operator's name", by, err) != BS_DONE)
+        return BS_FAILED;
+    if (!text_ok(reason))
+        return BS_FAIL(err, DATA, "the reason is not UTF-8");
+    if (s->ops->plan_approve(s, sha256, by, reason, now_us, err) == BS_DONE)
+        return BS_DONE;
+    return plan_say_why(s, sha256, PLAN_APPROVE, by, now_us, err);
+}
+
+enum bs_done
+bs_state_plan_use(
+    struct bs_state *s, const char *sha256, const char *by, int64_t now_us, struct bs_err *err)
+{
+    if (s->ops->plan_use(s, sha256, by, now_us, err) == BS_DONE)
+        return BS_DONE;
+    return plan_say_why(s, sha256, PLAN_USE, by, now_us, err);
+}
+
 /* --- points and changes --- */
 
 enum bs_done

@@ -213,6 +213,32 @@ BS_MUST_CHECK enum bs_done bs_state_point_list(struct bs_state *s,
                                                size_t *n,
                                                struct bs_err *err);
 
+/* --- plans of restores: made by one operator, approved by another, used once --- */
+
+/* Note a new one; its approval and use are not looked at. CONFLICT: it is there; USAGE, DATA. */
+BS_MUST_CHECK enum bs_done
+bs_state_plan_add(struct bs_state *s, const struct bs_restore_plan *plan, struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_state_plan_get(struct bs_state *s,
+                                             const char *sha256,
+                                             struct bs_arena *arena,
+                                             struct bs_restore_plan *out,
+                                             struct bs_err *err);
+/*
+ * Approve it, once.
+ *
+ * reason  may be NULL
+ * err     NOT_FOUND; FORBIDDEN: whoever made it; CONFLICT: approved or used already; STALE: expired
+ */
+BS_MUST_CHECK enum bs_done bs_state_plan_approve(struct bs_state *s,
+                                                 const char *sha256,
+                                                 const char *by,
+                                                 const char *reason,
+                                                 int64_t now_us,
+                                                 struct bs_err *err);
+/* Use it up. NOT_FOUND; HELD: nobody has approved it; CONFLICT: used already; STALE: expired. */
+BS_MUST_CHECK enum bs_done bs_state_plan_use(
+    struct bs_state *s, const char *sha256, const char *by, int64_t now_us, struct bs_err *err);
+
 /* --- changes of agents and operators: written with the change itself, then told to the audit by
  *     approval/changes.h --- */
 

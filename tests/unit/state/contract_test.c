@@ -735,6 +735,52 @@ blocked(void)
     tear_down();
 }
 
+static struct bs_restore_plan
+a_plan(char digit)
+{
+    struct bs_restore_plan p = {
+        .point = "RP-1", .made_by = "kim", .made_us = 100, .expires_us = 1000};
+
+    memset(p.sha256, digit, sizeof(p.sha256) - 1);
+    return p;
+}
+
+/* One makes it, another approves it, and it is used once, all before it expires. */
+static void
+plans(void)
+{
+    struct bs_err err = {0};
+    struct bs_restore_plan p = a_plan('a'), other = a_plan('b'), got;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 200, &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_plan_add(state, &p, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_plan_add(state, &p, &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_plan_add(state, &other, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 200, &err)), BS_E_HELD);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "kim", NULL, 200, &err)), BS_E_FORBIDDEN);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", NULL, 1000, &err)), BS_E_STALE);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", "\xff", 200, &err)), BS_E_DATA);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", "fine", 200, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "max", NULL, 200, &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 1000, &err)), BS_E_STALE);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 999, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 999, &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "max", NULL, 200, &err)), BS_E_CONFLICT);
+    /* The other one is as it was. */
+    EXPECT_EQ(CODE(bs_state_plan_use(state, other.sha256, "kim", 200, &err)), BS_E_HELD);
+    EXPECT_EQ(CODE(bs_state_plan_get(state, p.sha256, &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.sha256, p.sha256) == 0 && strcmp(got.point, "RP-1") == 0);
+    EXPECT(strcmp(got.made_by, "kim") == 0 && strcmp(got.approved_by, "lee") == 0);
+    EXPECT(strcmp(got.reason, "fine") == 0 && strcmp(got.used_by, "kim") == 0);
+    EXPECT(got.made_us == 100 && got.expires_us == 1000);
+    EXPECT(got.approved_us == 200 && got.used_us == 999);
+    other.made_by = "no name";
+    other.sha256[0] = 'c';
+    EXPECT_EQ(CODE(bs_state_plan_add(state, &other, &err)), BS_E_USAGE);
+    tear_down();
+}
+
 /* A file of the first version is brought up to date with all that is in it. */
 static void
 first_version_is_migrated(void)
@@ -745,7 +791,7 @@ first_version_is_migrated(void)
     REQUIRE(set_up());
     EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
     bs_state_close(&state);
-    exec("DROP TABLE blocked; ALTER TABLE agents DROP COLUMN quarantined_us;"
+    exec("DROP TABLE plans; DROP TABLE blocked; ALTER TABLE agents DROP COLUMN quarantined_us;"
          "ALTER TABLE agents DROP COLUMN quarantine_why; ALTER TABLE tickets DROP COLUMN harms;"
          "ALTER TABLE tickets DROP COLUMN evades; ALTER TABLE agents DROP COLUMN actor_group;"
          "PRAGMA user_version = 1");
@@ -765,6 +811,7 @@ static const struct tap_case cases[] = {
     {"agents: what is malformed is refused", bad_agents},
     {"agents: quarantined and released", quarantine},
     {"what was blocked: put, list, drop, and a limit", blocked},
+    {"plans of restores: made, approved by another, used once", plans},
     {"a file of the first version is migrated", first_version_is_migrated},
     {"operators: token, role, revoke, ever", operators},
     {"roles: zero may nothing", roles},

@@ -1,0 +1,340 @@
+/*
+ * cmd_restore_plan.c - `backstop restore plan | approve`, and copy-back of an approved plan: one
+ * operator writes down what would be done, another one agrees, then exactly that is done, once.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "cli/out.h"
+#include "cli/restore_view.h"
+#include "cli/restoring.h"
+#include "restore/planfile.h"
+
+#define NAME "restore plan"
+
+/* Making one. */
+
+static enum bs_done
+write_file(const struct bs_planfile *p, const char *file, struct bs_err *err)
+{
+    struct bs_buf text;
+    enum bs_done done;
+
+    bs_buf_init(&text, BS_PLANFILE_MAX);
+    done = bs_planfile_print(p, &text, err);
+    if (done == BS_DONE)
+        done = bs_file_create(file, bs_buf_view(&text), 0600, err);
+    bs_buf_fini(&text);
+    return done;
+}
+
+/* The file first: a plan that nobody has cannot be approved. */
+static enum bs_done
+keep(struct bs_restoring *w,
+     const struct bs_planfile *p,
+     int64_t now_us,
+     const char *file,
+     struct bs_err *err)
+{
+    struct bs_restore_plan row = {
+        .point = p->point, .made_by = p->made_by, .made_us = now_us, .expires_us = p->expires_us};
+
+    memcpy(row.sha256, p->sha256, sizeof(row.sha256));
+    if (write_file(p, file, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_state_plan_add(w->state, &row, err);
+}
+
+static void
+show_made(const struct bs_planfile *p, const char *file)
+{
+    char expires[BS_TIME_TEXT];
+
+    bs_time_format(p->expires_us, expires);
+    if (bs_out_json_mode()) {
+        bs_out_json(json_pack("{s:s,s:s,s:s,s:s,s:O}", "plan", p->sha256, "point", p->point, "file",
+                              file, "expires_at", expires, "tables",
+                              json_object_get(p->json, "tables")));
+        return;
+    }
+    bs_out_line("plan", p->sha256);
+    bs_out_line("expires", expires);
+    printf("\nNext: another operator runs backstop restore approve ");
+    bs_out_text(stdout, file);
+    printf("\nThen: backstop restore copy-back --plan-file ");
+    bs_out_text(stdout, file);
+    putchar('\n');
+}
+
+static int
+make(struct bs_restoring *w,
+     const struct bs_restoring_options *o,
+     const struct bs_copyback_options *how,
+     const char *file)
+{
+    struct bs_planfile_maker maker = {.now_us = bs_now_us()};
+    struct bs_planfile p = {0};
+    struct bs_copyback plan;
+    struct bs_err err = {0};
+    enum bs_done done = bs_restoring_operator(w, o->token_file, &err);
+
+    maker.by = w->operator_.name;
+    maker.expires_us = maker.now_us + w->config->plan_life_ms * 1000;
+    if (done == BS_DONE)
+        done = bs_planfile_make(&w->r, how, &maker, &p, &plan, &err);
+    bs_view_progress_end();
+    if (done == BS_DONE)
+        done = keep(w, &p, maker.now_us, file, &err);
+    if (done == BS_DONE) {
+        if (!bs_out_json_mode())
+            bs_view_plan(&w->r, &plan);
+        show_made(&p, file);
+    }
+    bs_planfile_fini(&p);
+    return done == BS_DONE ? 0 : bs_out_fail(&err);
+}
+
+int
+bs_restore_plan(int argc, char **argv)
+{
+    struct bs_restoring_options o = {0};
+    struct bs_restoring_how how = {0};
+    struct bs_copyback_options what;
+    const char *file = NULL;
+    const struct bs_arg options[] = {
+        BS_RESTORING_OPTIONS(o), BS_RESTORING_WHERE(o),
+        BS_RESTORING_HOW(how),   {"output", 'o', BS_ARG_TEXT, "FILE", "the new plan", &file},
+        BS_RESTORING_TOKEN(o),
+    };
+    const struct bs_usage usage = {
+        .verb = NAME,
+        .operands = "POINT",
+        .summary = "Write down what a copy-back would do, for another operator to approve.",
+        .details =
+            "The file names point, options, rows of each table and the SQL, with a digest over\n"
+            "all of it. When it is used, it has to be what would be done then.",
+        .examples = "backstop restore plan RP-01J9 --remove-inserted -o plan.json\n",
+        .args = options,
+        .n_args = sizeof(options) / sizeof(options[0]),
+        .min = 1,
+        .max = 1,
+    };
+    struct bs_args args;
+    struct bs_restoring w = {0};
+    struct bs_err err = {0};
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
+        return args.status;
+    if (file == NULL)
+        return bs_out_usage(NAME, "-o says which file the plan goes to");
+    if (!bs_restoring_take_how(&how, &o, &what))
+        return bs_out_usage(NAME, "--conflict is skip, overwrite or abort");
+    if (bs_restoring_open(&w, &args, args.operands[0], &o, BS_RESTORING_HERE, &status, &err))
+        status = err.code != BS_OK ? bs_out_fail(&err) : make(&w, &o, &what, file);
+    bs_restoring_close(&w);
+    return status;
+}
+
+/* Reading one. */
+
+static enum bs_done
+read_file(const char *file, struct bs_planfile *p, struct bs_err *err)
+{
+    struct bs_buf text;
+    enum bs_done done;
+
+    bs_buf_init(&text, BS_PLANFILE_MAX);
+    done = bs_file_read(file, &text, err);
+    if (done == BS_DONE)
+        done = bs_planfile_read(bs_buf_view(&text), p, err);
+    bs_buf_fini(&text);
+    return done;
+}
+
+/* All of it: whoever approves has to see what. */
+static void
+show(const struct bs_planfile *p)
+{
+    const json_t *tables = json_object_get(p->json, "tables");
+    char *options = json_dumps(json_object_get(p->json, "options"), JSON_COMPACT);
+    size_t i;
+    json_t *t;
+
+    bs_out_text(stderr, p->sql);
+    fprintf(stderr, "\nCopy-back of %s, planned by ", p->point);
+    bs_out_text(stderr, p->made_by);
+    fputs("\noptions ", stderr);
+    bs_out_text(stderr, options == NULL ? "?" : options);
+    fputc('\n', stderr);
+    free(options);
+    json_array_foreach(tables, i, t)
+    {
+        char *text = json_dumps(t, JSON_COMPACT);
+        bs_out_text(stderr, text == NULL ? "?" : text);
+        fputc('\n', stderr);
+        free(text);
+    }
+}
+
+/* Approving. */
+
+static enum bs_done
+agree(struct bs_restoring *w, const struct bs_planfile *p, const char *reason, struct bs_err *err)
+{
+    struct bs_restore_step step = {
+        .action = "approve", .table = p->options.table, .rows = -1, .plan = p->sha256};
+
+    if (bs_restore_begin(&w->r, &step, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_restore_end(
+        &w->r, &step,
+        bs_state_plan_approve(w->state, p->sha256, w->operator_.name, reason, bs_now_us(), err),
+        err);
+}
+
+static int
+approve(struct bs_restoring *w,
+        const struct bs_restoring_options *o,
+        const struct bs_planfile *p,
+        const char *reason)
+{
+    struct bs_restore_plan row;
+    struct bs_err err = {0};
+    int status = 0;
+
+    if (bs_restoring_operator(w, o->token_file, &err) != BS_DONE ||
+        bs_planfile_check_point(&w->r, p, &err) != BS_DONE ||
+        bs_state_plan_get(w->state, p->sha256, &w->arena, &row, &err) != BS_DONE)
+        return bs_out_fail(&err);
+    if (!bs_out_json_mode())
+        show(p);
+    if (!bs_restoring_confirmed(o, "restore approve", "Approve this?", &status))
+        return status;
+    if (agree(w, p, reason, &err) != BS_DONE)
+        return bs_out_fail(&err);
+    if (bs_out_json_mode())
+        bs_out_json(json_pack("{s:s,s:s,s:s,s:s}", "plan", p->sha256, "point", p->point, "made_by",
+                              p->made_by, "approved_by", w->operator_.name));
+    else
+        printf("approved: %s\n", p->sha256);
+    return 0;
+}
+
+int
+bs_restore_approve(int argc, char **argv)
+{
+    struct bs_restoring_options o = {0};
+    const char *reason = NULL;
+    const struct bs_arg options[] = {
+        {"reason", 'r', BS_ARG_TEXT, "TEXT", "why; kept with the approval", &reason},
+        {"database", 'd', BS_ARG_TEXT, "NAME", "the configured database, where several fit",
+         &o.database},
+        {"yes", 'y', BS_ARG_FLAG, NULL, "do not ask", &o.yes},
+        BS_RESTORING_TOKEN(o),
+    };
+    const struct bs_usage usage = {
+        .verb = "restore approve",
+        .operands = "FILE",
+        .summary = "Agree to a plan that another operator has made.",
+        .details = "Shows the plan, its SQL included, and asks. Whoever made it cannot approve it.",
+        .examples = "backstop restore approve plan.json --reason 'agreed in #42'\n",
+        .args = options,
+        .n_args = sizeof(options) / sizeof(options[0]),
+        .min = 1,
+        .max = 1,
+    };
+    struct bs_args args;
+    struct bs_restoring w = {0};
+    struct bs_planfile p = {0};
+    struct bs_err err = {0}, unreached = {0};
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
+        return args.status;
+    if (read_file(args.operands[0], &p, &err) != BS_DONE)
+        status = bs_out_fail(&err);
+    else if (bs_restoring_open(&w, &args, p.point, &o, BS_RESTORING_HERE, &status, &unreached)) {
+        w.r.request.where = p.where;
+        status = approve(&w, &o, &p, reason);
+    }
+    bs_restoring_close(&w);
+    bs_planfile_fini(&p);
+    return status;
+}
+
+/* Carrying it out. */
+
+/* Nothing is used up before it is sure that the plan still holds. */
+static enum bs_done
+check(struct bs_restoring *w,
+      const struct bs_restoring_options *o,
+      const struct bs_planfile *p,
+      struct bs_copyback *now,
+      struct bs_err *err)
+{
+    struct bs_restore_plan row;
+
+    if (bs_restoring_operator(w, o->token_file, err) != BS_DONE ||
+        bs_planfile_check_point(&w->r, p, err) != BS_DONE ||
+        bs_state_plan_get(w->state, p->sha256, &w->arena, &row, err) != BS_DONE)
+        return BS_FAILED;
+    if (row.approved_us == 0) {
+        (void)BS_FAIL(err, HELD, "nobody has approved the plan");
+        bs_err_hint(err, "another operator runs: backstop restore approve FILE");
+        return BS_FAILED;
+    }
+    return bs_planfile_compare(&w->r, p, now, err);
+}
+
+static int
+carry_out(struct bs_restoring *w, const struct bs_restoring_options *o, const struct bs_planfile *p)
+{
+    struct bs_copyback_options how = p->options;
+    struct bs_copyback now, done;
+    struct bs_err err = {0};
+    int status = 0;
+
+    how.plan = p->sha256;
+    if (check(w, o, p, &now, &err) != BS_DONE) {
+        bs_view_progress_end();
+        return bs_out_fail(&err);
+    }
+    bs_view_progress_end();
+    if (!o->yes && isatty(STDIN_FILENO) == 1)
+        bs_view_plan(&w->r, &now);
+    if (!bs_restoring_confirmed(o, "restore copy-back", "Do this?", &status))
+        return status;
+    if (bs_state_plan_use(w->state, p->sha256, w->operator_.name, bs_now_us(), &err) != BS_DONE ||
+        bs_copyback_run(&w->r, &how, &now, &done, &err) != BS_DONE)
+        return bs_out_fail(&err);
+    bs_view_progress_end();
+    bs_view_copyback(&w->r, &done);
+    return 0;
+}
+
+int
+bs_restore_carry_out(const struct bs_args *args,
+                     const struct bs_restoring_options *o,
+                     const char *file)
+{
+    struct bs_restoring_options with = *o;
+    struct bs_restoring w = {0};
+    struct bs_planfile p = {0};
+    struct bs_err err = {0};
+    int status = 0;
+
+    if (read_file(file, &p, &err) != BS_DONE)
+        status = bs_out_fail(&err);
+    else {
+        with.where = p.where;
+        if (bs_restoring_open(&w, args, p.point, &with, BS_RESTORING_HERE, &status, &err))
+            status = err.code != BS_OK ? bs_out_fail(&err) : carry_out(&w, o, &p);
+    }
+    bs_restoring_close(&w);
+    bs_planfile_fini(&p);
+    return status;
+}

@@ -1,0 +1,334 @@
+/*
+ * planfile.c - see planfile.h.
+ */
+#include "restore/planfile.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define SQL_MAX   (64u << 20)
+#define CANONICAL (JSON_SORT_KEYS | JSON_COMPACT)
+
+/* Options. */
+
+static const char *const conflicts[] = {
+    [BS_COPYBACK_SKIP] = "skip",
+    [BS_COPYBACK_ABORT] = "abort",
+    [BS_COPYBACK_OVERWRITE] = "overwrite",
+};
+
+static json_t *
+options_json(const struct bs_restore *r, const struct bs_copyback_options *o)
+{
+    return json_pack("{s:s?,s:s?,s:s,s:b,s:b,s:b,s:b}", "table", o->table, "where",
+                     r->request.where, "conflict", conflicts[o->conflict], "no_triggers",
+                     o->triggers == BS_COPYBACK_SUPPRESS, "remove_inserted",
+                     o->made == BS_COPYBACK_REMOVE, "set_sequences",
+                     o->sequences == BS_COPYBACK_SET_BACK, "all_missing", o->all_missing);
+}
+
+static bool
+is_set(const json_t *json, const char *name)
+{
+    return json_is_true(json_object_get(json, name));
+}
+
+static bool
+take_options(const json_t *json, struct bs_planfile *out)
+{
+    const char *conflict = json_string_value(json_object_get(json, "conflict"));
+    size_t i = 0, n = sizeof(conflicts) / sizeof(conflicts[0]);
+
+    while (conflict != NULL && i < n && strcmp(conflicts[i], conflict) != 0)
+        i++;
+    out->where = json_string_value(json_object_get(json, "where"));
+    out->options = (struct bs_copyback_options){
+        .table = json_string_value(json_object_get(json, "table")),
+        .conflict = (enum bs_copyback_conflict)i,
+        .triggers = is_set(json, "no_triggers") ? BS_COPYBACK_SUPPRESS : BS_COPYBACK_FIRE,
+        .made = is_set(json, "remove_inserted") ? BS_COPYBACK_REMOVE : BS_COPYBACK_KEEP,
+        .sequences = is_set(json, "set_sequences") ? BS_COPYBACK_SET_BACK : BS_COPYBACK_LEAVE,
+        .all_missing = is_set(json, "all_missing"),
+    };
+    return conflict != NULL && i < n;
+}
+
+/* What would be done. */
+
+static json_t *
+foreseen_json(const struct bs_copyback_table *t)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < t->n_foreseen; i++)
+        (void)json_array_append_new(
+            list, json_pack("{s:s,s:s,s:I}", "kind", bs_foreseen_name(t->foreseen[i].kind), "name",
+                            t->foreseen[i].name, "rows", (json_int_t)t->foreseen[i].rows));
+    return list;
+}
+
+static json_t *
+tables_json(const struct bs_copyback *c)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < c->n_tables; i++) {
+        const struct bs_copyback_table *t = &c->tables[i];
+        (void)json_array_append_new(
+            list,
+            json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:o}", "schema",
+                      t->diff.live.object->schema, "name", t->diff.live.object->name, "rebuilt",
+                      !t->diff.live.exists, "oid", (json_int_t)t->diff.live.oid, "inserted",
+                      (json_int_t)t->inserted, "updated", (json_int_t)t->updated, "removed",
+                      (json_int_t)t->removed, "skipped", (json_int_t)(t->diff.changed - t->updated),
+                      "foreseen", foreseen_json(t)));
+    }
+    return list;
+}
+
+static json_t *
+objects_json(const struct bs_copyback *c)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < c->n_objects; i++)
+        (void)json_array_append_new(list, json_string(c->objects[i]));
+    return list;
+}
+
+/* Which database it would be done in. */
+static json_t *
+target_json(struct bs_restore *r, struct bs_err *err)
+{
+    static const char ask[] =
+        "SELECT pg_catalog.current_database(), d.oid,"
+        " CASE WHEN pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')"
+        " THEN (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) END,"
+        " CURRENT_USER"
+        " FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
+    PGresult *result = bs_rdb_ask(&r->db, ask, 0, NULL, err);
+    json_t *json;
+
+    if (result == NULL)
+        return NULL;
+    json = json_pack("{s:s,s:I,s:s?,s:s}", "database", PQgetvalue(result, 0, 0), "oid",
+                     (json_int_t)bs_rdb_number(result, 0, 1), "system_identifier",
+                     PQgetisnull(result, 0, 2) ? NULL : PQgetvalue(result, 0, 2), "role",
+                     PQgetvalue(result, 0, 3));
+    PQclear(result);
+    if (json == NULL)
+        (void)BS_FAIL(err, DATA, "the database's name is not UTF-8");
+    return json;
+}
+
+static enum bs_done
+manifest_digest(const struct bs_restore *r, char sha256[BS_SHA256_TEXT], struct bs_err *err)
+{
+    struct bs_buf text;
+    enum bs_done done;
+
+    bs_buf_init(&text, BS_MANIFEST_MAX);
+    done = bs_manifest_print(&r->manifest, &text, sha256, err);
+    bs_buf_fini(&text);
+    return done;
+}
+
+/* The part of the file that has to be the same when it is used. */
+static enum bs_done
+what(struct bs_restore *r,
+     const struct bs_copyback_options *options,
+     struct bs_copyback *plan,
+     json_t **out,
+     struct bs_err *err)
+{
+    char sha256[BS_SHA256_TEXT];
+    struct bs_buf sql;
+    json_t *target = NULL;
+    enum bs_done done;
+
+    bs_buf_init(&sql, SQL_MAX);
+    done = bs_copyback_plan(r, options, plan, err);
+    if (done == BS_DONE)
+        done = manifest_digest(r, sha256, err);
+    if (done == BS_DONE)
+        done = bs_copyback_print(r, options, &sql, err);
+    if (done == BS_DONE && sql.failed)
+        done = BS_FAIL(err, LIMIT, "the plan's SQL is longer than %u bytes", SQL_MAX);
+    if (done == BS_DONE) {
+        target = target_json(r, err);
+        done = target == NULL ? BS_FAILED : BS_DONE;
+    }
+    if (done == BS_DONE) {
+        *out =
+            json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:s%}", "point", r->manifest.id, "manifest_sha256",
+                      sha256, "target", target, "options", options_json(r, options), "tables",
+                      tables_json(plan), "objects", objects_json(plan), "sql", sql.p, sql.n);
+        if (*out == NULL)
+            done = BS_FAIL(err, DATA, "a name or the condition is not UTF-8");
+    }
+    bs_buf_fini(&sql);
+    return done;
+}
+
+/* Files. */
+
+static enum bs_done
+digest(json_t *json, char out[BS_SHA256_TEXT], struct bs_err *err)
+{
+    uint8_t bytes[EVP_MAX_MD_SIZE];
+    json_t *copy = json_copy(json);
+    char *text;
+
+    (void)json_object_del(copy, "sha256");
+    text = json_dumps(copy, CANONICAL);
+    json_decref(copy);
+    if (text == NULL)
+        return BS_FAIL(err, INTERNAL, "a plan cannot be written as JSON");
+    bs_assert(EVP_Digest(text, strlen(text), bytes, NULL, EVP_sha256(), NULL) == 1);
+    bs_hex(bytes, 32, out);
+    free(text);
+    return BS_DONE;
+}
+
+/* Fills the borrowed parts; false where something is not as it should be. */
+static bool
+take(struct bs_planfile *p)
+{
+    struct bs_err ignored = {0};
+    const char *kind = json_string_value(json_object_get(p->json, "kind"));
+    const char *expires = json_string_value(json_object_get(p->json, "expires_at"));
+
+    p->point = json_string_value(json_object_get(p->json, "point"));
+    p->manifest_sha256 = json_string_value(json_object_get(p->json, "manifest_sha256"));
+    p->made_by = json_string_value(json_object_get(p->json, "made_by"));
+    p->sql = json_string_value(json_object_get(p->json, "sql"));
+    return kind != NULL && strcmp(kind, "copy-back") == 0 && expires != NULL &&
+           bs_time_parse(expires, &p->expires_us, &ignored) == BS_DONE && p->point != NULL &&
+           p->manifest_sha256 != NULL && p->made_by != NULL && p->sql != NULL &&
+           take_options(json_object_get(p->json, "options"), p);
+}
+
+enum bs_done
+bs_planfile_make(struct bs_restore *r,
+                 const struct bs_copyback_options *options,
+                 const struct bs_planfile_maker *maker,
+                 struct bs_planfile *out,
+                 struct bs_copyback *plan,
+                 struct bs_err *err)
+{
+    struct bs_restore_step step = {.action = "plan", .table = options->table, .rows = -1};
+    char made[BS_TIME_TEXT], expires[BS_TIME_TEXT];
+
+    if (what(r, options, plan, &out->json, err) != BS_DONE)
+        return BS_FAILED;
+    bs_time_format(maker->now_us, made);
+    bs_time_format(maker->expires_us, expires);
+    (void)json_object_update_new(out->json,
+                                 json_pack("{s:i,s:s,s:s,s:s,s:s}", "format", BS_PLANFILE_FORMAT,
+                                           "kind", "copy-back", "made_by", maker->by, "made_at",
+                                           made, "expires_at", expires));
+    if (digest(out->json, out->sha256, err) != BS_DONE)
+        return BS_FAILED;
+    (void)json_object_set_new(out->json, "sha256", json_string(out->sha256));
+    if (!take(out))
+        return BS_FAIL(err, INTERNAL, "a plan cannot be read again");
+    step.plan = out->sha256;
+    if (bs_restore_begin(r, &step, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_restore_end(r, &step, BS_DONE, err);
+}
+
+enum bs_done
+bs_planfile_print(const struct bs_planfile *p, struct bs_buf *out, struct bs_err *err)
+{
+    char *text = json_dumps(p->json, JSON_SORT_KEYS | JSON_INDENT(2));
+
+    if (text == NULL)
+        return BS_FAIL(err, INTERNAL, "a plan cannot be written as JSON");
+    bs_put_str(out, text);
+    bs_put_str(out, "\n");
+    free(text);
+    return out->failed ? BS_FAIL(err, LIMIT, "the plan is too long") : BS_DONE;
+}
+
+enum bs_done
+bs_planfile_read(struct bs_bytes text, struct bs_planfile *out, struct bs_err *err)
+{
+    json_error_t bad;
+    const char *said;
+    json_int_t format;
+
+    out->json = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &bad);
+    if (!json_is_object(out->json))
+        return BS_FAIL(err, DATA, "this is no plan of a restore");
+    format = json_integer_value(json_object_get(out->json, "format"));
+    if (format > BS_PLANFILE_FORMAT)
+        return BS_FAIL(err, UNSUPPORTED, "the plan is of format %lld, which is newer than this",
+                       (long long)format);
+    said = json_string_value(json_object_get(out->json, "sha256"));
+    if (said == NULL || format < 1)
+        return BS_FAIL(err, DATA, "this is no plan of a restore");
+    if (digest(out->json, out->sha256, err) != BS_DONE)
+        return BS_FAILED;
+    if (strcmp(said, out->sha256) != 0)
+        return BS_FAIL(err, DAMAGED, "the plan was changed after it was made");
+    if (!take(out))
+        return BS_FAIL(err, DATA, "this is no plan of a restore");
+    return BS_DONE;
+}
+
+void
+bs_planfile_fini(struct bs_planfile *p)
+{
+    json_decref(p->json);
+    *p = (struct bs_planfile){0};
+}
+
+enum bs_done
+bs_planfile_check_point(struct bs_restore *r, const struct bs_planfile *p, struct bs_err *err)
+{
+    char sha256[BS_SHA256_TEXT];
+
+    if (manifest_digest(r, sha256, err) != BS_DONE)
+        return BS_FAILED;
+    if (strcmp(p->point, r->manifest.id) == 0 && strcmp(p->manifest_sha256, sha256) == 0)
+        return BS_DONE;
+    return BS_FAIL(err, CONFLICT, "the plan is about another recovery point");
+}
+
+/* The first part that is not the same; NULL: none. */
+static const char *
+difference(const json_t *now, const json_t *then)
+{
+    static const char *const parts[] = {"point",  "manifest_sha256", "target", "options",
+                                        "tables", "objects",         "sql"};
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (!json_equal(json_object_get(now, parts[i]), json_object_get(then, parts[i])))
+            return parts[i];
+    }
+    return NULL;
+}
+
+enum bs_done
+bs_planfile_compare(struct bs_restore *r,
+                    const struct bs_planfile *p,
+                    struct bs_copyback *now,
+                    struct bs_err *err)
+{
+    const char *part;
+    json_t *json = NULL;
+
+    if (what(r, &p->options, now, &json, err) != BS_DONE)
+        return BS_FAILED;
+    part = difference(json, p->json);
+    json_decref(json);
+    if (part == NULL)
+        return BS_DONE;
+    (void)BS_FAIL(err, CONFLICT, "the plan is not what would be done now: \"%s\" differs", part);
+    bs_err_hint(err, "nothing was done; make a new plan, and have it approved");
+    return BS_FAILED;
+}
