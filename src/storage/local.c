@@ -21,7 +21,7 @@
 #include "storage/probe.h"
 #include "storage/storage.h"
 
-enum { CHUNK = 256 * 1024, MODE = 0600 };
+enum { CHUNK = 256 * 1024, MODE = 0600, TRIES = 8 };
 
 /* The backend's own is the path of its root. */
 static const char *
@@ -140,6 +140,25 @@ fill(const struct bs_store *s, int fd, int from, struct bs_bytes content, struct
     return done;
 }
 
+/* A new file in the folder of `path`, which is made. Its descriptor; -1 with err set. A folder that
+ * was empty may be removed meanwhile (tidy); once our file is in it, it stays. */
+static int
+open_beside(const char *root, char *path, const char *tmp, struct bs_err *err)
+{
+    int fd = -1;
+
+    for (int i = 0; fd < 0 && i < TRIES; i++) {
+        *err = (struct bs_err){0};
+        if (make_folders(root, path, err) == BS_DONE)
+            fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, MODE);
+        if (fd < 0)
+            (void)BS_FAIL(err, IO, "cannot create \"%.300s\": %s", tmp, strerror(errno));
+        if (fd < 0 && access(root, F_OK) != 0)
+            break;
+    }
+    return fd;
+}
+
 /* Temporary file, content, fsync, link, fsync of the folder. */
 static enum bs_done
 store(struct bs_store *s, const char *key, int from, struct bs_bytes content, struct bs_err *err)
@@ -148,16 +167,16 @@ store(struct bs_store *s, const char *key, int from, struct bs_bytes content, st
     enum bs_done done = BS_FAILED;
     int fd, n, dir;
 
-    if (path_of(s, key, path, err) != BS_DONE || make_folders(root_of(s), path, err) != BS_DONE)
+    if (path_of(s, key, path, err) != BS_DONE)
         return BS_FAILED;
     dir = (int)(strrchr(path, '/') - path);
     bs_ulid_new(id);
     n = snprintf(tmp, sizeof(tmp), "%.*s/.tmp-%s", dir, path, id);
     if (n < 0 || (size_t)n >= sizeof(tmp))
         return BS_FAIL(err, LIMIT, "the path of a stored object is too long");
-    fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, MODE);
+    fd = open_beside(root_of(s), path, tmp, err);
     if (fd < 0)
-        return BS_FAIL(err, IO, "cannot create \"%.300s\": %s", tmp, strerror(errno));
+        return BS_FAILED;
     if (fill(s, fd, from, content, err) != BS_DONE)
         goto out;
     if (fsync(fd) != 0) {
@@ -282,6 +301,8 @@ visit_name(const struct listing *l, const char *folder, const char *name, struct
         return BS_DONE; /* not ours: no key is that long */
     if (path_of(l->store, key, path, err) != BS_DONE)
         return BS_FAILED;
+    if (lstat(path, &st) != 0 && errno == ENOENT)
+        return BS_DONE; /* removed meanwhile */
     if (lstat(path, &st) != 0)
         return BS_FAIL(err, IO, "cannot look at \"%.300s\": %s", path, strerror(errno));
     if (S_ISDIR(st.st_mode)) {
@@ -321,6 +342,8 @@ walk(const struct listing *l, const char *folder, struct bs_err *err)
     if (path_of(l->store, folder, path, err) != BS_DONE)
         return BS_FAILED;
     n = scandir(path, &names, not_hidden, by_key);
+    if (n < 0 && errno == ENOENT && folder[0] != '\0')
+        return BS_DONE; /* removed meanwhile */
     if (n < 0)
         return BS_FAIL(err, IO, "cannot list \"%.300s\": %s", path, strerror(errno));
     for (int i = 0; i < n; i++) {
@@ -339,6 +362,41 @@ local_list(
     struct listing l = {s, prefix, visit, ctx};
 
     return walk(&l, "", err);
+}
+
+/* Removes folders that have become empty, from the object's upwards. */
+static void
+tidy(const char *root, char *path)
+{
+    for (;;) {
+        char *slash = strrchr(path, '/');
+        *slash = '\0';
+        if (strcmp(path, root) == 0 || rmdir(path) != 0)
+            return;
+    }
+}
+
+static enum bs_done
+local_remove(struct bs_store *s, const char *key, enum bs_removed *how, struct bs_err *err)
+{
+    char path[PATH_MAX];
+    char *slash;
+
+    if (path_of(s, key, path, err) != BS_DONE)
+        return BS_FAILED;
+    if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR) {
+        if (errno == EACCES || errno == EPERM || errno == EROFS)
+            return BS_FAIL(err, FORBIDDEN, "may not delete \"%.300s\": %s", path, strerror(errno));
+        return BS_FAIL(err, IO, "cannot delete \"%.300s\": %s", path, strerror(errno));
+    }
+    slash = strrchr(path, '/');
+    *slash = '\0';
+    if (access(path, F_OK) == 0 && bs_dir_sync(path, err) != BS_DONE)
+        return BS_FAILED;
+    *slash = '/';
+    tidy(root_of(s), path);
+    *how = BS_REMOVED_GONE;
+    return BS_DONE;
 }
 
 static void
@@ -364,5 +422,6 @@ const struct bs_store_ops bs_store_local = {
     .read = local_read,
     .head = local_head,
     .list = local_list,
+    .remove = local_remove,
     .probe = local_probe,
 };

@@ -320,6 +320,14 @@ s3_put_file(struct bs_store *s, const char *key, const char *path, struct bs_err
     return done;
 }
 
+static enum bs_done
+s3_remove(struct bs_store *s, const char *key, enum bs_removed *how, struct bs_err *err)
+{
+    struct bs_s3_work w = work_of(s);
+
+    return bs_s3_remove(&w, key, how, err);
+}
+
 const struct bs_store_ops bs_store_s3 = {
     .scheme = "s3",
     .check = s3_check,
@@ -331,5 +339,6 @@ const struct bs_store_ops bs_store_s3 = {
     .read = s3_read,
     .head = s3_head,
     .list = s3_list,
+    .remove = s3_remove,
     .probe = bs_s3_probe,
 };

@@ -6,6 +6,7 @@
  *   s3_request.c    sign and send; wait and try again
  *   s3_refused.c    what an answer means that is no success
  *   s3_put.c        an object in one request, and what to do when the answer is lost
+ *   s3_remove.c     an object taken away
  *   s3_multipart.c  an object in parts, several at once
  *   s3_record.c     what `storage check` has found out about the store
  *   s3_probe.c      how it finds that out
@@ -146,6 +147,10 @@ BS_MUST_CHECK enum bs_done bs_s3_list(const struct bs_s3_work *w,
                                       bs_store_visit visit,
                                       void *ctx,
                                       struct bs_err *err);
+
+/* See bs_store_remove. */
+BS_MUST_CHECK enum bs_done
+bs_s3_remove(const struct bs_s3_work *w, const char *key, enum bs_removed *how, struct bs_err *err);
 
 /* A new object of a source. */
 BS_MUST_CHECK enum bs_done bs_s3_put(const struct bs_s3_work *w,

@@ -114,6 +114,15 @@ bs_store_head(struct bs_store *s, const char *key, struct bs_store_info *out, st
 }
 
 enum bs_done
+bs_store_remove(struct bs_store *s, const char *key, enum bs_removed *how, struct bs_err *err)
+{
+    *how = BS_REMOVED_NOT;
+    if (bs_key_check(key, err) != BS_DONE || bs_watch_check(s->watch, err) != BS_DONE)
+        return BS_FAILED;
+    return s->ops->remove(s, key, how, err);
+}
+
+enum bs_done
 bs_store_list(
     struct bs_store *s, const char *prefix, bs_store_visit visit, void *ctx, struct bs_err *err)
 {

@@ -4,7 +4,8 @@
  *
  * A key is segments of [A-Za-z0-9._~%=-] joined by '/', no segment empty or starting with '.',
  * 200 bytes a segment and 900 in all; bs_key_segment makes such a segment of any name. No backend
- * overwrites or deletes, so an object lock on the store never stands in the way.
+ * overwrites; only pruning deletes, so an object lock on the store never stands in the way of
+ * anything else.
  *
  * Layer  storage.
  * Spec   DESIGN.md section 8, RECOVERY.md section 8.
@@ -33,6 +34,13 @@ struct bs_store_info {
     int64_t locked_until_us; /* 0: not locked */
 };
 
+/* What became of an object that was to be removed. */
+enum bs_removed {
+    BS_REMOVED_NOT = 0, /* it is there */
+    BS_REMOVED_GONE,
+    BS_REMOVED_HIDDEN, /* behind a delete marker: the bucket keeps versions, and this one stays */
+};
+
 struct bs_probe_report;
 
 /* Takes a piece of an object as it arrives; BS_FAILED (err set) ends the reading. */
@@ -46,7 +54,8 @@ typedef enum bs_done (*bs_store_visit)(void *ctx,
 /*
  * What a backend does. Keys have been checked by the callers below. `put` and `put_file` make an
  * object durable before they return and answer CONFLICT where the key is taken; `read` and `head`
- * answer NOT_FOUND. `list` visits every key that starts with `prefix`, in ascending byte order.
+ * answer NOT_FOUND. `list` visits every key that starts with `prefix`, in ascending byte order, and
+ * may miss one that is removed meanwhile.
  */
 struct bs_store_ops {
     const char *scheme; /* "file" */
@@ -70,6 +79,10 @@ struct bs_store_ops {
                          bs_store_visit visit,
                          void *ctx,
                          struct bs_err *err);
+    enum bs_done (*remove)(struct bs_store *s,
+                           const char *key,
+                           enum bs_removed *how,
+                           struct bs_err *err);
     void (*probe)(struct bs_store *s,
                   const char *folder,
                   struct bs_probe_report *out); /* probe.h */
@@ -123,6 +136,17 @@ bs_store_head(struct bs_store *s, const char *key, struct bs_store_info *out, st
 /* Every key that starts with `prefix` ("" for all), ascending. IO, or what the visitor said. */
 BS_MUST_CHECK enum bs_done bs_store_list(
     struct bs_store *s, const char *prefix, bs_store_visit visit, void *ctx, struct bs_err *err);
+
+/*
+ * Takes an object away, durable when it returns. One that is not there is gone. Only pruning calls
+ * this.
+ *
+ * how   out
+ * err   CONFLICT: an object lock is on it, the message says until when; FORBIDDEN: whoever we are
+ *       there may not delete; DATA, IO, UNAVAILABLE: it may be there or not
+ */
+BS_MUST_CHECK enum bs_done
+bs_store_remove(struct bs_store *s, const char *key, enum bs_removed *how, struct bs_err *err);
 
 /* Does a read that failed so say nothing of the object: the store did not answer, or not to us? */
 bool bs_store_silent(enum bs_code code);

@@ -64,6 +64,9 @@ class Double(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.conditions = "honour"    # or "ignore", "refuse"
         self.locks = "honour"         # or "ignore"
         self.may_delete = True
+        self.versions = False         # a DELETE only hides, unless it names the version
+        self.may_delete_versions = True
+        self.hidden = {}              # what is behind a delete marker
         self.page = 1000              # most keys a listing gives
         self.closing = threading.Event()
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
@@ -272,7 +275,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         o = self.found()
         lock = [("x-amz-object-lock-mode", o["lock"][0]),
                 ("x-amz-object-lock-retain-until-date", o["lock"][1])] if o["lock"] else []
-        return [("ETag", o["etag"]), ("Accept-Ranges", "bytes"), *lock]
+        version = [("x-amz-version-id", o["version"])] if self.server.versions else []
+        return [("ETag", o["etag"]), ("Accept-Ranges", "bytes"), *lock, *version]
 
     def get(self, body, what):
         if self.key == "":
@@ -350,7 +354,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if condition and self.server.conditions == "honour" and self.key in objects:
             raise Refusal(412, "PreconditionFailed")
         if what != "lose":
-            objects[self.key] = {"data": data, "etag": etag, "lock": lock}
+            objects[self.key] = {"data": data, "etag": etag, "lock": lock,
+                                 "version": secrets.token_urlsafe(16)}
 
     def put(self, body, what):
         if "uploadId" in self.query:
@@ -413,13 +418,36 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "</CompleteMultipartUploadResult>")
         return self.answer(200, text.encode())
 
+    def is_locked(self, o):
+        return o["lock"] and o["lock"][1] > self.server.now().strftime("%Y-%m-%dT%H:%M:%S")
+
     def delete(self, body, what):
-        with self.server.lock:
+        s, marker = self.server, []
+        if what == "lie":
+            return self.answer(204)
+        with s.lock:
+            o = s.objects.get(self.key)
             if "uploadId" in self.query:
-                if self.server.uploads.pop(self.query["uploadId"], None) is None:
+                if s.uploads.pop(self.query["uploadId"], None) is None:
                     raise Refusal(404, "NoSuchUpload")
-            elif not self.server.may_delete:
+            elif not s.may_delete:
+                raise Refusal(403, "AccessDenied")
+            elif "versionId" in self.query:
+                if o is None or o["version"] != self.query["versionId"]:
+                    raise Refusal(404, "NoSuchVersion")
+                if not s.may_delete_versions or self.is_locked(o):
+                    raise Refusal(403, "AccessDenied")
+                del s.objects[self.key]
+            elif s.versions:
+                marker = [("x-amz-delete-marker", "true")]
+                s.hidden[self.key] = s.objects.pop(self.key, None)
+            elif o is not None and self.is_locked(o):
                 raise Refusal(403, "AccessDenied")
             else:
-                self.server.objects.pop(self.key, None)
-        return self.answer(204)
+                s.objects.pop(self.key, None)
+        if what == "done, but":
+            raise Refusal(500, "InternalError")
+        if what == "drop late":
+            self.drop = True
+            return None
+        return self.answer(204, headers=marker)

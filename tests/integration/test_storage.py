@@ -134,7 +134,7 @@ def test_locks_are_confirmed(server):
 
 
 # Only MinIO does the lock of what comes in parts; moto has forgotten it by then.
-LOCKED = {"double": ({"lock": "confirmed", "delete": "allowed"}, set()),
+LOCKED = {"double": ({"lock": "confirmed", "delete": "refused"}, set()),
           "moto": ({"lock": "confirmed", "delete": "hides"}, {"multipart"}),
           "minio": ({"lock": "confirmed", "delete": "hides"}, set())}
 
@@ -159,6 +159,8 @@ def test_a_lock_that_is_ignored_is_no_success(server, tmp_path):
     assert said.code == "UNSUPPORTED" and "locked" in said.text
     status, levels, _ = check(server, tmp_path, prefix="nolock", **options)
     assert status != 0 and levels["put"] == "fail"
+    if server.double:
+        server.double.locks = "honour"
 
 
 # --- the strict double: what we send ---------------------------------------------------------
@@ -553,3 +555,65 @@ def test_the_check_without_keys(double, tmp_path):
                             env={"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "",
                                  "HOME": str(tmp_path)})
     assert status == 78 and "AWS_ACCESS_KEY_ID" in json.dumps(told)
+
+
+# --- taking away -----------------------------------------------------------------------------
+
+
+def test_removing(server):
+    assert tool(server, "put", "r/one", "x").done == "DONE"
+    assert tool(server, "remove", "r/one").line == "DONE gone"
+    assert tool(server, "get", "r/one").code == "NOT_FOUND"
+    assert tool(server, "remove", "r/one").line == "DONE gone"
+
+
+def test_a_locked_object_stays_and_is_not_hidden(server):
+    if server.name == "s3rver":
+        pytest.skip("it has no locks")
+    options = {"lock": "governance", "lock_days": "3"}
+    if server.name == "double":
+        server.double.versions = True
+    else:
+        options["bucket"] = "locked"
+    assert tool(server, "put", "r/locked", "x", **options).done == "DONE"
+    said = tool(server, "remove", "r/locked", **options)
+    assert said.code == "CONFLICT" and "locked (GOVERNANCE) until 2" in said.text
+    assert tool(server, "get", "r/locked", **options).done == "DONE"
+    if server.name == "double":
+        assert server.double.asked("DELETE", "r/locked") == []
+        server.double.versions = False
+
+
+def test_a_version_is_deleted_and_not_hidden(double):
+    double.double.versions = True
+    assert tool(double, "put", "r/v", "x").done == "DONE"
+    assert tool(double, "remove", "r/v").line == "DONE gone"
+    assert double.double.objects == {} and double.double.hidden == {}
+    assert "versionId=" in double.double.asked("DELETE", "r/v")[0]
+
+
+def test_who_may_not_delete_is_told(double):
+    assert tool(double, "put", "r/one", "x").done == "DONE"
+    double.double.may_delete = False
+    said = tool(double, "remove", "r/one")
+    assert said.code == "FORBIDDEN" and "delete" in said.text
+    assert tool(double, "get", "r/one").done == "DONE"
+    double.double.may_delete, double.double.versions = True, True
+    double.double.may_delete_versions = False
+    assert tool(double, "remove", "r/one").code == "FORBIDDEN"
+    assert tool(double, "get", "r/one").done == "DONE"  # hidden it would be no less there
+
+
+@pytest.mark.parametrize("what", ["drop early", "drop late", 500, 503, "done, but"])
+def test_removing_is_tried_again(double, what):
+    assert tool(double, "put", "r/one", "x").done == "DONE"
+    double.double.faults.append(Fault("DELETE", "r/one", what))
+    assert tool(double, "remove", "r/one").line == "DONE gone"
+    assert double.double.objects == {}
+
+
+def test_a_store_that_only_says_so_is_not_believed(double):
+    assert tool(double, "put", "r/one", "x").done == "DONE"
+    double.double.faults.append(Fault("DELETE", "r/one", "lie"))
+    assert tool(double, "remove", "r/one").code == "IO"
+    assert tool(double, "remove", "r/one").line == "DONE gone"

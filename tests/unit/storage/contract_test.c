@@ -230,6 +230,44 @@ a_watch_ends_calls(void)
     unlink(path);
 }
 
+static enum bs_code
+take_away(const char *key, enum bs_removed *how)
+{
+    struct bs_err err = {0};
+
+    (void)!bs_store_remove(the_store, key, how, &err);
+    return err.code;
+}
+
+static void
+what_was_removed_is_gone(void)
+{
+    char text[256];
+    enum bs_removed how;
+    struct bs_store_info info = {0};
+    struct bs_err err = {0};
+
+    EXPECT_EQ(put("r/a/one", "x"), BS_OK);
+    EXPECT_EQ(put("r/a/two", "y"), BS_OK);
+    EXPECT_EQ(take_away("r/a/one", &how), BS_OK);
+    EXPECT_EQ(how, BS_REMOVED_GONE);
+    EXPECT_EQ(get("r/a/one", text), BS_E_NOT_FOUND);
+    EXPECT_EQ(bs_store_head(the_store, "r/a/one", &info, &err), BS_FAILED);
+    EXPECT_EQ(get("r/a/two", text), BS_OK);
+    list_is("r/", "r/a/two=1 ");
+    EXPECT_EQ(take_away("r/a/one", &how), BS_OK); /* it is gone */
+    EXPECT_EQ(how, BS_REMOVED_GONE);
+    EXPECT_EQ(take_away("r/none/at/all", &how), BS_OK);
+    EXPECT_EQ(put("r/a/one", "again"), BS_OK); /* its name is free */
+    EXPECT_EQ(get("r/a/one", text), BS_OK);
+    EXPECT(strcmp(text, "again") == 0);
+    EXPECT_EQ(take_away("r/a/two", &how), BS_OK);
+    EXPECT_EQ(take_away("r/a/one", &how), BS_OK);
+    list_is("r/", "");
+    EXPECT_EQ(take_away("../a", &how), BS_E_DATA);
+    EXPECT_EQ(how, BS_REMOVED_NOT);
+}
+
 static const struct tap_case cases[] = {
     {"what was put comes back", what_was_put_comes_back},
     {"nothing is overwritten", nothing_is_overwritten},
@@ -240,6 +278,7 @@ static const struct tap_case cases[] = {
     {"large files go both ways", large_files_go_both_ways},
     {"a missing object leaves no file", a_missing_object_leaves_no_file},
     {"a watch ends calls", a_watch_ends_calls},
+    {"what was removed is gone", what_was_removed_is_gone},
 };
 
 int

@@ -2,7 +2,7 @@
  * tool.c - one call of a store on the command line, for the integration tests: they start servers
  * that fail in their own ways, and look at what the store makes of it.
  *
- *   storage-tool URL put KEY TEXT | put-file KEY PATH | get KEY | head KEY | list PREFIX
+ *   storage-tool URL put KEY TEXT | put-file KEY PATH | get KEY | head KEY | list PREFIX | remove KEY
  *
  * BS_STOP_MS: a watch stops the call after so long. BS_DEADLINE_MS: it has a deadline.
  * Prints "DONE ..." or "FAILED CODE message", and how long it took.
@@ -73,10 +73,22 @@ head(struct bs_store *s, const char *key, char said[128], struct bs_err *err)
 }
 
 static enum bs_done
+take_away(struct bs_store *s, const char *key, char said[128], struct bs_err *err)
+{
+    enum bs_removed how;
+    enum bs_done done = bs_store_remove(s, key, &how, err);
+
+    (void)snprintf(said, 128, "%s", how == BS_REMOVED_HIDDEN ? "hidden" : "gone");
+    return done;
+}
+
+static enum bs_done
 call(struct bs_store *s, char **argv, char said[128], struct bs_err *err)
 {
     const char *verb = argv[0], *key = argv[1];
 
+    if (strcmp(verb, "remove") == 0)
+        return take_away(s, key, said, err);
     if (strcmp(verb, "put") == 0)
         return bs_store_put(s, key, bs_bytes_of(argv[2]), err);
     if (strcmp(verb, "put-file") == 0)
