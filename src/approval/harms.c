@@ -113,7 +113,7 @@ read_item(struct reading *r, const json_t *o, struct bs_harm_item *item)
     json_int_t object = json_integer_value(json_object_get(o, "object"));
     json_int_t oid = json_integer_value(json_object_get(o, "oid"));
 
-    if (harm == NULL || extent == NULL || object < 0 || object > BS_OBJECT_OTHER || oid < 0 ||
+    if (harm == NULL || extent == NULL || object < 0 || object > BS_OBJECT_SHARED || oid < 0 ||
         oid > UINT32_MAX) {
         r->bad = true;
         return;

@@ -332,9 +332,25 @@ lose_owner(struct bs_closure *c, struct bs_gone g)
     }
 }
 
+/* What it is to a relation that it goes along with something else. */
+static enum bs_kind
+drop_of(char relkind)
+{
+    switch (relkind) {
+    case 'm':
+        return BS_KIND_DROP_MATERIALIZED_VIEW;
+    case 'v':
+        return BS_KIND_DROP_VIEW;
+    case 'f':
+        return BS_KIND_DROP_FOREIGN_TABLE;
+    default:
+        return BS_KIND_DROP_TABLE;
+    }
+}
+
 /* Sequences go with the tables that own them, which are hit. */
 static void
-hit_gone(struct bs_closure *c, struct bs_gone g, enum bs_kind kind)
+hit_gone(struct bs_closure *c, struct bs_gone g)
 {
     const struct bs_relation *r;
 
@@ -342,8 +358,10 @@ hit_gone(struct bs_closure *c, struct bs_gone g, enum bs_kind kind)
         return;
     r = bs_snapshot_relation(c->s, g.oid);
     if (r != NULL && strchr("rpvmf", r->relkind) != NULL)
-        add(c, (struct bs_hit){
-                   .relation = r, .use = BS_USE_COUNT, .kind = kind, .reach = BS_REACH_DEPENDENT});
+        add(c, (struct bs_hit){.relation = r,
+                               .use = BS_USE_COUNT,
+                               .kind = drop_of(r->relkind),
+                               .reach = BS_REACH_DEPENDENT});
 }
 
 void
@@ -361,7 +379,7 @@ bs_closure_drop(struct bs_closure *c,
         struct bs_gone g = c->gone[c->n_followed];
         lose_dependents(c, g, cascade);
         lose_owner(c, g);
-        hit_gone(c, g, kind);
+        hit_gone(c, g);
     }
 }
 
@@ -373,8 +391,8 @@ is_gone(const struct bs_closure *c, uint32_t oid)
     return c->places.keys[slot_of(&c->places, key)] == key;
 }
 
-const struct bs_relation *
-bs_closure_lost_column(const struct bs_closure *c)
+void
+bs_closure_lose_columns(struct bs_closure *c)
 {
     for (size_t i = 0; i < c->n_gone; i++) {
         const struct bs_gone *g = &c->gone[i];
@@ -383,7 +401,10 @@ bs_closure_lost_column(const struct bs_closure *c)
             continue;
         r = bs_snapshot_relation(c->s, g->oid);
         if (r != NULL && strchr("rpmf", r->relkind) != NULL)
-            return r;
+            add(c, (struct bs_hit){.relation = r,
+                                   .use = BS_USE_COUNT,
+                                   .kind = BS_KIND_ALTER_TABLE_DROP_COLUMN,
+                                   .reach = BS_REACH_DEPENDENT,
+                                   .down = true});
     }
-    return NULL;
 }

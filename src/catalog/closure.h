@@ -85,7 +85,7 @@ void bs_closure_drop(struct bs_closure *c,
                      const struct bs_relation *named,
                      enum bs_kind kind,
                      bool cascade);
-/* A table that stays but would lose a column by all drops so far; NULL: none. */
-const struct bs_relation *bs_closure_lost_column(const struct bs_closure *c);
+/* Tables that stay, but lose columns by all drops so far, are hit as by DROP COLUMN. */
+void bs_closure_lose_columns(struct bs_closure *c);
 
 #endif

@@ -476,17 +476,16 @@ take_hits(struct bs_judging *j, const struct bs_closure *c)
         note_within(j, c->hits[i].relation);
 }
 
-/* Tables that go with something else, or lose a column that nobody has captured. */
+/* Tables that stay, but lose something by it. */
 static void
-check_lost_column(struct bs_judging *j, const struct bs_closure *c)
+note_lost_columns(struct bs_judging *j, struct bs_closure *c)
 {
-    const struct bs_relation *r = bs_closure_lost_column(c);
+    size_t n = c->n;
 
-    if (r == NULL)
-        return;
-    bs_judging_raise(j, BS_RISK_CRITICAL, "lost_column", "%s.%s would lose a column", r->id.schema,
-                     r->id.name);
-    j->uncoverable = true;
+    bs_closure_lose_columns(c);
+    for (; n < c->n && !j->full; n++)
+        bs_judging_raise(j, BS_RISK_CRITICAL, "lost_column", "%s.%s would lose a column",
+                         c->hits[n].relation->id.schema, c->hits[n].relation->id.name);
 }
 
 static void
@@ -642,6 +641,7 @@ judge_effect(struct bs_judging *j, struct bs_closure *c, const struct bs_effect 
     case BS_OBJECT_ROLE:
     case BS_OBJECT_LARGE_OBJECT:
     case BS_OBJECT_OTHER:
+    case BS_OBJECT_SHARED:
         return;
     }
 }
@@ -661,8 +661,8 @@ judge_effects(struct bs_judging *j)
     }
     if (stmt->n_effects == 0 && roles[stmt->kind] == ROLE_UPKEEP)
         bs_judging_taint(j, bs_snapshot_upkeep(j->s));
+    note_lost_columns(j, &c);
     bs_closure_follow(&c, cascade);
-    check_lost_column(j, &c);
     take_hits(j, &c);
 }
 

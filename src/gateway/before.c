@@ -42,7 +42,9 @@ bs_before_choose(struct bs_relay *r, void (*then)(struct bs_relay *r))
 {
     struct bs_gate *g = r->gate;
 
-    if (g->waived || g->plan.kind != BS_PLAN_ROWS || g->plan.n_selects == 0) {
+    /* Beside a point of definitions rows are kept when they have changed: a capture makes one. */
+    if (g->waived || g->plan.kind != BS_PLAN_ROWS || g->plan.n_selects == 0 ||
+        bs_plan_makes_point(&g->plan)) {
         then(r);
         return;
     }

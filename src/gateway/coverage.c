@@ -167,6 +167,21 @@ captured_exclusively(const struct bs_coverage *in, uint32_t oid)
     return captured(in, oid) && planned(in, oid, true) != NULL;
 }
 
+/* A statement was going to write it anew, with the same rows. */
+static bool
+is_rewritten(const struct bs_coverage *in, uint32_t oid)
+{
+    for (size_t i = 0; i < in->n_parts; i++) {
+        const struct bs_plan *plan = in->parts[i].plan;
+        for (size_t k = 0; k < plan->n_tables; k++) {
+            const struct bs_plan_table *t = &plan->tables[k];
+            if (t->oid == oid && t->exclusive && t->shape && t->rewrites)
+                return true;
+        }
+    }
+    return false;
+}
+
 static bool
 sequence_captured(const struct bs_coverage *in, uint32_t oid)
 {
@@ -427,6 +442,8 @@ judge_exclusive(const struct bs_coverage *in, const struct bs_lock *lock)
         return NULL;
     if (is == NULL)
         return ddl && !holds_rows(was->relkind) ? NULL : "dropped";
+    if (is->filenode != was->filenode && is_rewritten(in, table))
+        return NULL;
     if (is->filenode != was->filenode)
         return ddl && !holds_rows(was->relkind) && was->relkind != 't' && was->relkind != 'm'
                    ? NULL

@@ -150,6 +150,20 @@ by_oid(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void
+unite_table(struct bs_plan_table *have, const struct bs_plan_table *more)
+{
+    have->exclusive |= more->exclusive;
+    have->rewrites |= more->rewrites;
+    if (have->shape && !more->shape) {
+        have->kind = more->kind;
+        have->reach = more->reach;
+        have->shape = false;
+    }
+    if (more->n_columns == 0 && !more->shape)
+        have->n_columns = 0; /* somebody needs all of it */
+}
+
 /* Sorts the tables by oid, the order in which everyone locks, and makes each appear once. */
 static void
 unite_tables(struct bs_plan *plan)
@@ -161,11 +175,39 @@ unite_tables(struct bs_plan *plan)
     qsort(plan->tables, plan->n_tables, sizeof(*plan->tables), by_oid);
     for (size_t i = 0; i < plan->n_tables; i++) {
         if (n != 0 && plan->tables[n - 1].oid == plan->tables[i].oid)
-            plan->tables[n - 1].exclusive |= plan->tables[i].exclusive;
+            unite_table(&plan->tables[n - 1], &plan->tables[i]);
         else
             plan->tables[n++] = plan->tables[i];
     }
     plan->n_tables = n;
+}
+
+/* What they name, and what of the cluster they are about; nothing of that stands for all of it. */
+static enum bs_done
+unite_named(struct bs_gate *g, struct bs_plan *plan)
+{
+    size_t n = 0, n_about = 0;
+    bool any = false;
+
+    for (size_t i = 0; i < g->n_items; i++) {
+        n += g->items[i].verdict->plan.n_named;
+        n_about += g->items[i].verdict->plan.n_about;
+    }
+    plan->named = bs_arena_array(&g->arena, n + 1, sizeof(*plan->named));
+    plan->about = bs_arena_array(&g->arena, n_about + 1, sizeof(*plan->about));
+    if (plan->named == NULL || plan->about == NULL)
+        return BS_FAILED;
+    for (size_t i = 0; i < g->n_items; i++) {
+        const struct bs_plan *p = &g->items[i].verdict->plan;
+        any = any || (p->globals != 0 && p->n_about == 0);
+        for (size_t k = 0; k < p->n_named; k++)
+            plan->named[plan->n_named++] = p->named[k];
+        for (size_t k = 0; k < p->n_about; k++)
+            plan->about[plan->n_about++] = p->about[k];
+    }
+    if (any)
+        plan->n_about = 0;
+    return BS_DONE;
 }
 
 /* The plans of all items as one: what is needed by any is made. */
@@ -181,7 +223,7 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
     for (size_t i = 0; i < g->n_items; i++)
         n += g->items[i].verdict->plan.n_tables;
     plan->tables = bs_arena_array(&g->arena, n + 1, sizeof(*plan->tables));
-    if (plan->tables == NULL)
+    if (plan->tables == NULL || unite_named(g, plan) != BS_DONE)
         return BS_FAIL(err, LIMIT, "the unit touches too many tables");
     for (size_t i = 0; i < g->n_items; i++) {
         const struct bs_verdict *v = g->items[i].verdict;
@@ -197,6 +239,7 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
         plan->n_tables += p->n_tables;
         plan->est_bytes += p->est_bytes;
         plan->definition |= p->definition;
+        plan->globals |= p->globals;
         plan->ddl |= p->ddl;
         plan->unvetted |= p->unvetted;
         plan->in_block &= p->in_block;

@@ -31,7 +31,11 @@ static void run_bare(struct bs_relay *r);
 bool
 bs_gate_locks(const struct bs_gate *g)
 {
-    return !g->waived && g->plan.n_tables != 0 && (g->plan.kind == BS_PLAN_WHOLE || g->before);
+    bool any = g->plan.kind == BS_PLAN_WHOLE || g->before;
+
+    for (size_t i = 0; i < g->plan.n_tables; i++)
+        any = any || bs_plan_locks(&g->plan, &g->plan.tables[i], g->before);
+    return !g->waived && g->plan.n_tables != 0 && any;
 }
 
 static uint64_t
@@ -61,8 +65,7 @@ capture(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
-    if (g->waived ||
-        (g->plan.kind != BS_PLAN_WHOLE && g->plan.kind != BS_PLAN_RECORD && !g->before)) {
+    if (g->waived || (!bs_plan_makes_point(&g->plan) && !g->before)) {
         bs_session_set_timer(r->s, 0);
         save(r);
         return;
@@ -148,13 +151,6 @@ bs_gate_put_identifier(struct bs_buf *b, const char *name)
     bs_put_u8(b, '"');
 }
 
-/* Materialized views cannot be locked; their rows are computed again. */
-static bool
-lockable(const struct bs_plan_table *t)
-{
-    return t->relkind == 'r' || t->relkind == 'p';
-}
-
 static void
 lock_next(struct bs_relay *r)
 {
@@ -162,7 +158,8 @@ lock_next(struct bs_relay *r)
     const struct bs_plan_table *t;
     struct bs_buf sql;
 
-    while (g->next_lock < g->plan.n_tables && !lockable(&g->plan.tables[g->next_lock]))
+    while (g->next_lock < g->plan.n_tables &&
+           !bs_plan_locks(&g->plan, &g->plan.tables[g->next_lock], g->before))
         g->next_lock++;
     if (g->next_lock == g->plan.n_tables) {
         capture(r);
@@ -197,7 +194,8 @@ on_rights_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
 
 /*
  * A table that the role may change but not lock is left to the pass before COMMIT (PROTECT 5). The
- * partitioned table above it has no rows of its own, and goes with it.
+ * partitioned table above it has no rows of its own, and goes with it. One that keeps its rows is
+ * not locked then.
  */
 static void
 leave_unlockable(struct bs_gate *g)
@@ -207,17 +205,17 @@ leave_unlockable(struct bs_gate *g)
     size_t n = 0;
 
     for (size_t i = 0; i < plan->n_tables; i++)
-        any = any || plan->tables[i].unlockable;
+        any = any || (plan->tables[i].unlockable && !plan->tables[i].shape);
     for (size_t i = 0; any && i < plan->n_tables; i++) {
         const struct bs_plan_table *t = &plan->tables[i];
-        if (t->exclusive || (!t->unlockable && t->relkind != 'p'))
+        if (t->exclusive || t->shape || (!t->unlockable && t->relkind != 'p'))
             plan->tables[n++] = *t;
     }
     if (any)
         plan->n_tables = n;
     if (any && g->before)
         bs_before_give_up(g);
-    if (plan->n_tables == 0)
+    if (plan->n_tables == 0 && plan->kind == BS_PLAN_WHOLE)
         plan->kind = BS_PLAN_ROWS;
 }
 

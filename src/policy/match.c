@@ -182,6 +182,7 @@ add_effect(struct bs_match *q, const struct bs_effect *e, struct bs_arena *arena
     case BS_OBJECT_ROLE:
     case BS_OBJECT_LARGE_OBJECT:
     case BS_OBJECT_OTHER:
+    case BS_OBJECT_SHARED:
         break;
     }
     return add_written(q, w, arena);

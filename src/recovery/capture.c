@@ -77,21 +77,43 @@ bs_step_dump(struct bs_capture *c, struct bs_err *err)
                          bs_watch_left_ms(&c->watch, 10000), err);
 }
 
+/* Those tables of the plan that are copied, or that must be locked, as a plan of their own. */
+static enum bs_done
+select_tables(struct bs_capture *c, bool copied, struct bs_plan *out, struct bs_err *err)
+{
+    const struct bs_plan *plan = c->req.plan;
+
+    *out = (struct bs_plan){.kind = plan->kind};
+    out->tables = bs_arena_array(&c->arena, plan->n_tables + 1, sizeof(*out->tables));
+    if (out->tables == NULL)
+        return BS_FAIL(err, LIMIT, "there are more tables than memory set aside for them");
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        const struct bs_plan_table *t = &plan->tables[i];
+        bool wanted = copied ? plan->kind == BS_PLAN_WHOLE && !t->shape
+                             : t->relkind == 'm' || bs_plan_locks(plan, t, false);
+        if (wanted)
+            out->tables[out->n_tables++] = *t;
+    }
+    return BS_DONE;
+}
+
 /* Everything that needs the snapshot. */
 static enum bs_done
 copy_all(struct bs_capture *c, struct bs_err *err)
 {
+    struct bs_plan locked, copied;
     int64_t bytes = 0;
 
-    if (bs_step_locked(c, c->req.plan->tables, c->req.plan->n_tables, err) != BS_DONE ||
+    if (select_tables(c, false, &locked, err) != BS_DONE ||
+        select_tables(c, true, &copied, err) != BS_DONE ||
+        bs_step_locked(c, locked.tables, locked.n_tables, err) != BS_DONE ||
         bs_step_snapshot(c, err) != BS_DONE ||
-        bs_facts_tables(&c->helper, c->req.plan, &c->arena, &c->m, &bytes, err) != BS_DONE ||
+        bs_facts_tables(&c->helper, &copied, &c->arena, &c->m, &bytes, err) != BS_DONE ||
         bs_step_room(c, bytes, err) != BS_DONE || bs_step_dump(c, err) != BS_DONE)
         return BS_FAILED;
     bs_step_enter(c, BS_CAPTURE_COPYING);
-    if (bs_facts_around(&c->helper, &c->arena, &c->m, err) != BS_DONE)
-        return BS_FAILED;
-    if (bs_crew_copy(c, err) != BS_DONE || bs_step_globals(c, err) != BS_DONE)
+    if (bs_facts_around(&c->helper, c->req.plan, &c->arena, &c->m, err) != BS_DONE ||
+        bs_crew_copy(c, err) != BS_DONE || bs_step_globals(c, err) != BS_DONE)
         return BS_FAILED;
     if (c->dump.pid != 0 && bs_child_wait(&c->dump, &c->watch, NULL, NULL, err) != BS_DONE)
         return BS_FAILED;
@@ -104,13 +126,14 @@ run(struct bs_capture *c, struct bs_capture_result *out, struct bs_err *err)
     const struct bs_plan *plan = c->req.plan;
     int64_t start = bs_mono_us();
 
-    if (plan == NULL || (plan->kind != BS_PLAN_WHOLE && plan->kind != BS_PLAN_RECORD))
+    if (plan == NULL || !bs_plan_makes_point(plan))
         return BS_FAIL(err, NO_POINT, "there is no plan that a point could be made by");
     bs_step_enter(c, BS_CAPTURE_CHECKING);
-    if (bs_step_name(c, bs_plan_kind_name(plan->kind), NULL, err) != BS_DONE ||
+    /* Rows that change get a point of their own, when they have. */
+    if (bs_step_name(c, plan->kind == BS_PLAN_WHOLE ? "whole" : "record", NULL, err) != BS_DONE ||
         bs_step_actor(c, err) != BS_DONE)
         return BS_FAILED;
-    if (plan->kind == BS_PLAN_WHOLE) {
+    if (plan->kind == BS_PLAN_WHOLE || plan->definition || plan->globals != 0) {
         if (bs_spool_open(&c->spool, c->req.spool, c->m.id, err) != BS_DONE ||
             copy_all(c, err) != BS_DONE)
             return BS_FAILED;

@@ -55,7 +55,7 @@ struct bs_capture_request {
     enum bs_capture_grade grade;
     size_t helpers; /* that may copy at once, this one included (config: recovery.helpers); 0: 2 */
     int64_t part_bytes;          /* larger tables are copied in parts of about so much; 0: 16 MiB */
-    const struct bs_plan *plan;  /* run makes points by WHOLE and RECORD only */
+    const struct bs_plan *plan;  /* of run: see bs_plan_makes_point */
     int actor_pid;               /* BackendKeyData of the actor's server connection */
     uint64_t actor_xid;          /* xid8 where known, 0 otherwise */
     struct bs_point_actor actor; /* backend_* are filled in by the capture */
@@ -156,10 +156,10 @@ BS_MUST_CHECK enum bs_done bs_capture_open(const struct bs_capture_request *requ
                                            struct bs_err *err);
 
 /*
- * Makes the point. Once per capture.
+ * Makes the point, of whole tables, of definitions or of both. Once per capture.
  *
- * In mode WHOLE it first makes sure through pg_locks that actor_pid holds SHARE ROW EXCLUSIVE or
- * EXCLUSIVE on every planned table (under ACCESS EXCLUSIVE nobody can copy; materialized views
+ * It first makes sure through pg_locks that actor_pid holds SHARE ROW EXCLUSIVE or
+ * EXCLUSIVE on every table that bs_plan_locks names (under ACCESS EXCLUSIVE nobody can copy; materialized views
  * cannot be locked and are let through), that OID, schema and name still agree, and that every
  * partition of a planned partitioned table is planned. On success everything is stored and read
  * back (grade read-back). On failure the statement must not run: there is no manifest, or, where

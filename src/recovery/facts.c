@@ -4,6 +4,8 @@
  */
 #include "recovery/facts.h"
 
+#include "recovery/named.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +25,7 @@ static const char missing_partition_sql[] =
     " JOIN pg_catalog.pg_class k ON k.oid = i.inhrelid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = k.relnamespace"
     " WHERE i.inhparent = ANY ($1::pg_catalog.oid[])"
-    " AND i.inhrelid <> ALL ($1::pg_catalog.oid[]) LIMIT 1";
+    " AND k.relkind <> 'f' AND i.inhrelid <> ALL ($1::pg_catalog.oid[]) LIMIT 1";
 
 static const char columns_sql[] =
     "SELECT a.attrelid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid,"
@@ -94,40 +96,6 @@ static const char sequences_sql[] =
     " JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamespace"
     " JOIN pg_catalog.pg_attribute a ON a.attrelid = q.tab AND a.attnum = q.att"
     " GROUP BY n.nspname, s.relname, s.oid, q.tab, a.attname ORDER BY s.oid, q.tab, a.attname";
-
-/*
- * What DROP ... CASCADE would reach. A view hangs on its table only through its rewrite rule, so
- * wherever something is reached that is an internal part of another object, that object is
- * reached, too, and the walk goes on from there. Dependents of a column count for its table.
- */
-static const char closure_sql[] =
-    "WITH RECURSIVE r(cls, obj, sub, part) AS ("
-    "SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, o, 0, true"
-    " FROM pg_catalog.unnest($1::pg_catalog.oid[]) o"
-    " UNION SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, s.o, s.n, true"
-    " FROM unnest($2::pg_catalog.oid[], $3::pg_catalog.int4[]) s(o, n)"
-    " UNION SELECT x.cls, x.obj, x.sub, x.part FROM r CROSS JOIN LATERAL ("
-    "SELECT d.classid, d.objid, d.objsubid, r.part AND d.deptype IN ('a', 'i', 'P', 'S')"
-    " FROM pg_catalog.pg_depend d WHERE d.refclassid = r.cls AND d.refobjid = r.obj"
-    " AND (r.sub = 0 OR d.refobjsubid = r.sub) AND d.deptype IN ('n', 'a', 'i', 'P', 'S')"
-    " UNION ALL SELECT d.refclassid, d.refobjid, d.refobjsubid, r.part"
-    " FROM pg_catalog.pg_depend d WHERE d.classid = r.cls AND d.objid = r.obj"
-    " AND d.objsubid = r.sub AND d.deptype = 'i') x(cls, obj, sub, part)),"
-    " g AS (SELECT cls, obj, sub, pg_catalog.bool_or(part) AS part FROM r"
-    " WHERE NOT (cls = 'pg_catalog.pg_class'::pg_catalog.regclass AND obj = ANY "
-    "($1::pg_catalog.oid[] || $2::pg_catalog.oid[]))"
-    " GROUP BY cls, obj, sub)"
-    " SELECT g.cls, g.obj, i.type, i.schema, i.identity, g.part FROM g,"
-    " pg_catalog.pg_identify_object(g.cls, g.obj, g.sub) i"
-    " WHERE COALESCE(i.schema, '') <> 'pg_toast'"
-    " AND NOT (g.part AND g.cls = 'pg_catalog.pg_type'::pg_catalog.regclass)"
-    " AND NOT (g.cls = 'pg_catalog.pg_type'::pg_catalog.regclass AND EXISTS (SELECT 1"
-    " FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem"
-    " WHERE t.oid = g.obj AND (t.typrelid IN (SELECT obj FROM g)"
-    " OR e.typrelid IN (SELECT obj FROM g))))"
-    " AND NOT (g.cls = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND EXISTS (SELECT 1"
-    " FROM pg_catalog.pg_trigger t WHERE t.oid = g.obj AND t.tgisinternal))"
-    " ORDER BY g.part, i.type, i.identity";
 
 static const char incoming_sql[] =
     "SELECT k.conname, n.nspname, c.relname, k.oid, k.conrelid, k.confrelid,"
@@ -272,7 +240,7 @@ take_tables(const PGresult *res,
             struct bs_err *err)
 {
     *bytes = 0;
-    m->objects = bs_arena_array(arena, plan->n_tables, sizeof(*m->objects));
+    m->objects = bs_arena_array(arena, plan->n_tables + 1, sizeof(*m->objects));
     m->n_objects = 0;
     if (m->objects == NULL)
         return full(err);
@@ -457,29 +425,6 @@ take_sequences(struct bs_helper *h,
 }
 
 static enum bs_done
-take_closure(const PGresult *res, struct bs_arena *arena, struct bs_manifest *m, struct bs_err *err)
-{
-    size_t n = (size_t)PQntuples(res);
-
-    m->closure = bs_arena_array(arena, n + 1, sizeof(*m->closure));
-    if (m->closure == NULL)
-        return full(err);
-    for (int i = 0; (size_t)i < n; i++) {
-        struct bs_point_dependent *d = &m->closure[i];
-        *d = (struct bs_point_dependent){.class_oid = oid_at(res, i, 0),
-                                         .oid = oid_at(res, i, 1),
-                                         .type = text_at(res, i, 2, arena),
-                                         .schema = text_at(res, i, 3, arena),
-                                         .identity = text_at(res, i, 4, arena),
-                                         .part = true_at(res, i, 5)};
-        if (d->type == NULL || d->identity == NULL)
-            return full(err);
-    }
-    m->n_closure = n;
-    return BS_DONE;
-}
-
-static enum bs_done
 take_incoming(const PGresult *res,
               struct bs_arena *arena,
               struct bs_manifest *m,
@@ -557,6 +502,7 @@ name_relations(const struct bs_manifest *m, struct bs_arena *arena, struct about
 
 enum bs_done
 bs_facts_around(struct bs_helper *h,
+                const struct bs_plan *plan,
                 struct bs_arena *arena,
                 struct bs_manifest *m,
                 struct bs_err *err)
@@ -575,13 +521,9 @@ bs_facts_around(struct bs_helper *h,
         return BS_FAILED;
     done = take_sequences(h, res, arena, m, err);
     PQclear(res);
-    if (done != BS_DONE || bs_helper_query(h, closure_sql, 3, oids, &res, err) != BS_DONE)
-        return BS_FAILED;
-    done = take_closure(res, arena, m, err);
-    PQclear(res);
     if (done != BS_DONE || bs_helper_query(h, incoming_sql, 1, oids, &res, err) != BS_DONE)
         return BS_FAILED;
     done = take_incoming(res, arena, m, err);
     PQclear(res);
-    return done;
+    return done == BS_DONE ? bs_named_closure(h, plan, arena, m, err) : BS_FAILED;
 }

@@ -36,8 +36,10 @@ BS_MUST_CHECK enum bs_done bs_facts_columns(struct bs_helper *h,
                                             struct bs_manifest *m,
                                             struct bs_err *err);
 
-/* Fills sequences, closure and incoming foreign keys of m->objects. Errors as above. */
+/* Fills sequences and incoming foreign keys of m->objects, and the closure (named.h). Errors as
+ * above. */
 BS_MUST_CHECK enum bs_done bs_facts_around(struct bs_helper *h,
+                                           const struct bs_plan *plan,
                                            struct bs_arena *arena,
                                            struct bs_manifest *m,
                                            struct bs_err *err);

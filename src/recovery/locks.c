@@ -72,7 +72,7 @@ bs_step_locked(struct bs_capture *c,
         if (t->relkind == 'm')
             continue; /* LOCK TABLE refuses them; their rows can be computed again */
         /* We would wait for the actor, who waits for us: a deadlock that no one detects. */
-        if (strcmp(mode, "AccessExclusiveLock") == 0)
+        if (strcmp(mode, "AccessExclusiveLock") == 0 && !t->shape)
             done = BS_FAIL(err, NO_POINT,
                            "the actor holds ACCESS EXCLUSIVE on \"%.60s\".\"%.60s\" already, which "
                            "lets nobody copy it",

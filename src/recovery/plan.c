@@ -12,6 +12,7 @@
 
 #include "catalog/effect.h"
 #include "catalog/seen.h"
+#include "recovery/plan_kinds.h"
 
 struct planning {
     const struct bs_unit *unit;
@@ -20,21 +21,25 @@ struct planning {
     struct bs_arena *arena;
     struct bs_plan *out;
     enum bs_plan_kind *kinds; /* of each statement */
+    bool *defines;            /* of each statement: the definition must be kept */
     bool unknown;             /* some statement changes who knows what */
 };
+
+/* Its rows go with it, or some of their values do. */
+static bool
+is_exclusive(enum bs_kind kind)
+{
+    return kind == BS_KIND_DROP_TABLE || kind == BS_KIND_TRUNCATE ||
+           kind == BS_KIND_ALTER_TABLE_DROP_COLUMN || kind == BS_KIND_ALTER_TABLE_ALTER_TYPE ||
+           kind == BS_KIND_ALTER_TABLE_SET_EXPRESSION || kind == BS_KIND_DROP_MATERIALIZED_VIEW ||
+           kind == BS_KIND_REFRESH_MATERIALIZED_VIEW;
+}
 
 /* What a copy of the whole table brings back. */
 static bool
 is_whole(enum bs_kind kind)
 {
-    return kind == BS_KIND_DROP_TABLE || kind == BS_KIND_TRUNCATE || kind == BS_KIND_UPDATE ||
-           kind == BS_KIND_DELETE;
-}
-
-static bool
-is_exclusive(enum bs_kind kind)
-{
-    return kind == BS_KIND_DROP_TABLE || kind == BS_KIND_TRUNCATE;
+    return is_exclusive(kind) || kind == BS_KIND_UPDATE || kind == BS_KIND_DELETE;
 }
 
 /* What says that rows change, not what would change them unseen. */
@@ -98,7 +103,9 @@ by_kind(enum bs_kind kind)
     case BS_POINT_WHOLE:
         break;
     }
-    return is_whole(kind) ? BS_PLAN_WHOLE : BS_PLAN_REFUSE;
+    if (is_whole(kind))
+        return BS_PLAN_WHOLE;
+    return bs_plan_kind_has_definition(kind) ? BS_PLAN_RECORD : BS_PLAN_REFUSE;
 }
 
 /* The plan for one thing that a statement changes. */
@@ -114,6 +121,10 @@ by_effect(const struct planning *p, const struct bs_stmt *stmt, const struct bs_
         return BS_PLAN_RECORD; /* replaces nothing */
     if (scoped && p->limits.rows)
         return BS_PLAN_ROWS;
+    if (bs_plan_needs_definition(e->kind) && !bs_plan_effect_has_definition(e))
+        return BS_PLAN_REFUSE;
+    if (bs_plan_kind_has_definition(e->kind) && !is_whole(e->kind))
+        p->defines[stmt - p->unit->stmts] = true;
     return e->upsert ? BS_PLAN_REFUSE : by_kind(e->kind);
 }
 
@@ -133,7 +144,7 @@ runs_only(enum bs_kind kind)
 
 /* The point of a statement that has no effect of its own. */
 static enum bs_plan_kind
-by_point(const struct bs_stmt *stmt)
+by_point(struct planning *p, const struct bs_stmt *stmt)
 {
     switch (stmt->point) {
     case BS_POINT_NONE:
@@ -141,14 +152,19 @@ by_point(const struct bs_stmt *stmt)
     case BS_POINT_RECORD:
         return BS_PLAN_RECORD;
     case BS_POINT_STATE:
-        return only_advances(stmt) && runs_only(stmt->kind) ? BS_PLAN_RECORD : BS_PLAN_REFUSE;
+        if (only_advances(stmt) && runs_only(stmt->kind))
+            return BS_PLAN_RECORD;
+        break;
     case BS_POINT_UNKNOWN:
     case BS_POINT_DEFINITION:
     case BS_POINT_ROWS:
     case BS_POINT_WHOLE:
         break;
     }
-    return BS_PLAN_REFUSE;
+    if (!only_advances(stmt) || !bs_plan_kind_has_definition(stmt->kind))
+        return BS_PLAN_REFUSE;
+    p->defines[stmt - p->unit->stmts] = true;
+    return BS_PLAN_RECORD;
 }
 
 static bool
@@ -200,7 +216,7 @@ plan_stmt(struct planning *p, const struct bs_stmt *stmt, const char **why)
         return BS_PLAN_REFUSE;
     }
     if (merge || (touches_sequence(stmt) && !only_advances(stmt)) || stmt->n_effects == 0) {
-        kind = stmt->n_effects == 0 ? by_point(stmt) : BS_PLAN_REFUSE;
+        kind = stmt->n_effects == 0 ? by_point(p, stmt) : BS_PLAN_REFUSE;
         if (kind == BS_PLAN_REFUSE && is_seen(p, stmt))
             return BS_PLAN_ROWS;
         if (kind == BS_PLAN_REFUSE)
@@ -213,6 +229,8 @@ plan_stmt(struct planning *p, const struct bs_stmt *stmt, const char **why)
     if (kind != BS_PLAN_RECORD || stmt->point <= BS_POINT_STATE)
         return kind;
     if (stmt->kind == BS_KIND_MERGE) /* that only inserts */
+        return kind;
+    if (p->defines[stmt - p->unit->stmts])
         return kind;
     *why = why_kind(p, stmt->kind); /* it needs more than its effects tell */
     return BS_PLAN_REFUSE;
@@ -227,34 +245,52 @@ weight(enum bs_kind kind)
     return kind == BS_KIND_DELETE ? 1 : kind == BS_KIND_TRUNCATE ? 2 : 3;
 }
 
+static struct bs_plan_table *
+find_table(struct bs_plan *plan, uint32_t oid)
+{
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        if (plan->tables[i].oid == oid)
+            return &plan->tables[i];
+    }
+    return NULL;
+}
+
+static bool
+is_locked_exclusively(const struct bs_target *t)
+{
+    return is_exclusive(t->kind) || t->lock == BS_TABLE_LOCK_ACCESS_EXCLUSIVE;
+}
+
+/* shape: see struct bs_plan_table */
 static void
-add_table(struct planning *p, const struct bs_target *t)
+add_table(struct planning *p, const struct bs_target *t, bool shape)
 {
     struct bs_plan *out = p->out;
-    struct bs_plan_table *have = NULL;
+    struct bs_plan_table *have = find_table(out, t->oid);
+    struct bs_plan_table table = {.oid = t->oid,
+                                  .schema = t->schema,
+                                  .name = t->name,
+                                  .relkind = t->relkind,
+                                  .reach = t->reach,
+                                  .kind = t->kind,
+                                  .est_rows = t->est_rows,
+                                  .est_bytes = t->est_bytes,
+                                  .exclusive = is_locked_exclusively(t),
+                                  .rewrites = t->rewrites,
+                                  .shape = shape};
 
-    for (size_t i = 0; i < out->n_tables && have == NULL; i++) {
-        if (out->tables[i].oid == t->oid)
-            have = &out->tables[i];
-    }
     if (have == NULL) {
-        out->tables[out->n_tables++] = (struct bs_plan_table){.oid = t->oid,
-                                                              .schema = t->schema,
-                                                              .name = t->name,
-                                                              .relkind = t->relkind,
-                                                              .reach = t->reach,
-                                                              .kind = t->kind,
-                                                              .est_rows = t->est_rows,
-                                                              .est_bytes = t->est_bytes,
-                                                              .exclusive = is_exclusive(t->kind)};
-        out->est_bytes += t->relkind == 'p' ? 0 : t->est_bytes;
-        return;
+        have = &out->tables[out->n_tables++];
+        *have = table;
+    } else {
+        have->exclusive = have->exclusive || table.exclusive;
+        have->rewrites = have->rewrites || table.rewrites;
+        have->shape = have->shape && shape;
+        if (t->reach < have->reach)
+            have->reach = t->reach;
+        if (weight(t->kind) > weight(have->kind))
+            have->kind = t->kind;
     }
-    have->exclusive = have->exclusive || is_exclusive(t->kind);
-    if (t->reach < have->reach)
-        have->reach = t->reach;
-    if (weight(t->kind) > weight(have->kind))
-        have->kind = t->kind;
 }
 
 /* Somebody who drops a table locks those exclusively that its foreign keys point to. */
@@ -326,9 +362,39 @@ add_tables(struct planning *p)
             return false;
         }
         if (strchr("rpm", t->relkind) != NULL)
-            add_table(p, t);
+            add_table(p, t, false);
     }
     return true;
+}
+
+/* The unit's targets that are changed as such, where somebody else could change them, too. */
+static void
+add_shapes(struct planning *p)
+{
+    for (size_t i = 0; i < p->facts->n_targets; i++) {
+        const struct bs_target *t = &p->facts->targets[i];
+        if ((t->relkind == 'r' || t->relkind == 'p') && !changes_rows(t->kind) &&
+            t->lock >= BS_TABLE_LOCK_SHARE_ROW_EXCLUSIVE &&
+            (p->defines[t->stmt] || (t->rewrites && p->kinds[t->stmt] == BS_PLAN_RECORD)))
+            add_table(p, t, true);
+    }
+}
+
+static void
+add_named(struct planning *p)
+{
+    struct bs_plan *out = p->out;
+
+    for (size_t i = 0; i < p->unit->n_stmts; i++) {
+        const struct bs_stmt *stmt = &p->unit->stmts[i];
+        for (size_t k = 0; p->defines[i] && k < stmt->n_effects; k++) {
+            const struct bs_effect *e = &stmt->effects[k];
+            if (bs_plan_needs_definition(e->kind) && e->name.name[0] != '\0')
+                out->named[out->n_named++] =
+                    (struct bs_plan_named){e->object, e->name.schema, e->name.name};
+        }
+        out->definition = out->definition || p->defines[i];
+    }
 }
 
 static int
@@ -372,7 +438,7 @@ settle_block(struct planning *p)
     }
     if (out->kind == BS_PLAN_NONE)
         return;
-    if (out->kind == BS_PLAN_RECORD && !has_reason(p->unit, "event_trigger")) {
+    if (out->kind == BS_PLAN_RECORD && !out->definition && !has_reason(p->unit, "event_trigger")) {
         out->kind = BS_PLAN_NONE;
         out->why = "adds something, outside a transaction; nothing is lost";
         return;
@@ -388,6 +454,16 @@ drops_tables(const struct bs_plan *plan)
             return true;
     }
     return false;
+}
+
+static size_t
+n_copied(const struct bs_plan *plan)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_tables; i++)
+        n += !plan->tables[i].shape;
+    return n;
 }
 
 static const char *
@@ -412,10 +488,11 @@ settle_whole(struct planning *p)
     for (size_t i = 0; i < p->unit->n_stmts; i++)
         rest = rest || p->kinds[i] == BS_PLAN_ROWS;
     /* Rows that go back into a table that is still there need no definition. */
-    out->definition = !p->limits.rows || (p->unit->flags & BS_FLAG_DDL) != 0 || drops_tables(out);
+    out->definition = out->definition || !p->limits.rows || (p->unit->flags & BS_FLAG_DDL) != 0 ||
+                      drops_tables(out);
     out->why =
         bs_arena_fmt(p->arena, "%zu table%s, about %lld bytes, copied before it runs%s",
-                     out->n_tables, plural(out->n_tables), (long long)out->est_bytes,
+                     n_copied(out), plural(n_copied(out)), (long long)out->est_bytes,
                      rest ? "; other rows that it changes are kept before it is committed" : "");
 }
 
@@ -428,10 +505,21 @@ settle_rows(struct planning *p)
         out->why = bs_arena_fmt(p->arena,
                                 "the rows of %zu table%s that it changes are kept before it is"
                                 " committed",
-                                out->n_tables, plural(out->n_tables));
+                                n_copied(out), plural(n_copied(out)));
     else
         out->why = "which rows it changes is known when it has run; they are kept before it is"
                    " committed, and what is no change of rows is taken back";
+}
+
+/* Some table of it is not there for its shape alone. */
+static bool
+has_rows(const struct bs_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        if (!plan->tables[i].shape)
+            return true;
+    }
+    return false;
 }
 
 static void
@@ -439,11 +527,10 @@ settle_tables(struct planning *p)
 {
     struct bs_plan *out = p->out;
 
-    qsort(out->tables, out->n_tables, sizeof(*out->tables), by_oid);
     if (out->unvetted && out->ddl) {
         refuse(out, "code that nobody has vetted runs beside a change of the schema, so that nobody"
                     " could tell which of them changed what");
-    } else if (out->n_tables == 0 && !p->unknown) {
+    } else if (!has_rows(out) && !p->unknown) {
         /* DROP TABLE IF EXISTS of nothing, or rows of what the unit itself makes. */
         out->kind = BS_PLAN_RECORD;
         out->why = "nothing that is there would be lost";
@@ -469,6 +556,30 @@ writes_catalog(const struct bs_unit *unit)
     return (unit->flags & BS_FLAG_DDL) != 0;
 }
 
+/* CASCADE drops what holds rows, or columns of it, beside what the statement names. */
+static bool
+takes_rows_along(const struct planning *p, size_t stmt)
+{
+    for (size_t i = 0; i < p->facts->n_targets; i++) {
+        const struct bs_target *t = &p->facts->targets[i];
+        if (t->stmt == stmt && t->reach == BS_REACH_DEPENDENT && is_exclusive(t->kind))
+            return true;
+    }
+    return false;
+}
+
+static void
+sum_up(struct planning *p)
+{
+    struct bs_plan *out = p->out;
+
+    qsort(out->tables, out->n_tables, sizeof(*out->tables), by_oid);
+    for (size_t i = 0; i < out->n_tables; i++) {
+        const struct bs_plan_table *t = &out->tables[i];
+        out->est_bytes += t->relkind == 'p' || t->shape ? 0 : t->est_bytes;
+    }
+}
+
 static void
 plan_unit(struct planning *p)
 {
@@ -478,6 +589,8 @@ plan_unit(struct planning *p)
 
     for (size_t i = 0; i < p->unit->n_stmts && kind != BS_PLAN_REFUSE; i++) {
         p->kinds[i] = plan_stmt(p, &p->unit->stmts[i], &why);
+        if (p->kinds[i] == BS_PLAN_RECORD && takes_rows_along(p, i))
+            p->kinds[i] = BS_PLAN_WHOLE;
         worsen(&kind, p->kinds[i]);
     }
     out->in_block = p->unit->parsed && (p->unit->flags & BS_FLAG_NO_BLOCK) == 0;
@@ -491,13 +604,21 @@ plan_unit(struct planning *p)
     }
     out->kind = kind;
     out->why = kind == BS_PLAN_NONE ? "nothing is lost" : "it only adds";
-    if (kind >= BS_PLAN_ROWS && !add_tables(p))
+    add_named(p);
+    if (out->definition)
+        out->why = "the definition of what it changes is kept before it runs";
+    if (kind >= BS_PLAN_ROWS && !add_tables(p)) {
         refuse(out, out->why);
-    else if (kind >= BS_PLAN_ROWS)
+        return;
+    }
+    add_shapes(p);
+    sum_up(p);
+    if (kind >= BS_PLAN_ROWS)
         settle_tables(p);
     settle_block(p);
-    out->audited = out->kind == BS_PLAN_RECORD && p->unit->risk != BS_RISK_HIGH &&
-                   p->unit->risk != BS_RISK_SAFE;
+    out->audited =
+        out->kind == BS_PLAN_RECORD &&
+        (out->definition || (p->unit->risk != BS_RISK_HIGH && p->unit->risk != BS_RISK_SAFE));
 }
 
 enum bs_done
@@ -510,16 +631,38 @@ bs_plan_make(const struct bs_unit *unit,
 {
     struct planning p = {
         .unit = unit, .facts = facts, .limits = limits, .arena = arena, .out = out};
+    size_t n_effects = 0;
 
     *out = (struct bs_plan){0};
     out->tables = bs_arena_array(arena, facts->n_targets + 1, sizeof(*out->tables));
     p.kinds = bs_arena_array(arena, unit->n_stmts + 1, sizeof(*p.kinds));
-    if (out->tables != NULL && p.kinds != NULL)
+    p.defines = bs_arena_array(arena, unit->n_stmts + 1, sizeof(*p.defines));
+    for (size_t i = 0; i < unit->n_stmts; i++)
+        n_effects += unit->stmts[i].n_effects;
+    out->named = bs_arena_array(arena, n_effects + 1, sizeof(*out->named));
+    if (out->tables != NULL && out->named != NULL && p.kinds != NULL && p.defines != NULL)
         plan_unit(&p);
     if (out->why != NULL)
         return BS_DONE;
     *out = (struct bs_plan){.why = "there was no memory left to plan"};
     return BS_FAIL(err, LIMIT, "the %s arena is full", arena->name);
+}
+
+bool
+bs_plan_makes_point(const struct bs_plan *plan)
+{
+    return plan->kind == BS_PLAN_WHOLE || plan->kind == BS_PLAN_RECORD ||
+           ((plan->definition || plan->globals != 0) && plan->kind == BS_PLAN_ROWS);
+}
+
+bool
+bs_plan_locks(const struct bs_plan *plan, const struct bs_plan_table *table, bool rows)
+{
+    if (table->relkind != 'r' && table->relkind != 'p')
+        return false; /* materialized views cannot be locked; their rows are computed again */
+    if (table->shape)
+        return !table->unlockable;
+    return plan->kind == BS_PLAN_WHOLE || (plan->kind == BS_PLAN_ROWS && rows);
 }
 
 const char *

@@ -19,9 +19,11 @@ enum bs_plan_kind {
 };
 
 /*
- * A table of a plan. WHOLE: it is locked and copied whole, and tables that merely lose rows are not
- * in the list - who merges plans leaves out those of ROWS beside WHOLE. ROWS: it is known to lose
- * rows; what triggers, rules and functions reach beside these the audit finds.
+ * A table of a plan. `shape`, with any kind: it is changed as such, and keeps its rows; it is locked
+ * where the role may, so that its definition stays the one that is kept. Others, of WHOLE: locked and
+ * copied whole, and tables that merely lose rows are not in the list - who merges plans leaves out
+ * those of ROWS beside WHOLE. Of ROWS: it is known to lose rows; what triggers, rules and functions
+ * reach beside these the audit finds.
  */
 struct bs_plan_table {
     uint32_t oid;
@@ -37,6 +39,8 @@ struct bs_plan_table {
     const char **columns;
     size_t n_columns;
     bool exclusive;  /* the statement itself will hold ACCESS EXCLUSIVE on it */
+    bool shape;      /* nothing of it is copied */
+    bool rewrites;   /* the statement may write it anew, with the same rows */
     bool unlockable; /* set by whoever runs the plan: the role may change it, but not lock it */
 };
 
@@ -67,6 +71,14 @@ struct bs_plan_select {
     int n_set_params;
 };
 
+/* What a statement names that has a definition: the objects of that name are what a point of
+ * definitions is about. */
+struct bs_plan_named {
+    enum bs_object object;
+    const char *schema; /* NULL: not told */
+    const char *name;
+};
+
 struct bs_plan {
     enum bs_plan_kind kind;
     const char *why;              /* one sentence for operators */
@@ -74,8 +86,10 @@ struct bs_plan {
     size_t n_tables;
     struct bs_plan_select *selects; /* for all rows that the unit changes, or none at all */
     size_t n_selects;
-    int64_t est_bytes;  /* of the tables */
-    bool definition;    /* store the schema dump before it runs; with any kind from RECORD up */
+    int64_t est_bytes; /* of the tables */
+    bool definition;   /* store the schema dump before it runs; with any kind from RECORD up */
+    struct bs_plan_named *named; /* of statements that need the definition */
+    size_t n_named;
     unsigned globals;   /* bits of enum bs_global: what of the cluster is kept before it runs */
     const char **about; /* names of roles, databases and so on that these are about; none: any */
     size_t n_about;
@@ -117,6 +131,11 @@ BS_MUST_CHECK enum bs_done bs_plan_select(const struct bs_snapshot *snapshot,
                                           struct bs_arena *arena,
                                           struct bs_plan *plan,
                                           struct bs_err *err);
+
+/* A point is made before the unit runs. */
+bool bs_plan_makes_point(const struct bs_plan *plan);
+/* A table that is locked before it does: see struct bs_plan_table. `rows`: so are those of ROWS. */
+bool bs_plan_locks(const struct bs_plan *plan, const struct bs_plan_table *table, bool rows);
 
 /* "refuse", "none", "record", "rows", "whole" */
 const char *bs_plan_kind_name(enum bs_plan_kind kind);

@@ -491,7 +491,7 @@ copy_all(struct bs_capture *c,
         bs_step_room(c, bytes, err) != BS_DONE || bs_step_dump(c, err) != BS_DONE)
         return BS_FAILED;
     bs_step_enter(c, BS_CAPTURE_COPYING);
-    if (bs_facts_around(&c->helper, &c->arena, &c->m, err) != BS_DONE ||
+    if (bs_facts_around(&c->helper, c->req.plan, &c->arena, &c->m, err) != BS_DONE ||
         copy_or_keep(c, what, earlier, report, err) != BS_DONE)
         return BS_FAILED;
     if (bs_child_wait(&c->dump, &c->watch, NULL, NULL, err) != BS_DONE ||

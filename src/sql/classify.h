@@ -36,6 +36,7 @@ enum bs_object {
     BS_OBJECT_TYPE,
     BS_OBJECT_LARGE_OBJECT,
     BS_OBJECT_OTHER,
+    BS_OBJECT_SHARED, /* tablespaces, parameters: of no one database */
 };
 
 /* One thing a statement would change. A statement has one or several, or none. */

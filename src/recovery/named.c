@@ -1,0 +1,324 @@
+/*
+ * named.c - names become objects by a look into every catalog that they could be in; what hangs on
+ * them is what pg_depend says.
+ */
+#include "recovery/named.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LIST_MAX = 16 * 1024 * 1024,
+    RELATIONS = 1259, /* pg_class, catalog/pg_class.h */
+};
+
+/* $1 sorts ("relation", ...), $2 schemas or NULL, $3 names; one row an object that may be meant. */
+static const char find_sql[] =
+    "WITH w(sort, s, n) AS (SELECT * FROM ROWS FROM ("
+    "pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]),"
+    " pg_catalog.unnest($3::pg_catalog.text[])) x), o(sort, cls, obj, s, n) AS ("
+    "SELECT 'relation', 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, oid,"
+    " relnamespace, relname FROM pg_catalog.pg_class"
+#define IN_SCHEMA(sort, catalog, schema, name)                                                     \
+    " UNION ALL SELECT '" sort "', 'pg_catalog." catalog "'::pg_catalog.regclass, oid, " schema    \
+    ", " name " FROM pg_catalog." catalog
+    IN_SCHEMA("function", "pg_proc", "pronamespace", "proname") IN_SCHEMA(
+        "type", "pg_type", "typnamespace", "typname") IN_SCHEMA("other",
+                                                                "pg_collation",
+                                                                "collnamespace",
+                                                                "collname")
+        IN_SCHEMA("other", "pg_conversion", "connamespace", "conname") IN_SCHEMA(
+            "other", "pg_operator", "oprnamespace", "oprname") IN_SCHEMA("other",
+                                                                         "pg_opclass",
+                                                                         "opcnamespace",
+                                                                         "opcname")
+            IN_SCHEMA("other", "pg_opfamily", "opfnamespace", "opfname") IN_SCHEMA(
+                "other", "pg_statistic_ext", "stxnamespace", "stxname") IN_SCHEMA("other",
+                                                                                  "pg_ts_config",
+                                                                                  "cfgnamespace",
+                                                                                  "cfgname")
+                IN_SCHEMA("other", "pg_ts_dict", "dictnamespace", "dictname") IN_SCHEMA(
+                    "other",
+                    "pg_ts_parser",
+                    "prsnamespace",
+                    "prsname") IN_SCHEMA("other",
+                                         "pg_ts_template",
+                                         "tmplnamespace",
+                                         "tmplname") IN_SCHEMA("schema",
+                                                               "pg_namespace",
+                                                               "0",
+                                                               "nspname") IN_SCHEMA("other",
+                                                                                    "pg_language",
+                                                                                    "0",
+                                                                                    "lanname")
+                    IN_SCHEMA("other", "pg_am", "0", "amname") IN_SCHEMA(
+                        "other",
+                        "pg_event_trigger",
+                        "0",
+                        "evtname") IN_SCHEMA("other", "pg_extension", "0", "extname")
+                        IN_SCHEMA("other", "pg_foreign_data_wrapper", "0", "fdwname") IN_SCHEMA(
+                            "other",
+                            "pg_foreign_server",
+                            "0",
+                            "srvname") IN_SCHEMA("other", "pg_publication", "0", "pubname")
+#undef IN_SCHEMA
+                            ") SELECT DISTINCT o.cls, o.obj FROM w JOIN o ON o.sort = w.sort AND "
+                            "o.n = w.n"
+                            " LEFT JOIN pg_catalog.pg_namespace n ON n.oid = o.s"
+                            " WHERE o.s = 0 OR n.nspname = w.s OR (w.s IS NULL AND n.nspname NOT IN"
+                            " ('pg_catalog', 'pg_toast', 'information_schema')) ORDER BY 1, 2";
+
+/*
+ * $1 catalogs, $2 OIDs, $3 columns or 0, $4 whether it is named: what DROP ... CASCADE of them would reach, and those
+ * that are named. A view hangs on its table only through its rewrite rule, so wherever something is
+ * reached that is an internal part of another object, that object is reached, too, and the walk goes
+ * on from there. Dependents of a column count for its table.
+ */
+static const char closure_sql[] =
+    "WITH RECURSIVE b(cls, obj, sub, named) AS (SELECT * FROM ROWS FROM ("
+    "pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::pg_catalog.oid[]),"
+    " pg_catalog.unnest($3::pg_catalog.int4[]), pg_catalog.unnest($4::pg_catalog.bool[])) x),"
+    " r(cls, obj, sub, part) AS (SELECT b.cls, b.obj, b.sub, true FROM b"
+    " UNION SELECT x.cls, x.obj, x.sub, x.part FROM r CROSS JOIN LATERAL ("
+    "SELECT d.classid, d.objid, d.objsubid, r.part AND d.deptype IN ('a', 'i', 'P', 'S')"
+    " FROM pg_catalog.pg_depend d WHERE d.refclassid = r.cls AND d.refobjid = r.obj"
+    " AND (r.sub = 0 OR d.refobjsubid = r.sub) AND d.deptype IN ('n', 'a', 'i', 'P', 'S')"
+    " UNION ALL SELECT d.refclassid, d.refobjid, d.refobjsubid, r.part"
+    " FROM pg_catalog.pg_depend d WHERE d.classid = r.cls AND d.objid = r.obj"
+    " AND d.objsubid = r.sub AND d.deptype = 'i') x(cls, obj, sub, part)),"
+    " g AS (SELECT r.cls, r.obj, r.sub, pg_catalog.bool_or(r.part) AS part,"
+    " COALESCE(pg_catalog.bool_or(b.named AND r.sub = 0), false) AS named"
+    " FROM r LEFT JOIN b ON b.cls = r.cls AND b.obj = r.obj"
+    " WHERE b.named IS NULL OR b.named GROUP BY r.cls, r.obj, r.sub)"
+    " SELECT g.cls, g.obj, i.type, i.schema, i.identity, g.part AND NOT g.named FROM g,"
+    " pg_catalog.pg_identify_object(g.cls, g.obj, g.sub) i"
+    " WHERE COALESCE(i.schema, '') <> 'pg_toast' AND (g.named OR ("
+    " NOT (g.part AND g.cls = 'pg_catalog.pg_type'::pg_catalog.regclass)"
+    " AND NOT (g.cls = 'pg_catalog.pg_type'::pg_catalog.regclass AND EXISTS (SELECT 1"
+    " FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem"
+    " WHERE t.oid = g.obj AND (t.typrelid IN (SELECT obj FROM g)"
+    " OR e.typrelid IN (SELECT obj FROM g))))"
+    " AND NOT (g.cls = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND EXISTS (SELECT 1"
+    " FROM pg_catalog.pg_trigger t WHERE t.oid = g.obj AND t.tgisinternal))))"
+    " ORDER BY g.part, i.type, i.identity";
+
+/* Four lists, as array literals. */
+struct bases {
+    struct bs_buf cls, obj, sub, named;
+};
+
+static void
+bases_init(struct bases *b)
+{
+    bs_buf_init(&b->cls, LIST_MAX);
+    bs_buf_init(&b->obj, LIST_MAX);
+    bs_buf_init(&b->sub, LIST_MAX);
+    bs_buf_init(&b->named, LIST_MAX);
+}
+
+static void
+bases_fini(struct bases *b)
+{
+    bs_buf_fini(&b->cls);
+    bs_buf_fini(&b->obj);
+    bs_buf_fini(&b->sub);
+    bs_buf_fini(&b->named);
+}
+
+static void
+bases_add(struct bases *b, uint32_t class_oid, uint32_t oid, int sub, bool named)
+{
+    const char *between = b->cls.n == 0 ? "{" : ",";
+
+    bs_put_fmt(&b->cls, "%s%u", between, class_oid);
+    bs_put_fmt(&b->obj, "%s%u", between, oid);
+    bs_put_fmt(&b->sub, "%s%d", between, sub);
+    bs_put_fmt(&b->named, "%s%s", between, named ? "t" : "f");
+}
+
+static enum bs_done
+full(struct bs_err *err)
+{
+    return BS_FAIL(err, LIMIT, "what hangs on the objects does not fit into memory set aside");
+}
+
+static uint32_t
+oid_at(const PGresult *res, int row, int column)
+{
+    return (uint32_t)strtoul(PQgetvalue(res, row, column), NULL, 10);
+}
+
+static const char *
+text_at(const PGresult *res, int row, int column, struct bs_arena *arena)
+{
+    return PQgetisnull(res, row, column) ? NULL : bs_arena_str(arena, PQgetvalue(res, row, column));
+}
+
+/* An element of an array literal; NULL is NULL. */
+static void
+put_element(struct bs_buf *out, const char *text)
+{
+    bs_put_u8(out, out->n == 0 ? '{' : ',');
+    if (text == NULL) {
+        bs_put_str(out, "NULL");
+        return;
+    }
+    bs_put_u8(out, '"');
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            bs_put_u8(out, '\\');
+        bs_put_u8(out, (uint8_t)*text);
+    }
+    bs_put_u8(out, '"');
+}
+
+static const char *
+sort_of(enum bs_object object)
+{
+    switch (object) {
+    case BS_OBJECT_RELATION:
+    case BS_OBJECT_COLUMN:
+        return "relation";
+    case BS_OBJECT_SCHEMA:
+        return "schema";
+    case BS_OBJECT_FUNCTION:
+        return "function";
+    case BS_OBJECT_TYPE:
+        return "type";
+    case BS_OBJECT_NONE:
+    case BS_OBJECT_DATABASE:
+    case BS_OBJECT_ROLE:
+    case BS_OBJECT_LARGE_OBJECT:
+    case BS_OBJECT_SHARED:
+    case BS_OBJECT_OTHER:
+        break;
+    }
+    return "other";
+}
+
+/* All objects that the plan's names may mean. */
+static enum bs_done
+find_named(struct bs_helper *h, const struct bs_plan *plan, struct bases *out, struct bs_err *err)
+{
+    struct bs_buf sorts, schemas, names;
+    const char *params[3];
+    PGresult *res = NULL;
+    enum bs_done done;
+
+    if (plan->n_named == 0)
+        return BS_DONE;
+    bs_buf_init(&sorts, LIST_MAX);
+    bs_buf_init(&schemas, LIST_MAX);
+    bs_buf_init(&names, LIST_MAX);
+    for (size_t i = 0; i < plan->n_named; i++) {
+        put_element(&sorts, sort_of(plan->named[i].object));
+        put_element(&schemas, plan->named[i].schema);
+        put_element(&names, plan->named[i].name);
+    }
+    bs_put_cstr(&sorts, "}");
+    bs_put_cstr(&schemas, "}");
+    bs_put_cstr(&names, "}");
+    params[0] = (const char *)sorts.p;
+    params[1] = (const char *)schemas.p;
+    params[2] = (const char *)names.p;
+    if (sorts.failed || schemas.failed || names.failed)
+        done = full(err);
+    else
+        done = bs_helper_query(h, find_sql, 3, params, &res, err);
+    for (int i = 0; done == BS_DONE && i < PQntuples(res); i++)
+        bases_add(out, oid_at(res, i, 0), oid_at(res, i, 1), 0, true);
+    PQclear(res);
+    bs_buf_fini(&sorts);
+    bs_buf_fini(&schemas);
+    bs_buf_fini(&names);
+    return done;
+}
+
+static enum bs_done
+take_closure(const PGresult *res, struct bs_arena *arena, struct bs_manifest *m, struct bs_err *err)
+{
+    size_t n = (size_t)PQntuples(res);
+
+    m->closure = bs_arena_array(arena, n + 1, sizeof(*m->closure));
+    if (m->closure == NULL)
+        return full(err);
+    for (int i = 0; (size_t)i < n; i++) {
+        struct bs_point_dependent *d = &m->closure[i];
+        *d = (struct bs_point_dependent){.class_oid = oid_at(res, i, 0),
+                                         .oid = oid_at(res, i, 1),
+                                         .type = text_at(res, i, 2, arena),
+                                         .schema = text_at(res, i, 3, arena),
+                                         .identity = text_at(res, i, 4, arena),
+                                         .part = PQgetvalue(res, i, 5)[0] == 't'};
+        if (d->type == NULL || d->identity == NULL)
+            return full(err);
+    }
+    m->n_closure = n;
+    return BS_DONE;
+}
+
+static enum bs_done
+ask_closure(struct bs_helper *h,
+            struct bases *b,
+            struct bs_arena *arena,
+            struct bs_manifest *m,
+            struct bs_err *err)
+{
+    const char *params[4];
+    PGresult *res = NULL;
+    enum bs_done done;
+
+    if (b->cls.n == 0)
+        return BS_DONE;
+    bs_put_cstr(&b->cls, "}");
+    bs_put_cstr(&b->obj, "}");
+    bs_put_cstr(&b->sub, "}");
+    bs_put_cstr(&b->named, "}");
+    if (b->cls.failed || b->obj.failed || b->sub.failed || b->named.failed)
+        return full(err);
+    params[0] = (const char *)b->cls.p;
+    params[1] = (const char *)b->obj.p;
+    params[2] = (const char *)b->sub.p;
+    params[3] = (const char *)b->named.p;
+    if (bs_helper_query(h, closure_sql, 4, params, &res, err) != BS_DONE)
+        return BS_FAILED;
+    done = take_closure(res, arena, m, err);
+    PQclear(res);
+    return done;
+}
+
+/* A relation that goes; of one that stays the columns that are altered. */
+static void
+add_object(struct bases *b, const struct bs_point_object *o)
+{
+    if (!bs_point_alters(o))
+        bases_add(b, RELATIONS, o->oid, 0, false);
+    for (size_t i = 0; bs_point_alters(o) && i < o->n_columns; i++) {
+        if (o->columns[i].altered)
+            bases_add(b, RELATIONS, o->oid, o->columns[i].attnum, false);
+    }
+}
+
+enum bs_done
+bs_named_closure(struct bs_helper *h,
+                 const struct bs_plan *plan,
+                 struct bs_arena *arena,
+                 struct bs_manifest *m,
+                 struct bs_err *err)
+{
+    struct bases b;
+    enum bs_done done;
+
+    bases_init(&b);
+    for (size_t i = 0; i < m->n_objects; i++)
+        add_object(&b, &m->objects[i]);
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        if (plan->tables[i].shape)
+            bases_add(&b, RELATIONS, plan->tables[i].oid, 0, true);
+    }
+    done = find_named(h, plan, &b, err);
+    if (done == BS_DONE)
+        done = ask_closure(h, &b, arena, m, err);
+    bases_fini(&b);
+    return done;
+}

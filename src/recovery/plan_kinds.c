@@ -1,0 +1,81 @@
+/*
+ * plan_kinds.c - what pg_dump writes down of one database, and what it does not: roles, databases,
+ * tablespaces and large objects are the cluster's; passwords of user mappings are shown to few.
+ */
+#include "recovery/plan_kinds.h"
+
+/* clang-format off */
+/* Of these the dump of a schema does not have what would be needed. */
+static const bool beyond[BS_KIND_COUNT] = {
+    /* of the cluster */
+    [BS_KIND_RENAME_ROLE] = true, [BS_KIND_GRANT_ROLE] = true, [BS_KIND_REVOKE_ROLE] = true,
+    [BS_KIND_CREATE_ROLE] = true, [BS_KIND_ALTER_ROLE] = true, [BS_KIND_ALTER_ROLE_SET] = true,
+    [BS_KIND_DROP_ROLE] = true, [BS_KIND_ALTER_DATABASE] = true, [BS_KIND_ALTER_TABLESPACE] = true,
+    [BS_KIND_REASSIGN_OWNED] = true, [BS_KIND_DROP_OWNED] = true,
+    /* passwords, which the helper is not shown */
+    [BS_KIND_ALTER_USER_MAPPING] = true, [BS_KIND_DROP_USER_MAPPING] = true,
+    /* its scripts may do anything, and the dump does not name its version */
+    [BS_KIND_ALTER_EXTENSION] = true,
+    /* names none of the tables */
+    [BS_KIND_ALTER_TABLE_ALL] = true,
+    /* rows may lose a part that is named nowhere */
+    [BS_KIND_ALTER_TYPE] = true,
+    /* what goes along is not told yet, or is no definition */
+    [BS_KIND_DROP_EXTENSION] = true, [BS_KIND_DROP_SEQUENCE] = true,
+    [BS_KIND_ALTER_SEQUENCE] = true, [BS_KIND_MERGE] = true,
+};
+/* clang-format on */
+
+/* Row by row, not by definition. */
+static bool
+changes_rows(enum bs_kind kind)
+{
+    return kind == BS_KIND_TRUNCATE || kind == BS_KIND_UPDATE || kind == BS_KIND_DELETE ||
+           kind == BS_KIND_MERGE;
+}
+
+bool
+bs_plan_needs_definition(enum bs_kind kind)
+{
+    switch (bs_kind_point(kind)) {
+    case BS_POINT_STATE:
+    case BS_POINT_DEFINITION:
+        return true;
+    case BS_POINT_WHOLE:
+        return !changes_rows(kind);
+    case BS_POINT_UNKNOWN:
+    case BS_POINT_NONE:
+    case BS_POINT_RECORD:
+    case BS_POINT_ROWS:
+        break;
+    }
+    return false;
+}
+
+bool
+bs_plan_kind_has_definition(enum bs_kind kind)
+{
+    return bs_plan_needs_definition(kind) && !beyond[kind];
+}
+
+bool
+bs_plan_effect_has_definition(const struct bs_effect *e)
+{
+    switch (e->object) {
+    case BS_OBJECT_RELATION:
+    case BS_OBJECT_COLUMN:
+    case BS_OBJECT_SCHEMA:
+    case BS_OBJECT_FUNCTION:
+    case BS_OBJECT_TYPE:
+    case BS_OBJECT_NONE:
+        return true;
+    case BS_OBJECT_OTHER: /* what CASCADE takes along is not told */
+        return !e->cascade;
+    case BS_OBJECT_DATABASE:
+    case BS_OBJECT_ROLE:
+    case BS_OBJECT_SHARED:
+    case BS_OBJECT_LARGE_OBJECT:
+        break;
+    }
+    return false;
+}
