@@ -143,7 +143,7 @@ static bool
 holds(const struct bs_manifest *m, uint32_t oid)
 {
     for (size_t i = 0; m != NULL && i < m->n_objects; i++) {
-        if (m->objects[i].oid == oid && !m->objects[i].partial)
+        if (m->objects[i].oid == oid && !m->objects[i].partial && !m->objects[i].columns_only)
             return true;
     }
     return false;

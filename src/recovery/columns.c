@@ -51,12 +51,23 @@ static const char checks_sql[] =
     " AND k.coninhcount = 0"
     " AND k.conrelid = ANY ($1::pg_catalog.oid[]) ORDER BY k.conrelid, k.conname, a.attnum";
 
+/* Columns that are computed from others of their table: they go with these. */
+static const char computed_sql[] =
+    "SELECT DISTINCT a.attrelid, a.attnum, d.refobjsubid FROM pg_catalog.pg_attribute a"
+    " JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum"
+    " JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+    " AND d.refobjid = a.attrelid AND d.refobjsubid <> a.attnum AND d.refobjsubid > 0"
+    " AND ((d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = f.oid)"
+    " OR (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = a.attrelid"
+    " AND d.objsubid = a.attnum))"
+    " WHERE a.attrelid = ANY ($1::pg_catalog.oid[]) AND a.attgenerated <> ''";
+
 struct choosing {
     struct bs_helper *h;
     const struct bs_plan *plan;
     struct bs_arena *arena;
     struct bs_manifest *m;
-    PGresult *details, *sizes, *keys, *checks;
+    PGresult *details, *sizes, *keys, *checks, *computed;
 };
 
 static uint32_t
@@ -120,6 +131,18 @@ column_of(const struct bs_point_object *o, int64_t attnum)
     return NULL;
 }
 
+/* None of them is computed from another one of them. */
+static void
+mark_computed(const struct choosing *g, struct bs_point_object *o)
+{
+    for (int i = 0; i < PQntuples(g->computed); i++) {
+        struct bs_point_column *c = column_of(o, number_at(g->computed, i, 1));
+        const struct bs_point_column *from = column_of(o, number_at(g->computed, i, 2));
+        if (oid_at(g->computed, i, 0) == o->oid && c != NULL && from != NULL && from->altered)
+            c->altered = true;
+    }
+}
+
 /* Which of the named columns the table has; what it lacks, the statement adds. */
 static enum bs_done
 mark_columns(struct choosing *g,
@@ -133,6 +156,8 @@ mark_columns(struct choosing *g,
         o->columns[i].altered = is_named(t, o->columns[i].name);
         *marked += o->columns[i].altered;
     }
+    if (t->kind == BS_KIND_ALTER_TABLE_DROP_COLUMN)
+        mark_computed(g, o);
     if (t->kind != BS_KIND_ALTER_TABLE_ADD_COLUMN || *marked == t->n_columns)
         return BS_DONE;
     o->added = bs_arena_array(g->arena, t->n_columns, sizeof(*o->added));
@@ -326,7 +351,8 @@ choose_all(struct choosing *g, int64_t *bytes, struct bs_err *err)
     if (bs_helper_query(g->h, details_sql, 1, oids, &g->details, err) != BS_DONE ||
         bs_helper_query(g->h, sizes_sql, 1, oids, &g->sizes, err) != BS_DONE ||
         bs_helper_query(g->h, keys_sql, 1, oids, &g->keys, err) != BS_DONE ||
-        bs_helper_query(g->h, checks_sql, 1, oids, &g->checks, err) != BS_DONE)
+        bs_helper_query(g->h, checks_sql, 1, oids, &g->checks, err) != BS_DONE ||
+        bs_helper_query(g->h, computed_sql, 1, oids, &g->computed, err) != BS_DONE)
         return BS_FAILED;
     for (size_t i = 0; i < g->m->n_objects; i++) {
         struct bs_point_object *o = &g->m->objects[i];
@@ -357,5 +383,6 @@ bs_columns_choose(struct bs_helper *h,
     PQclear(g.sizes);
     PQclear(g.keys);
     PQclear(g.checks);
+    PQclear(g.computed);
     return done;
 }

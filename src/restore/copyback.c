@@ -151,6 +151,23 @@ check_siblings(struct bs_work *w, struct bs_err *err)
 }
 
 static enum bs_done
+check_columns(struct bs_work *w, struct bs_err *err)
+{
+    const struct bs_columns *c = &w->out->columns;
+
+    for (size_t i = 0; w->options->conflict == BS_COPYBACK_ABORT && i < c->n_tables; i++) {
+        for (size_t k = 0; k < c->tables[i].n_columns; k++) {
+            const struct bs_columns_column *column = &c->tables[i].columns[k];
+            if (column->conflicts != 0)
+                return BS_FAIL(err, CONFLICT, "%lld rows of \"%.63s\" have another \"%.63s\" since",
+                               (long long)column->conflicts, c->tables[i].object->name,
+                               column->name);
+        }
+    }
+    return bs_columns_check(w->r, c, bs_work_columns(w).conflict, err);
+}
+
+static enum bs_done
 check_conflicts(struct bs_work *w, struct bs_err *err)
 {
     for (size_t i = 0; i < w->out->n_tables; i++) {
@@ -162,6 +179,8 @@ check_conflicts(struct bs_work *w, struct bs_err *err)
         if (check_made(w, d, err) != BS_DONE)
             return BS_FAILED;
     }
+    if (check_columns(w, err) != BS_DONE)
+        return BS_FAILED;
     return check_siblings(w, err);
 }
 
@@ -169,7 +188,8 @@ check_conflicts(struct bs_work *w, struct bs_err *err)
 static enum bs_done
 check_plan(const struct bs_copyback *now, const struct bs_copyback *plan, struct bs_err *err)
 {
-    bool same = plan->n_tables == now->n_tables && plan->n_objects == now->n_objects;
+    bool same = plan->n_tables == now->n_tables && plan->n_objects == now->n_objects &&
+                bs_columns_same(&plan->columns, &now->columns);
 
     for (size_t i = 0; same && i < now->n_tables; i++) {
         const struct bs_copyback_table *a = &plan->tables[i], *b = &now->tables[i];
@@ -325,7 +345,10 @@ prepare(struct bs_work *w,
         struct bs_buf *sql,
         struct bs_err *err)
 {
-    if (lock_tables(w, sql, err) != BS_DONE || compare_tables(w, BS_DIFF_COUNTS, err) != BS_DONE ||
+    if (lock_tables(w, sql, err) != BS_DONE ||
+        bs_columns_lock(w->r, &w->out->columns, err) != BS_DONE ||
+        compare_tables(w, BS_DIFF_COUNTS, err) != BS_DONE ||
+        bs_columns_compare(w->r, &w->out->columns, err) != BS_DONE ||
         check_conflicts(w, err) != BS_DONE)
         return BS_FAILED;
     if (plan != NULL && check_plan(w->out, plan, err) != BS_DONE)
@@ -345,6 +368,7 @@ do_all(struct bs_work *w,
 {
     if (prepare(w, safety, plan, sql, err) != BS_DONE || bs_lost_begin(w, sql, err) != BS_DONE ||
         merge_tables(w, phases, sql, err) != BS_DONE || bs_lost_end(w, sql, err) != BS_DONE ||
+        bs_columns_proven(w->r, &w->out->columns, bs_work_columns(w), err) != BS_DONE ||
         check_result(w, err) != BS_DONE || give_globals(w, plan, err) != BS_DONE)
         return BS_FAILED;
     return bs_safety_check(safety, w, err);
@@ -415,7 +439,7 @@ compare_definition(struct bs_work *w)
 {
     struct bs_err err = {0};
 
-    if (w->out->n_objects == 0)
+    if (!w->defined)
         return;
     w->out->compared =
         bs_definition_compare(w->r, &w->definition, &w->out->difference, &err) == BS_DONE;
@@ -472,6 +496,8 @@ bs_copyback_run(struct bs_restore *r,
             done = transact_somehow(&work, plan, err);
             for (size_t i = 0; done == BS_DONE && i < out->n_tables; i++)
                 step.rows += rows_of(&out->tables[i]);
+            if (done == BS_DONE)
+                step.rows += bs_columns_rows(&out->columns);
             step.before = out->point;
             done = bs_restore_end(r, &step, done, err);
         }
@@ -525,6 +551,8 @@ bs_copyback_plan(struct bs_restore *r,
         done = bs_rdb_do(&r->db, "BEGIN ISOLATION LEVEL REPEATABLE READ", err);
     if (done == BS_DONE)
         done = compare_tables(&work, BS_DIFF_WITH_EXAMPLES, err);
+    if (done == BS_DONE)
+        done = bs_columns_compare(r, &out->columns, err);
     if (done == BS_DONE)
         done = check_conflicts(&work, err);
     if (done == BS_DONE)

@@ -8,6 +8,9 @@
  * What a point holds of the cluster - roles, settings - comes back by statements, in the same
  * transaction where that is possible.
  *
+ * Columns that a statement dropped or changed come back into tables that are still there
+ * (columns.h), with what hung on them.
+ *
  * Where the point holds rows of tables in part, exactly those rows are looked at. What the
  * copy-back replaces is kept like what an agent's statement replaces: by a point of rows, made
  * after the writing and before COMMIT.
@@ -19,6 +22,7 @@
 #ifndef BS_RESTORE_COPYBACK_H
 #define BS_RESTORE_COPYBACK_H
 
+#include "restore/columns.h"
 #include "restore/diff.h"
 #include "restore/foresee.h"
 #include "restore/restore.h"
@@ -74,6 +78,7 @@ struct bs_global_change; /* restore/globals.h */
 struct bs_copyback {
     struct bs_copyback_table *tables; /* parents before children */
     size_t n_tables;
+    struct bs_columns columns; /* of tables that are there: as they were found */
     const char **objects; /* entries of the definition that come back, as pg_restore -l tells */
     size_t n_objects;
     size_t n_sequences;          /* set or advanced */

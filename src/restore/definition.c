@@ -260,16 +260,64 @@ script_of(const struct bs_definition *d,
     return done;
 }
 
+static bool
+is_early(const struct bs_definition *d, size_t entry)
+{
+    for (size_t i = 0; i < d->n_early; i++) {
+        if (d->early[i] == entry)
+            return true;
+    }
+    return false;
+}
+
+enum bs_done
+bs_definition_split(struct bs_definition *d,
+                    struct bs_toc_want want,
+                    const struct bs_bytes *tables,
+                    size_t n_tables,
+                    struct bs_arena *arena,
+                    struct bs_err *err)
+{
+    size_t *free_of, n = 0;
+
+    d->n_early = 0;
+    if (bs_toc_choose(&d->saved, &d->live, want, arena, &d->chosen, &d->n_chosen, err) != BS_DONE ||
+        bs_toc_without(&d->saved, tables, n_tables, arena, &free_of, &n, err) != BS_DONE)
+        return BS_FAILED;
+    d->early = bs_arena_array(arena, d->n_chosen + 1, sizeof(*d->early));
+    if (d->early == NULL)
+        return BS_FAIL(err, LIMIT, "the dump has too many entries");
+    for (size_t i = 0, k = 0; i < d->n_chosen; i++) {
+        while (k < n && free_of[k] < d->chosen[i])
+            k++;
+        if (k < n && free_of[k] == d->chosen[i])
+            d->early[d->n_early++] = d->chosen[i];
+    }
+    return BS_DONE;
+}
+
 enum bs_done
 bs_definition_script(const struct bs_definition *d,
                      enum bs_definition_section section,
                      struct bs_buf *out,
                      struct bs_err *err)
 {
-    return script_of(d, d->saved_file, &d->saved, d->chosen, d->n_chosen,
-                     section == BS_DEFINITION_BEFORE_ROWS ? "--section=pre-data"
-                                                          : "--section=post-data",
+    size_t *list = bs_malloc((d->n_chosen + 1) * sizeof(*list));
+    size_t n = 0;
+    enum bs_done done;
+
+    for (size_t i = 0; i < d->n_chosen; i++) {
+        bool early = is_early(d, d->chosen[i]);
+        if (section == BS_DEFINITION_AFTER_ROWS ||
+            early == (section == BS_DEFINITION_BEFORE_COLUMNS))
+            list[n++] = d->chosen[i];
+    }
+    done = script_of(d, d->saved_file, &d->saved, list, n,
+                     section == BS_DEFINITION_AFTER_ROWS ? "--section=post-data"
+                                                         : "--section=pre-data",
                      out, err);
+    free(list);
+    return done;
 }
 
 /* The header sets client_encoding, but the server converts the whole text before it runs that. */

@@ -24,10 +24,15 @@ struct bs_definition {
     struct bs_toc live;
     size_t *chosen; /* of saved.list, in its order */
     size_t n_chosen;
+    /* Of chosen, what comes before columns are added to tables that are there; see
+     * bs_definition_split. */
+    size_t *early;
+    size_t n_early;
 };
 
 enum bs_definition_section {
-    BS_DEFINITION_BEFORE_ROWS = 0, /* pre-data */
+    BS_DEFINITION_BEFORE_ROWS = 0, /* pre-data, but for: */
+    BS_DEFINITION_BEFORE_COLUMNS,  /* what was split off */
     BS_DEFINITION_AFTER_ROWS,      /* post-data */
 };
 
@@ -44,6 +49,17 @@ BS_MUST_CHECK enum bs_done bs_definition_open(struct bs_restore *r,
                                               struct bs_definition *out,
                                               struct bs_err *err);
 void bs_definition_close(struct bs_definition *d); /* accepts a zeroed one */
+
+/*
+ * Chooses anew; and splits off what does not depend on the entries of `tables`: what columns need
+ * that are added to these. LIMIT.
+ */
+BS_MUST_CHECK enum bs_done bs_definition_split(struct bs_definition *d,
+                                               struct bs_toc_want want,
+                                               const struct bs_bytes *tables,
+                                               size_t n_tables,
+                                               struct bs_arena *arena,
+                                               struct bs_err *err);
 
 /* True where that entry (bs_toc_key) is among what was chosen. */
 bool bs_definition_has(const struct bs_definition *d, struct bs_bytes key);

@@ -468,6 +468,44 @@ bs_diff_tables(struct bs_restore *r,
     return BS_DONE;
 }
 
+/* Columns that went, or have other values than they had. */
+static enum bs_done
+diff_columns(struct bs_restore *r,
+             const struct bs_point_object *const *picked,
+             size_t n,
+             struct bs_diff *out,
+             struct bs_err *err)
+{
+    if (!bs_columns_any(&r->manifest))
+        return BS_DONE;
+    if (bs_columns_look(r, picked, n, &out->columns, err) != BS_DONE ||
+        bs_columns_compare(r, &out->columns, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < out->columns.n_tables; i++)
+        out->same = out->same && !bs_columns_differ(&out->columns.tables[i], true);
+    return BS_DONE;
+}
+
+static enum bs_done
+diff_all(struct bs_restore *r,
+         const char *table,
+         const struct bs_point_object **picked,
+         size_t n,
+         struct bs_diff *out,
+         struct bs_err *err)
+{
+    const struct bs_point_object **all = bs_arena_array(&r->arena, n + 1, sizeof(*all));
+    size_t rows;
+
+    if (all == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    memcpy(all, picked, n * sizeof(*all));
+    rows = bs_columns_leave_out(picked, n);
+    if (bs_diff_tables(r, picked, rows, out, err) != BS_DONE)
+        return BS_FAILED;
+    return diff_columns(r, table == NULL ? NULL : all, n, out, err);
+}
+
 enum bs_done
 bs_diff_run(struct bs_restore *r, const char *table, struct bs_diff *out, struct bs_err *err)
 {
@@ -482,7 +520,7 @@ bs_diff_run(struct bs_restore *r, const char *table, struct bs_diff *out, struct
         return BS_FAILED;
     done = bs_rdb_do(&r->db, "BEGIN ISOLATION LEVEL REPEATABLE READ", err);
     if (done == BS_DONE)
-        done = bs_diff_tables(r, picked, n, out, err);
+        done = diff_all(r, table, picked, n, out, err);
     bs_rdb_rollback(&r->db);
     return bs_restore_end(r, &step, done, err);
 }

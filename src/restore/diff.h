@@ -17,6 +17,7 @@
 #ifndef BS_RESTORE_DIFF_H
 #define BS_RESTORE_DIFF_H
 
+#include "restore/columns.h"
 #include "restore/compare.h"
 #include "restore/restore.h"
 
@@ -59,7 +60,8 @@ struct bs_diff_table {
 struct bs_diff {
     struct bs_diff_table *tables;
     size_t n_tables;
-    bool same;           /* no difference anywhere: rows, columns, existence; nothing made */
+    struct bs_columns columns; /* that were dropped or changed; of bs_diff_run */
+    bool same;                 /* no difference anywhere: rows, columns, existence; nothing made */
     const char *unknown; /* why no live row can be told to be the transaction's; NULL: they can */
 };
 

@@ -65,9 +65,9 @@ run_section(struct bs_work *w, enum bs_definition_section section, struct bs_err
     if (w->out->n_objects == 0)
         return BS_DONE;
     bs_restore_tell(w->r,
-                    section == BS_DEFINITION_BEFORE_ROWS
-                        ? "making lost objects again"
-                        : "making indexes, constraints and triggers again",
+                    section == BS_DEFINITION_AFTER_ROWS
+                        ? "making indexes, constraints and triggers again"
+                        : "making lost objects again",
                     0, 0);
     bs_buf_init(&script, SCRIPT_MAX);
     done = bs_definition_script(&w->definition, section, &script, err);
@@ -143,7 +143,10 @@ bs_lost_begin(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
 {
     if (w->out->n_objects != 0 && ensure_public(w, err) != BS_DONE)
         return BS_FAILED;
-    if (run_section(w, BS_DEFINITION_BEFORE_ROWS, err) != BS_DONE)
+    if (w->definition.n_early != 0 && run_section(w, BS_DEFINITION_BEFORE_COLUMNS, err) != BS_DONE)
+        return BS_FAILED;
+    if (bs_columns_apply(w->r, &w->out->columns, bs_work_columns(w), err) != BS_DONE ||
+        run_section(w, BS_DEFINITION_BEFORE_ROWS, err) != BS_DONE)
         return BS_FAILED;
     return rebuild_tables(w, sql, err);
 }

@@ -143,6 +143,8 @@ say_conflicts(const struct sentences *s, const struct bs_preview_table *t)
     struct bs_arena *a = &s->r->arena;
     const struct bs_point_object *o = t->object;
 
+    if (bs_point_alters(o))
+        return; /* see say_columns */
     if (!t->live.exists) {
         say_gone(s, o);
         return;
@@ -299,6 +301,8 @@ is_compared(const struct bs_restore *r, const struct bs_preview_table *t)
 {
     const struct bs_point_object *o = t->object;
 
+    if (bs_point_alters(o))
+        return false;
     if (o->partial || r->request.where != NULL)
         return true;
     return o->relkind == 'r' && o->n_columns != 0 && o->raw_bytes <= BS_PREVIEW_COMPARES &&
@@ -383,6 +387,68 @@ look_at_globals(struct bs_restore *r,
     return BS_DONE;
 }
 
+/* Whether the saved values of all these columns are loaded and compared in a moment. */
+static bool
+is_quick(const struct bs_columns *c)
+{
+    int64_t bytes = 0;
+
+    for (size_t i = 0; i < c->n_tables; i++) {
+        for (size_t k = 0; k < c->tables[i].n_members; k++)
+            bytes += c->tables[i].members[k]->raw_bytes;
+    }
+    return bytes <= BS_PREVIEW_COMPARES;
+}
+
+static enum bs_done
+look_at_columns(struct bs_restore *r,
+                struct bs_preview *p,
+                const struct sentences *s,
+                struct bs_err *err)
+{
+    const struct bs_point_object **picked =
+        bs_arena_array(&r->arena, p->n_tables + 1, sizeof(*picked));
+    struct bs_err why = {0};
+
+    if (picked == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    if (!bs_columns_any(&r->manifest))
+        return BS_DONE;
+    for (size_t i = 0; i < p->n_tables; i++)
+        picked[i] = p->tables[i].object;
+    if (bs_columns_look(r, p->n_tables == 0 ? NULL : picked, p->n_tables, &p->columns, err) !=
+        BS_DONE)
+        return BS_FAILED;
+    if (!is_quick(&p->columns))
+        return BS_DONE;
+    if (bs_rdb_do(&r->db,
+                  "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL statement_timeout ="
+                  " '" COMPARE_TIMEOUT "'",
+                  err) != BS_DONE)
+        return BS_FAILED;
+    p->columns_compared = bs_columns_compare(r, &p->columns, &why) == BS_DONE;
+    bs_rdb_rollback(&r->db);
+    if (!p->columns_compared)
+        say(s, bs_arena_fmt(&r->arena, "the live rows could not be compared: %s", why.message));
+    return BS_DONE;
+}
+
+static void
+say_columns(const struct sentences *s, const struct bs_preview *p)
+{
+    for (size_t i = 0; i < p->columns.n_tables; i++) {
+        const struct bs_columns_table *t = &p->columns.tables[i];
+        if (t->cannot != NULL) {
+            say(s, bs_arena_fmt(&s->r->arena, "%s: copy-back will refuse", t->cannot));
+            continue;
+        }
+        for (size_t k = 0; k < t->n_columns; k++)
+            say(s, bs_columns_text(&s->r->arena, t, &t->columns[k], p->columns_compared));
+        if (p->columns_compared)
+            say(s, bs_columns_rows_text(&s->r->arena, t));
+    }
+}
+
 static enum bs_done
 choose_tables(struct bs_restore *r, const char *table, struct bs_preview *p, struct bs_err *err)
 {
@@ -413,8 +479,10 @@ preview(struct bs_restore *r, struct bs_preview *out, struct bs_err *err)
     if (bs_siblings_find(r, &out->siblings, &out->n_siblings, err) != BS_DONE)
         return BS_FAILED;
     if (r->db.conn != NULL && (look_at_tables(r, out, &conflicts, err) != BS_DONE ||
-                               look_at_globals(r, out, &conflicts, err) != BS_DONE))
+                               look_at_globals(r, out, &conflicts, err) != BS_DONE ||
+                               look_at_columns(r, out, &conflicts, err) != BS_DONE))
         return BS_FAILED;
+    say_columns(&conflicts, out);
     say_origin(&conflicts, out);
     for (size_t i = 0; out->database && i < out->n_tables; i++)
         say_conflicts(&conflicts, &out->tables[i]);

@@ -29,6 +29,8 @@ struct bs_preview_table {
 struct bs_preview {
     struct bs_preview_table *tables;
     size_t n_tables;
+    struct bs_columns columns; /* of tables that are there */
+    bool columns_compared;
     struct bs_verify_report proof;
     bool database;                     /* the live side was looked at */
     struct bs_counter_pair *sequences; /* of a point of rows; looked at where `database` */

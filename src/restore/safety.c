@@ -104,13 +104,14 @@ add_globals(struct bs_safety *s, const struct bs_work *w, struct bs_err *err)
 
 /* Tables that will be written; the plan's estimates are the saved ones, near enough for room. */
 static enum bs_done
-make_plan(struct bs_safety *s, const struct bs_work *w, struct bs_err *err)
+make_plan(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
 {
     const struct bs_copyback *c = w->out;
 
     s->plan =
         (struct bs_plan){.kind = BS_PLAN_WHOLE, .why = "a copy-back changes it", .in_block = true};
-    s->plan.tables = bs_arena_array(&w->r->arena, c->n_tables + 1, sizeof(*s->plan.tables));
+    s->plan.tables = bs_arena_array(&w->r->arena, c->n_tables + w->r->manifest.n_objects + 1,
+                                    sizeof(*s->plan.tables));
     if (s->plan.tables == NULL)
         return BS_FAIL(err, LIMIT, "the point has too many objects");
     for (size_t i = 0; i < c->n_tables; i++) {
@@ -130,6 +131,8 @@ make_plan(struct bs_safety *s, const struct bs_work *w, struct bs_err *err)
         };
         s->plan.est_bytes += o->raw_bytes;
     }
+    if (bs_columns_plan(w->r, &c->columns, bs_work_columns(w).remove, &s->plan, err) != BS_DONE)
+        return BS_FAILED;
     qsort(s->plan.tables, s->plan.n_tables, sizeof(*s->plan.tables), by_oid);
     return add_globals(s, w, err);
 }
@@ -278,24 +281,47 @@ check_counters(const struct bs_work *w,
     return BS_DONE;
 }
 
-/* Counters do not count what TRUNCATE takes; its lock tells. Our own temporary tables have it, too. */
+/* Counters do not count what TRUNCATE takes; its lock tells. Our own temporary tables have it, too,
+ * and tables whose columns come back. */
 static const char find_emptied[] =
     "SELECT n.nspname, c.relname FROM pg_catalog.pg_locks l"
     " JOIN pg_catalog.pg_class c ON c.oid = l.relation"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND l.granted"
     " AND l.mode = 'AccessExclusiveLock' AND c.relkind IN ('r', 'p', 'm')"
-    " AND c.relpersistence <> 't' ORDER BY 1, 2 LIMIT 1";
+    " AND c.relpersistence <> 't' AND c.oid <> ALL ($1::pg_catalog.oid[]) ORDER BY 1, 2 LIMIT 1";
+
+/* "{16384}": trees whose columns change. */
+static const char *
+altered(struct bs_work *w)
+{
+    const struct bs_columns *c = &w->out->columns;
+    struct bs_buf b;
+    const char *text;
+    size_t n = 0;
+
+    bs_buf_init(&b, 1u << 20);
+    bs_put_u8(&b, '{');
+    for (size_t i = 0; i < c->n_tables; i++) {
+        for (size_t k = 0; k < c->tables[i].n_oids; k++)
+            bs_put_fmt(&b, "%s%u", n++ == 0 ? "" : ",", c->tables[i].oids_all[k]);
+    }
+    bs_put_u8(&b, '}');
+    text = bs_arena_copy(&w->r->arena, bs_buf_view(&b));
+    bs_buf_fini(&b);
+    return text;
+}
 
 static enum bs_done
 check_locks(struct bs_work *w, struct bs_err *err)
 {
+    const char *values[] = {altered(w)};
     PGresult *result;
     enum bs_done done = BS_DONE;
 
     if (w->out->n_objects != 0)
         return BS_DONE; /* definitions are made under such locks */
-    result = bs_rdb_ask(&w->r->db, find_emptied, 0, NULL, err);
+    result = bs_rdb_ask(&w->r->db, find_emptied, 1, values, err);
     if (result == NULL)
         return BS_FAILED;
     if (PQntuples(result) != 0) {

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "restore/columns_lost.h"
 #include "restore/where.h"
 
 struct survey {
@@ -49,7 +50,7 @@ survey_all(struct bs_work *w,
         bool asked = w->options->table == NULL || is_picked(picked, n, o);
         if (bs_live_look(&w->r->db, o, &w->r->arena, &s->lives[i], err) != BS_DONE)
             return BS_FAILED;
-        if (asked && !o->partial && !s->lives[i].exists)
+        if (asked && !o->partial && !bs_point_alters(o) && !s->lives[i].exists)
             s->lost[s->n_lost++] = key_of(w, o);
     }
     return BS_DONE;
@@ -73,6 +74,16 @@ bs_work_fits(const struct bs_live *live, struct bs_err *err)
                            c->name, o->name, c->live_type);
     }
     return BS_FAIL(err, CONFLICT, "\"%.63s\" is now another kind of relation", o->name);
+}
+
+struct bs_columns_how
+bs_work_columns(const struct bs_work *work)
+{
+    return (struct bs_columns_how){
+        .conflict = work->options->conflict == BS_COPYBACK_OVERWRITE ? BS_COLUMNS_OVERWRITE
+                                                                     : BS_COLUMNS_KEEP,
+        .remove = work->options->made == BS_COPYBACK_REMOVE,
+    };
 }
 
 enum bs_merge_changed
@@ -151,7 +162,7 @@ choose_tables(struct bs_work *w,
         /* What comes back with another one's definition must not come back empty. */
         bool wanted = live->exists ? is_picked(picked, n, o)
                                    : bs_definition_has(&w->definition, key_of(w, o));
-        if (o->relkind != 'r' || o->partial || !wanted)
+        if (o->relkind != 'r' || o->partial || bs_point_alters(o) || !wanted)
             continue;
         if (live->exists && bs_work_fits(live, err) != BS_DONE)
             return BS_FAILED;
@@ -240,8 +251,52 @@ list_objects(struct bs_work *w, struct bs_err *err)
 }
 
 static enum bs_done
+find_columns(struct bs_work *w,
+             const struct bs_point_object *const *picked,
+             size_t n,
+             struct bs_err *err)
+{
+    if (!bs_columns_any(&w->r->manifest))
+        return BS_DONE;
+    if (check_outcome(w, err) != BS_DONE ||
+        bs_columns_look(w->r, w->options->table == NULL ? NULL : picked, n, &w->out->columns,
+                        err) != BS_DONE)
+        return BS_FAILED;
+    if (w->r->request.where == NULL || w->out->columns.n_tables == 0)
+        return BS_DONE;
+    (void)BS_FAIL(err, UNSUPPORTED, "columns come back for all rows of their table");
+    bs_err_hint(err, "restore run --where loads some saved values into a table of their own");
+    return BS_FAILED;
+}
+
+/* What hung on columns comes back with them. */
+static enum bs_done
+choose_entries(struct bs_work *w, struct bs_toc_want want, struct bs_err *err)
+{
+    const struct bs_columns *c = &w->out->columns;
+    struct bs_bytes *keys, *tables, *all;
+    size_t n, n_tables;
+
+    if (c->n_tables == 0)
+        return BS_DONE;
+    if (bs_columns_entries(w->r, c, &w->definition.saved, &keys, &n, err) != BS_DONE ||
+        bs_columns_table_keys(w->r, c, &tables, &n_tables, err) != BS_DONE)
+        return BS_FAILED;
+    all = bs_arena_array(&w->r->arena, n + want.n + 1, sizeof(*all));
+    if (all == NULL)
+        return BS_FAIL(err, LIMIT, "the definition has too many entries");
+    memcpy(all, keys, n * sizeof(*all));
+    if (want.n != 0)
+        memcpy(all + n, want.keys, want.n * sizeof(*all));
+    want.keys = all;
+    want.n += n;
+    return bs_definition_split(&w->definition, want, tables, n_tables, &w->r->arena, err);
+}
+
+static enum bs_done
 find_lost(struct bs_work *w, const struct survey *s, struct bs_err *err)
 {
+    bool columns = w->out->columns.n_tables != 0 && w->r->manifest.schema.key != NULL;
     struct bs_toc_want want = {s->lost, s->n_lost, w->options->all_missing};
 
     if (w->r->request.where != NULL && (s->n_lost != 0 || want.all_missing)) {
@@ -249,10 +304,12 @@ find_lost(struct bs_work *w, const struct survey *s, struct bs_err *err)
         bs_err_hint(err, "restore run --where loads some of them into a table of their own");
         return BS_FAILED;
     }
-    if (s->n_lost == 0 && !want.all_missing)
+    if (s->n_lost == 0 && !want.all_missing && !columns)
         return BS_DONE;
-    if (bs_definition_open(w->r, want, &w->definition, err) != BS_DONE)
+    if (bs_definition_open(w->r, want, &w->definition, err) != BS_DONE ||
+        choose_entries(w, want, err) != BS_DONE)
         return BS_FAILED;
+    w->defined = true;
     for (size_t i = 0; i < s->n_lost; i++) {
         if (!bs_definition_has(&w->definition, s->lost[i]))
             return BS_FAIL(err, DATA, "the stored definition has no %.*s", (int)s->lost[i].n,
@@ -276,7 +333,8 @@ bs_work_open(struct bs_restore *r,
     *work = (struct bs_work){.r = r, .options = options, .out = out};
     if (bs_restore_pick(r, options->table, &picked, &n, err) != BS_DONE ||
         bs_where_check(r, options->table, n, err) != BS_DONE ||
-        survey_all(work, picked, n, &s, err) != BS_DONE || find_lost(work, &s, err) != BS_DONE ||
+        survey_all(work, picked, n, &s, err) != BS_DONE ||
+        find_columns(work, picked, n, err) != BS_DONE || find_lost(work, &s, err) != BS_DONE ||
         choose_tables(work, picked, n, &s, err) != BS_DONE)
         return BS_FAILED;
     if (r->request.where != NULL && options->made != BS_COPYBACK_KEEP)

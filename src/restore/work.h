@@ -19,6 +19,7 @@ struct bs_work {
     struct bs_copyback *out;            /* its tables: parents before children */
     const struct bs_point_object *only; /* whose sequences are set; NULL: all */
     bool parts;                         /* some tables were saved in part */
+    bool defined;                       /* the definition was opened */
 };
 
 /*
@@ -33,6 +34,9 @@ BS_MUST_CHECK enum bs_done bs_work_open(struct bs_restore *r,
                                         struct bs_work *work,
                                         struct bs_err *err);
 void bs_work_close(struct bs_work *work); /* accepts a zeroed one */
+
+/* How columns come back, by the options. */
+struct bs_columns_how bs_work_columns(const struct bs_work *work);
 
 /* Which changed rows the options say to overwrite. */
 enum bs_merge_changed bs_work_changed(const struct bs_work *work);
