@@ -140,6 +140,26 @@ bs_hex(const void *in, size_t n, char *out)
     out[2 * n] = '\0';
 }
 
+static int
+digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool
+bs_unhex(const char *in, size_t n, uint8_t *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        int high = digit_of(in[2 * i]), low = high < 0 ? -1 : digit_of(in[2 * i + 1]);
+        if (low < 0)
+            return false;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
 void
 bs_ulid_new(char out[BS_ULID_TEXT])
 {

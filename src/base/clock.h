@@ -9,6 +9,7 @@
 #ifndef BS_BASE_CLOCK_H
 #define BS_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,5 +31,7 @@ void bs_ulid_new(char out[BS_ULID_TEXT]);
 void bs_random(void *out, size_t n);
 /* Lower-case hex of n bytes; `out` holds 2n + 1. */
 void bs_hex(const void *in, size_t n, char *out);
+/* The same back: n bytes of the first 2n characters; false where one is no digit of it. */
+bool bs_unhex(const char *in, size_t n, uint8_t *out);
 
 #endif

@@ -10,6 +10,7 @@
 #include "cli/cmd.h"
 #include "cli/out.h"
 #include "cli/restoring.h"
+#include "recovery/keys.h"
 #include "recovery/points.h"
 #include "recovery/verify.h"
 
@@ -40,7 +41,8 @@ work_open(struct work *w, const struct bs_args *args, int *status)
     w->config = bs_cmd_config(args, status);
     if (w->config == NULL)
         return false;
-    if (bs_store_open(w->config->storage_url, &w->store, &err) == BS_DONE)
+    if (bs_keys_open_store(w->config->storage_url, w->config->keys, w->config->key, &w->store,
+                           &err) == BS_DONE)
         return true;
     *status = bs_out_fail(&err);
     return false;

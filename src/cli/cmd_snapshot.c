@@ -10,6 +10,7 @@
 #include "cli/cmd.h"
 #include "cli/out.h"
 #include "gateway/snapshots.h"
+#include "recovery/keys.h"
 
 struct options {
     const char *database;
@@ -108,7 +109,8 @@ take(const struct bs_config *config,
     }
     job.db =
         choose_database(config, job.schedule == NULL ? o->database : job.schedule->database, &err);
-    if (job.db == NULL || bs_store_open(config->storage_url, &store, &err) != BS_DONE)
+    if (job.db == NULL ||
+        bs_keys_open_store(config->storage_url, config->keys, config->key, &store, &err) != BS_DONE)
         return bs_out_fail(&err);
     job.store = store;
     if (bs_snapshot_do(&job, &done, &err) == BS_DONE)

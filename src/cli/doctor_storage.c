@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "cli/doctor.h"
 #include "recovery/helper.h"
+#include "recovery/keys.h"
 #include "storage/probe.h"
 
 enum { CONNECT_US = 15 * 1000000, OLD_DAYS = 90 };
@@ -106,13 +107,53 @@ look_at_record(struct bs_doctor *d, struct bs_store *store)
     json_decref(record);
 }
 
+/* Whoever reads a key file reads every point under it. */
+static void
+look_at_key_file(struct bs_doctor *d)
+{
+    const char *path = bs_doctor_fmt(d, "%s/%s", d->config->keys + strlen("file:"), d->config->key);
+    const char *folder = d->config->storage_path;
+    struct stat st;
+
+    if (stat(path, &st) == 0 && (st.st_mode & 077) != 0)
+        NOTE(d, FAIL, "encryption.file", bs_doctor_fmt(d, "chmod 600 %s", path),
+             "encryption: others may read the file of key %s", d->config->key);
+    if (folder != NULL && strncmp(path, folder, strlen(folder)) == 0 && path[strlen(folder)] == '/')
+        NOTE(d, FAIL, "encryption.apart", "keep keys apart from the points that they encrypt",
+             "encryption: the keys lie in the folder of recovery points");
+}
+
+/* Without its key there is no new point, so nothing that destroys can run. */
+static void
+look_at_keys(struct bs_doctor *d, const struct bs_store *store)
+{
+    struct bs_err err = {0};
+
+    if (store->keys == NULL)
+        return;
+    if (d->config->key == NULL) {
+        NOTE(d, INFO, "encryption", "name one in recovery.encryption.key",
+             "encryption: new points are not encrypted; old ones can be read");
+        return;
+    }
+    if (bs_keys_try(store->keys, d->config->key, &err) != BS_DONE)
+        NOTE(d, FAIL, "encryption", "without it nothing that destroys can be approved",
+             "encryption: %s", err.message);
+    else
+        NOTE(d, OK, "encryption", NULL, "encryption: new points are encrypted under the key %s",
+             d->config->key);
+    if (strncmp(d->config->keys, "file:", 5) == 0)
+        look_at_key_file(d);
+}
+
 void
 bs_doctor_storage(struct bs_doctor *d)
 {
     struct bs_store *store = NULL;
     struct bs_err err = {0};
 
-    if (bs_store_open(d->config->storage_url, &store, &err) != BS_DONE ||
+    if (bs_keys_open_store(d->config->storage_url, d->config->keys, d->config->key, &store, &err) !=
+            BS_DONE ||
         probe(store, &err) != BS_DONE) {
         NOTE(d, FAIL, "storage",
              err.hint[0] != '\0' ? bs_doctor_fmt(d, "%s", err.hint)
@@ -121,6 +162,7 @@ bs_doctor_storage(struct bs_doctor *d)
     } else {
         NOTE(d, OK, "storage", NULL, "storage: %s took an object and gave it back",
              d->config->storage_url);
+        look_at_keys(d, store);
         if (d->config->storage_path == NULL)
             look_at_record(d, store);
     }

@@ -13,6 +13,7 @@
 #include "cli/cmd.h"
 #include "cli/out.h"
 #include "cli/restore_view.h"
+#include "recovery/keys.h"
 
 void
 bs_restoring_close(struct bs_restoring *w)
@@ -110,7 +111,8 @@ find_point(struct bs_restoring *w, const char *point, struct bs_err *err)
                                          .watch = bs_view_progress,
                                          .lock_budget_us = c->lock_budget_ms * 1000};
 
-    if (bs_store_open(c->storage_url, &w->store, err) != BS_DONE || open_audit(w, err) != BS_DONE)
+    if (bs_keys_open_store(c->storage_url, c->keys, c->key, &w->store, err) != BS_DONE ||
+        open_audit(w, err) != BS_DONE)
         return BS_FAILED;
     take_pg_dumps(w);
     request.store = w->store;

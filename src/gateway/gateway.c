@@ -32,6 +32,7 @@
 #include "gateway/waiters.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
+#include "recovery/keys.h"
 #include "state/state.h"
 #include "storage/storage.h"
 #include "wire/tls.h"
@@ -93,7 +94,8 @@ open_tickets(struct bs_gateway *g, struct bs_err *err)
 static enum bs_done
 open_store(struct bs_gateway *g, struct bs_err *err)
 {
-    if (bs_store_open(g->config->storage_url, &g->store, err) == BS_FAILED) {
+    if (bs_keys_open_store(g->config->storage_url, g->config->keys, g->config->key, &g->store,
+                           err) == BS_FAILED) {
         bs_err_prefix(err, "storage");
         return BS_FAILED;
     }

@@ -111,7 +111,7 @@ same_recovery(const struct bs_config *a, const struct bs_config *b)
     }
     return a->n_pg_dumps == b->n_pg_dumps && a->grade == b->grade &&
            a->lock_budget_ms == b->lock_budget_ms && a->max_bytes == b->max_bytes &&
-           a->helpers == b->helpers;
+           a->helpers == b->helpers && same(a->keys, b->keys) && same(a->key, b->key);
 }
 
 static bool

@@ -83,9 +83,11 @@ struct bs_config {
     int64_t hold_decide_ms;   /* how long operators have to decide */
     int64_t hold_redeem_ms;   /* how long an approved ticket can be used */
     enum bs_config_grade grade;
-    int64_t lock_budget_ms;             /* longest time a capture may hold its locks */
-    int64_t helpers;                    /* sessions that one capture may copy with, 1 to 8 */
-    int64_t max_bytes;                  /* ceiling for what one point copies whole */
+    int64_t lock_budget_ms; /* longest time a capture may hold its locks */
+    int64_t helpers;        /* sessions that one capture may copy with, 1 to 8 */
+    const char *keys;       /* "file:/folder", "env:NAME", "command:/program"; NULL */
+    const char *key;        /* that new points are encrypted under; NULL: they are not */
+    int64_t max_bytes;      /* ceiling for what one point copies whole */
     struct bs_config_pg_dump *pg_dumps; /* sorted by major */
     size_t n_pg_dumps;
     enum bs_config_restore_approval restore_approval;

@@ -1,6 +1,7 @@
 /*
  * keys.c - the table of all keys, and the readers of those outside the policy.
  */
+#include <ctype.h>
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,6 +218,49 @@ read_state(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, 
                         bs_key_shown(key));
 }
 
+/* Where keys are: for a folder and a program relative to the file, as all paths. */
+static void
+read_keys(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    static const char *const paths[] = {"file:", "command:"};
+
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        size_t n = strlen(paths[i]);
+        if (strncmp(value.text, paths[i], n) != 0 || value.text[n] == '\0')
+            continue;
+        /* file:///folder, too */
+        if (strncmp(value.text + n, "///", 3) == 0)
+            n += 2;
+        *(const char **)into =
+            bs_arena_fmt(l->arena, "%s%s", paths[i], bs_load_path(l, value.text + n));
+        l->full = l->full || *(const char **)into == NULL;
+        return;
+    }
+    if (strncmp(value.text, "env:", 4) == 0 && value.text[4] != '\0' &&
+        strchr(value.text, '=') == NULL)
+        bs_read_text(l, key, value, into);
+    else
+        bs_load_problem(l, value.line, "%s: must be file:FOLDER, env:NAME or command:PROGRAM",
+                        bs_key_shown(key));
+}
+
+static void
+read_key_name(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    size_t n = strlen(value.text);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!isalnum((unsigned char)value.text[i]) && strchr("._-", value.text[i]) == NULL)
+            n = 0;
+    }
+    if (n == 0 || n > 64 || value.text[0] == '.')
+        bs_load_problem(l, value.line,
+                        "%s: a key's name is 1 to 64 of A-Z a-z 0-9 . _ - and no \".\" in front",
+                        bs_key_shown(key));
+    else
+        bs_read_text(l, key, value, into);
+}
+
 static void
 read_storage(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
 {
@@ -415,6 +459,9 @@ const struct bs_key bs_keys[] = {
     {"recovery.lock_budget",  0, .scalar = read_duration, AT(lock_budget_ms), .fallback = "30s", .min = 100, .max = DAY_MS},
     {"recovery.max_bytes",    0, .scalar = read_size, AT(max_bytes), .fallback = "10GB", .min = 0, .max = INT64_MAX},
     {"recovery.helpers",      0, .scalar = bs_read_integer, AT(helpers), .fallback = "2", .min = 1, .max = 8},
+    {"recovery.encryption",   0, .node = read_section},
+    {"recovery.encryption.keys", REQUIRED, .scalar = read_keys, AT(keys)},
+    {"recovery.encryption.key",  0, .scalar = read_key_name, AT(key)},
     {"recovery.pg_dump",      0, .node = read_pg_dump},
     {"snapshots",             0, .node = bs_read_snapshots},
     {"snapshots[].name",      REQUIRED | LITERAL, .scalar = bs_read_text, SN(name)},

@@ -222,6 +222,7 @@ bs_capture_close(struct bs_capture **c)
     bs_child_kill(&(*c)->dump);
     bs_helper_close(&(*c)->helper);
     bs_spool_close(&(*c)->spool);
+    bs_point_key_wipe(&(*c)->key);
     bs_arena_fini(&(*c)->arena);
     bs_watch_fini(&(*c)->watch);
     free(*c);

@@ -91,6 +91,23 @@ put_copy(struct bs_buf *sql, const struct bs_point_object *o, const char *where)
     bs_put_u8(sql, '\0');
 }
 
+static enum bs_done
+open_seal(struct bs_capture *c,
+          const struct bs_copy_job *job,
+          struct bs_seal **out,
+          struct bs_err *err)
+{
+    const struct bs_point_object *o = bs_step_object(c, job->object);
+    char path[PATH_MAX];
+
+    if (bs_spool_path(&c->spool, job->object, job->part, path, err) != BS_DONE ||
+        bs_seal_new(path, o->format, o->n_columns, out, err) != BS_DONE)
+        return BS_FAILED;
+    if (c->encryption != NULL)
+        bs_seal_encrypt(*out, &c->key, job->key);
+    return BS_DONE;
+}
+
 enum bs_done
 bs_copy_rows(struct bs_capture *c,
              struct bs_helper *h,
@@ -100,7 +117,6 @@ bs_copy_rows(struct bs_capture *c,
 {
     const struct bs_point_object *o = bs_step_object(c, job->object);
     struct copying *k = bs_malloc(sizeof(*k));
-    char path[PATH_MAX];
     struct bs_buf sql;
     int64_t tag = -1;
     enum bs_done done = BS_FAILED;
@@ -114,8 +130,7 @@ bs_copy_rows(struct bs_capture *c,
         put_copy_globals(c, &sql);
     if (sql.failed)
         (void)BS_FAIL(err, NO_POINT, "\"%.60s\" has too many columns", o->name);
-    else if (bs_spool_path(&c->spool, job->object, job->part, path, err) == BS_DONE &&
-             bs_seal_new(path, o->format, o->n_columns, &k->seal, err) == BS_DONE &&
+    else if (open_seal(c, job, &k->seal, err) == BS_DONE &&
              bs_helper_copy(h, (const char *)sql.p, take_row, k, &tag, err) == BS_DONE &&
              flush_batch(k, err) == BS_DONE)
         done = bs_seal_finish(k->seal, out, err);
@@ -167,6 +182,12 @@ bs_step_copy(struct bs_capture *c, size_t i, const char *where, struct bs_err *e
     struct bs_copy_job job = {.object = i, .where = where};
     struct bs_sealed sealed;
 
+    bs_manifest_encrypted(&c->m);
+    if (c->encryption != NULL) {
+        job.key = bs_spool_key(&c->arena, c->dir, i, 0, bs_step_object(c, i));
+        if (job.key == NULL)
+            return BS_FAIL(err, LIMIT, "no memory set aside for the name of an object");
+    }
     if (bs_copy_rows(c, &c->helper, &job, &sealed, err) != BS_DONE)
         return BS_FAILED;
     return bs_copy_note(c, i, &sealed, 1, err);

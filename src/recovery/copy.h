@@ -16,6 +16,7 @@
 struct bs_copy_job {
     size_t object;     /* index as in bs_step_object */
     size_t part;       /* 0, 1, ... */
+    const char *key;   /* of the part in the store, where the point is encrypted */
     const char *where; /* condition on its rows, SQL of our own; NULL: all */
 };
 

@@ -177,6 +177,9 @@ split(struct crew *w, size_t i, int64_t bytes, int64_t blocks)
         n = blocks < 1 ? 1 : blocks;
     for (int64_t k = 0; k < n; k++) {
         struct job *job = add_job(w, i, (size_t)k, (double)bytes / (double)n);
+        if (w->c->encryption != NULL)
+            job->copy.key = bs_spool_key(&w->c->arena, w->c->dir, i, n == 1 ? 0 : (size_t)k + 1,
+                                         &w->c->m.objects[i]);
         if (n == 1)
             continue;
         (void)snprintf(job->where, sizeof(job->where), "ctid >= '(%" PRId64 ",0)'::pg_catalog.tid",
@@ -206,6 +209,7 @@ plan_jobs(struct crew *w, struct bs_err *err)
         return BS_FAIL(err, LIMIT, "there are more tables than memory set aside for them");
     if (bs_helper_query(&c->helper, sizes_sql, 1, oids, &res, err) != BS_DONE)
         return BS_FAILED;
+    bs_manifest_encrypted(&c->m);
     for (size_t i = 0; i < c->m.n_objects; i++) {
         int64_t bytes = 0, blocks = 0;
         if (c->m.objects[i].format == BS_ROWS_NONE || c->m.objects[i].of != NULL)
@@ -221,8 +225,11 @@ plan_jobs(struct crew *w, struct bs_err *err)
     PQclear(res);
     if (w->n > 1)
         qsort(w->jobs, w->n, sizeof(w->jobs[0]), by_weight);
-    for (size_t i = 0; i < w->n; i++)
+    for (size_t i = 0; i < w->n; i++) {
         w->jobs[i].copy.where = w->jobs[i].where[0] == '\0' ? NULL : w->jobs[i].where;
+        if (c->encryption != NULL && w->jobs[i].copy.key == NULL)
+            return BS_FAIL(err, LIMIT, "no memory set aside for the names of objects");
+    }
     return BS_DONE;
 }
 

@@ -34,10 +34,8 @@ static const struct bs_field actor_fields[] = {
 #undef STRUCT
 #define STRUCT struct bs_point_statement
 static const struct bs_field statement_fields[] = {
-    BS_FIELD(MAYBE, sha256),
-    BS_FIELD(MAYBE, text),
-    BS_FIELD(MAYBE, kind),
-    BS_FIELD_END,
+    BS_FIELD(MAYBE, sha256), BS_FIELD(MAYBE, text), BS_FIELD(MAYBE, sealed),
+    BS_FIELD(MAYBE, kind),   BS_FIELD_END,
 };
 #undef STRUCT
 #define STRUCT struct bs_point_capture
@@ -88,6 +86,12 @@ static const struct bs_field check_fields[] = {
 static const struct bs_field name_fields[] = {
     BS_FIELD(TEXT, name),
     BS_FIELD_END,
+};
+#undef STRUCT
+#define STRUCT struct bs_point_encryption
+static const struct bs_field encryption_fields[] = {
+    BS_FIELD(TEXT, cipher), BS_FIELD(TEXT, key), BS_FIELD(TEXT, wrapped),
+    BS_FIELD(POINT, point), BS_FIELD_END,
 };
 #undef STRUCT
 #define STRUCT struct bs_point_part
@@ -178,6 +182,7 @@ static const struct bs_field manifest_fields[] = {
     BS_FIELD_LIST(incoming, n_incoming, fk_fields),
     BS_FIELD_LIST_OPTIONAL(globals, n_globals, globals_fields),
     BS_FIELD_LIST(proofs, n_proofs, proof_fields),
+    BS_FIELD_LIST_OPTIONAL(encryption, n_encryption, encryption_fields),
     BS_FIELD_END,
 };
 #undef STRUCT
@@ -199,6 +204,7 @@ static const struct bs_field intent_fields[] = {
     BS_FIELD_STRUCT(statement, statement_fields),
     BS_FIELD_STRUCT(capture, capture_fields),
     BS_FIELD_LIST(objects, n_objects, intended_fields),
+    BS_FIELD_LIST_OPTIONAL(encryption, n_encryption, encryption_fields),
     BS_FIELD_END,
 };
 #undef STRUCT
@@ -349,32 +355,65 @@ bs_manifest_print(const struct bs_manifest *m,
     return print_sealed(json, out, sha256, err);
 }
 
+static enum bs_done
+check_object(const struct bs_point_object *o, struct bs_err *err)
+{
+    struct bs_err why = {0};
+    int64_t sum = 0;
+    bool rows = o->format != BS_ROWS_NONE;
+
+    if (o->row_count < 0 || o->raw_bytes < 0 || o->stored_bytes < 0 || o->replaced < 0 ||
+        o->inserted < 0)
+        return BS_FAIL(err, DAMAGED, "a manifest counts less than nothing");
+    for (size_t k = 0; k < o->n_parts; k++) {
+        if (o->parts[k].stored_bytes < 0 || o->parts[k].stored_bytes > INT64_MAX - sum ||
+            bs_key_check(o->parts[k].key, &why) != BS_DONE)
+            return BS_FAIL(err, DAMAGED, "a manifest has a part that cannot be");
+        sum += o->parts[k].stored_bytes;
+    }
+    if (rows != (o->n_parts != 0) || sum != o->stored_bytes ||
+        (rows && (o->key == NULL || o->sha256 == NULL || o->row_hash == NULL)))
+        return BS_FAIL(err, DAMAGED, "a manifest has an object whose parts do not add up");
+    return BS_DONE;
+}
+
 /* What the tables cannot say: the numbers that readers size their work by. */
 static enum bs_done
 check(const struct bs_manifest *m, struct bs_err *err)
 {
-    struct bs_err why = {0};
-
     for (size_t i = 0; i < m->n_objects; i++) {
-        const struct bs_point_object *o = &m->objects[i];
-        int64_t sum = 0;
-        bool rows = o->format != BS_ROWS_NONE;
-        if (o->row_count < 0 || o->raw_bytes < 0 || o->stored_bytes < 0 || o->replaced < 0 ||
-            o->inserted < 0)
-            return BS_FAIL(err, DAMAGED, "a manifest counts less than nothing");
-        for (size_t k = 0; k < o->n_parts; k++) {
-            if (o->parts[k].stored_bytes < 0 || o->parts[k].stored_bytes > INT64_MAX - sum ||
-                bs_key_check(o->parts[k].key, &why) != BS_DONE)
-                return BS_FAIL(err, DAMAGED, "a manifest has a part that cannot be");
-            sum += o->parts[k].stored_bytes;
-        }
-        if (rows != (o->n_parts != 0) || sum != o->stored_bytes ||
-            (rows && (o->key == NULL || o->sha256 == NULL || o->row_hash == NULL)))
-            return BS_FAIL(err, DAMAGED, "a manifest has an object whose parts do not add up");
+        if (check_object(&m->objects[i], err) != BS_DONE)
+            return BS_FAILED;
+    }
+    for (size_t i = 0; i < m->n_globals; i++) {
+        if (check_object(&m->globals[i].rows, err) != BS_DONE)
+            return BS_FAILED;
     }
     if (m->schema.key != NULL && (m->schema.sha256 == NULL || m->schema.text_sha256 == NULL))
         return BS_FAIL(err, DAMAGED, "a manifest has a definition without a digest");
     return BS_DONE;
+}
+
+static const struct bs_point_encryption *
+encryption_of(const struct bs_manifest *m, const char *point)
+{
+    for (size_t i = 0; i < m->n_encryption; i++) {
+        if (strcmp(m->encryption[i].point, point) == 0)
+            return &m->encryption[i];
+    }
+    return NULL;
+}
+
+void
+bs_manifest_encrypted(struct bs_manifest *m)
+{
+    for (size_t i = 0; i < m->n_objects; i++) {
+        struct bs_point_object *o = &m->objects[i];
+        o->encryption = encryption_of(m, o->of != NULL ? o->of : m->id);
+    }
+    for (size_t i = 0; i < m->n_globals; i++)
+        m->globals[i].rows.encryption = encryption_of(m, m->id);
+    m->schema.encryption = encryption_of(m, m->id);
 }
 
 /* A sealed document by its table; formats from the future are told apart from damage. */
@@ -410,6 +449,7 @@ bs_manifest_parse(struct bs_bytes text,
 {
     if (parse_as(manifest_fields, text, "the manifest", arena, out, err) != BS_DONE)
         return BS_FAILED;
+    bs_manifest_encrypted(out);
     return check(out, err);
 }
 

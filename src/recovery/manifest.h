@@ -12,6 +12,10 @@
  *                                             /events/<ULID>-<state>.json
  *   v1/<sysid>/<dboid>-<db>/schema/<sha256 of the plain text, \restrict lines left out>.dump
  *
+ * Of an encrypted point all objects end in ".enc", and its definition is an object of its own:
+ * <id>/schema.dump.enc. Names, counts and digests of relations, columns and sequences are not
+ * encrypted; the statement's text is.
+ *
  * The file is canonical JSON (sorted keys, compact) with "sha256" over the rest of itself: a
  * flipped byte anywhere makes it DAMAGED.
  *
@@ -81,10 +85,19 @@ struct bs_point_actor {
     const char *backend_start; /* pg_stat_activity.backend_start as text; NULL unknown */
 };
 
+/* How the objects of a point are encrypted: recovery/keys.h, recovery/crypt.h. */
+struct bs_point_encryption {
+    const char *cipher;  /* "AES-256-GCM" */
+    const char *key;     /* name of the configured key */
+    const char *wrapped; /* the point's own key, by the configured one; hex */
+    char point[BS_POINT_ID_TEXT];
+};
+
 struct bs_point_statement {
     const char *sha256; /* of the ticket identity or the text; hex */
-    const char *text;   /* canonical text as operators may see it */
+    const char *text;   /* canonical text as operators may see it; NULL where it is sealed */
     const char *kind;   /* bs_kind_name of the strictest: "DROP TABLE" */
+    const char *sealed; /* the text, encrypted (bs_crypt_text, name "statement"); NULL: it is not */
 };
 
 struct bs_point_capture {
@@ -171,6 +184,7 @@ struct bs_point_object {
     const char *row_hash; /* sum mod 2^128 of the first 16 bytes of SHA-256 per row; hex */
     struct bs_point_part *parts;
     size_t n_parts;
+    const struct bs_point_encryption *encryption; /* the manifest's; not a field of its own */
     /* Only the altered columns and a key to match them by. Without a key all columns are there, and
      * those that are altered say so. */
     bool columns_only;
@@ -187,7 +201,8 @@ struct bs_point_schema {
     const char *sha256;      /* of the stored dump; hex */
     const char *text_sha256; /* of its plain text without \restrict lines; hex */
     int64_t stored_bytes;
-    const char *pg_dump; /* version line of the pg_dump that wrote it */
+    const char *pg_dump;                          /* version line of the pg_dump that wrote it */
+    const struct bs_point_encryption *encryption; /* the manifest's; not a field of its own */
 };
 
 struct bs_point_sequence {
@@ -260,6 +275,9 @@ struct bs_manifest {
     size_t n_globals;
     struct bs_point_proof *proofs;
     size_t n_proofs;
+    struct bs_point_encryption
+        *encryption; /* its own, and of those points that it names parts of */
+    size_t n_encryption;
 };
 
 struct bs_point_event {
@@ -292,6 +310,8 @@ BS_MUST_CHECK enum bs_done bs_manifest_print(const struct bs_manifest *m,
                                              struct bs_buf *out,
                                              char sha256[BS_SHA256_TEXT],
                                              struct bs_err *err);
+/* Lets each object and the definition know how they are encrypted. */
+void bs_manifest_encrypted(struct bs_manifest *m);
 /* Reads what print wrote. DAMAGED: not that, or changed since; UNSUPPORTED: a newer format; LIMIT. */
 BS_MUST_CHECK enum bs_done bs_manifest_parse(struct bs_bytes text,
                                              struct bs_arena *arena,

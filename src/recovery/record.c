@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "recovery/crypt.h"
 #include "recovery/points.h"
 
 enum { EVENT_MAX = 1 << 20 };
@@ -33,6 +34,20 @@ key_in(const char *dir, const char *name, char out[BS_KEY_MAX + 1])
 typedef enum bs_done
 parse_fn(struct bs_bytes text, struct bs_arena *arena, struct bs_manifest *out, struct bs_err *err);
 
+/* The statement's text, where its key is to be had; without it all else can still be read. */
+static void
+unseal_statement(const struct bs_store *store, struct bs_manifest *m, struct bs_arena *arena)
+{
+    struct bs_point_key key;
+    struct bs_err why = {0};
+
+    if (m->statement.sealed == NULL || m->schema.encryption == NULL ||
+        bs_point_key_open(store->keys, m->schema.encryption, &key, &why) != BS_DONE)
+        return;
+    m->statement.text = bs_crypt_read_text(&key, "statement", m->statement.sealed, arena);
+    bs_point_key_wipe(&key);
+}
+
 /* One of the two documents of a point; `what` it is, for the message. */
 static enum bs_done
 read_document(struct bs_store *store,
@@ -57,6 +72,8 @@ read_document(struct bs_store *store,
     /* One that was moved here from another point proves nothing about this one. */
     if (done == BS_DONE && strcmp(out->id, point->id) != 0)
         done = BS_FAIL(err, DAMAGED, "the %s of %s is another point's", what, point->id);
+    if (done == BS_DONE && store->keys != NULL)
+        unseal_statement(store, out, arena);
     return done;
 }
 

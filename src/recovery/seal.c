@@ -83,6 +83,7 @@ struct bs_seal {
     char *path;
     struct bs_tuples walk;
     ZSTD_CCtx *zstd;
+    struct bs_crypt *crypt; /* NULL: it is not encrypted */
     EVP_MD_CTX *sha;
     int64_t raw, stored;
     uint8_t *out;
@@ -117,6 +118,24 @@ bs_seal_new(const char *path,
     return BS_DONE;
 }
 
+/* Bytes of the object as it is stored. */
+static enum bs_done
+write_stored(void *ctx, struct bs_bytes bytes, struct bs_err *err)
+{
+    struct bs_seal *s = ctx;
+
+    bs_assert(EVP_DigestUpdate(s->sha, bytes.p, bytes.n) == 1);
+    s->stored += (int64_t)bytes.n;
+    return bs_fd_write(s->fd, bytes, s->path, err);
+}
+
+void
+bs_seal_encrypt(struct bs_seal *s, const struct bs_point_key *key, const char *name)
+{
+    bs_assert(s->raw == 0 && s->crypt == NULL);
+    s->crypt = bs_encrypt_new(key, name, write_stored, s);
+}
+
 /* Compresses `raw`; with ZSTD_e_end also closes the frame. */
 static enum bs_done
 squeeze(struct bs_seal *s, struct bs_bytes raw, ZSTD_EndDirective how, struct bs_err *err)
@@ -129,9 +148,9 @@ squeeze(struct bs_seal *s, struct bs_bytes raw, ZSTD_EndDirective how, struct bs
         left = ZSTD_compressStream2(s->zstd, &out, &in, how);
         if (ZSTD_isError(left))
             return BS_FAIL(err, INTERNAL, "zstd: %s", ZSTD_getErrorName(left));
-        bs_assert(EVP_DigestUpdate(s->sha, s->out, out.pos) == 1);
-        s->stored += (int64_t)out.pos;
-        if (bs_fd_write(s->fd, (struct bs_bytes){s->out, out.pos}, s->path, err) != BS_DONE)
+        struct bs_bytes bytes = {s->out, out.pos};
+        if ((s->crypt == NULL ? write_stored(s, bytes, err) : bs_crypt_put(s->crypt, bytes, err)) !=
+            BS_DONE)
             return BS_FAILED;
     } while (in.pos < in.size || (how == ZSTD_e_end && left != 0));
     return BS_DONE;
@@ -156,7 +175,8 @@ enum bs_done
 bs_seal_finish(struct bs_seal *s, struct bs_sealed *out, struct bs_err *err)
 {
     if (bs_tuples_finish(&s->walk, err) != BS_DONE ||
-        squeeze(s, (struct bs_bytes){NULL, 0}, ZSTD_e_end, err) != BS_DONE)
+        squeeze(s, (struct bs_bytes){NULL, 0}, ZSTD_e_end, err) != BS_DONE ||
+        (s->crypt != NULL && bs_crypt_finish(s->crypt, err) != BS_DONE))
         return BS_FAILED;
     *out = (struct bs_sealed){.raw_bytes = s->raw, .stored_bytes = s->stored};
     sha_text(s->sha, out->sha256);
@@ -173,6 +193,7 @@ bs_seal_free(struct bs_seal **s)
     free((*s)->path);
     bs_tuples_fini(&(*s)->walk);
     ZSTD_freeCCtx((*s)->zstd);
+    bs_crypt_free(&(*s)->crypt);
     EVP_MD_CTX_free((*s)->sha);
     free((*s)->out);
     free(*s);
@@ -182,6 +203,7 @@ bs_seal_free(struct bs_seal **s)
 struct bs_unseal {
     struct bs_tuples walk;
     ZSTD_DCtx *zstd;
+    struct bs_crypt *crypt; /* NULL: it is not encrypted */
     EVP_MD_CTX *sha;
     int64_t raw, max_raw, stored;
     bool ended;                     /* the zstd frame is complete: nothing may follow */
@@ -240,14 +262,14 @@ decoded(struct bs_unseal *u, struct bs_bytes raw, struct bs_err *err)
     return u->sink == NULL || raw.n == 0 ? BS_DONE : u->sink(u->ctx, raw, err);
 }
 
-enum bs_done
-bs_unseal_put(struct bs_unseal *u, struct bs_bytes stored, struct bs_err *err)
+/* Bytes of the zstd frame. */
+static enum bs_done
+decode(void *ctx, struct bs_bytes bytes, struct bs_err *err)
 {
-    ZSTD_inBuffer in = {stored.p, stored.n, 0};
+    struct bs_unseal *u = ctx;
+    ZSTD_inBuffer in = {bytes.p, bytes.n, 0};
     bool full = false; /* the decoder may hold back output that did not fit */
 
-    bs_assert(EVP_DigestUpdate(u->sha, stored.p, stored.n) == 1);
-    u->stored += (int64_t)stored.n;
     while (in.pos < in.size || full) {
         ZSTD_outBuffer out = {u->out, u->out_size, 0};
         size_t left;
@@ -265,10 +287,27 @@ bs_unseal_put(struct bs_unseal *u, struct bs_bytes stored, struct bs_err *err)
 }
 
 enum bs_done
+bs_unseal_put(struct bs_unseal *u, struct bs_bytes stored, struct bs_err *err)
+{
+    bs_assert(EVP_DigestUpdate(u->sha, stored.p, stored.n) == 1);
+    u->stored += (int64_t)stored.n;
+    return u->crypt == NULL ? decode(u, stored, err) : bs_crypt_put(u->crypt, stored, err);
+}
+
+void
+bs_unseal_decrypt(struct bs_unseal *u, const struct bs_point_key *key, const char *name)
+{
+    bs_assert(u->stored == 0 && u->crypt == NULL);
+    u->crypt = bs_decrypt_new(key, name, decode, u);
+}
+
+enum bs_done
 bs_unseal_finish(struct bs_unseal *u, struct bs_sealed *out, struct bs_err *err)
 {
     struct bs_err why = {0};
 
+    if (u->crypt != NULL && bs_crypt_finish(u->crypt, err) != BS_DONE)
+        return BS_FAILED;
     if (!u->ended)
         return BS_FAIL(err, DAMAGED, "it ends early, after %lld rows", (long long)u->walk.rows);
     if (bs_tuples_finish(&u->walk, &why) != BS_DONE)
@@ -286,6 +325,7 @@ bs_unseal_free(struct bs_unseal **u)
         return;
     bs_tuples_fini(&(*u)->walk);
     ZSTD_freeDCtx((*u)->zstd);
+    bs_crypt_free(&(*u)->crypt);
     EVP_MD_CTX_free((*u)->sha);
     free((*u)->out);
     free(*u);

@@ -9,6 +9,7 @@
 #ifndef BS_RECOVERY_SEAL_H
 #define BS_RECOVERY_SEAL_H
 
+#include "recovery/crypt.h"
 #include "recovery/manifest.h"
 
 /* What a finished stream was. */
@@ -46,6 +47,9 @@ BS_MUST_CHECK enum bs_done bs_seal_new(const char *path,
                                        size_t n_fields,
                                        struct bs_seal **out,
                                        struct bs_err *err);
+/* What goes into the file is encrypted first: the object's key in the store is `name`. Before the
+ * first byte. The digest is over what is in the file. */
+void bs_seal_encrypt(struct bs_seal *s, const struct bs_point_key *key, const char *name);
 /* Adds bytes of the COPY stream, cut anywhere. DATA (not a COPY stream), IO. */
 BS_MUST_CHECK enum bs_done bs_seal_put(struct bs_seal *s, struct bs_bytes raw, struct bs_err *err);
 /* Rows so far. */
@@ -68,6 +72,8 @@ typedef enum bs_done (*bs_unseal_sink)(void *ctx, struct bs_bytes raw, struct bs
  */
 struct bs_unseal *bs_unseal_new(
     enum bs_rows_format format, size_t n_fields, int64_t max_raw, bs_unseal_sink sink, void *ctx);
+/* What is read was encrypted so. Before the first byte. */
+void bs_unseal_decrypt(struct bs_unseal *u, const struct bs_point_key *key, const char *name);
 /* What is read is one of several parts: of all that the sinks are given, only the first part has a
  * header and only the last one a trailer, so that together they are one stream. */
 void bs_unseal_joined(struct bs_unseal *u, bool first, bool last);

@@ -311,15 +311,54 @@ note_durable(struct bs_capture *c, const char *lsn, struct bs_err *err)
 
 /* --- copy or keep --- */
 
+/* Under the same key, or under none: what is kept must not live longer, or less long, than what is
+ * kept with it. */
+static bool
+same_key(const struct bs_capture *c, const struct bs_point_object *was)
+{
+    if (c->encryption == NULL || was->encryption == NULL)
+        return c->encryption == NULL && was->encryption == NULL;
+    return strcmp(c->encryption->key, was->encryption->key) == 0;
+}
+
+/* How the earlier object is encrypted, into this manifest. LIMIT. */
+static enum bs_done
+name_key(struct bs_capture *c, const struct bs_point_encryption *how, struct bs_err *err)
+{
+    struct bs_manifest *m = &c->m;
+    struct bs_point_encryption *all;
+
+    for (size_t i = 0; i < m->n_encryption; i++) {
+        if (strcmp(m->encryption[i].point, how->point) == 0)
+            return BS_DONE;
+    }
+    all = bs_arena_array(&c->arena, m->n_encryption + 1, sizeof(*all));
+    if (all == NULL)
+        return full(err);
+    for (size_t i = 0; i < m->n_encryption; i++)
+        all[i] = m->encryption[i];
+    all[m->n_encryption] = *how;
+    all[m->n_encryption].cipher = bs_arena_str(&c->arena, how->cipher);
+    all[m->n_encryption].key = bs_arena_str(&c->arena, how->key);
+    all[m->n_encryption].wrapped = bs_arena_str(&c->arena, how->wrapped);
+    m->encryption = all;
+    m->n_encryption++;
+    if (all[m->n_encryption - 1].cipher == NULL || all[m->n_encryption - 1].key == NULL ||
+        all[m->n_encryption - 1].wrapped == NULL)
+        return full(err);
+    return BS_DONE;
+}
+
 /* The object of the earlier snapshot that may be named again for this one; NULL: there is none. */
 static const struct bs_point_object *
-earlier_of(const struct bs_snapshot_request *what,
+earlier_of(const struct bs_capture *c,
+           const struct bs_snapshot_request *what,
            const struct bs_manifest *m,
            const struct bs_point_object *o)
 {
     for (size_t i = 0; i < m->n_objects; i++) {
         const struct bs_point_object *was = &m->objects[i];
-        if (was->oid == o->oid && bs_unchanged_shape(was, o) &&
+        if (was->oid == o->oid && bs_unchanged_shape(was, o) && same_key(c, was) &&
             bs_point_id_time_us(was->of != NULL ? was->of : m->id) >= what->reuse_since_us)
             return was;
     }
@@ -334,6 +373,8 @@ name_again(struct bs_capture *c,
            struct bs_point_object *o,
            struct bs_err *err)
 {
+    if (was->encryption != NULL && name_key(c, was->encryption, err) != BS_DONE)
+        return BS_FAILED;
     o->parts = bs_arena_array(&c->arena, was->n_parts, sizeof(*o->parts));
     o->of = bs_arena_str(&c->arena, was->of != NULL ? was->of : m->id);
     o->key = bs_arena_str(&c->arena, was->key);
@@ -353,6 +394,7 @@ name_again(struct bs_capture *c,
     o->row_count = was->row_count;
     o->raw_bytes = was->raw_bytes;
     o->stored_bytes = was->stored_bytes;
+    bs_manifest_encrypted(&c->m);
     return BS_DONE;
 }
 
@@ -407,7 +449,7 @@ keep_unchanged(struct bs_capture *c,
                struct bs_snapshot_report *report,
                struct bs_err *err)
 {
-    const struct bs_point_object *was = earlier_of(what, earlier, o);
+    const struct bs_point_object *was = earlier_of(c, what, earlier, o);
     bool good = false;
 
     report->tables++;
@@ -433,7 +475,7 @@ keep_equal(struct bs_capture *c,
            struct bs_err *err)
 {
     struct bs_point_object *o = &c->m.objects[i];
-    const struct bs_point_object *was = earlier_of(what, earlier, o);
+    const struct bs_point_object *was = earlier_of(c, what, earlier, o);
     bool good = false;
 
     if (was != NULL && is_equal(was, o) &&

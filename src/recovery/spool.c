@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "recovery/capture.h"
+#include "recovery/crypt.h"
 #include "recovery/dump.h"
 
 enum bs_done
@@ -133,6 +134,8 @@ bs_spool_key(
     if (part != 0)
         bs_put_fmt(&key, ".%04zu", part);
     bs_put_str(&key, o->format == BS_ROWS_TEXT ? ".copytxt.zst" : ".copybin.zst");
+    if (o->encryption != NULL)
+        bs_put_str(&key, ".enc");
     if (!name.failed && !key.failed)
         out = bs_arena_copy(arena, bs_buf_view(&key));
     bs_buf_fini(&name);
@@ -175,6 +178,7 @@ struct definition {
     char text[BS_SHA256_TEXT];
     char sha[BS_SHA256_TEXT];
     int64_t size;
+    const struct bs_spool_crypt *crypt; /* NULL: it is stored as it is */
 };
 
 /* Stores under `key` where that is free; what the store has then must give the same text. */
@@ -188,18 +192,33 @@ put_and_prove(const struct bs_spool *s,
 {
     struct bs_err why = {0};
     char text[BS_SHA256_TEXT];
-    enum bs_done done = bs_store_put_file(store, key, d->file, &why);
+    char stored[PATH_MAX], given[PATH_MAX];
+    enum bs_done done;
 
+    if (bs_spool_name(s, d->crypt == NULL ? "schema" : "schema.enc", stored, err) != BS_DONE ||
+        bs_spool_name(s, d->crypt == NULL ? "schema.back" : "schema.back.enc", given, err) !=
+            BS_DONE)
+        return BS_FAILED;
+    if (d->crypt != NULL && bs_encrypt_file(d->crypt->key, key, d->file, stored, err) != BS_DONE)
+        return BS_FAILED;
+    done = bs_store_put_file(store, key, stored, &why);
     if (done != BS_DONE && why.code != BS_E_CONFLICT)
         return bs_err_set(err, why.code, "%s", why.message);
     (void)unlink(d->back);
-    if (bs_store_get_file(store, key, d->back, err) != BS_DONE ||
-        file_sha256(d->back, &d->size, d->sha, err) != BS_DONE ||
+    if (bs_store_get_file(store, key, given, err) != BS_DONE ||
+        file_sha256(given, &d->size, d->sha, err) != BS_DONE ||
+        (d->crypt != NULL && bs_decrypt_file(d->crypt->key, key, given, d->back, err) != BS_DONE) ||
         bs_dump_text_sha256(s->pg_dump, d->back, watch, text, err) != BS_DONE)
         return BS_FAILED;
     if (strcmp(text, d->text) != 0)
         return BS_FAIL(err, DAMAGED, "the store has another definition under \"%.200s\"", key);
     return BS_DONE;
+}
+
+static const char *
+encrypted_key(struct bs_arena *arena, const char *dir)
+{
+    return bs_arena_fmt(arena, "%sschema.dump.enc", dir);
 }
 
 static const char *
@@ -222,10 +241,11 @@ bs_spool_schema(const struct bs_spool *s,
                 struct bs_store *store,
                 struct bs_manifest *m,
                 struct bs_arena *arena,
+                const struct bs_spool_crypt *crypt,
                 const struct bs_watch *watch,
                 struct bs_err *err)
 {
-    struct definition d = {0};
+    struct definition d = {.crypt = crypt};
     struct bs_err why = {0};
     const char *key, *own;
 
@@ -233,13 +253,15 @@ bs_spool_schema(const struct bs_spool *s,
         bs_spool_name(s, "schema.back", d.back, err) != BS_DONE ||
         bs_dump_text_sha256(s->pg_dump, d.file, watch, d.text, err) != BS_DONE)
         return BS_FAILED;
-    key = schema_key(arena, m, d.text, NULL);
+    key = crypt == NULL ? schema_key(arena, m, d.text, NULL) : encrypted_key(arena, crypt->dir);
     own = schema_key(arena, m, d.text, m->id);
     if (key == NULL || own == NULL)
         return BS_FAIL(err, LIMIT, "no memory set aside for the name of a definition");
     if (put_and_prove(s, store, key, &d, watch, &why) != BS_DONE) {
         if (bs_watch_check(watch, err) != BS_DONE)
             return BS_FAILED;
+        if (crypt != NULL)
+            return bs_err_set(err, why.code, "%s", why.message);
         key = own; /* the one that is there is damaged: never build on it */
         if (put_and_prove(s, store, key, &d, watch, err) != BS_DONE)
             return BS_FAILED;
@@ -248,6 +270,7 @@ bs_spool_schema(const struct bs_spool *s,
     m->schema.sha256 = bs_arena_str(arena, d.sha);
     m->schema.text_sha256 = bs_arena_str(arena, d.text);
     m->schema.stored_bytes = d.size;
+    m->schema.encryption = crypt == NULL ? NULL : crypt->how;
     if (m->schema.sha256 == NULL || m->schema.text_sha256 == NULL)
         return BS_FAIL(err, LIMIT, "no memory set aside for the digest of a definition");
     return BS_DONE;

@@ -10,6 +10,7 @@
 #include <limits.h>
 
 #include "base/watch.h"
+#include "recovery/keys.h"
 #include "recovery/manifest.h"
 #include "storage/storage.h"
 
@@ -41,15 +42,25 @@ const char *bs_spool_key(struct bs_arena *arena,
                          size_t part,
                          const struct bs_point_object *o);
 
+/* How a point's definition is encrypted, and where it goes then. */
+struct bs_spool_crypt {
+    const struct bs_point_key *key;
+    const struct bs_point_encryption *how;
+    const char *dir; /* of the point */
+};
+
 /*
  * Stores the file "schema", once per distinct text, reads back what the store has and fills
  * m->schema. Whatever is in the store must give the same plain text; where an older object does
  * not, this one is stored beside it. NO_POINT, CANCELLED, LIMIT, IO.
+ *
+ * crypt   not NULL: it is stored encrypted, in the point's own folder, for that point alone
  */
 BS_MUST_CHECK enum bs_done bs_spool_schema(const struct bs_spool *s,
                                            struct bs_store *store,
                                            struct bs_manifest *m,
                                            struct bs_arena *arena,
+                                           const struct bs_spool_crypt *crypt,
                                            const struct bs_watch *watch,
                                            struct bs_err *err);
 

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "recovery/crew.h"
+#include "recovery/crypt.h"
 #include "recovery/points.h"
 
 enum {
@@ -52,6 +53,30 @@ bs_step_no_point(struct bs_err *err, const struct bs_err *why)
     return BS_FAILED;
 }
 
+/* A key of its own for the point, where points are encrypted; and what of the manifest is. */
+static enum bs_done
+encrypt(struct bs_capture *c, struct bs_err *err)
+{
+    struct bs_point_statement *s = &c->m.statement;
+
+    if (bs_keys_current(c->store.keys) == NULL)
+        return BS_DONE;
+    c->m.encryption = bs_arena_array(&c->arena, 1, sizeof(*c->m.encryption));
+    if (c->m.encryption == NULL)
+        return BS_FAIL(err, LIMIT, "no memory set aside for a point's key");
+    if (bs_point_key_new(c->store.keys, c->m.id, &c->arena, c->m.encryption, &c->key, err) !=
+        BS_DONE)
+        return BS_FAILED;
+    c->m.n_encryption = 1;
+    c->encryption = c->m.encryption;
+    if (s->text == NULL)
+        return BS_DONE;
+    s->sealed = bs_crypt_text(&c->key, "statement", s->text, &c->arena);
+    s->text = NULL;
+    return s->sealed == NULL ? BS_FAIL(err, LIMIT, "the statement is too long to be kept")
+                             : BS_DONE;
+}
+
 enum bs_done
 bs_step_name(struct bs_capture *c, const char *mode, const char *why, struct bs_err *err)
 {
@@ -73,7 +98,7 @@ bs_step_name(struct bs_capture *c, const char *mode, const char *why, struct bs_
     bs_buf_fini(&dir);
     if (c->dir == NULL)
         return BS_FAIL(err, LIMIT, "the name of the database is too long");
-    return BS_DONE;
+    return encrypt(c, err);
 }
 
 enum bs_done
@@ -146,6 +171,15 @@ bs_step_room(struct bs_capture *c, int64_t bytes, struct bs_err *err)
     return BS_DONE;
 }
 
+static enum bs_done
+store_definition(struct bs_capture *c, struct bs_err *err)
+{
+    const struct bs_spool_crypt crypt = {&c->key, c->encryption, c->dir};
+
+    return bs_spool_schema(&c->spool, &c->store, &c->m, &c->arena,
+                           c->encryption == NULL ? NULL : &crypt, &c->watch, err);
+}
+
 enum bs_done
 bs_step_store(struct bs_capture *c, struct bs_err *err)
 {
@@ -155,8 +189,7 @@ bs_step_store(struct bs_capture *c, struct bs_err *err)
         return BS_FAILED;
     if (bs_crew_put(c, err) != BS_DONE)
         return BS_FAILED;
-    if (c->spool.pg_dump != NULL &&
-        bs_spool_schema(&c->spool, &c->store, &c->m, &c->arena, &c->watch, err) != BS_DONE)
+    if (c->spool.pg_dump != NULL && store_definition(c, err) != BS_DONE)
         return BS_FAILED;
     bs_step_enter(c, BS_CAPTURE_PROVING);
     return bs_crew_prove(c, err);

@@ -15,6 +15,7 @@
 #include "recovery/capture.h"
 #include "recovery/child.h"
 #include "recovery/helper.h"
+#include "recovery/keys.h"
 #include "recovery/spool.h"
 #include "recovery/taken.h"
 
@@ -32,7 +33,9 @@ struct bs_capture {
     bool rows_before;                /* bs_capture_before made the point */
     struct bs_point_sequence *noted; /* by oid; see bs_capture_sequences_note */
     size_t n_noted;
-    const char *dir; /* NULL until the point is named */
+    const char *dir;                              /* NULL until the point is named */
+    const struct bs_point_encryption *encryption; /* NULL: the point is not encrypted */
+    struct bs_point_key key;                      /* its key, where it is */
     bool ran;
     bool intended; /* the intent may be in the store */
     bool stored;   /* the manifest is in the store */

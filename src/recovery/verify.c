@@ -18,9 +18,18 @@ struct reading {
     const struct bs_watch *watch;
     struct bs_unseal *unseal; /* NULL: a definition, which goes to fd */
     int fd;                   /* -1: only digest */
+    struct bs_crypt *crypt;   /* of an encrypted definition; NULL: it is not */
     EVP_MD_CTX *sha;          /* of a definition; NULL: unseal has its own */
     int64_t stored;
 };
+
+static enum bs_done
+to_fd(void *ctx, struct bs_bytes piece, struct bs_err *err)
+{
+    const struct reading *r = ctx;
+
+    return r->fd < 0 ? BS_DONE : bs_fd_write(r->fd, piece, "copy of a definition", err);
+}
 
 static enum bs_done
 take(void *ctx, struct bs_bytes piece, struct bs_err *err)
@@ -35,7 +44,7 @@ take(void *ctx, struct bs_bytes piece, struct bs_err *err)
         bs_assert(EVP_DigestUpdate(r->sha, piece.p, piece.n) == 1);
     if (r->unseal != NULL)
         return bs_unseal_put(r->unseal, piece, err);
-    return r->fd < 0 ? BS_DONE : bs_fd_write(r->fd, piece, "copy of a definition", err);
+    return r->crypt != NULL ? bs_crypt_put(r->crypt, piece, err) : to_fd(r, piece, err);
 }
 
 /* Reads one stored object; a missing one is damage, and damage gets its key. */
@@ -79,6 +88,24 @@ digest_new(void)
     return sha;
 }
 
+/* The key of what is stored under `name`. */
+static enum bs_done
+open_key(const struct bs_store *store,
+         const struct bs_point_encryption *how,
+         const char *name,
+         struct bs_point_key *out,
+         struct bs_err *err)
+{
+    struct bs_err why = {0};
+
+    if (bs_point_key_open(store->keys, how, out, &why) == BS_DONE)
+        return BS_DONE;
+    (void)bs_err_set(err, why.code, "\"%.200s\": %.280s", name, why.message);
+    if (why.hint[0] != '\0')
+        bs_err_hint(err, "%s", why.hint);
+    return BS_FAILED;
+}
+
 enum bs_done
 bs_part_read(struct bs_store *store,
              const struct bs_point_object *o,
@@ -90,9 +117,16 @@ bs_part_read(struct bs_store *store,
     const struct bs_point_part *p = &o->parts[i];
     struct reading r = {.watch = how->watch, .fd = -1};
     struct bs_err why = {0};
+    struct bs_point_key key;
     enum bs_done done;
 
+    if (o->encryption != NULL && open_key(store, o->encryption, p->key, &key, err) != BS_DONE)
+        return BS_FAILED;
     r.unseal = bs_unseal_new(o->format, o->n_columns, how->max_raw, how->sink, how->ctx);
+    if (o->encryption != NULL) {
+        bs_unseal_decrypt(r.unseal, &key, p->key);
+        bs_point_key_wipe(&key);
+    }
     if (o->format == BS_ROWS_BINARY)
         bs_unseal_joined(r.unseal, i == 0, i == o->n_parts - 1);
     done = read_key(store, p->key, &r, err);
@@ -152,10 +186,23 @@ read_schema(struct bs_store *store,
             const struct bs_watch *watch,
             struct bs_err *err)
 {
-    struct reading r = {.watch = watch, .fd = fd, .sha = digest_new()};
-    enum bs_done done = read_key(store, schema->key, &r, err);
+    struct reading r = {.watch = watch, .fd = fd};
+    struct bs_point_key key;
+    struct bs_err why = {0};
+    enum bs_done done;
     char sha[BS_SHA256_TEXT];
 
+    if (schema->encryption != NULL) {
+        if (open_key(store, schema->encryption, schema->key, &key, err) != BS_DONE)
+            return BS_FAILED;
+        r.crypt = bs_decrypt_new(&key, schema->key, to_fd, &r);
+        bs_point_key_wipe(&key);
+    }
+    r.sha = digest_new();
+    done = read_key(store, schema->key, &r, err);
+    if (done == BS_DONE && r.crypt != NULL && bs_crypt_finish(r.crypt, &why) != BS_DONE)
+        done = BS_FAIL(err, DAMAGED, "\"%.200s\": %.250s", schema->key, why.message);
+    bs_crypt_free(&r.crypt);
     digest_text(r.sha, sha);
     EVP_MD_CTX_free(r.sha);
     if (done != BS_DONE)

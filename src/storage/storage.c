@@ -59,8 +59,11 @@ bs_store_open(const char *url, struct bs_store **out, struct bs_err *err)
 void
 bs_store_close(struct bs_store **s)
 {
-    if (*s != NULL)
-        (*s)->ops->close(*s);
+    if (*s == NULL)
+        return;
+    if ((*s)->keys != NULL)
+        (*s)->keys_free(&(*s)->keys);
+    (*s)->ops->close(*s);
     *s = NULL;
 }
 

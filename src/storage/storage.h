@@ -26,6 +26,8 @@ struct bs_store {
     const struct bs_store_ops *ops;
     void *backend;                /* the backend's own */
     const struct bs_watch *watch; /* what ends calls early; NULL: nothing */
+    struct bs_keys *keys;         /* of the points in it (recovery/keys.h); NULL: none */
+    void (*keys_free)(struct bs_keys **keys);
 };
 
 struct bs_store_info {
@@ -41,6 +43,7 @@ enum bs_removed {
     BS_REMOVED_HIDDEN, /* behind a delete marker: the bucket keeps versions, and this one stays */
 };
 
+struct bs_keys;
 struct bs_probe_report;
 
 /* Takes a piece of an object as it arrives; BS_FAILED (err set) ends the reading. */

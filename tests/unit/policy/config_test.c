@@ -78,6 +78,10 @@ static const struct row rows[] = {
     {"no notice", HEAD "hold: {notice: 0s}\n", {{AFTER, "hold.notice: \"0s\" is too small"}}},
     {"a year to decide", HEAD "hold: {decide: 365d}\n", {{AFTER, "is too large"}}},
     {"size without unit", HEAD "recovery: {max_bytes: 10}\n", {{AFTER, "is not a size"}}},
+    {"keys from nowhere", HEAD "recovery: {encryption: {keys: keys}}\n", {{AFTER, "file:FOLDER, env:NAME or command:PROGRAM"}}},
+    {"a variable with its value", HEAD "recovery: {encryption: {keys: \"env:a=b\"}}\n", {{AFTER, "file:FOLDER"}}},
+    {"a key that is a path", HEAD "recovery: {encryption: {keys: \"env:K\", key: ../a}}\n", {{AFTER, "a key's name"}}},
+    {"a key without keys", HEAD "recovery: {encryption: {key: a}}\n", {{AFTER, "\"keys\" in recovery.encryption is missing"}}},
     {"more helpers than may be", HEAD "recovery: {helpers: 9}\n", {{AFTER, "recovery.helpers"}}},
     {"a size beyond numbers", HEAD "recovery: {max_bytes: 9000000000TB}\n", {{AFTER, "is not a size"}}},
     {"grade of later", HEAD "recovery: {grade: restored}\n", {{AFTER, "\"restored\" is not supported by this version"}}},
@@ -325,6 +329,7 @@ fallbacks(void)
     EXPECT_EQ(c->lock_budget_ms, 30000);
     EXPECT_EQ(c->max_bytes, INT64_C(10) << 30);
     EXPECT_EQ(c->helpers, 2);
+    EXPECT(c->keys == NULL && c->key == NULL);
     EXPECT_EQ(c->audit_safe, BS_CONFIG_AUDIT_ALL);
     EXPECT_EQ(c->policy->n_rules, 0);
     EXPECT_EQ(c->policy->defaults[BS_RISK_UNKNOWN], BS_ACTION_BLOCK);
@@ -352,6 +357,7 @@ static const char sample[] =
     "workers: 4\n"
     "hold: {wait: 500ms, notice: 1s, decide: 2h, redeem: 1d}\n"
     "recovery: {grade: stored, lock_budget: 1m, max_bytes: 64MB, helpers: 8,\n"
+    "           encryption: {keys: \"file:keys\", key: 2026-11},\n"
     "           pg_dump: {17: /usr/lib/postgresql/17/bin/pg_dump, 15: bin/pg_dump}}\n"
     "audit_safe: counted\n"
     "policy:\n"
@@ -405,6 +411,8 @@ whole_file(void)
     EXPECT_EQ(c->lock_budget_ms, 60000);
     EXPECT_EQ(c->max_bytes, INT64_C(64) << 20);
     EXPECT_EQ(c->helpers, 8);
+    EXPECT(strcmp(c->keys, "file:/etc/backstop/keys") == 0);
+    EXPECT(strcmp(c->key, "2026-11") == 0);
     EXPECT_EQ(c->n_pg_dumps, 2);
     EXPECT_EQ(c->pg_dumps[0].major, 15);
     EXPECT(strcmp(bs_config_pg_dump_find(c, 15), "/etc/backstop/bin/pg_dump") == 0);
@@ -414,7 +422,7 @@ whole_file(void)
     EXPECT_EQ(c->policy->defaults[BS_RISK_CRITICAL], BS_ACTION_BLOCK);
     REQUIRE(c->policy->n_rules == 3);
     r = c->policy->rules;
-    EXPECT(strcmp(r[0].name, "cleanup") == 0 && r[0].line == 21);
+    EXPECT(strcmp(r[0].name, "cleanup") == 0 && r[0].line == 22);
     EXPECT(r[0].action == BS_ACTION_ALLOW && r[0].risks == BS_RISK_BIT(BS_RISK_HIGH));
     EXPECT(r[0].kinds[BS_KIND_DELETE] && !r[0].kinds[BS_KIND_UPDATE] && r[0].keep == BS_KEEP);
     EXPECT(r[1].kinds == NULL && r[1].keep == BS_KEEP_NOT && r[1].actors.n == 0);

@@ -256,7 +256,149 @@ the_budget_holds_for_all(void)
     one_for_all(halt_it, 2000000, BS_E_NO_POINT);
 }
 
+/* Puts a key of 32 equal bytes into a file. */
+static void
+make_key(const char *folder, const char *name, char byte)
+{
+    char path[200], key[32];
+    FILE *f;
+
+    memset(key, byte, sizeof(key));
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    f = fopen(path, "w");
+    REQUIRE(f != NULL && fwrite(key, 1, sizeof(key), f) == sizeof(key) && fclose(f) == 0);
+}
+
+/* Has any file of the store this text in it? */
+static bool
+store_says(const char *text)
+{
+    char command[400];
+
+    (void)snprintf(command, sizeof(command), "grep -rqF -e '%s' %s", text, store_dir);
+    return system(command) == 0;
+}
+
+static enum bs_code
+verify(const struct bs_manifest *m, const char *says)
+{
+    struct bs_verify_report report;
+    struct bs_err err = {0};
+
+    (void)!bs_point_verify(store, m, NULL, &report, &err);
+    if (says != NULL && strstr(err.message, says) == NULL)
+        printf("# %s\n", err.message);
+    EXPECT(says == NULL || strstr(err.message, says) != NULL);
+    return err.code;
+}
+
+/* Swaps what two keys hold. */
+static void
+swap(const char *a, const char *b)
+{
+    char command[2400];
+
+    (void)snprintf(command, sizeof(command), "cd %s && mv %s x && mv %s %s && mv x %s", store_dir,
+                   a, b, a, b);
+    EXPECT_EQ(system(command), 0);
+}
+
+static void
+encrypted_points(void)
+{
+    static const char *const names[] = {"wide", "acls", "small", "empty"};
+    PGconn *actor = pg_connect("postgres"), *other = pg_connect("postgres");
+    struct bs_store *plain = store;
+    struct bs_capture_request r;
+    struct bs_capture *c = NULL, *d = NULL;
+    struct bs_capture_result out = {0}, second = {0};
+    struct bs_manifest m;
+    struct bs_point_ref ref;
+    struct bs_point_part *parts;
+    struct bs_err err = {0};
+    char url[160], keys[220], path[200];
+
+    (void)snprintf(path, sizeof(path), "%s/keys", pg_dir);
+    (void)snprintf(keys, sizeof(keys), "file:%s", path);
+    (void)snprintf(url, sizeof(url), "file://%s", store_dir);
+    REQUIRE(mkdir(path, 0700) == 0);
+    make_key(path, "old", 1);
+    REQUIRE(bs_keys_open_store(url, keys, "old", &store, &err) == BS_DONE);
+    plan_for(actor, 4, names);
+    plan.definition = true;
+    r = whole_request(actor);
+    r.statement.text = "DELETE FROM wide WHERE t = 'a literal'";
+    captured_by(actor, other, &r, 12);
+    REQUIRE(bs_capture_open(&r, &c, &err) == BS_DONE);
+    REQUIRE(bs_capture_run(c, &out, &err) == BS_DONE);
+
+    /* Readable by its key, rows, definition and statement; for others it says none of them. */
+    EXPECT(!store_says("a literal"));
+    EXPECT(out.manifest->schema.key != NULL && strstr(out.manifest->schema.key, ".dump.enc"));
+    REQUIRE(bs_points_find(store, out.manifest->id, &arena, &ref, &err) == BS_DONE);
+    REQUIRE(bs_points_load(store, &ref, &arena, &m, &err) == BS_DONE);
+    EXPECT(m.statement.text != NULL && strcmp(m.statement.text, r.statement.text) == 0);
+    EXPECT_EQ(verify(&m, NULL), BS_OK);
+    pg_run(other, "CREATE SCHEMA back");
+    comes_back(other, &m, "wide", 12);
+    pg_run(other, "DROP SCHEMA back CASCADE");
+    (void)snprintf(path, sizeof(path), "%s/definition", pg_dir);
+    EXPECT_EQ(bs_schema_read(store, &m.schema, path, &err), BS_DONE);
+    EXPECT(pg_shell("%s/pg_restore --list %s | grep -q 'TABLE public wide'", pg_bin, path));
+
+    /* Two parts of one table, or two points' parts, with all digests made to agree. */
+    parts = object_named(&m, "wide")->parts;
+    REQUIRE(object_named(&m, "wide")->n_parts == 12);
+    swap(parts[2].key, parts[3].key);
+    const char *sha = parts[2].sha256;
+    int64_t size = parts[2].stored_bytes;
+    parts[2].sha256 = parts[3].sha256;
+    parts[2].stored_bytes = parts[3].stored_bytes;
+    parts[3].sha256 = sha;
+    parts[3].stored_bytes = size;
+    EXPECT_EQ(verify(&m, "cannot be decrypted"), BS_E_DAMAGED);
+    swap(parts[2].key, parts[3].key);
+    REQUIRE(bs_points_load(store, &ref, &arena, &m, &err) == BS_DONE);
+    EXPECT_EQ(verify(&m, NULL), BS_OK);
+
+    /* The next key; the old one still opens what was made under it, until it is deleted. */
+    (void)snprintf(path, sizeof(path), "%s/keys", pg_dir);
+    make_key(path, "new", 2);
+    bs_store_close(&store);
+    REQUIRE(bs_keys_open_store(url, keys, "new", &store, &err) == BS_DONE);
+    r.store = store;
+    REQUIRE(bs_capture_open(&r, &d, &err) == BS_DONE);
+    REQUIRE(bs_capture_run(d, &second, &err) == BS_DONE);
+    EXPECT(strcmp(second.manifest->encryption->key, "new") == 0);
+    EXPECT_EQ(verify(&m, NULL), BS_OK);
+    (void)snprintf(path, sizeof(path), "%s/keys/old", pg_dir);
+    EXPECT_EQ(unlink(path), 0);
+    EXPECT_EQ(verify(&m, "\"old\""), BS_E_CONFIG);
+    EXPECT_EQ(verify(second.manifest, NULL), BS_OK);
+    REQUIRE(bs_points_load(store, &ref, &arena, &m, &err) == BS_DONE);
+    EXPECT(m.statement.text == NULL && m.statement.sealed != NULL);
+    store->keys_free(&store->keys);
+    EXPECT_EQ(verify(second.manifest, "under the key \"new\""), BS_E_CONFIG);
+    bs_capture_close(&c);
+    bs_capture_close(&d);
+    bs_store_close(&store);
+
+    /* Without its key there is no point, and the statement does not run. */
+    REQUIRE(bs_keys_open_store(url, keys, "none", &store, &err) == BS_DONE);
+    r.store = store;
+    REQUIRE(bs_capture_open(&r, &c, &err) == BS_DONE);
+    EXPECT_EQ(bs_capture_run(c, &out, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_NO_POINT);
+    EXPECT(strstr(err.message, "\"none\"") != NULL);
+    bs_capture_close(&c);
+    bs_store_close(&store);
+    store = plain;
+    PQfinish(actor);
+    PQfinish(other);
+}
+
 static const struct tap_case cases[] = {
+    {"encrypted points", encrypted_points},
     {"tables in parts come back whole", tables_in_parts_come_back_whole},
     {"a lost helper ends all", a_lost_helper_ends_all},
     {"the budget holds for all", the_budget_holds_for_all},
