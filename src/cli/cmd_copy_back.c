@@ -72,21 +72,71 @@ may_go(const struct bs_restoring *w, struct bs_err *err)
     return BS_FAILED;
 }
 
+/* All points of the transaction; each is proven and can be undone by itself. */
+static enum bs_done
+give_group_back(struct bs_restoring *w,
+                const struct bs_restoring_options *o,
+                const struct bs_copyback_options *how,
+                int *status,
+                struct bs_err *err)
+{
+    struct bs_group group = {0};
+    enum bs_done done = bs_group_open(&w->r, &group, err);
+
+    if (done == BS_DONE && !o->yes && isatty(STDIN_FILENO) == 1) {
+        bs_group_plan(&group, how);
+        bs_view_progress_end();
+        bs_view_group_plan(&group);
+    }
+    if (done == BS_DONE && bs_restoring_confirmed(o, "restore copy-back", "Do this?", status)) {
+        done = bs_group_run(&group, how, err);
+        bs_view_progress_end();
+        if (done == BS_DONE || !bs_out_json_mode())
+            bs_view_group(&group);
+        if (done != BS_DONE)
+            *status = bs_out_fail_with(err, json_pack("{s:I,s:I}", "points", (json_int_t)group.n,
+                                                      "done", (json_int_t)group.n_done));
+    }
+    bs_group_close(&group);
+    return done;
+}
+
+static int
+run_group(struct bs_restoring *w,
+          const struct bs_restoring_options *o,
+          const struct bs_copyback_options *how)
+{
+    struct bs_err err = {0};
+    int status = 0;
+
+    if (give_group_back(w, o, how, &status, &err) != BS_DONE && status == 0)
+        status = bs_out_fail(&err);
+    return status;
+}
+
+enum extent {
+    ONE_POINT = 0,
+    THE_GROUP,
+    ONLY_SQL,
+};
+
 static int
 run(struct bs_args *args,
     const struct bs_restoring_options *o,
     const struct bs_copyback_options *how,
-    bool plan)
+    enum extent extent)
 {
     struct bs_restoring w = {0};
     struct bs_err err = {0};
     int status = 0;
 
     if (bs_restoring_open(&w, args, args->operands[0], o, BS_RESTORING_HERE, &status, &err)) {
-        if (err.code != BS_OK || (!plan && may_go(&w, &err) != BS_DONE))
+        if (err.code != BS_OK || (extent != ONLY_SQL && may_go(&w, &err) != BS_DONE))
             status = bs_out_fail(&err);
         else
-            status = plan ? print_plan(&w, how) : copy_back(&w, o, how);
+            status = extent == ONLY_SQL    ? print_plan(&w, how)
+                     : extent == THE_GROUP ? run_group(&w, o, how)
+                                           : copy_back(&w, o, how);
     }
     bs_restoring_close(&w);
     return status;
@@ -111,12 +161,13 @@ bs_restore_copy_back(int argc, char **argv)
     struct bs_restoring_how how = {0};
     struct bs_copyback_options what;
     const char *file = NULL;
-    bool plan = false;
+    bool plan = false, group = false;
     const struct bs_arg options[] = {
         BS_RESTORING_OPTIONS(o),
         BS_RESTORING_WHERE(o),
         BS_RESTORING_HOW(how),
         {"plan", 0, BS_ARG_FLAG, NULL, "print the SQL and do nothing", &plan},
+        {"group", 0, BS_ARG_FLAG, NULL, "all points of the same transaction", &group},
         {"plan-file", 0, BS_ARG_TEXT, "FILE", "do what this approved plan says, once", &file},
         BS_RESTORING_TOKEN(o),
     };
@@ -128,6 +179,7 @@ bs_restore_copy_back(int argc, char **argv)
         .examples = "backstop restore copy-back RP-01J9 --plan\n"
                     "backstop restore copy-back RP-01J9 --remove-inserted\n"
                     "backstop restore copy-back RP-01J9 --table public.users --conflict overwrite\n"
+                    "backstop restore copy-back RP-01J9 --group\n"
                     "backstop restore copy-back --plan-file plan.json\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
@@ -137,7 +189,7 @@ bs_restore_copy_back(int argc, char **argv)
 
     if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
         return args.status;
-    if (file != NULL && only_plan_file(&args, &o, &how, plan))
+    if (file != NULL && !group && only_plan_file(&args, &o, &how, plan))
         return bs_restore_carry_out(&args, &o, file);
     if (file != NULL)
         return bs_out_usage("restore copy-back", "a plan file says it all: point and options");
@@ -145,5 +197,7 @@ bs_restore_copy_back(int argc, char **argv)
         return bs_out_usage("restore copy-back", "name a point, or a plan with --plan-file");
     if (!bs_restoring_take_how(&how, &o, &what))
         return bs_out_usage("restore copy-back", "--conflict is skip, overwrite or abort");
-    return run(&args, &o, &what, plan);
+    if (group && (plan || o.table != NULL || o.where != NULL))
+        return bs_out_usage("restore copy-back", "--group gives back all of all points");
+    return run(&args, &o, &what, plan ? ONLY_SQL : group ? THE_GROUP : ONE_POINT);
 }

@@ -338,24 +338,26 @@ copyback_tables_json(const struct bs_copyback *c)
     return list;
 }
 
-void
-bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c)
+json_t *
+bs_view_copyback_json(const struct bs_restore *r, const struct bs_copyback *c)
 {
-    if (bs_out_json_mode()) {
-        bs_out_json(json_pack(
-            "{s:s,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*}", "point", r->manifest.id,
-            "tables", copyback_tables_json(c), "objects", bs_view_strings(c->objects, c->n_objects),
-            "sequences", (json_int_t)c->n_sequences, "sequences_left",
-            bs_view_strings(c->sequences_left, c->n_sequences_left), "sequences_failed",
-            c->sequences_failed, "refreshed", (json_int_t)c->n_refreshed, "before",
-            c->point[0] == '\0' ? NULL : c->point, "definition",
-            !c->compared            ? "not compared"
-            : c->difference == NULL ? "identical"
-                                    : "differs",
-            "difference", c->difference, "uncompared", c->uncompared, "cluster",
-            bs_view_globals_json(c->globals, c->n_globals), "cluster_failed", c->globals_failed));
-        return;
-    }
+    return json_pack(
+        "{s:s,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*}", "point", r->manifest.id,
+        "tables", copyback_tables_json(c), "objects", bs_view_strings(c->objects, c->n_objects),
+        "sequences", (json_int_t)c->n_sequences, "sequences_left",
+        bs_view_strings(c->sequences_left, c->n_sequences_left), "sequences_failed",
+        c->sequences_failed, "refreshed", (json_int_t)c->n_refreshed, "before",
+        c->point[0] == '\0' ? NULL : c->point, "definition",
+        !c->compared            ? "not compared"
+        : c->difference == NULL ? "identical"
+                                : "differs",
+        "difference", c->difference, "uncompared", c->uncompared, "cluster",
+        bs_view_globals_json(c->globals, c->n_globals), "cluster_failed", c->globals_failed);
+}
+
+static void
+copyback_text(const struct bs_copyback *c)
+{
     if (c->n_objects == 0 && c->n_tables == 0 && c->n_globals == 0)
         puts("The point holds nothing that is lost.");
     objects_text(stdout, c);
@@ -393,5 +395,75 @@ bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c)
         fputs("The definition could not be compared: ", stdout);
         bs_out_text(stdout, c->uncompared);
         putchar('\n');
+    }
+}
+
+void
+bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c)
+{
+    if (bs_out_json_mode())
+        bs_out_json(bs_view_copyback_json(r, c));
+    else
+        copyback_text(c);
+}
+
+/* Groups. */
+
+static json_t *
+member_json(const struct bs_group_member *m)
+{
+    json_t *json = m->done ? bs_view_copyback_json(&m->r, &m->back)
+                           : json_pack("{s:s}", "point", m->r.manifest.id);
+
+    (void)json_object_set_new(json, "done", json_boolean(m->done));
+    (void)json_object_set_new(json, "removed", json_integer(m->removed));
+    if (m->err.code != BS_OK)
+        (void)json_object_set_new(json, "error", json_string(m->err.message));
+    return json;
+}
+
+static void
+member_text(const struct bs_group_member *m)
+{
+    printf("%s\n", m->r.manifest.id);
+    if (m->done)
+        copyback_text(&m->back);
+    if (m->removed != 0)
+        printf("  rows of the transaction removed: %lld\n", (long long)m->removed);
+    if (m->err.code == BS_OK)
+        return;
+    fputs("  not done: ", stdout);
+    bs_out_text(stdout, m->err.message);
+    putchar('\n');
+}
+
+void
+bs_view_group(const struct bs_group *g)
+{
+    json_t *list;
+
+    if (!bs_out_json_mode()) {
+        for (size_t i = 0; i < g->n; i++)
+            member_text(&g->members[i]);
+        return;
+    }
+    list = json_array();
+    for (size_t i = 0; i < g->n; i++)
+        (void)json_array_append_new(list, member_json(&g->members[i]));
+    bs_out_json(json_pack("{s:b,s:o}", "done", g->n_done == g->n, "points", list));
+}
+
+void
+bs_view_group_plan(const struct bs_group *g)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        const struct bs_group_member *m = &g->members[i];
+        if (m->done) {
+            bs_view_plan(&m->r, &m->back);
+            continue;
+        }
+        fprintf(stderr, "Copy-back of %s, not by itself: ", m->r.manifest.id);
+        bs_out_text(stderr, m->err.message);
+        fputc('\n', stderr);
     }
 }

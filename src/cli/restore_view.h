@@ -13,6 +13,7 @@
 #include "restore/copyback.h"
 #include "restore/diff.h"
 #include "restore/globals.h"
+#include "restore/group.h"
 
 #include "restore/preview.h"
 #include "restore/rebuild.h"
@@ -27,6 +28,9 @@ void bs_view_discard(const struct bs_restore *r, const struct bs_discard *d);
 /* What a copy-back will do, for the question whether it may; text only, to standard error. */
 void bs_view_plan(const struct bs_restore *r, const struct bs_copyback *c);
 void bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c);
+json_t *bs_view_copyback_json(const struct bs_restore *r, const struct bs_copyback *c);
+void bs_view_group(const struct bs_group *g);
+void bs_view_group_plan(const struct bs_group *g); /* to standard error */
 
 /* Pieces that several of these have. JSON is the caller's reference. */
 json_t *bs_view_strings(const char *const *list, size_t n);

@@ -132,7 +132,8 @@ check_siblings(struct bs_work *w, struct bs_err *err)
     struct bs_sibling *siblings;
     size_t n;
 
-    if (w->options->made != BS_COPYBACK_REMOVE || strcmp(w->r->manifest.capture.mode, "rows") == 0)
+    if (w->options->made != BS_COPYBACK_REMOVE || w->options->others_back ||
+        strcmp(w->r->manifest.capture.mode, "rows") == 0)
         return BS_DONE;
     if (bs_siblings_find(w->r, &siblings, &n, err) != BS_DONE)
         return BS_FAILED;

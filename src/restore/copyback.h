@@ -61,6 +61,7 @@ struct bs_copyback_options {
     enum bs_copyback_made made;
     enum bs_copyback_sequences sequences;
     bool all_missing; /* also what the live database lacks for other reasons */
+    bool others_back; /* the transaction's other points have been given back already */
     const char *plan; /* digest of the plan file that is carried out, for the record; NULL: none */
 };
 

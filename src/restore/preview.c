@@ -233,6 +233,8 @@ say_origin(const struct sentences *s, const struct bs_preview *p)
                             "which live rows the transaction has written cannot be told, so all"
                             " that differ count as changed by others: %s",
                             s->r->origin.why));
+    if (p->n_siblings != 0)
+        say(s, "the transaction has several points: copy-back --group gives all of them back");
     for (size_t i = 0; i < p->n_siblings; i++)
         say(s, bs_arena_fmt(&s->r->arena, "the same transaction also made %s%s", p->siblings[i].id,
                             shared_text(s, &p->siblings[i], p)));
