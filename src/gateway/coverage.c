@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "recovery/plan_globals.h"
+
 /* System relations have OIDs below this (access/transam.h, FirstNormalObjectId). */
 #define FIRST_NORMAL_OID 16384
 
@@ -260,14 +262,42 @@ name_of(const struct bs_coverage *in, uint32_t oid, const char **schema, const c
     }
 }
 
+/* What of the cluster is in a point. */
+static unsigned
+kept_globals(const struct bs_coverage *in)
+{
+    unsigned classes = 0;
+
+    for (size_t i = 0; i < in->n_parts; i++) {
+        const struct bs_covered *part = &in->parts[i];
+        if (part->plan->unvetted)
+            return 0;
+        if (part->manifest != NULL && part->manifest->n_globals != 0)
+            classes |= part->plan->globals;
+    }
+    return classes;
+}
+
+/* A write to a catalog, or a lock on an object of it, that a point of the cluster makes good. */
+static bool
+explained_globally(const struct bs_coverage *in, uint32_t catalog)
+{
+    unsigned classes = kept_globals(in);
+
+    /* pg_shdepend says nothing that others do not say */
+    return bs_globals_explain(classes, catalog) || (classes != 0 && catalog == 1214);
+}
+
 /*
  * Catalogs whose rows no schema dump has: large objects with their privileges, roles and their
- * settings, databases, tablespaces, replication. No DDL that may run here writes them.
+ * settings, databases, tablespaces, replication, comments and labels on these. What of them is kept
+ * is in recovery/globals.h.
  */
 static bool
 beyond_dump(uint32_t oid)
 {
-    static const uint32_t list[] = {2613, 2995, 1260, 1261, 2964, 1262, 1213, 6100, 6102, 6000};
+    static const uint32_t list[] = {2613, 2995, 1260, 1261, 2964, 1262, 1213,
+                                    6243, 2396, 3592, 6100, 6102, 6000};
 
     for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
         if (list[i] == oid)
@@ -353,7 +383,9 @@ judge_counters(const struct bs_coverage *in, const struct bs_reading_row *row)
     if ((m.inserted == 0 && m.lost == 0) || row->temporary)
         return NULL;
     if (table < FIRST_NORMAL_OID)
-        return expects_ddl(in) && !beyond_dump(table) ? NULL : "changed the catalog in";
+        return (expects_ddl(in) && !beyond_dump(table)) || explained_globally(in, table)
+                   ? NULL
+                   : "changed the catalog in";
     if (find_row(in->before, row->oid) == NULL && find_row(in->before, table) == NULL)
         return NULL; /* made since; see add_changed */
     if (m.lost == 0 || captured(in, table))
@@ -459,7 +491,8 @@ judge_lock(const struct bs_coverage *in, const struct bs_lock *lock)
     const struct bs_reading_row *is = find_row(in->after, lock->relation_oid);
 
     if (strcmp(lock->locktype, "object") == 0)
-        return expects_ddl(in) || (!writes && !exclusive) || was_held(in, lock)
+        return expects_ddl(in) || (!writes && !exclusive) || was_held(in, lock) ||
+                       explained_globally(in, lock->class_oid)
                    ? NULL
                    : "changed an object of the catalog";
     if (strcmp(lock->locktype, "relation") != 0)

@@ -239,6 +239,13 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
         plan->n_tables += p->n_tables;
         plan->est_bytes += p->est_bytes;
         plan->definition |= p->definition;
+        /* Several statements: what they are about is not told apart. */
+        if (plan->globals == 0 && p->globals != 0) {
+            plan->about = p->about;
+            plan->n_about = p->n_about;
+        } else if (p->globals != 0) {
+            plan->n_about = 0;
+        }
         plan->globals |= p->globals;
         plan->ddl |= p->ddl;
         plan->unvetted |= p->unvetted;

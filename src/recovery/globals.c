@@ -150,6 +150,7 @@ bs_globals_hint(unsigned classes)
         return "GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() and SELECT ON"
                " pg_file_settings to the helper role";
     if ((classes & BS_GLOBAL_PASSWORDS) != 0)
-        return "GRANT SELECT ON pg_authid to the helper role";
+        return "GRANT pg_read_all_data, or SELECT ON pg_authid, to the helper role: the password"
+               " would be lost";
     return NULL;
 }

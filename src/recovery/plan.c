@@ -12,6 +12,7 @@
 
 #include "catalog/effect.h"
 #include "catalog/seen.h"
+#include "recovery/plan_globals.h"
 #include "recovery/plan_kinds.h"
 
 struct planning {
@@ -121,6 +122,8 @@ by_effect(const struct planning *p, const struct bs_stmt *stmt, const struct bs_
         return BS_PLAN_RECORD; /* replaces nothing */
     if (scoped && p->limits.rows)
         return BS_PLAN_ROWS;
+    if (bs_plan_effect_is_global(e))
+        return BS_PLAN_RECORD;
     if (bs_plan_needs_definition(e->kind) && !bs_plan_effect_has_definition(e))
         return BS_PLAN_REFUSE;
     if (bs_plan_kind_has_definition(e->kind) && !is_whole(e->kind))
@@ -203,12 +206,22 @@ is_seen(struct planning *p, const struct bs_stmt *stmt)
     return true;
 }
 
+/* Of the cluster alone. Where its kind has a point by itself and it has none, that has a reason. */
+static bool
+is_global(const struct bs_stmt *stmt)
+{
+    return bs_plan_is_global(stmt->kind) &&
+           (stmt->point != BS_POINT_UNKNOWN || bs_kind_point(stmt->kind) == BS_POINT_UNKNOWN);
+}
+
 static enum bs_plan_kind
 plan_stmt(struct planning *p, const struct bs_stmt *stmt, const char **why)
 {
     bool merge = stmt->kind == BS_KIND_MERGE && !p->limits.rows;
     enum bs_plan_kind kind;
 
+    if (is_global(stmt))
+        return BS_PLAN_RECORD;
     if (stmt->point == BS_POINT_UNKNOWN) {
         if (is_seen(p, stmt))
             return BS_PLAN_ROWS;
@@ -230,7 +243,7 @@ plan_stmt(struct planning *p, const struct bs_stmt *stmt, const char **why)
         return kind;
     if (stmt->kind == BS_KIND_MERGE) /* that only inserts */
         return kind;
-    if (p->defines[stmt - p->unit->stmts])
+    if (p->defines[stmt - p->unit->stmts] || bs_plan_globals(stmt) != 0)
         return kind;
     *why = why_kind(p, stmt->kind); /* it needs more than its effects tell */
     return BS_PLAN_REFUSE;
@@ -438,7 +451,8 @@ settle_block(struct planning *p)
     }
     if (out->kind == BS_PLAN_NONE)
         return;
-    if (out->kind == BS_PLAN_RECORD && !out->definition && !has_reason(p->unit, "event_trigger")) {
+    if (out->kind == BS_PLAN_RECORD && !out->definition && out->globals == 0 &&
+        !has_reason(p->unit, "event_trigger")) {
         out->kind = BS_PLAN_NONE;
         out->why = "adds something, outside a transaction; nothing is lost";
         return;
@@ -568,6 +582,18 @@ takes_rows_along(const struct planning *p, size_t stmt)
     return false;
 }
 
+static bool
+add_globals(struct planning *p)
+{
+    struct bs_err full = {0};
+
+    for (size_t i = 0; i < p->unit->n_stmts; i++) {
+        if (bs_plan_add_globals(&p->unit->stmts[i], p->arena, p->out, &full) != BS_DONE)
+            return false;
+    }
+    return true;
+}
+
 static void
 sum_up(struct planning *p)
 {
@@ -605,6 +631,12 @@ plan_unit(struct planning *p)
     out->kind = kind;
     out->why = kind == BS_PLAN_NONE ? "nothing is lost" : "it only adds";
     add_named(p);
+    if (!add_globals(p)) {
+        refuse(out, "there was no memory left to plan");
+        return;
+    }
+    if (out->globals != 0)
+        out->why = "what it changes of the cluster is kept before it runs";
     if (out->definition)
         out->why = "the definition of what it changes is kept before it runs";
     if (kind >= BS_PLAN_ROWS && !add_tables(p)) {
@@ -616,9 +648,9 @@ plan_unit(struct planning *p)
     if (kind >= BS_PLAN_ROWS)
         settle_tables(p);
     settle_block(p);
-    out->audited =
-        out->kind == BS_PLAN_RECORD &&
-        (out->definition || (p->unit->risk != BS_RISK_HIGH && p->unit->risk != BS_RISK_SAFE));
+    out->audited = out->kind == BS_PLAN_RECORD &&
+                   (out->definition || out->globals != 0 ||
+                    (p->unit->risk != BS_RISK_HIGH && p->unit->risk != BS_RISK_SAFE));
 }
 
 enum bs_done

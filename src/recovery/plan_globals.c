@@ -11,47 +11,67 @@
 /* Objects that several databases share and that have owners and privileges. */
 #define SHARED (BS_GLOBAL_DATABASES | BS_GLOBAL_TABLESPACES | BS_GLOBAL_PARAMETERS)
 
-static const struct {
-    unsigned classes;
-    bool all; /* nothing of it is in a schema dump */
-} kinds[BS_KIND_COUNT] = {
-    [BS_KIND_CREATE_ROLE] = {BS_GLOBAL_ROLES | BS_GLOBAL_MEMBERS, true},
-    [BS_KIND_ALTER_ROLE] = {BS_GLOBAL_ROLES | BS_GLOBAL_MEMBERS, true},
-    [BS_KIND_ALTER_ROLE_SET] = {BS_GLOBAL_SETTINGS, true},
-    [BS_KIND_DROP_ROLE] = {BS_GLOBAL_ROLES | BS_GLOBAL_PASSWORDS | BS_GLOBAL_MEMBERS |
-                               BS_GLOBAL_SETTINGS,
-                           true},
-    /* takes an MD5 password away, since the name is its salt */
-    [BS_KIND_RENAME_ROLE] = {BS_GLOBAL_ROLES | BS_GLOBAL_PASSWORDS, true},
-    [BS_KIND_GRANT_ROLE] = {BS_GLOBAL_MEMBERS, true},
-    [BS_KIND_REVOKE_ROLE] = {BS_GLOBAL_MEMBERS, true},
-    [BS_KIND_ALTER_DATABASE] = {BS_GLOBAL_DATABASES | BS_GLOBAL_SETTINGS, true},
-    [BS_KIND_RENAME_DATABASE] = {BS_GLOBAL_DATABASES, true},
-    [BS_KIND_ALTER_TABLESPACE] = {BS_GLOBAL_TABLESPACES, true},
-    [BS_KIND_ALTER_SYSTEM] = {BS_GLOBAL_SYSTEM, true},
-    [BS_KIND_GRANT] = {SHARED, false},
-    [BS_KIND_REVOKE] = {SHARED, false},
-    [BS_KIND_OWNER_TO] = {SHARED, false},
-    [BS_KIND_REASSIGN_OWNED] = {SHARED, false},
-    [BS_KIND_DROP_OWNED] = {SHARED, false},
-    [BS_KIND_RENAME_CODE] = {BS_GLOBAL_TABLESPACES, false},
-    [BS_KIND_COMMENT] = {SHARED | BS_GLOBAL_ROLES, false},
+/* How much of what a kind changes that is. */
+enum extent {
+    BESIDE = 0, /* objects of databases, too */
+    BY_OBJECT,  /* all of it, where its object is none of a database */
+    ALL,
 };
 
-unsigned
-bs_plan_globals(const struct bs_stmt *stmt)
-{
-    unsigned classes = kinds[stmt->kind].classes;
-
-    for (size_t i = 0; i < stmt->n_effects; i++)
-        classes |= stmt->effects[i].password ? BS_GLOBAL_PASSWORDS : 0;
-    return classes;
-}
+static const struct {
+    unsigned classes;
+    enum extent extent;
+} kinds[BS_KIND_COUNT] = {
+    [BS_KIND_CREATE_ROLE] = {BS_GLOBAL_ROLES | BS_GLOBAL_MEMBERS, ALL},
+    [BS_KIND_ALTER_ROLE] = {BS_GLOBAL_ROLES | BS_GLOBAL_MEMBERS, ALL},
+    [BS_KIND_ALTER_ROLE_SET] = {BS_GLOBAL_SETTINGS, ALL},
+    [BS_KIND_DROP_ROLE] = {BS_GLOBAL_ROLES | BS_GLOBAL_PASSWORDS | BS_GLOBAL_MEMBERS |
+                               BS_GLOBAL_SETTINGS,
+                           ALL},
+    /* takes an MD5 password away, since the name is its salt */
+    [BS_KIND_RENAME_ROLE] = {BS_GLOBAL_ROLES | BS_GLOBAL_PASSWORDS, ALL},
+    [BS_KIND_GRANT_ROLE] = {BS_GLOBAL_MEMBERS, ALL},
+    [BS_KIND_REVOKE_ROLE] = {BS_GLOBAL_MEMBERS, ALL},
+    [BS_KIND_ALTER_DATABASE] = {BS_GLOBAL_DATABASES | BS_GLOBAL_SETTINGS, ALL},
+    [BS_KIND_RENAME_DATABASE] = {BS_GLOBAL_DATABASES, ALL},
+    [BS_KIND_ALTER_TABLESPACE] = {BS_GLOBAL_TABLESPACES, ALL},
+    [BS_KIND_ALTER_SYSTEM] = {BS_GLOBAL_SYSTEM, ALL},
+    [BS_KIND_GRANT] = {SHARED, BY_OBJECT},
+    [BS_KIND_REVOKE] = {SHARED, BY_OBJECT},
+    [BS_KIND_OWNER_TO] = {SHARED, BY_OBJECT},
+    [BS_KIND_RENAME_CODE] = {BS_GLOBAL_TABLESPACES, BY_OBJECT},
+    [BS_KIND_COMMENT] = {SHARED | BS_GLOBAL_ROLES, BY_OBJECT},
+    [BS_KIND_REASSIGN_OWNED] = {SHARED, BESIDE},
+    [BS_KIND_DROP_OWNED] = {SHARED, BESIDE},
+};
 
 bool
 bs_plan_is_global(enum bs_kind kind)
 {
-    return kinds[kind].all;
+    return kinds[kind].extent == ALL;
+}
+
+bool
+bs_plan_effect_is_global(const struct bs_effect *e)
+{
+    bool shared = e->object == BS_OBJECT_DATABASE || e->object == BS_OBJECT_ROLE ||
+                  e->object == BS_OBJECT_SHARED;
+
+    return kinds[e->kind].extent == ALL || (kinds[e->kind].extent == BY_OBJECT && shared);
+}
+
+unsigned
+bs_plan_globals(const struct bs_stmt *stmt)
+{
+    bool by_object = kinds[stmt->kind].extent == BY_OBJECT;
+    unsigned classes = by_object ? 0 : kinds[stmt->kind].classes;
+
+    for (size_t i = 0; i < stmt->n_effects; i++) {
+        const struct bs_effect *e = &stmt->effects[i];
+        classes |= bs_plan_effect_is_global(e) ? kinds[e->kind].classes : 0;
+        classes |= e->password ? BS_GLOBAL_PASSWORDS : 0;
+    }
+    return classes;
 }
 
 static bool

@@ -14,8 +14,10 @@
 /* Bits of enum bs_global that the statement by itself needs; 0: it changes nothing of the cluster. */
 unsigned bs_plan_globals(const struct bs_stmt *stmt);
 
-/* That is all that it changes: no schema dump has anything of it. */
+/* That is all that it changes: no schema dump has anything of it, and it runs nobody's code. */
 bool bs_plan_is_global(enum bs_kind kind);
+/* The same of one thing that it changes: GRANT ... ON DATABASE, COMMENT ON ROLE. */
+bool bs_plan_effect_is_global(const struct bs_effect *e);
 
 /* Adds what a statement needs to a plan, and the names that it says. LIMIT: the arena's ceiling. */
 BS_MUST_CHECK enum bs_done bs_plan_add_globals(const struct bs_stmt *stmt,

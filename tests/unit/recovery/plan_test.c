@@ -209,7 +209,7 @@ static const struct row {
     {"ALTER TABLE t OWNER TO helper", DEFINE, DEFINE, "t"},
     {"ALTER TYPE e ADD VALUE 'y'", RECORD, RECORD, ""},
     {"GRANT SELECT ON t TO helper", DEFINE, DEFINE, ""},
-    {"ALTER ROLE helper SET search_path = x", REFUSE, REFUSE, ""},
+    {"ALTER ROLE helper SET search_path = x", RECORD, RECORD, ""},
     {"ALTER SYSTEM SET work_mem = 1", REFUSE, REFUSE, ""},
     {"DROP TABLE u", WHOLE, WHOLE, "u"},
     {"DROP TABLE t CASCADE", WHOLE, WHOLE, "t mv"},
@@ -222,7 +222,7 @@ static const struct row {
     {"DROP SCHEMA public CASCADE", WHOLE, WHOLE,
      "t u parts parts_1 triggered ruled secured mv"},
     {"DROP OWNED BY helper", REFUSE, REFUSE, ""},
-    {"DROP ROLE helper", REFUSE, REFUSE, ""},
+    {"DROP ROLE helper", RECORD, RECORD, ""},
     {"DROP DATABASE postgres", REFUSE, REFUSE, ""},
     {"VACUUM t", NONE, NONE, ""}, {"ANALYZE t", NONE, NONE, ""}, {"REINDEX TABLE t", NONE, NONE, ""},
 

@@ -1,0 +1,185 @@
+"""What belongs to the cluster and to no one database - roles, passwords, memberships, settings,
+databases - is kept before an agent changes it, and comes back."""
+
+import json
+
+import psycopg
+import pytest
+
+from conftest import Gateway, running, wait_until
+from operator_side import Operator
+from stored import Store
+
+SETUP = """
+CREATE ROLE glob_lead CREATEROLE LOGIN PASSWORD 'one' CONNECTION LIMIT 3;
+CREATE ROLE glob_team NOINHERIT;
+CREATE ROLE glob_spare LOGIN;
+GRANT glob_team TO glob_lead WITH ADMIN OPTION;
+ALTER ROLE glob_lead SET search_path = "$user", 'a "b', public;
+ALTER ROLE glob_lead IN DATABASE glob SET work_mem = '7MB';
+ALTER DATABASE glob SET statement_timeout = '9s';
+ALTER DATABASE glob CONNECTION LIMIT 5;
+COMMENT ON DATABASE glob IS 'side';
+GRANT CREATE ON DATABASE glob TO glob_team WITH GRANT OPTION
+"""
+
+STATE = """
+SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
+  SELECT concat_ws('|', 'role', r.rolname, r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin,
+    r.rolconnlimit, r.rolvaliduntil, shobj_description(r.oid, 'pg_authid'), a.rolpassword)
+    FROM pg_roles r JOIN pg_authid a USING (oid) WHERE r.rolname LIKE 'glob%'
+  UNION ALL SELECT concat_ws('|', 'member', roleid::regrole, member::regrole, admin_option)
+    FROM pg_auth_members WHERE member::regrole::text LIKE 'glob%'
+  UNION ALL SELECT concat_ws('|', 'setting', (SELECT datname FROM pg_database d WHERE d.oid = setdatabase),
+    setrole::regrole, setconfig) FROM pg_db_role_setting
+  UNION ALL SELECT concat_ws('|', 'database', datname, datdba::regrole, datconnlimit, datallowconn,
+    (SELECT array_agg(x::text ORDER BY x::text) FROM unnest(datacl) x),
+    shobj_description(oid, 'pg_database')) FROM pg_database WHERE datname LIKE 'glob%') s (line)
+"""
+
+# Statement, and what is written for operators about how it comes back.
+KINDS = [
+    ("ALTER ROLE glob_lead NOLOGIN SUPERUSER CONNECTION LIMIT -1", "ALTER ROLE glob_lead WITH NOSUPERUSER LOGIN CONNECTION LIMIT 3"),
+    ("ALTER ROLE glob_lead PASSWORD 'two'", "ALTER ROLE glob_lead PASSWORD ***"),
+    ("ALTER ROLE glob_lead RENAME TO glob_boss", "ALTER ROLE glob_boss RENAME TO glob_lead"),
+    ("COMMENT ON ROLE glob_lead IS 'new'", "COMMENT ON ROLE glob_lead IS NULL"),
+    ("DROP ROLE glob_spare", "CREATE ROLE glob_spare WITH LOGIN"),
+    ("GRANT glob_team TO glob_spare", "REVOKE glob_team FROM glob_spare"),
+    ("REVOKE glob_team FROM glob_lead", "GRANT glob_team TO glob_lead WITH ADMIN"),
+    ("ALTER ROLE glob_lead SET search_path = nowhere", "ALTER ROLE glob_lead SET search_path TO"),
+    ("ALTER ROLE glob_lead RESET ALL", "ALTER ROLE glob_lead SET search_path TO"),
+    ("ALTER DATABASE glob SET work_mem = '1MB'", "ALTER DATABASE glob RESET work_mem"),
+    ("ALTER DATABASE glob CONNECTION LIMIT 0", "CONNECTION LIMIT 5"),
+    ("ALTER DATABASE glob RENAME TO globe", "ALTER DATABASE globe RENAME TO glob"),
+    ("ALTER DATABASE glob OWNER TO glob_lead", "ALTER DATABASE glob OWNER TO postgres"),
+    ("REVOKE ALL ON DATABASE glob FROM PUBLIC, glob_team", "GRANT CREATE ON DATABASE glob TO glob_team"),
+    ("GRANT ALL ON DATABASE glob TO glob_spare", "REVOKE ALL ON DATABASE glob FROM"),
+    ("COMMENT ON DATABASE glob IS NULL", "COMMENT ON DATABASE glob IS 'side'"),
+]
+
+
+class Site:
+    def __init__(self, pg, gateway):
+        self.pg, self.gateway = pg, gateway
+        self.store = Store(gateway.folder / "points")
+
+    def reset(self):
+        with self.pg.admin() as c:
+            for name, in c.execute("SELECT datname FROM pg_database WHERE datname LIKE 'glob%'").fetchall():
+                c.execute(f"ALTER DATABASE {name} OWNER TO postgres")
+                c.execute(f"DROP DATABASE {name}")
+            for name, in c.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'glob%'").fetchall():
+                c.execute(f"DROP ROLE {name}")
+            c.execute("CREATE DATABASE glob")
+            for sql in SETUP.strip().split(";\n"):
+                c.execute(sql)
+
+    def state(self):
+        with self.pg.admin() as c:
+            return c.execute(STATE).fetchone()[0]
+
+    def run(self, sql):
+        """As the agent; the points that this made."""
+        before = {p.id for p in self.store.points()}
+        with self.gateway.connect("root", autocommit=True) as c:
+            c.execute(sql)
+        return [p for p in self.store.points() if p.id not in before]
+
+    def cli(self, *args, check=True):
+        return self.gateway.cli(*args, check=check)
+
+
+@pytest.fixture(scope="module")
+def site(pg):
+    rule = {"name": "all", "actors": ["root"], "risk": ["HIGH", "CRITICAL"], "action": "allow"}
+    with pg.admin() as c:  # as helper.sql makes it
+        c.execute("ALTER ROLE backstop NOSUPERUSER BYPASSRLS")
+        c.execute("GRANT pg_read_all_data, pg_read_all_stats, pg_signal_backend TO backstop")
+    g = Gateway(pg, tls=False, policy={"rules": [rule]}, databases={"app": pg.conninfo("postgres")})
+    Operator(g)
+    with running(g, "root") as g:
+        yield Site(pg, g)
+    with pg.admin() as c:
+        c.execute("ALTER ROLE backstop SUPERUSER")
+
+
+@pytest.mark.parametrize("sql,shown", KINDS, ids=[sql for sql, _ in KINDS])
+def test_it_comes_back_and_can_be_undone_again(site, sql, shown):
+    site.reset()
+    was = site.state()
+    point, = site.run(sql)
+    changed = site.state()
+    assert changed != was
+    wait_until(point.committed)
+    preview = json.loads(site.cli("restore", "preview", point.id, "--json").stdout)
+    said = [c.get("statement", "") for c in preview["cluster"]]
+    assert any(shown in s for s in said), said
+    assert "SCRAM" not in json.dumps(preview)
+    assert site.state() == changed  # to look changes nothing
+    done = json.loads(site.cli("restore", "copy-back", point.id, "--yes", "--json").stdout)
+    assert site.state() == was
+    assert done["before"]
+    if "RENAME" not in sql:
+        site.cli("restore", "copy-back", done["before"], "--yes", "--remove-inserted", check=False)
+        if not sql.startswith("DROP"):
+            assert site.state() == changed
+
+
+def test_what_others_change_stays(site):
+    site.reset()
+    point, = site.run("ALTER ROLE glob_lead NOLOGIN")
+    with site.pg.admin() as c:
+        c.execute("ALTER ROLE glob_team LOGIN")
+        c.execute("ALTER DATABASE glob CONNECTION LIMIT 6")
+    site.cli("restore", "copy-back", point.id, "--yes")
+    with site.pg.admin() as c:
+        assert c.execute("SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname IN"
+                         " ('glob_lead', 'glob_team') ORDER BY 1").fetchall() == [
+            ("glob_lead", True), ("glob_team", True)]
+        assert c.execute("SELECT datconnlimit FROM pg_database WHERE datname = 'glob'").fetchone() == (6,)
+
+
+def test_a_password_that_cannot_be_read_is_not_overwritten(site):
+    site.reset()
+    was = site.state()
+    with site.pg.admin() as c:
+        c.execute("REVOKE pg_read_all_data FROM backstop")
+    try:
+        with pytest.raises(psycopg.Error) as refused:
+            site.run("ALTER ROLE glob_lead PASSWORD 'two'")
+        assert refused.value.sqlstate == "ZB004"
+        with pytest.raises(psycopg.Error):
+            site.run("DROP ROLE glob_spare")
+        assert site.state() == was
+        site.run("ALTER ROLE glob_lead NOLOGIN")  # needs no password
+    finally:
+        with site.pg.admin() as c:
+            c.execute("GRANT pg_read_all_data TO backstop")
+
+
+def test_a_function_that_changes_roles_is_rolled_back(site):
+    """Nothing of the cluster was kept for it: the audit sees the catalog."""
+    site.reset()
+    was = site.state()
+    for sql in ("DO $$BEGIN ALTER ROLE glob_lead NOLOGIN; END$$",
+                "DO $$BEGIN EXECUTE 'ALTER DATABASE glob SET work_mem = ''2MB'''; END$$"):
+        with pytest.raises(psycopg.Error) as refused:
+            site.run(sql)
+        assert refused.value.sqlstate in ("ZB004", "ZB005")
+        assert site.state() == was
+
+
+def test_what_is_kept_of_one_thing_does_not_explain_another(site):
+    """An event trigger does not fire for roles, but a unit can say two things: each is kept."""
+    site.reset()
+    was = site.state()
+    before = {p.id for p in site.store.points()}
+    with site.gateway.connect("root", autocommit=True) as c:
+        with c.transaction():
+            c.execute("ALTER ROLE glob_lead NOLOGIN")
+            c.execute("ALTER DATABASE glob CONNECTION LIMIT 0")
+    made = [p for p in site.store.points() if p.id not in before]
+    assert len(made) == 2
+    for p in reversed(made):
+        site.cli("restore", "copy-back", p.id, "--yes")
+    assert site.state() == was
