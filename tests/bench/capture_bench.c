@@ -1,10 +1,11 @@
 /*
  * capture_bench.c - one recovery point of one table, timed, as the gateway makes it.
  *
- *     bench-capture CONNINFO STORE SPOOL TABLE HELPERS stored|read-back [STATEMENT]
+ *     bench-capture CONNINFO STORE SPOOL TABLE HELPERS stored|read-back|rows [STATEMENT]
  *
  * Locks TABLE (schema.name) as an actor would, captures it, runs STATEMENT where there is one, and
- * commits; the point says so. One line of JSON on standard output.
+ * commits; the point says so. With "rows" STATEMENT, which changes one row, runs first and what it
+ * has replaced is kept. One line of JSON on standard output.
  */
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -80,22 +81,46 @@ run(PGconn *actor, struct bs_capture *c, const char *statement, struct bs_err *e
            bs_capture_event(c, &done, err) == BS_DONE;
 }
 
+/* Before the statement, or of one row after it. */
+static enum bs_done
+keep(PGconn *actor,
+     struct bs_capture *c,
+     bool rows,
+     const char *statement,
+     struct bs_capture_result *out,
+     struct bs_err *err)
+{
+    struct bs_changed changed = {table.oid, 1, 0};
+    struct bs_replaced what = {.changed = &changed, .n_changed = 1};
+    char xid[32] = "";
+
+    if (!rows)
+        return bs_capture_run(c, out, err);
+    if (!ask(actor, statement, NULL, 0) ||
+        !ask(actor, "SELECT pg_catalog.pg_current_xact_id()", xid, sizeof(xid)))
+        return BS_FAIL(err, DATABASE, "the statement failed");
+    what.xid = strtoull(xid, NULL, 10);
+    return bs_capture_replaced(c, &what, out, err);
+}
+
 static bool
 measure(PGconn *actor,
         const struct bs_capture_request *r,
+        bool rows,
         const char *statement,
         struct bs_err *err)
 {
     struct bs_capture *c = NULL;
     struct bs_capture_result out = {0};
     int64_t from = bs_mono_us(), cpu = cpu_us();
-    bool ok = bs_capture_open(r, &c, err) == BS_DONE && bs_capture_run(c, &out, err) == BS_DONE;
+    bool ok = bs_capture_open(r, &c, err) == BS_DONE &&
+              keep(actor, c, rows, statement, &out, err) == BS_DONE;
 
     cpu = cpu_us() - cpu;
     if (ok) {
         int64_t whole = bs_mono_us() - from;
         const struct bs_point_object *o = &out.manifest->objects[0];
-        ok = run(actor, c, statement, err);
+        ok = run(actor, c, rows ? NULL : statement, err);
         printf("{\"point\":\"%s\",\"rows\":%lld,\"raw_bytes\":%lld,\"stored_bytes\":%lld,"
                "\"parts\":%zu,\"copied_us\":%lld,\"total_us\":%lld,\"cpu_us\":%lld,"
                "\"locked_us\":%lld}\n",
@@ -118,7 +143,7 @@ main(int argc, char **argv)
     bool ok;
 
     if (argc < 7) {
-        fputs("usage: bench-capture CONNINFO STORE SPOOL TABLE HELPERS stored|read-back"
+        fputs("usage: bench-capture CONNINFO STORE SPOOL TABLE HELPERS stored|read-back|rows"
               " [STATEMENT]\n",
               stderr);
         return 64;
@@ -134,7 +159,8 @@ main(int argc, char **argv)
     r.deadline_us = bs_mono_us() + INT64_C(600000000);
     r.actor_pid = PQbackendPID(actor);
     r.statement = (struct bs_point_statement){.kind = "TRUNCATE", .text = "TRUNCATE", .sha256 = ""};
-    ok = ok && measure(actor, &r, argc > 7 ? argv[7] : NULL, &err);
+    plan.definition = argc > 7 && strncmp(argv[7], "DROP", 4) == 0;
+    ok = ok && measure(actor, &r, strcmp(argv[6], "rows") == 0, argc > 7 ? argv[7] : NULL, &err);
     if (!ok)
         fprintf(stderr, "bench-capture: %s%s\n", err.message, PQerrorMessage(actor));
     bs_store_close(&store);
