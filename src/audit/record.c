@@ -19,7 +19,7 @@
 #include "base/clock.h"
 
 #define QUEUE_BYTES (64u << 20)
-#define GATHER_US   20000  /* how long records nobody waits for may gather */
+#define GATHER_US   5000   /* from one write to the next, where nobody waits for them */
 #define SYNC_US     200000 /* longest time they stay unsynced */
 
 struct bs_audit {
@@ -40,6 +40,7 @@ struct bs_audit {
     struct bs_buf lines; /* and made of it */
     bool dirty;          /* something is written but not synced */
     int64_t sync_due_us; /* then; of bs_mono_us */
+    int64_t taken_us;    /* the last batch was taken from the queue */
 };
 
 static const char *const kinds[] = {
@@ -73,7 +74,8 @@ wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t mono_us)
     (void)pthread_cond_timedwait(cond, lock, &at);
 }
 
-/* Waits for something to do: a record, a sync that is due, or the end. Holds the lock. */
+/* Waits for something to do: a record, a sync that is due, or the end. Holds the lock. What comes
+ * after a pause is written at once, what comes after that gathers. */
 static void
 wait_for_work(struct bs_audit *a)
 {
@@ -87,7 +89,7 @@ wait_for_work(struct bs_audit *a)
         else
             wait_until(&a->work, &a->lock, a->sync_due_us);
     }
-    until_us = bs_mono_us() + GATHER_US;
+    until_us = a->taken_us + GATHER_US;
     while (a->waiting == 0 && !a->stopping && a->queue.n < a->queue_max / 2 &&
            bs_mono_us() < until_us)
         wait_until(&a->work, &a->lock, until_us);
@@ -155,6 +157,7 @@ round_of_work(struct bs_audit *a)
     wait_for_work(a);
     if (a->queue.n == 0 && a->stopping && !a->dirty)
         return false;
+    a->taken_us = a->queue.n == 0 ? a->taken_us : bs_mono_us();
     bs_buf_clear(&a->batch);
     swap(&a->queue, &a->batch);
     urgent = a->waiting != 0 || a->stopping;

@@ -3,6 +3,8 @@
  */
 #include "gateway/note.h"
 
+#include <stdlib.h>
+
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/running.h"
@@ -51,6 +53,33 @@ bs_note_what(struct bs_audit_record *record, const struct bs_verdict *v)
     record->policy = v->decision.digest;
 }
 
+json_t *
+bs_note_reasons(const struct bs_unit *unit, json_t *list)
+{
+    for (size_t i = 0; i < unit->n_stmts; i++) {
+        for (size_t k = 0; k < unit->stmts[i].n_reasons; k++)
+            (void)json_array_append_new(list, json_pack("{s:s, s:s?}", "code",
+                                                        unit->stmts[i].reasons[k].code, "text",
+                                                        unit->stmts[i].reasons[k].text));
+    }
+    return list;
+}
+
+/* Why it would have been stopped: with that an operator can tell beforehand what to allow. */
+static char *
+shadow_reasons(const struct bs_verdict *v)
+{
+    json_t *list;
+    char *text;
+
+    if (!v->decision.shadow || v->decision.would == BS_ACTION_ALLOW)
+        return NULL;
+    list = bs_note_reasons(&v->unit, json_array());
+    text = json_array_size(list) == 0 ? NULL : json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return text;
+}
+
 /* Whether a passing SAFE statement is written, as the configuration says. */
 static bool
 wanted(struct bs_relay *r)
@@ -67,6 +96,8 @@ bs_note_judged(struct bs_relay *r, const struct bs_verdict *v)
 {
     struct bs_audit_record record = {.kind = BS_AUDIT_JUDGED};
     struct bs_err err = {0};
+    enum bs_done done;
+    char *reasons;
 
     if (v->way == BS_WAY_PASS && v->unit.risk == BS_RISK_SAFE &&
         (!v->decision.shadow || v->decision.would == BS_ACTION_ALLOW) && !wanted(r))
@@ -80,7 +111,10 @@ bs_note_judged(struct bs_relay *r, const struct bs_verdict *v)
     }
     if (v->decision.shadow)
         record.text = v->decision.why;
-    if (bs_audit_enqueue(r->s->gateway->audit, &record, &err) == BS_DONE)
+    record.reasons = reasons = shadow_reasons(v);
+    done = bs_audit_enqueue(r->s->gateway->audit, &record, &err);
+    free(reasons);
+    if (done == BS_DONE)
         return true;
     BS_LOG(ERROR, "audit refused a record", BS_F_STR("reason", err.message));
     return false;

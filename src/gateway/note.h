@@ -8,6 +8,8 @@
 #ifndef BS_GATEWAY_NOTE_H
 #define BS_GATEWAY_NOTE_H
 
+#include <jansson.h>
+
 #include "audit/record.h"
 #include "gateway/judge.h"
 
@@ -21,5 +23,7 @@ BS_MUST_CHECK bool bs_note_judged(struct bs_relay *r, const struct bs_verdict *v
 void bs_note_who(struct bs_audit_record *record, const struct bs_session *s);
 /* What was judged. Borrows the verdict's texts. */
 void bs_note_what(struct bs_audit_record *record, const struct bs_verdict *v);
+/* Adds the reasons of a unit to a list, which it answers. */
+json_t *bs_note_reasons(const struct bs_unit *unit, json_t *list);
 
 #endif

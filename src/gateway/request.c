@@ -11,6 +11,7 @@
 #include "approval/identity.h"
 #include "catalog/effect.h"
 #include "gateway/gateway.h"
+#include "gateway/note.h"
 #include "policy/config.h"
 #include "wire/messages.h"
 
@@ -312,15 +313,8 @@ reasons_json(const struct bs_gate *g, size_t from, size_t to)
 {
     json_t *list = json_array();
 
-    for (size_t i = from; i < to; i++) {
-        const struct bs_unit *u = &g->items[i].verdict->unit;
-        for (size_t k = 0; k < u->n_stmts; k++) {
-            for (size_t m = 0; m < u->stmts[k].n_reasons; m++)
-                json_array_append_new(list,
-                                      json_pack("{s:s, s:s?}", "code", u->stmts[k].reasons[m].code,
-                                                "text", u->stmts[k].reasons[m].text));
-        }
-    }
+    for (size_t i = from; i < to; i++)
+        (void)bs_note_reasons(&g->items[i].verdict->unit, list);
     return list;
 }
 

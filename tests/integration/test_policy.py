@@ -323,6 +323,8 @@ def test_in_shadow_everything_runs_and_is_told(ground):
     assert told["DROP TABLE pol.gone"]["rule"] == "no drops"
     assert told["DROP TABLE pol.gone"]["decision"] == "allow"
     assert told["DELETE FROM pol.t WHERE id <= 10"]["would"] == "approve"
+    assert "unmeasured" in {r["code"] for r in told["DELETE FROM pol.t WHERE id <= 10"]["reasons"]}
+    assert "reasons" not in told["SELECT * FROM pol.t"]
     assert told["SELEC 1"]["would"] == "block"
     assert len(list((ground.gateway.folder / "points").glob("**/manifest*"))) == points
 

@@ -1,33 +1,20 @@
-"""Between psql and the server: every text is judged, passed on, and watched."""
+"""Between the gateway and the server: what it passes on is looked up in its log, and watched."""
 
 import contextlib
-import re
 import struct
 import threading
 
 import observer
 import wire
-from judge import DOUBT, flags_of, kinds_of, worth_telling
+from judge import flags_of, kinds_of
 from opaque import opaque_of
 
 READS = {"SELECT", "SHOW", "EXPLAIN", "EXPLAIN ANALYZE", "COPY TO STDOUT"}
-# Kinds that can be SAFE. Of all others only the text is asked about: that loads no catalog.
-MAYBE_SAFE = READS | {
-    "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT",
-    "PREPARE", "EXECUTE", "DEALLOCATE", "DECLARE CURSOR", "FETCH", "MOVE", "CLOSE", "LISTEN",
-    "UNLISTEN", "DISCARD", "DISCARD ALL", "SET CONSTRAINTS", "SET", "RESET", "SET TRANSACTION",
-    "UNKNOWN"}
 # What these end or undo was judged when it was done.
 ENDS = {"COMMIT", "ROLLBACK", "ROLLBACK TO SAVEPOINT", "RELEASE SAVEPOINT", "PREPARE TRANSACTION"}
 # Nobody but the session sees what these do to its temporary sequences.
 WRITES = {"nextval", "setval"}
-# Without them no other text of a session means what it did.
-FRAME = {"BEGIN", "COMMIT", "ROLLBACK", "PREPARE", "DECLARE CURSOR"}
-
-PLAIN_NAME = re.compile(r"[a-z_]\w*(\.[a-z_]\w*)?")
-
-TOLD_AGAIN = {"CREATE TEMP TABLE": "CREATE TEMP TABLE {} ()",
-              "CREATE VIEW": "CREATE TEMP VIEW {} AS SELECT 1"}
+OURS = b"backstop_"  # how the names of the gateway's own statements begin
 
 
 class Case:
@@ -38,7 +25,6 @@ class Case:
         self.kinds = kinds_of(verdict)
         self.failed = None  # its SQLSTATE
         self.changed, self.settings, self.wal = [], {}, []
-        self.blame = None
         self.opaque = []  # code that it calls and nobody can read
         self.after = False  # such code ran before, in its session
 
@@ -55,13 +41,12 @@ class Case:
 
     @property
     def harmless(self):
-        """It did nothing but read, in a session that the gateway would not have ended before."""
+        """It did nothing but read."""
         return self.read and self.failed is None and not self.changed and not self.wal \
-            and not self.calls() & WRITES \
-            and not any(r["code"] == "lexing" for r in self.reasons())
+            and not self.calls() & WRITES
 
     def reasons(self):
-        return [r for s in self.verdict["statements"] for r in s["reasons"] if s["risk"] != "SAFE"]
+        return self.verdict["reasons"]
 
     def json(self):
         return {"file": self.file, "sql": self.text.decode("utf-8", "replace"),
@@ -69,38 +54,31 @@ class Case:
                 "changed": self.changed, "settings": self.settings, "wal": self.wal,
                 "functions": [f for s in self.verdict["statements"] for f in s["functions"]],
                 "reads": [r for s in self.verdict["statements"] for r in s["reads"]],
-                "reasons": self.reasons(), "blame": self.blame, "opaque": self.opaque, "after": self.after}
-
-
-def named_only(text, verdict):
-    """A temporary table or view stays; what it was made of may be gone when it is told again."""
-    statements = verdict["statements"]
-    names = [e["object"] for s in statements for e in s["effects"]]
-    again = TOLD_AGAIN.get(next(iter(kinds_of(verdict)), None))
-    if again and len(statements) == len(names) == 1 and PLAIN_NAME.fullmatch(names[0]) \
-            and flags_of(verdict) == {"ddl", "temp"}:
-        return again.format(names[0])
-    return text
+                "reasons": self.reasons(), "opaque": self.opaque,
+                "after": self.after}
 
 
 class Relay(threading.Thread):
-    """One connection of psql."""
+    """One connection of the gateway."""
 
     def __init__(self, run, client, server):
         super().__init__(daemon=True)
         self.of, self.client, self.server = run, wire.Stream(client), wire.Stream(server)
         self.session = observer.Session(self.server, self.client)
-        self.told = []  # (text, verdict) of this session that later verdicts depend on
+        self.texts = {}  # of prepared statements, by name
         self.unread = False  # code that nobody can read has run
         self.picture = None  # the last one, while nothing unwatched has run since
 
     def run(self):
-        with contextlib.suppress(wire.Closed, ConnectionError):
-            self.start_up()
-            while True:
-                self.one_message()
-        self.client.sock.close()
-        self.server.sock.close()
+        try:
+            with contextlib.suppress(wire.Closed, ConnectionError):
+                self.start_up()
+                while True:
+                    self.one_message()
+        finally:
+            self.client.sock.close()
+            self.server.sock.close()
+            self.of.left(self)
 
     def start_up(self):
         hello = self.client.startup()
@@ -123,15 +101,7 @@ class Relay(threading.Thread):
                 self.copy_in()
             elif kind == wire.READY:
                 self.session.state = chr(message[5])
-                if self.session.state == "I":
-                    self.forget()
                 return error
-
-    def forget(self):
-        """What was committed the catalog tells, and what was undone nobody."""
-        self.told = [(named_only(t, v), v) for t, v in self.told
-                     if "ddl" not in flags_of(v) or flags_of(v) & DOUBT - {"ddl"}
-                     or set(kinds_of(v)) & FRAME]
 
     def copy_in(self):
         kind = b""
@@ -143,40 +113,50 @@ class Relay(threading.Thread):
         kind, message = self.client.message()
         if kind == wire.TERMINATE:
             self.server.send(message)
+            self.server.until_closed()  # with what the end of a session does
             raise wire.Closed
         if kind == wire.QUERY:
-            self.watched(message[5:-1], message)
-        elif kind == wire.PARSE:
-            self.batch(message)
-        else:  # FunctionCall, which the gateway refuses; Describe of what was judged at Parse
-            self.picture, self.of.judge.stale = None, True
-            self.server.send(message)
-            if kind in (wire.FUNCTION_CALL, wire.SYNC):
-                self.until_ready()
+            self.watched([message[5:-1]], message)
+        else:
+            self.batch(kind, message)
 
-    def batch(self, first):
-        """Parse up to Sync, as \\gdesc sends it."""
-        text, whole, kind = first[5:].split(b"\0")[1], first, wire.PARSE
-        while kind != wire.SYNC:
-            kind, message = self.client.message()
+    def batch(self, kind, message):
+        """Up to Sync, as \\gdesc and the gateway's own statements are sent."""
+        whole, bound, ours = b"", [], True
+        while True:
             whole += message
-        self.watched(text, whole)
+            name, text = (message[5:].split(b"\0") + [b""])[:2]
+            if kind == wire.PARSE:
+                self.texts[name] = text
+                ours = ours and name.startswith(OURS)
+            elif kind == wire.BIND:
+                bound.append(self.texts.get(text, b""))
+            if kind in (wire.SYNC, wire.FUNCTION_CALL):
+                break
+            kind, message = self.client.message()
+        if bound and not ours:
+            self.watched(bound, whole)
+        else:  # its own, or nothing that runs
+            self.server.send(whole)
+            self.until_ready()
 
-    def watched(self, text, message):
+    def watched(self, texts, message):
         run = self.of
+        run.alone(self)
         with run.lock:
-            by_text = run.judge.by_text.ask(text)
-            if not run.thorough and not set(kinds_of(by_text)) <= MAYBE_SAFE:
-                self.unasked(text, message, by_text)
-                return
-            case = Case(run.file, text, run.judge.verdict(text, [t for t, _ in self.told]))
-            case.after = self.unread
-            if case.safe or case.read:
+            for text in texts:
+                case = Case(run.file, text, run.judge.verdict(text))
+                case.after = self.unread
+                run.cases.append(case)
+            if any(c.safe or c.read for c in run.cases[-len(texts):]):
                 self.look(case, message)
             else:
-                self.unseen(case, message)
-            self.tell(text, case.verdict, case.failed)
-            run.cases.append(case)
+                self.server.send(message)
+                case.failed = self.until_ready()
+                self.picture = None
+            if not self.unread and case.failed is None \
+                    and flags_of(case.verdict) & {"volatile", "dynamic_sql"}:
+                self.unread = bool(opaque_of(self.session, case.verdict))
 
     def look(self, case, message):
         run = self.of
@@ -188,44 +168,5 @@ class Relay(threading.Thread):
         case.settings = observer.changed_settings(before, after)
         if before["WAL"] != after["WAL"]:
             run.look_at_wal.append((case, before["WAL"], after["WAL"]))
-        if case.changed or len(case.kinds) > 1 or set(case.kinds) & ENDS:
-            run.judge.stale = True
         if case.harmless and not case.safe:
             case.opaque = opaque_of(self.session, case.verdict)
-        if run.blame and case.harmless and not case.safe:
-            case.blame = self.blamed(case.text)
-
-    def unseen(self, case, message):
-        self.server.send(message)
-        case.failed = self.until_ready()
-        self.picture, self.of.judge.stale = None, True
-
-    def unasked(self, text, message, verdict):
-        self.of.unasked += 1
-        if flags_of(verdict) & {"volatile", "dynamic_sql"}:  # the catalog of now knows what that code is
-            verdict = self.of.judge.verdict(text, [t for t, _ in self.told])
-        self.server.send(message)
-        failed = self.until_ready()
-        self.picture, self.of.judge.stale = None, True
-        self.tell(text, verdict, failed)
-
-    def tell(self, text, verdict, failed):
-        """What later verdicts of the session depend on."""
-        if failed is not None or not worth_telling(verdict):
-            return
-        self.told.append((text.decode("utf-8", "replace"), verdict))
-        if not self.unread and flags_of(verdict) & {"volatile", "dynamic_sql"}:
-            self.unread = bool(opaque_of(self.session, verdict))
-
-    def blamed(self, text):
-        """What of the session makes a text doubtful; "itself" where nothing of it does."""
-        ask = self.of.judge.with_catalog.ask
-        if ask(text, session=[])["risk"] != "SAFE":
-            return ["itself"]
-        out = []
-        for flag in sorted(DOUBT):
-            part = [t for t, v in self.told
-                    if flag in flags_of(v) or set(kinds_of(v)) & FRAME and not DOUBT & flags_of(v)]
-            if ask(text, session=part)["risk"] != "SAFE":
-                out.append(flag)
-        return out or ["several"]

@@ -1,22 +1,25 @@
-"""`backstop classify --jsonl`, kept running: with the catalog of the database, and without."""
+"""What the gateway says of a text: its own record, written before it passes the text on."""
 
 import base64
+import contextlib
 import json
 import subprocess
+import time
 
-# Kinds that leave nothing behind which later verdicts of the session depend on, without a flag.
-FORGETTABLE = {"SELECT", "SHOW", "EXPLAIN", "EXPLAIN ANALYZE", "COPY TO STDOUT", "INSERT", "UPDATE",
-               "DELETE", "COPY FROM STDIN", "TRUNCATE", "DO", "CALL"}
-DOUBT = {"volatile", "dynamic_sql", "search_path", "temp", "ddl"}
+from conftest import Gateway, binary
+
+ACTOR = "regress"
 
 
 class Process:
-    def __init__(self, binary, *args):
-        self.process = subprocess.Popen([binary, "classify", "--jsonl", *args], text=True,
+    """`backstop classify --jsonl`, kept running: of what kinds a text is, and what it names."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([binary(), "classify", "--jsonl"], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def ask(self, sql, **more):
-        line = {"sql_b64": base64.b64encode(sql).decode(), **more}
+    def ask(self, sql):
+        line = {"sql_b64": base64.b64encode(sql).decode()}
         self.process.stdin.write(json.dumps(line) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
@@ -30,23 +33,78 @@ class Process:
             raise RuntimeError("backstop classify has failed")
 
 
+class Records:
+    """The lines of an audit log that tell of judged texts, in the order of their writing."""
+
+    def __init__(self, folder):
+        self.folder, self.file, self.rest, self.lines = folder, None, b"", []
+
+    def _read(self):
+        paths = sorted(self.folder.glob("audit-*.jsonl"))
+        while True:
+            if self.file is None or (self.file.name != str(paths[-1]) and not self.rest):
+                after = [p for p in paths if self.file is None or str(p) > self.file.name]
+                if self.file:
+                    self.file.close()
+                self.file = after[0].open("rb")
+            more = self.file.read()
+            if not more:
+                return
+            *whole, self.rest = (self.rest + more).split(b"\n")
+            found = (json.loads(line) for line in whole if b'"judged"' in line)
+            self.lines += [line for line in found if line["kind"] == "judged"]
+
+    def of(self, text, seconds=20):
+        """The record of a text that the gateway has just passed on."""
+        deadline = time.monotonic() + seconds
+        while True:
+            while self.lines:
+                line = self.lines.pop(0)
+                if statement_of(line) == text:
+                    return line
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the gateway has passed on what it has not recorded: {text!r}")
+            self._read()
+            if not self.lines:
+                time.sleep(0.0003)
+
+
+def statement_of(line):
+    if "statement_base64" in line:
+        return base64.b64decode(line["statement_base64"])
+    return line.get("statement", "").encode()
+
+
 class Judge:
-    """Verdicts on the texts of any number of sessions with one database."""
+    """A gateway in shadow mode: it judges everything, and lets everything run."""
 
-    def __init__(self, binary, conninfo):
-        self.with_catalog = Process(binary, "--dsn", conninfo)
-        self.by_text = Process(binary)
-        self.stale = False  # something ran that may have changed the catalog
+    def __init__(self, pg, upstream, helper):
+        self.gateway = Gateway(
+            pg, {"regression": upstream}, tls=False, policy={"mode": "shadow"},
+            extra={"workers": 1, "audit_safe": "all",
+                   "databases": {"regression": {"upstream": upstream, "helper": helper}}})
+        self.gateway.folder.chmod(0o755)
+        self.gateway.add_agent(ACTOR)
+        self.gateway.start()
+        self.by_text = Process()
+        self.records = Records(self.gateway.folder / "audit")
 
-    def verdict(self, text, session):
-        if self.stale:  # a name that nobody has makes it look again
-            self.with_catalog.ask(b"SELECT FROM pg_catalog.nobody_has_this_name")
-            self.stale = False
-        return self.with_catalog.ask(text, session=session)
+    def env(self):
+        """How psql finds the gateway."""
+        return {"PGHOST": str(self.gateway.folder / "socket"), "PGPORT": str(self.gateway.port),
+                "PGUSER": ACTOR, "PGPASSWORD": self.gateway.passwords[ACTOR]}
+
+    def verdict(self, text):
+        """That of the gateway, with what the text alone tells of kinds and names."""
+        record, out = self.records.of(text), self.by_text.ask(text)
+        return {**out, "risk": record["risk"], "reasons": record.get("reasons", [])}
 
     def close(self):
-        self.with_catalog.close()
         self.by_text.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self.gateway.stop() != 0:
+                raise RuntimeError("the gateway has failed:\n" + self.gateway.log()[-2000:])
+        self.gateway.remove()
 
 
 def kinds_of(verdict):
@@ -55,7 +113,3 @@ def kinds_of(verdict):
 
 def flags_of(verdict):
     return {f for s in verdict["statements"] for f in s["flags"]}
-
-
-def worth_telling(verdict):
-    return not set(kinds_of(verdict)) <= FORGETTABLE or bool(DOUBT & flags_of(verdict))

@@ -37,8 +37,8 @@ def names_of(verdict):
     out = set()
     for statement in verdict["statements"]:
         out |= {f.rpartition(".")[2] for f in statement["functions"]}
-        for reason in statement["reasons"]:
-            out |= {a or b for a, b in NAMED.findall(reason["text"])}
+    for reason in verdict["reasons"]:
+        out |= {a or b for a, b in NAMED.findall(reason["text"])}
     return out
 
 

@@ -1,8 +1,9 @@
 """PostgreSQL's own regression SQL, judged before it runs and watched while it does.
 
-psql runs the files against a relay, which asks `backstop classify` about every text before it
-passes it on, and an observer what the text then did. Called SAFE and something changed: a failure,
-but for what EXPLAINED names. Only read and called something else: a false alarm, which is counted.
+psql runs the files against a gateway in shadow mode, which judges and lets everything run. Between
+it and the server stands a relay, which looks up what was said of each text before it passes it on,
+and asks an observer what the text then did. Called SAFE and something changed: a failure, but for
+what EXPLAINED names. Only read and called something else: a false alarm, which is counted.
 """
 
 import argparse
@@ -26,7 +27,7 @@ sys.path[:0] = [str(ROOT / "tests" / "integration"), str(ROOT / "tests" / "regre
 import psycopg  # noqa: E402
 
 import observer  # noqa: E402
-from conftest import Postgres, binary  # noqa: E402
+from conftest import Postgres  # noqa: E402
 from judge import Judge  # noqa: E402
 from door import ENDS, Relay  # noqa: E402
 
@@ -63,6 +64,11 @@ SERVER = ("autovacuum = off", "wal_level = 'logical'", "max_wal_size = '4GB'",
           "checkpoint_timeout = '1h'", "max_replication_slots = 10")
 
 
+# The gateway ends a session that reads text in another way, and psql ends with it.
+LEXING = re.compile(rb"^set standard_conforming_strings (?:=|to) off;$.*?"
+                    rb"^(?:re)?set standard_conforming_strings.*?;$", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+
+
 def prepare(pg):
     """A server that does nothing by itself, and a database as pg_regress makes it; its conninfo."""
     with pg.admin("postgres") as c:
@@ -80,13 +86,12 @@ def prepare(pg):
 class Run:
     """The files, one after the other, in one database."""
 
-    def __init__(self, pg, sources, thorough=False, blame=False):
+    def __init__(self, pg, sources):
         self.pg, self.sources = pg, sources
-        self.thorough, self.blame = thorough, blame
         dsn = prepare(pg)
-        self.judge = Judge(binary(), dsn)
-        self.lock = threading.Lock()
-        self.file, self.cases, self.unasked, self.look_at_wal = None, [], 0, []
+        self.lock, self.gone = threading.Lock(), threading.Condition()
+        self.relays = []
+        self.file, self.cases, self.look_at_wal = None, [], []
         self.build = pathlib.Path(tempfile.mkdtemp(prefix="bs-regress-"))
         self.build.chmod(0o755)
         for name in ("results", "testtablespace"):
@@ -100,6 +105,7 @@ class Run:
         self.listener.bind(str(self.door / f".s.PGSQL.{pg.port}"))
         self.listener.listen(8)
         threading.Thread(target=self._accept, daemon=True).start()
+        self.judge = Judge(pg, psycopg.conninfo.make_conninfo(dsn, host=str(self.door)), dsn)
 
     def _accept(self):
         with contextlib.suppress(OSError):
@@ -107,21 +113,34 @@ class Run:
                 client, _ = self.listener.accept()
                 server = socket.socket(socket.AF_UNIX)
                 server.connect(str(self.pg.folder / f".s.PGSQL.{self.pg.port}"))
-                Relay(self, client, server).start()
+                relay = Relay(self, client, server)
+                with self.gone:
+                    self.relays.append(relay)
+                relay.start()
+
+    def left(self, relay):
+        with self.gone:
+            self.relays.remove(relay)
+            self.gone.notify_all()
+
+    def alone(self, relay):
+        """psql has one connection at a time: one before has ended, with all that it does at its end."""
+        with self.gone:
+            if not self.gone.wait_for(lambda: self.relays[0] is relay, timeout=20):
+                raise RuntimeError("a session before has not ended")
 
     def one(self, name, seconds=900):
         """Runs a file; psql's output."""
         self.file = name
-        env = {**os.environ, **PG_REGRESS, "PGHOST": str(self.door), "PGPORT": str(self.pg.port),
-               "PGUSER": "postgres", "PGDATABASE": "regression", "PGSSLMODE": "disable",
+        env = {**os.environ, **PG_REGRESS, **self.judge.env(), "PGDATABASE": "regression", "PGSSLMODE": "disable",
                "PGGSSENCMODE": "disable", "PGAPPNAME": f"pg_regress/{name}",
                "PG_ABS_SRCDIR": str(self.sources), "PG_ABS_BUILDDIR": str(self.build),
                "PG_LIBDIR": str(self.build), "PG_DLSUFFIX": ".so"}
-        with (self.sources / "sql" / f"{name}.sql").open("rb") as f:
-            out = subprocess.run(["psql", "-X", "-a", "-q", "-v", "HIDE_TABLEAM=on",
-                                  "-v", "HIDE_TOAST_COMPRESSION=on"],
-                                 env=env, stdin=f, timeout=seconds, cwd=self.build,
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        text = LEXING.sub(b"", (self.sources / "sql" / f"{name}.sql").read_bytes())
+        out = subprocess.run(["psql", "-X", "-a", "-q", "-v", "HIDE_TABLEAM=on",
+                              "-v", "HIDE_TOAST_COMPRESSION=on"],
+                             env=env, input=text, timeout=seconds, cwd=self.build,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self._settle_wal()
         return out.stdout
 
@@ -139,9 +158,9 @@ class Run:
             return dict(c.execute("SELECT name, category FROM pg_settings").fetchall())
 
     def close(self):
+        self.judge.close()
         self.listener.close()
         self.observer.monitor.close()
-        self.judge.close()
         shutil.rmtree(self.build, ignore_errors=True)
 
 
@@ -174,7 +193,7 @@ def report(run, categories):
     groups = collections.Counter()
     for case in alarms:
         groups.update({shape_of(r) for r in case.reasons()} or {"no reason"})
-    return {"texts": len(run.cases) + run.unasked, "asked": len(run.cases),
+    return {"texts": len(run.cases),
             "safe": sum(c.safe for c in run.cases), "failures": failures, "explained": explained,
             "reads": len(reads), "alarms": len(alarms), "opaque": len(harmless) - len(reads),
             "clean": len(clean), "clean_alarms": sum(not c.safe for c in clean),
@@ -218,17 +237,13 @@ def arguments():
     args.add_argument("--sources", type=pathlib.Path, required=True, help="src/test/regress")
     args.add_argument("--json", type=pathlib.Path, help="the whole of it, for programs")
     args.add_argument("--keep", type=pathlib.Path, help="a folder for psql's output")
-    args.add_argument("--thorough", action="store_true",
-                      help="ask about every text with the catalog, also where no kind of it is ever SAFE")
-    args.add_argument("--blame", action="store_true",
-                      help="find out what of its session made a read doubtful (slow)")
     args.add_argument("files", nargs="*", help="test_setup goes first; default: the whole schedule")
     return args.parse_args()
 
 
 def run_files(run, names, keep=None):
     for name in names:
-        started, had = time.monotonic(), len(run.cases) + run.unasked
+        started, had = time.monotonic(), len(run.cases)
         try:
             output = run.one(name)
         except subprocess.TimeoutExpired as e:
@@ -237,7 +252,7 @@ def run_files(run, names, keep=None):
         if keep:
             keep.mkdir(parents=True, exist_ok=True)
             (keep / f"{name}.out").write_bytes(output)
-        print(f"{name}: {len(run.cases) + run.unasked - had} texts,"
+        print(f"{name}: {len(run.cases) - had} texts,"
               f" {time.monotonic() - started:.1f} s", file=sys.stderr, flush=True)
 
 
@@ -249,7 +264,7 @@ def main():
         names.insert(0, "test_setup")
     pg = Postgres()
     try:
-        run = Run(pg, sources, args.thorough, args.blame)
+        run = Run(pg, sources)
         with contextlib.suppress(KeyboardInterrupt):  # what has run by then is reported
             run_files(run, names, args.keep)
         answer = report(run, run.categories())

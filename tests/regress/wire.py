@@ -6,7 +6,7 @@ CANCEL = 80877102  # in the place of a version
 # From the server ...
 READY, ROW, ERROR, KEY, COPY_IN, STATUS, NOTIFICATION = b"Z", b"D", b"E", b"K", b"G", b"S", b"A"
 # ... and from the client.
-QUERY, PARSE, SYNC, TERMINATE, FUNCTION_CALL = b"Q", b"P", b"S", b"X", b"F"
+QUERY, PARSE, BIND, SYNC, TERMINATE, FUNCTION_CALL = b"Q", b"P", b"B", b"S", b"X", b"F"
 COPY_DONE, COPY_FAIL = b"c", b"f"
 
 
@@ -38,6 +38,10 @@ class Stream:
     def message(self):
         head = self.take(5)
         return head[:1], head + self.take(struct.unpack("!I", head[1:])[0] - 4)
+
+    def until_closed(self):
+        while self.sock.recv(1 << 18):
+            pass
 
     def send(self, data):
         self.sock.sendall(data)
