@@ -15,6 +15,7 @@ ENDS = {"COMMIT", "ROLLBACK", "ROLLBACK TO SAVEPOINT", "RELEASE SAVEPOINT", "PRE
 # Nobody but the session sees what these do to its temporary sequences.
 WRITES = {"nextval", "setval"}
 OURS = b"backstop_"  # how the names of the gateway's own statements begin
+REFUSED = b"!backstop"  # and the text that it lets fail instead of one that it refuses
 
 
 class Case:
@@ -115,10 +116,13 @@ class Relay(threading.Thread):
             self.server.send(message)
             self.server.until_closed()  # with what the end of a session does
             raise wire.Closed
-        if kind == wire.QUERY:
-            self.watched([message[5:-1]], message)
-        else:
+        if kind != wire.QUERY:
             self.batch(kind, message)
+        elif message[5:].startswith(REFUSED):
+            self.server.send(message)
+            self.until_ready()
+        else:
+            self.watched([message[5:-1]], message)
 
     def batch(self, kind, message):
         """Up to Sync, as \\gdesc and the gateway's own statements are sent."""
