@@ -91,13 +91,13 @@ BS_MUST_CHECK enum bs_done bs_build_reads(struct bs_build *b);
 /* taint.c: what using everything would run. After the links. */
 BS_MUST_CHECK enum bs_done bs_build_taints(struct bs_build *b);
 
-/* taint.c, for the files that find more of it: what is known, made worse; of one use of a relation. */
+/* worsen.c: what is known, made worse; of one use of a relation. */
 void bs_build_worsen(struct bs_build *b, struct bs_taint *t, struct bs_taint more);
 void bs_build_worsen_use(struct bs_build *b,
                          struct bs_relation *r,
                          enum bs_use use,
                          struct bs_taint more);
-/* A cast or a comparison of a type's values, which no text needs to name. */
+/* types.c: a cast or a comparison of a type's values, which no text needs to name. */
 void bs_build_taint_values(struct bs_build *b, uint32_t type, struct bs_taint t);
 /* What running a function unseen is; false where it is harmless. */
 bool bs_build_hidden(struct bs_build *b,

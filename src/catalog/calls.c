@@ -154,6 +154,7 @@ judge_function(struct bs_judging *j, struct bs_call *call)
     }
     /* f(x) is also a cast to a type f, which may be a domain with a check. */
     type = worst_type(j, call->name, as_cast, &is_type);
+    is_type = (as_cast && bs_judge_told(j, call->name)) || is_type;
     if (why != NULL)
         reject(j, call, BS_REASON_UNLISTED_FUNCTION, why);
     else if (type != NULL && as_cast)
@@ -210,12 +211,12 @@ judge_operator(struct bs_judging *j, struct bs_call *call)
 static void
 judge_type(struct bs_judging *j, struct bs_call *call)
 {
-    bool found;
+    bool found, told = bs_judge_told(j, call->name);
     const struct bs_taint *worst = worst_type(j, call->name, true, &found);
 
     if (worst != NULL)
         reject(j, call, BS_REASON_UNLISTED_TYPE, worst->text);
-    else if (!call->listed && found)
+    else if (!call->listed && (found || told))
         accept(call);
 }
 
@@ -246,17 +247,23 @@ judge_field(struct bs_judging *j, struct bs_call *call)
     }
 }
 
-/* x.name and operators are no types: only where any code may be another one. */
 static bool
 has_own(const struct bs_judging *j, const struct bs_call *call)
 {
-    bool named = call->kind == BS_CALL_FUNCTION || call->kind == BS_CALL_TYPE;
-    const struct bs_name none = {NULL, ""};
-    const struct bs_name name = named ? call->name : none;
+    const struct bs_name none = {NULL, ""}; /* where any code may be another one */
 
-    if (call->kind == BS_CALL_TYPE && (j->own->lost || j->here.lost))
+    if (j->replaced || (call->kind == BS_CALL_TYPE && (j->own->lost || j->here.lost)))
         return true;
-    return bs_own_has_code(j->own, name) || bs_own_has_code(&j->here, name);
+    switch (call->kind) {
+    case BS_CALL_FUNCTION:
+    case BS_CALL_TYPE:
+        return bs_own_has_code(j->own, call->name) || bs_own_has_code(&j->here, call->name);
+    case BS_CALL_FIELD:
+        return bs_own_has_function(j->own, call->name) || bs_own_has_function(&j->here, call->name);
+    case BS_CALL_OPERATOR:
+        break;
+    }
+    return bs_own_has_function(j->own, none) || bs_own_has_function(&j->here, none);
 }
 
 /* Temporary objects hide relations and types, but are never looked through for functions. */

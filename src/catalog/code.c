@@ -20,7 +20,7 @@ static const struct {
     LABEL(":aggfnoid", BS_CODE_FUNCTION),   LABEL(":winfnoid", BS_CODE_FUNCTION),
     LABEL(":hashfuncid", BS_CODE_FUNCTION), LABEL(":negfuncid", BS_CODE_FUNCTION),
     LABEL(":tsmhandler", BS_CODE_FUNCTION), LABEL(":resulttype", BS_CODE_TYPE),
-    LABEL(":relid", BS_CODE_RELATION),
+    LABEL(":relid", BS_CODE_RELATION),      LABEL(":strength", BS_CODE_LOCK),
 #undef LABEL
 };
 

@@ -20,6 +20,7 @@ enum bs_code_ref {
     BS_CODE_FUNCTION, /* pg_proc.oid; 0: a function that is not told, so never harmless */
     BS_CODE_TYPE,     /* pg_type.oid that a value is turned into */
     BS_CODE_RELATION, /* pg_class.oid that is read */
+    BS_CODE_LOCK,     /* rows that are read are locked, as by FOR UPDATE; oid: how, never 0 */
 };
 
 /*

@@ -153,7 +153,7 @@ may_be_replaced(const struct bs_judging *j, const struct bs_function *f)
 
     if (j->own == NULL)
         return j->code_changed;
-    return bs_own_has_code(j->own, name) || bs_own_has_code(&j->here, name);
+    return j->replaced || bs_own_has_function(j->own, name) || bs_own_has_function(&j->here, name);
 }
 
 /* Values are turned into the types of parameters and results. */

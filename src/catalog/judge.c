@@ -12,6 +12,9 @@
 #include "catalog/judging.h"
 #include "catalog/model.h"
 
+/* What temporary objects run, in one unit. */
+#define MAX_TOLD 10000
+
 /* What a kind of statement does with the relation that it names. */
 enum role {
     ROLE_ALTER = 0, /* changes the relation as such */
@@ -224,7 +227,7 @@ own_written(const struct bs_judging *j, const struct bs_effect *e)
 
     if (j->own == NULL)
         return session_hides(j, e->name) ? BS_OWN_DOUBTFUL : BS_OWN_NOT;
-    if (bs_own_write(j->own, e->name, use) == BS_OWN_DOUBTFUL ||
+    if (j->replaced || bs_own_write(j->own, e->name, use) == BS_OWN_DOUBTFUL ||
         bs_own_write(&j->here, e->name, use) == BS_OWN_DOUBTFUL || is_temporary(e->name) ||
         (e->name.schema == NULL && j->path_changed))
         return BS_OWN_DOUBTFUL;
@@ -240,6 +243,8 @@ bs_judging_own(const struct bs_judging *j, struct bs_name name)
         return BS_OWN_NOT;
     if (j->own == NULL)
         return session_hides(j, name) ? BS_OWN_DOUBTFUL : BS_OWN_NOT;
+    if (j->replaced)
+        return BS_OWN_DOUBTFUL;
     before = bs_own_read(j->own, name);
     here = bs_own_read(&j->here, name);
     if (before == BS_OWN_DOUBTFUL || here == BS_OWN_DOUBTFUL ||
@@ -251,6 +256,79 @@ bs_judging_own(const struct bs_judging *j, struct bs_name name)
 }
 
 static void
+read_relation(struct bs_judging *j, const struct bs_relation *r)
+{
+    const struct bs_taint *taint = &r->use[BS_USE_READ];
+
+    bs_judging_taint(j, taint);
+    /* Literals beside its columns, and fields of records, become values of their types. */
+    bs_judging_taint(j, &r->row);
+    /* For the new table it runs unseen. */
+    for (int use = 0; (j->stmt->flags & BS_FLAG_COPIES) != 0 && use < BS_USE_COUNT; use++)
+        bs_judging_taint(j, &r->use[use]);
+    /* What it runs beside the statement is not known, so neither is what it would change. */
+    if (taint->risk != BS_RISK_SAFE && strcmp(taint->code, "locks_rows") != 0)
+        j->uncoverable = true;
+}
+
+static void read_told(struct bs_judging *j, const struct bs_own_name *n);
+
+/* A relation that a temporary one reads. */
+static void
+read_behind(struct bs_judging *j, const struct bs_own_name *from, uint32_t oid)
+{
+    const struct bs_relation *r = bs_snapshot_relation(j->s, oid);
+    const struct bs_own_name *n = j->own->told;
+
+    while (r == NULL && n != NULL && n->oid != oid)
+        n = n->next;
+    if (r == NULL && n != NULL && n->plain) {
+        read_told(j, n);
+        return;
+    }
+    if (r != NULL)
+        read_relation(j, r);
+    if (r == NULL ||
+        bs_judging_own(j, (struct bs_name){r->id.schema, r->id.name}) == BS_OWN_DOUBTFUL)
+        doubt_name(j, (struct bs_name){NULL, from->name}); /* made just now, or changed */
+}
+
+/* What reading a temporary relation runs, as the server has told it. */
+static void
+read_told(struct bs_judging *j, const struct bs_own_name *n)
+{
+    for (size_t i = 0; i < n->n_refs && !j->full; i++) {
+        const struct bs_own_ref *ref = &n->refs[i];
+        if (j->told++ >= MAX_TOLD) {
+            doubt_name(j, (struct bs_name){NULL, n->name});
+            return;
+        }
+        if (ref->what == BS_CODE_FUNCTION)
+            bs_judge_run(j, ref->oid, "view");
+        else if (ref->what == BS_CODE_TYPE)
+            bs_judging_taint(j, bs_snapshot_type_taint(j->s, ref->oid));
+        else if (ref->what == BS_CODE_LOCK)
+            bs_judging_raise(j, BS_RISK_HIGH, "locks_rows", "%s locks the rows that it reads",
+                             n->name);
+        else if (ref->oid != n->oid) /* views name themselves */
+            read_behind(j, n, ref->oid);
+    }
+}
+
+bool
+bs_judge_told(struct bs_judging *j, struct bs_name name)
+{
+    const struct bs_own_name *n = NULL;
+    bool any = false;
+
+    while (j->own != NULL && (n = bs_own_next_told(j->own, name, n)) != NULL) {
+        any = true;
+        read_told(j, n);
+    }
+    return any;
+}
+
+static void
 judge_read(struct bs_judging *j, struct bs_name name)
 {
     const struct bs_relation *r = NULL;
@@ -259,18 +337,11 @@ judge_read(struct bs_judging *j, struct bs_name name)
 
     if (own == BS_OWN_DOUBTFUL)
         doubt_name(j, name);
+    if (own == BS_OWN_PLAIN)
+        (void)bs_judge_told(j, name);
     while ((r = bs_snapshot_find_relation(j->s, name.schema, name.name, r)) != NULL) {
-        const struct bs_taint *taint = &r->use[BS_USE_READ];
         found = true;
-        bs_judging_taint(j, taint);
-        /* Literals beside its columns, and fields of records, become values of their types. */
-        bs_judging_taint(j, &r->row);
-        /* For the new table it runs unseen. */
-        for (int use = 0; (j->stmt->flags & BS_FLAG_COPIES) != 0 && use < BS_USE_COUNT; use++)
-            bs_judging_taint(j, &r->use[use]);
-        /* What it runs beside the statement is not known, so neither is what it would change. */
-        if (taint->risk != BS_RISK_SAFE)
-            j->uncoverable = true;
+        read_relation(j, r);
     }
     if (!found && !is_made(j, name) && !is_temporary(name))
         name_unknown(j, name);
@@ -700,6 +771,21 @@ settle_point(struct bs_judging *j)
         stmt->point = stmt->plain_point;
 }
 
+/* Nothing tells what runs a function that the snapshot takes for harmless: a type's input, say. */
+static bool
+replaces_harmless(const struct bs_judging *j, const struct bs_own *own)
+{
+    for (const struct bs_own_name *n = own->names; n != NULL; n = n->next) {
+        const struct bs_function *f = NULL;
+        while (n->code && !n->gone &&
+               (f = bs_snapshot_find_function(j->s, n->schema, n->name, f)) != NULL) {
+            if (f->risk == BS_RISK_SAFE || f->risk == BS_RISK_HIGH)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* What the statements after this one cannot rely on. */
 static void
 note_changes(struct bs_judging *j)
@@ -713,6 +799,13 @@ note_changes(struct bs_judging *j)
         j->code_changed = j->code_changed || !bs_own_leaves_code(stmt->kind);
     }
     bs_own_note(&j->here, stmt, j->arena);
+    if (j->own != NULL) {
+        bool touched = j->own->moved || j->here.moved;
+        j->here.lost =
+            j->here.lost ||
+            bs_own_goes_back(&(struct bs_own){.asked = j->own->asked, .moved = touched}, stmt);
+    }
+    j->replaced = j->replaced || replaces_harmless(j, &j->here);
     /* DO, CALL and unvetted functions may do anything. */
     if (stmt->point == BS_POINT_UNKNOWN &&
         (stmt->flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0)
@@ -829,6 +922,7 @@ bs_catalog_judge(const struct bs_snapshot *snapshot,
     if (names.own == NULL && !names.uncommitted_ddl && !names.temporary)
         j.own = &bs_own_nothing;
 
+    j.replaced = j.own != NULL && replaces_harmless(&j, j.own);
     *out = (struct bs_facts){0};
     for (size_t i = 0; i < unit->n_stmts && !j.full; i++) {
         j.stmt = &unit->stmts[i];

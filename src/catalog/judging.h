@@ -34,8 +34,10 @@ struct bs_judging {
     /* What the session, or an earlier statement of the unit, has done to names. */
     bool path_changed, temporary;
     bool relations_changed, code_changed;
-    const struct bs_own *own;      /* of the session; NULL: not known */
-    struct bs_own here;            /* of earlier statements of the unit */
+    const struct bs_own *own; /* of the session; NULL: not known */
+    struct bs_own here;       /* of earlier statements of the unit */
+    bool replaced; /* one of them replaces what the snapshot takes for harmless, wherever it is */
+    size_t told;   /* how much of what temporary objects run was looked at */
     const struct bs_effect **made; /* names that earlier statements of the unit create */
     size_t n_made, cap_made;
     size_t cap_targets;
@@ -56,6 +58,10 @@ void bs_judging_taint(struct bs_judging *j, const struct bs_taint *taint);
 
 /* What reading a relation of that name is, for all that the session and the unit have done. */
 enum bs_own_is bs_judging_own(const struct bs_judging *j, struct bs_name name);
+
+/* What using the temporary relations and types of that name runs, as the server has told it. False
+ * where there is none. */
+bool bs_judge_told(struct bs_judging *j, struct bs_name name);
 
 /* calls.c: functions, operators, types. */
 void bs_judge_calls(struct bs_judging *j);

@@ -25,6 +25,35 @@ static const uint8_t leaves_code[BS_KIND_COUNT] = {
     [BS_KIND_DROP_INDEX] = 1, [BS_KIND_DROP_SEQUENCE] = 1, [BS_KIND_DROP_TRIGGER] = 1,
     [BS_KIND_REFRESH_MATERIALIZED_VIEW] = 1, [BS_KIND_GRANT] = 1, [BS_KIND_REVOKE] = 1,
     [BS_KIND_VACUUM] = 1, [BS_KIND_ANALYZE] = 1, [BS_KIND_REINDEX] = 1, [BS_KIND_CLUSTER] = 1,
+    [BS_KIND_ALTER_TABLE_SET_STORAGE] = 1, [BS_KIND_ALTER_TABLE_CLUSTER_ON] = 1,
+    [BS_KIND_ALTER_TABLE_REPLICA_IDENTITY] = 1, [BS_KIND_ALTER_TABLE_OWNER] = 1,
+    [BS_KIND_ALTER_TABLE_SET_LOGGED] = 1, [BS_KIND_ALTER_TABLE_SET_UNLOGGED] = 1,
+    [BS_KIND_ALTER_TABLE_SET_TABLESPACE] = 1, [BS_KIND_ALTER_TABLE_SET_IDENTITY] = 1,
+    [BS_KIND_ALTER_TABLE_DROP_IDENTITY] = 1, [BS_KIND_ALTER_TABLE_DROP_EXPRESSION] = 1,
+    [BS_KIND_CREATE_TRIGGER] = 1, [BS_KIND_ALTER_TABLE_ENABLE_TRIGGER] = 1,
+    [BS_KIND_ALTER_TABLE_DISABLE_TRIGGER] = 1, [BS_KIND_ALTER_TABLE_TRIGGER_MODE] = 1,
+    [BS_KIND_CREATE_COLLATION] = 1, [BS_KIND_DROP_COLLATION] = 1, [BS_KIND_ALTER_COLLATION] = 1,
+    [BS_KIND_ALTER_STATISTICS] = 1, [BS_KIND_DROP_STATISTICS] = 1,
+    [BS_KIND_CREATE_ROLE] = 1, [BS_KIND_GRANT_ROLE] = 1, [BS_KIND_REVOKE_ROLE] = 1,
+    [BS_KIND_ALTER_DEFAULT_PRIVILEGES] = 1, [BS_KIND_SECURITY_LABEL] = 1,
+    [BS_KIND_CREATE_PUBLICATION] = 1, [BS_KIND_ALTER_PUBLICATION] = 1,
+    [BS_KIND_DROP_PUBLICATION] = 1,
+};
+
+/* DDL that makes, replaces or drops functions or types, which are known by their names. What hangs
+ * on one that is replaced is found by its name, too: the catalog tells what runs it. */
+static const uint8_t by_name[BS_KIND_COUNT] = {
+    [BS_KIND_CREATE_FUNCTION] = 1, [BS_KIND_CREATE_PROCEDURE] = 1, [BS_KIND_CREATE_AGGREGATE] = 1,
+    [BS_KIND_CREATE_TYPE] = 1, [BS_KIND_CREATE_DOMAIN] = 1,
+    [BS_KIND_ALTER_TYPE_ADD_VALUE] = 1, [BS_KIND_ALTER_TYPE_RENAME_VALUE] = 1,
+    [BS_KIND_DROP_FUNCTION] = 1, [BS_KIND_DROP_PROCEDURE] = 1, [BS_KIND_DROP_ROUTINE] = 1,
+    [BS_KIND_DROP_AGGREGATE] = 1, [BS_KIND_DROP_TYPE] = 1, [BS_KIND_DROP_DOMAIN] = 1,
+};
+
+/* DDL after which any INSERT, UPDATE or DELETE may run something else. */
+static const uint8_t moves_writes[BS_KIND_COUNT] = {
+    [BS_KIND_CREATE_TRIGGER] = 1, [BS_KIND_ALTER_TABLE_ENABLE_TRIGGER] = 1,
+    [BS_KIND_ALTER_TABLE_DISABLE_TRIGGER] = 1, [BS_KIND_ALTER_TABLE_TRIGGER_MODE] = 1,
 };
 
 /* Of these, those after which any relation may run something else when it is read. */
@@ -91,7 +120,7 @@ static struct bs_own_name *
 find(const struct bs_own *own, const struct bs_own_name *like)
 {
     for (struct bs_own_name *n = own->names; n != NULL; n = n->next) {
-        if (n->plain == like->plain && n->changed == like->changed &&
+        if (n->plain == like->plain && n->changed == like->changed && n->code == like->code &&
             same(n->schema, like->schema) && same(n->name, like->name))
             return n;
     }
@@ -152,8 +181,11 @@ is_table(const struct bs_effect *e)
 static void
 note_kind(struct bs_own *own, enum bs_kind kind)
 {
-    own->code = own->code || !bs_own_leaves_code(kind);
-    own->relations = own->relations || !bs_own_leaves_code(kind) || moves_relations[kind] != 0;
+    bool any = !bs_own_leaves_code(kind) && by_name[kind] == 0;
+
+    own->code = own->code || any;
+    own->relations = own->relations || any || moves_relations[kind] != 0;
+    own->writes = own->writes || moves_writes[kind] != 0;
     own->keys = own->keys || !bs_own_leaves_code(kind) || moves_keys[kind] != 0;
 }
 
@@ -200,7 +232,11 @@ note_effect(struct bs_own *own,
     note_kind(own, e->kind);
     /* What else a body's statement concerns, is not told. */
     own->keys = own->keys || (e->inside && is_ddl(e->kind) && !makes);
-    if (makes) {
+    if (by_name[e->kind] != 0) {
+        name.code = true;
+        name.temporary = (stmt->flags & BS_FLAG_TEMP) != 0;
+        add(own, name, arena);
+    } else if (makes) {
         name.plain = makes_table[e->kind] != 0 && !runs;
         name.temporary = (stmt->flags & BS_FLAG_TEMP) != 0;
         name.perhaps = e->missing_ok;
@@ -225,15 +261,32 @@ concerns_others(const struct bs_own *own, const struct bs_stmt *stmt)
     return false;
 }
 
+bool
+bs_own_goes_back(const struct bs_own *own, const struct bs_stmt *stmt)
+{
+    return own->asked && own->moved &&
+           (stmt->control == BS_CONTROL_ROLLBACK || stmt->control == BS_CONTROL_ROLLBACK_TO);
+}
+
+static bool
+moves_temporary(const struct bs_own *own, const struct bs_stmt *stmt)
+{
+    return (stmt->flags & BS_FLAG_TEMP) != 0 || stmt->kind == BS_KIND_DISCARD ||
+           stmt->kind == BS_KIND_DISCARD_ALL || (is_ddl(stmt->kind) && bs_own_has_temporary(own));
+}
+
 void
 bs_own_note(struct bs_own *own, const struct bs_stmt *stmt, struct bs_arena *arena)
 {
     bool temporary = (stmt->flags & BS_FLAG_TEMP) != 0, others;
 
+    own->lost = own->lost || bs_own_goes_back(own, stmt);
+    own->moved = own->moved || moves_temporary(own, stmt);
+
     /* Code that nobody has read, or a text that nobody could, may have done anything. */
     if (stmt->kind == BS_KIND_UNKNOWN ||
         (stmt->flags & (BS_FLAG_VOLATILE | BS_FLAG_DYNAMIC_SQL)) != 0) {
-        own->lost = own->relations = own->code = true;
+        own->lost = own->relations = own->code = own->moved = true;
         return;
     }
     doubt_made(own, stmt);
@@ -246,8 +299,9 @@ bs_own_note(struct bs_own *own, const struct bs_stmt *stmt, struct bs_arena *are
         if (others || !is_made(own, stmt->reads[i]))
             add_changed(own, stmt->reads[i], arena);
     }
-    /* Temporary types are found before all others, and stay. */
-    own->lost = own->lost || (temporary && own->code);
+    /* What is temporary stays, and is found before all others; not all of it is known by a name. */
+    own->lost = own->lost || (temporary && is_ddl(stmt->kind) && by_name[stmt->kind] == 0 &&
+                              !bs_own_leaves_code(stmt->kind));
 }
 
 struct bs_own
@@ -267,7 +321,7 @@ bs_own_copy(const struct bs_own *own, struct bs_arena *arena)
         at = &same->next;
     }
     *at = NULL;
-    return copy;
+    return copy; /* `told` is never changed, only another one */
 }
 
 void
@@ -275,7 +329,7 @@ bs_own_end(struct bs_own *own)
 {
     bool temporary = false;
 
-    own->relations = own->code = own->keys = false;
+    own->relations = own->code = own->keys = own->writes = own->moved = false;
     for (struct bs_own_name *n = own->names; n != NULL; n = n->next) {
         n->gone = n->gone || !n->temporary;
         temporary = temporary || !n->gone;
@@ -291,17 +345,58 @@ may_be(const struct bs_own_name *n, struct bs_name name)
     return !n->gone && schema && strcmp(n->name, name.name) == 0;
 }
 
+/* The names that were noted, then those that the server told of. */
+static const struct bs_own_name *
+next_of(const struct bs_own *own, const struct bs_own_name *after)
+{
+    if (after == NULL)
+        return own->names != NULL ? own->names : own->told;
+    if (after->next != NULL)
+        return after->next;
+    /* The end of one of the lists: told ones have an oid. */
+    return after->oid == 0 ? own->told : NULL;
+}
+
+const struct bs_own_name *
+bs_own_next(const struct bs_own *own, struct bs_name name, const struct bs_own_name *after)
+{
+    const struct bs_own_name *n = next_of(own, after);
+
+    while (n != NULL && (n->changed || n->code || !may_be(n, name)))
+        n = next_of(own, n);
+    return n;
+}
+
+const struct bs_own_name *
+bs_own_next_told(const struct bs_own *own, struct bs_name name, const struct bs_own_name *after)
+{
+    const struct bs_own_name *n = after == NULL ? own->told : after->next;
+
+    while (n != NULL && !may_be(n, name))
+        n = n->next;
+    return n;
+}
+
+bool
+bs_own_has_temporary(const struct bs_own *own)
+{
+    const struct bs_own_name *n = next_of(own, NULL);
+
+    while (n != NULL && (n->gone || !n->temporary))
+        n = next_of(own, n);
+    return n != NULL || own->lost;
+}
+
 enum bs_own_is
 bs_own_read(const struct bs_own *own, struct bs_name name)
 {
+    const struct bs_own_name *n = NULL;
     enum bs_own_is is = BS_OWN_NOT;
 
     if (own->lost || own->relations)
         return BS_OWN_DOUBTFUL;
-    for (const struct bs_own_name *n = own->names; n != NULL; n = n->next) {
-        if (n->changed || !may_be(n, name))
-            continue;
-        if (!n->plain)
+    while ((n = bs_own_next(own, name, n)) != NULL) {
+        if (!n->plain || (n->oid != 0 && own->stale))
             return BS_OWN_DOUBTFUL;
         is = BS_OWN_PLAIN;
     }
@@ -311,12 +406,13 @@ bs_own_read(const struct bs_own *own, struct bs_name name)
 enum bs_own_is
 bs_own_write(const struct bs_own *own, struct bs_name name, enum bs_own_use use)
 {
+    const struct bs_own_name *n = NULL;
     enum bs_own_is is = BS_OWN_NOT;
 
-    if (own->lost || own->relations || (own->keys && use == BS_OWN_TAKES))
+    if (own->lost || own->relations || own->writes || (own->keys && use == BS_OWN_TAKES))
         return BS_OWN_DOUBTFUL;
-    for (const struct bs_own_name *n = own->names; n != NULL; n = n->next) {
-        if (!may_be(n, name) || (n->changed && use == BS_OWN_ADDS))
+    while ((n = next_of(own, n)) != NULL) {
+        if (n->code || !may_be(n, name) || (n->changed && use == BS_OWN_ADDS))
             continue;
         if (!n->plain || n->temporary)
             return BS_OWN_DOUBTFUL;
@@ -325,14 +421,39 @@ bs_own_write(const struct bs_own *own, struct bs_name name, enum bs_own_use use)
     return is;
 }
 
+/* Types come with an array, and ranges with another one: their names are made of that one's. */
+static bool
+may_be_made_with(const struct bs_own_name *n, struct bs_name name)
+{
+    return n->code && !n->gone && (name.name[0] == '_' || strstr(name.name, "multirange") != NULL);
+}
+
 bool
 bs_own_has_code(const struct bs_own *own, struct bs_name name)
 {
+    const struct bs_own_name *n = NULL;
+
     if (own->code)
         return true;
-    for (const struct bs_own_name *n = own->names; n != NULL; n = n->next) {
-        if (!n->changed && may_be(n, name))
+    while ((n = next_of(own, n)) != NULL) {
+        if (n->oid != 0 && n->plain && !own->stale)
+            continue; /* what it runs is told */
+        if (!n->changed && (may_be(n, name) || may_be_made_with(n, name)))
             return true; /* a table's rows are a type */
+    }
+    return false;
+}
+
+bool
+bs_own_has_function(const struct bs_own *own, struct bs_name name)
+{
+    const struct bs_own_name *n = NULL;
+
+    if (own->code)
+        return true;
+    while ((n = next_of(own, n)) != NULL) {
+        if (n->code && may_be(n, name))
+            return true;
     }
     return false;
 }

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OWN_MAX (1u << 20) /* then all names of a session are in doubt */
+#define OWN_MAX  (1u << 20) /* then all names of a session are in doubt */
+#define TOLD_MAX (4u << 20)
 
 struct bs_effects {
     size_t n, at;
@@ -141,6 +142,28 @@ note_path(const struct bs_stmt *s, struct bs_session_state *state)
         bs_sha256_text(s->value, state->path);
 }
 
+/* Temporary objects are others after it, or may be; what any DDL makes is one where the path says
+ * so. With DDL nobody can tell whether it is about one. */
+static void
+note_temporary(const struct bs_unit *unit, struct bs_session_state *state)
+{
+    bool moved = state->own.moved, back = false, end = false;
+
+    for (size_t i = 0; i < unit->n_stmts; i++)
+        end = end || unit->stmts[i].control == BS_CONTROL_COMMIT;
+    if (end && state->doubt_tx) /* deferred triggers: what is sent behind it is not judged before */
+        state->unread = state->own.lost = true;
+    if ((unit->flags & BS_FLAG_DDL) != 0 && state->meaning.path_changed)
+        moved = state->own.lost = state->meaning.temporary = true;
+    for (size_t i = 0; i < unit->n_stmts; i++)
+        back = back || unit->stmts[i].control == BS_CONTROL_ROLLBACK ||
+               unit->stmts[i].control == BS_CONTROL_ROLLBACK_TO;
+    if ((moved && (unit->flags & (BS_FLAG_DDL | BS_FLAG_TEMP)) != 0) ||
+        (back && (moved || state->retold_tx)))
+        state->retold = state->own.stale = true;
+    state->retold_tx = state->retold_tx || moved;
+}
+
 void
 bs_effects_meaning(const struct bs_unit *unit, struct bs_session_state *state)
 {
@@ -148,12 +171,14 @@ bs_effects_meaning(const struct bs_unit *unit, struct bs_session_state *state)
 
     if (meaning->own == NULL) {
         bs_arena_init(&state->own_arena, "names of a session", OWN_MAX);
+        bs_arena_init(&state->told_arena, "temporary objects of a session", TOLD_MAX);
         meaning->own = &state->own;
     }
     for (size_t i = 0; i < unit->n_stmts; i++) {
         note_path(&unit->stmts[i], state);
         bs_own_note(&state->own, &unit->stmts[i], &state->own_arena);
     }
+    note_temporary(unit, state);
     if ((unit->flags & BS_FLAG_SEARCH_PATH) != 0)
         meaning->path_changed = true;
     if ((unit->flags & BS_FLAG_TEMP) != 0)
@@ -170,7 +195,8 @@ bs_effects_ended(struct bs_session_state *state)
     state->unread = state->unread || state->unread_tx;
     if (state->doubt_tx)
         state->own.lost = state->meaning.path_changed = state->meaning.temporary = true;
-    state->unread_tx = state->doubt_tx = false;
+    state->retold = state->retold || state->retold_tx;
+    state->unread_tx = state->doubt_tx = state->retold_tx = false;
 }
 
 void

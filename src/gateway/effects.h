@@ -19,10 +19,13 @@ struct bs_session_state {
     struct bs_session_names meaning; /* its `own` is the next, once anything is noted */
     struct bs_own own;
     struct bs_arena own_arena;
-    char path[BS_SHA256_TEXT]; /* of the search_path that was set last; "": the one at the start */
+    struct bs_arena told_arena; /* of own.told */
+    char path[BS_SHA256_TEXT];  /* of the search_path that was set last; "": the one at the start */
     bool unread;    /* code that nobody has read has run since prepared statements were looked at */
     bool unread_tx; /* and may run on to the end of the open transaction */
     bool doubt_tx; /* the same, of code that was seen to be unread: then names are in doubt again */
+    bool retold;   /* temporary objects may be others than the server told of (catalog/told.h) */
+    bool retold_tx; /* and again others once the open transaction has ended */
     struct bs_savepoints savepoints;
     bool went_back;        /* ROLLBACK TO was answered, and nobody has looked at it yet */
     uint64_t went_back_to; /* the moment */

@@ -210,12 +210,28 @@ unite_named(struct bs_gate *g, struct bs_plan *plan)
     return BS_DONE;
 }
 
+/* Nothing is kept, whatever the plans say: a waived one never says that nothing is lost. */
+static const char *
+why_waived(struct bs_gate *g, const char *refused)
+{
+    const char *why = "the policy waives the recovery point";
+
+    if (refused != NULL)
+        why = bs_arena_fmt(&g->arena, "%s, and none can be made: %s", why, refused);
+    else if (g->plan.kind != BS_PLAN_NONE)
+        why = bs_arena_fmt(&g->arena, "%s that would be made: %s", why, g->plan.why);
+    else
+        return g->plan.why;
+    return why == NULL ? "the policy waives the recovery point" : why;
+}
+
 /* The plans of all items as one: what is needed by any is made. */
 static enum bs_done
 merge_plans(struct bs_gate *g, struct bs_err *err)
 {
     struct bs_plan *plan = &g->plan;
-    bool refuse = false, keep = false;
+    const char *refused = NULL;
+    bool keep = false;
     size_t n = 0;
 
     *plan = (struct bs_plan){.kind = BS_PLAN_NONE, .in_block = true, .why = "nothing is lost"};
@@ -251,10 +267,11 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
         plan->unvetted |= p->unvetted;
         plan->in_block &= p->in_block;
         g->hold |= v->way == BS_WAY_HOLD;
-        refuse |= p->kind == BS_PLAN_REFUSE;
+        if (p->kind == BS_PLAN_REFUSE && refused == NULL)
+            refused = p->why == NULL ? "" : p->why;
         keep |= !v->decision.recovery_waived;
     }
-    if (refuse && keep)
+    if (refused != NULL && keep)
         return BS_FAIL(err, NO_POINT,
                        "no recovery point can be made for all of this, so it was not run");
     /* Nobody else could read afterwards what is replaced in a table that was altered, too. */
@@ -267,6 +284,8 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
         plan->n_selects = g->items[0].verdict->plan.n_selects;
     }
     g->waived = !keep; /* only where every one of them is */
+    if (g->waived)
+        plan->why = why_waived(g, refused);
     unite_tables(plan);
     for (size_t i = 0; i < plan->n_tables; i++)
         g->exclusive |= plan->tables[i].exclusive;

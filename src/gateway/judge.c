@@ -247,13 +247,21 @@ know_label(struct bs_stmt *s)
     bs_stmt_settle_calls(s);
 }
 
+/* EXPLAIN, with ANALYZE or without, of EXECUTE. */
+static bool
+is_explained(const struct bs_stmt *s)
+{
+    return s->control == BS_CONTROL_NONE && s->label != NULL && s->n_effects == 0 &&
+           (s->kind == BS_KIND_EXPLAIN || s->kind == BS_KIND_EXPLAIN_ANALYZE);
+}
+
 /* EXECUTE and FETCH mean what their names mean at that moment. */
 static bool
 is_named(const struct bs_unit *unit)
 {
     for (size_t i = 0; i < unit->n_stmts; i++) {
         enum bs_control c = unit->stmts[i].control;
-        if (c == BS_CONTROL_EXECUTE || c == BS_CONTROL_FETCH)
+        if (c == BS_CONTROL_EXECUTE || c == BS_CONTROL_FETCH || is_explained(&unit->stmts[i]))
             return true;
     }
     return false;
@@ -403,6 +411,34 @@ judge_execute(const struct bs_judge *by,
     return refuse_form(by, out, arena) ? BS_DONE : judge_unit(by, arena, out, err);
 }
 
+/* EXPLAIN of what is SAFE to run is SAFE; of anything else it stays unknown. */
+static enum bs_done
+know_explained(const struct bs_judge *by,
+               struct bs_arena *arena,
+               struct bs_verdict *out,
+               struct bs_err *err)
+{
+    struct bs_stmt *s = &out->unit.stmts[0];
+    struct bs_unit inner;
+    struct bs_facts facts;
+    struct bs_bytes body;
+    enum bs_lookup found = BS_LOOKUP_NONE;
+
+    if (by->known != NULL)
+        found = by->known->statement(by->known->names, s->label, &body);
+    out->wait = found == BS_LOOKUP_WAIT;
+    if (found != BS_LOOKUP_FOUND)
+        return BS_DONE;
+    if (bs_classify(body, BS_CLASSIFY_LIMITS, arena, &inner, err) != BS_DONE ||
+        bs_catalog_judge(by->snapshot, by->names, &inner, arena, &facts, err) != BS_DONE)
+        return BS_FAILED;
+    if (inner.risk != BS_RISK_SAFE || facts.unknown_name)
+        return BS_DONE;
+    know_label(s);
+    bs_unit_settle(&out->unit);
+    return BS_DONE;
+}
+
 /*
  * In shadow mode a text runs as it came, also one that would be refused for its form; the decision
  * keeps what would have been done. What nobody could parse may have done anything to the session.
@@ -442,6 +478,11 @@ judge_text(const struct bs_judge *by,
     out->named = is_named(&out->unit);
     if (out->unit.n_stmts == 1 && out->unit.stmts[0].control == BS_CONTROL_EXECUTE)
         return judge_execute(by, arena, out, err);
+    if (out->unit.n_stmts == 1 && is_explained(&out->unit.stmts[0]) &&
+        know_explained(by, arena, out, err) != BS_DONE)
+        return BS_FAILED;
+    if (out->wait)
+        return BS_DONE;
     know_cursors(by, &out->unit);
     return judge_unit(by, arena, out, err);
 }

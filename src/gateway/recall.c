@@ -3,10 +3,12 @@
  * a prepared statement's name another meaning by DEALLOCATE and PREPARE, make temporary objects that
  * are found before all others, set a search_path, or change the catalog in the open transaction. So
  * the server is asked what it has, before a name is used again. Where it does not answer, all of them
- * stay in doubt.
+ * stay in doubt. What temporary objects there are, and what they run, it is asked after everything
+ * that may have changed them.
  */
 #include <string.h>
 
+#include "catalog/told.h"
 #include "gateway/asking.h"
 #include "sql/settings.h"
 #include "state/rows.h"
@@ -47,8 +49,10 @@ settle_session(struct bs_relay *r, const struct bs_bytes *values)
 
     if (!state->own.lost)
         return; /* it was asked for prepared statements alone */
-    if (is(values[2], "f"))
-        state->own.lost = false;
+    if (is(values[2], "f")) {
+        state->own.lost = state->retold = false;
+        bs_told_begin(&state->own); /* and nothing to tell */
+    }
     state->meaning.temporary = !is(values[2], "f");
     if (is(values[3], "f"))
         state->own.code = state->own.relations = state->meaning.uncommitted_ddl = false;
@@ -82,17 +86,60 @@ on_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
 }
 
 static void
+on_told_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
+{
+    if (n == BS_TOLD_COLUMNS)
+        bs_told_row(&r->state.own, values, &r->state.told_arena);
+    else
+        r->state.own.lost = true;
+}
+
+static void
+on_told(struct bs_relay *r)
+{
+    if (r->inject.failed)
+        r->state.own.lost = true;
+    r->state.meaning.temporary = bs_own_has_temporary(&r->state.own);
+    bs_relay_resume(r);
+}
+
+/* Which temporary objects there are: all that is known is what it answers. */
+static void
+ask_temporary(struct bs_relay *r)
+{
+    r->state.retold = r->state.own.lost = false;
+    bs_told_begin(&r->state.own);
+    bs_arena_reset(&r->state.told_arena);
+    bs_inject(r, bs_told_sql, on_told_row, on_told);
+}
+
+static void
 on_asked(struct bs_relay *r)
 {
-    r->state.unread = false;
-    bs_names_drop_doubted(&r->state.names); /* all, where the server did not answer */
-    bs_relay_resume(r);
+    struct bs_session_state *state = &r->state;
+
+    state->unread = false;
+    bs_names_drop_doubted(&state->names); /* all, where the server did not answer */
+    if (r->inject.failed)
+        state->own.lost = true;
+    if (r->inject.failed || state->meaning.own == NULL || (!state->retold && !state->own.lost)) {
+        state->retold = false; /* not once more for the same message */
+        bs_relay_resume(r);
+        return;
+    }
+    ask_temporary(r);
 }
 
 bool
 bs_ask_must_recall(const struct bs_relay *r)
 {
-    return r->state.unread && r->status != 'E' && (r->state.names.n != 0 || r->state.own.lost);
+    const struct bs_session_state *state = &r->state;
+
+    if (r->status == 'E')
+        return false;
+    /* A Sync of ours in between would end the client's transaction: only for what nobody has read. */
+    return (state->unread && (state->names.n != 0 || state->own.lost)) ||
+           (state->retold && !r->series_open);
 }
 
 bool
@@ -104,6 +151,10 @@ bs_ask_recall(struct bs_relay *r)
         return bs_ask_stall(r);
     r->mode = BS_MODE_OPENING;
     r->stalled = true;
+    if (!r->state.unread) {
+        ask_temporary(r);
+        return false;
+    }
     bs_names_doubt(&r->state.names);
     bs_inject(r, names_sql, on_row, on_asked);
     return false;

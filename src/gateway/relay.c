@@ -57,6 +57,7 @@ bs_relay_free(struct bs_session *s)
     bs_savepoints_clear(&r->state.savepoints);
     bs_names_fini(&r->state.names);
     bs_arena_fini(&r->state.own_arena);
+    bs_arena_fini(&r->state.told_arena);
     bs_snapshot_unref(&r->snapshot);
     if (r->db != NULL)
         bs_database_leave(r->db);

@@ -547,7 +547,10 @@ settle_tables(struct planning *p)
     } else if (!has_rows(out) && !p->unknown) {
         /* DROP TABLE IF EXISTS of nothing, or rows of what the unit itself makes. */
         out->kind = BS_PLAN_RECORD;
-        out->why = "nothing that is there would be lost";
+        out->why = has_reason(p->unit, "session_names")
+                       ? "only what the session or its transaction has made may have that name:"
+                         " what it changes of anything else is taken back"
+                       : "nothing that is there would be lost";
     } else if (out->kind == BS_PLAN_ROWS) {
         settle_rows(p);
     } else {

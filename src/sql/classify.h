@@ -157,7 +157,7 @@ struct bs_stmt {
     enum bs_point point; /* what recovery point its effects need */
     uint32_t flags;      /* enum bs_flag */
     enum bs_control control;
-    const char *label; /* see enum bs_control; else NULL */
+    const char *label; /* see enum bs_control; of EXPLAIN EXECUTE: what it names; else NULL */
     const char
         *value; /* SET of constants: the value, lists joined by ", "; NULL: DEFAULT, or not known */
     bool chain; /* COMMIT/ROLLBACK AND CHAIN */

@@ -155,9 +155,12 @@ void
 bs_read_explain(struct bs_reading *r, const Node *node)
 {
     const ExplainStmt *explain = (const ExplainStmt *)(const void *)node;
+    const ExecuteStmt *execute = (const ExecuteStmt *)(const void *)explain->query;
     const DefElem *analyze = bs_def_find(explain->options, "analyze");
     bool runs = analyze != NULL && bs_def_is_true(analyze, true);
 
+    if (is_top(r) && explain->query->type == T_ExecuteStmt)
+        r->stmt->label = bs_reading_keep(r, execute->name);
     bs_reading_enter(r, runs ? BS_KIND_EXPLAIN_ANALYZE : BS_KIND_EXPLAIN);
     if (!runs)
         r->walk.mode |= BS_WALK_DORMANT;

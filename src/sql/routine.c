@@ -476,7 +476,7 @@ unwrapped(struct bs_bytes source, bool *expression)
     size_t n = sizeof(begin_atomic) - 1;
 
     *expression = false;
-    if (source.n > sizeof(result) && memcmp(source.p, result, sizeof(result) - 1) == 0) {
+    if (source.n >= sizeof(result) && memcmp(source.p, result, sizeof(result) - 1) == 0) {
         *expression = true;
         return (struct bs_bytes){source.p + sizeof(result) - 1, source.n - (sizeof(result) - 1)};
     }

@@ -17,7 +17,7 @@ SOURCES = ROOT / ".cache" / "regress" / "15"
 # settings, temporary objects, sequences, functions with bodies, locks, large objects, privileges.
 SLICE = ["test_setup", "boolean", "uuid", "text", "time", "select", "select_implicit", "union", "transactions",
          "portals_p2", "prepare", "guc", "sequence", "advisory_lock", "largeobject",
-         "misc_functions", "rangefuncs", "async", "dbsize"]
+         "misc_functions", "rangefuncs", "async", "dbsize", "temp", "portals", "privileges"]
 
 
 @pytest.fixture(scope="module")
@@ -40,5 +40,5 @@ def test_what_is_called_safe_changes_nothing(answer):
 
 
 def test_reads_are_rarely_called_anything_else(answer):
-    # Most of them in sessions where code ran that nobody could read: tests/regress/README.md.
-    assert share(answer) < 22, answer["groups"]
+    # 5.5 %: most of them call functions of the server's files, or large objects, which are not SAFE.
+    assert share(answer) < 7, answer["groups"]

@@ -7,7 +7,7 @@ import threading
 import observer
 import wire
 from judge import flags_of, kinds_of
-from opaque import opaque_of
+from opaque import WORDS, opaque_of
 
 READS = {"SELECT", "SHOW", "EXPLAIN", "EXPLAIN ANALYZE", "COPY TO STDOUT"}
 # What these end or undo was judged when it was done.
@@ -28,6 +28,7 @@ class Case:
         self.changed, self.settings, self.wal = [], {}, []
         self.opaque = []  # code that it calls and nobody can read
         self.after = False  # such code ran before, in its session
+        self.fetches_unsafe = False  # from a cursor whose DECLARE was not called SAFE
 
     @property
     def safe(self):
@@ -39,6 +40,11 @@ class Case:
 
     def calls(self):
         return {f.rpartition(".")[2] for s in self.verdict["statements"] for f in s["functions"]}
+
+    def cursors(self):
+        """Names that a FETCH, a MOVE or a DECLARE may have, and other words."""
+        moves = set(self.kinds) & {"FETCH", "MOVE", "DECLARE CURSOR"}
+        return set(WORDS.findall(self.text.decode("utf-8", "replace").lower())) if moves else set()
 
     @property
     def harmless(self):
@@ -68,6 +74,7 @@ class Relay(threading.Thread):
         self.session = observer.Session(self.server, self.client)
         self.texts = {}  # of prepared statements, by name
         self.unread = False  # code that nobody can read has run
+        self.unsafe = set()  # cursors whose DECLARE was not called SAFE
         self.picture = None  # the last one, while nothing unwatched has run since
 
     def run(self):
@@ -151,6 +158,7 @@ class Relay(threading.Thread):
             for text in texts:
                 case = Case(run.file, text, run.judge.verdict(text))
                 case.after = self.unread
+                case.fetches_unsafe = bool(case.cursors() & self.unsafe)
                 run.cases.append(case)
             if any(c.safe or c.read for c in run.cases[-len(texts):]):
                 self.look(case, message)
@@ -158,6 +166,8 @@ class Relay(threading.Thread):
                 self.server.send(message)
                 case.failed = self.until_ready()
                 self.picture = None
+            if "DECLARE CURSOR" in case.kinds and not case.safe:
+                self.unsafe |= case.cursors()
             if not self.unread and case.failed is None \
                     and flags_of(case.verdict) & {"volatile", "dynamic_sql"}:
                 self.unread = bool(opaque_of(self.session, case.verdict))

@@ -47,6 +47,8 @@ PINNED = {"default_transaction_read_only": "on",
 # What is called SAFE and does change something, and why that is right.
 EXPLAINED = [
     ("ends what was judged when it was done", lambda c, why: set(c.kinds) & ENDS),
+    ("FETCH: locks rows as the query of its cursor says, which was not called SAFE at its DECLARE",
+     lambda c, why: set(c.kinds) <= {"FETCH", "MOVE"} and c.fetches_unsafe),
     ("DISCARD: temporary objects and settings of the session itself",
      lambda c, why: set(c.kinds) & {"DISCARD", "DISCARD ALL"}),
     ("ON COMMIT DELETE ROWS: a temporary table of the session is emptied, nothing else is written",

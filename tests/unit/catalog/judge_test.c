@@ -55,7 +55,9 @@ static const char *const schema_sql[] = {
     "CREATE VIEW v_trap AS SELECT id, trap() AS t FROM audit_log;",
     "CREATE VIEW v_trap_nested AS SELECT count(*) FROM v_trap;",
     "CREATE VIEW v_xml AS SELECT query_to_xml('select 1', true, true, '') AS x;",
-    "CREATE VIEW v_next AS SELECT nextval('orders_id_seq') AS n;",
+    "CREATE VIEW v_next AS SELECT nextval('orders_id_seq') AS n;"
+    "CREATE VIEW v_lock AS SELECT id FROM plain FOR UPDATE;"
+    "CREATE VIEW v_locks AS SELECT x.id FROM (SELECT id FROM v_lock) x;",
     "CREATE VIEW v_plain AS SELECT id, a FROM plain;",
     "CREATE VIEW v_instead AS SELECT id FROM plain;",
     "CREATE TRIGGER t INSTEAD OF DELETE ON v_instead FOR EACH ROW EXECUTE FUNCTION trap_trigger();",
@@ -289,6 +291,8 @@ reads(void)
         {"SELECT nextval('orders_id_seq')", HIGH, NULL, RECORD, ""},
         {"SELECT setval('orders_id_seq', 1)", HIGH, NULL, REFUSE, ""},
         {"SELECT * FROM v_next", HIGH, "view", REFUSE, ""},
+        {"SELECT * FROM v_lock", HIGH, "locks_rows", NONE, ""},
+        {"SELECT * FROM v_locks", HIGH, "locks_rows", NONE, ""},
     };
     CHECK_ROWS(rows);
 }
@@ -858,8 +862,18 @@ search_path_inside_the_unit(void)
         {"CREATE TEMP TABLE plain (id int); SELECT id FROM plain", HIGH, NULL, NONE, NULL},
         {"CREATE TEMP TABLE text (id int); SELECT '1'::text", CRITICAL, "unlisted_type", REFUSE,
          NULL},
-        {"CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT 1 + 1", CRITICAL,
-         "unlisted_operator", REFUSE, NULL},
+        {"CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT f()", CRITICAL,
+         "unlisted_function", REFUSE, NULL},
+        {"CREATE FUNCTION f(plain) RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT t.f FROM plain t",
+         CRITICAL, "unlisted_field", REFUSE, NULL},
+        {"CREATE DOMAIN d AS int; SELECT '1'::d", CRITICAL, "unlisted_type", REFUSE, NULL},
+        {"CREATE CAST (bool AS numeric) WITH INOUT; SELECT 1 + 1", CRITICAL, "unlisted_operator",
+         REFUSE, NULL},
+        /* What others call by number was taken for harmless: it may run anywhere. */
+        {"CREATE FUNCTION int4in(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT 1 + 1",
+         CRITICAL, "unlisted_operator", REFUSE, NULL},
+        {"CREATE FUNCTION int4in(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT id FROM plain",
+         CRITICAL, "session_names", REFUSE, NULL},
     };
     CHECK_ROWS(rows);
 }
