@@ -37,6 +37,17 @@ on_chosen(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
     g->next(r);
 }
 
+/* A point of the transaction has all that it may change; the helper could not read it any more. */
+static bool
+has_copies(const struct bs_gate *g)
+{
+    for (size_t i = 0; i < g->plan.n_tables; i++) {
+        if (bs_gate_has_copy(g, g->plan.tables[i].oid))
+            return true;
+    }
+    return false;
+}
+
 void
 bs_before_choose(struct bs_relay *r, void (*then)(struct bs_relay *r))
 {
@@ -44,7 +55,7 @@ bs_before_choose(struct bs_relay *r, void (*then)(struct bs_relay *r))
 
     /* Beside a point of definitions rows are kept when they have changed: a capture makes one. */
     if (g->waived || g->plan.kind != BS_PLAN_ROWS || g->plan.n_selects == 0 ||
-        bs_plan_makes_point(&g->plan)) {
+        bs_plan_makes_point(&g->plan) || has_copies(g)) {
         then(r);
         return;
     }

@@ -391,8 +391,9 @@ work_keeper(struct bs_gate *g, struct bs_err *err)
         return;
     }
     bs_capture_extend(l->keeper, g->budget_us);
-    if (bs_capture_sequences_note(l->keeper, err) != BS_DONE)
-        BS_LOG(WARNING, "the sequences cannot be read", BS_F_STR("session", g->s->id),
+    if (bs_capture_sequences_note(l->keeper, err) != BS_DONE ||
+        bs_gate_look_ahead(g, err) != BS_DONE)
+        BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
                BS_F_STR("reason", err->message));
 }
 

@@ -180,6 +180,13 @@ bool bs_gate_locks(const struct bs_gate *g);
 /* A name of the catalog, or of a savepoint, quoted. */
 void bs_gate_put_identifier(struct bs_buf *b, const char *name);
 
+/* --- ahead.c: what later statements of the transaction may need --- */
+
+/* A point of the transaction has the whole table. */
+bool bs_gate_has_copy(const struct bs_gate *g, uint32_t oid);
+/* Adds to the plan what is copied ahead. On a job thread, when the ledger has its keeper. NO_POINT. */
+BS_MUST_CHECK enum bs_done bs_gate_look_ahead(struct bs_gate *g, struct bs_err *err);
+
 /* --- before.c: rows that are read before they change --- */
 
 /* Chooses, where there is a choice, then calls `then`. */

@@ -204,8 +204,11 @@ leave_unlockable(struct bs_gate *g)
     bool any = false;
     size_t n = 0;
 
-    for (size_t i = 0; i < plan->n_tables; i++)
-        any = any || (plan->tables[i].unlockable && !plan->tables[i].shape);
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        struct bs_plan_table *t = &plan->tables[i];
+        t->shape = t->shape || (t->ahead && t->unlockable);
+        any = any || (t->unlockable && !t->shape);
+    }
     for (size_t i = 0; any && i < plan->n_tables; i++) {
         const struct bs_plan_table *t = &plan->tables[i];
         if (t->exclusive || t->shape || (!t->unlockable && t->relkind != 'p'))

@@ -564,6 +564,25 @@ bs_request_bounds_of(struct bs_gate *g, size_t i, struct bs_bounds *out, struct 
     return bounds(g, i, i + 1, out, err);
 }
 
+/* The points of what has run before it in the same transaction, and was not undone. */
+static enum bs_done
+list_earlier(struct bs_gate *g, struct bs_capture_request *out)
+{
+    size_t n = g->ledger == NULL ? 0 : g->ledger->n_units;
+    const struct bs_manifest **list = bs_arena_array(&g->arena, n + 1, sizeof(*list));
+
+    if (list == NULL)
+        return BS_FAILED;
+    out->n_earlier = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_gate *unit = g->ledger->units[i];
+        if (bs_ledger_counts(unit) && unit->captured)
+            list[out->n_earlier++] = unit->point.manifest;
+    }
+    out->earlier = list;
+    return BS_DONE;
+}
+
 enum bs_done
 bs_request_capture(struct bs_gate *g, struct bs_capture_request *out, struct bs_err *err)
 {
@@ -573,7 +592,7 @@ bs_request_capture(struct bs_gate *g, struct bs_capture_request *out, struct bs_
 
     if (db == NULL)
         return BS_FAIL(err, NO_POINT, "the database is not configured any more");
-    if (text == NULL || list_pg_dumps(g, out, err) != BS_DONE)
+    if (text == NULL || list_pg_dumps(g, out, err) != BS_DONE || list_earlier(g, out) != BS_DONE)
         return no_room(err);
     out->helper = db->helper;
     out->store = g->s->gateway->store;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "recovery/crew.h"
 #include "recovery/dump.h"
+#include "recovery/earlier.h"
 #include "recovery/facts.h"
 #include "recovery/journal.h"
 #include "recovery/steps.h"
@@ -91,16 +92,28 @@ select_tables(struct bs_capture *c, bool copied, struct bs_plan *out, struct bs_
         const struct bs_plan_table *t = &plan->tables[i];
         bool wanted = copied ? plan->kind == BS_PLAN_WHOLE && !t->shape
                              : t->relkind == 'm' || bs_plan_locks(plan, t, false);
-        if (wanted)
+        if (wanted && !bs_earlier_holds(&c->req, t->oid))
             out->tables[out->n_tables++] = *t;
     }
     return BS_DONE;
+}
+
+/* pg_dump would wait for what the transaction has locked before: it has dumped that already. */
+static enum bs_done
+keep_definition(struct bs_capture *c, const struct bs_manifest *earlier, struct bs_err *err)
+{
+    if (earlier == NULL)
+        return BS_DONE;
+    c->m.schema = earlier->schema;
+    return bs_earlier_still(&c->helper, earlier, c->req.plan, &c->m, &c->arena, err);
 }
 
 /* Everything that needs the snapshot. */
 static enum bs_done
 copy_all(struct bs_capture *c, struct bs_err *err)
 {
+    const struct bs_manifest *earlier =
+        c->req.plan->definition ? bs_earlier_definition(&c->req) : NULL;
     struct bs_plan locked, copied;
     int64_t bytes = 0;
 
@@ -109,11 +122,13 @@ copy_all(struct bs_capture *c, struct bs_err *err)
         bs_step_locked(c, locked.tables, locked.n_tables, err) != BS_DONE ||
         bs_step_snapshot(c, err) != BS_DONE ||
         bs_facts_tables(&c->helper, &copied, &c->arena, &c->m, &bytes, err) != BS_DONE ||
-        bs_step_room(c, bytes, err) != BS_DONE || bs_step_dump(c, err) != BS_DONE)
+        bs_step_room(c, bytes, err) != BS_DONE ||
+        (earlier == NULL && bs_step_dump(c, err) != BS_DONE))
         return BS_FAILED;
     bs_step_enter(c, BS_CAPTURE_COPYING);
     if (bs_facts_around(&c->helper, c->req.plan, &c->arena, &c->m, err) != BS_DONE ||
-        bs_crew_copy(c, err) != BS_DONE || bs_step_globals(c, err) != BS_DONE)
+        keep_definition(c, earlier, err) != BS_DONE || bs_crew_copy(c, err) != BS_DONE ||
+        bs_step_globals(c, err) != BS_DONE)
         return BS_FAILED;
     if (c->dump.pid != 0 && bs_child_wait(&c->dump, &c->watch, NULL, NULL, err) != BS_DONE)
         return BS_FAILED;

@@ -60,6 +60,10 @@ struct bs_capture_request {
     uint64_t actor_xid;          /* xid8 where known, 0 otherwise */
     struct bs_point_actor actor; /* backend_* are filled in by the capture */
     struct bs_point_statement statement; /* kind, text, sha256 */
+    /* Of run: points of the same open transaction that were made before, and are in force. What they
+     * hold whole, and the definition, is not read again. */
+    const struct bs_manifest *const *earlier;
+    size_t n_earlier;
 };
 
 struct bs_capture_result {
@@ -227,6 +231,19 @@ BS_MUST_CHECK enum bs_done bs_capture_covers(struct bs_capture *c,
  * err   NO_POINT, CANCELLED, LIMIT
  */
 BS_MUST_CHECK enum bs_done bs_capture_sequences_note(struct bs_capture *c, struct bs_err *err);
+
+/*
+ * Tables that a statement will lock ACCESS EXCLUSIVE beside those of its plan: at the other end of
+ * foreign keys that go. In `arena`, by oid, as tables that are copied `ahead`.
+ *
+ * err   NO_POINT, CANCELLED, LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_capture_linked(struct bs_capture *c,
+                                             const struct bs_plan *plan,
+                                             struct bs_arena *arena,
+                                             struct bs_plan_table **out,
+                                             size_t *n,
+                                             struct bs_err *err);
 
 /* More time, for what is asked between a run and the end of the transaction. */
 void bs_capture_extend(struct bs_capture *c, int64_t deadline_us);

@@ -202,7 +202,7 @@ static enum bs_done
 plan_jobs(struct crew *w, struct bs_err *err)
 {
     struct bs_capture *c = w->c;
-    const char *oids[] = {bs_facts_oids(c->req.plan, &c->arena)};
+    const char *oids[] = {bs_facts_object_oids(&c->m, &c->arena)};
     PGresult *res = NULL;
 
     if (oids[0] == NULL)

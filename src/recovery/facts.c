@@ -160,6 +160,13 @@ bs_facts_oids(const struct bs_plan *plan, struct bs_arena *arena)
                     sizeof(plan->tables[0]), arena);
 }
 
+const char *
+bs_facts_object_oids(const struct bs_manifest *m, struct bs_arena *arena)
+{
+    return oid_list(m->n_objects == 0 ? NULL : &m->objects[0].oid, m->n_objects,
+                    sizeof(m->objects[0]), arena);
+}
+
 void
 bs_facts_put_column(struct bs_buf *out, const char *name)
 {

@@ -44,7 +44,8 @@ BS_MUST_CHECK enum bs_done bs_facts_around(struct bs_helper *h,
                                            struct bs_manifest *m,
                                            struct bs_err *err);
 
-/* The OIDs of m->objects or of a plan's tables as "{1,2}"; in the arena. NULL: it is full. */
+/* The OIDs of m->objects and of a plan's tables as "{1,2}"; in the arena. NULL: it is full. */
+const char *bs_facts_object_oids(const struct bs_manifest *m, struct bs_arena *arena);
 const char *bs_facts_oids(const struct bs_plan *plan, struct bs_arena *arena);
 const char *bs_facts_reach(enum bs_reach reach); /* "target", "cascade", "dependent", "call" */
 /* "name" and "schema"."name", quoted for SQL. */

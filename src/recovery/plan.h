@@ -38,8 +38,10 @@ struct bs_plan_table {
      * are lost. */
     const char **columns;
     size_t n_columns;
-    bool exclusive;  /* the statement itself will hold ACCESS EXCLUSIVE on it */
-    bool shape;      /* nothing of it is copied */
+    bool exclusive; /* the statement itself will hold ACCESS EXCLUSIVE on it */
+    bool shape;     /* nothing of it is copied */
+    bool ahead; /* copied although it keeps its rows: in this transaction nobody else will be able
+                        to read it any more, and a later statement may change it */
     bool rewrites;   /* the statement may write it anew, with the same rows */
     bool unlockable; /* set by whoever runs the plan: the role may change it, but not lock it */
 };

@@ -6,9 +6,10 @@ import json
 import pathlib
 import subprocess
 
+import psycopg
 import pytest
 
-from conftest import Gateway, running
+from conftest import Gateway, running, wait_until
 from operator_side import Operator
 from stored import Store
 
@@ -183,11 +184,12 @@ class Site:
 
     @contextlib.contextmanager
     def new_points(self):
-        """The points that are made within the block, once it has ended."""
+        """The points that are made within the block, once it has ended and they have, too."""
         before = {p.id for p in self.points()}
         found = []
         yield found
         found += [p for p in self.points() if p.id not in before]
+        wait_until(lambda: all(p.committed() for p in found))
 
     def outcomes(self):
         lines = []
@@ -247,3 +249,63 @@ def test_the_definition_is_kept(site, sql, names):
         c.execute(sql)
     assert bare(site.live_dump()) != bare(before) or sql in UNSEEN
     check(site, points, names, before)
+
+
+# --- several in one transaction --------------------------------------------------------------
+
+
+def manifests(points):
+    return [p.manifest() for p in points]
+
+
+def test_several_definitions_in_one_transaction(site):
+    site.reset()
+    before = site.live_dump()
+    with site.new_points() as points, site.connect() as c, c.transaction():
+        c.execute("ALTER TABLE defs.t ALTER COLUMN a SET DEFAULT 8")
+        c.execute("ALTER TABLE defs.loose ALTER COLUMN id DROP NOT NULL")
+        c.execute("DROP VIEW defs.vw")
+        c.execute("DROP FUNCTION defs.f(int)")
+    assert [p.committed() for p in points] == [True] * 4
+    assert len({m["schema"]["key"] for m in manifests(points)}) == 1
+    assert bare(site.dump(points[3])) == bare(before)
+
+
+def test_what_others_changed_meanwhile_is_not_in_the_definition(site):
+    """The second statement's definition is that of the first one; somebody has changed it since."""
+    site.reset()
+    with site.connect() as c, pytest.raises(psycopg.Error) as caught, c.transaction():
+        c.execute("ALTER TABLE defs.t ALTER COLUMN a SET DEFAULT 8")
+        with site.pg.admin() as admin:
+            admin.execute("CREATE OR REPLACE FUNCTION defs.f(int) RETURNS int LANGUAGE sql AS 'SELECT 9'")
+        c.execute("DROP FUNCTION defs.f(int)")
+    assert caught.value.sqlstate == "ZB004"
+    with site.pg.admin() as admin:
+        assert admin.execute("SELECT defs.f(1)").fetchone() == (9,)
+
+
+def test_rows_of_an_altered_table_in_the_same_transaction(site):
+    """Nobody but the actor can read it any more: it was copied when that was possible."""
+    site.reset()
+    with site.new_points() as points, site.connect() as c, c.transaction():
+        c.execute("ALTER TABLE defs.t ALTER COLUMN c DROP DEFAULT, ALTER COLUMN c SET DEFAULT 5")
+        c.execute("UPDATE defs.t SET c = 5 WHERE id < 4")
+        c.execute("DELETE FROM defs.u")
+        c.execute("DELETE FROM defs.t WHERE id > 10")
+    kept = [o["name"] for m in manifests(points) for o in m["objects"]]
+    assert kept == ["t", "u"]
+    assert len([row for table, row in points[0].rows() if table == "defs.t"]) == 20
+    assert all(p.committed() for p in points)
+
+
+@pytest.mark.parametrize("order", ["ut", "tu"])
+def test_tables_that_refer_to_each_other_are_dropped_in_one_transaction(site, order):
+    site.reset()
+    with site.new_points() as points, site.connect() as c, c.transaction():
+        for name in order:
+            c.execute(f"DROP TABLE defs.{name} CASCADE")
+    assert sorted(o["name"] for m in manifests(points) for o in m["objects"]) == ["mv", "t", "u"]
+    assert all(p.committed() for p in points)
+    with site.pg.admin() as admin:
+        assert admin.execute("SELECT to_regclass('defs.t'), to_regclass('defs.u')").fetchone() == (
+            None, None)

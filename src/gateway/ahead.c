@@ -1,0 +1,103 @@
+/*
+ * ahead.c - inside the actor's own transaction: what a statement locks ACCESS EXCLUSIVE is copied
+ * while it still can be, for nobody else can read it until the transaction ends, and its later
+ * statements may change or drop it. Migrations do so.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/gate.h"
+#include "gateway/gateway.h"
+#include "gateway/gating.h"
+#include "recovery/earlier.h"
+
+/* More is not copied on suspicion: whoever changes it later is refused. */
+#define AHEAD_BYTES (64ll << 20)
+
+bool
+bs_gate_has_copy(const struct bs_gate *g, uint32_t oid)
+{
+    const struct bs_ledger *l = g->ledger;
+
+    for (size_t i = 0; l != NULL && i < l->n_units; i++) {
+        const struct bs_gate *unit = l->units[i];
+        const struct bs_manifest *m = unit->captured ? unit->point.manifest : NULL;
+        struct bs_capture_request request = {.earlier = &m, .n_earlier = m != NULL};
+        if (bs_ledger_counts(unit) && bs_earlier_holds(&request, oid))
+            return true;
+    }
+    return false;
+}
+
+static int
+by_oid(const void *x, const void *y)
+{
+    const struct bs_plan_table *a = x, *b = y;
+
+    return (a->oid > b->oid) - (a->oid < b->oid);
+}
+
+/* It keeps its rows, and nobody else will see them any more. */
+static bool
+is_hidden(const struct bs_gate *g, const struct bs_plan_table *t)
+{
+    return (t->shape || t->n_columns != 0) && t->exclusive && !bs_gate_has_copy(g, t->oid);
+}
+
+static enum bs_done
+add_linked(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_plan *plan = &g->plan;
+    struct bs_plan_table *linked, *all;
+    size_t n, n_all = 0;
+
+    if (bs_capture_linked(g->ledger->keeper, plan, &g->arena, &linked, &n, err) != BS_DONE)
+        return BS_FAILED;
+    all = bs_arena_array(&g->arena, plan->n_tables + n + 1, sizeof(*all));
+    if (all == NULL)
+        return BS_FAIL(err, LIMIT, "the unit touches too many tables");
+    for (size_t i = 0; i < plan->n_tables; i++)
+        all[n_all++] = plan->tables[i];
+    for (size_t i = 0; i < n; i++) {
+        linked[i].shape = true; /* for now */
+        if (!bs_gate_has_copy(g, linked[i].oid))
+            all[n_all++] = linked[i];
+    }
+    qsort(all, n_all, sizeof(*all), by_oid);
+    plan->tables = all;
+    plan->n_tables = n_all;
+    return BS_DONE;
+}
+
+/* Partitions go with their table: all or none of them. */
+enum bs_done
+bs_gate_look_ahead(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_plan *plan = &g->plan;
+    int64_t bytes = 0;
+    size_t n = 0;
+
+    if (!g->in_block || g->waived || !plan->in_block ||
+        (plan->kind != BS_PLAN_RECORD && plan->kind != BS_PLAN_WHOLE))
+        return BS_DONE;
+    if (add_linked(g, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < plan->n_tables; i++)
+        bytes += is_hidden(g, &plan->tables[i]) ? plan->tables[i].est_bytes : 0;
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        struct bs_plan_table *t = &plan->tables[i];
+        bool copy = bytes <= AHEAD_BYTES && is_hidden(g, t);
+        if (t->ahead && !copy)
+            continue; /* one that is only linked is left alone then */
+        if (copy) {
+            t->ahead = true;
+            t->shape = false;
+            t->n_columns = 0;
+            plan->kind = BS_PLAN_WHOLE;
+            plan->est_bytes += t->relkind == 'p' ? 0 : t->est_bytes;
+        }
+        plan->tables[n++] = *t;
+    }
+    plan->n_tables = n;
+    return BS_DONE;
+}
