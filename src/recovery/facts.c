@@ -15,7 +15,8 @@ static const char tables_sql[] =
     "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,"
     " COALESCE((SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid"
     " ORDER BY i.inhseqno LIMIT 1), 0),"
-    " CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END"
+    " CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END,"
+    " c.relkind = 'p' OR NOT c.relispopulated"
     " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " WHERE c.oid = ANY ($1::pg_catalog.oid[]) ORDER BY c.oid";
 
@@ -233,7 +234,7 @@ take_table(const PGresult *res,
     if (strchr("rpm", relkind) == NULL || PQgetvalue(res, row, 4)[0] == 't')
         return BS_FAIL(err, NO_POINT, "\"%.60s\".\"%.60s\" is not a relation that can be copied",
                        t->schema, t->name);
-    o->format = relkind == 'p' ? BS_ROWS_NONE : BS_ROWS_BINARY;
+    o->format = PQgetvalue(res, row, 7)[0] == 't' ? BS_ROWS_NONE : BS_ROWS_BINARY;
     return BS_DONE;
 }
 

@@ -57,7 +57,7 @@ enum bs_event_state {
 
 /* How rows are written in an object. */
 enum bs_rows_format {
-    BS_ROWS_NONE = 0, /* a relation without rows of its own (relkind p) */
+    BS_ROWS_NONE = 0, /* a relation without rows of its own: partitioned, or never populated */
     BS_ROWS_BINARY,   /* COPY (FORMAT binary), zstd */
     BS_ROWS_TEXT,     /* COPY text, zstd: a column type has no binary output */
 };

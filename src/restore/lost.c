@@ -7,6 +7,7 @@
 
 #include "restore/compare.h"
 #include "restore/counters.h"
+#include "restore/defaults.h"
 #include "restore/merge.h"
 #include "restore/prove.h"
 
@@ -141,7 +142,9 @@ rebuild_tables(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
 enum bs_done
 bs_lost_begin(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
 {
-    if (w->out->n_objects != 0 && ensure_public(w, err) != BS_DONE)
+    if (w->out->n_objects != 0 &&
+        (ensure_public(w, err) != BS_DONE ||
+         bs_defaults_plain(&w->r->db, &w->r->arena, &w->defaults, err) != BS_DONE))
         return BS_FAILED;
     if (w->definition.n_early != 0 && run_section(w, BS_DEFINITION_BEFORE_COLUMNS, err) != BS_DONE)
         return BS_FAILED;
@@ -159,19 +162,35 @@ was_made(void *ctx, const struct bs_point_sequence *s)
     return bs_definition_has(&w->definition, bs_toc_key('S', s->schema, s->name, &w->r->arena));
 }
 
+/* Was it saved as one that nobody has populated? */
+static bool
+was_empty(const struct bs_manifest *m, const char *schema, const char *name)
+{
+    for (size_t i = 0; i < m->n_objects; i++) {
+        const struct bs_point_object *o = &m->objects[i];
+        if (o->relkind == 'm' && o->format == BS_ROWS_NONE && strcmp(o->schema, schema) == 0 &&
+            strcmp(o->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Those that this transaction has made, in the order in which it made them. */
 static enum bs_done
 refresh_views(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
 {
     PGresult *views = bs_rdb_ask(
         &w->r->db,
-        "SELECT oid::pg_catalog.regclass FROM pg_catalog.pg_class WHERE relkind = 'm'"
-        " AND NOT relispopulated AND xmin = pg_catalog.pg_current_xact_id()::pg_catalog.xid"
-        " ORDER BY oid",
+        "SELECT c.oid::pg_catalog.regclass, n.nspname, c.relname FROM pg_catalog.pg_class c"
+        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'm'"
+        " AND NOT c.relispopulated AND c.xmin = pg_catalog.pg_current_xact_id()::pg_catalog.xid"
+        " ORDER BY c.oid",
         0, NULL, err);
     enum bs_done done = views == NULL ? BS_FAILED : BS_DONE;
 
     for (int i = 0; done == BS_DONE && i < PQntuples(views); i++) {
+        if (was_empty(&w->r->manifest, PQgetvalue(views, i, 1), PQgetvalue(views, i, 2)))
+            continue;
         bs_restore_tell(w->r, "refreshing materialized views", 0, 0);
         bs_put_fmt(sql, "REFRESH MATERIALIZED VIEW %s", PQgetvalue(views, i, 0));
         done = run(w, sql, err);
@@ -185,7 +204,8 @@ enum bs_done
 bs_lost_end(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
 {
     w->out->n_refreshed = 0;
-    if (run_section(w, BS_DEFINITION_AFTER_ROWS, err) != BS_DONE)
+    if (run_section(w, BS_DEFINITION_AFTER_ROWS, err) != BS_DONE ||
+        (w->defaults != NULL && bs_rdb_do(&w->r->db, w->defaults, err) != BS_DONE))
         return BS_FAILED;
     /* Where rows were saved in part, nothing was lost that sequences would have to go beyond. */
     if (!w->parts &&

@@ -18,6 +18,7 @@ struct bs_work {
     struct bs_definition definition;    /* zeroed where nothing is lost */
     struct bs_copyback *out;            /* its tables: parents before children */
     const struct bs_point_object *only; /* whose sequences are set; NULL: all */
+    const char *defaults;               /* SQL of bs_defaults_plain; NULL: did not run */
     bool parts;                         /* some tables were saved in part */
     bool defined;                       /* the definition was opened */
 };
