@@ -4,7 +4,9 @@
 #include "cli/cmd.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
+#include "audit/record.h"
 #include "cli/out.h"
 
 int
@@ -54,4 +56,23 @@ bs_cmd_config(const struct bs_args *args, int *status)
     }
     bs_problems_fini(&problems);
     return NULL;
+}
+
+enum bs_done
+bs_cmd_side_audit(const struct bs_config *config, struct bs_audit **out, struct bs_err *err)
+{
+    enum { TRIES = 100, PAUSE_US = 100000 };
+    char directory[4096];
+    struct bs_audit_options options = {.directory = directory};
+
+    (void)snprintf(directory, sizeof(directory), "%s/restore", config->audit_directory);
+    for (int i = 0; i < TRIES; i++) {
+        *err = (struct bs_err){0};
+        if (bs_audit_open(&options, out, err) == BS_DONE)
+            return BS_DONE;
+        if (err->code != BS_E_UNAVAILABLE)
+            return BS_FAILED;
+        (void)usleep(PAUSE_US);
+    }
+    return BS_FAILED;
 }

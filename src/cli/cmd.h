@@ -24,4 +24,13 @@ struct bs_config *bs_cmd_config(const struct bs_args *args, int *status);
 /* Says `err`, and every problem on a line of its own. The exit status. */
 int bs_cmd_problems(const struct bs_err *err, const struct bs_problems *problems);
 
+struct bs_audit;
+/*
+ * Opens the audit log of what is done from the command line. A gateway that runs holds the other
+ * one, so this lies beside it, in a folder "restore"; another verb may hold it for a moment.
+ * UNAVAILABLE, DAMAGED, IO.
+ */
+BS_MUST_CHECK enum bs_done
+bs_cmd_side_audit(const struct bs_config *config, struct bs_audit **out, struct bs_err *err);
+
 #endif

@@ -9,10 +9,12 @@
 #include "base/clock.h"
 #include "cli/cmd.h"
 #include "cli/out.h"
+#include "cli/points.h"
 #include "cli/restoring.h"
+#include "policy/values.h"
+#include "recovery/check.h"
 #include "recovery/keys.h"
 #include "recovery/points.h"
-#include "recovery/verify.h"
 
 enum { LIST_DEFAULT = 50 };
 
@@ -127,6 +129,8 @@ entry_json(const struct bs_point_ref *p, const struct bs_manifest *m, const stru
     json_t *entry = json_pack("{s:s,s:s,s:s,s:b}", "point", p->id, "outcome", outcome_name(p),
                               "proof", proof_name(p, m), "restored", p->restored);
 
+    (void)json_object_update_new(entry,
+                                 json_pack("{s:b,s:b}", "held", p->held, "expired", p->expired));
     if (m == NULL) {
         (void)json_object_set_new(entry, "error", json_string(err->message));
         return entry;
@@ -162,7 +166,8 @@ entry_row(struct bs_table *t, const struct bs_point_ref *p, const struct bs_mani
         bs_table_cell(t, "%lld", (long long)rows_of(m));
     bs_table_cell(t, "%s", size);
     bs_table_cell(t, "%s", m == NULL ? "-" : or_dash(m->actor.agent));
-    bs_table_cell(t, "%s%s", outcome_name(p), p->restored ? ", restored" : "");
+    bs_table_cell(t, "%s%s%s%s", outcome_name(p), p->restored ? ", restored" : "",
+                  p->held ? ", held" : "", p->expired ? ", expired" : "");
     bs_table_cell(t, "%s", m == NULL && p->complete ? "damaged" : proof_name(p, m));
 }
 
@@ -409,6 +414,9 @@ show_text(const struct bs_point_ref *p, const struct bs_manifest *m)
     bs_out_line("definition", m->schema.key == NULL ? "not stored" : m->schema.pg_dump);
     bs_out_line("state", outcome_name(p));
     bs_out_line("proof", proof_name(p, m));
+    bs_out_line("kept", p->expired ? "expired: it is being removed, and may not be whole"
+                        : p->held  ? "held, until it is released"
+                                   : NULL);
 }
 
 static int
@@ -425,9 +433,10 @@ show_point(struct work *w, const char *id, bool json)
         bs_points_events(w->store, &p, &w->arena, &events, &n, &err) != BS_DONE)
         return bs_out_fail(&err);
     if (json) {
-        bs_out_json(json_pack("{s:s,s:s,s:s,s:b,s:o,s:o}", "point", p.id, "outcome",
+        bs_out_json(json_pack("{s:s,s:s,s:s,s:b,s:b,s:b,s:o,s:o}", "point", p.id, "outcome",
                               outcome_name(&p), "proof", proof_name(&p, &m), "restored", p.restored,
-                              "manifest", manifest_json(&m), "events", events_json(events, n)));
+                              "held", p.held, "expired", p.expired, "manifest", manifest_json(&m),
+                              "events", events_json(events, n)));
         return 0;
     }
     show_text(&p, &m);
@@ -465,28 +474,9 @@ cmd_show(int argc, char **argv)
 static bool
 verify_one(struct work *w, const struct bs_point_ref *p, json_t *list, struct bs_err *err)
 {
-    struct bs_arena arena;
-    struct bs_manifest m;
-    struct bs_verify_report r = {0};
-    struct bs_point_event event = {.state = BS_EVENT_VERIFIED, .by = "points verify"};
-    struct bs_err lost = {0};
-    bool ok;
+    struct bs_verify_report r;
+    bool ok = bs_point_check(w->store, p, "points verify", NULL, &r, err) == BS_DONE;
 
-    bs_arena_init(&arena, "manifest", (size_t)BS_MANIFEST_MAX * 4);
-    ok = bs_points_sound(w->store, p, r.damaged, err) == BS_DONE &&
-         bs_points_load(w->store, p, &arena, &m, err) == BS_DONE &&
-         bs_point_verify(w->store, &m, NULL, &r, err) == BS_DONE;
-    bs_arena_fini(&arena);
-    if (err->code == BS_E_DAMAGED)
-        event.state = BS_EVENT_DAMAGED;
-    if (err->code == BS_E_DAMAGED && r.damaged[0] == '\0')
-        (void)snprintf(r.damaged, sizeof(r.damaged), "%smanifest.json", p->dir);
-    /* Only a finding is noted: a store that did not answer has said nothing about the point. */
-    if ((ok || err->code == BS_E_DAMAGED) &&
-        bs_points_event(w->store, p->dir, &event, &lost) != BS_DONE) {
-        ok = false;
-        (void)bs_err_set(err, lost.code, "%s", lost.message);
-    }
     (void)json_array_append_new(list, json_pack("{s:s,s:b,s:I,s:I,s:I,s:s*,s:s*}", "point", p->id,
                                                 "ok", ok, "objects", (json_int_t)r.objects, "rows",
                                                 (json_int_t)r.rows, "stored_bytes",
@@ -535,32 +525,22 @@ verify_list(struct work *w, const struct bs_points *points, bool json)
     return status;
 }
 
-/* What a capture that failed has left is nothing to be verified; a manifest that was lost is. */
+/* "20" or "5%". */
 static bool
-never_was(const struct bs_point_ref *p)
+take_sample(const char *text, struct bs_point_sample *out)
 {
-    return !p->complete && p->proof == BS_EVENT_NONE && !p->restored &&
-           (p->outcome == BS_EVENT_NONE || p->outcome == BS_EVENT_ABANDONED);
-}
-
-static void
-keep_made(struct bs_points *points)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < points->n; i++) {
-        if (!never_was(&points->list[i]))
-            points->list[n++] = points->list[i];
-    }
-    points->n = n;
+    return bs_value_share(text, &out->share) ||
+           (bs_value_integer(text, &out->number) && out->number > 0);
 }
 
 static int
 cmd_verify(int argc, char **argv)
 {
     bool everything = false;
+    const char *some = NULL;
     const struct bs_arg options[] = {
         {"all", 'a', BS_ARG_FLAG, NULL, "every complete point in the store", &everything},
+        {"sample", 's', BS_ARG_TEXT, "N|P%", "so many of them, or such a share, by chance", &some},
     };
     const struct bs_usage usage = {
         .verb = "points verify",
@@ -568,25 +548,30 @@ cmd_verify(int argc, char **argv)
         .summary = "Read recovery points again, whole, and compare them with their manifests.",
         .details =
             "Notes the finding as an event of the point. Exit status 1: something is damaged.",
-        .examples = "backstop points verify RP-01KB3Z\nbackstop points verify --all\n",
+        .examples = "backstop points verify RP-01KB3Z\nbackstop points verify --all\n"
+                    "backstop points verify --sample 5%\n",
         .args = options,
-        .n_args = 1,
+        .n_args = 2,
         .max = -1,
     };
     struct bs_args args;
     struct bs_points points = {0};
+    struct bs_point_sample sample = {0};
     struct bs_err err = {0};
     struct work w = {0};
     int status = 0;
 
     if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
         return args.status;
+    if (some != NULL && !take_sample(some, &sample))
+        return bs_out_usage("backstop points verify", "--sample: \"%s\" is not as 20 or 5%%", some);
+    everything = everything || some != NULL;
     if (everything == (args.n_operands != 0))
-        return bs_out_usage("backstop points verify", "name points, or --all");
+        return bs_out_usage("backstop points verify", "name points, or --all or --sample");
     if (!work_open(&w, &args, &status))
         goto out;
     if (everything && bs_points_list(w.store, "", &w.arena, &points, &err) == BS_DONE)
-        keep_made(&points);
+        bs_points_sample(&points, &sample);
     if (!everything)
         points.list = bs_arena_array(&w.arena, (size_t)args.n_operands, sizeof(*points.list));
     for (int i = 0; err.code == BS_OK && points.list != NULL && i < args.n_operands; i++) {
@@ -605,6 +590,9 @@ bs_cmd_points(int argc, char **argv)
     static const struct bs_verb verbs[] = {
         {"list", "list recovery points", cmd_list},
         {"show", "show what one holds", cmd_show},
+        {"prune", "remove what is no longer kept", bs_points_prune},
+        {"hold", "keep one whatever its age", bs_points_hold},
+        {"release", "and no more", bs_points_release},
         {"verify", "read points again and compare", cmd_verify},
         {"export", "write saved rows as CSV, JSON lines or SQL", bs_points_export},
     };

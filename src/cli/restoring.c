@@ -28,29 +28,6 @@ bs_restoring_close(struct bs_restoring *w)
     free(w->pg_dumps);
 }
 
-/*
- * A gateway that runs holds the audit log, so restores keep one of their own beside it, in a
- * folder "restore"; another restore may hold that for a moment.
- */
-static enum bs_done
-open_audit(struct bs_restoring *w, struct bs_err *err)
-{
-    enum { TRIES = 100, PAUSE_US = 100000 };
-    char directory[4096];
-    struct bs_audit_options options = {.directory = directory};
-
-    (void)snprintf(directory, sizeof(directory), "%s/restore", w->config->audit_directory);
-    for (int i = 0; i < TRIES; i++) {
-        *err = (struct bs_err){0};
-        if (bs_audit_open(&options, &w->audit, err) == BS_DONE)
-            return BS_DONE;
-        if (err->code != BS_E_UNAVAILABLE)
-            return BS_FAILED;
-        (void)usleep(PAUSE_US);
-    }
-    return BS_FAILED;
-}
-
 /* Is `dbname` of this conninfo the point's database? */
 static bool
 leads_to(const char *conninfo, const char *database)
@@ -112,7 +89,7 @@ find_point(struct bs_restoring *w, const char *point, struct bs_err *err)
                                          .lock_budget_us = c->lock_budget_ms * 1000};
 
     if (bs_keys_open_store(c->storage_url, c->keys, c->key, &w->store, err) != BS_DONE ||
-        open_audit(w, err) != BS_DONE)
+        bs_cmd_side_audit(c, &w->audit, err) != BS_DONE)
         return BS_FAILED;
     take_pg_dumps(w);
     request.store = w->store;

@@ -13,14 +13,24 @@
 #include "audit/record.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/retention.h"
 #include "gateway/snapshots.h"
+#include "recovery/check.h"
 
 #define MINUTE_US (INT64_C(60) * 1000000)
 #define JITTER_US (5 * MINUTE_US)
 #define RETRY_US  (60 * MINUTE_US)
 
+enum task_kind {
+    TASK_SNAPSHOT = 0,
+    TASK_PRUNE,
+    TASK_VERIFY,
+};
+
 struct task {
-    const struct bs_config_snapshot *snapshot;
+    enum task_kind kind;
+    const struct bs_config_snapshot *snapshot; /* of TASK_SNAPSHOT */
+    int64_t every_us;
     bool placed;       /* due_us is known */
     int64_t due_us;    /* bs_mono_us */
     unsigned failures; /* one after the other */
@@ -33,6 +43,7 @@ struct bs_scheduler {
     pthread_cond_t wake;
     bool stop;
     struct bs_capture *running; /* under the lock */
+    struct bs_watch watch;      /* of what reads and removes */
     struct task *tasks;         /* the thread's own */
     size_t n_tasks;
 };
@@ -47,15 +58,9 @@ at_random(int64_t most)
 }
 
 static int64_t
-every_us(const struct task *t)
-{
-    return t->snapshot->every_ms * 1000;
-}
-
-static int64_t
 jitter_us(const struct task *t)
 {
-    return at_random(every_us(t) / 10 < JITTER_US ? every_us(t) / 10 : JITTER_US);
+    return at_random(t->every_us / 10 < JITTER_US ? t->every_us / 10 : JITTER_US);
 }
 
 /* The first failure waits a minute, each further one twice as long. */
@@ -63,7 +68,7 @@ static int64_t
 retry_us(const struct task *t)
 {
     unsigned shift = t->failures < 7 ? t->failures - 1 : 6;
-    int64_t wait = MINUTE_US << shift, most = every_us(t) < RETRY_US ? every_us(t) : RETRY_US;
+    int64_t wait = MINUTE_US << shift, most = t->every_us < RETRY_US ? t->every_us : RETRY_US;
 
     return wait < most ? wait : most;
 }
@@ -160,34 +165,157 @@ place(struct bs_scheduler *s, struct task *t, struct bs_err *err)
     if (bs_snapshot_when(s->g->store, db->helper, t->snapshot->name, &last, err) != BS_DONE)
         return BS_FAILED;
     if (last != 0)
-        wait = last + every_us(t) - bs_now_us();
+        wait = last + t->every_us - bs_now_us();
     t->due_us = bs_mono_us() + (wait > 0 ? wait : 0) + (last != 0 ? jitter_us(t) : 0);
     t->placed = true;
     return BS_DONE;
 }
 
+/* --- pruning ------------------------------------------------------------------------------ */
+
+static enum bs_done
+prune(struct bs_scheduler *s, struct bs_err *err)
+{
+    struct bs_store view = bs_store_watched(s->g->store, &s->watch);
+    const struct bs_retention r = {.config = s->g->config,
+                                   .store = &view,
+                                   .state = s->g->state,
+                                   .audit = s->g->audit,
+                                   .by = "retention"};
+    struct bs_retain_done d;
+
+    if (bs_retention_run(&r, &d, err) != BS_DONE) {
+        BS_LOG(ERROR, "points were not pruned", BS_F_STR("reason", err->message),
+               BS_F_STR("hint", err->hint));
+        return BS_FAILED;
+    }
+    if (d.points + d.definitions + d.kept + d.locked != 0)
+        BS_LOG(INFO, "points pruned", BS_F_INT("points", d.points), BS_F_INT("bytes", d.bytes),
+               BS_F_INT("definitions", d.definitions), BS_F_INT("locked", d.locked),
+               BS_F_INT("hidden", d.hidden), BS_F_INT("deferred", d.deferred),
+               BS_F_INT("kept", d.kept));
+    return BS_DONE;
+}
+
+/* --- verifying ---------------------------------------------------------------------------- */
+
+/* The one place where damage that was found is told; a webhook would hang here. */
+static void
+alert(struct bs_scheduler *s, const struct bs_point_ref *p, const struct bs_err *why)
+{
+    struct bs_err err = {0};
+    const struct bs_audit_record record = {.kind = BS_AUDIT_POINT,
+                                           .operator_ = "verify",
+                                           .point = p->id,
+                                           .action = "verify",
+                                           .outcome = "damaged",
+                                           .text = why->message};
+
+    BS_LOG(ERROR, "a recovery point is damaged", BS_F_STR("point", p->id),
+           BS_F_STR("found_by", "verify"), BS_F_STR("reason", why->message));
+    if (bs_audit_write(s->g->audit, &record, NULL, &err) != BS_DONE)
+        BS_LOG(ERROR, "damage is not in the audit", BS_F_STR("reason", err.message));
+}
+
+static enum bs_done
+verify_all(struct bs_scheduler *s, const struct bs_points *points, struct bs_err *err)
+{
+    struct bs_store view = bs_store_watched(s->g->store, &s->watch);
+    size_t good = 0, damaged = 0;
+
+    for (size_t i = 0; i < points->n; i++) {
+        struct bs_verify_report r;
+        struct bs_err why = {0};
+        if (bs_point_check(&view, &points->list[i], "verify", &s->watch, &r, &why) == BS_DONE) {
+            good++;
+        } else if (why.code == BS_E_DAMAGED) {
+            damaged++;
+            alert(s, &points->list[i], &why);
+        } else {
+            return bs_err_set(err, why.code, "%s", why.message);
+        }
+    }
+    BS_LOG(INFO, "points verified", BS_F_INT("good", good), BS_F_INT("damaged", damaged));
+    return BS_DONE;
+}
+
+static enum bs_done
+verify(struct bs_scheduler *s, struct bs_err *err)
+{
+    const struct bs_config_verify *v = s->g->config->verify;
+    const struct bs_point_sample sample = {v->number, v->share};
+    struct bs_points points = {0};
+    struct bs_arena arena;
+    enum bs_done done;
+
+    bs_arena_init(&arena, "points", 256 << 20);
+    done = bs_points_list(s->g->store, "", &arena, &points, err);
+    if (done == BS_DONE) {
+        bs_points_sample(&points, &sample);
+        done = verify_all(s, &points, err);
+    }
+    bs_arena_fini(&arena);
+    if (done != BS_DONE && err->code != BS_E_CANCELLED)
+        BS_LOG(ERROR, "points were not verified", BS_F_STR("reason", err->message));
+    return done;
+}
+
 /* --- the thread --------------------------------------------------------------------------- */
+
+/* What is not kept in the storage begins anew at each start, a little later. */
+static enum bs_done
+place_other(struct task *t)
+{
+    t->due_us = bs_mono_us() + jitter_us(t);
+    t->placed = true;
+    return BS_DONE;
+}
+
+static enum bs_done
+run_task(struct bs_scheduler *s, struct task *t, struct bs_err *err)
+{
+    switch (t->kind) {
+    case TASK_SNAPSHOT:
+        return take_snapshot(s, t->snapshot, err);
+    case TASK_PRUNE:
+        return prune(s, err);
+    case TASK_VERIFY:
+        return verify(s, err);
+    default:
+        return BS_DONE;
+    }
+}
+
+static void
+place_task(struct bs_scheduler *s, struct task *t)
+{
+    struct bs_err err = {0};
+
+    if ((t->kind == TASK_SNAPSHOT ? place(s, t, &err) : place_other(t)) == BS_DONE)
+        return;
+    BS_LOG(WARNING, "it is not known when a snapshot is due",
+           BS_F_STR("snapshot", t->snapshot->name), BS_F_STR("reason", err.message));
+    t->failures++;
+    t->due_us = bs_mono_us() + retry_us(t);
+}
 
 static void
 do_task(struct bs_scheduler *s, struct task *t)
 {
     int64_t began = bs_mono_us();
     struct bs_err err = {0};
-    enum bs_done done;
 
     if (!t->placed) {
-        done = place(s, t, &err);
-        if (done == BS_DONE) {
-            t->failures = 0;
-            return;
-        }
-        BS_LOG(WARNING, "it is not known when a snapshot is due",
-               BS_F_STR("snapshot", t->snapshot->name), BS_F_STR("reason", err.message));
-    } else {
-        done = take_snapshot(s, t->snapshot, &err);
+        place_task(s, t);
+        return;
     }
-    t->failures = done == BS_DONE ? 0 : t->failures + 1;
-    t->due_us = done == BS_DONE ? began + every_us(t) + jitter_us(t) : bs_mono_us() + retry_us(t);
+    if (run_task(s, t, &err) == BS_DONE) {
+        t->failures = 0;
+        t->due_us = began + t->every_us + jitter_us(t);
+    } else {
+        t->failures++;
+        t->due_us = bs_mono_us() + retry_us(t);
+    }
 }
 
 static struct task *
@@ -231,6 +359,22 @@ schedule(void *arg)
     return NULL;
 }
 
+static void
+add_tasks(struct bs_scheduler *s, const struct bs_config *c)
+{
+    s->tasks = bs_malloc((c->n_snapshots + 2) * sizeof(*s->tasks));
+    for (size_t i = 0; i < c->n_snapshots; i++)
+        s->tasks[s->n_tasks++] = (struct task){.kind = TASK_SNAPSHOT,
+                                               .snapshot = &c->snapshots[i],
+                                               .every_us = c->snapshots[i].every_ms * 1000};
+    if (bs_retention_is_set(c))
+        s->tasks[s->n_tasks++] =
+            (struct task){.kind = TASK_PRUNE, .every_us = c->retention->every_ms * 1000};
+    if (c->verify->every_ms != 0)
+        s->tasks[s->n_tasks++] =
+            (struct task){.kind = TASK_VERIFY, .every_us = c->verify->every_ms * 1000};
+}
+
 struct bs_scheduler *
 bs_scheduler_start(struct bs_gateway *g)
 {
@@ -238,13 +382,14 @@ bs_scheduler_start(struct bs_gateway *g)
     struct bs_scheduler *s;
     pthread_condattr_t clock;
 
-    if (c->n_snapshots == 0)
+    struct bs_err err = {0};
+
+    if (c->n_snapshots == 0 && !bs_retention_is_set(c) && c->verify->every_ms == 0)
         return NULL;
     s = bs_malloc(sizeof(*s));
     s->g = g;
-    s->tasks = bs_malloc(c->n_snapshots * sizeof(*s->tasks));
-    for (size_t i = 0; i < c->n_snapshots; i++)
-        s->tasks[s->n_tasks++] = (struct task){.snapshot = &c->snapshots[i]};
+    bs_assert(bs_watch_init(&s->watch, 0, &err) == BS_DONE);
+    add_tasks(s, c);
     pthread_mutex_init(&s->lock, NULL);
     (void)pthread_condattr_init(&clock);
     (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -263,11 +408,13 @@ bs_scheduler_stop(struct bs_scheduler **s)
     (*s)->stop = true;
     if ((*s)->running != NULL)
         bs_capture_abort((*s)->running);
+    bs_watch_stop(&(*s)->watch);
     pthread_cond_signal(&(*s)->wake);
     pthread_mutex_unlock(&(*s)->lock);
     pthread_join((*s)->thread, NULL);
     pthread_mutex_destroy(&(*s)->lock);
     pthread_cond_destroy(&(*s)->wake);
+    bs_watch_fini(&(*s)->watch);
     free((*s)->tasks);
     free(*s);
     *s = NULL;

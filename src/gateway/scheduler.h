@@ -1,5 +1,6 @@
 /*
- * scheduler.h - what the gateway does by the clock: snapshots. One thread, so never two at once.
+ * scheduler.h - what the gateway does by the clock: snapshots, pruning, and reading points again. One
+ * thread, so never two at once.
  *
  * A run is due `every` after the last one began, as the storage has it, and a little later at random
  * (a tenth of it, five minutes at most), so that several gateways do not meet. What was missed

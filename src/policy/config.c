@@ -28,6 +28,7 @@ struct holder {
     struct bs_config config; /* first, so that both have one address */
     struct bs_policy policy;
     struct bs_config_retention retention;
+    struct bs_config_verify verify;
     struct bs_arena arena;
     atomic_int refs;
 };
@@ -225,6 +226,7 @@ bs_config_parse(struct bs_bytes text,
     bs_policy_init(&h->policy);
     c->policy = &h->policy;
     c->retention = &h->retention;
+    c->verify = &h->verify;
     c->file = bs_load_str(&load, bs_bytes_of(file));
     c->folder = folder_of(&h->arena, file);
     if (c->folder == NULL)

@@ -22,6 +22,7 @@
 struct bs_policy;           /* policy/rules.h */
 struct bs_config_retention; /* policy/keeping.h */
 struct bs_config_snapshot;
+struct bs_config_verify;
 
 /* Where one listener listens. */
 struct bs_config_listen {
@@ -96,6 +97,7 @@ struct bs_config {
     struct bs_config_snapshot *snapshots;
     size_t n_snapshots;
     struct bs_config_retention *retention; /* never NULL */
+    struct bs_config_verify *verify;       /* never NULL */
     struct bs_policy *policy;              /* never NULL; without the key: the defaults alone */
 };
 

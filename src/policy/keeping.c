@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "policy/load.h"
+#include "policy/values.h"
 
 bool
 bs_tables_match(const struct bs_object_globs *globs, const char *schema, const char *name)
@@ -84,6 +85,30 @@ bs_read_retention(struct bs_load *l, const struct bs_key *key, yaml_node_t *node
     (void)key;
     (void)into;
     bs_load_map(l, node, "retention.", " in retention", l->config->retention);
+}
+
+void
+bs_read_verify(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into)
+{
+    (void)key;
+    (void)into;
+    bs_load_map(l, node, "verify.", " in verify", l->config->verify);
+}
+
+void
+bs_read_verify_sample(struct bs_load *l,
+                      const struct bs_key *key,
+                      struct bs_scalar value,
+                      void *into)
+{
+    struct bs_config_verify *v = l->config->verify;
+
+    (void)into;
+    if (!bs_value_share(value.text, &v->share) &&
+        (!bs_value_integer(value.text, &v->number) || v->number < 1))
+        bs_load_problem(l, value.line,
+                        "%s: \"%.60s\" is not a number of points or a share such as 5%%",
+                        bs_key_shown(key), value.text);
 }
 
 static void

@@ -43,6 +43,12 @@ struct bs_config_retention {
     int64_t every_ms;      /* how often the gateway prunes; 0: it does not */
 };
 
+struct bs_config_verify {
+    int64_t every_ms; /* 0: the gateway does not */
+    int64_t number;   /* of points; or */
+    double share;     /* of all */
+};
+
 /* Does a table match one of the patterns? False where there are none. */
 bool bs_tables_match(const struct bs_object_globs *globs, const char *schema, const char *name);
 /* Says nothing: keeps for ever. */

@@ -428,6 +428,10 @@ static const char *const actions[] = {"block", "approve", "allow", NULL};
 #define PO(field) .offset = offsetof(struct bs_policy, field)
 #define RU(field) .offset = offsetof(struct bs_rule, field)
 #define SN(field) .offset = offsetof(struct bs_config_snapshot, field)
+#define RE(field) .offset = offsetof(struct bs_config_retention, field)
+#define VE(field) .offset = offsetof(struct bs_config_verify, field)
+#define KT(field) .offset = offsetof(struct bs_config_keep_tables, field)
+#define KL(field) .offset = offsetof(struct bs_keep_limits, field)
 #define DEFAULT(risk)                                                                              \
     .offset = offsetof(struct bs_policy, defaults) + (risk) * sizeof(enum bs_action)
 
@@ -469,9 +473,29 @@ const struct bs_key bs_keys[] = {
     {"snapshots[].tables",    REQUIRED | LITERAL, .node = bs_read_objects, SN(tables)},
     {"snapshots[].every",     REQUIRED, .scalar = read_duration, SN(every_ms), .min = 1000, .max = 366 * DAY_MS},
     {"snapshots[].budget",    0, .scalar = read_duration, SN(budget_ms), .fallback = "1h", .min = 1000, .max = DAY_MS},
+    {"snapshots[].keep",      REQUIRED, .node = bs_read_keep, SN(keep)},
+    {"snapshots[].keep.count", 0, .scalar = bs_read_integer, KL(count), .min = 1, .max = 1000000},
+    {"snapshots[].keep.age",  0, .scalar = read_duration, KL(age_ms), .min = 1000, .max = 36600 * DAY_MS},
+    {"snapshots[].keep.bytes", 0, .scalar = read_size, KL(bytes), .min = 1, .max = INT64_MAX},
+    {"retention",             0, .node = bs_read_retention},
+    {"retention.keep",        0, .node = bs_read_keep, RE(keep)},
+    {"retention.keep.count", 0, .scalar = bs_read_integer, KL(count), .min = 1, .max = INT64_C(1000000000)},
+    {"retention.keep.age", 0, .scalar = read_duration, KL(age_ms), .min = 1000, .max = 36600 * DAY_MS},
+    {"retention.keep.bytes", 0, .scalar = read_size, KL(bytes), .min = 1, .max = INT64_MAX},
+    {"retention.tables",      0, .node = bs_read_keep_tables},
+    {"retention.tables[].tables", REQUIRED | LITERAL, .node = bs_read_objects, KT(tables)},
+    {"retention.tables[].keep",   REQUIRED, .node = bs_read_keep, KT(keep)},
+    {"retention.tables[].keep.count", 0, .scalar = bs_read_integer, KL(count), .min = 1, .max = INT64_C(1000000000)},
+    {"retention.tables[].keep.age", 0, .scalar = read_duration, KL(age_ms), .min = 1000, .max = 36600 * DAY_MS},
+    {"retention.tables[].keep.bytes", 0, .scalar = read_size, KL(bytes), .min = 1, .max = INT64_MAX},
+    {"retention.unfinished",  0, .scalar = read_duration, RE(unfinished_ms), .fallback = "7d", .min = 1000, .max = 366 * DAY_MS},
+    {"retention.every",       0, .scalar = read_duration, RE(every_ms), .fallback = "1h", .min = 1000, .max = 366 * DAY_MS},
     {"restore",               0, .node = read_section},
     {"restore.approval",      0, .scalar = bs_read_choice, AT(restore_approval), .fallback = "none", .words = restore_approvals},
     {"restore.plan_life",     0, .scalar = read_duration, AT(plan_life_ms), .fallback = "24h", .min = 1000, .max = 30 * DAY_MS},
+    {"verify",                0, .node = bs_read_verify},
+    {"verify.every",          0, .scalar = read_duration, VE(every_ms), .min = 1000, .max = 366 * DAY_MS},
+    {"verify.sample",         0, .scalar = bs_read_verify_sample, .fallback = "5%"},
     {"audit_safe",            0, .scalar = bs_read_choice, AT(audit_safe), .fallback = "all", .words = audits},
     {"policy",                0, .node = bs_read_policy},
     {"policy.mode",           0, .scalar = bs_read_choice, PO(mode), .fallback = "enforce", .words = modes},

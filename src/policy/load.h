@@ -143,6 +143,11 @@ void bs_read_keep(struct bs_load *l, const struct bs_key *key, yaml_node_t *node
 void bs_read_retention(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void
 bs_read_keep_tables(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
+void bs_read_verify(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
+void bs_read_verify_sample(struct bs_load *l,
+                           const struct bs_key *key,
+                           struct bs_scalar value,
+                           void *into);
 void bs_check_keeping(struct bs_load *l);
 /* What only shows once all is read: rules that can never match. */
 void bs_check_rules(struct bs_load *l);

@@ -230,6 +230,7 @@ static const char *const states[BS_EVENT_COUNT] = {
     [BS_EVENT_TAKEN] = "taken",
     [BS_EVENT_HELD] = "held",
     [BS_EVENT_RELEASED] = "released",
+    [BS_EVENT_KEPT] = "kept",
 };
 
 const char *

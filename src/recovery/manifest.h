@@ -52,6 +52,7 @@ enum bs_event_state {
     BS_EVENT_TAKEN,     /* a snapshot, for no statement: it is what it is */
     BS_EVENT_HELD,      /* a human wants it kept, whatever its age */
     BS_EVENT_RELEASED,  /* and no more */
+    BS_EVENT_KEPT,      /* expired was said too early: it is needed */
     BS_EVENT_COUNT
 };
 

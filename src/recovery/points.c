@@ -65,8 +65,8 @@ event_seen(struct listing *l, struct bs_point_ref *ref, const char *key, const c
         ref->proof = state;
     } else if (state == BS_EVENT_RESTORED) {
         ref->restored = true;
-    } else if (state == BS_EVENT_EXPIRED) {
-        ref->expired = true;
+    } else if (state == BS_EVENT_EXPIRED || state == BS_EVENT_KEPT) {
+        ref->expired = state == BS_EVENT_EXPIRED;
     } else if (state == BS_EVENT_HELD || state == BS_EVENT_RELEASED) {
         ref->held = state == BS_EVENT_HELD;
     } else if (state != BS_EVENT_NONE) {

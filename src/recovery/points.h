@@ -21,7 +21,7 @@ struct bs_point_ref {
                                      abandoned, taken; NONE where there is none */
     enum bs_event_state proof;   /* last of verified, damaged; NONE where there is none */
     bool restored;               /* has an event restored */
-    bool expired;                /* has an event expired: it is being removed, and is no point */
+    bool expired;                /* last of expired, kept: it is being removed, and is no point */
     bool held;                   /* by a human: last of held, released */
     const char *armed_key;       /* newest armed event; NULL */
     size_t n_events;

@@ -398,7 +398,25 @@ name_again(struct bs_capture *c,
     return BS_DONE;
 }
 
-/* Reads the earlier object whole; `good` false where it is not what it was. */
+/* Is the point that the object belongs to being taken away? */
+static enum bs_done
+is_going(struct bs_capture *c, const struct bs_point_object *was, bool *going, struct bs_err *err)
+{
+    size_t n = bs_point_dir_length(was->key);
+    char dir[BS_KEY_MAX + 1];
+    struct bs_arena arena;
+    struct bs_points found = {0};
+    enum bs_done done;
+
+    (void)snprintf(dir, sizeof(dir), "%.*s", (int)n, was->key);
+    bs_arena_init(&arena, "point", 1 << 20);
+    done = bs_points_list(&c->store, dir, &arena, &found, err);
+    *going = n == 0 || found.n != 1 || found.list[0].expired;
+    bs_arena_fini(&arena);
+    return done;
+}
+
+/* Reads the earlier object whole; `good` false where it is not what it was, or not for long. */
 static enum bs_done
 prove_again(struct bs_capture *c,
             const struct bs_manifest *m,
@@ -408,7 +426,13 @@ prove_again(struct bs_capture *c,
             struct bs_err *err)
 {
     struct bs_err why = {0};
+    bool going = false;
 
+    *good = false;
+    if (is_going(c, was, &going, err) != BS_DONE)
+        return BS_FAILED;
+    if (going)
+        return BS_DONE;
     *good = bs_object_read(&c->store, was, NULL, NULL, &c->watch, &why) == BS_DONE;
     if (*good)
         return BS_DONE;
@@ -498,7 +522,6 @@ copy_or_keep(struct bs_capture *c,
 {
     for (size_t i = 0; i < c->m.n_objects; i++) {
         struct bs_point_object *o = &c->m.objects[i];
-        o->kind = "SNAPSHOT";
         if (o->format != BS_ROWS_NONE &&
             keep_unchanged(c, what, earlier, o, report, err) != BS_DONE)
             return BS_FAILED;
@@ -533,7 +556,11 @@ copy_all(struct bs_capture *c,
         bs_step_room(c, bytes, err) != BS_DONE || bs_step_dump(c, err) != BS_DONE)
         return BS_FAILED;
     bs_step_enter(c, BS_CAPTURE_COPYING);
-    if (bs_facts_around(&c->helper, c->req.plan, &c->arena, &c->m, err) != BS_DONE ||
+    for (size_t i = 0; i < c->m.n_objects; i++)
+        c->m.objects[i].kind = "SNAPSHOT";
+    /* Before an earlier object is named again: see retain.h. */
+    if (bs_step_intend(c, err) != BS_DONE ||
+        bs_facts_around(&c->helper, c->req.plan, &c->arena, &c->m, err) != BS_DONE ||
         copy_or_keep(c, what, earlier, report, err) != BS_DONE)
         return BS_FAILED;
     if (bs_child_wait(&c->dump, &c->watch, NULL, NULL, err) != BS_DONE ||

@@ -20,6 +20,7 @@
 #include "recovery/capture.h"
 #include "recovery/crypt.h"
 #include "recovery/dump.h"
+#include "recovery/retain.h"
 
 enum bs_done
 bs_spool_open(struct bs_spool *s, const char *folder, const char *point, struct bs_err *err)
@@ -215,6 +216,20 @@ put_and_prove(const struct bs_spool *s,
     return BS_DONE;
 }
 
+/* Is it being taken away (retain.h)? The point's intent is stored by now. */
+static enum bs_done
+is_going(struct bs_store *store, const char *key, bool *going, struct bs_err *err)
+{
+    char mark[BS_KEY_MAX + 1];
+    struct bs_store_info info;
+    struct bs_err why = {0};
+
+    *going = bs_retain_mark(key, mark) && bs_store_head(store, mark, &info, &why) == BS_DONE;
+    if (why.code != BS_OK && why.code != BS_E_NOT_FOUND)
+        return bs_err_set(err, why.code, "%s", why.message);
+    return BS_DONE;
+}
+
 static const char *
 encrypted_key(struct bs_arena *arena, const char *dir)
 {
@@ -248,6 +263,7 @@ bs_spool_schema(const struct bs_spool *s,
     struct definition d = {.crypt = crypt};
     struct bs_err why = {0};
     const char *key, *own;
+    bool going = false;
 
     if (bs_spool_name(s, "schema", d.file, err) != BS_DONE ||
         bs_spool_name(s, "schema.back", d.back, err) != BS_DONE ||
@@ -257,6 +273,10 @@ bs_spool_schema(const struct bs_spool *s,
     own = schema_key(arena, m, d.text, m->id);
     if (key == NULL || own == NULL)
         return BS_FAIL(err, LIMIT, "no memory set aside for the name of a definition");
+    if (is_going(store, key, &going, err) != BS_DONE)
+        return BS_FAILED;
+    if (going)
+        key = own; /* it may be gone any moment */
     if (put_and_prove(s, store, key, &d, watch, &why) != BS_DONE) {
         if (bs_watch_check(watch, err) != BS_DONE)
             return BS_FAILED;

@@ -181,11 +181,19 @@ store_definition(struct bs_capture *c, struct bs_err *err)
 }
 
 enum bs_done
+bs_step_intend(struct bs_capture *c, struct bs_err *err)
+{
+    if (c->intended)
+        return BS_DONE;
+    c->intended = true;
+    return bs_points_intend(&c->store, c->dir, &c->m, err);
+}
+
+enum bs_done
 bs_step_store(struct bs_capture *c, struct bs_err *err)
 {
     bs_step_enter(c, BS_CAPTURE_STORING);
-    c->intended = true;
-    if (bs_points_intend(&c->store, c->dir, &c->m, err) != BS_DONE)
+    if (bs_step_intend(c, err) != BS_DONE)
         return BS_FAILED;
     if (bs_crew_put(c, err) != BS_DONE)
         return BS_FAILED;

@@ -111,6 +111,9 @@ BS_MUST_CHECK enum bs_done bs_step_sequences(struct bs_capture *c,
                                              size_t n_hidden,
                                              struct bs_err *err);
 
+/* The intent, where it is not stored yet. */
+BS_MUST_CHECK enum bs_done bs_step_intend(struct bs_capture *c, struct bs_err *err);
+
 /* The intent, then all parts of objects and the definition, where there is one, from the spool to the store,
  * and proven. */
 BS_MUST_CHECK enum bs_done bs_step_store(struct bs_capture *c, struct bs_err *err);

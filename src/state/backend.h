@@ -146,6 +146,12 @@ struct bs_state_ops {
                              struct bs_restore_plan *out,
                              struct bs_err *err);
     /* Both: CONFLICT where a condition does not hold, at the very moment; state.c says which. */
+    enum bs_done (*plan_list)(struct bs_state *s,
+                              int64_t now_us,
+                              struct bs_arena *arena,
+                              struct bs_restore_plan **out,
+                              size_t *n,
+                              struct bs_err *err);
     enum bs_done (*plan_approve)(struct bs_state *s,
                                  const char *sha256,
                                  const char *by,

@@ -540,6 +540,7 @@ const struct bs_state_ops bs_state_sqlite = {
     .point_list = bs_sq_point_list,
     .plan_add = bs_sq_plan_add,
     .plan_get = bs_sq_plan_get,
+    .plan_list = bs_sq_plan_list,
     .plan_approve = bs_sq_plan_approve,
     .plan_use = bs_sq_plan_use,
     .change_list = bs_sq_change_list,

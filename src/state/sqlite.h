@@ -206,6 +206,12 @@ enum bs_done bs_sq_plan_get(struct bs_state *s,
                             struct bs_arena *arena,
                             struct bs_restore_plan *out,
                             struct bs_err *err);
+enum bs_done bs_sq_plan_list(struct bs_state *s,
+                             int64_t now_us,
+                             struct bs_arena *arena,
+                             struct bs_restore_plan **out,
+                             size_t *n,
+                             struct bs_err *err);
 enum bs_done bs_sq_plan_approve(struct bs_state *s,
                                 const char *sha256,
                                 const char *by,

@@ -65,6 +65,28 @@ bs_sq_plan_get(struct bs_state *s,
     return done;
 }
 
+enum bs_done
+bs_sq_plan_list(struct bs_state *s,
+                int64_t now_us,
+                struct bs_arena *arena,
+                struct bs_restore_plan **out,
+                size_t *n,
+                struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    void *rows = NULL;
+    enum bs_done done;
+
+    bs_sq_lock(q);
+    done = bs_sq_all(q,
+                     "SELECT " PLAN_COLUMNS " FROM plans WHERE used_us = 0 AND expires_us > ?"
+                     " ORDER BY made_us DESC",
+                     BS_SQ_VALUES(BS_SQ_I(now_us)), arena, sizeof(**out), read_plan, &rows, n, err);
+    bs_sq_unlock(q);
+    *out = rows;
+    return done;
+}
+
 static enum bs_done
 change(struct bs_state *s, const char *sql, const struct bs_sq_value *values, struct bs_err *err)
 {

@@ -388,6 +388,19 @@ bs_state_plan_get(struct bs_state *s,
     return s->ops->plan_get(s, sha256, arena, out, err);
 }
 
+enum bs_done
+bs_state_plan_list(struct bs_state *s,
+                   int64_t now_us,
+                   struct bs_arena *arena,
+                   struct bs_restore_plan **out,
+                   size_t *n,
+                   struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->plan_list(s, now_us, arena, out, n, err);
+}
+
 enum plan_step {
     PLAN_APPROVE,
     PLAN_USE,

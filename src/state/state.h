@@ -223,6 +223,13 @@ BS_MUST_CHECK enum bs_done bs_state_plan_get(struct bs_state *s,
                                              struct bs_arena *arena,
                                              struct bs_restore_plan *out,
                                              struct bs_err *err);
+/* Those that may still be used at `now_us`, newest first. */
+BS_MUST_CHECK enum bs_done bs_state_plan_list(struct bs_state *s,
+                                              int64_t now_us,
+                                              struct bs_arena *arena,
+                                              struct bs_restore_plan **out,
+                                              size_t *n,
+                                              struct bs_err *err);
 /*
  * Approve it, once.
  *

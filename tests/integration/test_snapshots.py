@@ -29,7 +29,8 @@ INSERT INTO snap.parted SELECT g, CASE WHEN g % 2 = 0 THEN 'eu' ELSE 'us' END
 CREATE TABLE snap.empty (id int);
 RESET ROLE;
 """
-NIGHTLY = {"name": "nightly", "database": "app", "tables": ["snap.*"], "every": "1h"}
+NIGHTLY = {"name": "nightly", "database": "app", "tables": ["snap.*"], "every": "1h",
+           "keep": {"count": 1000}}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,190 @@
+/*
+ * retention.c - limits from the configuration, names from the state.
+ */
+#include "gateway/retention.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "policy/keeping.h"
+
+enum { ARENA = 512 << 20 };
+
+/* Who names points. */
+struct names {
+    const struct bs_config *config;
+    struct bs_ticket *tickets;
+    size_t n_tickets;
+    struct bs_restore_plan *plans;
+    size_t n_plans;
+};
+
+static struct bs_retain_limits
+limits_from(const struct bs_keep_limits *k)
+{
+    return (struct bs_retain_limits){k->count, k->age_ms * 1000, k->bytes};
+}
+
+static struct bs_retain_limits
+limits(void *ctx, const struct bs_retain_table *t)
+{
+    const struct bs_config *c = ((const struct names *)ctx)->config;
+
+    for (size_t i = 0; t->schedule != NULL && i < c->n_snapshots; i++) {
+        if (strcmp(c->snapshots[i].name, t->schedule) == 0)
+            return limits_from(&c->snapshots[i].keep);
+    }
+    for (size_t i = 0; t->name != NULL && i < c->retention->n_tables; i++) {
+        if (bs_tables_match(&c->retention->tables[i].tables, t->schema, t->name))
+            return limits_from(&c->retention->tables[i].keep);
+    }
+    return limits_from(&c->retention->keep);
+}
+
+static bool
+says(const char *text, const char *point)
+{
+    return text != NULL && strstr(text, point) != NULL;
+}
+
+static bool
+named(void *ctx, const char *point)
+{
+    const struct names *n = ctx;
+
+    for (size_t i = 0; i < n->n_tickets; i++) {
+        const struct bs_ticket *t = &n->tickets[i];
+        if (says(t->point, point) || says(t->sql, point) || says(t->plan, point) ||
+            says(t->params, point) || says(t->detail, point))
+            return true;
+    }
+    for (size_t i = 0; i < n->n_plans; i++) {
+        if (says(n->plans[i].point, point))
+            return true;
+    }
+    return false;
+}
+
+bool
+bs_retention_is_set(const struct bs_config *config)
+{
+    return !bs_keep_is_empty(&config->retention->keep) || config->retention->n_tables != 0 ||
+           config->n_snapshots != 0;
+}
+
+static enum bs_done
+take_names(const struct bs_retention *r,
+           struct bs_arena *arena,
+           struct names *out,
+           struct bs_err *err)
+{
+    const struct bs_ticket_filter open = {
+        .states = 1u << BS_TICKET_PENDING | 1u << BS_TICKET_APPROVED | 1u << BS_TICKET_RUNNING};
+
+    *out = (struct names){.config = r->config};
+    if (bs_state_ticket_list(r->state, &open, arena, &out->tickets, &out->n_tickets, err) !=
+        BS_DONE)
+        return BS_FAILED;
+    return bs_state_plan_list(r->state, bs_now_us(), arena, &out->plans, &out->n_plans, err);
+}
+
+enum bs_done
+bs_retention_look(const struct bs_retention *r,
+                  struct bs_arena *arena,
+                  struct bs_retain *out,
+                  struct bs_err *err)
+{
+    struct names names;
+    struct bs_retain_rules rules = {.limits = limits,
+                                    .named = named,
+                                    .ctx = &names,
+                                    .now_us = bs_now_us(),
+                                    .unfinished_us = r->config->retention->unfinished_ms * 1000};
+
+    *out = (struct bs_retain){0};
+    if (take_names(r, arena, &names, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_retain_look(r->store, &rules, arena, out, err);
+}
+
+/* --- carrying it out ---------------------------------------------------------------------- */
+
+static void
+record(const struct bs_retention *r, const struct bs_retain_point *p, const char *why)
+{
+    struct bs_err err = {0};
+    const struct bs_audit_record said = {
+        .kind = BS_AUDIT_POINT,
+        .operator_ = r->by,
+        .database = p->database,
+        .action = "prune",
+        .point = p->ref.id,
+        .outcome = why == NULL ? "removed" : "kept",
+        .text = why == NULL ? p->why : why,
+    };
+
+    if (bs_audit_write(r->audit, &said, NULL, &err) != BS_DONE)
+        BS_LOG(ERROR, "a pruned point is not in the audit", BS_F_STR("point", p->ref.id),
+               BS_F_STR("reason", err.message));
+}
+
+static void
+tell(void *ctx, const struct bs_retain_point *p, const char *why)
+{
+    const struct bs_retention *r = ctx;
+
+    record(r, p, why);
+    if (r->tell != NULL)
+        r->tell(r->ctx, p, why);
+}
+
+/* A descriptor that holds the lock; -1 with err set. */
+static int
+take_lock(const char *spool, struct bs_err *err)
+{
+    char path[PATH_MAX];
+    int fd;
+
+    if (bs_dir_make(spool, err) != BS_DONE)
+        return -1;
+    (void)snprintf(path, sizeof(path), "%s/prune.lock", spool);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        (void)BS_FAIL(err, IO, "cannot open \"%.300s\": %s", path, strerror(errno));
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    (void)close(fd);
+    (void)BS_FAIL(err, CONFLICT, "points are being pruned already");
+    return -1;
+}
+
+enum bs_done
+bs_retention_run(const struct bs_retention *r, struct bs_retain_done *out, struct bs_err *err)
+{
+    struct bs_retain found;
+    struct bs_arena arena;
+    struct bs_retention self = *r;
+    enum bs_done done;
+    int lock = take_lock(r->config->spool, err);
+
+    *out = (struct bs_retain_done){0};
+    if (lock < 0)
+        return BS_FAILED;
+    bs_arena_init(&arena, "retention", ARENA);
+    done = bs_retention_look(r, &arena, &found, err);
+    if (done == BS_DONE)
+        done = bs_retain_do(r->store, &found, r->by, tell, &self, out, err);
+    bs_arena_fini(&arena);
+    (void)close(lock);
+    return done;
+}
