@@ -395,6 +395,41 @@ judge_counters(const struct bs_coverage *in, const struct bs_reading_row *row)
     return "changed rows of";
 }
 
+/* Nothing that was asked for replaces a row: then what there is to undo are the rows it added. */
+static bool
+only_adds(const struct bs_coverage *in)
+{
+    for (size_t i = 0; i < in->n_parts; i++) {
+        const struct bs_plan *plan = in->parts[i].plan;
+        if (plan->kind != BS_PLAN_RECORD || plan->audited)
+            return false;
+    }
+    return in->n_parts != 0;
+}
+
+/* Tables that have got rows and lost none; such a point says how many, and whose they are. */
+static enum bs_done
+add_grown(const struct bs_coverage *in,
+          struct bs_arena *arena,
+          struct bs_uncovered *out,
+          struct bs_err *err)
+{
+    struct bs_changed *all = bs_arena_array(arena, out->n_changed + in->after->n + 1, sizeof(*all));
+
+    if (all == NULL)
+        return BS_FAIL(err, LIMIT, "the audit found too much to list");
+    memcpy(all, out->changed, out->n_changed * sizeof(*all));
+    out->changed = all;
+    for (size_t i = 0; i < in->after->n; i++) {
+        const struct bs_reading_row *row = &in->after->rows[i];
+        struct moved m = movement(in->before, row);
+        if (row->relkind == 'r' && row->oid >= FIRST_NORMAL_OID && !row->temporary &&
+            m.inserted > 0 && m.lost == 0 && find_row(in->before, row->oid) != NULL)
+            all[out->n_changed++] = (struct bs_changed){row->oid, 0, m.inserted};
+    }
+    return BS_DONE;
+}
+
 /* Rows that were replaced can still be read, until COMMIT. */
 static enum bs_done
 add_changed(const struct bs_coverage *in,
@@ -412,7 +447,7 @@ add_changed(const struct bs_coverage *in,
         if (!captured(in, all[i].oid) && all[i].replaced > found(in, all[i].oid))
             out->changed[out->n_changed++] = all[i];
     }
-    return BS_DONE;
+    return only_adds(in) ? add_grown(in, arena, out, err) : BS_DONE;
 }
 
 static enum bs_done

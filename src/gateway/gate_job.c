@@ -487,6 +487,7 @@ keep_replaced(struct bs_gate *g, const struct bs_uncovered *found, struct bs_err
     struct bs_replaced what = {
         .changed = found->changed,
         .n_changed = found->n_changed,
+        .grown = true,
         .sequences = found->sequences,
         .n_sequences = found->n_sequences,
         .xid = l->xid,

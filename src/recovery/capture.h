@@ -87,6 +87,10 @@ struct bs_replaced {
      * TOAST tables go with their main table and are not listed. */
     const struct bs_changed *changed;
     size_t n_changed;
+    /* Keep those that have only got rows, too: an object without rows, which says how many, so that
+     * whoever restores can tell by the transaction's number which they are. Left out where the
+     * transaction has locked one ACCESS EXCLUSIVE. */
+    bool grown;
     const uint32_t *sequences; /* that the actor's backend has locked ROW EXCLUSIVE */
     size_t n_sequences;
     uint64_t xid;        /* xid8 of the actor's transaction, the top level's */

@@ -55,6 +55,12 @@ struct pass {
     int64_t start_us;
 };
 
+static bool
+is_kept(const struct pass *p, const struct bs_changed *ch)
+{
+    return ch->replaced != 0 || (p->what->grown && ch->inserted != 0);
+}
+
 /* "{1,2}": all relations that are asked about, or the changed tables alone. */
 static const char *
 oids_text(struct pass *p, bool sequences)
@@ -67,7 +73,7 @@ oids_text(struct pass *p, bool sequences)
     bs_buf_init(&b, 3 + 11 * (w->n_changed + w->n_sequences));
     bs_put_u8(&b, '{');
     for (size_t i = 0; i < w->n_changed; i++) {
-        if (w->changed[i].replaced != 0)
+        if (is_kept(p, &w->changed[i]))
             bs_put_fmt(&b, "%s%u", n++ == 0 ? "" : ",", w->changed[i].oid);
     }
     for (size_t i = 0; sequences && i < w->n_sequences; i++)
@@ -174,7 +180,7 @@ static const struct bs_changed *
 changed_of(const struct pass *p, uint32_t oid)
 {
     for (size_t i = 0; i < p->what->n_changed; i++) {
-        if (p->what->changed[i].oid == oid && p->what->changed[i].replaced != 0)
+        if (p->what->changed[i].oid == oid && is_kept(p, &p->what->changed[i]))
             return &p->what->changed[i];
     }
     return NULL;
@@ -228,13 +234,15 @@ take_table(struct pass *p, const PGresult *res, int i, struct bs_err *err)
     uint32_t oid = (uint32_t)strtoul(PQgetvalue(res, i, 0), NULL, 10);
     const char *why = unreadable(p, res, i, oid);
 
+    t->changed = changed_of(p, oid);
+    bs_assert(t->changed != NULL);
     if (PQgetvalue(res, i, 4)[0] == 't')
         return BS_DONE; /* nobody but the actor's session ever saw it */
+    if (why != NULL && t->changed->replaced == 0)
+        return BS_DONE; /* nothing was lost in it */
     if (why != NULL)
         return BS_FAIL(err, UNCOVERED, "\"%.60s\".\"%.60s\" %s", PQgetvalue(res, i, 1),
                        PQgetvalue(res, i, 2), why);
-    t->changed = changed_of(p, oid);
-    bs_assert(t->changed != NULL);
     (void)snprintf(t->relminmxid, sizeof(t->relminmxid), "%s", PQgetvalue(res, i, 6));
     *o = (struct bs_point_object){
         .schema = bs_arena_str(&p->c->arena, PQgetvalue(res, i, 1)),
@@ -318,7 +326,7 @@ put_condition(const struct pass *p, const struct table *t, char out[CONDITION_MA
                    young, t->relminmxid, members);
 }
 
-/* Tables without a row to keep make no object. */
+/* Tables that have lost rows, and of which there is none to keep, make no object. */
 static enum bs_done
 copy_all(struct pass *p, struct bs_err *err)
 {
@@ -329,10 +337,13 @@ copy_all(struct pass *p, struct bs_err *err)
         char path[PATH_MAX], where[CONDITION_MAX];
         m->objects[kept] = m->objects[i];
         p->tables[kept] = p->tables[i];
-        put_condition(p, &p->tables[kept], where);
+        if (m->objects[kept].replaced != 0)
+            put_condition(p, &p->tables[kept], where);
+        else
+            (void)snprintf(where, sizeof(where), "false"); /* it has only got rows */
         if (bs_step_copy(p->c, kept, where, err) != BS_DONE)
             return BS_FAILED;
-        if (m->objects[kept].row_count != 0) {
+        if (m->objects[kept].row_count != 0 || m->objects[kept].replaced == 0) {
             kept++;
             continue;
         }

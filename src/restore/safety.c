@@ -342,7 +342,7 @@ keep_rows(struct bs_safety *s,
           struct bs_err *err)
 {
     struct bs_changed *changed = bs_arena_array(&w->r->arena, n + 1, sizeof(*changed));
-    struct bs_replaced what = {.changed = changed};
+    struct bs_replaced what = {.changed = changed, .grown = true};
     struct bs_capture_result result = {0};
 
     if (changed == NULL)

@@ -140,6 +140,13 @@ STATEMENTS = {
     "move": ("UPDATE undo.parted SET r = 'eu' WHERE r = 'us' AND id < 20",
              {"parted": (10, 0, 10)}),
     "partitions": ("DELETE FROM undo.parted WHERE id <= 4", {"parted": (4, 0, 0)}),
+    "insert": ("INSERT INTO undo.t VALUES (5000, 'a'), (5001, 'b')", {"t": (0, 0, 2)}),
+    "insert without a key": ("INSERT INTO undo.nokey SELECT 3, 'x'", {"nokey": (0, 0, 1)}),
+    "insert into partitions": ("INSERT INTO undo.parted VALUES (5000, 'eu', 1), (5001, 'us', 1)",
+                               {"parted": (0, 0, 2)}),
+    "insert with its children": ("WITH p AS (INSERT INTO undo.parent VALUES (5000, 5000) RETURNING id)"
+                                 " INSERT INTO undo.child VALUES (5000, 5000)",
+                                 {"parent": (0, 0, 1), "child": (0, 0, 1)}),
     # So much that the table is copied whole.
     "update of all": ("UPDATE undo.t SET n = 0", {"t": (0, 2000, 0)}),
     "replaced": ("DELETE FROM undo.nokey; INSERT INTO undo.nokey VALUES (1, 'new')",
@@ -160,6 +167,45 @@ def test_a_statement_is_undone(site, pg, name):
         done.update(undo(site, point))
     assert done == want
     assert picture(pg) == before
+
+
+def test_a_load_is_undone(site, pg):
+    """What COPY has put in goes out again, and nothing of what others put in since."""
+    before = picture(pg)
+    there = set(points(site))
+    with site.connect("bob", autocommit=True) as c:
+        decider = site.operator.deciding("approve")
+        with c.cursor().copy("COPY undo.t (id, v) FROM STDIN") as copy:
+            for n in range(6000, 6100):
+                copy.write_row([n, "loaded"])
+        decider.done()
+    made = [p for p in points(site) if p not in there]
+    with pg.admin() as c:
+        c.execute("INSERT INTO undo.t VALUES (7000, 'theirs'); UPDATE undo.t SET v = 'theirs too'"
+                  " WHERE id = 6050")
+    shown = [t for p in made for t in answer(site, "preview", p)["tables"]]
+    assert [(t["name"], t["rows"], t["inserted"], t["now"]["made"]) for t in shown] == [
+        ("t", 0, 100, 99)]
+    done = {}
+    for point in made:
+        assert answer(site, "copy-back", point, "--yes")["tables"] in (
+            [], [{**t, "removed": 0} for t in answer(site, "copy-back", point, "--yes")["tables"]])
+        done.update(undo(site, point))
+    assert done == {"t": (0, 0, 99)}
+    with pg.admin() as c:
+        assert c.execute("SELECT id FROM undo.t WHERE id > 2000 ORDER BY 1").fetchall() == [
+            (6050,), (7000,)]
+        c.execute("DELETE FROM undo.t WHERE id > 2000")
+    assert picture(pg) == before
+
+
+def test_an_undo_that_only_inserts_is_undone(site, pg):
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id < 4")
+    after = picture(pg)
+    done = answer(site, "copy-back", point, "--yes")
+    assert picture(pg) != after
+    assert undo(site, done["before"]) == {"t": (0, 0, 3)}
+    assert picture(pg) == after
 
 
 def test_a_transaction_in_one_text_is_undone(site, pg):
