@@ -130,7 +130,7 @@ run(struct bs_args *args,
     struct bs_err err = {0};
     int status = 0;
 
-    if (bs_restoring_open(&w, args, args->operands[0], o, BS_RESTORING_HERE, &status, &err)) {
+    if (bs_restoring_open(&w, args, args->operands[0], o, BS_RESTORING_ELSEWHERE, &status, &err)) {
         if (err.code != BS_OK || (extent != ONLY_SQL && may_go(&w, &err) != BS_DONE))
             status = bs_out_fail(&err);
         else

@@ -133,7 +133,7 @@ bs_restore_plan(int argc, char **argv)
         return bs_out_usage(NAME, "-o says which file the plan goes to");
     if (!bs_restoring_take_how(&how, &o, &what))
         return bs_out_usage(NAME, "--conflict is skip, overwrite or abort");
-    if (bs_restoring_open(&w, &args, args.operands[0], &o, BS_RESTORING_HERE, &status, &err))
+    if (bs_restoring_open(&w, &args, args.operands[0], &o, BS_RESTORING_ELSEWHERE, &status, &err))
         status = err.code != BS_OK ? bs_out_fail(&err) : make(&w, &o, &what, file);
     bs_restoring_close(&w);
     return status;
@@ -257,7 +257,8 @@ bs_restore_approve(int argc, char **argv)
         return args.status;
     if (read_file(args.operands[0], &p, &err) != BS_DONE)
         status = bs_out_fail(&err);
-    else if (bs_restoring_open(&w, &args, p.point, &o, BS_RESTORING_HERE, &status, &unreached)) {
+    else if (bs_restoring_open(&w, &args, p.point, &o, BS_RESTORING_ELSEWHERE, &status,
+                               &unreached)) {
         w.r.request.where = p.where;
         status = approve(&w, &o, &p, reason);
     }
@@ -331,7 +332,7 @@ bs_restore_carry_out(const struct bs_args *args,
         status = bs_out_fail(&err);
     else {
         with.where = p.where;
-        if (bs_restoring_open(&w, args, p.point, &with, BS_RESTORING_HERE, &status, &err))
+        if (bs_restoring_open(&w, args, p.point, &with, BS_RESTORING_ELSEWHERE, &status, &err))
             status = err.code != BS_OK ? bs_out_fail(&err) : carry_out(&w, o, &p);
     }
     bs_restoring_close(&w);

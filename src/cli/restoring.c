@@ -124,6 +124,9 @@ bs_restoring_open(struct bs_restoring *w,
     w->r.request.where = o->where;
     w->r.request.elsewhere = reach == BS_RESTORING_ELSEWHERE && o->dsn != NULL;
     (void)!bs_restore_connect(&w->r, err);
+    /* The configured helper is of the database that the point was taken from. */
+    if (w->r.db.conn != NULL && !w->r.same_database)
+        w->r.request.helper = w->r.request.dsn;
     return true;
 failed:
     *status = bs_out_fail(err);

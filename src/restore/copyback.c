@@ -210,6 +210,8 @@ give_globals(struct bs_work *w, const struct bs_copyback *plan, struct bs_err *e
     struct bs_copyback *out = w->out;
     bool same;
 
+    if (!w->r->same_database)
+        return BS_DONE; /* another cluster's roles and settings are its own */
     if (bs_globals_find(w->r, w->options->made, &out->globals, &out->n_globals, err) != BS_DONE)
         return BS_FAILED;
     same = plan == NULL || plan->n_globals == out->n_globals;
@@ -442,6 +444,10 @@ compare_definition(struct bs_work *w)
 
     if (!w->defined)
         return;
+    if (!w->r->same_database) {
+        w->out->uncompared = "this is another database";
+        return;
+    }
     w->out->compared =
         bs_definition_compare(w->r, &w->definition, &w->out->difference, &err) == BS_DONE;
     if (!w->out->compared)
@@ -559,7 +565,9 @@ bs_copyback_plan(struct bs_restore *r,
     if (done == BS_DONE)
         done = foresee(&work, err);
     if (done == BS_DONE)
-        done = bs_globals_find(r, options->made, &out->globals, &out->n_globals, err);
+        done = !r->same_database
+                   ? BS_DONE
+                   : bs_globals_find(r, options->made, &out->globals, &out->n_globals, err);
     bs_rdb_rollback(&r->db);
     bs_work_close(&work);
     return done;

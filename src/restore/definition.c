@@ -36,23 +36,23 @@ rename_failure(struct bs_err *err, const struct bs_err *why)
                       why->message);
 }
 
-/* pg_restore, which is beside pg_dump, with up to three more arguments. */
+/* pg_restore, which is beside pg_dump, with up to four more arguments. */
 static enum bs_done
 run_pg_restore(const struct bs_definition *d,
                const char *file,
-               const char *const more[3],
+               const char *const more[4],
                struct bs_buf *out,
                struct bs_err *err)
 {
-    char program[PATH_MAX + 16], copies[4][PATH_MAX + 16];
-    char *argv[6] = {program};
+    char program[PATH_MAX + 16], copies[5][PATH_MAX + 16];
+    char *argv[7] = {program};
     struct bs_child child;
     struct bs_err why = {0};
     size_t n = 0;
 
     (void)snprintf(program, sizeof(program), "%.*s/pg_restore",
                    (int)(strrchr(d->pg_dump, '/') - d->pg_dump), d->pg_dump);
-    for (; n < 3 && more[n] != NULL; n++)
+    for (; n < 4 && more[n] != NULL; n++)
         (void)snprintf(copies[n], sizeof(copies[n]), "%s", more[n]);
     (void)snprintf(copies[n++], sizeof(copies[0]), "%s", file);
     for (size_t i = 0; i < n; i++)
@@ -98,7 +98,7 @@ list(const struct bs_definition *d,
      struct bs_toc *out,
      struct bs_err *err)
 {
-    static const char *const more[3] = {"--list", "--verbose"};
+    static const char *const more[4] = {"--list", "--verbose"};
 
     bs_buf_init(text, TEXT_MAX);
     if (run_pg_restore(d, file, more, text, err) != BS_DONE)
@@ -131,6 +131,7 @@ bs_definition_open(struct bs_restore *r,
     char version[128];
     struct bs_err why = {0};
 
+    out->elsewhere = !r->same_database;
     if (r->manifest.schema.key == NULL)
         return BS_FAIL(err, UNSUPPORTED, "the point was made without a definition");
     if (bs_dump_find(r->request.pg_dumps, r->request.n_pg_dumps, PQserverVersion(r->db.conn),
@@ -246,11 +247,16 @@ script_of(const struct bs_definition *d,
           struct bs_err *err)
 {
     char path[PATH_MAX + 8], option[PATH_MAX + 24];
-    const char *more[3] = {"--file=-", option, section};
+    const char *more[4] = {"--file=-", option};
+    size_t n_more = 2;
     enum bs_done done;
 
     (void)snprintf(path, sizeof(path), "%s.list", file);
     (void)snprintf(option, sizeof(option), "--use-list=%s", path);
+    if (section != NULL)
+        more[n_more++] = section;
+    if (d->elsewhere)
+        more[n_more++] = "--no-owner";
     if (write_list(toc, chosen, n, path, err) != BS_DONE)
         return BS_FAILED;
     done = run_pg_restore(d, file, more, out, err);

@@ -15,6 +15,7 @@
 #include "restore/toc.h"
 
 struct bs_definition {
+    bool elsewhere; /* for another database: whoever restores owns what is made */
     char pg_dump[PATH_MAX];
     char saved_file[PATH_MAX]; /* "": not there */
     char live_file[PATH_MAX];

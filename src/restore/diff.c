@@ -127,6 +127,8 @@ bs_diff_load(struct bs_restore *r, struct bs_live *live, size_t at, struct bs_er
 
     if (o->n_columns == 0)
         return BS_FAIL(err, UNSUPPORTED, "\"%.63s\" has no columns to compare", o->name);
+    if (bs_restore_portable(r, o, err) != BS_DONE)
+        return BS_FAILED;
     if (bs_shape_find(&r->db, o, &r->arena, &shape, err) != BS_DONE ||
         bs_shape_check(&shape, err) != BS_DONE)
         return BS_FAILED;

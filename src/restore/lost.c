@@ -113,6 +113,8 @@ load_rebuilt(struct bs_work *w, size_t at, struct bs_buf *sql, struct bs_err *er
     struct bs_restore_telling tell = {
         w->r, bs_arena_fmt(&w->r->arena, "loading %s.%s", o->schema, o->name), o->raw_bytes};
 
+    if (bs_restore_portable(w->r, o, err) != BS_DONE)
+        return BS_FAILED;
     if (has_generated(live)) {
         if (bs_diff_load(w->r, live, at, err) != BS_DONE)
             return BS_FAILED;

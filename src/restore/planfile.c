@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "restore/globals.h"
 
 #define SQL_MAX   (64u << 20)
 #define CANONICAL (JSON_SORT_KEYS | JSON_COMPACT)
@@ -99,6 +100,18 @@ objects_json(const struct bs_copyback *c)
     return list;
 }
 
+static json_t *
+globals_json(const struct bs_copyback *c)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < c->n_globals; i++)
+        (void)json_array_append_new(list,
+                                    json_pack("{s:s,s:s,s:s?}", "name", c->globals[i].name, "what",
+                                              c->globals[i].what, "sql", c->globals[i].shown));
+    return list;
+}
+
 /* Which database it would be done in. */
 static json_t *
 target_json(struct bs_restore *r, struct bs_err *err)
@@ -162,10 +175,10 @@ what(struct bs_restore *r,
         done = target == NULL ? BS_FAILED : BS_DONE;
     }
     if (done == BS_DONE) {
-        *out =
-            json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:s%}", "point", r->manifest.id, "manifest_sha256",
-                      sha256, "target", target, "options", options_json(r, options), "tables",
-                      tables_json(plan), "objects", objects_json(plan), "sql", sql.p, sql.n);
+        *out = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:s%}", "point", r->manifest.id,
+                         "manifest_sha256", sha256, "target", target, "options",
+                         options_json(r, options), "tables", tables_json(plan), "objects",
+                         objects_json(plan), "globals", globals_json(plan), "sql", sql.p, sql.n);
         if (*out == NULL)
             done = BS_FAIL(err, DATA, "a name or the condition is not UTF-8");
     }
@@ -303,8 +316,8 @@ bs_planfile_check_point(struct bs_restore *r, const struct bs_planfile *p, struc
 static const char *
 difference(const json_t *now, const json_t *then)
 {
-    static const char *const parts[] = {"point",  "manifest_sha256", "target", "options",
-                                        "tables", "objects",         "sql"};
+    static const char *const parts[] = {"point",  "manifest_sha256", "target",  "options",
+                                        "tables", "objects",         "globals", "sql"};
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (!json_equal(json_object_get(now, parts[i]), json_object_get(then, parts[i])))

@@ -286,7 +286,8 @@ rebuild_one(struct bs_restore *r,
     int64_t from = bs_mono_us();
     struct bs_shape shape;
 
-    if (bs_shape_find(&r->db, t->object, &r->arena, &shape, err) != BS_DONE ||
+    if (bs_restore_portable(r, t->object, err) != BS_DONE ||
+        bs_shape_find(&r->db, t->object, &r->arena, &shape, err) != BS_DONE ||
         bs_shape_check(&shape, err) != BS_DONE || make_table(r, t, &shape, err) != BS_DONE ||
         load_rows(r, all, t, err) != BS_DONE || finish_table(r, t, err) != BS_DONE ||
         validate(r, t, err) != BS_DONE)

@@ -180,6 +180,37 @@ bs_restore_pick(struct bs_restore *r,
     return BS_DONE;
 }
 
+/* regproc and its like, and arrays of them; as text they are names. */
+static bool
+is_number_of_something(uint32_t type)
+{
+    static const uint32_t types[] = {24,   2202, 2203, 2204, 2205, 2206, 3734, 3769,
+                                     4089, 4096, 4191, 1008, 2207, 2208, 2209, 2210,
+                                     2211, 3735, 3770, 4090, 4097, 4192};
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (types[i] == type)
+            return true;
+    }
+    return false;
+}
+
+enum bs_done
+bs_restore_portable(const struct bs_restore *r,
+                    const struct bs_point_object *object,
+                    struct bs_err *err)
+{
+    for (size_t i = 0; !r->same_database && i < object->n_columns; i++) {
+        const struct bs_point_column *c = &object->columns[i];
+        if (object->format == BS_ROWS_BINARY && is_number_of_something(c->type_oid))
+            return BS_FAIL(err, UNSUPPORTED,
+                           "column \"%.63s\" of \"%.63s\" is of type %.60s: its values are numbers"
+                           " of the database that they were taken from",
+                           c->name, object->name, c->type);
+    }
+    return BS_DONE;
+}
+
 void
 bs_restore_tell(struct bs_restore *r, const char *step, int64_t bytes, int64_t of)
 {

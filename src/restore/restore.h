@@ -90,6 +90,14 @@ BS_MUST_CHECK enum bs_done bs_restore_pick(struct bs_restore *r,
                                            size_t *n,
                                            struct bs_err *err);
 
+/*
+ * UNSUPPORTED where values of the object's rows mean something in the database only that they were
+ * taken from: numbers of tables, functions, roles. Nothing in that database.
+ */
+BS_MUST_CHECK enum bs_done bs_restore_portable(const struct bs_restore *r,
+                                               const struct bs_point_object *object,
+                                               struct bs_err *err);
+
 /* Tells the watcher, if there is one. */
 void bs_restore_tell(struct bs_restore *r, const char *step, int64_t bytes, int64_t of);
 /* What a callback that only counts bytes has to say, and to whom. */

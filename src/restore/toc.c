@@ -275,6 +275,101 @@ mark_wanted(struct chooser *c, struct bs_toc_want want)
     }
 }
 
+static const struct place *
+place_of(const struct chooser *c, uint32_t dump_id)
+{
+    struct place probe = {dump_id, 0};
+
+    return bsearch(&probe, c->places, c->saved->n, sizeof(*c->places), by_dump_id);
+}
+
+/* An entry and whatever it needs that is not there. True where something was not marked yet. */
+static bool
+mark_with_needs(struct chooser *c, size_t entry)
+{
+    bool more = !c->wanted[entry];
+
+    c->wanted[entry] = true;
+    while (more) {
+        more = false;
+        for (size_t i = 0; i < c->saved->n; i++) {
+            const struct bs_toc_entry *e = &c->saved->list[i];
+            for (size_t k = 0; c->wanted[i] && k < e->n_needs; k++) {
+                const struct place *other = place_of(c, e->needs[k]);
+                if (other == NULL || !c->missing[other->at] || c->wanted[other->at])
+                    continue;
+                c->wanted[other->at] = more = true;
+            }
+        }
+        if (!more)
+            return true;
+    }
+    return false;
+}
+
+/* Kinds that are no object by themselves, and come with what they belong to. */
+static bool
+is_part(const struct bs_toc_entry *e)
+{
+    static const char *const kinds[] = {
+        "DEFAULT",      "INDEX",    "CONSTRAINT", "CHECK CONSTRAINT", "TRIGGER",
+        "ROW SECURITY", "SEQUENCE", "COMMENT",    "STATISTICS",       "SEQUENCE OWNED BY",
+    };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (bs_toc_is(e, kinds[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Kinds that tie several objects together: only where all of them are there. */
+static bool
+is_tie(const struct bs_toc_entry *e)
+{
+    return bs_toc_is(e, "FK CONSTRAINT") || bs_toc_is(e, "RULE") || bs_toc_is(e, "INDEX ATTACH") ||
+           bs_toc_is(e, "TABLE ATTACH");
+}
+
+/* Of what it needs: is something of it wanted, is all of it wanted or there? */
+static void
+look_at_needs(const struct chooser *c, const struct bs_toc_entry *e, bool *some, bool *all)
+{
+    *some = false;
+    *all = true;
+    for (size_t k = 0; k < e->n_needs; k++) {
+        const struct place *other = place_of(c, e->needs[k]);
+        if (other == NULL)
+            continue;
+        *some = *some || (c->wanted[other->at] && !bs_toc_is(&c->saved->list[other->at], "SCHEMA"));
+        *all = *all && (c->wanted[other->at] || !c->missing[other->at]);
+    }
+}
+
+/* The wanted objects with their parts; a part may bring something that has parts of its own. */
+static void
+mark_alone(struct chooser *c, struct bs_toc_want want)
+{
+    for (size_t i = 0; i < c->saved->n; i++) {
+        for (size_t k = 0; k < want.n && c->missing[i]; k++) {
+            if (bs_bytes_equal(c->saved->list[i].key, want.keys[k]))
+                (void)mark_with_needs(c, i);
+        }
+    }
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < c->saved->n; i++) {
+            const struct bs_toc_entry *e = &c->saved->list[i];
+            bool some, all;
+            if (!c->missing[i] || c->wanted[i] || (!is_part(e) && !is_tie(e)))
+                continue;
+            look_at_needs(c, e, &some, &all);
+            if (some && (all || !is_tie(e)))
+                more = mark_with_needs(c, i) || more;
+        }
+    }
+}
+
 static const char *
 kind_of(char relkind)
 {
@@ -323,10 +418,15 @@ bs_toc_choose(const struct bs_toc *saved,
     if (chooser_init(&c, saved, arena, err) != BS_DONE ||
         mark_missing(&c, live, arena, err) != BS_DONE)
         return BS_FAILED;
-    join_missing(&c);
-    mark_wanted(&c, want);
+    if (want.alone) {
+        mark_alone(&c, want);
+    } else {
+        join_missing(&c);
+        mark_wanted(&c, want);
+    }
     for (size_t i = 0; i < saved->n; i++) {
-        if (c.missing[i] && (want.all_missing || c.wanted[find_root(c.parent, i)]))
+        size_t root = want.alone ? i : find_root(c.parent, i);
+        if (c.missing[i] && (want.all_missing || c.wanted[root]))
             (*out)[(*n)++] = i;
     }
     return BS_DONE;

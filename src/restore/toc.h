@@ -57,6 +57,10 @@ struct bs_toc_want {
     const struct bs_bytes *keys; /* of bs_toc_key */
     size_t n;
     bool all_missing; /* every entry that `live` lacks, joined or not */
+    /* For another database, which may lack everything: the objects of these keys alone, with their
+     * own parts and what they need. No privileges or policies, whose roles may not be there; foreign
+     * keys and rules only where what they refer to is. */
+    bool alone;
 };
 
 /*

@@ -297,7 +297,7 @@ static enum bs_done
 find_lost(struct bs_work *w, const struct survey *s, struct bs_err *err)
 {
     bool columns = w->out->columns.n_tables != 0 && w->r->manifest.schema.key != NULL;
-    struct bs_toc_want want = {s->lost, s->n_lost, w->options->all_missing};
+    struct bs_toc_want want = {s->lost, s->n_lost, w->options->all_missing, !w->r->same_database};
 
     if (w->r->request.where != NULL && (s->n_lost != 0 || want.all_missing)) {
         (void)BS_FAIL(err, UNSUPPORTED, "a table that is made again comes back with all its rows");
@@ -340,6 +340,9 @@ bs_work_open(struct bs_restore *r,
     if (r->request.where != NULL && options->made != BS_COPYBACK_KEEP)
         return BS_FAIL(err, USAGE,
                        "a condition is about saved rows, not about those inserted since");
+    if (!r->same_database && options->all_missing)
+        return BS_FAIL(err, USAGE,
+                       "--all-missing is about the database that the point was taken from");
     if (options->table != NULL)
         work->only = picked[0];
     if (!work->parts && options->sequences != BS_COPYBACK_LEAVE)
