@@ -302,28 +302,120 @@ bs_definition_split(struct bs_definition *d,
     return BS_DONE;
 }
 
+static bool
+makes_index(const struct bs_toc_entry *e)
+{
+    return (bs_toc_is(e, "INDEX") && !bs_toc_is(e, "INDEX ATTACH")) || bs_toc_is(e, "CONSTRAINT");
+}
+
+static bool
+makes_table(const struct bs_toc_entry *e)
+{
+    return bs_toc_is(e, "TABLE") && !bs_toc_is(e, "TABLE ATTACH");
+}
+
+/* Are both that it joins made again, parent and part? */
+static bool
+joins_made(const struct bs_definition *d,
+           const struct bs_toc_entry *e,
+           bool (*one)(const struct bs_toc_entry *e))
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < d->n_chosen; k++) {
+        const struct bs_toc_entry *made = &d->saved.list[d->chosen[k]];
+        bool needed = false;
+        for (size_t i = 0; i < e->n_needs && !needed; i++)
+            needed = made->dump_id == e->needs[i];
+        n += needed && one(made);
+    }
+    return n >= 2;
+}
+
+/*
+ * A partition of a table that is there. Attached at once, as a dump has it, it would get the living
+ * table's indexes, and its own could not be made any more; with its own indexes it keeps them.
+ */
+static bool
+joins_living(const struct bs_definition *d, const struct bs_toc_entry *e)
+{
+    return bs_toc_is(e, "TABLE ATTACH") && !joins_made(d, e, makes_table);
+}
+
+/* One is joined to its parent's with it, where that is made again: else the table's own is not whole. */
+static bool
+is_index(const struct bs_definition *d, const struct bs_toc_entry *e)
+{
+    return bs_toc_is(e, "INDEX ATTACH") ? joins_made(d, e, makes_index) : makes_index(e);
+}
+
+/* When an entry is run; those of each are in the order of the dump. */
+enum moment { BEFORE_COLUMNS, BEFORE_ROWS, INDEXES, ATTACH, AFTER_ROWS };
+
+static bool
+belongs(const struct bs_definition *d, size_t entry, enum moment when, bool attached)
+{
+    const struct bs_toc_entry *e = &d->saved.list[entry];
+
+    switch (when) {
+    case BEFORE_COLUMNS:
+        return is_early(d, entry) && !joins_living(d, e);
+    case BEFORE_ROWS:
+        return !is_early(d, entry) && !joins_living(d, e);
+    case INDEXES:
+        return is_index(d, e);
+    case ATTACH:
+        return joins_living(d, e);
+    case AFTER_ROWS:
+    default:
+        return !attached || !is_index(d, e);
+    }
+}
+
+static enum bs_done
+script_at(const struct bs_definition *d,
+          enum moment when,
+          bool attached,
+          struct bs_buf *out,
+          struct bs_err *err)
+{
+    size_t *list = bs_malloc((d->n_chosen + 1) * sizeof(*list));
+    size_t n = 0;
+    struct bs_buf part;
+    enum bs_done done;
+
+    bs_buf_init(&part, TEXT_MAX);
+    for (size_t i = 0; i < d->n_chosen; i++) {
+        if (belongs(d, d->chosen[i], when, attached))
+            list[n++] = d->chosen[i];
+    }
+    done = script_of(d, d->saved_file, &d->saved, list, n,
+                     when == INDEXES || when == AFTER_ROWS ? "--section=post-data"
+                                                           : "--section=pre-data",
+                     &part, err);
+    bs_put_bytes(out, bs_buf_view(&part));
+    bs_buf_fini(&part);
+    free(list);
+    return done;
+}
+
 enum bs_done
 bs_definition_script(const struct bs_definition *d,
                      enum bs_definition_section section,
                      struct bs_buf *out,
                      struct bs_err *err)
 {
-    size_t *list = bs_malloc((d->n_chosen + 1) * sizeof(*list));
-    size_t n = 0;
-    enum bs_done done;
+    bool attached = false;
 
-    for (size_t i = 0; i < d->n_chosen; i++) {
-        bool early = is_early(d, d->chosen[i]);
-        if (section == BS_DEFINITION_AFTER_ROWS ||
-            early == (section == BS_DEFINITION_BEFORE_COLUMNS))
-            list[n++] = d->chosen[i];
-    }
-    done = script_of(d, d->saved_file, &d->saved, list, n,
-                     section == BS_DEFINITION_AFTER_ROWS ? "--section=post-data"
-                                                         : "--section=pre-data",
-                     out, err);
-    free(list);
-    return done;
+    if (section != BS_DEFINITION_AFTER_ROWS)
+        return script_at(d, section == BS_DEFINITION_BEFORE_COLUMNS ? BEFORE_COLUMNS : BEFORE_ROWS,
+                         false, out, err);
+    for (size_t i = 0; i < d->n_chosen && !attached; i++)
+        attached = joins_living(d, &d->saved.list[d->chosen[i]]);
+    if (attached && (script_at(d, INDEXES, true, out, err) != BS_DONE ||
+                     script_at(d, ATTACH, true, out, err) != BS_DONE))
+        return BS_FAILED;
+    return script_at(d, AFTER_ROWS, attached, out, err);
 }
 
 /* The header sets client_encoding, but the server converts the whole text before it runs that. */
