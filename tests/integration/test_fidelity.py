@@ -12,8 +12,8 @@ from fidelity import cases_of, ground, server, way_back
 MAJORS = os.environ.get("BACKSTOP_MAJORS", "15 18").split()
 # Where each kind has most to lose.
 CHOSEN = {
-    "drop": ['fid."table"', "fid.grandchild", "fid.theirs", "fid.quick"],
-    "drop cascade": ["fid.users", "fid.sales", "fid.events", "fid.ring_a"],
+    "drop": ['fid."table"', "fid.grandchild", "fid.theirs", "fid.quick", "fid.hashed_0"],
+    "drop cascade": ["fid.users", "fid.sales", "fid.events", "fid.events_2002", "fid.ring_a"],
     "truncate": ["fid.bag", "fid.parent"],
     "truncate cascade": ["fid.users", "fid.counted"],
     "empty": ["fid.nodes", "fid.events"],

@@ -1,8 +1,9 @@
 -- What PostgreSQL 17 added.
 SET ROLE app_trust;
 SET search_path = fid, public;
-CREATE TABLE counted_parts (id int GENERATED ALWAYS AS IDENTITY, at date, v text,
-    EXCLUDE USING gist (at WITH =, id WITH <>)) PARTITION BY RANGE (at);
+-- No EXCLUDE here, though 17 has it for partitioned tables: it cannot restore its own dump of one
+-- ("cannot attach index", 18.4).
+CREATE TABLE counted_parts (id int GENERATED ALWAYS AS IDENTITY, at date, v text) PARTITION BY RANGE (at);
 CREATE TABLE counted_part PARTITION OF counted_parts FOR VALUES FROM (MINVALUE) TO (MAXVALUE);
 INSERT INTO counted_parts (at, v) SELECT date '2000-01-01' + n, 'v' FROM generate_series(1, 10) n;
 CREATE TABLE stored (id int PRIMARY KEY, v text STORAGE EXTERNAL, m text STORAGE MAIN COMPRESSION pglz);
