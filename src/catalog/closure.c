@@ -391,6 +391,47 @@ is_gone(const struct bs_closure *c, uint32_t oid)
     return c->places.keys[slot_of(&c->places, key)] == key;
 }
 
+/* No column before it is of the same table. */
+static bool
+is_first(const struct bs_closure *c, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (c->gone[i].class_oid == BS_CLASS_RELATION && c->gone[i].sub != 0 &&
+            c->gone[i].oid == c->gone[at].oid)
+            return false;
+    }
+    return true;
+}
+
+/* A name that is not found leaves it open which columns go. */
+static void
+lose_columns_of(struct bs_closure *c, const struct bs_relation *r)
+{
+    struct bs_hit hit = {.relation = r,
+                         .use = BS_USE_COUNT,
+                         .kind = BS_KIND_ALTER_TABLE_DROP_COLUMN,
+                         .reach = BS_REACH_DEPENDENT,
+                         .down = true};
+
+    hit.columns = bs_arena_array(c->arena, c->n_gone, sizeof(*hit.columns));
+    c->full = c->full || hit.columns == NULL;
+    for (size_t i = 0; !c->full && i < c->n_gone; i++) {
+        const struct bs_gone *g = &c->gone[i];
+        const struct bs_row_attribute *a;
+        if (g->class_oid != BS_CLASS_RELATION || g->sub == 0 || g->oid != r->id.oid)
+            continue;
+        a = c->s->tables[BS_TABLE_ATTRIBUTE] == NULL
+                ? NULL
+                : bs_find_attribute(c->s->tables[BS_TABLE_ATTRIBUTE], g->oid, g->sub);
+        if (a == NULL) {
+            hit.n_columns = 0;
+            break;
+        }
+        hit.columns[hit.n_columns++] = a->name;
+    }
+    add(c, hit);
+}
+
 void
 bs_closure_lose_columns(struct bs_closure *c)
 {
@@ -400,11 +441,7 @@ bs_closure_lose_columns(struct bs_closure *c)
         if (g->class_oid != BS_CLASS_RELATION || g->sub == 0 || is_gone(c, g->oid))
             continue;
         r = bs_snapshot_relation(c->s, g->oid);
-        if (r != NULL && strchr("rpmf", r->relkind) != NULL)
-            add(c, (struct bs_hit){.relation = r,
-                                   .use = BS_USE_COUNT,
-                                   .kind = BS_KIND_ALTER_TABLE_DROP_COLUMN,
-                                   .reach = BS_REACH_DEPENDENT,
-                                   .down = true});
+        if (r != NULL && strchr("rpmf", r->relkind) != NULL && is_first(c, i))
+            lose_columns_of(c, r);
     }
 }

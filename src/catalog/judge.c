@@ -444,6 +444,21 @@ reads_quietly(const struct bs_relation *r)
     return r->relkind != 'f' && read->risk == BS_RISK_SAFE && read->n_runs == 0;
 }
 
+/* The names of what a table loses with something else. */
+static bool
+keep_columns(struct bs_judging *j, const struct bs_hit *h, struct bs_target *t)
+{
+    if (h->use != BS_USE_COUNT || h->n_columns == 0)
+        return true;
+    t->columns = bs_arena_array(j->arena, h->n_columns, sizeof(*t->columns));
+    for (; t->columns != NULL && t->n_columns < h->n_columns; t->n_columns++) {
+        t->columns[t->n_columns] = bs_arena_str(j->arena, h->columns[t->n_columns]);
+        if (t->columns[t->n_columns] == NULL)
+            return false;
+    }
+    return t->columns != NULL;
+}
+
 static void
 add_target(struct bs_judging *j, const struct bs_hit *h)
 {
@@ -463,6 +478,8 @@ add_target(struct bs_judging *j, const struct bs_hit *h)
             t->by_key = false; /* and other rows of it, who knows */
         if (weight(h->kind) > weight(t->kind))
             t->kind = h->kind;
+        if (t->n_columns != 0 || h->n_columns != 0)
+            t->n_columns = 0; /* of more than one: whichever */
         return;
     }
     list = bs_judging_grow(j, out->targets, out->n_targets, &j->cap_targets, sizeof(*list));
@@ -485,7 +502,8 @@ add_target(struct bs_judging *j, const struct bs_hit *h)
                                                 .again = h->reached,
                                                 .lock = bs_effect_lock(h->kind),
                                                 .rewrites = bs_effect_rewrites(h->kind)};
-    if (list[out->n_targets - 1].schema == NULL || list[out->n_targets - 1].name == NULL)
+    if (list[out->n_targets - 1].schema == NULL || list[out->n_targets - 1].name == NULL ||
+        !keep_columns(j, h, &list[out->n_targets - 1]))
         j->full = true;
 }
 

@@ -72,6 +72,9 @@ struct bs_target {
     uint32_t within;         /* oid of another target of the statement; 0: none */
     enum bs_table_lock lock; /* the strongest that the statement takes on it */
     bool rewrites;           /* the whole table is written anew meanwhile */
+    /* DEPENDENT, of a table that stays: the columns that it loses; none: they cannot be told */
+    const char **columns;
+    size_t n_columns;
 };
 
 struct bs_facts {

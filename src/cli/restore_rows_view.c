@@ -222,6 +222,7 @@ diff_text(const struct bs_diff *d)
         printf("\nWhat the statement has written itself cannot be told: %s\n", d->unknown);
     for (size_t i = 0; i < d->n_tables; i++)
         bs_view_differences(&d->tables[i]);
+    bs_view_columns(stdout, &d->columns);
     printf("\n%s\n", d->same ? "no difference" : "there are differences");
 }
 
@@ -237,8 +238,9 @@ bs_view_diff(const struct bs_restore *r, const struct bs_diff *d)
     list = json_array();
     for (size_t i = 0; i < d->n_tables; i++)
         (void)json_array_append_new(list, diff_table_json(&d->tables[i]));
-    bs_out_json(json_pack("{s:s,s:b,s:s*,s:o}", "point", r->manifest.id, "same", d->same, "unknown",
-                          d->unknown, "tables", list));
+    bs_out_json(json_pack("{s:s,s:b,s:s*,s:o,s:o}", "point", r->manifest.id, "same", d->same,
+                          "unknown", d->unknown, "tables", list, "columns",
+                          bs_view_columns_json(&d->columns)));
 }
 
 /* Of the cluster. */
@@ -316,6 +318,7 @@ bs_view_plan(const struct bs_restore *r, const struct bs_copyback *c)
         table_text(stderr, &c->tables[i]);
         bs_view_put_foreseen(stderr, "    ! ", c->tables[i].foreseen, c->tables[i].n_foreseen);
     }
+    bs_view_columns(stderr, &c->columns);
     bs_view_globals(stderr, c->globals, c->n_globals);
 }
 
@@ -342,11 +345,11 @@ json_t *
 bs_view_copyback_json(const struct bs_restore *r, const struct bs_copyback *c)
 {
     return json_pack(
-        "{s:s,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*}", "point", r->manifest.id,
-        "tables", copyback_tables_json(c), "objects", bs_view_strings(c->objects, c->n_objects),
-        "sequences", (json_int_t)c->n_sequences, "sequences_left",
-        bs_view_strings(c->sequences_left, c->n_sequences_left), "sequences_failed",
-        c->sequences_failed, "refreshed", (json_int_t)c->n_refreshed, "before",
+        "{s:s,s:o,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*}", "point", r->manifest.id,
+        "tables", copyback_tables_json(c), "columns", bs_view_columns_json(&c->columns), "objects",
+        bs_view_strings(c->objects, c->n_objects), "sequences", (json_int_t)c->n_sequences,
+        "sequences_left", bs_view_strings(c->sequences_left, c->n_sequences_left),
+        "sequences_failed", c->sequences_failed, "refreshed", (json_int_t)c->n_refreshed, "before",
         c->point[0] == '\0' ? NULL : c->point, "definition",
         !c->compared            ? "not compared"
         : c->difference == NULL ? "identical"
@@ -358,11 +361,12 @@ bs_view_copyback_json(const struct bs_restore *r, const struct bs_copyback *c)
 static void
 copyback_text(const struct bs_copyback *c)
 {
-    if (c->n_objects == 0 && c->n_tables == 0 && c->n_globals == 0)
+    if (c->n_objects == 0 && c->n_tables == 0 && c->n_globals == 0 && c->columns.n_tables == 0)
         puts("The point holds nothing that is lost.");
     objects_text(stdout, c);
     for (size_t i = 0; i < c->n_tables; i++)
         table_text(stdout, &c->tables[i]);
+    bs_view_columns(stdout, &c->columns);
     if (c->n_sequences != 0)
         printf("  sequences set: %zu\n", c->n_sequences);
     for (size_t i = 0; i < c->n_sequences_left; i++) {

@@ -159,6 +159,7 @@ preview_json(const struct bs_restore *r, const struct bs_preview *p, const char 
                      m->actor.agent, "owner", m->actor.owner, "approver", m->actor.approver,
                      "definition", m->schema.key != NULL);
     (void)json_object_set_new(json, "tables", preview_tables_json(p));
+    (void)json_object_set_new(json, "columns", bs_view_columns_json(&p->columns));
     (void)json_object_set_new(json, "cascade", closure_json(m));
     (void)json_object_set_new(json, "mode", json_string(m->capture.mode));
     (void)json_object_set_new(json, "sequences", sequences_json(p));

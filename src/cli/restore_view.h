@@ -53,4 +53,8 @@ void bs_view_progress_end(void);
 void bs_view_globals(FILE *to, const struct bs_global_change *list, size_t n);
 json_t *bs_view_globals_json(const struct bs_global_change *list, size_t n);
 
+/* Columns that come back, or would. */
+json_t *bs_view_columns_json(const struct bs_columns *c);
+void bs_view_columns(FILE *to, const struct bs_columns *c);
+
 #endif

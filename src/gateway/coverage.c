@@ -169,6 +169,25 @@ captured_exclusively(const struct bs_coverage *in, uint32_t oid)
     return captured(in, oid) && planned(in, oid, true) != NULL;
 }
 
+/* A statement was going to change columns of it, and what they were is kept; its rows stay. */
+static bool
+is_altered(const struct bs_coverage *in, uint32_t oid)
+{
+    for (size_t i = 0; i < in->n_parts; i++) {
+        const struct bs_manifest *m = in->parts[i].manifest;
+        bool kept = false, meant = false;
+        for (size_t k = 0; m != NULL && k < m->n_objects; k++)
+            kept = kept || (m->objects[k].oid == oid && m->objects[k].columns_only);
+        for (size_t k = 0; k < in->parts[i].plan->n_tables; k++) {
+            const struct bs_plan_table *t = &in->parts[i].plan->tables[k];
+            meant = meant || (t->oid == oid && t->exclusive && t->n_columns != 0);
+        }
+        if (kept && meant)
+            return true;
+    }
+    return false;
+}
+
 /* A statement was going to write it anew, with the same rows. */
 static bool
 is_rewritten(const struct bs_coverage *in, uint32_t oid)
@@ -506,6 +525,9 @@ judge_exclusive(const struct bs_coverage *in, const struct bs_lock *lock)
                    ? NULL
                    : "locked exclusively";
     if (captured_exclusively(in, table) || was->temporary)
+        return NULL;
+    /* It has another TOAST table then, or none. */
+    if (ddl && is_altered(in, table) && (is != NULL || was->relkind == 't'))
         return NULL;
     if (is == NULL)
         return ddl && !holds_rows(was->relkind) ? NULL : "dropped";

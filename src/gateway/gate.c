@@ -19,6 +19,7 @@
 #include "gateway/waiters.h"
 #include "gateway/within.h"
 #include "gateway/worker.h"
+#include "recovery/plan_alter.h"
 #include "wire/front.h"
 #include "wire/messages.h"
 
@@ -150,9 +151,11 @@ by_oid(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void
-unite_table(struct bs_plan_table *have, const struct bs_plan_table *more)
+static bool
+unite_table(struct bs_gate *g, struct bs_plan_table *have, const struct bs_plan_table *more)
 {
+    bool united = bs_plan_unite_columns(have, more, &g->arena);
+
     have->exclusive |= more->exclusive;
     have->rewrites |= more->rewrites;
     if (have->shape && !more->shape) {
@@ -160,26 +163,28 @@ unite_table(struct bs_plan_table *have, const struct bs_plan_table *more)
         have->reach = more->reach;
         have->shape = false;
     }
-    if (more->n_columns == 0 && !more->shape)
-        have->n_columns = 0; /* somebody needs all of it */
+    return united;
 }
 
 /* Sorts the tables by oid, the order in which everyone locks, and makes each appear once. */
-static void
-unite_tables(struct bs_plan *plan)
+static enum bs_done
+unite_tables(struct bs_gate *g, struct bs_err *err)
 {
+    struct bs_plan *plan = &g->plan;
+    bool full = false;
     size_t n = 0;
 
     if (plan->n_tables < 2)
-        return;
+        return BS_DONE;
     qsort(plan->tables, plan->n_tables, sizeof(*plan->tables), by_oid);
     for (size_t i = 0; i < plan->n_tables; i++) {
         if (n != 0 && plan->tables[n - 1].oid == plan->tables[i].oid)
-            unite_table(&plan->tables[n - 1], &plan->tables[i]);
+            full |= !unite_table(g, &plan->tables[n - 1], &plan->tables[i]);
         else
             plan->tables[n++] = plan->tables[i];
     }
     plan->n_tables = n;
+    return full ? BS_FAIL(err, LIMIT, "the unit touches too many tables") : BS_DONE;
 }
 
 /* What they name, and what of the cluster they are about; nothing of that stands for all of it. */
@@ -286,7 +291,8 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
     g->waived = !keep; /* only where every one of them is */
     if (g->waived)
         plan->why = why_waived(g, refused);
-    unite_tables(plan);
+    if (unite_tables(g, err) != BS_DONE)
+        return BS_FAILED;
     for (size_t i = 0; i < plan->n_tables; i++)
         g->exclusive |= plan->tables[i].exclusive;
     return BS_DONE;

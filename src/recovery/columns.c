@@ -386,3 +386,33 @@ bs_columns_choose(struct bs_helper *h,
     PQclear(g.computed);
     return done;
 }
+
+/* A relation of the point, all of it or with columns that go. */
+static bool
+is_kept(const struct bs_manifest *m, uint32_t oid)
+{
+    for (size_t i = 0; i < m->n_objects; i++) {
+        if (m->objects[i].oid == oid)
+            return true;
+    }
+    return false;
+}
+
+enum bs_done
+bs_columns_closed(const struct bs_plan *plan, const struct bs_manifest *m, struct bs_err *err)
+{
+    bool altered = false;
+
+    for (size_t i = 0; i < m->n_objects; i++)
+        altered = altered || bs_point_alters(&m->objects[i]);
+    /* What a statement names beside is only changed, so what hangs on that stays. */
+    for (size_t i = 0; altered && plan->n_named == 0 && i < m->n_closure; i++) {
+        const struct bs_point_dependent *d = &m->closure[i];
+        if (strcmp(d->type, "table column") == 0 && !is_kept(m, d->oid))
+            return BS_FAIL(err, NO_POINT,
+                           "it would take the column %.130s along, which is not in"
+                           " the plan",
+                           d->identity);
+    }
+    return BS_DONE;
+}

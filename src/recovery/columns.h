@@ -29,4 +29,11 @@ BS_MUST_CHECK enum bs_done bs_columns_choose(struct bs_helper *h,
                                              int64_t *bytes,
                                              struct bs_err *err);
 
+/*
+ * Once m->closure is known: no column of another table may go with those of the plan, unseen by
+ * whoever planned (a view with them, and a table with a column of its row type). NO_POINT.
+ */
+BS_MUST_CHECK enum bs_done
+bs_columns_closed(const struct bs_plan *plan, const struct bs_manifest *m, struct bs_err *err);
+
 #endif

@@ -533,5 +533,7 @@ bs_facts_around(struct bs_helper *h,
         return BS_FAILED;
     done = take_incoming(res, arena, m, err);
     PQclear(res);
-    return done == BS_DONE ? bs_named_closure(h, plan, arena, m, err) : BS_FAILED;
+    if (done != BS_DONE || bs_named_closure(h, plan, arena, m, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_columns_closed(plan, m, err);
 }

@@ -12,6 +12,7 @@
 
 #include "catalog/effect.h"
 #include "catalog/seen.h"
+#include "recovery/plan_alter.h"
 #include "recovery/plan_globals.h"
 #include "recovery/plan_kinds.h"
 
@@ -24,6 +25,7 @@ struct planning {
     enum bs_plan_kind *kinds; /* of each statement */
     bool *defines;            /* of each statement: the definition must be kept */
     bool unknown;             /* some statement changes who knows what */
+    bool full;                /* the arena is */
 };
 
 /* Its rows go with it, or some of their values do. */
@@ -292,10 +294,12 @@ add_table(struct planning *p, const struct bs_target *t, bool shape)
                                   .rewrites = t->rewrites,
                                   .shape = shape};
 
+    p->full = p->full || (!shape && !bs_plan_columns(p->unit, t, p->arena, &table));
     if (have == NULL) {
         have = &out->tables[out->n_tables++];
         *have = table;
     } else {
+        p->full = p->full || !bs_plan_unite_columns(have, &table, p->arena);
         have->exclusive = have->exclusive || table.exclusive;
         have->rewrites = have->rewrites || table.rewrites;
         have->shape = have->shape && shape;
@@ -677,7 +681,7 @@ bs_plan_make(const struct bs_unit *unit,
     out->named = bs_arena_array(arena, n_effects + 1, sizeof(*out->named));
     if (out->tables != NULL && out->named != NULL && p.kinds != NULL && p.defines != NULL)
         plan_unit(&p);
-    if (out->why != NULL)
+    if (out->why != NULL && !p.full)
         return BS_DONE;
     *out = (struct bs_plan){.why = "there was no memory left to plan"};
     return BS_FAIL(err, LIMIT, "the %s arena is full", arena->name);

@@ -111,6 +111,8 @@ BS_MUST_CHECK enum bs_done bs_columns_look(struct bs_restore *r,
 /* Anything left to do for this table; `remove` also counts columns that the transaction added. */
 bool bs_columns_differ(const struct bs_columns_table *t, bool remove);
 
+/* False where the type of a column is gone, too: until it is back its values cannot be read. */
+bool bs_columns_have_types(const struct bs_columns_table *t);
 /* Rows that get a saved value of some column. Pure. */
 int64_t bs_columns_rows(const struct bs_columns *c);
 /* True where both would do the same. Pure. */
@@ -172,6 +174,13 @@ struct bs_columns_how {
 BS_MUST_CHECK enum bs_done bs_columns_apply(struct bs_restore *r,
                                             struct bs_columns *c,
                                             struct bs_columns_how how,
+                                            struct bs_err *err);
+
+/* Puts the SQL of it for people to read: what the run decides by counting stands as it is now. */
+BS_MUST_CHECK enum bs_done bs_columns_print(struct bs_restore *r,
+                                            const struct bs_columns *c,
+                                            struct bs_columns_how how,
+                                            struct bs_buf *out,
                                             struct bs_err *err);
 
 /* After it: every row that was to have its saved value has it. CONFLICT. */

@@ -3,6 +3,9 @@
  */
 #include "restore/columns.h"
 
+#include "restore/columns_sql.h"
+#include "restore/compare.h"
+
 static const char *
 name_of(struct bs_arena *arena, const struct bs_columns_table *t, const struct bs_columns_column *c)
 {
@@ -110,4 +113,93 @@ bs_columns_rows_text(struct bs_arena *arena, const struct bs_columns_table *t)
                         t->object->schema, t->object->name, (long long)made, plural(made),
                         made_text(t), (long long)gone, plural(gone), gone == 1 ? "has" : "have",
                         gone == 1 ? "s" : "");
+}
+
+static enum bs_done
+print_saved(struct bs_restore *r,
+            const struct bs_columns_leaf *leaf,
+            struct bs_buf *out,
+            struct bs_err *err)
+{
+    struct bs_shape shape;
+
+    if (leaf->object == NULL)
+        return BS_DONE;
+    if (bs_shape_find(&r->db, leaf->object, &r->arena, &shape, err) != BS_DONE ||
+        bs_shape_check(&shape, err) != BS_DONE)
+        return BS_FAILED;
+    bs_compare_put_table(out, &shape, leaf->at);
+    bs_put_str(out, ";\n");
+    bs_compare_put_copy(out, leaf->object, leaf->at);
+    bs_put_fmt(out, ";\n-- %lld rows from %s\n", (long long)leaf->object->row_count,
+               leaf->object->key);
+    return BS_DONE;
+}
+
+static bool
+writes(const struct bs_columns_table *t)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < t->n_columns && !any; i++)
+        any = bs_columns_writes(&t->columns[i]);
+    return any;
+}
+
+static void
+print_values(const struct bs_columns_table *t, struct bs_columns_how how, struct bs_buf *out)
+{
+    int64_t before = 0;
+
+    if (!writes(t))
+        return;
+    bs_columns_put_values(out, t);
+    for (size_t i = 0; i < t->n_leaves; i++) {
+        bs_put_str(out, ";\n");
+        bs_columns_put_fill(out, t, &t->leaves[i], how.conflict, before);
+        before += t->leaves[i].made;
+    }
+    bs_put_str(out, ";\n");
+    bs_columns_put_clear(out, t);
+    bs_columns_put_functions(out, t);
+    bs_put_str(out, ";\n");
+    bs_columns_put_alter(out, t);
+    bs_put_str(out, ";\n");
+    bs_columns_put_functions_off(out, t);
+    bs_put_str(out, ";\n");
+}
+
+enum bs_done
+bs_columns_print(struct bs_restore *r,
+                 const struct bs_columns *c,
+                 struct bs_columns_how how,
+                 struct bs_buf *out,
+                 struct bs_err *err)
+{
+    for (size_t i = 0; i < c->n_tables; i++) {
+        const struct bs_columns_table *t = &c->tables[i];
+        if (t->cannot != NULL)
+            return BS_FAIL(err, CONFLICT, "%s", t->cannot);
+        if (!bs_columns_differ(t, how.remove))
+            continue;
+        if (!bs_columns_have_types(t)) {
+            bs_put_fmt(out, "-- columns of \"%s\".\"%s\" follow, once their types are back\n",
+                       t->object->schema, t->object->name);
+            continue;
+        }
+        for (size_t k = 0; k < t->n_leaves; k++) {
+            if (print_saved(r, &t->leaves[k], out, err) != BS_DONE)
+                return BS_FAILED;
+        }
+        bs_columns_put_add(out, t);
+        bs_put_str(out, "\n");
+        print_values(t, how, out);
+        bs_columns_put_generated(out, t);
+        for (size_t k = 0; k < t->n_members; k++)
+            bs_columns_put_settings(out, t, t->members[k]);
+        if (how.remove)
+            bs_columns_put_remove(out, t);
+        bs_put_str(out, "\n");
+    }
+    return BS_DONE;
 }

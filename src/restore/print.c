@@ -161,7 +161,10 @@ put_all(struct bs_work *w, struct bs_buf *b, struct bs_err *err)
     if (!w->parts)
         bs_put_str(b,
                    "-- here the tables that will be changed get a recovery point of their own\n");
-    if (put_section(w, BS_DEFINITION_BEFORE_ROWS, b, err) != BS_DONE)
+    if ((w->definition.n_early != 0 &&
+         put_section(w, BS_DEFINITION_BEFORE_COLUMNS, b, err) != BS_DONE) ||
+        bs_columns_print(w->r, &w->out->columns, bs_work_columns(w), b, err) != BS_DONE ||
+        put_section(w, BS_DEFINITION_BEFORE_ROWS, b, err) != BS_DONE)
         return BS_FAILED;
     put_lost_rows(b, w->out);
     put_merges(b, w);
@@ -186,6 +189,13 @@ bs_copyback_print(struct bs_restore *r,
     struct bs_work work;
     enum bs_done done = bs_work_open(r, options, &c, &work, err);
 
+    /* Only so is it known what there is to do with columns that are there. */
+    if (done == BS_DONE && c.columns.n_tables != 0) {
+        done = bs_rdb_do(&r->db, "BEGIN ISOLATION LEVEL REPEATABLE READ", err);
+        if (done == BS_DONE)
+            done = bs_columns_compare(r, &c.columns, err);
+        bs_rdb_rollback(&r->db);
+    }
     if (done == BS_DONE)
         done = put_all(&work, out, err);
     bs_work_close(&work);
