@@ -13,6 +13,10 @@ static const char who[] =
     "In a table that is there, missing rows come back, and rows that the transaction was\n"
     "the last to write get their saved values back; what others have changed since is a\n"
     "conflict. What is replaced gets a recovery point of its own.\n\n"
+    "Definitions that the statement dropped, changed or renamed are made again what they\n"
+    "were saved as; what the statement made goes with --remove-inserted, unless it may hold\n"
+    "rows. Exit status 1: something was given back in part or not at all, with the reason\n"
+    "and the saved SQL.\n\n"
     "The role that connects must own what it changes; rows of row security\n"
     "policies and objects of other owners need a superuser (--dsn).";
 
@@ -39,7 +43,7 @@ copy_back(struct bs_restoring *w,
         return bs_out_fail(&err);
     bs_view_progress_end();
     bs_view_copyback(&w->r, &done);
-    return 0;
+    return bs_view_left(&done.changes) ? 1 : 0;
 }
 
 static int

@@ -208,7 +208,7 @@ diff_text(const struct bs_diff *d)
         if (!d->tables[i].live.object->partial)
             list[n++] = &d->tables[i];
     }
-    if (n != 0 || d->n_tables == 0)
+    if (n != 0 || (d->n_tables == 0 && d->changes.n == 0))
         diff_wholes(list, n);
     n = 0;
     for (size_t i = 0; i < d->n_tables; i++) {
@@ -223,6 +223,7 @@ diff_text(const struct bs_diff *d)
     for (size_t i = 0; i < d->n_tables; i++)
         bs_view_differences(&d->tables[i]);
     bs_view_columns(stdout, &d->columns);
+    bs_view_changes(&d->changes, BS_VIEW_DIFFS);
     printf("\n%s\n", d->same ? "no difference" : "there are differences");
 }
 
@@ -238,9 +239,10 @@ bs_view_diff(const struct bs_restore *r, const struct bs_diff *d)
     list = json_array();
     for (size_t i = 0; i < d->n_tables; i++)
         (void)json_array_append_new(list, diff_table_json(&d->tables[i]));
-    bs_out_json(json_pack("{s:s,s:b,s:s*,s:o,s:o}", "point", r->manifest.id, "same", d->same,
+    bs_out_json(json_pack("{s:s,s:b,s:s*,s:o,s:o,s:o}", "point", r->manifest.id, "same", d->same,
                           "unknown", d->unknown, "tables", list, "columns",
-                          bs_view_columns_json(&d->columns)));
+                          bs_view_columns_json(&d->columns), "definitions",
+                          bs_view_changes_json(&d->changes)));
 }
 
 /* Of the cluster. */
@@ -314,6 +316,7 @@ bs_view_plan(const struct bs_restore *r, const struct bs_copyback *c)
 {
     fprintf(stderr, "Copy-back of %s:\n", r->manifest.id);
     objects_text(stderr, c);
+    bs_view_given(stderr, &c->changes);
     for (size_t i = 0; i < c->n_tables; i++) {
         table_text(stderr, &c->tables[i]);
         bs_view_put_foreseen(stderr, "    ! ", c->tables[i].foreseen, c->tables[i].n_foreseen);
@@ -344,26 +347,30 @@ copyback_tables_json(const struct bs_copyback *c)
 json_t *
 bs_view_copyback_json(const struct bs_restore *r, const struct bs_copyback *c)
 {
-    return json_pack(
-        "{s:s,s:o,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*}", "point", r->manifest.id,
-        "tables", copyback_tables_json(c), "columns", bs_view_columns_json(&c->columns), "objects",
-        bs_view_strings(c->objects, c->n_objects), "sequences", (json_int_t)c->n_sequences,
-        "sequences_left", bs_view_strings(c->sequences_left, c->n_sequences_left),
-        "sequences_failed", c->sequences_failed, "refreshed", (json_int_t)c->n_refreshed, "before",
-        c->point[0] == '\0' ? NULL : c->point, "definition",
-        !c->compared            ? "not compared"
-        : c->difference == NULL ? "identical"
-                                : "differs",
-        "difference", c->difference, "uncompared", c->uncompared, "cluster",
-        bs_view_globals_json(c->globals, c->n_globals), "cluster_failed", c->globals_failed);
+    return json_pack("{s:s,s:o,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*,s:o}", "point",
+                     r->manifest.id, "tables", copyback_tables_json(c), "columns",
+                     bs_view_columns_json(&c->columns), "objects",
+                     bs_view_strings(c->objects, c->n_objects), "sequences",
+                     (json_int_t)c->n_sequences, "sequences_left",
+                     bs_view_strings(c->sequences_left, c->n_sequences_left), "sequences_failed",
+                     c->sequences_failed, "refreshed", (json_int_t)c->n_refreshed, "before",
+                     c->point[0] == '\0' ? NULL : c->point, "definition",
+                     !c->compared            ? "not compared"
+                     : c->difference == NULL ? "identical"
+                                             : "differs",
+                     "difference", c->difference, "uncompared", c->uncompared, "cluster",
+                     bs_view_globals_json(c->globals, c->n_globals), "cluster_failed",
+                     c->globals_failed, "definitions", bs_view_changes_json(&c->changes));
 }
 
 static void
 copyback_text(const struct bs_copyback *c)
 {
-    if (c->n_objects == 0 && c->n_tables == 0 && c->n_globals == 0 && c->columns.n_tables == 0)
+    if (c->n_objects == 0 && c->n_tables == 0 && c->n_globals == 0 && c->columns.n_tables == 0 &&
+        c->changes.n == 0)
         puts("The point holds nothing that is lost.");
     objects_text(stdout, c);
+    bs_view_given(stdout, &c->changes);
     for (size_t i = 0; i < c->n_tables; i++)
         table_text(stdout, &c->tables[i]);
     bs_view_columns(stdout, &c->columns);

@@ -166,6 +166,7 @@ preview_json(const struct bs_restore *r, const struct bs_preview *p, const char 
     (void)json_object_set_new(json, "cluster", bs_view_globals_json(p->globals, p->n_globals));
     (void)json_object_set_new(json, "same_transaction", siblings_json(p));
     (void)json_object_set_new(json, "conflicts", bs_view_strings(p->conflicts, p->n_conflicts));
+    (void)json_object_set_new(json, "definitions", bs_view_changes_json(&p->changes));
     (void)json_object_set_new(json, "cannot", bs_view_strings(p->cannot, p->n_cannot));
     (void)json_object_set_new(json, "proof",
                               json_pack("{s:s,s:I,s:I}", "result", "ok", "objects",
@@ -220,6 +221,8 @@ preview_tables(const struct bs_preview *p)
                                         "SIZE",  "NOW",      "ROWS NOW"};
     struct bs_table table = {0};
 
+    if (p->n_tables == 0)
+        return;
     putchar('\n');
     bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
     for (size_t i = 0; i < p->n_tables; i++) {
@@ -335,6 +338,7 @@ bs_view_preview(const struct bs_restore *r, const struct bs_preview *p, const ch
         if (p->tables[i].diff != NULL)
             bs_view_differences(p->tables[i].diff);
     }
+    bs_view_changes(&p->changes, BS_VIEW_LIST);
     if (unreached != NULL) {
         fputs("\nThe database was not looked at: ", stdout);
         bs_out_text(stdout, unreached);

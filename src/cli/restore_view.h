@@ -44,6 +44,18 @@ json_t *bs_view_foreseen(const struct bs_foreseen *list, size_t n);
 /* One line each, behind `before`. */
 void bs_view_put_foreseen(FILE *to, const char *before, const struct bs_foreseen *list, size_t n);
 
+/* Definitions; `diffs`: with the lines that differ. */
+enum bs_view_depth {
+    BS_VIEW_LIST = 0,
+    BS_VIEW_DIFFS,
+};
+void bs_view_changes(const struct bs_changes *c, enum bs_view_depth depth);
+/* What a copy-back has done, or will do, about each. */
+void bs_view_given(FILE *to, const struct bs_changes *c);
+/* True where something is left that nobody can be sure of: it is to be done by hand. */
+bool bs_view_left(const struct bs_changes *c);
+json_t *bs_view_changes_json(const struct bs_changes *c);
+
 /* The watcher of a restore: a line on a terminal for steps that take longer than a second. */
 void bs_view_progress(void *ctx, const struct bs_restore_progress *progress);
 /* Takes that line away again. */

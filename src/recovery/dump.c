@@ -143,6 +143,33 @@ struct text_digest {
 };
 
 static const char opens[] = "\\restrict ", closes[] = "\\unrestrict ";
+static const char entry[] = "-- TOC entry ";
+
+/* Of pg_restore --verbose: when it ran, and in which order it numbered what it found. */
+static bool
+incidental(const struct text_digest *t)
+{
+    static const char *const heads[] = {"-- Started on ", "-- Completed on ", "-- Dependencies: "};
+
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        if (t->n > strlen(heads[i]) && memcmp(t->head, heads[i], strlen(heads[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Where what counts of a line begins: an entry is its catalog and OID, not its number. */
+static size_t
+beginning(const struct text_digest *t)
+{
+    size_t n = sizeof(entry) - 1;
+
+    if (t->n <= n || memcmp(t->head, entry, n) != 0)
+        return 0;
+    while (n < t->n && t->head[n] >= '0' && t->head[n] <= '9')
+        n++;
+    return n;
+}
 
 static bool
 dropped(struct text_digest *t)
@@ -164,9 +191,11 @@ static void
 decide(struct text_digest *t)
 {
     t->decided = true;
-    t->drop = dropped(t);
-    if (!t->drop)
-        bs_assert(EVP_DigestUpdate(t->sha, t->head, t->n) == 1);
+    t->drop = dropped(t) || incidental(t);
+    if (!t->drop) {
+        size_t from = beginning(t);
+        bs_assert(EVP_DigestUpdate(t->sha, t->head + from, t->n - from) == 1);
+    }
 }
 
 static enum bs_done
@@ -204,8 +233,8 @@ bs_dump_text_sha256(const char *pg_dump,
                     char out[BS_SHA256_TEXT],
                     struct bs_err *err)
 {
-    char program[PATH_MAX + 16], to[] = "--file=-", from[PATH_MAX];
-    char *argv[] = {program, to, from, NULL};
+    char program[PATH_MAX + 16], to[] = "--file=-", verbose[] = "--verbose", from[PATH_MAX];
+    char *argv[] = {program, to, verbose, from, NULL};
     struct text_digest t = {.sha = EVP_MD_CTX_new()};
     struct bs_child child;
     uint8_t digest[EVP_MAX_MD_SIZE] = {0};

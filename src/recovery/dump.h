@@ -41,7 +41,8 @@ BS_MUST_CHECK enum bs_done bs_dump_start(struct bs_child *child,
                                          struct bs_err *err);
 
 /*
- * SHA-256 of a dump's plain text, by the pg_restore beside pg_dump, without the \restrict and
+ * SHA-256 of a dump's plain text and of the OIDs of what is in it (an object that was dropped and
+ * made again the same way is another one), by the pg_restore beside pg_dump, without the \restrict and
  * \unrestrict lines, which carry a random token.
  * NO_POINT where it is no dump.
  */

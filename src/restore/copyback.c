@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "restore/counters.h"
+#include "restore/giveback.h"
 #include "restore/globals.h"
 #include "restore/lost.h"
 #include "restore/merge.h"
@@ -190,7 +191,7 @@ static enum bs_done
 check_plan(const struct bs_copyback *now, const struct bs_copyback *plan, struct bs_err *err)
 {
     bool same = plan->n_tables == now->n_tables && plan->n_objects == now->n_objects &&
-                bs_columns_same(&plan->columns, &now->columns);
+                bs_columns_same(&plan->columns, &now->columns) && plan->changes.n == now->changes.n;
 
     for (size_t i = 0; same && i < now->n_tables; i++) {
         const struct bs_copyback_table *a = &plan->tables[i], *b = &now->tables[i];
@@ -369,8 +370,10 @@ do_all(struct bs_work *w,
        struct bs_buf *sql,
        struct bs_err *err)
 {
-    if (prepare(w, safety, plan, sql, err) != BS_DONE || bs_lost_begin(w, sql, err) != BS_DONE ||
-        merge_tables(w, phases, sql, err) != BS_DONE || bs_lost_end(w, sql, err) != BS_DONE ||
+    if (prepare(w, safety, plan, sql, err) != BS_DONE || bs_giveback_names(w, err) != BS_DONE ||
+        bs_lost_begin(w, sql, err) != BS_DONE || merge_tables(w, phases, sql, err) != BS_DONE ||
+        bs_giveback_rest(w, err) != BS_DONE || bs_lost_end(w, sql, err) != BS_DONE ||
+        bs_giveback_rest(w, err) != BS_DONE ||
         bs_columns_proven(w->r, &w->out->columns, bs_work_columns(w), err) != BS_DONE ||
         check_result(w, err) != BS_DONE || give_globals(w, plan, err) != BS_DONE)
         return BS_FAILED;
@@ -442,7 +445,8 @@ compare_definition(struct bs_work *w)
 {
     struct bs_err err = {0};
 
-    if (!w->defined)
+    if (!w->defined ||
+        (w->out->n_objects == 0 && w->out->columns.n_tables == 0 && bs_giveback_count(w) == 0))
         return;
     if (!w->r->same_database) {
         w->out->uncompared = "this is another database";
@@ -568,6 +572,8 @@ bs_copyback_plan(struct bs_restore *r,
         done = !r->same_database
                    ? BS_DONE
                    : bs_globals_find(r, options->made, &out->globals, &out->n_globals, err);
+    for (size_t i = 0; done == BS_DONE && i < out->changes.n; i++)
+        out->changes.list[i].given = bs_giveback_wanted(&work, &out->changes.list[i]);
     bs_rdb_rollback(&r->db);
     bs_work_close(&work);
     return done;

@@ -82,6 +82,7 @@ struct bs_copyback {
     struct bs_columns columns; /* of tables that are there: as they were found */
     const char **objects; /* entries of the definition that come back, as pg_restore -l tells */
     size_t n_objects;
+    struct bs_changes changes;   /* of definitions; what of it is done: struct bs_altered.given */
     size_t n_sequences;          /* set or advanced */
     const char **sequences_left; /* that could not be set back: rows are beyond that already */
     size_t n_sequences_left;

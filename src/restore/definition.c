@@ -122,6 +122,122 @@ name_files(struct bs_restore *r, struct bs_definition *d, struct bs_err *err)
                : BS_FAIL(err, LIMIT, "the spool's path is too long");
 }
 
+/* Texts. */
+
+/* What the whole dump says, entry by entry. */
+static enum bs_done
+read_texts(const struct bs_definition *d,
+           const char *file,
+           const struct bs_toc *toc,
+           struct bs_arena *arena,
+           struct bs_buf *script,
+           struct bs_entries *out,
+           struct bs_err *err)
+{
+    static const char *const more[] = {"--file=-", "--verbose", NULL, NULL};
+
+    bs_buf_init(script, TEXT_MAX);
+    if (run_pg_restore(d, file, more, script, err) != BS_DONE)
+        return BS_FAILED;
+    bs_definition_strip(script);
+    return bs_entries_cut(bs_buf_view(script), toc, arena, out, err);
+}
+
+/* Choosing. */
+
+/* A table that came back without its rows would look like one that was never filled. */
+static bool
+lacks_rows(const struct bs_restore *r, const struct bs_toc_entry *e, struct bs_arena *arena)
+{
+    const struct bs_manifest *m = &r->manifest;
+
+    if (!bs_bytes_equal(bs_toc_words(e).kind, BS_LIT("TABLE")))
+        return false;
+    for (size_t i = 0; i < m->n_objects; i++) {
+        const struct bs_point_object *o = &m->objects[i];
+        if (!o->partial && !o->columns_only &&
+            bs_bytes_equal(e->key, bs_toc_key(o->relkind, o->schema, o->name, arena)))
+            return false;
+    }
+    return true;
+}
+
+static bool
+needs_any(const struct bs_toc *toc, const struct bs_toc_entry *e, const bool *out)
+{
+    for (size_t k = 0; k < e->n_needs; k++) {
+        size_t at = bs_toc_find(toc, e->needs[k]);
+        if (at != toc->n && out[at])
+            return true;
+    }
+    return false;
+}
+
+/* Takes them from what was chosen, with all that hangs on them. */
+static enum bs_done
+leave_empty_tables(struct bs_definition *d, struct bs_arena *arena, struct bs_err *err)
+{
+    bool *out = bs_arena_array(arena, d->saved.n + 1, sizeof(*out));
+    size_t n = 0;
+
+    d->n_left = 0;
+    d->left = bs_arena_array(arena, d->n_chosen + 1, sizeof(*d->left));
+    if (out == NULL || d->left == NULL)
+        return BS_FAIL(err, LIMIT, "the dump has too many entries");
+    for (bool more = true; more;) {
+        more = false;
+        for (size_t i = 0; i < d->n_chosen; i++) {
+            const struct bs_toc_entry *e = &d->saved.list[d->chosen[i]];
+            if (!out[d->chosen[i]] && (d->rowless[d->chosen[i]] || needs_any(&d->saved, e, out)))
+                more = out[d->chosen[i]] = true;
+        }
+    }
+    for (size_t i = 0; i < d->n_chosen; i++) {
+        if (out[d->chosen[i]])
+            d->left[d->n_left++] = d->chosen[i];
+        else
+            d->chosen[n++] = d->chosen[i];
+    }
+    d->n_chosen = n;
+    return BS_DONE;
+}
+
+static enum bs_done
+choose(struct bs_definition *d, struct bs_toc_want want, struct bs_arena *arena, struct bs_err *err)
+{
+    want.also = d->also;
+    want.there = d->there;
+    if (bs_toc_choose(&d->saved, &d->live, want, arena, &d->chosen, &d->n_chosen, err) != BS_DONE)
+        return BS_FAILED;
+    return leave_empty_tables(d, arena, err);
+}
+
+/* What can be chosen at all, and what is looked for beside what is asked for by its key. */
+static enum bs_done
+look_at_entries(struct bs_restore *r, bool about, struct bs_definition *d, struct bs_err *err)
+{
+    const struct bs_point_statement *s = &r->manifest.statement;
+    bool whole = bs_scope_takes_whole(s);
+
+    d->also = bs_arena_array(&r->arena, d->saved.n + 1, sizeof(*d->also));
+    d->there = bs_arena_array(&r->arena, d->saved.n + 1, sizeof(*d->there));
+    d->rowless = bs_arena_array(&r->arena, d->saved.n + 1, sizeof(*d->rowless));
+    if (d->also == NULL || d->there == NULL || d->rowless == NULL ||
+        bs_scope_find(&d->saved, &d->live, &r->manifest, &r->arena, &d->scope, err) != BS_DONE)
+        return BS_FAIL(err, LIMIT, "the dump has too many entries");
+    if (!r->same_database)
+        d->also = d->there = NULL; /* nothing there is what was there, whatever its name or OID */
+    for (size_t i = 0; i < d->saved.n; i++)
+        d->rowless[i] = lacks_rows(r, &d->saved.list[i], &r->arena);
+    for (size_t i = 0; d->there != NULL && i < d->saved.n; i++) {
+        const struct bs_toc_entry *e = &d->saved.list[i];
+        d->there[i] = d->scope.live_of[i] != BS_SCOPE_NONE || d->scope.saved_along[i];
+        d->also[i] = about && (whole ? d->scope.saved_named[i] : d->scope.saved_in[i]) &&
+                     bs_scope_may(s, e, BS_SCOPE_LOST);
+    }
+    return BS_DONE;
+}
+
 enum bs_done
 bs_definition_open(struct bs_restore *r,
                    struct bs_toc_want want,
@@ -143,10 +259,15 @@ bs_definition_open(struct bs_restore *r,
     bs_restore_tell(r, "reading the definition of the live database", 0, 0);
     if (dump_live(r, out, err) != BS_DONE ||
         list(out, out->saved_file, &out->saved_text, &r->arena, &out->saved, err) != BS_DONE ||
-        list(out, out->live_file, &out->live_text, &r->arena, &out->live, err) != BS_DONE)
+        list(out, out->live_file, &out->live_text, &r->arena, &out->live, err) != BS_DONE ||
+        read_texts(out, out->saved_file, &out->saved, &r->arena, &out->saved_script,
+                   &out->saved_says, err) != BS_DONE ||
+        read_texts(out, out->live_file, &out->live, &r->arena, &out->live_script, &out->live_says,
+                   err) != BS_DONE)
         return BS_FAILED;
-    return bs_toc_choose(&out->saved, &out->live, want, &r->arena, &out->chosen, &out->n_chosen,
-                         err);
+    if (look_at_entries(r, want.about, out, err) != BS_DONE)
+        return BS_FAILED;
+    return choose(out, want, &r->arena, err);
 }
 
 void
@@ -158,6 +279,8 @@ bs_definition_close(struct bs_definition *d)
         (void)unlink(d->live_file);
     bs_buf_fini(&d->saved_text);
     bs_buf_fini(&d->live_text);
+    bs_buf_fini(&d->saved_script);
+    bs_buf_fini(&d->live_script);
     *d = (struct bs_definition){0};
 }
 
@@ -287,7 +410,7 @@ bs_definition_split(struct bs_definition *d,
     size_t *free_of, n = 0;
 
     d->n_early = 0;
-    if (bs_toc_choose(&d->saved, &d->live, want, arena, &d->chosen, &d->n_chosen, err) != BS_DONE ||
+    if (choose(d, want, arena, err) != BS_DONE ||
         bs_toc_without(&d->saved, tables, n_tables, arena, &free_of, &n, err) != BS_DONE)
         return BS_FAILED;
     d->early = bs_arena_array(arena, d->n_chosen + 1, sizeof(*d->early));
@@ -416,6 +539,19 @@ bs_definition_script(const struct bs_definition *d,
                      script_at(d, ATTACH, true, out, err) != BS_DONE))
         return BS_FAILED;
     return script_at(d, AFTER_ROWS, attached, out, err);
+}
+
+enum bs_done
+bs_definition_sql(const struct bs_definition *d,
+                  enum bs_definition_side side,
+                  const size_t *entries,
+                  size_t n,
+                  struct bs_buf *out,
+                  struct bs_err *err)
+{
+    return side == BS_DEFINITION_SAVED
+               ? script_of(d, d->saved_file, &d->saved, entries, n, NULL, out, err)
+               : script_of(d, d->live_file, &d->live, entries, n, NULL, out, err);
 }
 
 /* The header sets client_encoding, but the server converts the whole text before it runs that. */

@@ -11,8 +11,9 @@
 
 #include <limits.h>
 
+#include "restore/entries.h"
 #include "restore/restore.h"
-#include "restore/toc.h"
+#include "restore/scope.h"
 
 struct bs_definition {
     bool elsewhere; /* for another database: whoever restores owns what is made */
@@ -23,8 +24,19 @@ struct bs_definition {
     struct bs_buf live_text;
     struct bs_toc saved;
     struct bs_toc live;
+    struct bs_scope scope;
+    struct bs_buf saved_script; /* with --verbose; what the texts below point into */
+    struct bs_buf live_script;
+    struct bs_entries saved_says;
+    struct bs_entries live_says;
+    /* For each of saved.list: */
+    bool *also;     /* the statement may have dropped it */
+    bool *there;    /* it is not lost */
+    bool *rowless;  /* a table whose rows the point does not hold */
     size_t *chosen; /* of saved.list, in its order */
     size_t n_chosen;
+    size_t *left;  /* likewise: lost, but these are tables whose rows the point does not hold, */
+    size_t n_left; /* and what hangs on them */
     /* Of chosen, what comes before columns are added to tables that are there; see
      * bs_definition_split. */
     size_t *early;
@@ -70,6 +82,24 @@ BS_MUST_CHECK enum bs_done bs_definition_script(const struct bs_definition *d,
                                                 enum bs_definition_section section,
                                                 struct bs_buf *out,
                                                 struct bs_err *err);
+/* Which of the two dumps. */
+enum bs_definition_side {
+    BS_DEFINITION_SAVED = 0,
+    BS_DEFINITION_LIVE,
+};
+/*
+ * Puts the SQL of some entries of a dump, with the settings that it needs.
+ *
+ * entries   indexes into its list, n of them, in the order in which they run
+ * err       UNAVAILABLE, LIMIT, IO
+ */
+BS_MUST_CHECK enum bs_done bs_definition_sql(const struct bs_definition *d,
+                                             enum bs_definition_side side,
+                                             const size_t *entries,
+                                             size_t n,
+                                             struct bs_buf *out,
+                                             struct bs_err *err);
+
 /* Runs such a script in the open transaction and pins the session again. Errors of bs_rdb_do. */
 BS_MUST_CHECK enum bs_done
 bs_definition_run(struct bs_restore *r, struct bs_buf *script, struct bs_err *err);

@@ -524,5 +524,8 @@ bs_diff_run(struct bs_restore *r, const char *table, struct bs_diff *out, struct
     if (done == BS_DONE)
         done = diff_all(r, table, picked, n, out, err);
     bs_rdb_rollback(&r->db);
+    if (done == BS_DONE && table == NULL)
+        done = bs_changed_look(r, &out->changes, err);
+    out->same = out->same && out->changes.n == 0;
     return bs_restore_end(r, &step, done, err);
 }

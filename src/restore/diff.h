@@ -17,6 +17,7 @@
 #ifndef BS_RESTORE_DIFF_H
 #define BS_RESTORE_DIFF_H
 
+#include "restore/changed.h"
 #include "restore/columns.h"
 #include "restore/compare.h"
 #include "restore/restore.h"
@@ -61,7 +62,8 @@ struct bs_diff {
     struct bs_diff_table *tables;
     size_t n_tables;
     struct bs_columns columns; /* that were dropped or changed; of bs_diff_run */
-    bool same;                 /* no difference anywhere: rows, columns, existence; nothing made */
+    struct bs_changes changes; /* of definitions, where all tables are compared */
+    bool same; /* no difference anywhere: rows, columns, existence, definitions; nothing made */
     const char *unknown; /* why no live row can be told to be the transaction's; NULL: they can */
 };
 

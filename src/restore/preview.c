@@ -451,6 +451,23 @@ say_columns(const struct sentences *s, const struct bs_preview *p)
     }
 }
 
+/* Definitions; that they cannot be compared is worth a sentence, not a failure. */
+static enum bs_done
+look_at_definitions(struct bs_restore *r,
+                    struct bs_preview *p,
+                    const struct sentences *s,
+                    struct bs_err *err)
+{
+    struct bs_err why = {0};
+
+    if (bs_changed_look(r, &p->changes, &why) == BS_DONE)
+        return BS_DONE;
+    if (why.code == BS_E_LIMIT || why.code == BS_E_DAMAGED)
+        return bs_err_set(err, why.code, "%s", why.message);
+    say(s, bs_arena_fmt(&r->arena, "definitions could not be compared: %s", why.message));
+    return BS_DONE;
+}
+
 static enum bs_done
 choose_tables(struct bs_restore *r, const char *table, struct bs_preview *p, struct bs_err *err)
 {
@@ -482,7 +499,8 @@ preview(struct bs_restore *r, struct bs_preview *out, struct bs_err *err)
         return BS_FAILED;
     if (r->db.conn != NULL && (look_at_tables(r, out, &conflicts, err) != BS_DONE ||
                                look_at_globals(r, out, &conflicts, err) != BS_DONE ||
-                               look_at_columns(r, out, &conflicts, err) != BS_DONE))
+                               look_at_columns(r, out, &conflicts, err) != BS_DONE ||
+                               look_at_definitions(r, out, &conflicts, err) != BS_DONE))
         return BS_FAILED;
     say_columns(&conflicts, out);
     say_origin(&conflicts, out);

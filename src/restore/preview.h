@@ -8,6 +8,7 @@
 #define BS_RESTORE_PREVIEW_H
 
 #include "recovery/verify.h"
+#include "restore/changed.h"
 #include "restore/counters.h"
 #include "restore/diff.h"
 #include "restore/foresee.h"
@@ -39,7 +40,8 @@ struct bs_preview {
     size_t n_globals;
     struct bs_sibling *siblings; /* other points of the same transaction */
     size_t n_siblings;
-    const char **conflicts; /* sentences */
+    struct bs_changes changes; /* of definitions; none where there is no database */
+    const char **conflicts;    /* sentences */
     size_t n_conflicts;
     const char **cannot; /* what restore cannot give back; sentences */
     size_t n_cannot;

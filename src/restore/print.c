@@ -4,6 +4,7 @@
  */
 #include "restore/copyback.h"
 #include "restore/counters.h"
+#include "restore/giveback.h"
 #include "restore/merge.h"
 #include "restore/where.h"
 #include "restore/work.h"
@@ -168,7 +169,8 @@ put_all(struct bs_work *w, struct bs_buf *b, struct bs_err *err)
         return BS_FAILED;
     put_lost_rows(b, w->out);
     put_merges(b, w);
-    if (put_section(w, BS_DEFINITION_AFTER_ROWS, b, err) != BS_DONE)
+    if (bs_giveback_print(w, b, err) != BS_DONE ||
+        put_section(w, BS_DEFINITION_AFTER_ROWS, b, err) != BS_DONE)
         return BS_FAILED;
     put_counters(b, w);
     bs_put_str(b, "-- materialized views made above are refreshed\n"

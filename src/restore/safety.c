@@ -319,7 +319,7 @@ check_locks(struct bs_work *w, struct bs_err *err)
     PGresult *result;
     enum bs_done done = BS_DONE;
 
-    if (w->out->n_objects != 0)
+    if (w->out->n_objects != 0 || w->out->changes.n != 0)
         return BS_DONE; /* definitions are made under such locks */
     result = bs_rdb_ask(&w->r->db, find_emptied, 1, values, err);
     if (result == NULL)

@@ -26,6 +26,70 @@ bs_toc_is(const struct bs_toc_entry *e, const char *kind)
     return starts_with(e->what, kind);
 }
 
+/* Kinds of more than one word; the first that fits counts. */
+static const char *const long_kinds[] = {
+    "FK CONSTRAINT",
+    "CHECK CONSTRAINT",
+    "TABLE ATTACH",
+    "INDEX ATTACH",
+    "MATERIALIZED VIEW",
+    "FOREIGN TABLE",
+    "FOREIGN DATA WRAPPER",
+    "ROW SECURITY",
+    "SEQUENCE OWNED BY",
+    "DEFAULT ACL",
+    "PUBLICATION TABLES IN SCHEMA",
+    "PUBLICATION TABLE",
+    "SUBSCRIPTION TABLE",
+    "USER MAPPING",
+    "EVENT TRIGGER",
+    "OPERATOR CLASS",
+    "OPERATOR FAMILY",
+    "ACCESS METHOD",
+    "PROCEDURAL LANGUAGE",
+    "SECURITY LABEL",
+    "SHELL TYPE",
+    "TEXT SEARCH CONFIGURATION",
+    "TEXT SEARCH DICTIONARY",
+    "TEXT SEARCH PARSER",
+    "TEXT SEARCH TEMPLATE",
+    "STATISTICS DATA",
+};
+
+/* Takes bytes up to a space, which goes, too. */
+static struct bs_bytes
+next_word(struct bs_bytes *in)
+{
+    struct bs_bytes word = {in->p, 0};
+
+    while (word.n < in->n && in->p[word.n] != ' ')
+        word.n++;
+    in->p += word.n + (word.n < in->n);
+    in->n -= word.n + (word.n < in->n);
+    return word;
+}
+
+struct bs_toc_words
+bs_toc_words(const struct bs_toc_entry *e)
+{
+    struct bs_toc_words w = {0};
+    struct bs_bytes rest = e->key;
+
+    for (size_t i = 0; i < sizeof(long_kinds) / sizeof(long_kinds[0]) && w.kind.n == 0; i++) {
+        if (starts_with(rest, long_kinds[i]))
+            w.kind = (struct bs_bytes){rest.p, strlen(long_kinds[i])};
+    }
+    if (w.kind.n == 0)
+        w.kind = next_word(&rest);
+    else {
+        rest.p += w.kind.n + 1;
+        rest.n -= w.kind.n + 1;
+    }
+    w.schema = next_word(&rest);
+    w.name = rest;
+    return w;
+}
+
 static struct bs_bytes
 next_line(struct bs_bytes *text)
 {
@@ -124,6 +188,55 @@ is_ignored(const struct bs_toc_entry *e)
     return false;
 }
 
+static int
+by_dump_id(const void *a, const void *b)
+{
+    const struct bs_toc_place *x = a, *y = b;
+
+    return (x->dump_id > y->dump_id) - (x->dump_id < y->dump_id);
+}
+
+static enum bs_done
+index_ids(struct bs_toc *toc, struct bs_arena *arena, struct bs_err *err)
+{
+    toc->by_id = bs_arena_array(arena, toc->n + 1, sizeof(*toc->by_id));
+    if (toc->by_id == NULL)
+        return BS_FAIL(err, LIMIT, "the dump has too many entries");
+    for (size_t i = 0; i < toc->n; i++)
+        toc->by_id[i] = (struct bs_toc_place){toc->list[i].dump_id, i};
+    qsort(toc->by_id, toc->n, sizeof(*toc->by_id), by_dump_id);
+    return BS_DONE;
+}
+
+/* pg_dump does not say that a user mapping depends on its server. */
+static enum bs_done
+link_mapping(struct bs_toc *toc, struct bs_toc_entry *e, struct bs_arena *arena, struct bs_err *err)
+{
+    for (size_t i = 0; i < toc->n && e->n_needs == 0; i++) {
+        struct bs_bytes server = bs_toc_words(&toc->list[i]).name;
+        if (!starts_with(toc->list[i].what, "SERVER") || e->key.n <= server.n ||
+            memcmp(e->key.p + e->key.n - server.n, server.p, server.n) != 0 ||
+            e->key.p[e->key.n - server.n - 1] != ' ')
+            continue;
+        e->needs = bs_arena_array(arena, 1, sizeof(*e->needs));
+        if (e->needs == NULL)
+            return BS_FAIL(err, LIMIT, "the dump has too many entries");
+        e->needs[e->n_needs++] = toc->list[i].dump_id;
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+link_mappings(struct bs_toc *toc, struct bs_arena *arena, struct bs_err *err)
+{
+    for (size_t i = 0; i < toc->n; i++) {
+        if (starts_with(toc->list[i].what, "USER MAPPING") &&
+            link_mapping(toc, &toc->list[i], arena, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return index_ids(toc, arena, err);
+}
+
 enum bs_done
 bs_toc_parse(struct bs_bytes text, struct bs_arena *arena, struct bs_toc *out, struct bs_err *err)
 {
@@ -158,10 +271,21 @@ bs_toc_parse(struct bs_bytes text, struct bs_arena *arena, struct bs_toc *out, s
         else
             out->n++;
     }
-    return listing ? BS_DONE : BS_FAIL(err, DATA, "pg_restore -l printed no listing");
+    if (!listing)
+        return BS_FAIL(err, DATA, "pg_restore -l printed no listing");
+    return link_mappings(out, arena, err);
 }
 
-/* Sorting and searching: by key, and by dump id. */
+size_t
+bs_toc_find(const struct bs_toc *toc, uint32_t dump_id)
+{
+    struct bs_toc_place probe = {dump_id, 0};
+    const struct bs_toc_place *hit = bsearch(&probe, toc->by_id, toc->n, sizeof(probe), by_dump_id);
+
+    return hit == NULL ? toc->n : hit->at;
+}
+
+/* Sorting and searching by key. */
 
 static int
 compare_bytes(struct bs_bytes a, struct bs_bytes b)
@@ -178,19 +302,6 @@ by_key(const void *a, const void *b)
     const struct bs_bytes *x = a, *y = b;
 
     return compare_bytes(*x, *y);
-}
-
-struct place {
-    uint32_t dump_id;
-    size_t at;
-};
-
-static int
-by_dump_id(const void *a, const void *b)
-{
-    const struct place *x = a, *y = b;
-
-    return (x->dump_id > y->dump_id) - (x->dump_id < y->dump_id);
 }
 
 /* The chosen set as union-find over the saved entries: joined entries have one root. */
@@ -210,7 +321,6 @@ struct chooser {
     bool *missing;
     size_t *parent;
     bool *wanted; /* by root */
-    struct place *places;
 };
 
 static enum bs_done
@@ -222,19 +332,19 @@ chooser_init(struct chooser *c, const struct bs_toc *saved, struct bs_arena *a, 
     c->missing = bs_arena_array(a, n, sizeof(*c->missing));
     c->parent = bs_arena_array(a, n, sizeof(*c->parent));
     c->wanted = bs_arena_array(a, n, sizeof(*c->wanted));
-    c->places = bs_arena_array(a, n, sizeof(*c->places));
-    if (c->missing == NULL || c->parent == NULL || c->wanted == NULL || c->places == NULL)
+    if (c->missing == NULL || c->parent == NULL || c->wanted == NULL)
         return BS_FAIL(err, LIMIT, "the dump has too many entries");
-    for (size_t i = 0; i < saved->n; i++) {
+    for (size_t i = 0; i < saved->n; i++)
         c->parent[i] = i;
-        c->places[i] = (struct place){saved->list[i].dump_id, i};
-    }
-    qsort(c->places, saved->n, sizeof(*c->places), by_dump_id);
     return BS_DONE;
 }
 
 static enum bs_done
-mark_missing(struct chooser *c, const struct bs_toc *live, struct bs_arena *a, struct bs_err *err)
+mark_missing(struct chooser *c,
+             const struct bs_toc *live,
+             const bool *there,
+             struct bs_arena *a,
+             struct bs_err *err)
 {
     struct bs_bytes *keys = bs_arena_array(a, live->n + 1, sizeof(*keys));
 
@@ -244,8 +354,9 @@ mark_missing(struct chooser *c, const struct bs_toc *live, struct bs_arena *a, s
         keys[i] = live->list[i].key;
     qsort(keys, live->n, sizeof(*keys), by_key);
     for (size_t i = 0; i < c->saved->n; i++)
-        c->missing[i] =
-            bsearch(&c->saved->list[i].key, keys, live->n, sizeof(*keys), by_key) == NULL;
+        c->missing[i] = there != NULL ? !there[i]
+                                      : bsearch(&c->saved->list[i].key, keys, live->n,
+                                                sizeof(*keys), by_key) == NULL;
     return BS_DONE;
 }
 
@@ -255,11 +366,9 @@ join_missing(struct chooser *c)
     for (size_t i = 0; i < c->saved->n; i++) {
         const struct bs_toc_entry *e = &c->saved->list[i];
         for (size_t k = 0; k < e->n_needs && c->missing[i]; k++) {
-            struct place probe = {e->needs[k], 0};
-            const struct place *other =
-                bsearch(&probe, c->places, c->saved->n, sizeof(*c->places), by_dump_id);
-            if (other != NULL && c->missing[other->at])
-                c->parent[find_root(c->parent, i)] = find_root(c->parent, other->at);
+            size_t other = bs_toc_find(c->saved, e->needs[k]);
+            if (other != c->saved->n && c->missing[other])
+                c->parent[find_root(c->parent, i)] = find_root(c->parent, other);
         }
     }
 }
@@ -268,19 +377,13 @@ static void
 mark_wanted(struct chooser *c, struct bs_toc_want want)
 {
     for (size_t i = 0; i < c->saved->n; i++) {
+        if (want.also != NULL && want.also[i] && c->missing[i])
+            c->wanted[find_root(c->parent, i)] = true;
         for (size_t k = 0; k < want.n && c->missing[i]; k++) {
             if (bs_bytes_equal(c->saved->list[i].key, want.keys[k]))
                 c->wanted[find_root(c->parent, i)] = true;
         }
     }
-}
-
-static const struct place *
-place_of(const struct chooser *c, uint32_t dump_id)
-{
-    struct place probe = {dump_id, 0};
-
-    return bsearch(&probe, c->places, c->saved->n, sizeof(*c->places), by_dump_id);
 }
 
 /* An entry and whatever it needs that is not there. True where something was not marked yet. */
@@ -295,10 +398,10 @@ mark_with_needs(struct chooser *c, size_t entry)
         for (size_t i = 0; i < c->saved->n; i++) {
             const struct bs_toc_entry *e = &c->saved->list[i];
             for (size_t k = 0; c->wanted[i] && k < e->n_needs; k++) {
-                const struct place *other = place_of(c, e->needs[k]);
-                if (other == NULL || !c->missing[other->at] || c->wanted[other->at])
+                size_t other = bs_toc_find(c->saved, e->needs[k]);
+                if (other == c->saved->n || !c->missing[other] || c->wanted[other])
                     continue;
-                c->wanted[other->at] = more = true;
+                c->wanted[other] = more = true;
             }
         }
         if (!more)
@@ -338,11 +441,11 @@ look_at_needs(const struct chooser *c, const struct bs_toc_entry *e, bool *some,
     *some = false;
     *all = true;
     for (size_t k = 0; k < e->n_needs; k++) {
-        const struct place *other = place_of(c, e->needs[k]);
-        if (other == NULL)
+        size_t other = bs_toc_find(c->saved, e->needs[k]);
+        if (other == c->saved->n)
             continue;
-        *some = *some || (c->wanted[other->at] && !bs_toc_is(&c->saved->list[other->at], "SCHEMA"));
-        *all = *all && (c->wanted[other->at] || !c->missing[other->at]);
+        *some = *some || (c->wanted[other] && !bs_toc_is(&c->saved->list[other], "SCHEMA"));
+        *all = *all && (c->wanted[other] || !c->missing[other]);
     }
 }
 
@@ -416,7 +519,7 @@ bs_toc_choose(const struct bs_toc *saved,
     if (*out == NULL)
         return BS_FAIL(err, LIMIT, "the dump has too many entries");
     if (chooser_init(&c, saved, arena, err) != BS_DONE ||
-        mark_missing(&c, live, arena, err) != BS_DONE)
+        mark_missing(&c, live, want.there, arena, err) != BS_DONE)
         return BS_FAILED;
     if (want.alone) {
         mark_alone(&c, want);
@@ -441,10 +544,8 @@ mark_dependents(struct chooser *c)
         for (size_t i = 0; i < c->saved->n; i++) {
             const struct bs_toc_entry *e = &c->saved->list[i];
             for (size_t k = 0; k < e->n_needs && !c->wanted[i]; k++) {
-                struct place probe = {e->needs[k], 0};
-                const struct place *other =
-                    bsearch(&probe, c->places, c->saved->n, sizeof(*c->places), by_dump_id);
-                if (other != NULL && c->wanted[other->at])
+                size_t other = bs_toc_find(c->saved, e->needs[k]);
+                if (other != c->saved->n && c->wanted[other])
                     more = c->wanted[i] = true;
             }
         }

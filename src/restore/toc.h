@@ -30,14 +30,32 @@ struct bs_toc_entry {
     size_t n_needs;
 };
 
+struct bs_toc_place {
+    uint32_t dump_id;
+    size_t at;
+};
+
 struct bs_toc {
     struct bs_toc_entry *list; /* in the order of the dump */
     size_t n;
+    struct bs_toc_place *by_id; /* sorted by dump id, n of them */
 };
 
 /* Reads a listing. DATA: not a listing, LIMIT: the arena's ceiling. `text` outlives the toc. */
 BS_MUST_CHECK enum bs_done
 bs_toc_parse(struct bs_bytes text, struct bs_arena *arena, struct bs_toc *out, struct bs_err *err);
+
+/* The words of an entry's key. Of a name with spaces in it they are a guess: only to be shown, and
+ * compared with others of the same listing. */
+struct bs_toc_words {
+    struct bs_bytes kind;   /* "FK CONSTRAINT" */
+    struct bs_bytes schema; /* "-": none */
+    struct bs_bytes name;   /* "orders orders_user" */
+};
+struct bs_toc_words bs_toc_words(const struct bs_toc_entry *e);
+
+/* The place of an entry by its dump id; toc->n: there is none. */
+size_t bs_toc_find(const struct bs_toc *toc, uint32_t dump_id);
 
 /* True where the entry is of that kind, e.g. "MATERIALIZED VIEW". */
 bool bs_toc_is(const struct bs_toc_entry *e, const char *kind);
@@ -61,6 +79,10 @@ struct bs_toc_want {
      * own parts and what they need. No privileges or policies, whose roles may not be there; foreign
      * keys and rules only where what they refer to is. */
     bool alone;
+    bool about; /* also what the point's statement was about, relation or not */
+    /* For each saved entry, where not NULL: */
+    const bool *also;  /* it is looked for, too */
+    const bool *there; /* it is not missing; instead of looking for its key in `live` */
 };
 
 /*

@@ -297,17 +297,24 @@ static enum bs_done
 find_lost(struct bs_work *w, const struct survey *s, struct bs_err *err)
 {
     bool columns = w->out->columns.n_tables != 0 && w->r->manifest.schema.key != NULL;
-    struct bs_toc_want want = {s->lost, s->n_lost, w->options->all_missing, !w->r->same_database};
+    struct bs_toc_want want = {.keys = s->lost,
+                               .n = s->n_lost,
+                               .all_missing = w->options->all_missing,
+                               .alone = !w->r->same_database,
+                               .about = w->options->table == NULL && w->r->request.where == NULL &&
+                                        w->r->same_database};
+    bool about = want.about && w->r->manifest.schema.key != NULL;
 
     if (w->r->request.where != NULL && (s->n_lost != 0 || want.all_missing)) {
         (void)BS_FAIL(err, UNSUPPORTED, "a table that is made again comes back with all its rows");
         bs_err_hint(err, "restore run --where loads some of them into a table of their own");
         return BS_FAILED;
     }
-    if (s->n_lost == 0 && !want.all_missing && !columns)
+    if (s->n_lost == 0 && !want.all_missing && !columns && !about)
         return BS_DONE;
     if (bs_definition_open(w->r, want, &w->definition, err) != BS_DONE ||
-        choose_entries(w, want, err) != BS_DONE)
+        choose_entries(w, want, err) != BS_DONE ||
+        bs_changed_find(w->r, &w->definition, &w->out->changes, err) != BS_DONE)
         return BS_FAILED;
     w->defined = true;
     for (size_t i = 0; i < s->n_lost; i++) {

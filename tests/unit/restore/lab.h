@@ -1,0 +1,70 @@
+/*
+ * lab.h - a database with one of each kind of definition, for what brings them back.
+ */
+#ifndef BS_TEST_LAB_H
+#define BS_TEST_LAB_H
+
+static const char lab_roles[] =
+    "CREATE ROLE helper LOGIN SUPERUSER PASSWORD 'it''s secret';"
+    "CREATE ROLE app LOGIN; CREATE ROLE other; CREATE ROLE reader; CREATE ROLE clerk;"
+    "CREATE DATABASE lab";
+
+static const char lab_made[] =
+    "SET client_min_messages = error;"
+    "CREATE SCHEMA lab AUTHORIZATION app; CREATE SCHEMA spare AUTHORIZATION app; SET ROLE app;"
+    "CREATE TYPE lab.mood AS ENUM ('sad', 'ok'); CREATE TYPE lab.pair AS (a int, b text);"
+    "CREATE DOMAIN lab.posint AS int DEFAULT 3 CONSTRAINT pos CHECK (VALUE > 0);"
+    "CREATE COLLATION lab.c (provider = icu, locale = 'und');"
+    "CREATE TABLE lab.u (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a text DEFAULT 'x;',"
+    " n int NOT NULL, m lab.mood, \"odd \"\"name\" int, CONSTRAINT c CHECK (n > 0));"
+    "ALTER TABLE lab.u ALTER a SET STORAGE EXTERNAL, ALTER a SET STATISTICS 7, ALTER n SET"
+    " (n_distinct = 5), ENABLE ROW LEVEL SECURITY, SET (fillfactor = 70);"
+    "INSERT INTO lab.u (a, n) SELECT 'a' || g, g FROM generate_series(1, 20) g;"
+    "CREATE TABLE lab.o (id serial PRIMARY KEY, u bigint CONSTRAINT o_u REFERENCES lab.u);"
+    "CREATE INDEX ui ON lab.u (a); CREATE UNIQUE INDEX un ON lab.u (n);"
+    "ALTER TABLE lab.u CLUSTER ON ui, REPLICA IDENTITY USING INDEX un;"
+    "CREATE STATISTICS lab.st ON a, n FROM lab.u;"
+    "CREATE POLICY p ON lab.u FOR SELECT TO reader USING (n > 3);"
+    "CREATE FUNCTION lab.f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$;"
+    "CREATE FUNCTION lab.g(i int) RETURNS int LANGUAGE sql IMMUTABLE BEGIN ATOMIC SELECT i; END;"
+    "CREATE FUNCTION lab.g(t text) RETURNS text LANGUAGE sql AS 'SELECT t';"
+    "CREATE PROCEDURE lab.pr() LANGUAGE sql AS 'SELECT 1';"
+    "CREATE AGGREGATE lab.agg(int) (SFUNC = int4pl, STYPE = int, INITCOND = '0');"
+    "CREATE TRIGGER t BEFORE INSERT ON lab.u FOR EACH ROW EXECUTE FUNCTION lab.f();"
+    "CREATE TRIGGER quiet BEFORE UPDATE ON lab.u FOR EACH ROW EXECUTE FUNCTION lab.f();"
+    "ALTER TABLE lab.u DISABLE TRIGGER quiet;"
+    "CREATE VIEW lab.v WITH (security_barrier) AS SELECT id, a FROM lab.u WHERE n > 1;"
+    "CREATE VIEW lab.vv AS SELECT id FROM lab.v; CREATE VIEW lab.alone AS SELECT 1 AS one;"
+    "CREATE RULE r AS ON INSERT TO lab.v DO INSTEAD NOTHING;"
+    "CREATE MATERIALIZED VIEW lab.mv AS SELECT n, count(*) FROM lab.u GROUP BY n;"
+    "CREATE UNIQUE INDEX mvi ON lab.mv (n);"
+    "CREATE SEQUENCE lab.s INCREMENT 5 MAXVALUE 1000 CYCLE; SELECT nextval('lab.s');"
+    "CREATE TABLE lab.part (k int PRIMARY KEY, t text) PARTITION BY LIST (k);"
+    "CREATE TABLE lab.part1 PARTITION OF lab.part FOR VALUES IN (1);"
+    "CREATE INDEX part_t ON lab.part (t); INSERT INTO lab.part VALUES (1, 'x');"
+    "CREATE TABLE lab.mum (a int DEFAULT 1); CREATE TABLE lab.kid (b int) INHERITS (lab.mum);"
+    "CREATE TEXT SEARCH DICTIONARY lab.d (TEMPLATE = pg_catalog.simple);"
+    "CREATE TEXT SEARCH CONFIGURATION lab.cfg (PARSER = pg_catalog.\"default\");"
+    "CREATE OPERATOR lab.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);"
+    "CREATE OPERATOR lab.=== (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq);"
+    "GRANT SELECT ON lab.u TO reader; GRANT UPDATE (a) ON lab.u TO clerk WITH GRANT OPTION;"
+    "GRANT USAGE ON SCHEMA lab TO reader; GRANT SELECT ON lab.v TO reader;"
+    "GRANT USAGE ON SEQUENCE lab.s TO clerk; GRANT USAGE ON TYPE lab.mood TO clerk;"
+    "REVOKE EXECUTE ON FUNCTION lab.g(int) FROM PUBLIC; GRANT EXECUTE ON FUNCTION lab.g(int) TO "
+    "clerk;"
+    "ALTER DEFAULT PRIVILEGES IN SCHEMA spare GRANT SELECT ON TABLES TO reader;"
+    "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;"
+    "COMMENT ON TABLE lab.u IS 'it''s; a table'; COMMENT ON COLUMN lab.u.a IS 'a';"
+    "COMMENT ON FUNCTION lab.f() IS 'f'; COMMENT ON VIEW lab.v IS 'v'; COMMENT ON INDEX lab.ui IS "
+    "'i';"
+    "RESET ROLE;"
+    "CREATE FUNCTION lab.ev() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
+    "CREATE EVENT TRIGGER et ON sql_drop EXECUTE FUNCTION lab.ev();"
+    "CREATE PUBLICATION pub FOR TABLE lab.u (id, n) WHERE (n > 3), TABLE lab.o;"
+    "CREATE FUNCTION lab.pair_int(lab.pair) RETURNS int LANGUAGE sql AS 'SELECT 1';"
+    "CREATE CAST (lab.pair AS int) WITH FUNCTION lab.pair_int(lab.pair);"
+    "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER far FOREIGN DATA WRAPPER w OPTIONS (host 'h');"
+    "CREATE USER MAPPING FOR app SERVER far OPTIONS (\"user\" 'x', password 'geheim');"
+    "CREATE FOREIGN TABLE lab.ft (a int) SERVER far OPTIONS (t 'x');";
+
+#endif
