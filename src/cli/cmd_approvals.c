@@ -182,6 +182,36 @@ print_effects(const json_t *list)
     }
 }
 
+/* The point that will be made, and whether it can be. */
+static void
+print_plan(const json_t *plan)
+{
+    const json_t *store = json_object_get(plan, "store"), *item;
+    const json_t *seconds = json_object_get(plan, "estimated_seconds");
+    char size[24];
+    size_t i;
+
+    printf("%-12s %s, grade %s: %s\n", "recovery", text_of(plan, "kind"), text_of(plan, "grade"),
+           text_of(plan, "why"));
+    printf("%-12s about %s", "",
+           bs_out_size(size, json_integer_value(json_object_get(plan, "estimated_bytes"))));
+    if (seconds != NULL)
+        printf(", %.1f s as the last ones took", json_real_value(seconds));
+    putchar('\n');
+    if (store != NULL && !json_is_true(json_object_get(store, "answers")))
+        printf("%-12s %sdoes not answer%s: %s\n", "storage", bs_out_paint(stdout, BS_PAINT_RED),
+               bs_out_paint(stdout, BS_PAINT_NONE), text_of(store, "error"));
+    else if (store != NULL)
+        printf("%-12s answers%s%s%s\n", "storage",
+               json_is_false(json_object_get(store, "room")) ? ", HAS NO ROOM" : "",
+               strcmp(text_of(store, "lock"), "confirmed") == 0 ? ", objects are locked"
+                                                                : ", objects are not locked",
+               strcmp(text_of(store, "delete"), "refused") == 0 ? ", cannot be deleted from here"
+                                                                : "");
+    json_array_foreach(json_object_get(plan, "not_covered"), i, item)
+        print_field(i == 0 ? "not covered" : "", json_string_value(item));
+}
+
 static void
 print_ticket(const json_t *t)
 {
@@ -207,8 +237,7 @@ print_ticket(const json_t *t)
     json_array_foreach(json_object_get(t, "reasons"), i, reason)
         print_field(i == 0 ? "why" : "", text_of(reason, "text"));
     if (plan != NULL)
-        printf("%-12s %s, grade %s: %s\n", "recovery", text_of(plan, "kind"),
-               text_of(plan, "grade"), text_of(plan, "why"));
+        print_plan(plan);
     print_field("created", text_of(t, "created"));
     print_field("decide by", text_of(t, "decide_by"));
     print_field("decided", text_of(t, "decided"));

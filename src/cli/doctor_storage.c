@@ -12,6 +12,7 @@
 #include "cli/doctor.h"
 #include "recovery/helper.h"
 #include "recovery/keys.h"
+#include "recovery/points.h"
 #include "storage/probe.h"
 
 enum { CONNECT_US = 15 * 1000000, OLD_DAYS = 90 };
@@ -146,6 +147,65 @@ look_at_keys(struct bs_doctor *d, const struct bs_store *store)
         look_at_key_file(d);
 }
 
+static const char *
+day_of(struct bs_doctor *d, int64_t at_us)
+{
+    char at[BS_TIME_TEXT];
+
+    bs_time_format(at_us, at);
+    return bs_doctor_fmt(d, "%.16s", at);
+}
+
+/* What is known of the points by their keys alone: when they were last read again, and how. */
+static void
+look_at_points(struct bs_doctor *d, struct bs_store *store)
+{
+    struct bs_arena arena;
+    struct bs_points all = {0};
+    struct bs_err err = {0};
+    size_t damaged = 0, proven = 0, n = 0;
+    int64_t last = 0, drill = 0, snapshot = 0;
+
+    bs_arena_init(&arena, "points", 256 << 20);
+    if (bs_points_list(store, "", &arena, &all, &err) == BS_DONE) {
+        for (size_t i = 0; i < all.n; i++) {
+            const struct bs_point_ref *p = &all.list[i];
+            if (!p->complete || p->expired)
+                continue;
+            n++;
+            damaged += p->proof == BS_EVENT_DAMAGED;
+            proven += p->proof == BS_EVENT_VERIFIED;
+            last = p->proof_us > last ? p->proof_us : last;
+            drill = p->restored_us > drill ? p->restored_us : drill;
+            if (p->outcome == BS_EVENT_TAKEN && snapshot == 0)
+                snapshot = bs_point_id_time_us(p->id);
+        }
+        if (damaged != 0)
+            NOTE(d, FAIL, "points.proof",
+                 "backstop points list shows which; their data is elsewhere "
+                 "or lost",
+                 "points: %zu of %zu are damaged", damaged, n);
+        else if (n != 0 && last == 0)
+            NOTE(d, INFO, "points.proof",
+                 "set verify: {every: 24h, sample: 5%} in the configuration",
+                 "points: %zu, none was read again since it was made", n);
+        else if (n != 0)
+            NOTE(d, OK, "points.proof", NULL,
+                 "points: %zu, %zu read again and good, last on %s UTC", n, proven,
+                 day_of(d, last));
+        if (n != 0)
+            NOTE(d, INFO, "points.drill", drill == 0 ? "try backstop restore run on one" : NULL,
+                 "points: %s%s", drill == 0 ? "nothing was ever restored" : "last restored on ",
+                 drill == 0 ? "" : day_of(d, drill));
+        if (d->config->n_snapshots != 0)
+            bs_doctor_note(d, snapshot == 0 ? BS_FINDING_WARN : BS_FINDING_OK,
+                           (struct bs_topic){"host", "snapshots"}, NULL, "snapshots: %s%s",
+                           snapshot == 0 ? "none was taken yet" : "the last one was begun on ",
+                           snapshot == 0 ? "" : day_of(d, snapshot));
+    }
+    bs_arena_fini(&arena);
+}
+
 void
 bs_doctor_storage(struct bs_doctor *d)
 {
@@ -163,6 +223,7 @@ bs_doctor_storage(struct bs_doctor *d)
         NOTE(d, OK, "storage", NULL, "storage: %s took an object and gave it back",
              d->config->storage_url);
         look_at_keys(d, store);
+        look_at_points(d, store);
         if (d->config->storage_path == NULL)
             look_at_record(d, store);
     }

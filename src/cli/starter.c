@@ -81,6 +81,14 @@ static const char config_rest[] =
     "  max_bytes: 10GB                # more than this is never copied: the statement is refused\n"
     "  # The pg_dump of the server's major version or a newer one; without it DROP is refused.\n";
 
+static const char config_keeping[] =
+    "# Copies by the clock, for what does not come through the gateway; and how long points stay.\n"
+    "# snapshots:\n"
+    "#   - {name: nightly, tables: [\"public.*\"], every: 6h, keep: {count: 28, age: 30d}}\n"
+    "# retention:\n"
+    "#   keep: {age: 90d}               # of points of statements; without it they stay for ever\n"
+    "# verify: {every: 24h, sample: 5%} # points are read again; damage is loud\n";
+
 static const char config_policy[] =
     "audit_safe: all                  # what only reads: all, sampled or counted\n"
     "\n"
@@ -149,6 +157,7 @@ bs_starter_config(const struct bs_starter *s, struct bs_buf *out)
     put_key(out, "    environment: ", s->environment, "   # shown to whoever approves");
     bs_put_str(out, config_rest);
     put_pg_dumps(out);
+    bs_put_str(out, config_keeping);
     bs_put_str(out, config_policy);
 }
 

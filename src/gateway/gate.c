@@ -628,6 +628,13 @@ on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
         bs_gate_refuse(r, bs_refusal_of(err));
         return;
     }
+    if (err->code == BS_E_NO_POINT) {
+        bs_gate_refuse(r, bs_refusal_new("ZB004",
+                                         "a safeguard that is required is not there, so it "
+                                         "was not run",
+                                         NULL, "Tell the operator of this gateway."));
+        return;
+    }
     if (err->code != BS_OK && err->code != BS_E_HELD) {
         bs_gate_refuse(r, bs_refusal_new("58030",
                                          "the statement could not be recorded, so it was "

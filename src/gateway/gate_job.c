@@ -15,6 +15,7 @@
 #include "gateway/gating.h"
 #include "gateway/late.h"
 #include "gateway/note.h"
+#include "gateway/readiness.h"
 #include "gateway/request.h"
 #include "gateway/within.h"
 #include "gateway/worker.h"
@@ -110,6 +111,19 @@ record_judged(struct bs_gate *g, struct bs_err *err)
     return BS_DONE;
 }
 
+/* Is what the configuration requires for such a statement there? The judgement is recorded by now. */
+static bool
+required(struct bs_gate *g, struct bs_err *err)
+{
+    if (g->waived || g->plan.kind == BS_PLAN_NONE || g->plan.kind == BS_PLAN_REFUSE ||
+        bs_readiness_require(g->s->gateway, g->s->database, &g->plan, err) == BS_DONE)
+        return true;
+    BS_LOG(WARNING, "refused: what recovery.require asks for is not there",
+           BS_F_STR("session", g->s->id), BS_F_STR("actor", g->s->actor),
+           BS_F_STR("reason", err->message), BS_F_STR("hint", err->hint));
+    return false;
+}
+
 static void
 work_record(struct bs_gate *g, struct bs_err *err)
 {
@@ -120,6 +134,8 @@ work_record(struct bs_gate *g, struct bs_err *err)
         return;
     if (g->blocked != NULL)
         bs_evade_gate_blocked(g);
+    if (g->blocked == NULL && !required(g, err))
+        return;
     if (!g->hold)
         return;
     if (bs_request_ticket(g, &ask, err) != BS_DONE ||
@@ -265,6 +281,9 @@ work_capture(struct bs_gate *g, struct bs_err *err)
         return;
     }
     g->captured = g->point.manifest != NULL;
+    if (g->captured && g->plan.kind == BS_PLAN_WHOLE)
+        bs_readiness_note(g->s->gateway->readiness, g->s->database, g->plan.est_bytes,
+                          g->point.total_us);
     if (g->captured)
         index_point(g, &g->point);
 }

@@ -27,6 +27,7 @@
 #include "gateway/databases.h"
 #include "gateway/keeper.h"
 #include "gateway/late.h"
+#include "gateway/readiness.h"
 #include "gateway/reload.h"
 #include "gateway/scheduler.h"
 #include "gateway/waiters.h"
@@ -160,6 +161,7 @@ make_workers(struct bs_gateway *g, struct bs_err *err)
 
     g->cancels = bs_cancels_new();
     g->databases = bs_databases_new(g->config);
+    g->readiness = bs_readiness_new(g->config);
     g->workers = bs_malloc(n * sizeof(struct bs_worker *));
     for (; g->n_workers < n; g->n_workers++)
         if (bs_worker_new(g, g->n_workers, &g->workers[g->n_workers], err) == BS_FAILED)
@@ -292,6 +294,7 @@ close_all(struct bs_gateway *g)
     bs_reload_end(g);
     bs_cancels_free(&g->cancels);
     bs_databases_free(&g->databases);
+    bs_readiness_free(&g->readiness);
     for (size_t i = 0; g->upstreams != NULL && i < g->config->n_databases; i++) {
         bs_conninfo_fini(&g->upstreams[i]);
         bs_tls_ctx_free(&g->upstream_tls[i]);

@@ -21,6 +21,7 @@ struct bs_conninfo;  /* gateway/conninfo.h */
 struct bs_databases; /* gateway/databases.h */
 struct bs_evasion;   /* approval/evasion.h */
 struct bs_policy;    /* policy/rules.h */
+struct bs_readiness; /* gateway/readiness.h */
 struct bs_reloaded;  /* gateway/reload.c */
 struct bs_state;     /* state/state.h */
 struct bs_store;     /* storage/storage.h */
@@ -41,6 +42,7 @@ struct bs_gateway {
     struct bs_late *late;         /* ends of tickets that the state must still take */
     struct bs_store *store;
     struct bs_databases *databases;
+    struct bs_readiness *readiness;
     struct bs_conninfo *upstreams;    /* one for each of config->databases, in that order */
     struct bs_tls_ctx **upstream_tls; /* the same; NULL where sslmode is disable */
     uint8_t mock_secret[32];          /* makes the verifiers of actors that do not exist */

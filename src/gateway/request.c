@@ -2,6 +2,7 @@
  * request.c - what operators see of a unit, and what is compared when it runs.
  */
 #include "gateway/request.h"
+#include "gateway/readiness.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -431,21 +432,65 @@ bs_request_text(struct bs_gate *g)
     return unit_text(g);
 }
 
+/* What no point gives back, whatever it holds. */
+static json_t *
+not_covered(const struct bs_gate *g)
+{
+    json_t *list = json_array();
+
+    (void)json_array_append_new(list, json_string("sequence numbers that were drawn"));
+    (void)json_array_append_new(list, json_string("notifications that were sent"));
+    (void)json_array_append_new(list, json_string("effects outside the database"));
+    (void)json_array_append_new(list, json_string("large objects"));
+    if (g->plan.ddl)
+        (void)json_array_append_new(list, json_string("the place of a column among others"));
+    if (!g->plan.in_block)
+        (void)json_array_append_new(list, json_string("what others change while it runs"));
+    return list;
+}
+
+/* Seconds, what the storage is like, what will not be covered. On a job thread. */
+static void
+add_readiness(struct bs_gate *g, json_t *plan)
+{
+    struct bs_gateway *w = g->s->gateway;
+    int64_t us = bs_readiness_estimate_us(w->readiness, g->s->database, g->plan.est_bytes);
+    struct bs_store_state s;
+    json_t *store;
+
+    bs_readiness_look(w, &s);
+    store =
+        json_pack("{s:b,s:I,s:s*,s:s*,s:s*}", "answers", s.answers, "ms", (json_int_t)s.ms, "error",
+                  s.why[0] == '\0' ? NULL : s.why, "lock", s.lock[0] == '\0' ? NULL : s.lock,
+                  "delete", s.deletes[0] == '\0' ? NULL : s.deletes);
+    if (s.free_bytes >= 0)
+        (void)json_object_update_new(store,
+                                     json_pack("{s:I,s:b}", "free_bytes", (json_int_t)s.free_bytes,
+                                               "room", s.free_bytes > g->plan.est_bytes));
+    if (us >= 0)
+        (void)json_object_set_new(plan, "estimated_seconds", json_real((double)us / 1e6));
+    (void)json_object_set_new(plan, "store", store);
+    (void)json_object_set_new(plan, "not_covered", not_covered(g));
+}
+
 static const char *
 plan_text(struct bs_gate *g)
 {
-    json_t *tables = json_array();
+    json_t *tables = json_array(), *plan;
 
     for (size_t i = 0; i < g->plan.n_tables; i++) {
         const char *name =
             bs_arena_fmt(&g->arena, "%s.%s", g->plan.tables[i].schema, g->plan.tables[i].name);
         json_array_append_new(tables, json_string(name == NULL ? "" : name));
     }
-    return keep_json(g, json_pack("{s:s, s:s, s:s?, s:I, s:b, s:o}", "kind",
-                                  bs_plan_kind_name(g->waived ? BS_PLAN_NONE : g->plan.kind),
-                                  "grade", grade_name(g), "why", g->plan.why, "estimated_bytes",
-                                  (json_int_t)g->plan.est_bytes, "definition",
-                                  (int)g->plan.definition, "tables", tables));
+    plan = json_pack("{s:s, s:s, s:s?, s:I, s:b, s:o}", "kind",
+                     bs_plan_kind_name(g->waived ? BS_PLAN_NONE : g->plan.kind), "grade",
+                     grade_name(g), "why", g->plan.why, "estimated_bytes",
+                     (json_int_t)g->plan.est_bytes, "definition", (int)g->plan.definition, "tables",
+                     tables);
+    if (!g->waived && g->plan.kind != BS_PLAN_NONE)
+        add_readiness(g, plan);
+    return keep_json(g, plan);
 }
 
 static enum bs_risk

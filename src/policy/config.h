@@ -92,7 +92,9 @@ struct bs_config {
     struct bs_config_pg_dump *pg_dumps; /* sorted by major */
     size_t n_pg_dumps;
     enum bs_config_restore_approval restore_approval;
-    int64_t plan_life_ms; /* how long a plan of a restore can be approved and used */
+    int64_t plan_life_ms;            /* how long a plan of a restore can be approved and used */
+    int64_t require_snapshot_age_ms; /* of every table that a gated statement changes; 0: none */
+    bool require_off_host;           /* checked when it is read */
     enum bs_config_audit_safe audit_safe;
     struct bs_config_snapshot *snapshots;
     size_t n_snapshots;

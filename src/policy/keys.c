@@ -92,6 +92,21 @@ read_bool(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, v
                         value.text);
 }
 
+/* What these ask for is looked at once all is read. */
+static void
+read_off_host(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    l->off_host_line = value.line;
+    read_bool(l, key, value, into);
+}
+
+static void
+read_snapshot_age(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    l->snapshot_age_line = value.line;
+    read_duration(l, key, value, into);
+}
+
 static bool
 parse_listen(struct bs_load *l,
              const struct bs_key *key,
@@ -496,6 +511,9 @@ const struct bs_key bs_keys[] = {
     {"verify",                0, .node = bs_read_verify},
     {"verify.every",          0, .scalar = read_duration, VE(every_ms), .min = 1000, .max = 366 * DAY_MS},
     {"verify.sample",         0, .scalar = bs_read_verify_sample, .fallback = "5%"},
+    {"recovery.require",      0, .node = read_section},
+    {"recovery.require.snapshot_age", 0, .scalar = read_snapshot_age, AT(require_snapshot_age_ms), .min = 1000, .max = 366 * DAY_MS},
+    {"recovery.require.off_host",     0, .scalar = read_off_host, AT(require_off_host)},
     {"audit_safe",            0, .scalar = bs_read_choice, AT(audit_safe), .fallback = "all", .words = audits},
     {"policy",                0, .node = bs_read_policy},
     {"policy.mode",           0, .scalar = bs_read_choice, PO(mode), .fallback = "enforce", .words = modes},

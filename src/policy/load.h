@@ -31,6 +31,8 @@ struct bs_load {
     struct bs_problems *problems;
     const struct bs_key *keys; /* the table */
     size_t n_keys;
+    int off_host_line; /* where recovery.require.off_host stands; 0: nowhere */
+    int snapshot_age_line;
     int *database_lines; /* where each of config->databases stands */
     bool full;           /* the arena had no room: something was dropped */
 };

@@ -47,6 +47,16 @@ point_add(struct listing *l, const char *key, size_t n)
     return ref;
 }
 
+/* Of "<ULID>-<state>.json". */
+static int64_t
+event_time_us(const char *name)
+{
+    char id[BS_POINT_ID_TEXT];
+
+    (void)snprintf(id, sizeof(id), "RP-%.26s", name);
+    return bs_point_id_time_us(id);
+}
+
 /* events/<ULID>-<state>.json; events come in the order of their ULIDs. */
 static enum bs_done
 event_seen(struct listing *l, struct bs_point_ref *ref, const char *key, const char *name)
@@ -63,8 +73,10 @@ event_seen(struct listing *l, struct bs_point_ref *ref, const char *key, const c
     ref->n_events++;
     if (state == BS_EVENT_VERIFIED || state == BS_EVENT_DAMAGED) {
         ref->proof = state;
+        ref->proof_us = event_time_us(name);
     } else if (state == BS_EVENT_RESTORED) {
         ref->restored = true;
+        ref->restored_us = event_time_us(name);
     } else if (state == BS_EVENT_EXPIRED || state == BS_EVENT_KEPT) {
         ref->expired = state == BS_EVENT_EXPIRED;
     } else if (state == BS_EVENT_HELD || state == BS_EVENT_RELEASED) {

@@ -20,7 +20,9 @@ struct bs_point_ref {
     enum bs_event_state outcome; /* last of armed, committed, rolled_back, not_used, unknown,
                                      abandoned, taken; NONE where there is none */
     enum bs_event_state proof;   /* last of verified, damaged; NONE where there is none */
+    int64_t proof_us;            /* when that was; 0: never */
     bool restored;               /* has an event restored */
+    int64_t restored_us;         /* the last one */
     bool expired;                /* last of expired, kept: it is being removed, and is no point */
     bool held;                   /* by a human: last of held, released */
     const char *armed_key;       /* newest armed event; NULL */

@@ -20,6 +20,7 @@
 enum {
     LOCK_SQL_MAX = 4 * 1024 * 1024,
     WHEN_MS = 30000,
+    AGES = 500,                /* snapshots that are looked at for how old they are */
     ARENA = 256 * 1024 * 1024, /* a list of points and some manifests */
     DURABLE_MS =
         2000, /* for the server to flush what the snapshot saw; its own interval is 0.2 s */
@@ -52,6 +53,32 @@ is_of(const struct bs_manifest *m, const char *schedule)
     return m->capture.schedule != NULL && strcmp(m->capture.schedule, schedule) == 0;
 }
 
+static bool
+is_whole(const struct bs_point_ref *p)
+{
+    return p->complete && p->outcome == BS_EVENT_TAKEN && !p->expired &&
+           p->proof != BS_EVENT_DAMAGED;
+}
+
+static enum bs_done
+list_points(struct bs_store *store,
+            const struct bs_point_source *source,
+            struct bs_arena *arena,
+            struct bs_points *out,
+            struct bs_err *err)
+{
+    struct bs_buf base;
+    enum bs_done done;
+
+    bs_buf_init(&base, BS_KEY_MAX + 1);
+    bs_point_put_base(&base, source);
+    bs_put_str(&base, "rp/");
+    bs_put_u8(&base, '\0');
+    done = bs_points_list(store, (const char *)base.p, arena, out, err);
+    bs_buf_fini(&base);
+    return done;
+}
+
 /* The newest that is whole; `m` stays zeroed where there is none. */
 static enum bs_done
 find_last(struct bs_store *store,
@@ -62,22 +89,13 @@ find_last(struct bs_store *store,
           struct bs_err *err)
 {
     struct bs_points all = {0};
-    struct bs_buf base;
-    enum bs_done done;
 
-    bs_buf_init(&base, BS_KEY_MAX + 1);
-    bs_point_put_base(&base, source);
-    bs_put_str(&base, "rp/");
-    bs_put_u8(&base, '\0');
-    done = bs_points_list(store, (const char *)base.p, arena, &all, err);
-    bs_buf_fini(&base);
-    if (done != BS_DONE)
+    if (list_points(store, source, arena, &all, err) != BS_DONE)
         return BS_FAILED;
     for (size_t i = 0; i < all.n; i++) {
         const struct bs_point_ref *p = &all.list[i];
         struct bs_err why = {0};
-        if (!p->complete || p->outcome != BS_EVENT_TAKEN || p->expired ||
-            p->proof == BS_EVENT_DAMAGED)
+        if (!is_whole(p))
             continue;
         if (bs_points_load(store, p, arena, m, &why) != BS_DONE) {
             if (bs_store_silent(why.code) || why.code == BS_E_LIMIT)
@@ -91,6 +109,98 @@ find_last(struct bs_store *store,
     return BS_DONE;
 }
 
+/* --- how old they are --- */
+
+struct ages {
+    struct bs_arena *arena;
+    struct bs_snapshot_age *list;
+    size_t n, cap;
+};
+
+static enum bs_done
+note_ages(struct ages *a, const struct bs_manifest *m, struct bs_err *err)
+{
+    if (a->n + m->n_objects > a->cap) {
+        struct bs_snapshot_age *more;
+        a->cap = (a->n + m->n_objects) * 2;
+        more = bs_arena_array(a->arena, a->cap, sizeof(*more));
+        if (more == NULL)
+            return BS_FAIL(err, LIMIT, "there are more snapshots than memory set aside for them");
+        if (a->n != 0)
+            memcpy(more, a->list, a->n * sizeof(*more));
+        a->list = more;
+    }
+    for (size_t i = 0; i < m->n_objects; i++) {
+        const struct bs_point_object *o = &m->objects[i];
+        size_t k = 0;
+        while (k < a->n &&
+               (strcmp(a->list[k].schema, o->schema) != 0 || strcmp(a->list[k].name, o->name) != 0))
+            k++;
+        if (k < a->n)
+            continue;
+        a->list[a->n] =
+            (struct bs_snapshot_age){bs_arena_str(a->arena, o->schema),
+                                     bs_arena_str(a->arena, o->name), m->capture.started_us};
+        if (a->list[a->n].schema == NULL || a->list[a->n].name == NULL)
+            return BS_FAIL(err, LIMIT, "there are more snapshots than memory set aside for them");
+        a->n++;
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+read_ages(struct bs_store *store,
+          const struct bs_point_source *source,
+          struct ages *a,
+          struct bs_err *err)
+{
+    struct bs_points all = {0};
+    struct bs_arena list;
+    enum bs_done done;
+    int seen = 0;
+
+    bs_arena_init(&list, "snapshots", ARENA);
+    done = list_points(store, source, &list, &all, err);
+    for (size_t i = 0; done == BS_DONE && i < all.n && seen < AGES; i++) {
+        struct bs_arena one;
+        struct bs_manifest m = {0};
+        struct bs_err why = {0};
+        if (!is_whole(&all.list[i]))
+            continue;
+        seen++;
+        bs_arena_init(&one, "manifest", (size_t)BS_MANIFEST_MAX * 4);
+        if (bs_points_load(store, &all.list[i], &one, &m, &why) == BS_DONE)
+            done = note_ages(a, &m, err);
+        else if (bs_store_silent(why.code))
+            done = bs_err_set(err, why.code, "%s", why.message);
+        bs_arena_fini(&one);
+    }
+    bs_arena_fini(&list);
+    return done;
+}
+
+/* Which database answers there. UNAVAILABLE. */
+static enum bs_done
+ask_source(const char *helper,
+           struct bs_arena *arena,
+           struct bs_point_source *source,
+           struct bs_err *err)
+{
+    struct bs_watch watch;
+    struct bs_helper h = {0};
+    enum bs_done done;
+
+    if (bs_watch_init(&watch, bs_mono_us() + (int64_t)WHEN_MS * 1000, err) != BS_DONE)
+        return BS_FAILED;
+    watch.late = BS_E_UNAVAILABLE;
+    done = bs_helper_open(&h, helper, &watch, BS_E_UNAVAILABLE, err);
+    if (done == BS_DONE)
+        done = bs_helper_source(&h, arena, source, err);
+    bs_helper_close(&h);
+    bs_watch_fini(&watch);
+    return done;
+}
+
 enum bs_done
 bs_snapshot_when(struct bs_store *store,
                  const char *helper,
@@ -98,29 +208,41 @@ bs_snapshot_when(struct bs_store *store,
                  int64_t *at_us,
                  struct bs_err *err)
 {
-    struct bs_watch watch;
-    struct bs_helper h = {0};
     struct bs_arena arena;
     struct bs_point_source source = {0};
     struct bs_manifest m = {0};
     enum bs_done done;
 
     *at_us = 0;
-    if (bs_watch_init(&watch, bs_mono_us() + (int64_t)WHEN_MS * 1000, err) != BS_DONE)
-        return BS_FAILED;
-    watch.late = BS_E_UNAVAILABLE;
     bs_arena_init(&arena, "snapshots", ARENA);
-    done = bs_helper_open(&h, helper, &watch, BS_E_UNAVAILABLE, err);
-    if (done == BS_DONE)
-        done = bs_helper_source(&h, &arena, &source, err);
-    bs_helper_close(&h);
+    done = ask_source(helper, &arena, &source, err);
     if (done == BS_DONE)
         done = find_last(store, &source, schedule, &arena, &m, err);
     if (done == BS_DONE)
         *at_us = m.capture.started_us;
     bs_arena_fini(&arena);
-    bs_watch_fini(&watch);
     return done;
+}
+
+enum bs_done
+bs_snapshot_ages(struct bs_store *store,
+                 const char *helper,
+                 struct bs_arena *arena,
+                 struct bs_snapshot_age **out,
+                 size_t *n,
+                 struct bs_err *err)
+{
+    struct ages a = {.arena = arena};
+    struct bs_point_source source = {0};
+
+    *out = NULL;
+    *n = 0;
+    if (ask_source(helper, arena, &source, err) != BS_DONE ||
+        read_ages(store, &source, &a, err) != BS_DONE)
+        return BS_FAILED;
+    *out = a.list;
+    *n = a.n;
+    return BS_DONE;
 }
 
 /* --- which tables --- */

@@ -80,4 +80,20 @@ BS_MUST_CHECK enum bs_done bs_snapshot_when(struct bs_store *store,
                                             int64_t *at_us,
                                             struct bs_err *err);
 
+/* When the newest good snapshot of a table was begun. */
+struct bs_snapshot_age {
+    const char *schema;
+    const char *name;
+    int64_t taken_us;
+};
+
+/* Of every table of the database that has one, in the newest 500 snapshots. Errors as
+ * bs_snapshot_when. */
+BS_MUST_CHECK enum bs_done bs_snapshot_ages(struct bs_store *store,
+                                            const char *helper,
+                                            struct bs_arena *arena,
+                                            struct bs_snapshot_age **out,
+                                            size_t *n,
+                                            struct bs_err *err);
+
 #endif

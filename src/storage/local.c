@@ -55,6 +55,13 @@ local_check(const char *url, struct bs_err *err)
     return BS_DONE;
 }
 
+static bool
+local_here(const char *url)
+{
+    (void)url;
+    return true;
+}
+
 static void
 local_describe(const char *url, struct bs_buf *out)
 {
@@ -413,6 +420,7 @@ local_probe(struct bs_store *s, const char *folder, struct bs_probe_report *r)
 
 const struct bs_store_ops bs_store_local = {
     .scheme = "file",
+    .here = local_here,
     .check = local_check,
     .describe = local_describe,
     .open = local_open,

@@ -37,6 +37,15 @@ s3_check(const char *url, struct bs_err *err)
     return bs_s3_place_read(url, &place, err);
 }
 
+static bool
+s3_here(const char *url)
+{
+    struct bs_s3_place place = {.path_style = false};
+    struct bs_err wrong = {0};
+
+    return bs_s3_place_read(url, &place, &wrong) != BS_DONE || place.loopback;
+}
+
 static void
 s3_describe(const char *url, struct bs_buf *out)
 {
@@ -330,6 +339,7 @@ s3_remove(struct bs_store *s, const char *key, enum bs_removed *how, struct bs_e
 
 const struct bs_store_ops bs_store_s3 = {
     .scheme = "s3",
+    .here = s3_here,
     .check = s3_check,
     .describe = s3_describe,
     .open = s3_open,

@@ -56,6 +56,15 @@ bs_store_open(const char *url, struct bs_store **out, struct bs_err *err)
     return ops->open(url, out, err);
 }
 
+bool
+bs_store_is_here(const char *url)
+{
+    struct bs_err unknown = {0};
+    const struct bs_store_ops *ops = backend_of(url, &unknown);
+
+    return ops == NULL || ops->here(url);
+}
+
 void
 bs_store_close(struct bs_store **s)
 {

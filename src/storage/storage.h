@@ -61,7 +61,8 @@ typedef enum bs_done (*bs_store_visit)(void *ctx,
  * may miss one that is removed meanwhile.
  */
 struct bs_store_ops {
-    const char *scheme; /* "file" */
+    const char *scheme;            /* "file" */
+    bool (*here)(const char *url); /* on this machine */
     enum bs_done (*check)(const char *url, struct bs_err *err);
     void (*describe)(const char *url, struct bs_buf *out);
     enum bs_done (*open)(const char *url, struct bs_store **out, struct bs_err *err);
@@ -109,6 +110,8 @@ bs_store_open(const char *url, struct bs_store **out, struct bs_err *err);
 BS_MUST_CHECK enum bs_done bs_store_check(const char *url, struct bs_err *err);
 /* Puts what a URL that can be opened comes to, defaults and all, in one line. */
 void bs_store_describe(const char *url, struct bs_buf *out);
+/* Does such a URL lead to this machine: a folder, or a server on loopback? */
+bool bs_store_is_here(const char *url);
 void bs_store_close(struct bs_store **s); /* accepts a NULL store; sets it NULL */
 
 /*
