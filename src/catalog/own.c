@@ -268,11 +268,24 @@ bs_own_goes_back(const struct bs_own *own, const struct bs_stmt *stmt)
            (stmt->control == BS_CONTROL_ROLLBACK || stmt->control == BS_CONTROL_ROLLBACK_TO);
 }
 
+/* Where the path says so, what is made without a schema is temporary. */
+static bool
+makes_anywhere(const struct bs_stmt *stmt)
+{
+    for (size_t i = 0; i < stmt->n_effects; i++) {
+        const struct bs_effect *e = &stmt->effects[i];
+        if (e->name.schema == NULL && (makes_name(e->kind) || by_name[e->kind] != 0))
+            return true;
+    }
+    return false;
+}
+
 static bool
 moves_temporary(const struct bs_own *own, const struct bs_stmt *stmt)
 {
     return (stmt->flags & BS_FLAG_TEMP) != 0 || stmt->kind == BS_KIND_DISCARD ||
-           stmt->kind == BS_KIND_DISCARD_ALL || (is_ddl(stmt->kind) && bs_own_has_temporary(own));
+           stmt->kind == BS_KIND_DISCARD_ALL || makes_anywhere(stmt) ||
+           (is_ddl(stmt->kind) && bs_own_has_temporary(own));
 }
 
 void

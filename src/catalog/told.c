@@ -49,7 +49,7 @@ const char bs_told_sql[] =
     " FROM " PC "pg_class c WHERE c.relnamespace" EQ "pg_catalog.pg_my_temp_schema()"
     " AND c.relkind OPERATOR(pg_catalog.<>) 'i' AND c.relkind OPERATOR(pg_catalog.<>) 'I') x"
     " UNION ALL SELECT t.typname::pg_catalog.text, t.oid::pg_catalog.text, 't',"
-    " CASE t.typtype WHEN 'e' THEN 'f' ELSE 't' END, NULL, NULL"
+    " CASE WHEN t.typtype" EQ "'e' THEN 'f' ELSE 't' END, NULL, NULL"
     " FROM " PC "pg_type t WHERE t.typnamespace" EQ "pg_catalog.pg_my_temp_schema()"
     " AND t.typrelid" EQ "'0'::pg_catalog.oid";
 /* clang-format on */

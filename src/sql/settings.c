@@ -126,7 +126,7 @@ is_plain(const char *path)
 
 /*
  * A path is vetted where pg_catalog comes before all others (as it does where nobody names it) and
- * temporary objects in the end. Which schemas are between them adds nothing: a name without a
+ * temporary objects in the end, and not alone: what is made would be temporary. Which schemas are between them adds nothing: a name without a
  * schema is looked up in all of them, and the worst counts. Upper case is folded by the server,
  * or is not where it is quoted; both are taken for the name that would be trouble.
  */
@@ -144,7 +144,7 @@ is_vetted(const char *path)
         if (last)
             return false;
         last = strcmp(schema, "pg_temp") == 0;
-        if (system && !catalog && !last)
+        if ((last && first) || (system && !catalog && !last))
             return false;
         first = false;
     }

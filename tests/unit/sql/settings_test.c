@@ -45,6 +45,7 @@ static const struct {
     {"SET search_path TO shadow, pg_temp_3", S, SP, "search_path", "shadow, pg_temp_3"},
     {"SET search_path TO shadow, pg_toast", S, SP, "search_path", "shadow, pg_toast"},
     {"SET search_path TO shadow, pg_temp, public", S, SP, "search_path", "shadow, pg_temp, public"},
+    {"SET search_path TO pg_temp", S, SP, "search_path", "pg_temp"},
     {"SET search_path TO pg_temp, public", S, SP, "search_path", "pg_temp, public"},
     {"SET search_path = '\"public\", pg_catalog'", S, SP, "search_path", "\"public\", pg_catalog"},
     {"SET LOCAL search_path TO ''", S, 0, "search_path", ""},
