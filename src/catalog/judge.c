@@ -897,12 +897,51 @@ bs_judge_named(struct bs_judging *j)
         bs_judging_taint(j, bs_snapshot_ddl(j->s));
 }
 
+/* DROP ... IF EXISTS of what nobody has, in any schema, and the session neither. */
+static bool
+drops_nothing(const struct bs_judging *j)
+{
+    const struct bs_stmt *stmt = j->stmt;
+
+    for (size_t i = 0; i < stmt->n_reasons; i++) {
+        const char *code = stmt->reasons[i].code;
+        if (strcmp(code, "kind") != 0 && strcmp(code, "cascade") != 0)
+            return false;
+    }
+    for (size_t i = 0; i < stmt->n_effects; i++) {
+        const struct bs_effect *e = &stmt->effects[i];
+        bool schema = e->kind == BS_KIND_DROP_SCHEMA;
+        if (!e->missing_ok || e->name.name[0] == '\0' || (!schema && roles[e->kind] != ROLE_DROP))
+            return false;
+        if (schema
+                ? schema_oid(j, e->name.name) != 0 ||
+                      is_temporary((struct bs_name){e->name.name, ""})
+                : own_written(j, e) != BS_OWN_NOT || is_made(j, e->name) ||
+                      bs_snapshot_find_relation(j->s, e->name.schema, e->name.name, NULL) != NULL)
+            return false;
+    }
+    return stmt->n_effects != 0 && (stmt->flags & BS_FLAG_NO_BLOCK) == 0;
+}
+
+/* It is run under the eyes of the audit all the same: somebody may make it meanwhile. */
+static void
+know_nothing(struct bs_judging *j)
+{
+    if (!drops_nothing(j))
+        return;
+    bs_stmt_excuse(j->stmt, "kind");
+    bs_stmt_excuse(j->stmt, "cascade");
+    j->stmt->plain_point = BS_POINT_RECORD;
+    bs_judging_raise(j, BS_RISK_HIGH, BS_REASON_NOTHING, "nothing of that name is there");
+}
+
 static void
 judge_stmt(struct bs_judging *j)
 {
     j->uncoverable = false;
     j->inside = (struct bs_inside){0};
     bs_judge_named(j);
+    know_nothing(j);
     note_keys(j);
     bs_judge_inside(j);
     for (size_t i = 0; i < j->stmt->n_effects && !j->full; i++)

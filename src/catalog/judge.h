@@ -12,6 +12,9 @@
 #include "catalog/snapshot.h"
 #include "sql/classify.h"
 
+/* DROP ... IF EXISTS of nothing. The audit looks whether it stays so. */
+#define BS_REASON_NOTHING "nothing_there"
+
 /* What the session has done that changes what names mean. All of it can only raise the risk. */
 struct bs_session_names {
     bool path_changed;    /* search_path was set to something not vetted */

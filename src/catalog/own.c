@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define NAME_MAX_BYTES 63
+
 const struct bs_own bs_own_nothing = {0};
 
 /* clang-format off */
@@ -434,11 +436,26 @@ bs_own_write(const struct bs_own *own, struct bs_name name, enum bs_own_use use)
     return is;
 }
 
-/* Types come with an array, and ranges with another one: their names are made of that one's. */
+static const char *
+bare(const char *name)
+{
+    while (*name == '_')
+        name++;
+    return name;
+}
+
+/* Types come with an array, ranges with another one: their names are made of that one's, and are
+ * cut where they are too long. */
 static bool
 may_be_made_with(const struct bs_own_name *n, struct bs_name name)
 {
-    return n->code && !n->gone && (name.name[0] == '_' || strstr(name.name, "multirange") != NULL);
+    const char *of = bare(n->name), *made = bare(name.name);
+    bool cut = strlen(name.name) >= NAME_MAX_BYTES;
+
+    if (!n->code || n->gone || (name.name[0] != '_' && strstr(made, "multirange") == NULL))
+        return false;
+    return strstr(made, "multirange") != NULL ||
+           (cut ? strncmp(made, of, strlen(made)) == 0 : strcmp(made, of) == 0);
 }
 
 bool

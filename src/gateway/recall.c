@@ -14,7 +14,8 @@
 #include "state/rows.h"
 
 /* The last row is the session's: search_path, is it the one at its start, has it temporary
- * relations or types, has its transaction written to the catalogs (or one just before it)? */
+ * relations or types, has its transaction written to the catalogs (or one just before it)? Data of
+ * large objects is none. */
 static const char names_sql[] =
     "SELECT s.name, pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to("
     "s.statement, 'UTF8')), 'hex'), s.from_sql, NULL::pg_catalog.text, NULL::pg_catalog.bool,"
@@ -26,7 +27,8 @@ static const char names_sql[] =
     " OR EXISTS (SELECT FROM pg_catalog.pg_type t WHERE"
     " t.typnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),"
     " EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.<)"
-    " '16384'::pg_catalog.oid AND (pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid)"
+    " '16384'::pg_catalog.oid AND c.oid OPERATOR(pg_catalog.<>) '2613'::pg_catalog.oid AND "
+    "(pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid)"
     " OPERATOR(pg_catalog.<>) '0'::pg_catalog.int8"
     " OR pg_catalog.pg_stat_get_xact_tuples_updated(c.oid)"
     " OPERATOR(pg_catalog.<>) '0'::pg_catalog.int8"

@@ -253,9 +253,27 @@ bs_read_quorum(struct bs_load *l, const struct bs_key *key, struct bs_scalar val
                         "would be enough");
 }
 
-/* The risks that statements of a kind can come to have: RISK.md raises freely, lowers rarely. */
+/* DROP ... IF EXISTS of what is not there is HIGH. */
+static bool
+may_drop_nothing(enum bs_kind kind)
+{
+    static const enum bs_kind kinds[] = {
+        BS_KIND_DROP_TABLE,    BS_KIND_DROP_VIEW,          BS_KIND_DROP_MATERIALIZED_VIEW,
+        BS_KIND_DROP_SEQUENCE, BS_KIND_DROP_FOREIGN_TABLE, BS_KIND_DROP_INDEX,
+        BS_KIND_DROP_SCHEMA,
+    };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (kinds[i] == kind)
+            return true;
+    }
+    return false;
+}
+
+/* The risks that statements of a kind can come to have: RISK.md raises freely, lowers rarely.
+ * `named`: by a rule that names risks, so that it knows what it is about. */
 static uint32_t
-risks_of(enum bs_kind kind)
+risks_of(enum bs_kind kind, bool named)
 {
     enum bs_point point = bs_kind_point(kind);
 
@@ -267,6 +285,8 @@ risks_of(enum bs_kind kind)
         return BS_RISK_BIT(BS_RISK_HIGH) | BS_RISK_BIT(BS_RISK_CRITICAL);
     if (point == BS_POINT_UNKNOWN) /* EXECUTE and FETCH take the risk of what they name */
         return BS_RISK_BITS_ALL;
+    if (named && may_drop_nothing(kind))
+        return BS_RISK_BIT(BS_RISK_HIGH) | BS_RISK_BIT(BS_RISK_CRITICAL);
     return BS_RISK_BIT(BS_RISK_CRITICAL);
 }
 
@@ -277,7 +297,7 @@ check_risks(struct bs_load *l, const struct bs_rule *rule, bool named)
 
     for (int k = 1; rule->kinds != NULL && k < BS_KIND_COUNT; k++) {
         if (rule->kinds[k])
-            possible |= risks_of((enum bs_kind)k);
+            possible |= risks_of((enum bs_kind)k, named);
     }
     if (possible == 0 || (possible & rule->risks) != 0)
         return;

@@ -656,7 +656,7 @@ plan_unit(struct planning *p)
         settle_tables(p);
     settle_block(p);
     out->audited = out->kind == BS_PLAN_RECORD &&
-                   (out->definition || out->globals != 0 ||
+                   (out->definition || out->globals != 0 || has_reason(p->unit, BS_REASON_NOTHING) ||
                     (p->unit->risk != BS_RISK_HIGH && p->unit->risk != BS_RISK_SAFE));
 }
 

@@ -52,8 +52,11 @@ bs_builtin_function(const char *name, int n_args)
 {
     const struct builtin *b = find(FUNCTION, name);
 
-    if (b == NULL || (b->n_args != -1 && b->n_args != n_args))
+    if (b == NULL)
         return (struct bs_builtin){BS_RISK_UNKNOWN, BS_POINT_UNKNOWN, 0};
+    /* Such a name has a form that runs SQL given as text: ts_rewrite(query, 'SELECT ...'). */
+    if (b->n_args != -1 && b->n_args != n_args)
+        return (struct bs_builtin){BS_RISK_CRITICAL, BS_POINT_UNKNOWN, BS_FLAG_DYNAMIC_SQL};
     return (struct bs_builtin){b->risk, b->point, b->flags};
 }
 

@@ -67,6 +67,8 @@ static const struct {
      BS_OWN_NOT, false, false},
     {"CREATE DOMAIN d AS int", NULL, "d", BS_OWN_NOT, BS_OWN_NOT, true, false},
     {"CREATE TYPE d AS ENUM ()", NULL, "_d", BS_OWN_NOT, BS_OWN_NOT, true, false},
+    {"CREATE TYPE d AS ENUM ()", NULL, "__d", BS_OWN_NOT, BS_OWN_NOT, true, false},
+    {"CREATE TYPE d AS ENUM ()", NULL, "_int4", BS_OWN_NOT, BS_OWN_NOT, false, false},
     {"CREATE TYPE r AS RANGE (subtype = int4)", NULL, "r_multirange", BS_OWN_NOT, BS_OWN_NOT, true,
      false},
     {"DROP FUNCTION f", NULL, "f", BS_OWN_NOT, BS_OWN_NOT, true, false},

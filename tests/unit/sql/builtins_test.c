@@ -52,8 +52,8 @@ static void
 by_arguments(void)
 {
     EXPECT_EQ(bs_builtin_function("ts_rewrite", 3).risk, BS_RISK_SAFE);
-    EXPECT_EQ(bs_builtin_function("ts_rewrite", 2).risk, BS_RISK_UNKNOWN);
-    EXPECT_EQ(bs_builtin_function("ts_rewrite", -1).risk, BS_RISK_UNKNOWN);
+    EXPECT_EQ(bs_builtin_function("ts_rewrite", 2).flags, BS_FLAG_DYNAMIC_SQL);
+    EXPECT_EQ(bs_builtin_function("ts_rewrite", -1).flags, BS_FLAG_DYNAMIC_SQL);
 }
 
 static void
