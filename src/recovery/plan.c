@@ -655,9 +655,10 @@ plan_unit(struct planning *p)
     if (kind >= BS_PLAN_ROWS)
         settle_tables(p);
     settle_block(p);
-    out->audited = out->kind == BS_PLAN_RECORD &&
-                   (out->definition || out->globals != 0 || has_reason(p->unit, BS_REASON_NOTHING) ||
-                    (p->unit->risk != BS_RISK_HIGH && p->unit->risk != BS_RISK_SAFE));
+    out->audited =
+        out->kind == BS_PLAN_RECORD &&
+        (out->definition || out->globals != 0 || has_reason(p->unit, BS_REASON_NOTHING) ||
+         (p->unit->risk != BS_RISK_HIGH && p->unit->risk != BS_RISK_SAFE));
 }
 
 enum bs_done

@@ -44,7 +44,8 @@ EVIL = "$$BEGIN DELETE FROM own.victim; RETURN 1; END$$"
 # What was made of harmless functions turns evil with them. One is IMMUTABLE, or says so.
 ARMED = f"""
 CREATE OR REPLACE FUNCTION own.purge() RETURNS int LANGUAGE plpgsql AS {EVIL};
-CREATE OR REPLACE FUNCTION own.trap(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS {EVIL};
+CREATE OR REPLACE FUNCTION own.trap(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+  $$BEGIN RETURN own.purge(); END$$;
 """
 
 
@@ -167,7 +168,7 @@ ATTACKS = {
     "a policy": (["CREATE TEMP TABLE p (id int)", "ALTER TABLE p ENABLE ROW LEVEL SECURITY",
                   "ALTER TABLE p FORCE ROW LEVEL SECURITY",
                   "CREATE POLICY x ON p USING (own.trap(1) = 1)"], "SELECT * FROM p"),
-    "a column's type": (["CREATE TEMP TABLE p (c own.pair)"], "SELECT * FROM p WHERE c = '(7)'"),
+    "a column's type": (["CREATE TEMP TABLE p (c own.pair)"], "SELECT coalesce(c, '(7)') FROM p"),
     "a type of a column of a type": (["CREATE TYPE pg_temp.c AS (a own.odd)"], "SELECT '(1)'::c"),
     "an array": (["CREATE DOMAIN pg_temp.d AS int CHECK (own.trap(VALUE) = 1)"],
                  "SELECT '{1}'::_d"),
@@ -212,7 +213,8 @@ def test_an_attack_is_held(place, name):
         arm(place)
         with pytest.raises(psycopg.Error) as caught:
             c.execute(attack)
-        assert caught.value.sqlstate in ("ZB001", "ZB004", "0A000", "42501"), caught.value
+        assert caught.value.sqlstate in ("ZB001", "ZB004", "42501") or \
+            "transaction control cannot be mixed" in str(caught.value), caught.value
     assert victims(place) == 50
 
 
