@@ -63,7 +63,7 @@ bs_ask_judge_status(struct bs_relay *r, struct bs_verdict *v)
     if (r->status == 'T' && (!v->plan.in_block || v->wrapped))
         bs_verdict_refuse(v, BS_E_UNSUPPORTED, NULL,
                           "this statement cannot run inside a transaction block", NULL);
-    else if (!v->plan.in_block && v->way == BS_WAY_RUN)
+    else if (!v->plan.in_block && v->way == BS_WAY_RUN && !bs_plan_makes_point(&v->plan))
         bs_verdict_refuse(v, BS_E_NO_POINT, NULL,
                           "no recovery point can be made for this statement, so it was not run",
                           NULL);

@@ -10,6 +10,7 @@
 
 /* System relations have OIDs below this (access/transam.h, FirstNormalObjectId). */
 #define FIRST_NORMAL_OID 16384
+#define RELATIONS        1259 /* pg_class, catalog/pg_class.h */
 
 const char bs_reading_sql[] = "SELECT c.oid, c.relkind, c.relfilenode, c.reltoastrelid,"
                               " c.relpersistence,"
@@ -186,6 +187,23 @@ is_altered(const struct bs_coverage *in, uint32_t oid)
             return true;
     }
     return false;
+}
+
+/* A point of one of the statements names it: as what is dropped, or as what goes along with that.
+ * What passed without a gate has no point that could. */
+static bool
+is_told(const struct bs_coverage *in, const struct bs_lock *lock)
+{
+    if (in->ddl || (lock->schema != NULL && strcmp(lock->schema, "pg_toast") == 0))
+        return true; /* goes with its table, which is looked at itself */
+    for (size_t i = 0; i < in->n_parts; i++) {
+        const struct bs_manifest *m = in->parts[i].manifest;
+        for (size_t k = 0; m != NULL && k < m->n_closure; k++) {
+            if (m->closure[k].class_oid == RELATIONS && m->closure[k].oid == lock->relation_oid)
+                return true;
+        }
+    }
+    return captured_exclusively(in, lock->parent_oid) || is_altered(in, lock->parent_oid);
 }
 
 /* A statement was going to write it anew, with the same rows. */
@@ -530,7 +548,7 @@ judge_exclusive(const struct bs_coverage *in, const struct bs_lock *lock)
     if (ddl && is_altered(in, table) && (is != NULL || was->relkind == 't'))
         return NULL;
     if (is == NULL)
-        return ddl && !holds_rows(was->relkind) ? NULL : "dropped";
+        return ddl && !holds_rows(was->relkind) && is_told(in, lock) ? NULL : "dropped";
     if (is->filenode != was->filenode && is_rewritten(in, table))
         return NULL;
     if (is->filenode != was->filenode)

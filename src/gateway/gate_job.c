@@ -286,6 +286,9 @@ work_capture(struct bs_gate *g, struct bs_err *err)
                           g->point.total_us);
     if (g->captured)
         index_point(g, &g->point);
+    if (g->captured && !g->plan.in_block) /* its end is whether it succeeds */
+        (void)!bs_capture_event(
+            g->capture, &(struct bs_point_event){.state = BS_EVENT_ARMED, .by = "gateway"}, err);
 }
 
 /* The capture is handed to the worker before it runs, so that it can be aborted. */
@@ -498,6 +501,26 @@ check_coverage(struct bs_gate *g, struct bs_uncovered *found, struct bs_err *err
     return BS_FAIL(err, UNCOVERED, "%zu things changed that nothing covers", found->n);
 }
 
+/* Definitions that could not be locked may have become others before the statement changed them. */
+static enum bs_done
+check_definitions(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_ledger *l = g->ledger;
+
+    for (size_t i = 0; i < l->n_units; i++) {
+        const struct bs_gate *unit = l->units[i];
+        if (!bs_ledger_counts(unit) || !unit->captured ||
+            bs_capture_still(l->keeper, unit->point.manifest, &unit->plan, &l->arena, err) ==
+                BS_DONE)
+            continue;
+        BS_LOG(WARNING, "not covered", BS_F_STR("session", g->s->id), BS_F_STR("ticket", g->ticket),
+               BS_F_STR("what", err->message));
+        g->why = bs_arena_str(&g->arena, err->message);
+        return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
 /* The rows that were replaced and that no point has yet. */
 static enum bs_done
 keep_replaced(struct bs_gate *g, const struct bs_uncovered *found, struct bs_err *err)
@@ -566,8 +589,9 @@ work_audit(struct bs_gate *g, struct bs_err *err)
     bool waived = bs_ledger_waived(g->ledger);
 
     /* What need not be given back was still allowed for so many rows, and no more. */
-    if ((!waived && check_coverage(g, &found, err) != BS_DONE) || check_rows(g, err) != BS_DONE ||
-        (!waived && keep_replaced(g, &found, err) != BS_DONE))
+    if ((!waived &&
+         (check_coverage(g, &found, err) != BS_DONE || check_definitions(g, err) != BS_DONE)) ||
+        check_rows(g, err) != BS_DONE || (!waived && keep_replaced(g, &found, err) != BS_DONE))
         return;
     (void)!arm(g->ledger, err);
 }
@@ -647,7 +671,8 @@ close_points(struct bs_gate *g)
     struct bs_ledger *l = g->ledger;
 
     if (g->captured)
-        close_point(g, g->capture, &g->point, g->end, bs_ledger_counts(g) && l->armed);
+        close_point(g, g->capture, &g->point, g->end,
+                    l == NULL ? g->step != BS_GATE_CAPTURE : bs_ledger_counts(g) && l->armed);
     if (g->closes && l->has_kept)
         close_point(g, l->keeper, &l->kept, l->end, l->armed);
 }

@@ -796,21 +796,45 @@ on_unshielded(struct bs_relay *r)
 }
 
 static void
-run_bare(struct bs_relay *r)
+send_bare(struct bs_relay *r)
 {
-    struct bs_gate *g = r->gate;
-
-    if (g->in_block || g->plan.kind != BS_PLAN_NONE) {
-        bs_gate_fail_no_point(r);
-        return;
-    }
     if (!r->s->shielded) {
-        g->step = BS_GATE_BARE;
+        r->gate->step = BS_GATE_BARE;
         send_messages(r);
         return;
     }
     r->unshielded = true;
     bs_inject(r, "SET default_transaction_read_only = off", NULL, on_unshielded);
+}
+
+static void
+on_bare_captured(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
+{
+    bs_session_set_timer(r->s, 0);
+    if (err->code != BS_OK || g->cancelled)
+        bs_gate_fail_no_point(r);
+    else
+        send_bare(r);
+}
+
+/* The point is made, and armed, before it runs: afterwards nobody could take it back. */
+static void
+run_bare(struct bs_relay *r)
+{
+    struct bs_gate *g = r->gate;
+
+    if (!g->in_block && g->plan.kind == BS_PLAN_NONE) {
+        send_bare(r);
+        return;
+    }
+    if (g->in_block || g->waived || !bs_plan_makes_point(&g->plan)) {
+        bs_gate_fail_no_point(r);
+        return;
+    }
+    g->step = BS_GATE_CAPTURE;
+    g->budget_us = bs_mono_us() + r->s->gateway->config->lock_budget_ms * 1000;
+    bs_session_set_timer(r->s, left_ms(g));
+    bs_gate_job_capture(r, g, on_bare_captured);
 }
 
 /* --- what the server answers meanwhile ---------------------------------------------------- */

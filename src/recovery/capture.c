@@ -102,10 +102,14 @@ select_tables(struct bs_capture *c, bool copied, struct bs_plan *out, struct bs_
 static enum bs_done
 keep_definition(struct bs_capture *c, const struct bs_manifest *earlier, struct bs_err *err)
 {
+    struct bs_err why = {0};
+
     if (earlier == NULL)
         return BS_DONE;
     c->m.schema = earlier->schema;
-    return bs_earlier_still(&c->helper, earlier, c->req.plan, &c->m, &c->arena, err);
+    if (bs_earlier_still(&c->helper, earlier, c->req.plan, &c->m, &c->arena, &why) == BS_DONE)
+        return BS_DONE;
+    return BS_FAIL(err, NO_POINT, "%s", why.message);
 }
 
 /* Everything that needs the snapshot. */
@@ -127,6 +131,7 @@ copy_all(struct bs_capture *c, struct bs_err *err)
         return BS_FAILED;
     bs_step_enter(c, BS_CAPTURE_COPYING);
     if (bs_facts_around(&c->helper, c->req.plan, &c->arena, &c->m, err) != BS_DONE ||
+        bs_step_closure_sequences(c, err) != BS_DONE ||
         keep_definition(c, earlier, err) != BS_DONE || bs_crew_copy(c, err) != BS_DONE ||
         bs_step_globals(c, err) != BS_DONE)
         return BS_FAILED;
@@ -145,7 +150,8 @@ run(struct bs_capture *c, struct bs_capture_result *out, struct bs_err *err)
         return BS_FAIL(err, NO_POINT, "there is no plan that a point could be made by");
     bs_step_enter(c, BS_CAPTURE_CHECKING);
     /* Rows that change get a point of their own, when they have. */
-    if (bs_step_name(c, plan->kind == BS_PLAN_WHOLE ? "whole" : "record", NULL, err) != BS_DONE ||
+    if (bs_step_name(c, plan->kind == BS_PLAN_WHOLE ? "whole" : "record",
+                     plan->in_block ? NULL : plan->why, err) != BS_DONE ||
         bs_step_actor(c, err) != BS_DONE)
         return BS_FAILED;
     if (plan->kind == BS_PLAN_WHOLE || plan->definition || plan->globals != 0) {

@@ -249,6 +249,18 @@ BS_MUST_CHECK enum bs_done bs_capture_linked(struct bs_capture *c,
                                              size_t *n,
                                              struct bs_err *err);
 
+/*
+ * Before COMMIT: has nobody changed what a point of definitions is about since its snapshot? What
+ * cannot be locked may have been, and would be missing in it. By another capture than the point's.
+ *
+ * err   UNCOVERED: somebody has; NO_POINT, CANCELLED, LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_capture_still(struct bs_capture *c,
+                                            const struct bs_manifest *point,
+                                            const struct bs_plan *plan,
+                                            struct bs_arena *arena,
+                                            struct bs_err *err);
+
 /* More time, for what is asked between a run and the end of the transaction. */
 void bs_capture_extend(struct bs_capture *c, int64_t deadline_us);
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "recovery/steps.h"
+
 enum { SQL_MAX = 16 * 1024 * 1024 };
 
 /* Catalogs of objects with an OID, by their own (catalog/pg_*.h). */
@@ -168,10 +170,25 @@ bs_earlier_still(struct bs_helper *h,
     if (done == BS_DONE)
         done = bs_helper_query(h, (const char *)sql.p, 3, params, &res, err);
     if (done == BS_DONE && PQntuples(res) != 0)
-        done = BS_FAIL(err, NO_POINT,
-                       "others have changed what the statement is about since the definition was "
-                       "kept for this transaction");
+        done = BS_FAIL(err, UNCOVERED,
+                       "others have changed what the statement is about since its definition was "
+                       "kept");
     PQclear(res);
     bs_buf_fini(&sql);
     return done;
+}
+
+enum bs_done
+bs_capture_still(struct bs_capture *c,
+                 const struct bs_manifest *point,
+                 const struct bs_plan *plan,
+                 struct bs_arena *arena,
+                 struct bs_err *err)
+{
+    struct bs_err why = {0};
+
+    if (point->schema.key == NULL || point->capture.snapshot == NULL ||
+        bs_earlier_still(&c->helper, point, plan, point, arena, &why) == BS_DONE)
+        return BS_DONE;
+    return bs_step_no_point(err, &why);
 }

@@ -22,7 +22,7 @@ const struct bs_manifest *bs_earlier_definition(const struct bs_capture_request 
  * earlier point has? Nobody may have changed it between that point's snapshot and now; what the
  * transaction itself has done, the helper does not see.
  *
- * err   NO_POINT where it is not, or cannot be told; CANCELLED, LIMIT
+ * err   UNCOVERED where it is not; NO_POINT where it cannot be told; CANCELLED, LIMIT
  */
 BS_MUST_CHECK enum bs_done bs_earlier_still(struct bs_helper *h,
                                             const struct bs_manifest *earlier,

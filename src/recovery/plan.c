@@ -441,6 +441,22 @@ refuse(struct bs_plan *out, const char *why)
     *out = (struct bs_plan){.why = why, .in_block = out->in_block, .ddl = out->ddl};
 }
 
+/* DROP INDEX and DETACH PARTITION CONCURRENTLY change nothing but definitions, and run no code. */
+static bool
+is_kept_before(const struct planning *p)
+{
+    const struct bs_stmt *stmt = p->unit->stmts;
+    bool plain =
+        p->unit->n_stmts == 1 && p->out->kind == BS_PLAN_RECORD && p->out->definition &&
+        (stmt->kind == BS_KIND_DROP_INDEX || stmt->kind == BS_KIND_ALTER_TABLE_DETACH_PARTITION);
+
+    for (size_t i = 0; plain && i < p->out->n_tables; i++)
+        plain = p->out->tables[i].shape;
+    for (size_t i = 0; plain && i < stmt->n_reasons; i++)
+        plain = strcmp(stmt->reasons[i].code, "kind") == 0;
+    return plain;
+}
+
 /* Outside a block nothing can be held back, so there only what loses nothing may run. */
 static void
 settle_block(struct planning *p)
@@ -449,6 +465,13 @@ settle_block(struct planning *p)
 
     if (out->in_block || out->kind == BS_PLAN_REFUSE || p->unit->risk == BS_RISK_SAFE)
         return;
+    if (is_kept_before(p)) {
+        out->n_tables = 0; /* no lock can be held until it runs */
+        out->why =
+            "the definition is kept before it runs, outside of a transaction: nothing holds it "
+            "back afterwards";
+        return;
+    }
     if (p->unit->risk != BS_RISK_HIGH) { /* runs code of index expressions, say */
         refuse(out, "it runs outside a transaction, where nobody sees what it changes");
         return;
@@ -570,8 +593,8 @@ writes_catalog(const struct bs_unit *unit)
             const struct bs_effect *e = &unit->stmts[i].effects[k];
             if (e->inside && unit->stmts[i].point == BS_POINT_UNKNOWN)
                 continue;
-            if (e->kind == BS_KIND_TRUNCATE)
-                return true; /* gives the table another file */
+            if (e->kind == BS_KIND_TRUNCATE || e->kind == BS_KIND_REFRESH_MATERIALIZED_VIEW)
+                return true; /* gives the relation another file */
         }
     }
     return (unit->flags & BS_FLAG_DDL) != 0;

@@ -21,8 +21,7 @@ static const bool beyond[BS_KIND_COUNT] = {
     /* rows may lose a part that is named nowhere */
     [BS_KIND_ALTER_TYPE] = true,
     /* what goes along is not told yet, or is no definition */
-    [BS_KIND_DROP_EXTENSION] = true, [BS_KIND_DROP_SEQUENCE] = true,
-    [BS_KIND_ALTER_SEQUENCE] = true, [BS_KIND_MERGE] = true,
+    [BS_KIND_DROP_EXTENSION] = true, [BS_KIND_MERGE] = true,
 };
 /* clang-format on */
 

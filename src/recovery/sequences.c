@@ -10,12 +10,13 @@
 #include "recovery/steps.h"
 
 enum {
-    AT_ONCE = 200, /* sequences read by one statement */
-    TRIES = 3,     /* others may drop one between the list and the reading */
+    AT_ONCE = 200,    /* sequences read by one statement */
+    RELATIONS = 1259, /* pg_class, catalog/pg_class.h */
+    TRIES = 3,        /* others may drop one between the list and the reading */
 };
 
 /*
- * $1: these only; NULL: all but $2 and those that the actor ($3, in database $4) has made
+ * $1: these only, but for those that $3 has made unreadable; NULL: all but $2 and those that the actor ($3, in database $4) has made
  * unreadable. Temporary ones are the sessions' own.
  */
 static const char list_sql[] =
@@ -28,9 +29,9 @@ static const char list_sql[] =
     " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
     " WHERE s.relkind = 'S' AND s.relpersistence <> 't'"
     " AND CASE WHEN $1::pg_catalog.oid[] IS NOT NULL THEN s.oid = ANY ($1::pg_catalog.oid[])"
-    " ELSE s.oid <> ALL ($2::pg_catalog.oid[]) AND s.oid NOT IN (SELECT l.relation"
+    " ELSE s.oid <> ALL ($2::pg_catalog.oid[]) END AND s.oid NOT IN (SELECT l.relation"
     " FROM pg_catalog.pg_locks l WHERE l.pid = $3::pg_catalog.int4 AND l.locktype = 'relation'"
-    " AND l.granted AND l.mode = 'AccessExclusiveLock' AND l.database = $4::pg_catalog.oid) END"
+    " AND l.granted AND l.mode = 'AccessExclusiveLock' AND l.database = $4::pg_catalog.oid)"
     " ORDER BY s.oid";
 
 struct list {
@@ -298,4 +299,56 @@ bs_step_sequences(struct bs_capture *c,
     if (done == BS_DONE)
         done = read_states(&c->helper, &now, err);
     return done == BS_DONE ? compare(c, &now, err) : BS_FAILED;
+}
+
+/* The sequences among what the closure names that are not in the manifest yet. */
+static const char *
+closure_oids(struct bs_capture *c)
+{
+    const struct bs_manifest *m = &c->m;
+    uint32_t *oids = bs_arena_array(&c->arena, m->n_closure + 1, sizeof(*oids));
+    size_t n = 0;
+
+    if (oids == NULL)
+        return NULL;
+    for (size_t i = 0; i < m->n_closure; i++) {
+        bool have = m->closure[i].class_oid != RELATIONS;
+        for (size_t k = 0; k < m->n_sequences; k++)
+            have = have || m->sequences[k].oid == m->closure[i].oid;
+        if (!have)
+            oids[n++] = m->closure[i].oid;
+    }
+    return oids_text(&c->arena, oids, n);
+}
+
+enum bs_done
+bs_step_closure_sequences(struct bs_capture *c, struct bs_err *err)
+{
+    struct bs_manifest *m = &c->m;
+    struct bs_point_sequence *all;
+    char pid[16], database[16];
+    const char *params[] = {closure_oids(c), NULL, pid, database};
+    PGresult *res = NULL;
+    struct list now = {0};
+    enum bs_done done;
+
+    if (params[0] == NULL)
+        return full(err);
+    (void)snprintf(pid, sizeof(pid), "%d", c->req.actor_pid);
+    (void)snprintf(database, sizeof(database), "%u", c->m.source.database_oid);
+    if (bs_helper_query(&c->helper, list_sql, 4, params, &res, err) != BS_DONE)
+        return BS_FAILED;
+    done = take_names(res, &c->arena, &now, err);
+    PQclear(res);
+    if (done != BS_DONE || read_states(&c->helper, &now, err) != BS_DONE)
+        return BS_FAILED;
+    all = bs_arena_array(&c->arena, m->n_sequences + now.n + 1, sizeof(*all));
+    if (all == NULL)
+        return full(err);
+    for (size_t i = 0; i < m->n_sequences; i++)
+        all[i] = m->sequences[i];
+    for (size_t i = 0; i < now.n; i++)
+        all[m->n_sequences++] = now.all[i];
+    m->sequences = all;
+    return BS_DONE;
 }

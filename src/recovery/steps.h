@@ -114,6 +114,10 @@ BS_MUST_CHECK enum bs_done bs_step_sequences(struct bs_capture *c,
 /* The intent, where it is not stored yet. */
 BS_MUST_CHECK enum bs_done bs_step_intend(struct bs_capture *c, struct bs_err *err);
 
+/* Adds to the manifest the state of the sequences that its closure names, but for those that the
+ * actor's transaction has made unreadable. */
+BS_MUST_CHECK enum bs_done bs_step_closure_sequences(struct bs_capture *c, struct bs_err *err);
+
 /* The intent, then all parts of objects and the definition, where there is one, from the spool to the store,
  * and proven. */
 BS_MUST_CHECK enum bs_done bs_step_store(struct bs_capture *c, struct bs_err *err);

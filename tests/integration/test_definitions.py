@@ -251,6 +251,119 @@ def test_the_definition_is_kept(site, sql, names):
     check(site, points, names, before)
 
 
+# --- what goes along -------------------------------------------------------------------------
+
+WHOLE = [
+    ("REFRESH MATERIALIZED VIEW defs.mv", ["mv"]),
+    ("REFRESH MATERIALIZED VIEW CONCURRENTLY defs.mv2", ["mv2"]),
+    ("DROP MATERIALIZED VIEW defs.mv", ["mv"]),
+    ("DROP SCHEMA defs CASCADE", ["child", "gen", "ident", "loose", "mv", "mv2", "parent", "parts",
+                                  "parts_1", "t", "typed", "u", "uses"]),
+    ("DROP TYPE defs.mood CASCADE", ["uses"]),
+    ("DROP TYPE defs.pair CASCADE", ["typed"]),
+    ("DROP VIEW defs.vw CASCADE", ["mv2"]),
+    ("DROP DOMAIN defs.positive CASCADE", ["uses"]),
+    ("TRUNCATE defs.ident RESTART IDENTITY", ["ident"]),
+]
+MORE = """
+SET ROLE app_trust;
+CREATE TABLE defs.uses (id int PRIMARY KEY, m defs.mood, p defs.positive);
+CREATE TABLE defs.typed OF defs.pair;
+CREATE MATERIALIZED VIEW defs.mv2 AS SELECT id, a FROM defs.vw;
+CREATE UNIQUE INDEX ON defs.mv2 (id);
+INSERT INTO defs.uses VALUES (1, 'sad', 1), (2, 'happy', 2);
+INSERT INTO defs.typed VALUES (1, 2);
+UPDATE defs.t SET a = a + 1;
+RESET ROLE;
+"""
+
+
+@pytest.mark.parametrize("sql,tables", WHOLE, ids=[sql for sql, _ in WHOLE])
+def test_what_goes_along_is_copied(site, sql, tables):
+    site.reset()
+    with site.pg.admin() as admin:
+        admin.execute(MORE)
+    before = site.live_dump()
+    with site.new_points() as points, site.connect() as c:
+        c.execute(sql)
+    point, = points
+    objects = {o["name"]: o for o in point.manifest()["objects"]}
+    assert sorted(objects) == tables
+    assert all(o["row_count"] > 0 for o in objects.values() if o["name"] in ("t", "uses", "typed"))
+    if point.manifest()["schema"].get("key") is not None:
+        assert bare(site.dump(point)) == bare(before)
+    else:
+        assert sql.startswith(("TRUNCATE", "REFRESH"))  # it is still there
+    assert site.gateway.cli("points", "verify", point.id, check=False).returncode == 0
+
+
+def test_a_table_made_meanwhile_is_not_lost(site):
+    """Between the look at the catalog and the lock somebody makes a table in the schema."""
+    site.reset()
+    with site.connect() as c, site.pg.admin() as admin:
+        c.execute("BEGIN")
+        c.execute("COMMENT ON TABLE defs.t IS 'the catalog is fresh'")
+        admin.execute("CREATE TABLE defs.late (id int); INSERT INTO defs.late VALUES (1)")
+        with pytest.raises(psycopg.Error) as caught:
+            c.execute("DROP SCHEMA defs CASCADE")
+            c.execute("COMMIT")
+        assert caught.value.sqlstate in ("ZB004", "ZB005")
+    with site.pg.admin() as admin:
+        assert admin.execute("SELECT count(*) FROM defs.late").fetchone() == (1,)
+
+
+# --- outside of a transaction ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sql,name", [
+    ("DROP INDEX CONCURRENTLY defs.t_a", "defs.t_a"),
+    ("ALTER TABLE defs.parts DETACH PARTITION defs.parts_1 CONCURRENTLY", "defs.parts"),
+])
+def test_outside_of_a_transaction_the_point_comes_before(site, sql, name):
+    site.reset()
+    before = site.live_dump()
+    with site.new_points() as points, site.connect() as c:
+        c.execute(sql)
+    check(site, points, name, before)
+    assert "outside of a transaction" in points[0].manifest()["capture"]["why"]
+    assert points[0].events()[:2] == ["armed", "committed"]
+
+
+def test_what_fails_outside_of_a_transaction(site):
+    site.reset()
+    seen = {p.id for p in site.points()}
+    with site.connect() as c, pytest.raises(psycopg.Error) as caught:
+        c.execute("DROP INDEX CONCURRENTLY defs.t_pkey")
+    assert caught.value.sqlstate == "2BP01"
+    point, = [p for p in site.points() if p.id not in seen]
+    wait_until(lambda: "rolled_back" in point.events())
+    with site.connect() as c, pytest.raises(psycopg.errors.FeatureNotSupported), c.transaction():
+        c.execute("DROP INDEX CONCURRENTLY defs.t_a")
+
+
+# --- sequences -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sql,name,state", [
+    ("ALTER SEQUENCE defs.seq RESTART", "seq", (9, True)),
+    ("ALTER SEQUENCE defs.seq INCREMENT 5", "seq", (9, True)),
+    ("ALTER SEQUENCE defs.seq OWNED BY defs.loose.id", "seq", (9, True)),
+    ("DROP SEQUENCE defs.seq", "seq", (9, True)),
+    ("ALTER TABLE defs.ident ALTER COLUMN id DROP IDENTITY", "ident_id_seq", (5, True)),
+    ("TRUNCATE defs.ident RESTART IDENTITY", "ident_id_seq", (5, True)),
+    ("SELECT setval('defs.seq', 1)", "seq", (9, True)),
+])
+def test_the_state_of_sequences_is_kept(site, sql, name, state):
+    site.reset()
+    with site.pg.admin() as admin:
+        admin.execute("SELECT setval('defs.seq', 9)")
+    with site.new_points() as points, site.connect() as c:
+        c.execute(sql)
+    point, = points
+    kept = {s["name"]: (s["last_value"], s["is_called"]) for s in point.manifest()["sequences"]}
+    assert kept[name] == state
+
+
 # --- several in one transaction --------------------------------------------------------------
 
 

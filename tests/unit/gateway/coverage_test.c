@@ -139,6 +139,35 @@ static const struct row {
      {{VIEW, 0, 0, 0, 0, true}},
      {{.locktype = "relation", .mode = "AccessExclusiveLock", .relation_oid = VIEW}},
      0},
+    {"a DROP that takes a materialized view that no point names",
+     BS_PLAN_WHOLE,
+     true,
+     true,
+     {{MATVIEW, 0, 0, 0, 0, true}},
+     {{.locktype = "relation", .mode = "AccessExclusiveLock", .relation_oid = MATVIEW}},
+     1},
+    {"an index of another table goes",
+     BS_PLAN_WHOLE,
+     true,
+     true,
+     {{INDEX, 0, 0, 0, 0, true}},
+     {{.locktype = "relation",
+       .mode = "AccessExclusiveLock",
+       .relation_oid = INDEX,
+       .relkind = 'i',
+       .parent_oid = ITEMS}},
+     1},
+    {"an index of the dropped table goes",
+     BS_PLAN_WHOLE,
+     true,
+     true,
+     {{INDEX, 0, 0, 0, 0, true}},
+     {{.locktype = "relation",
+       .mode = "AccessExclusiveLock",
+       .relation_oid = INDEX,
+       .relkind = 'i',
+       .parent_oid = ORDERS}},
+     0},
     {"a table dropped by somebody else meanwhile",
      BS_PLAN_WHOLE,
      false,
@@ -291,7 +320,9 @@ every_change_is_judged(void)
                                .tables = &table,
                                .n_tables = row->plan == BS_PLAN_WHOLE};
         struct bs_point_object object = {.oid = ORDERS};
-        struct bs_manifest manifest = {.objects = &object, .n_objects = 1};
+        struct bs_point_dependent view = {.class_oid = PG_CLASS, .oid = VIEW};
+        struct bs_manifest manifest = {
+            .objects = &object, .n_objects = 1, .closure = &view, .n_closure = 1};
         struct bs_covered part = {&plan, row->plan == BS_PLAN_WHOLE ? &manifest : NULL, NULL, 0};
         struct bs_coverage in = {
             .before = &before, .after = &after, .locks = row->locks, .parts = &part, .n_parts = 1};

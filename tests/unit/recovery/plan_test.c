@@ -94,7 +94,7 @@ static const struct row {
     {"SELECT setval('seq', 1)", REFUSE, ROWS, ""},
     {"INSERT INTO t VALUES (setval('seq', 1))", REFUSE, ROWS, ""},
     {"SELECT setval('seq', 1); DELETE FROM t WHERE id = 1", REFUSE, ROWS, "t u"},
-    {"ALTER SEQUENCE seq RESTART", REFUSE, REFUSE, ""},
+    {"ALTER SEQUENCE seq RESTART", DEFINE, DEFINE, ""},
 
     /* Rows. */
     {"INSERT INTO t VALUES (1)", RECORD, RECORD, ""},
@@ -217,7 +217,7 @@ static const struct row {
     {"DROP VIEW vw", DEFINE, DEFINE, ""},
     {"DROP MATERIALIZED VIEW mv", WHOLE, WHOLE, "mv"},
     {"DROP INDEX t_pkey", DEFINE, DEFINE, ""},
-    {"DROP SEQUENCE seq", REFUSE, REFUSE, ""},
+    {"DROP SEQUENCE seq", DEFINE, DEFINE, ""},
     {"DROP FUNCTION f()", DEFINE, DEFINE, ""},
     {"DROP SCHEMA public CASCADE", WHOLE, WHOLE,
      "t u parts parts_1 triggered ruled secured mv"},
