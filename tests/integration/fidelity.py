@@ -69,10 +69,9 @@ def approving(operator):
 class Ground:
     """A server, a gateway before it, an agent `bob` and an operator who approves."""
 
-    def __init__(self, pg, gateway):
-        self.pg, self.gateway = pg, gateway
+    def __init__(self, pg, gateway, dbname="app"):
+        self.pg, self.gateway, self.dbname = pg, gateway, dbname
         self.operator = Operator(gateway)
-        self.dbname = "app"
 
     # --- making ---
 
@@ -93,11 +92,9 @@ class Ground:
 
     # --- acting ---
 
-    def destroy(self, statement, before=()):
+    def destroy(self, statement):
         """The agent's statement, approved; the points that were made for it."""
         with self.gateway.connect("bob", dbname=self.dbname, autocommit=True) as c:
-            for sql in before:
-                c.execute(sql)
             old = {p["point"] for p in self.points()}
             try:
                 with approving(self.operator):
@@ -210,10 +207,14 @@ def surplus(a, b):
 
 
 @contextlib.contextmanager
-def ground(pg, **extra):
-    gateway = Gateway(pg, tls=False, extra=extra)
+def ground(pg, dbname="app", **extra):
+    def to(user):
+        return psycopg.conninfo.make_conninfo(pg.conninfo(user), dbname=dbname)
+
+    gateway = Gateway(pg, {dbname: to("app_trust")}, tls=False, extra={"databases": {
+        dbname: {"upstream": to("app_trust"), "helper": to("backstop"), "environment": "test"}}, **extra})
     with running(gateway, "bob"):
-        yield Ground(pg, gateway)
+        yield Ground(pg, gateway, dbname)
 
 
 # --- one after the other -----------------------------------------------------------------------
@@ -245,7 +246,7 @@ def cases_of(g, table, every_column=True):
     yield Case("truncate cascade", table, f"TRUNCATE {table} RESTART IDENTITY CASCADE")
     yield Case("empty", table, f"DELETE FROM {table}")
     if not columns:
-        return
+        return  # drop and truncate only: there is no column to say a condition with
     some = f"{columns[0][1]}::text LIKE '%1%'"
     yield Case("delete", table, f"DELETE FROM {table} WHERE {some}")
     free = [q for _, q, needed, computed, *_ in columns if not needed and not computed]
