@@ -35,6 +35,87 @@ bs_giveback_count(const struct bs_work *w)
     return n;
 }
 
+/* What an entry is a part of, at the end of the chain; itself where it is of nothing. */
+static size_t
+whole_of(const struct bs_toc *toc, size_t entry)
+{
+    enum { DEEPEST = 16 }; /* a comment on an index of a partition ... */
+
+    for (int depth = 0; depth < DEEPEST; depth++) {
+        const struct bs_toc_entry *e = &toc->list[entry];
+        size_t next = entry;
+        for (size_t k = 0; k < e->n_needs && next == entry; k++) {
+            size_t at = bs_toc_find(toc, e->needs[k]);
+            if (at != toc->n && bs_scope_is_part(toc, e, at))
+                next = at;
+        }
+        if (next == entry)
+            break;
+        entry = next;
+    }
+    return entry;
+}
+
+static enum bs_object
+object_of(uint32_t class_oid)
+{
+    static const struct {
+        uint32_t class_oid; /* as in catalog/pg_*.h */
+        enum bs_object object;
+    } known[] = {{1259, BS_OBJECT_RELATION},
+                 {1255, BS_OBJECT_FUNCTION},
+                 {1247, BS_OBJECT_TYPE},
+                 {2615, BS_OBJECT_SCHEMA}};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (known[i].class_oid == class_oid)
+            return known[i].object;
+    }
+    return BS_OBJECT_OTHER;
+}
+
+static void
+name_entry(const struct bs_work *w, const struct bs_toc *toc, size_t entry, struct bs_plan *plan)
+{
+    size_t whole = whole_of(toc, entry);
+    struct bs_toc_words words = bs_toc_words(&toc->list[whole]);
+    struct bs_bytes name = bs_scope_own_name(toc, whole);
+    struct bs_plan_named *n = &plan->named[plan->n_named++];
+
+    *n = (struct bs_plan_named){.object = object_of(toc->list[whole].class_oid)};
+    if (bs_bytes_begin(name, "SCHEMA ")) { /* of one that the dump does not make */
+        n->object = BS_OBJECT_SCHEMA;
+        name = (struct bs_bytes){name.p + 7, name.n - 7};
+    }
+    n->name = bs_arena_copy(&w->r->arena, name);
+    if (!bs_bytes_equal(words.schema, BS_LIT("-")))
+        n->schema = bs_arena_copy(&w->r->arena, words.schema);
+}
+
+enum bs_done
+bs_giveback_plan(const struct bs_work *w, struct bs_plan *plan, struct bs_err *err)
+{
+    const struct bs_definition *d = &w->definition;
+    const struct bs_changes *all = &w->out->changes;
+
+    if (bs_giveback_count(w) == 0)
+        return BS_DONE;
+    plan->definition = true;
+    plan->named = bs_arena_array(&w->r->arena, 2 * all->n + 1, sizeof(*plan->named));
+    if (plan->named == NULL)
+        return BS_FAIL(err, LIMIT, "the restore's memory is used up");
+    for (size_t i = 0; i < all->n; i++) {
+        const struct bs_altered *c = &all->list[i];
+        if (c->kind != BS_CHANGE_LOST && !bs_giveback_wanted(w, c))
+            continue;
+        if (c->live != BS_SCOPE_NONE)
+            name_entry(w, &d->live, c->live, plan);
+        if (c->saved != BS_SCOPE_NONE)
+            name_entry(w, &d->saved, c->saved, plan);
+    }
+    return BS_DONE;
+}
+
 static enum bs_done
 try_way(struct bs_work *w, const char *sql, struct bs_err *why, struct bs_err *err)
 {

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "recovery/globals.h"
+#include "restore/giveback.h"
 
 #define BUDGET_US (30 * 1000 * 1000)
 
@@ -134,6 +135,10 @@ make_plan(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
     if (bs_columns_plan(w->r, &c->columns, bs_work_columns(w).remove, &s->plan, err) != BS_DONE)
         return BS_FAILED;
     qsort(s->plan.tables, s->plan.n_tables, sizeof(*s->plan.tables), by_oid);
+    if (bs_giveback_plan(w, &s->plan, err) != BS_DONE)
+        return BS_FAILED;
+    if (s->plan.n_tables == 0 && s->plan.definition)
+        s->plan.kind = BS_PLAN_RECORD;
     return add_globals(s, w, err);
 }
 
@@ -224,7 +229,7 @@ bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
 
     if (make_plan(s, w, err) != BS_DONE)
         return BS_FAILED;
-    if (w->parts || (s->plan.n_tables == 0 && s->plan.globals == 0))
+    if (w->parts || (s->plan.n_tables == 0 && s->plan.globals == 0 && !s->plan.definition))
         return BS_DONE;
     if (ask_xid(w, &xid, err) != BS_DONE || open_capture(s, w, xid, err) != BS_DONE ||
         bs_capture_run(s->capture, &result, err) != BS_DONE)

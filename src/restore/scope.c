@@ -322,7 +322,8 @@ mark(const struct bs_toc *saved,
 {
     /* Such rules are of no object that a statement could name. */
     bool all =
-        m->statement.kind != NULL && strcmp(m->statement.kind, "ALTER DEFAULT PRIVILEGES") == 0;
+        m->statement.kind != NULL && (strcmp(m->statement.kind, "ALTER DEFAULT PRIVILEGES") == 0 ||
+                                      strcmp(m->statement.kind, "COPY-BACK") == 0);
 
     for (size_t i = 0; i < saved->n; i++) {
         s->saved_named[i] = is_named_itself(m, &saved->list[i]);
@@ -393,6 +394,9 @@ static const struct {
     const char *changed;
     const char *lost;
 } effects[] = {
+    {"DROP TRIGGER", "", "TRIGGER,COMMENT"},
+    {"DROP RULE", "", "RULE,COMMENT"},
+    {"DROP POLICY", "", "POLICY,COMMENT"},
     {"GRANT", "ACL", "ACL"},
     {"REVOKE", "ACL", "ACL"},
     {"ALTER DEFAULT PRIVILEGES", "DEFAULT ACL", "DEFAULT ACL"},
@@ -450,12 +454,20 @@ cascades(const struct bs_point_statement *s)
     return found;
 }
 
+/* What is part of a table is named by its table. */
+static bool
+drops_part(const char *kind)
+{
+    return strcmp(kind, "DROP TRIGGER") == 0 || strcmp(kind, "DROP RULE") == 0 ||
+           strcmp(kind, "DROP POLICY") == 0 || strcmp(kind, "DROP USER MAPPING") == 0;
+}
+
 bool
 bs_scope_takes_whole(const struct bs_point_statement *s)
 {
     return s->kind != NULL && s->text != NULL && is_one_statement(s->text) &&
            strncmp(s->kind, "DROP ", 5) == 0 && strcmp(s->kind, "DROP OWNED") != 0 &&
-           strcmp(s->kind, "DROP USER MAPPING") != 0;
+           !drops_part(s->kind);
 }
 
 bool
@@ -467,7 +479,7 @@ bs_scope_may(const struct bs_point_statement *s,
 
     if (s->kind == NULL || s->text == NULL || !is_one_statement(s->text))
         return true;
-    if (strncmp(s->kind, "DROP ", 5) == 0)
+    if (strncmp(s->kind, "DROP ", 5) == 0 && !drops_part(s->kind))
         return fate == BS_SCOPE_LOST || cascades(s);
     for (size_t i = 0; i < sizeof(effects) / sizeof(effects[0]); i++) {
         const char *list = fate == BS_SCOPE_LOST ? effects[i].lost : effects[i].changed;

@@ -99,9 +99,11 @@ open_restore(struct bs_restore *r, const char *id, const char *kind)
 
     *r = (struct bs_restore){0};
     if (bs_restore_open(&q, r, &err) == BS_DONE && bs_restore_connect(r, &err) == BS_DONE) {
-        r->manifest.closure = named;
-        r->manifest.n_closure = n_named;
-        r->manifest.statement.kind = kind;
+        if (kind != NULL) {
+            r->manifest.closure = named;
+            r->manifest.n_closure = n_named;
+            r->manifest.statement.kind = kind;
+        }
         return true;
     }
     printf("# cannot open %s: %s\n", id, err.message);
@@ -420,6 +422,66 @@ every_kind_comes_back(void)
     }
 }
 
+/* The copy-back made a point of its own: with that, what the statement had done is there again. */
+static void
+an_undo_can_be_undone(void)
+{
+    static const struct {
+        const char *kind;
+        const char *statement;
+        const char *objects[2];
+        const char *again; /* so that the next one finds things as they were */
+    } some[] = {
+        {"CREATE FUNCTION",
+         "CREATE OR REPLACE FUNCTION lab.f() RETURNS trigger LANGUAGE plpgsql AS"
+         " $$BEGIN RETURN NULL; END$$",
+         {"'function', '{lab,f}', '{}'"},
+         "SELECT 1"},
+        {"GRANT", "GRANT ALL ON lab.u TO clerk", {TABLE_U}, "SELECT 1"},
+        {"ALTER TABLE SET DEFAULT",
+         "ALTER TABLE lab.u ALTER a SET DEFAULT 'z'",
+         {TABLE_U},
+         "SELECT 1"},
+        {"RENAME",
+         "ALTER VIEW lab.alone RENAME TO alone2",
+         {"'view', '{lab,alone}', '{}'"},
+         "ALTER VIEW lab.alone2 RENAME TO alone"},
+        {"ALTER TABLE DISABLE TRIGGER",
+         "ALTER TABLE lab.u DISABLE TRIGGER t",
+         {TABLE_U},
+         "SELECT 1"},
+    };
+    static const struct bs_copyback_options remove = {.made = BS_COPYBACK_REMOVE};
+    PGconn *conn = pg_connect("lab");
+
+    for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
+        char id[BS_POINT_ID_TEXT], undo[BS_POINT_ID_TEXT] = "";
+        struct bs_restore r;
+        struct bs_copyback c;
+        struct bs_err err = {0};
+        picture("before");
+        name(some[i].objects);
+        REQUIRE(change(some[i].statement, id));
+        picture("changed");
+        REQUIRE(open_restore(&r, id, some[i].kind));
+        EXPECT_EQ(bs_copyback_run(&r, &remove, NULL, &c, &err), BS_DONE);
+        memcpy(undo, c.point, sizeof(undo));
+        bs_restore_close(&r);
+        picture("after");
+        EXPECT(equal("before", "after"));
+        REQUIRE(undo[0] != '\0');
+        REQUIRE(open_restore(&r, undo, NULL));
+        EXPECT_EQ(bs_copyback_run(&r, &remove, NULL, &c, &err), BS_DONE);
+        bs_restore_close(&r);
+        picture("undone");
+        EXPECT(equal("changed", "undone"));
+        if (err.code != BS_OK)
+            printf("# %s: %s\n", some[i].statement, err.message);
+        pg_run(conn, some[i].again);
+    }
+    PQfinish(conn);
+}
+
 static void
 what_a_sequence_had_is_kept(void)
 {
@@ -436,6 +498,7 @@ main(void)
 {
     static const struct tap_case cases[] = {
         {"every kind comes back", every_kind_comes_back},
+        {"an undo can be undone", an_undo_can_be_undone},
         {"rows and counters are as they were", what_a_sequence_had_is_kept},
     };
     int status;
