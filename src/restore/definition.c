@@ -14,6 +14,7 @@
 #include "recovery/child.h"
 #include "recovery/dump.h"
 #include "recovery/verify.h"
+#include "restore/sqltext.h"
 
 #define TEXT_MAX     (256u << 20) /* bytes of SQL or of a listing */
 #define LOCK_WAIT_MS 10000
@@ -807,6 +808,13 @@ bs_definition_compare(struct bs_restore *r,
         done = text_without(r, d, d->live_file, &d->live, &ours, &live, err);
     if (done == BS_DONE)
         *difference = bs_definition_difference(bs_buf_view(&saved), bs_buf_view(&live), &r->arena);
+    if (done == BS_DONE && *difference != NULL) {
+        bs_sql_hide(&saved);
+        bs_sql_hide(&live);
+        *difference = bs_definition_difference(bs_buf_view(&saved), bs_buf_view(&live), &r->arena);
+        if (*difference == NULL)
+            *difference = "options of a foreign server or user mapping\n";
+    }
     bs_buf_fini(&saved);
     bs_buf_fini(&live);
     return done;

@@ -6,6 +6,7 @@
 #include "restore/counters.h"
 #include "restore/giveback.h"
 #include "restore/merge.h"
+#include "restore/sqltext.h"
 #include "restore/where.h"
 #include "restore/work.h"
 
@@ -70,7 +71,17 @@ put_section(struct bs_work *w,
             struct bs_buf *b,
             struct bs_err *err)
 {
-    return w->out->n_objects == 0 ? BS_DONE : bs_definition_script(&w->definition, section, b, err);
+    struct bs_buf script;
+    enum bs_done done;
+
+    if (w->out->n_objects == 0)
+        return BS_DONE;
+    bs_buf_init(&script, b->max);
+    done = bs_definition_script(&w->definition, section, &script, err);
+    bs_sql_hide(&script);
+    bs_put_bytes(b, bs_buf_view(&script));
+    bs_buf_fini(&script);
+    return done;
 }
 
 static void

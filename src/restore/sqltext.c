@@ -156,3 +156,36 @@ bs_sql_find(struct bs_bytes text, const char *words)
     }
     return SIZE_MAX;
 }
+
+static bool
+may_hold_password(struct bs_bytes statement)
+{
+    static const char *const kinds[] = {" USER MAPPING ", " SERVER ", " FOREIGN DATA WRAPPER ",
+                                        " SUBSCRIPTION "};
+    struct bs_bytes head = {statement.p, statement.n < 40 ? statement.n : 40};
+
+    if (!bs_bytes_begin(statement, "CREATE ") && !bs_bytes_begin(statement, "ALTER "))
+        return false;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t at = bs_sql_find(head, kinds[i]);
+        if (at == sizeof("CREATE") - 1 || at == sizeof("ALTER") - 1)
+            return true;
+    }
+    return false;
+}
+
+void
+bs_sql_hide(struct bs_buf *script)
+{
+    struct bs_bytes rest = bs_buf_view(script), one;
+
+    while (bs_sql_next(&rest, &one)) {
+        size_t base = (size_t)(one.p - script->p);
+        for (size_t at = 0; may_hold_password(one) && at < one.n;) {
+            size_t end = step(one, at);
+            for (size_t i = at + 1; one.p[at] == '\'' && i + 1 < end; i++)
+                script->p[base + i] = '*';
+            at = end;
+        }
+    }
+}

@@ -24,6 +24,12 @@ bool bs_sql_next(struct bs_bytes *text, struct bs_bytes *out);
  */
 size_t bs_sql_find(struct bs_bytes text, const char *words);
 
+/*
+ * Puts stars into every string of statements that may hold a password: foreign servers and wrappers,
+ * user mappings, subscriptions.
+ */
+void bs_sql_hide(struct bs_buf *script);
+
 bool bs_bytes_begin(struct bs_bytes b, const char *with);
 
 #endif

@@ -51,6 +51,23 @@ finds_words_outside_of_quotes(void)
     EXPECT(bs_sql_find(bs_bytes_of(""), " IS ") == SIZE_MAX);
 }
 
+static void
+hides_passwords(void)
+{
+    static const char
+        text[] = "-- c\nCREATE USER MAPPING FOR a SERVER s OPTIONS (\n    password 'it''s',\n"
+                 "    \"user\" E'x\\'y'\n);\nCREATE TABLE t (a text DEFAULT 'seen');\n",
+        hidden[] = "-- c\nCREATE USER MAPPING FOR a SERVER s OPTIONS (\n    password '*****',\n"
+                   "    \"user\" E'****'\n);\nCREATE TABLE t (a text DEFAULT 'seen');\n";
+    struct bs_buf b;
+
+    bs_buf_init(&b, 1000);
+    bs_put_str(&b, text);
+    bs_sql_hide(&b);
+    EXPECT(bs_bytes_equal(bs_buf_view(&b), bs_bytes_of(hidden)));
+    bs_buf_fini(&b);
+}
+
 static const char listing[] =
     ";\n1; 1259 10 TABLE public t app\n2; 1255 11 FUNCTION public f() app\n"
     "3; 2620 12 TRIGGER public t x app\n;\tdepends on: 1 2\n";
@@ -154,6 +171,7 @@ main(void)
     static const struct tap_case cases[] = {
         {"cuts statements", cuts_statements},
         {"finds words outside of quotes", finds_words_outside_of_quotes},
+        {"hides passwords", hides_passwords},
         {"cuts a script by its entries", cuts_a_script_by_its_entries},
         {"a kind says what it can do", a_kind_says_what_it_can_do},
         {"pairs what was renamed", pairs_what_was_renamed},
