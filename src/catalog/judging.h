@@ -1,5 +1,6 @@
 /*
- * judging.h - the state while one unit meets the catalog, for judge.c and calls.c.
+ * judging.h - the state while one unit meets the catalog: judge.c takes its statements, names.c what
+ * they read, targets.c what they change, calls.c what they call, inside.c what that runs.
  *
  * Layer  catalog. Pure.
  * Owns   nothing; what is made lives in the caller's arena.
@@ -55,6 +56,47 @@ bs_judging_raise(struct bs_judging *j, enum bs_risk risk, const char *code, cons
     __attribute__((format(printf, 4, 5)));
 /* The same with what a snapshot says of a use; nothing where that is SAFE. */
 void bs_judging_taint(struct bs_judging *j, const struct bs_taint *taint);
+
+/* What a kind of statement does with the relation that it names. */
+enum bs_role {
+    BS_ROLE_ALTER = 0, /* changes the relation as such */
+    BS_ROLE_INSERT,
+    BS_ROLE_UPDATE,
+    BS_ROLE_DELETE,
+    BS_ROLE_TRUNCATE,
+    BS_ROLE_REFRESH,
+    BS_ROLE_UPKEEP,  /* evaluates index expressions */
+    BS_ROLE_REWRITE, /* ALTER that may do the same, or check every row */
+    BS_ROLE_DROP,
+    BS_ROLE_CREATE, /* the name is not there yet */
+    BS_ROLE_REPLACE,
+    BS_ROLE_TOUCH, /* loses nothing: LOCK TABLE */
+};
+
+extern const uint8_t bs_roles[BS_KIND_COUNT]; /* targets.c */
+
+/* --- names.c --- */
+
+/* There is no relation of that name, as far as anybody knows. */
+void bs_judging_unknown(struct bs_judging *j, struct bs_name name);
+/* What it means in this session is not known. */
+void bs_judging_doubt(struct bs_judging *j, struct bs_name name);
+bool bs_name_is_temporary(struct bs_name name);
+/* The name is not there before the effect. */
+bool bs_effect_creates(const struct bs_effect *e);
+bool bs_effect_is_new(const struct bs_effect *e);
+/* An earlier statement of the unit makes it: nothing of it is committed. */
+bool bs_judging_made(const struct bs_judging *j, struct bs_name name);
+/* What changing it is, for all that the session and the unit have done. */
+enum bs_own_is bs_judging_written(const struct bs_judging *j, const struct bs_effect *e);
+void bs_judge_read(struct bs_judging *j, struct bs_name name);
+
+/* --- targets.c --- */
+
+/* Its OID; 0: there is none of that name. */
+uint32_t bs_judging_schema(const struct bs_judging *j, const char *name);
+/* All that the statement changes, as it stands. */
+void bs_judge_effects(struct bs_judging *j);
 
 /* What reading a relation of that name is, for all that the session and the unit have done. */
 enum bs_own_is bs_judging_own(const struct bs_judging *j, struct bs_name name);
