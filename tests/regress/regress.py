@@ -44,8 +44,14 @@ PINNED = {"default_transaction_read_only": "on",
           "standard_conforming_strings": "on", "backslash_quote": "safe_encoding",
           "client_encoding": "UTF8"}
 
+# pg_largeobject and its index, as a descriptor that lo_open has opened for writing locks them.
+LARGE_OBJECTS = re.compile(r"locks: (relation/RowExclusiveLock/\d+/(2613|2683)(, )?)+")
+
 # What is called SAFE and does change something, and why that is right.
 EXPLAINED = [
+    ("a large object is read that was opened for writing, which was not called SAFE: its lock",
+     lambda c, why: c.calls() & {"loread", "lo_lseek", "lo_lseek64", "lo_tell", "lo_tell64", "lo_close"}
+     and all(LARGE_OBJECTS.fullmatch(w) for w in why)),
     ("ends what was judged when it was done", lambda c, why: set(c.kinds) & ENDS),
     ("FETCH: locks rows as the query of its cursor says, which was not called SAFE at its DECLARE",
      lambda c, why: set(c.kinds) <= {"FETCH", "MOVE"} and c.fetches_unsafe),
