@@ -11,12 +11,43 @@
 
 enum { LOCK_MS = 2000 }; /* behind a waiting ACCESS SHARE nobody queues who does not queue anyway */
 
+/* Which patterns have met a table. */
+struct choice {
+    const struct bs_object_globs *tables;
+    bool *met;
+    char missing[160];
+};
+
 static bool
 wanted(void *ctx, const char *schema, const char *name)
 {
-    const struct bs_snapshot_job *job = ctx;
+    struct choice *c = ctx;
+    bool any = false;
 
-    return bs_tables_match(job->tables, schema, name);
+    for (size_t i = 0; i < c->tables->n; i++) {
+        const struct bs_object_globs one = {&c->tables->list[i], 1};
+        if (!bs_tables_match(&one, schema, name))
+            continue;
+        c->met[i] = true;
+        any = true;
+    }
+    return any;
+}
+
+/* By hand every name has to be one: who mistypes it must not believe that it is kept. */
+static const char *
+missing(void *ctx)
+{
+    struct choice *c = ctx;
+
+    for (size_t i = 0; i < c->tables->n; i++) {
+        if (c->met[i])
+            continue;
+        (void)snprintf(c->missing, sizeof(c->missing), "%.70s.%.70s", c->tables->list[i].schema,
+                       c->tables->list[i].name);
+        return c->missing;
+    }
+    return NULL;
 }
 
 /*
@@ -57,12 +88,14 @@ bs_snapshot_do(const struct bs_snapshot_job *job, struct bs_snapshot_done *out, 
 {
     const struct bs_config *c = job->config;
     struct bs_pg_dump *dumps = bs_malloc((c->n_pg_dumps + 1) * sizeof(*dumps));
-    struct bs_snapshot_job copy = *job;
+    struct choice choice = {.tables = job->tables,
+                            .met = bs_malloc((job->tables->n + 1) * sizeof(bool))};
     char text[160];
     const char *name = job->schedule == NULL ? NULL : job->schedule->name;
     struct bs_snapshot_request what = {.schedule = name,
                                        .want = wanted,
-                                       .ctx = &copy,
+                                       .missing = job->schedule == NULL ? missing : NULL,
+                                       .ctx = &choice,
                                        .reuse_since_us = reuse_since(job),
                                        .lock_ms = LOCK_MS};
     struct bs_capture_request request = {
@@ -95,5 +128,6 @@ bs_snapshot_do(const struct bs_snapshot_job *job, struct bs_snapshot_done *out, 
         take_result(&result, out);
     bs_capture_close(&capture);
     free(dumps);
+    free(choice.met);
     return done;
 }

@@ -339,7 +339,7 @@ choose(struct bs_capture *c, const struct bs_snapshot_request *what, struct bs_e
 {
     PGresult *res = NULL;
     struct listed *list = NULL;
-    const char *oids[1];
+    const char *oids[1], *missing;
     size_t n;
     enum bs_done done;
 
@@ -357,6 +357,9 @@ choose(struct bs_capture *c, const struct bs_snapshot_request *what, struct bs_e
         return BS_FAILED;
     want_below(list, n, res);
     PQclear(res);
+    missing = what->missing == NULL ? NULL : what->missing(what->ctx);
+    if (missing != NULL)
+        return BS_FAIL(err, NOT_FOUND, "there is no table \"%.130s\"", missing);
     return plan_of(c, list, n, err);
 }
 

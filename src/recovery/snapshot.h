@@ -39,6 +39,8 @@ typedef bool bs_snapshot_want(void *ctx, const char *schema, const char *name);
 struct bs_snapshot_request {
     const char *schedule; /* the schedule's name; NULL: by hand, and all is copied */
     bs_snapshot_want *want;
+    /* Asked once all tables were: what was wanted and is not there; NULL: all is. May be NULL. */
+    const char *(*missing)(void *ctx);
     void *ctx;
     int64_t reuse_since_us; /* objects of points made before that are not named again; 0: all are */
     int lock_ms;            /* how long each lock is waited for */

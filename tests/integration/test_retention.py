@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -426,3 +427,44 @@ def test_a_ticket_or_a_plan_that_names_it(place, pg):
     with sqlite3.connect(state) as db:
         db.execute("UPDATE plans SET used_us = 1")
     assert place.fates()[points[0]][0] == "goes"
+
+
+def test_captures_and_pruning_at_the_same_time(pg):
+    """Definitions come and go, and are named again while they are being taken away."""
+    p = Place(pg, snapshots=[{"name": "s", "tables": ["kept.*"], "every": "1h",
+                              "keep": {"count": 1}}], retention={"keep": {"count": 1}})
+    end = time.monotonic() + 12
+    failed, pruned = [], []
+
+    def prune():
+        while time.monotonic() < end:
+            out = p.g.cli("points", "prune", "--json", check=False)
+            if out.returncode != 0:
+                failed.append(out.stdout)
+            else:
+                pruned.append(json.loads(out.stdout)["removed"])
+
+    thread = threading.Thread(target=prune)
+    thread.start()
+    taken = 0
+    try:
+        while time.monotonic() < end:
+            with pg.admin() as c:  # two definitions in turn; kept.b never changes
+                c.execute("DROP VIEW IF EXISTS kept.v" if taken % 2 else
+                          "CREATE VIEW kept.v AS SELECT 1")
+                c.execute("UPDATE kept.a SET v = v || '.' WHERE id = 1")
+            p.snapshot(schedule="s")
+            taken += 1
+    finally:
+        thread.join()
+    assert failed == [] and sum(pruned) > 2 and taken > 5
+    assert p.verify("--all")
+    p.prune()
+    assert p.verify("--all")
+    last = max(p.points())
+    with pg.admin() as c:
+        c.execute("TRUNCATE kept.b")
+    answer(p.g, "restore", "copy-back", last, "--yes")
+    with pg.admin() as c:
+        assert c.execute("SELECT count(*) FROM kept.b").fetchone() == (500,)
+    p.g.remove()

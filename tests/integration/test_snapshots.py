@@ -100,6 +100,8 @@ def test_by_hand(site, pg):
 
 def test_names_that_are_none(site):
     assert answer(site, "snapshot", "snap.nothing", status=65)["error"]["code"] == "NOT_FOUND"
+    wrong = answer(site, "snapshot", "snap.users", "snap.userz", status=65)["error"]
+    assert wrong["code"] == "NOT_FOUND" and "snap.userz" in wrong["message"]
     assert answer(site, "snapshot", status=64)["error"]["code"] == "USAGE"
     assert answer(site, "snapshot", "-s", "weekly", status=65)["error"]["code"] == "NOT_FOUND"
     assert answer(site, "snapshot", "-d", "x", "snap.users", status=65)["error"]["code"] == "NOT_FOUND"
