@@ -14,15 +14,22 @@ static int
 cmd_preview(int argc, char **argv)
 {
     struct bs_restoring_options o = {0};
-    const struct bs_arg options[] = {BS_RESTORING_OPTIONS(o), BS_RESTORING_WHERE(o)};
+    const struct bs_arg options[] = {
+        BS_RESTORING_OPTIONS(o),
+        BS_RESTORING_WHERE(o),
+        {"verify", 0, BS_ARG_FLAG, NULL, "read the point again however large it is", &o.verify},
+    };
     const struct bs_usage usage = {
         .verb = "restore preview",
         .operands = "POINT",
         .summary = "Show what a restore would give back. Touches nothing.",
         .details =
-            "Every object of the point is read again and compared with its proof; a damaged\n"
-            "one is refused.",
-        .examples = "backstop restore preview RP-01J9\n",
+            "A point of up to 64 MB is read again and compared with its proof; of a larger one\n"
+            "each object has to be there in its size, but with --verify. A damaged one is "
+            "refused;\n"
+            "run, diff and copy-back compare what they read in any case.",
+        .examples = "backstop restore preview RP-01J9\n"
+                    "backstop restore preview RP-01J9 --verify\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
         .min = 1,

@@ -169,7 +169,8 @@ preview_json(const struct bs_restore *r, const struct bs_preview *p, const char 
     (void)json_object_set_new(json, "definitions", bs_view_changes_json(&p->changes));
     (void)json_object_set_new(json, "cannot", bs_view_strings(p->cannot, p->n_cannot));
     (void)json_object_set_new(json, "proof",
-                              json_pack("{s:s,s:I,s:I}", "result", "ok", "objects",
+                              json_pack("{s:s,s:s,s:I,s:I}", "result", "ok", "level",
+                                        p->read_again ? "read-back" : "stored", "objects",
                                         (json_int_t)p->proof.objects, "rows",
                                         (json_int_t)p->proof.rows));
     if (unreached != NULL)
@@ -196,7 +197,9 @@ preview_head(const struct bs_restore *r, const struct bs_preview *p)
     bs_out_line("who", text);
     bs_out_line("statement", m->statement.text != NULL ? m->statement.text : m->statement.kind);
     bs_out_line("outcome", bs_event_name(r->ref.outcome));
-    (void)snprintf(text, sizeof(text), "%zu objects read again, %lld rows: as they were saved",
+    (void)snprintf(text, sizeof(text),
+                   p->read_again ? "%zu objects read again, %lld rows: as they were saved"
+                                 : "%zu objects of %lld rows are there; --verify reads them again",
                    p->proof.objects, (long long)p->proof.rows);
     bs_out_line("proof", text);
     bs_out_line("definition", m->schema.key == NULL ? "not stored" : "stored");

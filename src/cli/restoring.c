@@ -122,6 +122,7 @@ bs_restoring_open(struct bs_restoring *w,
     w->r.request.dsn = o->dsn != NULL ? o->dsn : database->upstream;
     w->r.request.helper = database->helper;
     w->r.request.where = o->where;
+    w->r.request.verify = o->verify;
     w->r.request.elsewhere = reach == BS_RESTORING_ELSEWHERE && o->dsn != NULL;
     (void)!bs_restore_connect(&w->r, err);
     /* The configured helper is of the database that the point was taken from. */

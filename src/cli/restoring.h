@@ -22,6 +22,7 @@ struct bs_restoring_options {
     const char *where;      /* those that look at rows */
     const char *token_file; /* those that have to know which operator it is */
     bool yes;
+    bool verify; /* preview */
 };
 
 /* clang-format off */

@@ -79,6 +79,9 @@ struct bs_changed {
     uint32_t oid;
     int64_t replaced; /* updated and deleted rows */
     int64_t inserted;
+    /* {"(0,1)","(7,2)"} as a text, where the versions are that were replaced, as far as is known; NULL: it is
+     * not. It saves time only: where not all are found there, the whole table is looked at. */
+    const char *places;
 };
 
 /* What bs_capture_replaced is to keep. */

@@ -326,6 +326,40 @@ put_condition(const struct pass *p, const struct table *t, char out[CONDITION_MA
                    young, t->relminmxid, members);
 }
 
+/*
+ * A large table of which few rows were replaced, at places that are known: these alone. As many as
+ * the server has counted are all of them, as each counts once at least. Only what carries the
+ * transaction's own number counts; what another locks, or a savepoint wrote, means a scan.
+ */
+static enum bs_done
+copy_places(struct pass *p, size_t i, bool *found, struct bs_err *err)
+{
+    struct bs_capture *c = p->c;
+    const struct bs_changed *changed = p->tables[i].changed;
+    const char *where;
+    char path[PATH_MAX];
+
+    *found = false;
+    if (changed->places == NULL || changed->replaced == 0)
+        return BS_DONE;
+    where = bs_arena_fmt(
+        &c->arena, "ctid = ANY ('%s'::pg_catalog.tid[]) AND xmax = '%" PRIu32 "'::pg_catalog.xid",
+        changed->places, (uint32_t)p->what->xid);
+    if (where == NULL)
+        return BS_DONE;
+    if (bs_step_copy(c, i, where, err) != BS_DONE)
+        return BS_FAILED;
+    *found = c->m.objects[i].row_count >= changed->replaced;
+    if (*found)
+        return BS_DONE;
+    (void)atomic_fetch_sub(&c->rows, c->m.objects[i].row_count);
+    (void)atomic_fetch_sub(&c->raw, c->m.objects[i].raw_bytes);
+    if (bs_spool_path(&c->spool, i, 0, path, err) != BS_DONE)
+        return BS_FAILED;
+    (void)unlink(path);
+    return BS_DONE;
+}
+
 /* Tables that have lost rows, and of which there is none to keep, make no object. */
 static enum bs_done
 copy_all(struct pass *p, struct bs_err *err)
@@ -335,13 +369,15 @@ copy_all(struct pass *p, struct bs_err *err)
 
     for (size_t i = 0; i < m->n_objects; i++) {
         char path[PATH_MAX], where[CONDITION_MAX];
+        bool found = false;
         m->objects[kept] = m->objects[i];
         p->tables[kept] = p->tables[i];
         if (m->objects[kept].replaced != 0)
             put_condition(p, &p->tables[kept], where);
         else
             (void)snprintf(where, sizeof(where), "false"); /* it has only got rows */
-        if (bs_step_copy(p->c, kept, where, err) != BS_DONE)
+        if (copy_places(p, kept, &found, err) != BS_DONE ||
+            (!found && bs_step_copy(p->c, kept, where, err) != BS_DONE))
             return BS_FAILED;
         if (m->objects[kept].row_count != 0 || m->objects[kept].replaced == 0) {
             kept++;

@@ -284,3 +284,58 @@ bs_point_verify(struct bs_store *store,
     out->stored_bytes += m->schema.stored_bytes;
     return BS_DONE;
 }
+
+static enum bs_done
+present(struct bs_store *store,
+        const char *key,
+        int64_t size,
+        struct bs_verify_report *out,
+        struct bs_err *err)
+{
+    struct bs_store_info info;
+    struct bs_err why = {0};
+
+    if (bs_store_head(store, key, &info, &why) != BS_DONE && why.code != BS_E_NOT_FOUND)
+        return bs_err_set(err, why.code, "%s", why.message);
+    if (why.code == BS_OK && info.size == size)
+        return BS_DONE;
+    (void)snprintf(out->damaged, sizeof(out->damaged), "%s", key);
+    return why.code == BS_OK ? differs(key, "size", err)
+                             : BS_FAIL(err, DAMAGED, "\"%.200s\" is missing", key);
+}
+
+static enum bs_done
+parts_present(struct bs_store *store,
+              const struct bs_point_object *o,
+              struct bs_verify_report *out,
+              struct bs_err *err)
+{
+    for (size_t i = 0; i < o->n_parts; i++) {
+        if (present(store, o->parts[i].key, o->parts[i].stored_bytes, out, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    out->objects += o->n_parts != 0;
+    out->rows += o->row_count;
+    out->stored_bytes += o->stored_bytes;
+    return BS_DONE;
+}
+
+enum bs_done
+bs_point_present(struct bs_store *store,
+                 const struct bs_manifest *m,
+                 struct bs_verify_report *out,
+                 struct bs_err *err)
+{
+    *out = (struct bs_verify_report){0};
+    for (size_t i = 0; i < m->n_objects; i++) {
+        if (parts_present(store, &m->objects[i], out, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    for (size_t i = 0; i < m->n_globals; i++) {
+        if (parts_present(store, &m->globals[i].rows, out, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    if (m->schema.key == NULL)
+        return BS_DONE;
+    return present(store, m->schema.key, m->schema.stored_bytes, out, err);
+}

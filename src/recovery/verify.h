@@ -70,6 +70,15 @@ BS_MUST_CHECK enum bs_done bs_schema_read(struct bs_store *store,
                                           struct bs_err *err);
 
 /*
+ * Is every object and the definition of a point there, in its size? Reads none of them. Errors and
+ * `out` as bs_point_verify; `rows` are the manifest's.
+ */
+BS_MUST_CHECK enum bs_done bs_point_present(struct bs_store *store,
+                                            const struct bs_manifest *m,
+                                            struct bs_verify_report *out,
+                                            struct bs_err *err);
+
+/*
  * Every object and the definition of a point. Reads all of it.
  *
  * out   filled in either case

@@ -219,7 +219,7 @@ put_part(struct bs_buf *b, const struct bs_live *live, const struct bs_origin *o
     else
         put_part_by_key(b, live, origin, at);
     bs_put_str(b, ")\n  SELECT what, saved, live, leaf, near FROM m");
-    if (!origin->known)
+    if (!origin->known || origin->skip_made)
         return;
     bs_put_str(b, "\n  UNION ALL SELECT 'i', NULL, l.ctid, l.tableoid, false FROM ");
     bs_put_live(b, live);

@@ -373,14 +373,16 @@ bs_diff_compare(struct bs_restore *r,
                 struct bs_diff_table *t,
                 struct bs_err *err)
 {
+    struct bs_origin origin = r->origin;
     struct bs_buf sql;
     enum bs_done done;
 
+    origin.skip_made = depth == BS_DIFF_SAVED;
     bs_buf_init(&sql, SQL_MAX);
     bs_put_str(&sql, "DROP TABLE IF EXISTS ");
     bs_compare_put_result(&sql, at);
     bs_put_str(&sql, "; ");
-    bs_compare_put(&sql, &t->live, &r->origin, at);
+    bs_compare_put(&sql, &t->live, &origin, at);
     if (t->chosen) {
         bs_put_str(&sql, "; ");
         bs_where_put_trim(&sql, at);
@@ -392,7 +394,7 @@ bs_diff_compare(struct bs_restore *r,
     if (done == BS_DONE)
         done = count(r, at, t, &sql, err);
     bs_buf_fini(&sql);
-    if (done != BS_DONE || depth == BS_DIFF_COUNTS)
+    if (done != BS_DONE || depth != BS_DIFF_WITH_EXAMPLES)
         return done;
     return look_closer(r, at, t, err);
 }

@@ -96,6 +96,7 @@ bs_diff_take(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs
 /* Compares with the live table, replacing an earlier result, and counts. */
 enum bs_diff_depth {
     BS_DIFF_COUNTS = 0,
+    BS_DIFF_SAVED, /* counts; of a point of rows without those that the transaction has made */
     BS_DIFF_WITH_EXAMPLES,
 };
 BS_MUST_CHECK enum bs_done bs_diff_compare(struct bs_restore *r,

@@ -17,6 +17,7 @@ struct bs_origin {
     uint64_t xid;    /* the transaction */
     uint64_t until;  /* those after xid and before this may be savepoints of it; 0: not known */
     bool timed;      /* the server keeps commit times: savepoints have the transaction's own */
+    bool skip_made;  /* nobody asks for rows that the transaction has made: they cost a scan */
     const char *why; /* not known: a sentence for people */
 };
 

@@ -33,7 +33,8 @@ struct bs_preview {
     struct bs_columns columns; /* of tables that are there */
     bool columns_compared;
     struct bs_verify_report proof;
-    bool database;                     /* the live side was looked at */
+    bool read_again; /* all of it was; else its objects are there, in their sizes */
+    bool database;   /* the live side was looked at */
     struct bs_counter_pair *sequences; /* of a point of rows; looked at where `database` */
     size_t n_sequences;
     struct bs_global_change *globals; /* of the cluster; looked at where `database` */

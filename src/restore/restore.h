@@ -44,6 +44,7 @@ struct bs_restore_request {
     const char *database;   /* configured name, for the audit; may be NULL */
     int64_t lock_budget_us; /* for the capture of what a copy-back changes; 0: 30 s */
     bool elsewhere;         /* a database that the point was not taken from is accepted */
+    bool verify;            /* a preview reads the point again however large it is */
     const char *where;      /* a condition: only saved rows that it is true of; NULL: all */
     bs_restore_watch watch; /* may be NULL */
     void *watch_ctx;

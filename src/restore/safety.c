@@ -221,6 +221,65 @@ note_point(struct bs_work *w, const struct bs_capture_result *result)
         memcpy(w->out->point, result->manifest->id, sizeof(w->out->point));
 }
 
+enum { PLACES_MAX = 10000 };
+
+/* Where the rows are that table `at` will lose, by the comparison that has just been made; what is
+ * written now makes the next comparison forget them. Not to know them costs a scan, no more. */
+static enum bs_done
+note_places(struct bs_safety *s, struct bs_work *w, size_t at, struct bs_err *err)
+{
+    const struct bs_copyback_table *t = &w->out->tables[at];
+    struct bs_arena *a = &w->r->arena;
+    struct bs_buf sql;
+    PGresult *result;
+    struct bs_safety_places *all;
+
+    if (!t->diff.live.exists || t->updated + t->removed == 0 ||
+        t->updated + t->removed > PLACES_MAX)
+        return BS_DONE;
+    bs_buf_init(&sql, 4096);
+    bs_put_str(&sql, "SELECT leaf, pg_catalog.array_agg(live) FROM ");
+    bs_compare_put_result(&sql, at);
+    bs_put_str(&sql, " WHERE live IS NOT NULL AND what OPERATOR(pg_catalog.<>) '=' GROUP BY leaf");
+    bs_put_u8(&sql, '\0');
+    result = bs_rdb_ask(&w->r->db, (const char *)sql.p, 0, NULL, err);
+    bs_buf_fini(&sql);
+    if (result == NULL)
+        return BS_FAILED;
+    all = bs_arena_array(a, s->n_places + (size_t)PQntuples(result) + 1, sizeof(*all));
+    for (size_t i = 0; all != NULL && i < s->n_places; i++)
+        all[i] = s->places[i];
+    for (int i = 0; all != NULL && i < PQntuples(result); i++) {
+        struct bs_safety_places *p = &all[s->n_places++];
+        p->oid = (uint32_t)strtoul(PQgetvalue(result, i, 0), NULL, 10);
+        p->places = bs_arena_str(a, PQgetvalue(result, i, 1));
+    }
+    if (all != NULL)
+        s->places = all;
+    PQclear(result);
+    return BS_DONE;
+}
+
+static enum bs_done
+note_all_places(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
+{
+    for (size_t i = 0; i < w->out->n_tables; i++) {
+        if (note_places(s, w, i, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+static const char *
+places_of(const struct bs_safety *s, uint32_t oid)
+{
+    for (size_t i = 0; i < s->n_places; i++) {
+        if (s->places[i].oid == oid)
+            return s->places[i].places;
+    }
+    return NULL;
+}
+
 enum bs_done
 bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
 {
@@ -228,6 +287,8 @@ bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
     uint64_t xid = 0;
 
     if (make_plan(s, w, err) != BS_DONE)
+        return BS_FAILED;
+    if (w->parts && note_all_places(s, w, err) != BS_DONE)
         return BS_FAILED;
     if (w->parts || (s->plan.n_tables == 0 && s->plan.globals == 0 && !s->plan.definition))
         return BS_DONE;
@@ -354,8 +415,8 @@ keep_rows(struct bs_safety *s,
         return BS_FAIL(err, LIMIT, "the restore's memory is used up");
     for (size_t i = 0; i < n; i++) {
         if (list[i].replaced + list[i].inserted > 0)
-            changed[what.n_changed++] =
-                (struct bs_changed){list[i].oid, list[i].replaced, list[i].inserted};
+            changed[what.n_changed++] = (struct bs_changed){
+                list[i].oid, list[i].replaced, list[i].inserted, places_of(s, list[i].oid)};
     }
     if (what.n_changed == 0)
         return BS_DONE;

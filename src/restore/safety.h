@@ -11,9 +11,17 @@
 
 #include "restore/work.h"
 
+/* Of one table without partitions. */
+struct bs_safety_places {
+    uint32_t oid;
+    const char *places; /* {"(0,1)","(7,2)"} as a text */
+};
+
 struct bs_safety {
     struct bs_capture *capture; /* NULL: nothing live is changed */
     struct bs_plan plan;
+    struct bs_safety_places *places; /* where the rows are that are about to be replaced */
+    size_t n_places;
     struct bs_safety_count *before; /* what the server had counted when the transaction began */
     size_t n_before;
 };

@@ -252,6 +252,13 @@ points_are_verified_whole(void)
     EXPECT_EQ(report.objects, 3);
     EXPECT_EQ(report.rows, 30);
     EXPECT_EQ(report.stored_bytes, a.object.stored_bytes + b.object.stored_bytes + 5);
+    EXPECT_EQ(bs_point_present(store, &m, &report, &err), BS_DONE);
+    EXPECT_EQ(report.rows, 30);
+    m.schema.stored_bytes = 6;
+    EXPECT_EQ(bs_point_present(store, &m, &report, &err), BS_FAILED);
+    EXPECT(err.code == BS_E_DAMAGED && strcmp(report.damaged, "schema/x.dump") == 0);
+    m.schema.stored_bytes = 5;
+    err = (struct bs_err){0};
     m.schema.sha256 = a.object.sha256;
     EXPECT_EQ(bs_point_verify(store, &m, NULL, &report, &err), BS_FAILED);
     EXPECT_EQ(err.code, BS_E_DAMAGED);
@@ -262,6 +269,9 @@ points_are_verified_whole(void)
     EXPECT_EQ(err.code, BS_E_DAMAGED);
     EXPECT(strcmp(report.damaged, "point/b") == 0);
     EXPECT(strstr(err.message, "missing") != NULL);
+    err = (struct bs_err){0};
+    EXPECT_EQ(bs_point_present(store, &m, &report, &err), BS_FAILED);
+    EXPECT(err.code == BS_E_DAMAGED && strcmp(report.damaged, "point/b") == 0);
 }
 
 /* Three samples as the parts of one object; what is given out of them is one stream. */
