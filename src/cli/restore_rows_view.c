@@ -73,6 +73,8 @@ bs_view_examples(const struct bs_diff_table *t)
         examples_json(&t->changed_keys), "by_statement", examples_json(&t->own_keys), "conflicts",
         examples_json(&t->conflict_keys), "made", examples_json(&t->made_keys));
 
+    if (t->conflict_rows.n != 0)
+        (void)json_object_set_new(json, "conflict_rows", examples_json(&t->conflict_rows));
     if (t->live.object->partial)
         (void)json_object_set_new(json, "equal", examples_json(&t->equal_keys));
     else
@@ -131,6 +133,11 @@ bs_view_differences(const struct bs_diff_table *t)
     examples_text("missing", &t->missing_keys);
     examples_text("changed by the statement", &t->own_keys);
     examples_text("changed since by others", &t->conflict_keys);
+    for (size_t i = 0; i < t->conflict_rows.n; i++) {
+        fputs("    ", stdout);
+        bs_out_text(stdout, t->conflict_rows.keys[i] == NULL ? "?" : t->conflict_rows.keys[i]);
+        putchar('\n');
+    }
     examples_text("equal", &t->equal_keys);
     examples_text("made by the transaction", &t->made_keys);
     examples_text("extra", &t->extra_keys);

@@ -292,6 +292,55 @@ take_examples(struct bs_restore *r,
     return BS_DONE;
 }
 
+/* What both sides have of a row, as JSON; json values as they are written. */
+static void
+put_row_json(struct bs_buf *b, const struct bs_live *live, const char *side)
+{
+    const char *before = "";
+
+    bs_put_str(b, "(SELECT pg_catalog.row_to_json(\"backstop:all\") FROM (SELECT ");
+    for (size_t i = 0; i < live->object->n_columns; i++) {
+        if (!bs_compare_has(&live->columns[i]))
+            continue;
+        bs_put_fmt(b, "%s%s.", before, side);
+        bs_put_ident(b, live->columns[i].name);
+        before = ", ";
+    }
+    bs_put_str(b, ") \"backstop:all\")");
+}
+
+/* Of rows that somebody else has changed since: what they were, and what they are. */
+static enum bs_done
+take_conflicts(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_err *err)
+{
+    struct bs_buf sql;
+    PGresult *result;
+
+    if (t->conflicts == 0 || t->live.n_key == 0)
+        return BS_DONE;
+    bs_buf_init(&sql, SQL_MAX);
+    bs_put_str(&sql, "SELECT pg_catalog.json_build_object('saved', ");
+    put_row_json(&sql, &t->live, "x");
+    bs_put_str(&sql, ", 'live', ");
+    put_row_json(&sql, &t->live, "l");
+    bs_put_str(&sql, ") FROM ");
+    bs_compare_put_result(&sql, at);
+    bs_put_str(&sql, " d");
+    put_join_saved(&sql, at, "x");
+    put_join_live(&sql, &t->live, "l");
+    bs_put_str(&sql, " WHERE d.what = 'c' ORDER BY ");
+    put_key(&sql, &t->live, false);
+    bs_put_fmt(&sql, " LIMIT %d", BS_DIFF_EXAMPLES);
+    result = ask(r, &sql, err);
+    bs_buf_fini(&sql);
+    if (result == NULL)
+        return BS_FAILED;
+    for (int i = 0; i < PQntuples(result) && i < BS_DIFF_EXAMPLES; i++)
+        t->conflict_rows.keys[t->conflict_rows.n++] = bs_rdb_text(result, i, 0, &r->arena);
+    PQclear(result);
+    return BS_DONE;
+}
+
 static void
 put_column_counts(struct bs_buf *b, const struct bs_live *live, size_t at)
 {
@@ -363,6 +412,8 @@ look_closer(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_
             take_examples(r, at, &t->live, kinds[i].what, kinds[i].out, err) != BS_DONE)
             return BS_FAILED;
     }
+    if (take_conflicts(r, at, t, err) != BS_DONE)
+        return BS_FAILED;
     return t->changed == 0 ? BS_DONE : take_columns(r, at, t, err);
 }
 

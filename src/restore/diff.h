@@ -54,7 +54,8 @@ struct bs_diff_table {
     /* None without a key. */
     struct bs_diff_examples missing_keys, changed_keys, own_keys, conflict_keys, equal_keys,
         made_keys, extra_keys;
-    struct bs_diff_column *columns; /* that differ in changed rows */
+    struct bs_diff_examples conflict_rows; /* {"saved": {...}, "live": {...}}, in the keys' order */
+    struct bs_diff_column *columns;        /* that differ in changed rows */
     size_t n_columns;
 };
 

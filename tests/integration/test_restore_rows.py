@@ -244,3 +244,63 @@ def test_a_table_that_is_gone_has_no_constraints_to_hold(fore, pg):
     tables = {t["name"]: t for t in answer(fore, "run", point)["tables"]}
     assert tables["t"]["validation"]["constraints"].startswith("not looked at")
     assert tables["t"]["validation"]["row_hash"] == "equal" and tables["t"]["primary_key"]
+
+
+# A whole table is gone, and something else of its name is there; or it is full of others' rows.
+AGAIN = {
+    "made anew": ("DROP TABLE undo.t",
+                  "CREATE TABLE undo.t (id int PRIMARY KEY, v text, n numeric, extra int DEFAULT 7)"),
+    "refilled": ("TRUNCATE undo.t", "SELECT"),
+}
+
+
+@pytest.mark.parametrize("how", ["skip", "overwrite", "abort"])
+@pytest.mark.parametrize("again", AGAIN)
+def test_a_whole_table_that_others_have_filled(site, pg, again, how):
+    statement, remade = AGAIN[again]
+    point = destroy(site, statement)[0]
+    with pg.admin() as c:
+        c.execute(f"SET ROLE app_trust; {remade}; INSERT INTO undo.t (id, v, n) VALUES"
+                  " (1, 'v1', 1), (2, 'theirs', 2), (9000, 'theirs', 9); RESET ROLE")
+    shown = answer(site, "preview", point, "--table", "undo.t")
+    [table] = shown["tables"]
+    assert {k: table["now"][k] for k in ("missing", "by_statement", "conflicts", "made")} == {
+        "missing": 1998, "by_statement": 0, "conflicts": 1, "made": 0}
+    assert table["examples"]["conflict_rows"] == [
+        {"saved": {"id": 2, "v": "v2", "n": 2}, "live": {"id": 2, "v": "theirs", "n": 2}}]
+    if how == "abort":
+        error = answer(site, "copy-back", point, "--yes", "--conflict", how, status=1)["error"]
+        assert error["code"] == "CONFLICT" and rows(pg, "SELECT count(*) FROM undo.t") == [(3,)]
+        return
+    done = answer(site, "copy-back", point, "--yes", "--conflict", how)
+    [table] = [t for t in done["tables"] if t["name"] == "t"]
+    assert (table["inserted"], table["updated"], table["skipped"], table["extra"]) == (
+        1998, how == "overwrite", how == "skip", 1)
+    assert rows(pg, "SELECT id, v FROM undo.t WHERE id IN (2, 3, 9000) ORDER BY 1") == [
+        (2, "v2" if how == "overwrite" else "theirs"), (3, "v3"), (9000, "theirs")]
+    # What was there is in a point of its own.
+    assert answer(site, "preview", done["before"])["tables"][0]["rows"] == 3
+
+
+@pytest.mark.parametrize("change", [
+    "ALTER TABLE undo.t DROP COLUMN n", "ALTER TABLE undo.t ALTER n TYPE text",
+    "ALTER TABLE undo.t RENAME v TO w", "ALTER TABLE undo.t RENAME TO was; CREATE VIEW undo.t AS"
+    " SELECT * FROM undo.was"])
+def test_a_table_that_does_not_fit_any_more_is_refused(site, pg, change):
+    point = destroy(site, "TRUNCATE undo.t")[0]
+    with pg.admin() as c:
+        c.execute(change)
+    assert any("refuse" in x for x in answer(site, "preview", point)["conflicts"])
+    error = answer(site, "copy-back", point, "--yes", "--table", "undo.t", status=1)["error"]
+    assert error["code"] == "CONFLICT", error
+
+
+def test_partitions_that_others_have_filled(site, pg):
+    point = destroy(site, "TRUNCATE undo.parted")[0]
+    with pg.admin() as c:
+        c.execute("INSERT INTO undo.parted VALUES (1, 'us', 77), (2, 'eu', 2), (9000, 'eu', 1)")
+    done = answer(site, "copy-back", point, "--yes")
+    assert {t["name"]: (t["inserted"], t["updated"], t["skipped"], t["extra"])
+            for t in done["tables"]} == {"parted_eu": (499, 0, 0, 1), "parted_us": (499, 0, 1, 0)}
+    answer(site, "copy-back", point, "--yes", "--conflict", "overwrite")
+    assert rows(pg, "SELECT count(*), sum(v) FROM undo.parted WHERE id < 9000") == [(1000, 500500)]

@@ -317,11 +317,14 @@ def test_what_others_changed_since_stays(site, pg):
 
     found = answer(site, "diff", point, status=1)["tables"][0]
     assert found["by_key"] and found["extra"] == 0
+    assert found["examples"].pop("conflict_rows") == [
+        {"saved": {"id": 1, "v": "v1", "n": 1}, "live": {"id": 1, "v": "theirs", "n": 1}}]
     assert found["examples"] == {"missing": [{"id": 2}], "by_statement": [{"id": 4}, {"id": 5}],
                                  "conflicts": [{"id": 1}], "equal": [{"id": 3}], "made": [],
                                  "changed": [{"id": 1}, {"id": 4}, {"id": 5}]}
     assert found["columns"] == {"v": 3}
     text = site.cli("restore", "diff", point, check=False).stdout
+    assert '"live" : {"id":1,"v":"theirs","n":1}' in text
     assert "BY STATEMENT" in text and 'changed since by others: {"id": 1}' in text
 
     answer(site, "copy-back", point, "--yes", "--conflict", "abort", status=1)
