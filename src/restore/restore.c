@@ -239,6 +239,10 @@ details_of(const struct bs_restore *r, const struct bs_restore_step *step)
 
     if (step->table != NULL)
         (void)json_object_set_new(json, "table", json_string(step->table));
+    if (r->db.conn != NULL && !r->same_database)
+        (void)json_object_set_new(
+            json, "elsewhere",
+            json_sprintf("%s:%s/%s", PQhost(r->db.conn), PQport(r->db.conn), PQdb(r->db.conn)));
     if (step->plan != NULL)
         (void)json_object_set_new(json, "plan", json_string(step->plan));
     if (r->request.where != NULL)

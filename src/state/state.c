@@ -429,6 +429,26 @@ plan_allows(const struct bs_restore_plan *p,
     return BS_DONE;
 }
 
+/* Their word ends with their token. */
+static enum bs_done
+approver_is_there(struct bs_state *s,
+                  const struct bs_restore_plan *p,
+                  struct bs_arena *arena,
+                  struct bs_err *err)
+{
+    struct bs_operator *ops;
+    size_t n;
+
+    if (bs_state_operator_list(s, arena, &ops, &n, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(ops[i].name, p->approved_by) == 0 && ops[i].revoked_us == 0)
+            return BS_DONE;
+    }
+    return BS_FAIL(err, FORBIDDEN, "%.64s, who approved the plan, is no operator any more",
+                   p->approved_by);
+}
+
 /* The backend has refused at the very moment; the row says why, or it was the other of two. */
 static enum bs_done
 plan_say_why(struct bs_state *s,
@@ -444,9 +464,10 @@ plan_say_why(struct bs_state *s,
 
     if (err->code != BS_E_CONFLICT)
         return BS_FAILED;
-    bs_arena_init(&arena, "plan", 1u << 16);
+    bs_arena_init(&arena, "plan", 1u << 20);
     if (bs_state_plan_get(s, sha256, &arena, &p, &why) != BS_DONE ||
-        plan_allows(&p, step, by, now_us, &why) != BS_DONE)
+        plan_allows(&p, step, by, now_us, &why) != BS_DONE ||
+        (step == PLAN_USE && approver_is_there(s, &p, &arena, &why) != BS_DONE))
         *err = why;
     bs_arena_fini(&arena);
     return BS_FAILED;

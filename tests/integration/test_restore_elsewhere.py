@@ -133,6 +133,10 @@ def test_rows_into_a_table_that_is_there(rich, pg, empty):
     assert rows(empty, "undo.t") == [("(1,v1,1)",), ("(2,other,2)",), ("(3,v3,3)",),
                                      ("(4,v4,4)",), ("(5,v5,5)",), ("(9,v9,9)",)]
     assert answer(rich, "diff", point, "--dsn", empty, status=1)["tables"][0]["conflicts"] == 1
+    log = json.loads(rich.cli("points", "show", point, "--json").stdout)["events"]
+    database = psycopg.conninfo.conninfo_to_dict(empty)["dbname"]
+    assert [e["details"]["elsewhere"].endswith(f"/{database}") for e in log
+            if e["state"] == "restored"] == [True]
     # Whose rows they are nobody can tell there.
     error = answer(rich, "copy-back", point, "--yes", "--dsn", empty, "--remove-inserted",
                    status=1)["error"]

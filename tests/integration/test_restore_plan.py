@@ -193,3 +193,16 @@ def test_where_it_is_demanded_nothing_goes_without(site, pg, tmp_path):
     assert file.read_text() == "mine"
     assert as_operator(site, "vic", "plan", point, "-o", str(tmp_path / "new"), status=77)
     assert not (tmp_path / "new").exists()
+
+
+def test_the_word_of_a_revoked_operator_is_worth_nothing(site, pg, tmp_path):
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    site.tokens["zoe"] = json.loads(site.cli("operators", "add", "zoe", "--json").stdout)["token"]
+    file = tmp_path / "plan.json"
+    plan(site, point, file)
+    approve(site, file, who="zoe")
+    site.cli("operators", "revoke", "zoe")
+    error = carry_out(site, file, status=77)["error"]
+    assert "no operator any more" in error["message"]
+    with pg.admin() as c:
+        assert c.execute("SELECT count(*) FROM undo.t WHERE id <= 5").fetchone() == (0,)

@@ -751,8 +751,11 @@ plans(void)
 {
     struct bs_err err = {0};
     struct bs_restore_plan p = a_plan('a'), other = a_plan('b'), got;
+    char token[BS_SHA256_TEXT];
+    const struct bs_operator lee = {.name = "lee", .role = BS_ROLE_APPROVER, .token_sha256 = token};
 
     REQUIRE(set_up());
+    bs_sha256_text("a token", token);
     EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 200, &err)), BS_E_NOT_FOUND);
     EXPECT_EQ(CODE(bs_state_plan_add(state, &p, &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_plan_add(state, &p, &err)), BS_E_CONFLICT);
@@ -764,6 +767,8 @@ plans(void)
     EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", "fine", 200, &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "max", NULL, 200, &err)), BS_E_CONFLICT);
     EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 1000, &err)), BS_E_STALE);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 999, &err)), BS_E_FORBIDDEN);
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &lee, "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 999, &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 999, &err)), BS_E_CONFLICT);
     EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "max", NULL, 200, &err)), BS_E_CONFLICT);
