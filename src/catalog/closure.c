@@ -105,6 +105,13 @@ widen(struct bs_hit *have, const struct bs_hit *more)
     have->moves = have->moves || more->moves;
 }
 
+static bool
+takes_values(enum bs_kind kind)
+{
+    return kind == BS_KIND_ALTER_TABLE_DROP_COLUMN || kind == BS_KIND_ALTER_TABLE_ALTER_TYPE ||
+           kind == BS_KIND_ALTER_TABLE_SET_EXPRESSION;
+}
+
 static void
 add(struct bs_closure *c, struct bs_hit hit)
 {
@@ -121,6 +128,12 @@ add(struct bs_closure *c, struct bs_hit hit)
         hit.queued = true;
         c->hits[c->n++] = hit;
     } else {
+        /* Of the commands of one ALTER TABLE that which takes values, wherever it stands. */
+        if (takes_values(hit.kind) && !takes_values(c->hits[*at].kind) &&
+            c->hits[*at].kind != BS_KIND_DROP_TABLE) {
+            c->hits[*at].kind = hit.kind;
+            c->hits[*at].queued = true; /* so it is of partitions and children */
+        }
         widen(&c->hits[*at], &hit);
     }
 }

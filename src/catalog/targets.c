@@ -103,6 +103,10 @@ check_code(struct bs_judging *j, const struct bs_hit *h)
 static int
 weight(enum bs_kind kind)
 {
+    /* Of one ALTER TABLE the command that takes values, wherever it stands among the others. */
+    if (kind == BS_KIND_ALTER_TABLE_DROP_COLUMN || kind == BS_KIND_ALTER_TABLE_ALTER_TYPE ||
+        kind == BS_KIND_ALTER_TABLE_SET_EXPRESSION)
+        return 3;
     switch ((enum bs_role)bs_roles[kind]) {
     case BS_ROLE_DROP:
         return 4;

@@ -20,6 +20,8 @@ CHOSEN = {
     "delete": ["fid.typed", "fid.bag"],
     "update": ["fid.users", "fid.hashed"],
     "update all": ['"fid other"."Quoted ""name""; DROP"'],
+    "drop column": ["fid.users", "fid.orders"],
+    "retype": ["fid.orders"],
 }
 
 
@@ -30,11 +32,27 @@ def made(request):
         yield g
 
 
+@pytest.mark.parametrize("commands", [
+    "ALTER label SET DEFAULT 'x', ALTER label TYPE text USING left(label, 1)",
+    "ALTER up SET DEFAULT 5, DROP COLUMN label", "ALTER id SET STATISTICS 5, DROP COLUMN label"])
+def test_every_command_of_an_alter_counts(made, commands):
+    """What the first one says is not all that is kept: values went without a copy of them."""
+    label = "SELECT md5(string_agg(id || coalesce(label, '-'), ',' ORDER BY id)) FROM fid.nodes"
+    made.load()
+    with made.admin() as c:
+        before = c.execute(label).fetchone()
+    point, = made.destroy(f"ALTER TABLE fid.nodes {commands}")
+    made.restore(point, "--conflict", "overwrite")
+    with made.admin() as c:
+        assert c.execute(label).fetchone() == before
+    made.load()
+
+
 @pytest.mark.parametrize("kind", CHOSEN)
 def test_everything_comes_back(made, kind):
     before = made.picture()
     for table in CHOSEN[kind]:
-        cases = [x for x in cases_of(made, table) if x.kind == kind]
+        cases = [x for x in cases_of(made, table, every_column=False) if x.kind == kind]
         assert cases, table
         for case in cases:
             how = way_back(made, case, before)
