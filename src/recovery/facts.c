@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "recovery/columns.h"
+#include "recovery/nested.h"
 
 static const char tables_sql[] =
     "SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,"
@@ -535,5 +536,7 @@ bs_facts_around(struct bs_helper *h,
     PQclear(res);
     if (done != BS_DONE || bs_named_closure(h, plan, arena, m, err) != BS_DONE)
         return BS_FAILED;
-    return bs_columns_closed(plan, m, err);
+    if (bs_columns_closed(plan, m, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_nested_held(h, plan, arena, m, err);
 }

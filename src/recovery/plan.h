@@ -79,6 +79,7 @@ struct bs_plan_named {
     enum bs_object object;
     const char *schema; /* NULL: not told */
     const char *name;
+    bool cascade; /* goes, and takes along what hangs on it */
 };
 
 struct bs_plan {

@@ -312,6 +312,55 @@ def test_a_table_made_meanwhile_is_not_lost(site):
         assert admin.execute("SELECT count(*) FROM defs.late").fetchone() == (1,)
 
 
+NESTED = """
+SET ROLE app_trust;
+CREATE TYPE defs.tone AS ENUM ('low', 'high');
+CREATE TYPE defs.note AS (at int, tone defs.tone);
+CREATE DOMAIN defs.line AS defs.note;
+CREATE TABLE defs.score (id int PRIMARY KEY, first defs.note, rest defs.line[]);
+INSERT INTO defs.score VALUES (1, (5, 'high'), ARRAY[(6, 'low')::defs.note]::defs.line[]);
+CREATE TABLE defs.coin (id int PRIMARY KEY, metal text);
+INSERT INTO defs.coin VALUES (1, 'gold');
+CREATE TABLE other.purse (id int PRIMARY KEY, coins defs.coin[]);
+INSERT INTO other.purse SELECT 1, array_agg(c) FROM defs.coin c;
+RESET ROLE;
+"""
+
+
+def nested(site):
+    with site.pg.admin() as c:
+        return (c.execute("SELECT s::text FROM defs.score s").fetchall(),
+                c.execute("SELECT p::text FROM other.purse p").fetchall())
+
+
+@pytest.mark.parametrize("sql", ["DROP TYPE defs.tone CASCADE",
+                                 "ALTER TABLE defs.coin DROP COLUMN metal",
+                                 "BEGIN; ALTER TABLE defs.coin DROP COLUMN metal; COMMIT"])
+def test_values_of_a_row_type_in_other_tables_are_not_lost(site, sql):
+    """A row type loses a column, and so do its values, wherever they are stored: nothing locks
+    those tables, and pg_depend does not say it."""
+    site.reset()
+    with site.pg.admin() as c:
+        c.execute(NESTED)
+    was = nested(site)
+    with site.connect() as c, pytest.raises(psycopg.Error) as caught:
+        c.execute(sql)
+    assert caught.value.sqlstate == "ZB004"
+    assert nested(site) == was
+
+
+def test_a_row_type_whose_values_go_along_is_dropped(site):
+    site.reset()
+    with site.pg.admin() as c:
+        c.execute(NESTED)
+    with site.new_points() as points, site.connect() as c:
+        c.execute("DROP TYPE defs.note CASCADE")
+        c.execute("DROP TABLE defs.coin CASCADE")
+    assert sorted(o["name"] for m in manifests(points) for o in m["objects"]) == [
+        "coin", "purse", "score"]
+    assert all(p.committed() for p in points)
+
+
 # --- outside of a transaction ----------------------------------------------------------------
 
 
