@@ -16,8 +16,12 @@ const char bs_reading_sql[] = "SELECT c.oid, c.relkind, c.relfilenode, c.reltoas
                               " c.relpersistence,"
                               " pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid),"
                               " pg_catalog.pg_stat_get_xact_tuples_updated(c.oid),"
-                              " pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid)"
-                              " FROM pg_catalog.pg_class c WHERE pg_catalog.texteq("
+                              " pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid),"
+                              " COALESCE(d.gone, 0)"
+                              " FROM pg_catalog.pg_class c LEFT JOIN (SELECT a.attrelid,"
+                              " pg_catalog.count(*) AS gone FROM pg_catalog.pg_attribute a"
+                              " WHERE a.attisdropped GROUP BY a.attrelid) d"
+                              " ON d.attrelid OPERATOR(pg_catalog.=) c.oid WHERE pg_catalog.texteq("
                               "pg_catalog.current_setting('track_counts'), 'on')";
 
 /* A decimal of at most 18 digits, with a sign; false for anything else. */
@@ -81,7 +85,7 @@ bs_reading_add(struct bs_reading *reading,
     if (!read_oid(values[0], &row.oid) || values[1].n != 1 || !read_oid(values[2], &row.filenode) ||
         !read_oid(values[3], &row.toast) || values[4].n != 1 ||
         !read_number(values[5], &row.inserted) || !read_number(values[6], &row.updated) ||
-        !read_number(values[7], &row.deleted))
+        !read_number(values[7], &row.deleted) || !read_number(values[8], &row.gone))
         return BS_FAIL(err, DATA, "the server's transaction counters cannot be read");
     row.relkind = (char)values[1].p[0];
     row.temporary = values[4].p[0] == 't';
@@ -194,7 +198,7 @@ is_altered(const struct bs_coverage *in, uint32_t oid)
 static bool
 is_told(const struct bs_coverage *in, const struct bs_lock *lock)
 {
-    if (in->ddl || (lock->schema != NULL && strcmp(lock->schema, "pg_toast") == 0))
+    if (in->passed || (lock->schema != NULL && strcmp(lock->schema, "pg_toast") == 0))
         return true; /* goes with its table, which is looked at itself */
     for (size_t i = 0; i < in->n_parts; i++) {
         const struct bs_manifest *m = in->parts[i].manifest;
@@ -549,6 +553,9 @@ judge_exclusive(const struct bs_coverage *in, const struct bs_lock *lock)
         return NULL;
     if (is == NULL)
         return ddl && !holds_rows(was->relkind) && is_told(in, lock) ? NULL : "dropped";
+    /* No row and no file says so, only the place that it leaves behind. */
+    if (is->gone > was->gone && !in->passed)
+        return "dropped a column of";
     if (is->filenode != was->filenode && is_rewritten(in, table))
         return NULL;
     if (is->filenode != was->filenode)

@@ -23,6 +23,7 @@ struct bs_reading_row {
     uint32_t toast;    /* pg_class.reltoastrelid */
     bool temporary;    /* the session's own: nobody else can see its rows, or miss them */
     int64_t inserted, updated, deleted; /* pg_stat_get_xact_tuples_* */
+    int64_t gone;                       /* columns that were dropped, ever */
 };
 
 /* All relations, sorted by oid. */
@@ -34,10 +35,11 @@ struct bs_reading {
 /*
  * The query that reads it: a constant, without a name that search_path could turn (PROTECT 2).
  * It finds nothing where track_counts is off, since then all counters stand still.
- * Columns: oid, relkind, relfilenode, reltoastrelid, relpersistence, inserted, updated, deleted.
+ * Columns: oid, relkind, relfilenode, reltoastrelid, relpersistence, inserted, updated, deleted,
+ * dropped columns.
  */
 extern const char bs_reading_sql[];
-#define BS_READING_COLUMNS 8
+#define BS_READING_COLUMNS 9
 
 /* Adds one row of that query. DATA where a value is not what was asked for; LIMIT. */
 BS_MUST_CHECK enum bs_done bs_reading_add(struct bs_reading *reading,
@@ -70,6 +72,8 @@ struct bs_coverage {
     const struct bs_covered *parts; /* all that have run, and were not undone */
     size_t n_parts;
     bool ddl; /* something else that is allowed has changed the catalog */
+    bool
+        passed; /* some of that has no point, and was not to have one: nobody can tell what it was */
 };
 
 struct bs_uncovered {

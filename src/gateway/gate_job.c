@@ -456,6 +456,7 @@ list_parts(struct bs_ledger *l, struct bs_coverage *out, struct bs_err *err)
     for (size_t i = 0; i < l->n_units; i++) {
         const struct bs_gate *g = l->units[i];
         out->ddl = out->ddl || g->plan.ddl; /* counters remember what was undone, too */
+        out->passed = out->passed || (g->waived && g->plan.ddl && bs_ledger_counts(g));
         if (bs_ledger_counts(g))
             parts[out->n_parts++] = (struct bs_covered){
                 &g->plan, g->captured ? g->point.manifest : NULL, g->covered, g->n_covered};
@@ -480,8 +481,12 @@ static enum bs_done
 check_coverage(struct bs_gate *g, struct bs_uncovered *found, struct bs_err *err)
 {
     struct bs_ledger *l = g->ledger;
-    struct bs_coverage in = {
-        .before = &l->before, .after = &l->after, .had = l->had, .n_had = l->n_had, .ddl = l->ddl};
+    struct bs_coverage in = {.before = &l->before,
+                             .after = &l->after,
+                             .had = l->had,
+                             .n_had = l->n_had,
+                             .ddl = l->ddl,
+                             .passed = l->ddl};
     struct bs_err why = {0};
     struct bs_lock *locks;
 

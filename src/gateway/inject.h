@@ -17,7 +17,7 @@
 
 struct bs_relay;
 
-#define BS_INJECT_COLUMNS 8
+#define BS_INJECT_COLUMNS 9
 
 /* A row of the answer; NULL values have p == NULL. Views die with the call. */
 typedef void bs_inject_row_fn(struct bs_relay *r, const struct bs_bytes *values, size_t n);

@@ -455,6 +455,46 @@ an_empty_reading_covers_nothing(void)
     bs_arena_fini(&arena);
 }
 
+/* A plan that changes the schema explains that a table was locked, not that a column of it went. */
+static void
+a_dropped_column_is_seen(void)
+{
+    const char *columns[] = {"c"};
+    struct bs_reading_row was = {.oid = ITEMS, .relkind = 'r', .filenode = 502}, is = was;
+    struct bs_reading before = {&was, 1, 1}, after = {&is, 1, 1};
+    struct bs_lock lock = {.locktype = "relation",
+                           .mode = "AccessExclusiveLock",
+                           .granted = true,
+                           .relation_oid = ITEMS,
+                           .relkind = 'r',
+                           .schema = "public",
+                           .name = "items"};
+    struct bs_plan_table table = {
+        .oid = ITEMS, .exclusive = true, .columns = columns, .n_columns = 1};
+    struct bs_point_object object = {.oid = ITEMS, .columns_only = true};
+    struct bs_manifest kept = {.objects = &object, .n_objects = 1}, not_kept = {0};
+    struct bs_plan plan = {.kind = BS_PLAN_RECORD, .ddl = true, .tables = &table, .n_tables = 1};
+    struct bs_covered part = {.plan = &plan};
+    struct bs_coverage in = {.before = &before,
+                             .after = &after,
+                             .locks = &lock,
+                             .n_locks = 1,
+                             .parts = &part,
+                             .n_parts = 1};
+
+    for (int i = 0; i < 3; i++) {
+        struct bs_uncovered found;
+        struct bs_err err = {0};
+        struct bs_arena arena;
+        bs_arena_init(&arena, "test", 1 << 20);
+        is.gone = i == 0 ? 0 : 1;
+        part.manifest = i == 2 ? &kept : &not_kept;
+        EXPECT_EQ(bs_coverage_check(&in, &arena, &found, &err), BS_DONE);
+        EXPECT_EQ(found.n, i == 1);
+        bs_arena_fini(&arena);
+    }
+}
+
 static void
 readings_are_read_strictly(void)
 {
@@ -462,15 +502,16 @@ readings_are_read_strictly(void)
         const char *values[BS_READING_COLUMNS];
         enum bs_done want;
     } texts[] = {
-        {{"20001", "r", "501", "0", "p", "1", "2", "3"}, BS_DONE},
-        {{"4294967295", "r", "0", "0", "p", "0", "0", "0"}, BS_DONE},
-        {{"4294967296", "r", "0", "0", "p", "0", "0", "0"}, BS_FAILED},
-        {{"", "r", "0", "0", "p", "0", "0", "0"}, BS_FAILED},
-        {{"1", "rr", "0", "0", "p", "0", "0", "0"}, BS_FAILED},
-        {{"1", "r", "-1", "0", "p", "0", "0", "0"}, BS_FAILED},
-        {{"1", "r", "0", "0", "p", "1x", "0", "0"}, BS_FAILED},
-        {{"1", "r", "0", "0", "p", "9999999999999999999", "0", "0"}, BS_FAILED},
-        {{"1", "r", "0", "0", "", "0", "0", "0"}, BS_FAILED},
+        {{"20001", "r", "501", "0", "p", "1", "2", "3", "0"}, BS_DONE},
+        {{"4294967295", "r", "0", "0", "p", "0", "0", "0", "0"}, BS_DONE},
+        {{"4294967296", "r", "0", "0", "p", "0", "0", "0", "0"}, BS_FAILED},
+        {{"", "r", "0", "0", "p", "0", "0", "0", "0"}, BS_FAILED},
+        {{"1", "rr", "0", "0", "p", "0", "0", "0", "0"}, BS_FAILED},
+        {{"1", "r", "-1", "0", "p", "0", "0", "0", "0"}, BS_FAILED},
+        {{"1", "r", "0", "0", "p", "1x", "0", "0", "0"}, BS_FAILED},
+        {{"1", "r", "0", "0", "p", "9999999999999999999", "0", "0", "0"}, BS_FAILED},
+        {{"1", "r", "0", "0", "", "0", "0", "0", "0"}, BS_FAILED},
+        {{"1", "r", "0", "0", "p", "0", "0", "0", "x"}, BS_FAILED},
     };
     struct bs_reading reading = {0};
     struct bs_arena arena;
@@ -496,6 +537,7 @@ main(void)
         {"locks that were there", locks_that_were_there},
         {"rows that were read before", rows_that_were_read_before},
         {"an empty reading covers nothing", an_empty_reading_covers_nothing},
+        {"a dropped column is seen", a_dropped_column_is_seen},
         {"readings are read strictly", readings_are_read_strictly},
     };
     return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
