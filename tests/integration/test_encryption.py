@@ -115,7 +115,8 @@ def test_the_doctor_reads_the_key(site):
 
 def test_a_snapshot_names_what_is_under_the_same_key_only(site, pg):
     config = json.loads(site.config.read_text())
-    config["snapshots"] = [{"name": "n", "database": "app", "tables": ["vault.*"], "every": "1h"}]
+    config["snapshots"] = [{"name": "n", "database": "app", "tables": ["vault.*"], "every": "1h",
+                            "keep": {"count": 9}}]
     site.config.write_text(json.dumps(config))
 
     def snapshot():

@@ -112,7 +112,7 @@ def constraints_of(tickets):
     for t in tickets:
         (effect,) = t["effects"]
         assert effect["kind"] == "ALTER TABLE DROP CONSTRAINT" and t["risk"] == "CRITICAL", t["sql"]
-        assert t["plan"]["kind"] == "none"
+        assert t["plan"]["kind"] == "record" and t["plan"]["definition"]
     return sorted(t["effects"][0]["object"] for t in tickets)
 
 
@@ -147,6 +147,6 @@ def test_prisma(at):
     at.place.fill()
     (ticket,) = at.back(*prisma("migrate", "reset", "--force", "--skip-seed", "--skip-generate"))
     assert ticket["sql"] == 'DROP SCHEMA "public" CASCADE' and ticket["risk"] == "CRITICAL"
-    assert rows_of([ticket], ["DROP SCHEMA"]) == {**shop.ROWS, "_prisma_migrations": 1}
-    assert ticket["plan"]["kind"] == "none"
+    assert rows_of([ticket]) == {**shop.ROWS, "_prisma_migrations": 1}
+    assert ticket["plan"]["kind"] == "whole"
     assert at.place.counts() == ALL_EMPTY
