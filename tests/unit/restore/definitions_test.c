@@ -144,11 +144,13 @@ set_up(void)
     (void)snprintf(dsn, sizeof(dsn), "host=%s user=postgres dbname=lab", pg_dir);
     conn = pg_connect("postgres");
     ok = pg_shell("test -n '%s'", pg_dir);
-    for (const char *p = lab_roles; ok && *p != '\0';
-         p += strcspn(p, ";") + (p[strcspn(p, ";")] != 0)) {
-        char one[200];
-        (void)snprintf(one, sizeof(one), "%.*s", (int)strcspn(p, ";"), p);
+    /* Each alone: CREATE DATABASE refuses a transaction. */
+    for (const char *p = lab_roles; ok && *p != '\0';) {
+        char one[200] = "";
+        size_t n = strcspn(p, ";");
+        memcpy(one, p, n < sizeof(one) - 1 ? n : sizeof(one) - 1);
         ok = pg_run(conn, one);
+        p += n + (p[n] == ';');
     }
     PQfinish(conn);
     conn = pg_connect("lab");
