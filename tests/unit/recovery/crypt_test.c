@@ -74,7 +74,7 @@ refused(struct bs_bytes in, const char *as, const struct bs_buf *was, const char
     struct bs_buf out;
     enum bs_code code = decrypted(in, as, &key, &out);
 
-    if (code != BS_E_DAMAGED || out.n > was->n || memcmp(out.p, was->p, out.n) != 0)
+    if (code != BS_E_DAMAGED || out.n > was->n)
         printf("# %s: code %d\n", what, (int)code);
     EXPECT_EQ(code, BS_E_DAMAGED);
     EXPECT(out.n <= was->n && (out.n == 0 || memcmp(out.p, was->p, out.n) == 0));
