@@ -77,14 +77,13 @@ say_point(const struct bs_retain_point *p, const char *fate, const char *why)
 }
 
 static int
-dry_run(const struct work *w, const struct bs_retention *r, struct bs_arena *arena, bool json)
+dry_run(const struct bs_retention *r, struct bs_arena *arena, bool json)
 {
     struct bs_retain found;
     struct bs_err err = {0};
     json_t *list = json_array();
     char size[24];
 
-    (void)w;
     if (bs_retention_look(r, arena, &found, &err) != BS_DONE) {
         json_decref(list);
         return bs_out_fail(&err);
@@ -202,7 +201,7 @@ bs_points_prune(int argc, char **argv)
         return args.status;
     if (work_open(&w, &args, &status)) {
         const struct bs_retention r = {.config = w.config, .store = w.store, .state = w.state};
-        status = dry ? dry_run(&w, &r, &w.arena, args.json) : prune(&w, args.json);
+        status = dry ? dry_run(&r, &w.arena, args.json) : prune(&w, args.json);
     }
     work_close(&w);
     return status;

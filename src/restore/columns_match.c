@@ -9,21 +9,6 @@
 
 #define SQL_MAX (4u << 20)
 
-/* Asks what is in the buffer, and empties it. */
-static PGresult *
-ask(struct bs_restore *r, struct bs_buf *sql, struct bs_err *err)
-{
-    PGresult *result = NULL;
-
-    bs_put_u8(sql, 0);
-    if (sql->failed)
-        (void)BS_FAIL(err, LIMIT, "a statement would be longer than %zu bytes", sql->max);
-    else
-        result = bs_rdb_ask(&r->db, (const char *)sql->p, 0, NULL, err);
-    bs_buf_clear(sql);
-    return result;
-}
-
 /* A question that may fail without harm: does it succeed? */
 static enum bs_done
 tries(struct bs_restore *r, struct bs_buf *sql, bool *succeeds, struct bs_err *err)
@@ -33,7 +18,7 @@ tries(struct bs_restore *r, struct bs_buf *sql, bool *succeeds, struct bs_err *e
 
     if (bs_rdb_do(&r->db, "SAVEPOINT backstop_try", err) != BS_DONE)
         return BS_FAILED;
-    result = ask(r, sql, &why);
+    result = bs_rdb_query(&r->db, sql, 0, NULL, &why);
     *succeeds = result != NULL;
     PQclear(result);
     if (!*succeeds && why.code == BS_E_UNAVAILABLE) {
@@ -96,7 +81,7 @@ count_leaf(struct bs_restore *r,
 
     bs_buf_init(&sql, SQL_MAX);
     bs_columns_put_count(&sql, t, leaf);
-    result = ask(r, &sql, err);
+    result = bs_rdb_query(&r->db, &sql, 0, NULL, err);
     bs_buf_fini(&sql);
     if (result == NULL)
         return BS_FAILED;

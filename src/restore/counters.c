@@ -180,9 +180,8 @@ is_beyond(struct bs_restore *r,
                up ? (pair->saved->is_called ? ">" : ">=") : (pair->saved->is_called ? "<" : "<="),
                (long long)pair->saved->last_value);
     bs_put_name(&sql, PQgetvalue(users, i, 0), PQgetvalue(users, i, 1));
-    bs_put_u8(&sql, 0);
     if (done == BS_DONE)
-        result = bs_rdb_ask(&r->db, (const char *)sql.p, 0, NULL, err);
+        result = bs_rdb_query(&r->db, &sql, 0, NULL, err);
     bs_buf_fini(&sql);
     if (result == NULL)
         return BS_FAILED;

@@ -9,22 +9,6 @@
 
 #define SQL_MAX (4u << 20)
 
-/* Asks what is in the buffer, and empties it. */
-static PGresult *
-ask(struct bs_restore *r, struct bs_buf *sql, struct bs_err *err)
-{
-    PGresult *result;
-
-    bs_put_u8(sql, 0);
-    if (sql->failed) {
-        (void)BS_FAIL(err, LIMIT, "a statement would be longer than %zu bytes", sql->max);
-        return NULL;
-    }
-    result = bs_rdb_ask(&r->db, (const char *)sql->p, 0, NULL, err);
-    bs_buf_clear(sql);
-    return result;
-}
-
 /* Loading. */
 
 static enum bs_done
@@ -63,7 +47,7 @@ check_key(
     if (!live->object->partial || live->key == BS_LIVE_NO_KEY)
         return BS_DONE;
     bs_compare_put_ambiguous(sql, live, at);
-    result = ask(r, sql, err);
+    result = bs_rdb_query(&r->db, sql, 0, NULL, err);
     if (result == NULL)
         return BS_FAILED;
     ambiguous = PQgetvalue(result, 0, 0)[0] == 't';
@@ -196,7 +180,7 @@ count(struct bs_restore *r,
     put_count_live(sql, &t->live);
     bs_put_str(sql, " FROM ");
     bs_compare_put_result(sql, at);
-    result = ask(r, sql, err);
+    result = bs_rdb_query(&r->db, sql, 0, NULL, err);
     if (result == NULL)
         return BS_FAILED;
     t->saved_rows = t->chosen ? t->saved_rows : o->row_count;
@@ -282,7 +266,7 @@ take_examples(struct bs_restore *r,
     bs_put_fmt(&sql, " WHERE d.what IN (%s) ORDER BY ", what);
     put_key(&sql, live, false);
     bs_put_fmt(&sql, " LIMIT %d", BS_DIFF_EXAMPLES);
-    result = ask(r, &sql, err);
+    result = bs_rdb_query(&r->db, &sql, 0, NULL, err);
     bs_buf_fini(&sql);
     if (result == NULL)
         return BS_FAILED;
@@ -331,7 +315,7 @@ take_conflicts(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct 
     bs_put_str(&sql, " WHERE d.what = 'c' ORDER BY ");
     put_key(&sql, &t->live, false);
     bs_put_fmt(&sql, " LIMIT %d", BS_DIFF_EXAMPLES);
-    result = ask(r, &sql, err);
+    result = bs_rdb_query(&r->db, &sql, 0, NULL, err);
     bs_buf_fini(&sql);
     if (result == NULL)
         return BS_FAILED;
@@ -377,7 +361,7 @@ take_columns(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs
         return BS_FAIL(err, LIMIT, "a table has too many columns");
     bs_buf_init(&sql, SQL_MAX);
     put_column_counts(&sql, live, at);
-    result = ask(r, &sql, err);
+    result = bs_rdb_query(&r->db, &sql, 0, NULL, err);
     bs_buf_fini(&sql);
     if (result == NULL)
         return BS_FAILED;

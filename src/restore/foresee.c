@@ -58,21 +58,6 @@ bs_foreseen_text(const struct bs_foreseen *f, struct bs_arena *arena)
 }
 
 static PGresult *
-ask(struct bs_restore *r, struct bs_buf *sql, struct bs_err *err)
-{
-    PGresult *result;
-
-    bs_put_u8(sql, 0);
-    if (sql->failed) {
-        (void)BS_FAIL(err, LIMIT, "a statement would be longer than %zu bytes", sql->max);
-        return NULL;
-    }
-    result = bs_rdb_ask(&r->db, (const char *)sql->p, 0, NULL, err);
-    bs_buf_clear(sql);
-    return result;
-}
-
-static PGresult *
 ask_about(struct looking *l, const char *question, struct bs_err *err)
 {
     char oid[16];
@@ -102,7 +87,7 @@ count(struct looking *l, struct bs_buf *sql, struct bs_foreseen f, struct bs_err
     if (bs_rdb_do(&l->r->db, "SAVEPOINT backstop_foresee; SET TRANSACTION READ ONLY", err) !=
         BS_DONE)
         return BS_FAILED;
-    result = ask(l->r, sql, &why);
+    result = bs_rdb_query(&l->r->db, sql, 0, NULL, &why);
     f.rows = result == NULL ? -1 : bs_rdb_number(result, 0, 0);
     f.why = result == NULL ? bs_arena_str(&l->r->arena, why.message) : NULL;
     PQclear(result);

@@ -244,11 +244,7 @@ query(struct bs_restore *r,
         bs_put_str(sql, selects[i]);
     }
     bs_put_str(sql, " ORDER BY 1, 2, 3");
-    bs_put_u8(sql, '\0');
-    if (!sql->failed)
-        return bs_rdb_ask(&r->db, (const char *)sql->p, n, params, err);
-    (void)BS_FAIL(err, LIMIT, "a statement would be longer than %zu bytes", sql->max);
-    return NULL;
+    return bs_rdb_query(&r->db, sql, n, params, err);
 }
 
 static enum bs_done

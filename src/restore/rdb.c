@@ -215,6 +215,17 @@ bs_rdb_ask(struct bs_rdb *db, const char *sql, int n, const char *const *values,
     return NULL;
 }
 
+PGresult *
+bs_rdb_query(
+    struct bs_rdb *db, struct bs_buf *sql, int n, const char *const *values, struct bs_err *err)
+{
+    const char *text = text_of(sql, err);
+    PGresult *result = text == NULL ? NULL : bs_rdb_ask(db, text, n, values, err);
+
+    bs_buf_clear(sql);
+    return result;
+}
+
 int64_t
 bs_rdb_number(const PGresult *r, int row, int column)
 {

@@ -54,6 +54,9 @@ bs_rdb_change(struct bs_rdb *db, struct bs_buf *sql, int64_t *rows, struct bs_er
  */
 BS_MUST_CHECK PGresult *bs_rdb_ask(
     struct bs_rdb *db, const char *sql, int n, const char *const *values, struct bs_err *err);
+/* The same for text in a buffer, which is emptied; LIMIT where it has overflowed. */
+BS_MUST_CHECK PGresult *bs_rdb_query(
+    struct bs_rdb *db, struct bs_buf *sql, int n, const char *const *values, struct bs_err *err);
 /* A field as number; 0 for NULL. */
 int64_t bs_rdb_number(const PGresult *r, int row, int column);
 /* A field as text in the arena; NULL for NULL (or past the arena's ceiling). */

@@ -76,10 +76,7 @@ choose(struct bs_restore *r, struct bs_buf *sql, int64_t *rows, struct bs_err *e
     struct bs_err why = {0};
     PGresult *result;
 
-    bs_put_u8(sql, 0);
-    if (sql->failed)
-        return BS_FAIL(err, LIMIT, "a statement would be longer than %zu bytes", sql->max);
-    result = bs_rdb_ask(&r->db, (const char *)sql->p, 0, NULL, &why);
+    result = bs_rdb_query(&r->db, sql, 0, NULL, &why);
     if (result == NULL)
         return refused(&why, err);
     *rows = strtoll(PQcmdTuples(result), NULL, 10);
