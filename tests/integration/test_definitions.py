@@ -5,6 +5,7 @@ import contextlib
 import json
 import pathlib
 import subprocess
+import threading
 
 import psycopg
 import pytest
@@ -444,6 +445,33 @@ def test_what_others_changed_meanwhile_is_not_in_the_definition(site):
     assert caught.value.sqlstate == "ZB004"
     with site.pg.admin() as admin:
         assert admin.execute("SELECT defs.f(1)").fetchone() == (9,)
+
+
+def test_what_was_replaced_after_the_definition_was_kept_stays(site):
+    """The dump sees the view as it was; the statement waits for who replaces it, and would take the
+    new one, which no point has."""
+    site.reset()
+    with site.pg.admin() as other, site.connect() as c:
+        other.execute("BEGIN")
+        other.execute("CREATE OR REPLACE VIEW defs.vw AS SELECT id, a FROM defs.t WHERE id > 12345")
+        failed = []
+
+        def drop():
+            try:
+                c.execute("DROP VIEW defs.vw")
+            except psycopg.Error as error:
+                failed.append(error.sqlstate)
+
+        dropping = threading.Thread(target=drop)
+        dropping.start()
+        with site.pg.admin() as admin:
+            wait_until(lambda: admin.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND relation ="
+                                             " 'defs.vw'::regclass").fetchone())
+        other.execute("COMMIT")
+        dropping.join(30)
+    assert failed in (["ZB004"], ["ZB005"])
+    with site.pg.admin() as admin:
+        assert "12345" in admin.execute("SELECT pg_get_viewdef('defs.vw'::regclass)").fetchone()[0]
 
 
 def test_rows_of_an_altered_table_in_the_same_transaction(site):

@@ -4,6 +4,7 @@
  */
 #include "gateway/coverage.h"
 
+#include "recovery/globals.h"
 #include "tap.h"
 
 enum {
@@ -455,6 +456,44 @@ an_empty_reading_covers_nothing(void)
     bs_arena_fini(&arena);
 }
 
+/* What a point has of the cluster explains changes of just that, and only where a point has it. */
+static void
+what_is_kept_of_the_cluster(void)
+{
+    static const struct {
+        uint32_t catalog;
+        unsigned globals;
+        size_t kept; /* in the manifest */
+        bool unvetted;
+        size_t found;
+    } cases[] = {
+        {1260, BS_GLOBAL_ROLES, 1, false, 0}, {1260, BS_GLOBAL_ROLES, 0, false, 1},
+        {1260, BS_GLOBAL_ROLES, 1, true, 1},  {1260, BS_GLOBAL_MEMBERS, 1, false, 1},
+        {1262, BS_GLOBAL_ROLES, 1, false, 1}, {1262, BS_GLOBAL_DATABASES, 1, false, 0},
+        {2396, BS_GLOBAL_ROLES, 1, false, 0}, {2396, BS_GLOBAL_SETTINGS, 1, false, 1},
+        {1255, BS_GLOBAL_ALL, 1, false, 1}, /* pg_proc: of this database */
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bs_reading_row was = {.oid = cases[i].catalog, .relkind = 'r'}, is = was;
+        struct bs_reading before = {&was, 1, 1}, after = {&is, 1, 1};
+        struct bs_manifest m = {.n_globals = cases[i].kept};
+        struct bs_plan plan = {
+            .kind = BS_PLAN_RECORD, .globals = cases[i].globals, .unvetted = cases[i].unvetted};
+        struct bs_covered part = {.plan = &plan, .manifest = &m};
+        struct bs_coverage in = {.before = &before, .after = &after, .parts = &part, .n_parts = 1};
+        struct bs_uncovered found;
+        struct bs_err err = {0};
+        struct bs_arena arena;
+        bs_arena_init(&arena, "test", 1 << 20);
+        is.updated = 1;
+        EXPECT_EQ(bs_coverage_check(&in, &arena, &found, &err), BS_DONE);
+        if (!tap_equal((intmax_t)found.n, (intmax_t)cases[i].found, "found", __FILE__, __LINE__))
+            printf("# in row %zu\n", i);
+        bs_arena_fini(&arena);
+    }
+}
+
 /* A plan that changes the schema explains that a table was locked, not that a column of it went. */
 static void
 a_dropped_column_is_seen(void)
@@ -537,6 +576,7 @@ main(void)
         {"locks that were there", locks_that_were_there},
         {"rows that were read before", rows_that_were_read_before},
         {"an empty reading covers nothing", an_empty_reading_covers_nothing},
+        {"what is kept of the cluster", what_is_kept_of_the_cluster},
         {"a dropped column is seen", a_dropped_column_is_seen},
         {"readings are read strictly", readings_are_read_strictly},
     };
