@@ -171,11 +171,32 @@ class Postgres:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+SHARED = []  # the server of all modules, once one has asked
+
+
 @pytest.fixture(scope="session")
 def pg():
     server = Postgres()
+    SHARED.append(server)
     yield server
     server.stop()
+
+
+# What changes how the statements of other modules behave. A function's trigger or table stays in its schema.
+LASTING = """SELECT 'default privileges of ' || defaclrole::regrole FROM pg_default_acl
+    UNION ALL SELECT 'settings of ' || setrole::regrole FROM pg_db_role_setting
+    UNION ALL SELECT 'event trigger ' || evtname FROM pg_event_trigger
+    UNION ALL SELECT 'publication for all tables ' || pubname FROM pg_publication WHERE puballtables"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def leaves_nothing():
+    """Fails the module that leaves such a thing, not the one that meets it in another order."""
+    yield
+    if SHARED:
+        with SHARED[0].admin() as c:
+            left = [what for what, in c.execute(LASTING)]
+        assert left == [], "for the next module to find"
 
 
 class Gateway:

@@ -14,12 +14,15 @@ from conftest import Gateway, running, wait_until
 from operator_side import Operator
 from stored import Store
 
-SCHEMA = """
+CLEAN = """
 DROP SCHEMA IF EXISTS defs, other CASCADE;
 DROP PUBLICATION IF EXISTS defs_pub;
 DROP EVENT TRIGGER IF EXISTS defs_et;
 DROP EXTENSION IF EXISTS hstore CASCADE;
 DROP CAST IF EXISTS (text AS circle);
+DO $$BEGIN DROP OWNED BY defs_reader; EXCEPTION WHEN undefined_object THEN END$$;
+"""
+SCHEMA = CLEAN + """
 DO $$BEGIN CREATE ROLE defs_reader; EXCEPTION WHEN duplicate_object THEN END$$;
 CREATE SCHEMA defs AUTHORIZATION app_trust;
 CREATE SCHEMA other AUTHORIZATION app_trust;
@@ -219,6 +222,8 @@ def site(pg):
     operator = Operator(g)
     with running(g, "bob", "ann") as g:
         yield Site(pg, g, operator)
+    with pg.admin() as c:
+        c.execute(CLEAN)
 
 
 def bare(text):
