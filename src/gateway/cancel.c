@@ -25,7 +25,8 @@
 
 struct entry {
     uint32_t pid;
-    uint8_t secret[BS_SECRET_LEN];
+    uint8_t secret[BS_SECRET_MAX];
+    size_t secret_len;
     char id[BS_ULID_TEXT];
     struct bs_worker *worker;
     struct entry *next;
@@ -67,9 +68,11 @@ bs_cancels_add(struct bs_cancels *c, struct bs_session *s)
 {
     struct entry *e = bs_malloc(sizeof(*e));
 
-    bs_random(s->secret, sizeof(s->secret));
+    bs_assert(s->secret_len != 0);
+    bs_random(s->secret, s->secret_len);
     e->pid = s->server_pid;
-    memcpy(e->secret, s->secret, sizeof(e->secret));
+    memcpy(e->secret, s->secret, s->secret_len);
+    e->secret_len = s->secret_len;
     memcpy(e->id, s->id, sizeof(e->id));
     e->worker = s->worker;
     pthread_mutex_lock(&c->lock);
@@ -117,7 +120,7 @@ bs_cancels_request(struct bs_cancels *c, uint32_t pid, struct bs_bytes secret)
 
     pthread_mutex_lock(&c->lock);
     for (const struct entry *e = c->first; e != NULL; e = e->next) {
-        struct bs_bytes own = {e->secret, sizeof(e->secret)};
+        struct bs_bytes own = {e->secret, e->secret_len};
         if (bs_bytes_equal_secret(own, secret) && e->pid == pid) {
             memcpy(id, e->id, sizeof(id));
             worker = e->worker;

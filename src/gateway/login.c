@@ -29,7 +29,9 @@
 #define PENDING_MAX  512   /* clients that have not proven anything, over all workers */
 #define LOOKUP_ARENA (256 * 1024)
 #define TLS_FIRST    0x16 /* a TLS record, where a client begins without asking */
-#define MINOR_SPOKEN 0    /* protocol 3.0 */
+
+#define MINOR_LONG_KEYS 2 /* protocol 3.2 lets a cancel key be longer than */
+#define SHORT_KEY       4 /* bytes, which is what older ones have */
 
 enum step {
     STEP_STOPPED = 0, /* waits for something else than the client, or is over */
@@ -287,7 +289,8 @@ on_startup(struct bs_session *s, const struct bs_startup *packet)
         return;
     }
     if (wish->negotiate)
-        bs_msg_put_negotiate(&s->client.out, MINOR_SPOKEN, wish->unknown, wish->n_unknown);
+        bs_msg_put_negotiate(&s->client.out, wish->minor, wish->unknown, wish->n_unknown);
+    s->secret_len = wish->minor < MINOR_LONG_KEYS ? SHORT_KEY : BS_SECRET_MAX;
     begin_lookup(s);
 }
 

@@ -526,7 +526,7 @@ bs_session_ready(struct bs_session *s, struct bs_bytes notices)
     bs_msg_put_auth_ok(out);
     for (const struct bs_param *p = s->params; p != NULL; p = p->next)
         bs_msg_put_parameter_status(out, p->name, reported(s, p));
-    bs_msg_put_key_data(out, s->server_pid, (struct bs_bytes){s->secret, sizeof(s->secret)});
+    bs_msg_put_key_data(out, s->server_pid, (struct bs_bytes){s->secret, s->secret_len});
     bs_put_bytes(out, notices);
     bs_msg_put_ready(out, 'I');
     bs_upstream_free(s);

@@ -31,7 +31,7 @@ enum bs_phase {
     BS_PHASE_CLOSING,    /* last bytes to the client, then CLOSED */
 };
 
-#define BS_SECRET_LEN 4 /* of a cancel key in protocol 3.0, in bytes */
+#define BS_SECRET_MAX 32 /* of a cancel key of ours, in bytes: what PostgreSQL 18 sends */
 
 /* A ParameterStatus of the server: its last value, and what the client was told. */
 struct bs_param {
@@ -73,7 +73,8 @@ struct bs_session {
     uint32_t server_pid; /* backend PID; the client is told the same */
     uint8_t server_secret[256];
     size_t server_secret_len;
-    uint8_t secret[BS_SECRET_LEN]; /* our own; the server's never reaches the client */
+    uint8_t secret[BS_SECRET_MAX]; /* our own; the server's never reaches the client */
+    size_t secret_len;             /* by the protocol that the client speaks */
     struct bs_param *params;       /* ParameterStatus values of the server, newest value kept */
 
     struct bs_arena arena;   /* lives as long as the session */

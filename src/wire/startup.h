@@ -20,6 +20,7 @@
 #define BS_STARTUP_MAX        10004 /* bytes of a whole packet: PostgreSQL's 10,000 and a length word */
 #define BS_STARTUP_SECRET_MIN 4     /* bytes of a cancel secret */
 #define BS_STARTUP_SECRET_MAX 256
+#define BS_STARTUP_MINOR      2 /* the newest protocol that is spoken here: 3.2 */
 
 enum bs_startup_kind {
     BS_STARTUP_NONE = 0, /* nothing decoded */
@@ -54,7 +55,8 @@ struct bs_startup_wish {
     size_t n_settings;
     struct bs_setting *claims; /* "run", "purpose", "parent" from backstop.*: for display only */
     size_t n_claims;
-    bool negotiate;       /* send NegotiateProtocolVersion (3.0), once, before authentication */
+    uint16_t minor;       /* of protocol 3, as it is spoken with the client from here on */
+    bool negotiate;       /* send NegotiateProtocolVersion (minor), once, before authentication */
     const char **unknown; /* its list: the _pq_.* options asked for */
     size_t n_unknown;
 };

@@ -376,7 +376,8 @@ bs_startup_judge(const struct bs_startup *in,
         check_names(&j) == BS_FAILED)
         return BS_FAILED;
     collect(&j);
-    j.wish.negotiate = in->minor > 0 || j.wish.n_unknown > 0;
+    j.wish.minor = in->minor < BS_STARTUP_MINOR ? in->minor : BS_STARTUP_MINOR;
+    j.wish.negotiate = in->minor > BS_STARTUP_MINOR || j.wish.n_unknown > 0;
     *out = j.wish;
     return BS_DONE;
 }

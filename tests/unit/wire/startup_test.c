@@ -400,14 +400,17 @@ negotiation(void)
 
     bs_arena_init(&arena, "test", 65536);
     REQUIRE(bs_startup_judge(&packet, &arena, &w, &err) == BS_DONE);
-    EXPECT(!w.negotiate);
+    EXPECT(!w.negotiate && w.minor == 0);
     packet.minor = 2;
     REQUIRE(bs_startup_judge(&packet, &arena, &w, &err) == BS_DONE);
-    EXPECT(w.negotiate && w.n_unknown == 0);
+    EXPECT(!w.negotiate && w.minor == 2);
+    packet.minor = 3;
+    REQUIRE(bs_startup_judge(&packet, &arena, &w, &err) == BS_DONE);
+    EXPECT(w.negotiate && w.minor == 2 && w.n_unknown == 0);
     packet.minor = 0;
     packet.params = BS_LIT(U "_pq_.test_protocol_negotiation\0\0");
     REQUIRE(bs_startup_judge(&packet, &arena, &w, &err) == BS_DONE);
-    EXPECT(w.negotiate && w.n_unknown == 1);
+    EXPECT(w.negotiate && w.minor == 0 && w.n_unknown == 1);
     EXPECT(is(w.unknown[0], "_pq_.test_protocol_negotiation"));
     EXPECT_EQ(w.n_settings, 0);
     packet.kind = BS_STARTUP_SSL;
