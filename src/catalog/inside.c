@@ -255,6 +255,17 @@ drops_tables(const struct bs_stmt *stmt)
     return stmt->n_effects != 0;
 }
 
+/* The definition is kept before it runs; and nobody loses anything by another name. */
+static bool
+only_renames(const struct bs_stmt *stmt)
+{
+    for (size_t i = 0; i < stmt->n_effects; i++) {
+        if (!bs_kind_renames(stmt->effects[i].kind))
+            return false;
+    }
+    return stmt->n_effects != 0;
+}
+
 /* Rows are kept by what the server says was changed, whoever did it; the rest is not. */
 static bool
 is_coverable(const struct bs_stmt *stmt)
@@ -268,8 +279,9 @@ is_coverable(const struct bs_stmt *stmt)
         return !sets_sequence(stmt) && stmt->n_effects == 0;
     case BS_POINT_WHOLE:
         return drops_tables(stmt);
-    case BS_POINT_UNKNOWN:
     case BS_POINT_DEFINITION:
+        return only_renames(stmt);
+    case BS_POINT_UNKNOWN:
         break;
     }
     return false;

@@ -69,6 +69,69 @@ add_linked(struct bs_gate *g, struct bs_err *err)
     return BS_DONE;
 }
 
+/* Some earlier statement of the transaction has one, made before anything was locked. */
+static bool
+has_definition(const struct bs_gate *g)
+{
+    const struct bs_ledger *l = g->ledger;
+
+    for (size_t i = 0; i < l->n_units; i++) {
+        const struct bs_gate *unit = l->units[i];
+        const struct bs_manifest *m = unit->captured ? unit->point.manifest : NULL;
+        struct bs_capture_request request = {.earlier = &m, .n_earlier = m != NULL};
+        if (bs_ledger_counts(unit) && bs_earlier_definition(&request) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* A relation that is there for others, too, and that the session keeps them all from reading. */
+static const struct bs_lock *
+find_hidden(const struct bs_lock *locks, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_lock *l = &locks[i];
+        if (l->granted && l->name != NULL && !l->system && l->relkind != 0 &&
+            strchr("rpvmfS", l->relkind) != NULL && strcmp(l->mode, "AccessExclusiveLock") == 0)
+            return l;
+    }
+    return NULL;
+}
+
+/* pg_dump would wait for it until it is ended, and the transaction for pg_dump. */
+static enum bs_done
+check_readable(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_plan *plan = &g->plan;
+    const struct bs_lock *hidden;
+    struct bs_lock *locks;
+    size_t n = 0;
+
+    if (!plan->definition || has_definition(g))
+        return BS_DONE;
+    if (bs_capture_locks(g->ledger->keeper, (int)g->s->server_pid, &g->arena, &locks, &n, err) !=
+        BS_DONE)
+        return BS_FAILED;
+    hidden = find_hidden(locks, n);
+    if (hidden == NULL)
+        return BS_DONE;
+    if (!plan->renames) {
+        (void)BS_FAIL(err, NO_POINT,
+                      "the transaction has locked %.60s.%.60s so that nobody else can read its"
+                      " definition any more",
+                      hidden->schema, hidden->name);
+        bs_err_hint(err, "run the statement first, or in a transaction of its own");
+        return BS_FAILED;
+    }
+    plan->definition = false;
+    plan->n_tables = 0;
+    plan->why = bs_arena_fmt(&g->arena,
+                             "only names change; the definition could not be read, since the"
+                             " transaction has locked %.60s.%.60s before",
+                             hidden->schema, hidden->name);
+    return plan->why == NULL ? BS_FAIL(err, LIMIT, "the statement's arena is full") : BS_DONE;
+}
+
 /* Partitions go with their table: all or none of them. */
 enum bs_done
 bs_gate_look_ahead(struct bs_gate *g, struct bs_err *err)
@@ -80,7 +143,7 @@ bs_gate_look_ahead(struct bs_gate *g, struct bs_err *err)
     if (!g->in_block || g->waived || !plan->in_block ||
         (plan->kind != BS_PLAN_RECORD && plan->kind != BS_PLAN_WHOLE))
         return BS_DONE;
-    if (add_linked(g, err) != BS_DONE)
+    if (check_readable(g, err) != BS_DONE || add_linked(g, err) != BS_DONE)
         return BS_FAILED;
     for (size_t i = 0; i < plan->n_tables; i++)
         bytes += is_hidden(g, &plan->tables[i]) ? plan->tables[i].est_bytes : 0;

@@ -259,6 +259,7 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
             memcpy(plan->tables + plan->n_tables, p->tables, p->n_tables * sizeof(*p->tables));
         plan->n_tables += p->n_tables;
         plan->est_bytes += p->est_bytes;
+        plan->renames = (plan->renames || !plan->definition) && (p->renames || !p->definition);
         plan->definition |= p->definition;
         /* Several statements: what they are about is not told apart. */
         if (plan->globals == 0 && p->globals != 0) {
@@ -283,6 +284,7 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
     if (g->n_items > 1 && plan->kind == BS_PLAN_ROWS && plan->ddl && plan->n_tables != 0) {
         plan->kind = BS_PLAN_WHOLE;
         plan->definition = true;
+        plan->renames = false;
     }
     if (g->n_items == 1 && plan->kind == BS_PLAN_ROWS) {
         plan->selects = g->items[0].verdict->plan.selects;

@@ -184,7 +184,8 @@ void bs_gate_put_identifier(struct bs_buf *b, const char *name);
 
 /* A point of the transaction has the whole table. */
 bool bs_gate_has_copy(const struct bs_gate *g, uint32_t oid);
-/* Adds to the plan what is copied ahead. On a job thread, when the ledger has its keeper. NO_POINT. */
+/* Adds to the plan what is copied ahead, and takes from it a definition that cannot be read and need not be. On a job
+ * thread, when the ledger has its keeper. NO_POINT. */
 BS_MUST_CHECK enum bs_done bs_gate_look_ahead(struct bs_gate *g, struct bs_err *err);
 
 /* --- before.c: rows that are read before they change --- */

@@ -144,6 +144,7 @@ static enum bs_done
 run(struct bs_capture *c, struct bs_capture_result *out, struct bs_err *err)
 {
     const struct bs_plan *plan = c->req.plan;
+    bool without = plan != NULL && plan->renames && !plan->definition;
     int64_t start = bs_mono_us();
 
     if (plan == NULL || !bs_plan_makes_point(plan))
@@ -151,7 +152,7 @@ run(struct bs_capture *c, struct bs_capture_result *out, struct bs_err *err)
     bs_step_enter(c, BS_CAPTURE_CHECKING);
     /* Rows that change get a point of their own, when they have. */
     if (bs_step_name(c, plan->kind == BS_PLAN_WHOLE ? "whole" : "record",
-                     plan->in_block ? NULL : plan->why, err) != BS_DONE ||
+                     plan->in_block && !without ? NULL : plan->why, err) != BS_DONE ||
         bs_step_actor(c, err) != BS_DONE)
         return BS_FAILED;
     if (plan->kind == BS_PLAN_WHOLE || plan->definition || plan->globals != 0) {

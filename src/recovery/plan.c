@@ -414,6 +414,22 @@ add_named(struct planning *p)
     }
 }
 
+static bool
+only_renames(const struct planning *p)
+{
+    for (size_t i = 0; i < p->unit->n_stmts; i++) {
+        const struct bs_stmt *stmt = &p->unit->stmts[i];
+        for (size_t k = 0; p->defines[i] && k < stmt->n_effects; k++) {
+            enum bs_kind kind = stmt->effects[k].kind;
+            if (bs_plan_needs_definition(kind) && !bs_kind_renames(kind))
+                return false;
+        }
+        if (p->defines[i] && stmt->n_effects == 0)
+            return false;
+    }
+    return p->out->definition && p->out->kind == BS_PLAN_RECORD;
+}
+
 static int
 by_oid(const void *x, const void *y)
 {
@@ -678,6 +694,7 @@ plan_unit(struct planning *p)
     if (kind >= BS_PLAN_ROWS)
         settle_tables(p);
     settle_block(p);
+    out->renames = only_renames(p);
     out->audited =
         out->kind == BS_PLAN_RECORD &&
         (out->definition || out->globals != 0 || has_reason(p->unit, BS_REASON_NOTHING) ||

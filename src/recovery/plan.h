@@ -91,6 +91,9 @@ struct bs_plan {
     size_t n_selects;
     int64_t est_bytes; /* of the tables */
     bool definition;   /* store the schema dump before it runs; with any kind from RECORD up */
+    /* It is kept for names alone, which lead back without it, too: where the transaction itself
+     * stands in the way of the dump, it goes without */
+    bool renames;
     struct bs_plan_named *named; /* of statements that need the definition */
     size_t n_named;
     unsigned globals;   /* bits of enum bs_global: what of the cluster is kept before it runs */

@@ -245,12 +245,15 @@ bs_definition_open(struct bs_restore *r,
                    struct bs_definition *out,
                    struct bs_err *err)
 {
+    const struct bs_manifest *m = &r->manifest;
     char version[128];
     struct bs_err why = {0};
 
     out->elsewhere = !r->same_database;
     if (r->manifest.schema.key == NULL)
-        return BS_FAIL(err, UNSUPPORTED, "the point was made without a definition");
+        return BS_FAIL(err, UNSUPPORTED, "the point was made without a definition%s%.200s",
+                       m->capture.why == NULL ? "" : ": ",
+                       m->capture.why == NULL ? "" : m->capture.why);
     if (bs_dump_find(r->request.pg_dumps, r->request.n_pg_dumps, PQserverVersion(r->db.conn),
                      out->pg_dump, version, &why) != BS_DONE)
         return rename_failure(err, &why);

@@ -293,6 +293,14 @@ choose_entries(struct bs_work *w, struct bs_toc_want want, struct bs_err *err)
     return bs_definition_split(&w->definition, want, tables, n_tables, &w->r->arena, err);
 }
 
+/* What it changed has a definition, which could not be read: the point says why. */
+static bool
+lacks_definition(const struct bs_manifest *m)
+{
+    return m->schema.key == NULL && m->capture.why != NULL && m->n_globals == 0 &&
+           strcmp(m->capture.mode, "record") == 0;
+}
+
 static enum bs_done
 find_lost(struct bs_work *w, const struct survey *s, struct bs_err *err)
 {
@@ -303,7 +311,8 @@ find_lost(struct bs_work *w, const struct survey *s, struct bs_err *err)
                                .alone = !w->r->same_database,
                                .about = w->options->table == NULL && w->r->request.where == NULL &&
                                         w->r->same_database};
-    bool about = want.about && w->r->manifest.schema.key != NULL;
+    bool about =
+        want.about && (w->r->manifest.schema.key != NULL || lacks_definition(&w->r->manifest));
 
     if (w->r->request.where != NULL && (s->n_lost != 0 || want.all_missing)) {
         (void)BS_FAIL(err, UNSUPPORTED, "a table that is made again comes back with all its rows");

@@ -68,6 +68,13 @@ bs_kind_point(enum bs_kind kind)
     return kinds[known(kind)].point;
 }
 
+bool
+bs_kind_renames(enum bs_kind kind)
+{
+    return kind == BS_KIND_RENAME || kind == BS_KIND_SET_SCHEMA ||
+           kind == BS_KIND_ALTER_TYPE_RENAME_VALUE;
+}
+
 const char *
 bs_risk_name(enum bs_risk risk)
 {

@@ -43,6 +43,8 @@ const char *bs_kind_name(enum bs_kind kind);
 enum bs_kind bs_kind_find(const char *name);
 enum bs_risk bs_kind_risk(enum bs_kind kind);   /* of its plain form */
 enum bs_point bs_kind_point(enum bs_kind kind); /* of its plain form */
+/* Gives data another name, or another schema: nothing is lost, and the old name leads back. */
+bool bs_kind_renames(enum bs_kind kind);
 
 /* "SAFE", "HIGH", "CRITICAL", "UNKNOWN". */
 const char *bs_risk_name(enum bs_risk risk);

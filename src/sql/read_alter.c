@@ -288,8 +288,9 @@ effect_on(struct bs_reading *r,
 {
     struct bs_named named = bs_named_of(type, object);
 
-    if (relation != NULL && type != OBJECT_ATTRIBUTE)
-        named = (struct bs_named){BS_OBJECT_RELATION, bs_name_of_range(relation)};
+    if (relation != NULL)
+        named = (struct bs_named){type == OBJECT_ATTRIBUTE ? BS_OBJECT_TYPE : BS_OBJECT_RELATION,
+                                  bs_name_of_range(relation)};
     return bs_reading_effect(r, kind, named.object, named.name);
 }
 

@@ -6,6 +6,7 @@ import json
 import pathlib
 import subprocess
 import threading
+import time
 
 import psycopg
 import pytest
@@ -112,6 +113,11 @@ OWN = [
     ("ALTER FUNCTION defs.f(int) OWNER TO defs_reader", "defs.f(integer)"),
     ("ALTER FUNCTION defs.f(int) IMMUTABLE", "defs.f(integer)"),
     ("ALTER FUNCTION defs.f(int) RENAME TO g", "defs.f(integer)"),
+    ("ALTER TABLE defs.t RENAME TO tt", "defs.t"),
+    ("ALTER TABLE defs.t RENAME COLUMN a TO aa", "defs.t"),
+    ("ALTER TABLE defs.loose SET SCHEMA other", "defs.loose"),
+    ("ALTER TYPE defs.mood RENAME VALUE 'sad' TO 'blue'", "defs.mood"),
+    ("ALTER TYPE defs.pair RENAME ATTRIBUTE x TO z", "defs.pair"),
     ("ALTER FUNCTION defs.f(int) SET SCHEMA other", "defs.f(integer)"),
     ("ALTER TRIGGER tr ON defs.t RENAME TO tr2", "defs.t"),
     ("ALTER POLICY pol ON defs.u USING (id > 1)", "defs.u"),
@@ -437,6 +443,36 @@ def test_several_definitions_in_one_transaction(site):
     assert [p.committed() for p in points] == [True] * 4
     assert len({m["schema"]["key"] for m in manifests(points)}) == 1
     assert bare(site.dump(points[3])) == bare(before)
+
+
+@pytest.mark.parametrize("before", ["ALTER TABLE defs.t ADD COLUMN n int", "LOCK TABLE defs.t",
+                                    "CREATE TABLE defs.fresh (id int)", "UPDATE defs.t SET a = 5 WHERE id = 1",
+                                    "ALTER TABLE defs.t RENAME COLUMN a TO was"])
+def test_a_migration_may_give_other_names(site, before):
+    """Whatever the transaction did before: with the definition where it can still be read."""
+    site.reset()
+    with site.new_points() as points, site.connect() as c, c.transaction():
+        c.execute(before)
+        c.execute("ALTER TABLE defs.t RENAME COLUMN c TO cc")
+        c.execute("ALTER TABLE defs.u RENAME TO uu")
+    hidden = before.startswith(("LOCK", "ALTER TABLE defs.t ADD"))
+    for m in manifests(points)[-2:]:
+        assert (m["schema"].get("key") is None) == hidden
+        assert ("only names change" in (m["capture"].get("why") or "")) == hidden
+    if hidden:
+        told = site.gateway.cli("restore", "copy-back", points[-1].id, "--yes", "--dsn",
+                                site.pg.conninfo("postgres"), check=False)
+        assert told.returncode != 0 and "has locked defs.t before" in told.stderr
+
+
+def test_what_cannot_be_read_any_more_is_refused_at_once(site):
+    """Not when pg_dump has waited for the transaction that waits for it."""
+    site.reset()
+    with site.connect() as c, pytest.raises(psycopg.Error) as caught, c.transaction():
+        c.execute("LOCK TABLE defs.t")
+        started = time.monotonic()
+        c.execute("ALTER TABLE defs.t ALTER COLUMN a SET DEFAULT 8")
+    assert caught.value.sqlstate == "ZB004" and time.monotonic() - started < 5
 
 
 def test_what_others_changed_meanwhile_is_not_in_the_definition(site):

@@ -10,8 +10,9 @@ from operator_side import Operator
 
 MADE = """
 DROP SCHEMA IF EXISTS lab CASCADE;
-DROP SCHEMA IF EXISTS lab2 CASCADE;
+DROP SCHEMA IF EXISTS spare CASCADE;
 CREATE SCHEMA lab AUTHORIZATION app_trust;
+CREATE SCHEMA spare AUTHORIZATION app_trust;
 SET ROLE app_trust;
 CREATE TYPE lab.mood AS ENUM ('sad', 'ok');
 CREATE TABLE lab.u (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a text DEFAULT 'x;', n int NOT NULL,
@@ -28,6 +29,7 @@ CREATE VIEW lab.vv AS SELECT id FROM lab.v;
 CREATE RULE r AS ON INSERT TO lab.v DO INSTEAD NOTHING;
 CREATE STATISTICS lab.st ON a, n FROM lab.u;
 CREATE DOMAIN lab.d AS int CHECK (VALUE > 0);
+CREATE TYPE lab.pair AS (x int, y int);
 CREATE TABLE lab.part (k int PRIMARY KEY) PARTITION BY LIST (k);
 CREATE TABLE lab.part1 PARTITION OF lab.part FOR VALUES IN (1);
 GRANT SELECT ON lab.u TO app_pw;
@@ -64,6 +66,12 @@ STATEMENTS = [
     "ALTER DEFAULT PRIVILEGES IN SCHEMA lab GRANT SELECT ON TABLES TO app_pw",
     "COMMENT ON TABLE lab.u IS 'other'",
     "ALTER FUNCTION lab.f() RENAME TO g",
+    "ALTER TABLE lab.u RENAME TO people",
+    "ALTER TABLE lab.u RENAME COLUMN a TO b",
+    "ALTER TABLE lab.u SET SCHEMA spare",
+    "ALTER TYPE lab.mood RENAME VALUE 'sad' TO 'blue'",
+    "ALTER TYPE lab.pair RENAME ATTRIBUTE x TO z",
+    "DO $$BEGIN ALTER TABLE lab.u RENAME COLUMN a TO b; END$$",
 ]
 
 
