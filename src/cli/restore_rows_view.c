@@ -354,8 +354,8 @@ copyback_tables_json(const struct bs_copyback *c)
 json_t *
 bs_view_copyback_json(const struct bs_restore *r, const struct bs_copyback *c)
 {
-    return json_pack("{s:s,s:o,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*,s:o}", "point",
-                     r->manifest.id, "tables", copyback_tables_json(c), "columns",
+    return json_pack("{s:s,s:o,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*,s:o,s:b,s:o}",
+                     "point", r->manifest.id, "tables", copyback_tables_json(c), "columns",
                      bs_view_columns_json(&c->columns), "objects",
                      bs_view_strings(c->objects, c->n_objects), "sequences",
                      (json_int_t)c->n_sequences, "sequences_left",
@@ -367,7 +367,8 @@ bs_view_copyback_json(const struct bs_restore *r, const struct bs_copyback *c)
                                              : "differs",
                      "difference", c->difference, "uncompared", c->uncompared, "cluster",
                      bs_view_globals_json(c->globals, c->n_globals), "cluster_failed",
-                     c->globals_failed, "definitions", bs_view_changes_json(&c->changes));
+                     c->globals_failed, "definitions", bs_view_changes_json(&c->changes),
+                     "reloaded", c->reloaded, "restart", bs_view_strings(c->restart, c->n_restart));
 }
 
 static void
@@ -397,6 +398,13 @@ copyback_text(const struct bs_copyback *c)
     if (c->globals_failed != NULL) {
         fputs("  the rest is back, but what runs outside a transaction failed: ", stdout);
         bs_out_text(stdout, c->globals_failed);
+        putchar('\n');
+    }
+    if (c->reloaded)
+        puts("  the server has read its settings again");
+    for (size_t i = 0; i < c->n_restart; i++) {
+        fputs("  counts only when the server starts again: ", stdout);
+        bs_out_text(stdout, c->restart[i]);
         putchar('\n');
     }
     if (c->n_refreshed != 0)

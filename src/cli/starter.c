@@ -185,6 +185,8 @@ bs_starter_helper_sql(struct bs_buf *out)
              "GRANT pg_read_all_data, pg_signal_backend, pg_monitor TO backstop;\n"
              "-- So that `backstop doctor` can look for ways round the gateway in pg_hba.conf.\n"
              "GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO backstop;\n"
+             "-- So that it can keep what ALTER SYSTEM overwrites.\n"
+             "GRANT EXECUTE ON FUNCTION pg_catalog.pg_show_all_file_settings() TO backstop;\n"
              "\n"
              "-- Then give it a way to log in: a line in pg_hba.conf (peer, cert), or a password:\n"
              "--   \\password backstop\n");

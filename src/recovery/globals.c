@@ -81,11 +81,12 @@ static const struct global {
      "pg_catalog.jsonb_build_object('privileges', " PRIVILEGES(
          "p.paracl", "'p'", "10") ") FROM pg_catalog.pg_parameter_acl p"},
     {BS_GLOBAL_SYSTEM, 0, 0,
-     /* the last one counts, where a name is there twice */
-     "(SELECT DISTINCT ON (f.name) 'system', 0::pg_catalog.oid, f.name,"
+     /* the last one counts, where a name is there twice; its case does not */
+     "(SELECT DISTINCT ON (pg_catalog.lower(f.name)) 'system', 0::pg_catalog.oid,"
+     " pg_catalog.lower(f.name),"
      " pg_catalog.jsonb_build_object('value', f.setting) FROM pg_catalog.pg_file_settings f"
      " WHERE pg_catalog.right(f.sourcefile, 21) = '/postgresql.auto.conf'"
-     " ORDER BY f.name, f.seqno DESC)"},
+     " ORDER BY pg_catalog.lower(f.name), f.seqno DESC)"},
 };
 
 void

@@ -12,6 +12,7 @@
 
 #include "catalog/effect.h"
 #include "catalog/seen.h"
+#include "recovery/globals.h"
 #include "recovery/plan_alter.h"
 #include "recovery/plan_globals.h"
 #include "recovery/plan_kinds.h"
@@ -457,14 +458,24 @@ refuse(struct bs_plan *out, const char *why)
     *out = (struct bs_plan){.why = why, .in_block = out->in_block, .ddl = out->ddl};
 }
 
-/* DROP INDEX and DETACH PARTITION CONCURRENTLY change nothing but definitions, and run no code. */
+/* It changes only what a point that is made before holds. */
+static bool
+is_kept_by_kind(const struct bs_plan *plan, enum bs_kind kind)
+{
+    if (kind == BS_KIND_ALTER_SYSTEM)
+        return plan->globals == BS_GLOBAL_SYSTEM;
+    return plan->definition &&
+           (kind == BS_KIND_DROP_INDEX || kind == BS_KIND_ALTER_TABLE_DETACH_PARTITION);
+}
+
+/* DROP INDEX and DETACH PARTITION CONCURRENTLY change nothing but definitions, ALTER SYSTEM nothing
+ * but a file of settings; none of them runs code. */
 static bool
 is_kept_before(const struct planning *p)
 {
     const struct bs_stmt *stmt = p->unit->stmts;
-    bool plain =
-        p->unit->n_stmts == 1 && p->out->kind == BS_PLAN_RECORD && p->out->definition &&
-        (stmt->kind == BS_KIND_DROP_INDEX || stmt->kind == BS_KIND_ALTER_TABLE_DETACH_PARTITION);
+    bool plain = p->unit->n_stmts == 1 && p->out->kind == BS_PLAN_RECORD &&
+                 is_kept_by_kind(p->out, stmt->kind);
 
     for (size_t i = 0; plain && i < p->out->n_tables; i++)
         plain = p->out->tables[i].shape;
@@ -483,9 +494,10 @@ settle_block(struct planning *p)
         return;
     if (is_kept_before(p)) {
         out->n_tables = 0; /* no lock can be held until it runs */
-        out->why =
-            "the definition is kept before it runs, outside of a transaction: nothing holds it "
-            "back afterwards";
+        out->why = bs_arena_fmt(p->arena,
+                                "%s kept before it runs, outside of a transaction: nothing holds "
+                                "it back afterwards",
+                                out->definition ? "the definition is" : "the old values are");
         return;
     }
     if (p->unit->risk != BS_RISK_HIGH) { /* runs code of index expressions, say */

@@ -14,6 +14,7 @@
 #include "restore/lost.h"
 #include "restore/merge.h"
 #include "restore/safety.h"
+#include "restore/settings.h"
 #include "restore/siblings.h"
 #include "restore/work.h"
 
@@ -483,7 +484,8 @@ give_globals_outside(struct bs_work *w)
 {
     struct bs_err err = {0};
 
-    if (bs_globals_run(w->r, w->out->globals, w->out->n_globals, true, &err) != BS_DONE)
+    if (bs_globals_run(w->r, w->out->globals, w->out->n_globals, true, &err) != BS_DONE ||
+        bs_settings_reload(w->r, w->out, &err) != BS_DONE)
         w->out->globals_failed = bs_arena_str(&w->r->arena, err.message);
 }
 

@@ -91,7 +91,10 @@ struct bs_copyback {
     size_t n_refreshed;    /* materialized views */
     struct bs_global_change *globals; /* of the cluster: what differs, and how it comes back */
     size_t n_globals;
-    const char *globals_failed;   /* why what runs after COMMIT did not; NULL: it did */
+    const char *globals_failed; /* why what runs after COMMIT did not; NULL: it did */
+    bool reloaded;              /* the server reads its settings anew */
+    const char **restart;       /* settings that came back, and count from its next start on */
+    size_t n_restart;
     char point[BS_POINT_ID_TEXT]; /* of the state before; "" where nothing live was changed */
     bool compared;                /* the definition was compared afterwards */
     const char *difference;       /* lines that differ, "-" saved and "+" live; NULL: identical */

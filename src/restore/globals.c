@@ -19,6 +19,8 @@ enum { SQL_MAX = 256 * 1024 };
     " FULL JOIN pg_temp.backstop_live l ON s.class = l.class AND s.name = l.name"                  \
     " WHERE s.value IS DISTINCT FROM l.value),"                                                    \
     " changed AS (SELECT p.* FROM pair p WHERE $1::text[] IS NULL OR p.name = ANY ($1::text[])"    \
+    " OR (p.class = 'system' AND EXISTS (SELECT FROM unnest($1::text[]) a"                         \
+    " WHERE lower(a) = lower(p.name)))"                                                            \
     " OR EXISTS (SELECT FROM (VALUES (p.was), (p.now)) v (v), jsonb_each_text(v.v) e"              \
     " WHERE e.key IN ('role', 'member', 'owner', 'database', 'setting')"                           \
     " AND e.value = ANY ($1::text[]))"                                                             \

@@ -224,6 +224,17 @@ bs_read_alter_role(struct bs_reading *r, const Node *node)
         effect->password = bs_def_find(((const AlterRoleStmt *)any)->options, "password") != NULL;
 }
 
+/* A setting of the server; RESET ALL names none. */
+void
+bs_read_alter_system(struct bs_reading *r, const Node *node)
+{
+    const AlterSystemStmt *alter = (const AlterSystemStmt *)(const void *)node;
+
+    bs_reading_enter(r, BS_KIND_ALTER_SYSTEM);
+    (void)bs_reading_effect(r, BS_KIND_ALTER_SYSTEM, BS_OBJECT_SHARED,
+                            bs_name_of_text(alter->setstmt == NULL ? NULL : alter->setstmt->name));
+}
+
 void
 bs_read_reassign(struct bs_reading *r, const Node *node)
 {

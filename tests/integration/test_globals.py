@@ -95,6 +95,7 @@ def site(pg):
     with pg.admin() as c:  # as helper.sql makes it
         c.execute("ALTER ROLE backstop NOSUPERUSER BYPASSRLS")
         c.execute("GRANT pg_read_all_data, pg_read_all_stats, pg_signal_backend TO backstop")
+        c.execute("GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO backstop")
     g = Gateway(pg, tls=False, policy={"rules": [rule]}, databases={"app": pg.conninfo("postgres")})
     Operator(g)
     with running(g, "root") as g:
@@ -184,3 +185,93 @@ def test_what_is_kept_of_one_thing_does_not_explain_another(site):
     for p in reversed(made):
         site.cli("restore", "copy-back", p.id, "--yes")
     assert site.state() == was
+
+
+# --- ALTER SYSTEM, which runs outside of a transaction ----------------------------------------
+
+
+def settings(site):
+    """What the file says, and what the server that has read it does."""
+    with site.pg.admin() as c:
+        c.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: c.execute("SELECT pg_conf_load_time() > now() - interval '1 minute'").fetchone()[0])
+        return c.execute("SELECT name, setting FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf'"
+                         " ORDER BY name").fetchall()
+
+
+@pytest.fixture
+def system(site):
+    """The server with two settings of its own, which are gone afterwards."""
+    with site.pg.admin() as c:
+        c.execute("ALTER SYSTEM SET work_mem = '5MB'")
+        c.execute("ALTER SYSTEM SET log_line_prefix = '%m '")
+    yield site
+    with site.pg.admin() as c:
+        c.execute("ALTER SYSTEM RESET ALL")
+        c.execute("SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize("sql,shown", [
+    ("ALTER SYSTEM SET work_mem = '9MB'", "ALTER SYSTEM SET work_mem = '5MB'"),
+    ("ALTER SYSTEM RESET work_mem", "ALTER SYSTEM SET work_mem = '5MB'"),
+    ('ALTER SYSTEM SET "Work_Mem" TO 4096', "ALTER SYSTEM SET work_mem = '5MB'"),
+    ("ALTER SYSTEM SET statement_timeout = '9min'", "ALTER SYSTEM RESET statement_timeout"),
+    ("ALTER SYSTEM RESET ALL", "ALTER SYSTEM SET log_line_prefix = '%m '"),
+])
+def test_a_setting_of_the_server_comes_back(system, sql, shown):
+    site, was = system, settings(system)
+    point, = site.run(sql)
+    changed = settings(site)
+    assert changed != was
+    assert point.events()[:2] == ["armed", "committed"]
+    assert "outside of a transaction" in point.manifest()["capture"]["why"]
+    with site.pg.admin() as c:  # somebody else's
+        c.execute("ALTER SYSTEM SET deadlock_timeout = '2s'")
+    preview = json.loads(site.cli("restore", "preview", point.id, "--json").stdout)
+    said = [c.get("statement", "") for c in preview["cluster"]]
+    assert shown in said, said
+    done = json.loads(site.cli("restore", "copy-back", point.id, "--yes", "--json").stdout)
+    assert done["reloaded"] and done["restart"] == [] and done.get("cluster_failed") is None
+    with site.pg.admin() as c:
+        assert c.execute("SHOW work_mem").fetchone() == ("5MB",)
+    kept = [row for row in settings(site) if row[0] != "deadlock_timeout"]
+    assert kept == was
+    if "ALL" not in sql:  # that was about everything
+        assert ("deadlock_timeout", "2s") in settings(site)
+    assert done["before"]
+    with site.pg.admin() as c:
+        c.execute("ALTER SYSTEM RESET deadlock_timeout")
+
+
+def test_what_counts_at_the_next_start_is_told(system):
+    """Nothing is to be told where the server still runs with the old value."""
+    site = system
+    point, = site.run("ALTER SYSTEM SET max_connections = 77")
+    done = json.loads(site.cli("restore", "copy-back", point.id, "--yes", "--json").stdout)
+    assert done["reloaded"] and done["restart"] == []
+    with site.pg.admin() as c:
+        c.execute("ALTER SYSTEM SET max_connections = 78")
+    point, = site.run("ALTER SYSTEM RESET max_connections")
+    done = json.loads(site.cli("restore", "copy-back", point.id, "--yes", "--json").stdout)
+    assert done["restart"] == ["max_connections"]
+
+
+def test_a_setting_that_cannot_be_read_is_not_overwritten(system):
+    site, was = system, settings(system)
+    with site.pg.admin() as c:
+        c.execute("REVOKE EXECUTE ON FUNCTION pg_show_all_file_settings() FROM backstop")
+    try:
+        with pytest.raises(psycopg.Error) as refused:
+            site.run("ALTER SYSTEM SET work_mem = '9MB'")
+        assert refused.value.sqlstate == "ZB004"
+        assert settings(site) == was
+    finally:
+        with site.pg.admin() as c:
+            c.execute("GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO backstop")
+
+
+def test_a_setting_in_a_transaction_is_refused(system):
+    site, was = system, settings(system)
+    with site.gateway.connect("root") as c, pytest.raises(psycopg.errors.FeatureNotSupported):
+        c.execute("ALTER SYSTEM SET work_mem = '9MB'")
+    assert settings(site) == was

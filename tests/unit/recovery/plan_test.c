@@ -210,7 +210,7 @@ static const struct row {
     {"ALTER TYPE e ADD VALUE 'y'", RECORD, RECORD, ""},
     {"GRANT SELECT ON t TO helper", DEFINE, DEFINE, ""},
     {"ALTER ROLE helper SET search_path = x", RECORD, RECORD, ""},
-    {"ALTER SYSTEM SET work_mem = 1", REFUSE, REFUSE, ""},
+    {"ALTER SYSTEM SET work_mem = 1", RECORD, RECORD, ""},
     {"DROP TABLE u", WHOLE, WHOLE, "u"},
     {"DROP TABLE t CASCADE", WHOLE, WHOLE, "t mv"},
     {"DROP TABLE IF EXISTS nowhere", RECORD, RECORD, ""},
