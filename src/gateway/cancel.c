@@ -112,7 +112,7 @@ deliver(struct bs_worker *w, void *arg)
     free(id);
 }
 
-void
+bool
 bs_cancels_request(struct bs_cancels *c, uint32_t pid, struct bs_bytes secret)
 {
     struct bs_worker *worker = NULL;
@@ -129,6 +129,7 @@ bs_cancels_request(struct bs_cancels *c, uint32_t pid, struct bs_bytes secret)
     if (worker != NULL)
         bs_worker_post(worker, deliver, bs_strdup(id));
     pthread_mutex_unlock(&c->lock);
+    return worker != NULL;
 }
 
 /* --- towards the server -------------------------------------------------------------------- */

@@ -23,8 +23,9 @@ void bs_cancels_add(struct bs_cancels *c, struct bs_session *s);
 /* Accepts a session that was never added. */
 void bs_cancels_remove(struct bs_cancels *c, struct bs_session *s);
 
-/* A CancelRequest: posts bs_relay_on_cancel to the worker of the session it belongs to, if any. */
-void bs_cancels_request(struct bs_cancels *c, uint32_t pid, struct bs_bytes secret);
+/* A CancelRequest: posts bs_relay_on_cancel to the worker of the session it belongs to.
+ * False: nobody has that key. */
+bool bs_cancels_request(struct bs_cancels *c, uint32_t pid, struct bs_bytes secret);
 
 /*
  * Ask the server to cancel what this session runs there: a real CancelRequest, sent from a job

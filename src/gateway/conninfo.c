@@ -21,6 +21,9 @@
 
 #define PASSFILE_MAX    (1024 * 1024)
 #define TIMEOUT_DEFAULT 10 /* seconds; libpq waits forever, a session must not */
+#define IDLE_S          60 /* of silence, before TCP asks whether the server is still there */
+#define PROBE_S         15
+#define PROBES          4
 
 static const struct {
     const char *name;
@@ -237,6 +240,38 @@ fill_sslmode(struct bs_conninfo *out, const char *name, struct bs_err *err)
     return BS_FAIL(err, CONFIG, "sslmode \"%.16s\" is unknown", name);
 }
 
+/* libpq's keywords, but with our own numbers where they are not given. */
+static enum bs_done
+fill_keep_alive(struct bs_conninfo *out,
+                const PQconninfoOption *own,
+                const PQconninfoOption *defaults,
+                struct bs_err *err)
+{
+    struct bs_keep_alive *k = &out->keep_alive;
+    unsigned on = 1;
+    const struct {
+        const char *keyword;
+        unsigned max;
+        unsigned *to;
+    } all[] = {
+        {"keepalives", 1, &on},
+        {"keepalives_idle", 32767, &k->idle_s},
+        {"keepalives_interval", 32767, &k->interval_s},
+        {"keepalives_count", 127, &k->count},
+        {"tcp_user_timeout", 86400000, &k->user_timeout_ms},
+    };
+
+    *k = (struct bs_keep_alive){.idle_s = IDLE_S, .interval_s = PROBE_S, .count = PROBES};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        const char *text = given(own, defaults, all[i].keyword);
+        if (text != NULL && !read_number(text, all[i].max, all[i].to))
+            return BS_FAIL(err, CONFIG, "%s \"%.16s\" is not in 0..%u", all[i].keyword, text,
+                           all[i].max);
+    }
+    k->off = on == 0;
+    return BS_DONE;
+}
+
 static enum bs_done
 fill_timeout(struct bs_conninfo *out, const char *text, struct bs_err *err)
 {
@@ -279,7 +314,8 @@ fill(struct bs_conninfo *out,
     out->sslcert = file_or_home(given(own, defaults, "sslcert"), ".postgresql/postgresql.crt");
     out->sslkey = file_or_home(given(own, defaults, "sslkey"), ".postgresql/postgresql.key");
     if (fill_sslmode(out, mode != NULL ? mode : "prefer", err) == BS_FAILED ||
-        fill_timeout(out, given(own, defaults, "connect_timeout"), err) == BS_FAILED)
+        fill_timeout(out, given(own, defaults, "connect_timeout"), err) == BS_FAILED ||
+        fill_keep_alive(out, own, defaults, err) == BS_FAILED)
         return BS_FAILED;
     return fill_hosts(out, given(own, defaults, "host"), given(own, defaults, "hostaddr"),
                       given(own, defaults, "port"), err);

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "gateway/link.h"
 
 struct bs_conn_host {
     char *host;     /* a name, or a folder of Unix sockets (starts with '/' or '@'); never NULL */
@@ -44,6 +45,7 @@ struct bs_conninfo {
     char *sslkey;
     char *options;            /* as given; sent before ours */
     unsigned connect_timeout; /* of one address, in seconds; never 0 */
+    struct bs_keep_alive keep_alive;
 };
 
 /* err CONFIG: not a connection string, or it asks for what this version cannot do */

@@ -27,6 +27,7 @@
 #include "gateway/databases.h"
 #include "gateway/keeper.h"
 #include "gateway/late.h"
+#include "gateway/limits.h"
 #include "gateway/readiness.h"
 #include "gateway/reload.h"
 #include "gateway/scheduler.h"
@@ -143,23 +144,12 @@ read_upstreams(struct bs_gateway *g, struct bs_err *err)
 }
 
 static enum bs_done
-open_tls(struct bs_gateway *g, struct bs_err *err)
-{
-    if (g->config->tls_cert == NULL)
-        return BS_DONE;
-    if (bs_tls_ctx_new_server(g->config->tls_cert, g->config->tls_key, &g->tls, err) == BS_FAILED) {
-        bs_err_prefix(err, "tls");
-        return BS_FAILED;
-    }
-    return BS_DONE;
-}
-
-static enum bs_done
 make_workers(struct bs_gateway *g, struct bs_err *err)
 {
     unsigned n = (unsigned)g->config->workers;
 
     g->cancels = bs_cancels_new();
+    g->limits = bs_limits_new();
     g->databases = bs_databases_new(g->config);
     g->readiness = bs_readiness_new(g->config);
     g->workers = bs_malloc(n * sizeof(struct bs_worker *));
@@ -293,6 +283,7 @@ close_all(struct bs_gateway *g)
         bs_listen_remove(&g->config->listen[i]);
     bs_reload_end(g);
     bs_cancels_free(&g->cancels);
+    bs_limits_free(&g->limits);
     bs_databases_free(&g->databases);
     bs_readiness_free(&g->readiness);
     for (size_t i = 0; g->upstreams != NULL && i < g->config->n_databases; i++) {
@@ -302,7 +293,6 @@ close_all(struct bs_gateway *g)
     free(g->upstreams);
     free(g->upstream_tls);
     bs_wipe(g->mock_secret, sizeof(g->mock_secret));
-    bs_tls_ctx_free(&g->tls);
     bs_store_close(&g->store);
     bs_late_free(&g->late);
     bs_approved_free(&g->approved);
@@ -331,7 +321,7 @@ static enum bs_done
 open_all(struct bs_gateway *g, struct bs_err *err)
 {
     static enum bs_done (*const steps[])(struct bs_gateway *, struct bs_err *) = {
-        read_upstreams, open_tls,        open_state,   open_audit,       open_tickets,
+        read_upstreams, open_state,      open_audit,   open_tickets,
         open_store,     bs_reload_begin, make_workers, bs_keeper_settle,
     };
 

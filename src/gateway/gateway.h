@@ -14,12 +14,14 @@
 
 #include "base/err.h"
 
-struct bs_audit;     /* audit/record.h */
-struct bs_cancels;   /* gateway/cancel.h */
-struct bs_config;    /* policy/config.h */
+struct bs_audit;   /* audit/record.h */
+struct bs_cancels; /* gateway/cancel.h */
+struct bs_config;  /* policy/config.h */
+struct bs_config_clients;
 struct bs_conninfo;  /* gateway/conninfo.h */
 struct bs_databases; /* gateway/databases.h */
 struct bs_evasion;   /* approval/evasion.h */
+struct bs_limits;    /* gateway/limits.h */
 struct bs_policy;    /* policy/rules.h */
 struct bs_readiness; /* gateway/readiness.h */
 struct bs_reloaded;  /* gateway/reload.c */
@@ -47,13 +49,15 @@ struct bs_gateway {
     struct bs_tls_ctx **upstream_tls; /* the same; NULL where sslmode is disable */
     uint8_t mock_secret[32];          /* makes the verifiers of actors that do not exist */
     struct bs_cancels *cancels;
-    struct bs_tls_ctx *tls; /* towards clients; NULL: no certificate configured */
+    struct bs_limits *limits;
+    _Atomic(struct bs_tls_ctx *)
+        tls; /* towards clients, in force; NULL: no certificate configured */
+    _Atomic(const struct bs_config_clients *) clients; /* in force */
     struct bs_worker **workers;
     unsigned n_workers;
     size_t n_listening; /* of config->listen: their socket files are ours to remove */
     atomic_bool stopping;
     atomic_bool points_open; /* some point could not be closed: the keeper looks again */
-    atomic_uint pending;     /* clients that are not authenticated yet, over all workers */
     atomic_uint running;     /* workers whose thread has not ended */
 };
 
@@ -68,7 +72,7 @@ struct bs_gateway_side {
 };
 
 /*
- * Serve until SIGTERM or SIGINT; on SIGHUP the policy is read anew. A first signal stops gracefully
+ * Serve until SIGTERM or SIGINT; on SIGHUP the configuration is read anew. A first signal stops gracefully
  * (within a deadline), a second one at once. Logs one line "ready" with the addresses once clients can connect.
  *
  * config   immutable, outlives the call

@@ -1,12 +1,13 @@
 /*
  * link.c - recv and send on the descriptor, TLS in between where there is some.
  *
- * No TCP_USER_TIMEOUT: it also counts while the far side's window is closed, and a client that
- * looks at its rows slowly is not a dead one. Keepalive finds those.
+ * TCP_USER_TIMEOUT only where it is asked for: it also counts while the far side's window is
+ * closed, and a client that looks at its rows slowly is not a dead one. Keepalive finds those.
  */
 #include "gateway/link.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -90,22 +91,40 @@ on_poll(uv_poll_t *poll, int status, int events)
     l->on_event(l, seen);
 }
 
-static void
-set_options(int fd)
+static bool
+is_tcp(int fd)
 {
     struct sockaddr_storage at;
     socklen_t len = sizeof(at);
-    int on = 1, idle = 60, interval = 15, count = 4;
 
-    if (getsockname(fd, (struct sockaddr *)&at, &len) != 0 || at.ss_family == AF_UNIX)
+    return getsockname(fd, (struct sockaddr *)&at, &len) == 0 && at.ss_family != AF_UNIX;
+}
+
+static void
+set_number(int fd, int option, unsigned value)
+{
+    int number = (int)value;
+
+    if (value != 0 && value <= INT_MAX)
+        (void)setsockopt(fd, IPPROTO_TCP, option, &number, sizeof(number));
+}
+
+void
+bs_link_keep_alive(struct bs_link *l, const struct bs_keep_alive *k)
+{
+    int on = !k->off;
+
+    if (!is_tcp(l->fd))
         return;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 #ifdef TCP_KEEPIDLE
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    set_number(l->fd, TCP_KEEPIDLE, k->idle_s);
 #endif
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+    set_number(l->fd, TCP_KEEPINTVL, k->interval_s);
+    set_number(l->fd, TCP_KEEPCNT, k->count);
+#ifdef TCP_USER_TIMEOUT
+    set_number(l->fd, TCP_USER_TIMEOUT, k->user_timeout_ms);
+#endif
 }
 
 enum bs_done
@@ -119,9 +138,11 @@ bs_link_open(struct bs_link *l,
              struct bs_err *err)
 {
     uv_poll_t *poll = bs_malloc(sizeof(*poll));
+    int on = 1;
 
     *l = (struct bs_link){.fd = -1, .on_event = on_event, .owner = owner};
-    set_options(fd);
+    if (is_tcp(fd))
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (uv_poll_init(loop, poll, fd) != 0) { /* also makes it non-blocking */
         free(poll);
         (void)close(fd);

@@ -54,9 +54,15 @@ struct bs_link {
     uint64_t bytes_in, bytes_out; /* plain bytes so far */
 };
 
+/* How TCP finds out that nobody is there any more. */
+struct bs_keep_alive {
+    bool off;
+    unsigned idle_s, interval_s, count; /* of probes in silence; 0: the system's */
+    unsigned user_timeout_ms;           /* TCP_USER_TIMEOUT; 0: the system's */
+};
+
 /*
- * Take over a connected (or connecting) socket: non-blocking, TCP_NODELAY and keepalive where it
- * is TCP. Reading starts with the first bs_link_want.
+ * Take over a connected (or connecting) socket: non-blocking and TCP_NODELAY where it is TCP. Reading starts with the first bs_link_want.
  *
  * fd       owned by the link from here on, closed even on failure
  * in_max   ceiling of `in` in bytes, out_max that of `out`
@@ -70,6 +76,9 @@ BS_MUST_CHECK enum bs_done bs_link_open(struct bs_link *l,
                                         bs_link_fn *on_event,
                                         void *owner,
                                         struct bs_err *err);
+
+/* Does nothing on a Unix socket. */
+void bs_link_keep_alive(struct bs_link *l, const struct bs_keep_alive *k);
 
 /* True from bs_link_open to bs_link_close. A zeroed link is not open. */
 bool bs_link_is_open(const struct bs_link *l);

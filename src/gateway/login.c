@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "gateway/cancel.h"
 #include "gateway/gateway.h"
+#include "gateway/limits.h"
 #include "gateway/reload.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
@@ -25,8 +26,7 @@
 #include "wire/startup.h"
 #include "wire/tls.h"
 
-#define DEADLINE_MS  30000 /* from accept to the proof of the password */
-#define PENDING_MAX  512   /* clients that have not proven anything, over all workers */
+#define PENDING_MAX  512 /* clients that have not proven anything, over all workers */
 #define LOOKUP_ARENA (256 * 1024)
 #define TLS_FIRST    0x16 /* a TLS record, where a client begins without asking */
 
@@ -42,6 +42,7 @@ enum step {
 };
 
 struct bs_login {
+    struct bs_session *older, *newer; /* of the worker's, in the order of their arrival */
     enum step step;
     bool asked_ssl, asked_gss, direct;
     bool found;   /* the actor exists; whether it may log in is the verifier's to say */
@@ -65,14 +66,53 @@ struct lookup {
 
 /* --- begin and end ------------------------------------------------------------------------- */
 
+static void
+enlist(struct bs_logins *all, struct bs_session *s)
+{
+    s->login->older = all->newest;
+    if (all->newest != NULL)
+        all->newest->login->newer = s;
+    else
+        all->oldest = s;
+    all->newest = s;
+    all->n++;
+}
+
+static void
+strike_off(struct bs_logins *all, struct bs_session *s)
+{
+    const struct bs_login *l = s->login;
+
+    if (l->older != NULL)
+        l->older->login->newer = l->newer;
+    else
+        all->oldest = l->newer;
+    if (l->newer != NULL)
+        l->newer->login->older = l->older;
+    else
+        all->newest = l->older;
+    all->n--;
+}
+
+/*
+ * Whoever floods us with connections that prove nothing cannot lock others out: the oldest gives
+ * way, and a login takes milliseconds. At once, so that the flood holds no descriptors either.
+ */
 void
 bs_login_begin(struct bs_session *s)
 {
+    struct bs_logins *all = bs_worker_logins(s->worker);
+    const struct bs_config_clients *c = atomic_load(&s->gateway->clients);
+
     s->login = bs_malloc(sizeof(*s->login));
     s->login->step = STEP_PACKET;
-    bs_session_set_timer(s, DEADLINE_MS);
-    if (atomic_fetch_add(&s->gateway->pending, 1) >= PENDING_MAX)
-        bs_session_fail(s, "53300", "sorry, too many clients are logging in");
+    bs_session_set_timer(s, (uint64_t)c->login_ms);
+    enlist(all, s);
+    if (all->n > PENDING_MAX / s->gateway->n_workers) {
+        struct bs_session *oldest = all->oldest;
+        bs_session_fail(oldest, "53300", "sorry, too many clients are logging in");
+        bs_session_kill(oldest);
+    }
 }
 
 void
@@ -80,7 +120,7 @@ bs_login_free(struct bs_session *s)
 {
     if (s->login == NULL)
         return;
-    atomic_fetch_sub(&s->gateway->pending, 1);
+    strike_off(bs_worker_logins(s->worker), s);
     bs_scram_server_fini(&s->login->scram);
     free(s->login);
     s->login = NULL;
@@ -141,13 +181,13 @@ answer(struct bs_session *s, char byte)
 }
 
 static void
-begin_tls(struct bs_session *s)
+begin_tls(struct bs_session *s, struct bs_tls_ctx *tls)
 {
     struct bs_err err = {0};
 
     s->login->step = STEP_HANDSHAKE;
     s->client_tls = true;
-    if (bs_link_start_tls(&s->client, s->gateway->tls, NULL, &err) == BS_FAILED) {
+    if (bs_link_start_tls(&s->client, tls, NULL, &err) == BS_FAILED) {
         BS_LOG(INFO, "TLS with a client failed", BS_F_STR("client", s->address),
                BS_F_STR("reason", err.message));
         (void)!bs_link_write(&s->client, &err);
@@ -178,6 +218,7 @@ static void
 on_encryption(struct bs_session *s, enum bs_startup_kind kind)
 {
     struct bs_login *l = s->login;
+    struct bs_tls_ctx *tls = atomic_load(&s->gateway->tls);
     bool *asked = kind == BS_STARTUP_SSL ? &l->asked_ssl : &l->asked_gss;
 
     if (*asked || s->client_tls) {
@@ -190,10 +231,10 @@ on_encryption(struct bs_session *s, enum bs_startup_kind kind)
         return;
     }
     *asked = true;
-    if (kind == BS_STARTUP_GSSENC || s->gateway->tls == NULL)
+    if (kind == BS_STARTUP_GSSENC || tls == NULL)
         (void)answer(s, 'N');
     else if (answer(s, 'S'))
-        begin_tls(s);
+        begin_tls(s, tls);
 }
 
 /* --- who it is ----------------------------------------------------------------------------- */
@@ -294,10 +335,18 @@ on_startup(struct bs_session *s, const struct bs_startup *packet)
     begin_lookup(s);
 }
 
+/* Nothing is known of who sends it. */
 static void
 on_cancel(struct bs_session *s, const struct bs_startup *packet)
 {
-    bs_cancels_request(s->gateway->cancels, packet->pid, packet->secret);
+    struct bs_limits *limits = s->gateway->limits;
+    int64_t now_us = bs_mono_us();
+
+    if (!bs_limits_may_cancel(limits, s->address, now_us))
+        BS_LOG(WARNING, "cancel request ignored: too many wrong ones",
+               BS_F_STR("client", s->address));
+    else if (!bs_cancels_request(s->gateway->cancels, packet->pid, packet->secret))
+        bs_limits_wrong_cancel(limits, s->address, now_us);
     bs_link_say_last(&s->client); /* no answer but the end, and at once: clients wait for it */
     bs_session_kill(s);
 }
@@ -306,15 +355,15 @@ static void
 on_packet(struct bs_session *s)
 {
     struct bs_bytes in = bs_buf_view(&s->client.in);
+    struct bs_tls_ctx *tls = atomic_load(&s->gateway->tls);
     struct bs_startup packet;
     struct bs_err err = {0};
     enum bs_scan scan;
     size_t used;
 
-    if (in.n > 0 && in.p[0] == TLS_FIRST && s->gateway->tls != NULL && !s->client_tls &&
-        !s->login->asked_ssl) {
+    if (in.n > 0 && in.p[0] == TLS_FIRST && !s->client_tls && !s->login->asked_ssl && tls != NULL) {
         s->login->direct = true;
-        begin_tls(s);
+        begin_tls(s, tls);
         return;
     }
     scan = bs_startup_next(&in, &packet, &err);
@@ -372,6 +421,25 @@ on_initial(struct bs_session *s, struct bs_bytes body)
     bs_buf_fini(&first);
 }
 
+static bool
+count_in(struct bs_session *s)
+{
+    const struct bs_config_clients *c = atomic_load(&s->gateway->clients);
+    const char *actor = s->login->wish.user;
+    enum bs_limit limit = bs_limits_enter(s->gateway->limits, actor, c->per_actor, c->connections);
+
+    if (limit == BS_LIMIT_NONE) {
+        s->counted_as = actor;
+        return true;
+    }
+    (void)record(s, "refused", "53300");
+    if (limit == BS_LIMIT_ACTOR)
+        bs_session_fail(s, "53300", "too many connections for user \"%.*s\"", BS_NAME_MAX, actor);
+    else
+        bs_session_fail(s, "53300", "sorry, too many clients already");
+    return false;
+}
+
 /* The password was right: may the actor use that database, and where is it? */
 static void
 admit(struct bs_session *s)
@@ -391,6 +459,8 @@ admit(struct bs_session *s)
                         BS_NAME_MAX, wish.database);
         return;
     }
+    if (!count_in(s))
+        return;
     if (!record(s, "done", NULL)) {
         bs_session_fail(s, "58030", "the gateway cannot write its audit log");
         return;

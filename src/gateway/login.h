@@ -11,7 +11,14 @@
 
 #include "gateway/session.h"
 
-/* A socket was accepted: wait for the first packet, with a deadline. */
+/* The clients of a worker that have not proven anything yet. */
+struct bs_logins {
+    struct bs_session *oldest, *newest;
+    unsigned n;
+};
+
+/* A socket was accepted: wait for the first packet, with a deadline. Where too many wait already,
+ * the oldest of them is sent away. */
 void bs_login_begin(struct bs_session *s);
 /* s->client.in has new bytes. */
 void bs_login_on_client(struct bs_session *s);

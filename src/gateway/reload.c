@@ -15,10 +15,12 @@
 #include "gateway/worker.h"
 #include "policy/changed.h"
 #include "policy/config.h"
+#include "wire/tls.h"
 
-/* A configuration whose policy is, or was, in force. */
+/* A configuration that is, or was, in force. */
 struct bs_reloaded {
-    struct bs_config *config;
+    struct bs_config *config; /* NULL: the first, which is not ours */
+    struct bs_tls_ctx *tls;   /* NULL: it has no certificate */
     struct bs_reloaded *before;
 };
 
@@ -62,14 +64,43 @@ record(struct bs_gateway *g,
     return done;
 }
 
+/* Everything of `c` that a running gateway takes over. r->config and r->tls are g's from here on. */
+static void
+put_in_force(struct bs_gateway *g, const struct bs_config *c, struct bs_reloaded *r)
+{
+    r->before = g->reloaded;
+    g->reloaded = r;
+    atomic_store_explicit(&g->policy, c->policy, memory_order_release);
+    atomic_store_explicit(&g->clients, &c->clients, memory_order_release);
+    atomic_store_explicit(&g->tls, r->tls, memory_order_release);
+}
+
+static enum bs_done
+open_tls(const struct bs_config *c, struct bs_tls_ctx **out, struct bs_err *err)
+{
+    *out = NULL;
+    if (c->tls_cert == NULL || bs_tls_ctx_new_server(c->tls_cert, c->tls_key, out, err) == BS_DONE)
+        return BS_DONE;
+    bs_err_prefix(err, "tls");
+    return BS_FAILED;
+}
+
 enum bs_done
 bs_reload_begin(struct bs_gateway *g, struct bs_err *err)
 {
     const struct bs_policy *policy = g->config->policy;
+    struct bs_reloaded *r;
+    struct bs_tls_ctx *tls;
 
-    if (record(g, "start", "done", policy, NULL, err) != BS_DONE)
+    if (open_tls(g->config, &tls, err) != BS_DONE)
         return BS_FAILED;
-    atomic_store_explicit(&g->policy, policy, memory_order_release);
+    if (record(g, "start", "done", policy, NULL, err) != BS_DONE) {
+        bs_tls_ctx_free(&tls);
+        return BS_FAILED;
+    }
+    r = bs_malloc(sizeof(*r));
+    r->tls = tls;
+    put_in_force(g, g->config, r);
     warn_of_shadow(policy);
     return BS_DONE;
 }
@@ -81,6 +112,7 @@ bs_reload_end(struct bs_gateway *g)
         struct bs_reloaded *r = g->reloaded;
         g->reloaded = r->before;
         bs_config_unref(&r->config);
+        bs_tls_ctx_free(&r->tls);
         free(r);
     }
 }
@@ -124,43 +156,59 @@ tell_changes(const struct bs_gateway *g, const struct bs_config *c)
         BS_LOG(WARNING, "changed, but not reloaded: it needs a restart", BS_F_STR("key", key));
 }
 
-/* In this order: see reload.h. Takes the reference. */
+/* In this order: see reload.h. */
 static void
-put_in_force(struct bs_gateway *g, struct bs_config *c)
+put_policy_in_force(struct bs_gateway *g, struct bs_reloaded *r)
 {
-    struct bs_reloaded *r = bs_malloc(sizeof(*r));
+    const struct bs_policy *policy = r->config->policy;
 
-    r->config = c;
-    r->before = g->reloaded;
-    g->reloaded = r;
-    atomic_store_explicit(&g->policy, c->policy, memory_order_release);
+    BS_LOG(INFO, "policy reloaded", BS_F_STR("policy", policy->digest),
+           BS_F_STR("before", bs_gateway_policy(g)->digest), BS_F_INT("rules", policy->n_rules));
+    warn_of_shadow(policy);
+    put_in_force(g, r->config, r);
     bs_databases_judge_anew(g->databases);
     for (unsigned i = 0; i < g->n_workers; i++)
         bs_worker_policy_changed(g->workers[i]);
+}
+
+/* BS_DONE: it is in force. */
+static enum bs_done
+take_over(struct bs_gateway *g, struct bs_reloaded *r, struct bs_err *err)
+{
+    const struct bs_policy *policy = r->config->policy;
+
+    if (!bs_config_same_places(g->config, r->config))
+        return BS_FAIL(err, CONFIG,
+                       "names or environments of databases have changed, which needs a restart");
+    if (open_tls(r->config, &r->tls, err) != BS_DONE)
+        return BS_FAILED;
+    if (strcmp(policy->digest, bs_gateway_policy(g)->digest) == 0) {
+        put_in_force(g, r->config, r);
+        BS_LOG(INFO, "the policy is the same as before", BS_F_STR("policy", policy->digest));
+        return BS_DONE;
+    }
+    if (record(g, "reload", "done", policy, NULL, err) != BS_DONE)
+        return BS_FAILED;
+    put_policy_in_force(g, r);
+    return BS_DONE;
 }
 
 void
 bs_reload(struct bs_gateway *g)
 {
     struct bs_config *c = load(g);
+    struct bs_reloaded *r;
     struct bs_err err = {0};
 
     if (c == NULL)
         return;
     tell_changes(g, c);
-    if (!bs_config_same_places(g->config, c)) {
-        refuse(g, "names or environments of databases have changed, which needs a restart");
-    } else if (strcmp(c->policy->digest, bs_gateway_policy(g)->digest) == 0) {
-        BS_LOG(INFO, "the policy is the same as before", BS_F_STR("policy", c->policy->digest));
-    } else if (record(g, "reload", "done", c->policy, NULL, &err) != BS_DONE) {
-        refuse(g, err.message);
-    } else {
-        BS_LOG(INFO, "policy reloaded", BS_F_STR("policy", c->policy->digest),
-               BS_F_STR("before", bs_gateway_policy(g)->digest),
-               BS_F_INT("rules", c->policy->n_rules));
-        warn_of_shadow(c->policy);
-        put_in_force(g, c);
+    r = bs_malloc(sizeof(*r));
+    r->config = c;
+    if (take_over(g, r, &err) == BS_DONE)
         return;
-    }
+    refuse(g, err.message);
+    bs_tls_ctx_free(&r->tls);
     bs_config_unref(&c);
+    free(r);
 }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "gateway/cancel.h"
 #include "gateway/gateway.h"
+#include "gateway/limits.h"
 #include "gateway/login.h"
 #include "gateway/relay.h"
 #include "gateway/reload.h"
@@ -29,6 +30,8 @@
 #define ARENA_MAX   ((size_t)16 * 1024 * 1024)
 #define MESSAGE_MAX ((size_t)512 * 1024 * 1024)
 #define PARAMS_MAX  256
+#define PROBE_S     15   /* between TCP's questions to a client that is silent */
+#define PROBES      4    /* that nobody answers */
 #define LINGER_MS   1000 /* for the client to take the last message and hang up */
 
 static void on_client(struct bs_link *l, int events);
@@ -40,6 +43,20 @@ static void
 free_timer(uv_handle_t *timer)
 {
     free(timer);
+}
+
+static void
+keep_alive(struct bs_session *s)
+{
+    const struct bs_config_clients *c = atomic_load(&s->gateway->clients);
+    const struct bs_keep_alive k = {
+        .idle_s = (unsigned)((c->keepalive_ms + 999) / 1000),
+        .interval_s = PROBE_S,
+        .count = PROBES,
+        .user_timeout_ms = (unsigned)c->user_timeout_ms,
+    };
+
+    bs_link_keep_alive(&s->client, &k);
 }
 
 void
@@ -71,6 +88,7 @@ bs_session_accept(struct bs_worker *w, int fd, char *address)
         bs_session_kill(s);
         return;
     }
+    keep_alive(s);
     bs_session_ref(s);
     bs_login_begin(s);
     bs_session_pump(s);
@@ -154,6 +172,9 @@ leave_phase(struct bs_session *s)
         (void)!bs_link_write(&s->server, &ignored);
     }
     s->relay = NULL;
+    if (s->counted_as != NULL)
+        bs_limits_leave(s->gateway->limits, s->counted_as);
+    s->counted_as = NULL;
     bs_login_free(s);
     bs_upstream_free(s);
     bs_cancels_remove(s->gateway->cancels, s);

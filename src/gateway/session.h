@@ -54,6 +54,7 @@ struct bs_session {
     bool client_tls;
 
     const char *actor;            /* authenticated name; NULL before */
+    const char *counted_as;       /* bs_limits_leave is owed for it; NULL: not */
     const char *owner;            /* the human who answers for the actor; may be NULL */
     const char *group;            /* the actor's; NULL: in none */
     const char *database;         /* configured name */

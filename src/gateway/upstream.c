@@ -400,6 +400,7 @@ begin_try(struct bs_session *s, const struct try *t)
     else if (bs_link_open(&s->server, bs_worker_loop(s->worker), fd, LINK_MAX, LINK_MAX,
                           bs_session_on_server, s, &err) == BS_DONE) {
         s->server_host = u->info->hosts[t->host].host;
+        bs_link_keep_alive(&s->server, &u->info->keep_alive);
         bs_session_set_timer(s, (uint64_t)u->info->connect_timeout * 1000);
         if (t->tls) {
             bs_startup_put_ssl(&s->server.out);

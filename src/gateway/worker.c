@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "gateway/address.h"
 #include "gateway/gateway.h"
+#include "gateway/login.h"
 #include "gateway/relay.h"
 
 #define LISTENERS_MAX  32
@@ -46,6 +47,7 @@ struct bs_worker {
     bool stopping;
     unsigned jobs; /* posted and not yet answered */
     struct bs_session *sessions;
+    struct bs_logins logins;
     atomic_uint load; /* sessions here, or on their way here */
     struct listener listeners[LISTENERS_MAX];
     size_t n_listeners;
@@ -476,6 +478,12 @@ uv_loop_t *
 bs_worker_loop(struct bs_worker *w)
 {
     return &w->loop;
+}
+
+struct bs_logins *
+bs_worker_logins(struct bs_worker *w)
+{
+    return &w->logins;
 }
 
 struct bs_gateway *

@@ -29,12 +29,6 @@ same_listens(const struct bs_config *a, const struct bs_config *b)
 }
 
 static bool
-same_tls(const struct bs_config *a, const struct bs_config *b)
-{
-    return same(a->tls_cert, b->tls_cert) && same(a->tls_key, b->tls_key);
-}
-
-static bool
 same_operators(const struct bs_config *a, const struct bs_config *b)
 {
     return same_listen(&a->operators, &b->operators);
@@ -130,13 +124,10 @@ static const struct {
     const char *key;
     bool (*same)(const struct bs_config *a, const struct bs_config *b);
 } keys[] = {
-    {"listen", same_listens},        {"tls", same_tls},
-    {"operators", same_operators},   {"databases", same_databases},
-    {"state", same_state},           {"audit", same_audit},
-    {"storage", same_storage},       {"spool", same_spool},
-    {"workers", same_workers},       {"hold", same_hold},
-    {"recovery", same_recovery},     {"restore", same_restore},
-    {"audit_safe", same_audit_safe},
+    {"listen", same_listens},    {"operators", same_operators}, {"databases", same_databases},
+    {"state", same_state},       {"audit", same_audit},         {"storage", same_storage},
+    {"spool", same_spool},       {"workers", same_workers},     {"hold", same_hold},
+    {"recovery", same_recovery}, {"restore", same_restore},     {"audit_safe", same_audit_safe},
 };
 
 const char *

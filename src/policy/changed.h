@@ -1,5 +1,6 @@
 /*
- * changed.h - what differs between two configurations: a running gateway takes only the policy.
+ * changed.h - what differs between two configurations: a running gateway takes the policy,
+ * the certificate and the limits of clients; the rest needs a restart.
  *
  * Layer  policy. Pure.
  * Owns   nothing.
@@ -15,7 +16,7 @@
 bool bs_config_same_places(const struct bs_config *a, const struct bs_config *b);
 
 /*
- * The keys, but for `policy`, whose values differ.
+ * The keys that need a restart and whose values differ.
  *
  * i  0, 1, 2, ... until it answers NULL
  */

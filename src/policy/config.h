@@ -62,6 +62,15 @@ enum bs_config_audit_safe {
     BS_CONFIG_AUDIT_COUNTED, /* a number per session */
 };
 
+/* What clients may do before and beside their statements. A reload puts others in force. */
+struct bs_config_clients {
+    int64_t login_ms;        /* from accept to the proof of who it is */
+    int64_t connections;     /* sessions in all */
+    int64_t per_actor;       /* sessions of one actor; 0: any number */
+    int64_t keepalive_ms;    /* of silence, before TCP asks whether a client is still there */
+    int64_t user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the system's */
+};
+
 /* Immutable. All paths are absolute; strings and arrays live as long as the config. */
 struct bs_config {
     const char *file;   /* the file it came from */
@@ -70,6 +79,7 @@ struct bs_config {
     size_t n_listen;
     const char *tls_cert; /* NULL together with tls_key: no TLS towards actors */
     const char *tls_key;
+    struct bs_config_clients clients;
     struct bs_config_listen operators; /* TCP on loopback */
     struct bs_config_database *databases;
     size_t n_databases;

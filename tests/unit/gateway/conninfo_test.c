@@ -45,7 +45,39 @@ strings(void)
     }
 }
 
+/* As libpq names them; our own numbers where they are not given. */
+static void
+keep_alive(void)
+{
+    static const struct {
+        const char *text;
+        struct bs_keep_alive want;
+    } rows[] = {
+        {"user=u", {false, 60, 15, 4, 0}},
+        {"user=u keepalives=0", {true, 60, 15, 4, 0}},
+        {"user=u keepalives_idle=7 keepalives_interval=2 keepalives_count=9 tcp_user_timeout=1500",
+         {false, 7, 2, 9, 1500}},
+        {"user=u keepalives=1 keepalives_idle=0", {false, 0, 15, 4, 0}},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bs_conninfo c;
+        struct bs_err err = {0};
+        REQUIRE(bs_conninfo_parse(rows[i].text, &c, &err) == BS_DONE);
+        EXPECT_EQ(c.keep_alive.off, rows[i].want.off);
+        EXPECT_EQ(c.keep_alive.idle_s, rows[i].want.idle_s);
+        EXPECT_EQ(c.keep_alive.interval_s, rows[i].want.interval_s);
+        EXPECT_EQ(c.keep_alive.count, rows[i].want.count);
+        EXPECT_EQ(c.keep_alive.user_timeout_ms, rows[i].want.user_timeout_ms);
+        bs_conninfo_fini(&c);
+    }
+}
+
 static const char *const bad[] = {
+    "user=u keepalives=2",
+    "user=u keepalives_idle=-1",
+    "user=u keepalives_count=128",
+    "user=u tcp_user_timeout=1s",
     "user=u nonsense",
     "user=u host=h port=0",
     "user=u host=h port=65536",
@@ -206,6 +238,7 @@ main(void)
 {
     static const struct tap_case cases[] = {
         {"connection strings as libpq reads them", strings},
+        {"how TCP finds a server that is gone", keep_alive},
         {"what cannot be honoured is refused", refused},
         {"messages never quote the string", silent_about_secrets},
         {"PG* variables are the defaults", environment},

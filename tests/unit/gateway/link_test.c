@@ -3,6 +3,8 @@
  */
 #include "gateway/link.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -229,6 +231,47 @@ trim(void)
     end(&s);
 }
 
+static int
+option_of(int fd, int level, int option)
+{
+    int value = -1;
+    socklen_t n = sizeof(value);
+
+    return getsockopt(fd, level, option, &value, &n) == 0 ? value : -1;
+}
+
+/* What the kernel was told of a socket of the given kind. */
+static void
+keep_alive(void)
+{
+    const struct bs_keep_alive on = {false, 7, 2, 9, 1500}, off = {.off = true};
+    uv_loop_t loop;
+    struct bs_link l;
+    struct bs_err err = {0};
+    struct side s;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    REQUIRE(fd >= 0 && uv_loop_init(&loop) == 0);
+    REQUIRE(bs_link_open(&l, &loop, fd, 1024, 1024, on_event, NULL, &err) == BS_DONE);
+    EXPECT_EQ(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+    EXPECT_EQ(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+    bs_link_keep_alive(&l, &on);
+    EXPECT_EQ(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+    EXPECT_EQ(option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE), 7);
+    EXPECT_EQ(option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), 2);
+    EXPECT_EQ(option_of(fd, IPPROTO_TCP, TCP_KEEPCNT), 9);
+    EXPECT_EQ(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 1500);
+    bs_link_keep_alive(&l, &off);
+    EXPECT_EQ(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+    bs_link_close(&l);
+    (void)uv_run(&loop, UV_RUN_DEFAULT);
+    EXPECT_EQ(uv_loop_close(&loop), 0);
+    REQUIRE(begin(&s));
+    bs_link_keep_alive(&s.link, &on); /* a Unix socket */
+    EXPECT_EQ(option_of(s.link.fd, SOL_SOCKET, SO_KEEPALIVE), 0);
+    end(&s);
+}
+
 int
 main(void)
 {
@@ -241,6 +284,7 @@ main(void)
         {"a broken link forgets and does not spin", broken},
         {"a full buffer is an error", full},
         {"empty buffers are given back", trim},
+        {"the kernel watches for a far side that is gone", keep_alive},
     };
 
     return tap_main(cases, sizeof(cases) / sizeof(cases[0]));

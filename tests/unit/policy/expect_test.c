@@ -130,7 +130,7 @@ what_is_read(void)
     bs_expectations_fini(&e);
 }
 
-/* A row for each key that is not the policy's: whoever adds one has to add it here. */
+/* A row for each key that is not the policy's, the certificate's or the clients': whoever adds one has to add it here. */
 static void
 changes_are_noticed(void)
 {
@@ -139,8 +139,9 @@ changes_are_noticed(void)
         const char *text, *key; /* NULL: none */
     } cases[] = {
         {HEAD "tls: {cert: a, key: b}\npolicy: {defaults: {HIGH: allow}}\n", NULL},
-        {HEAD "tls: {cert: a, key: c}\n", "tls"},
-        {HEAD, "tls"},
+        {HEAD "tls: {cert: a, key: c}\n", NULL},
+        {HEAD, NULL},
+        {HEAD "clients: {per_actor: 1}\n", NULL},
         {HEAD "tls: {cert: a, key: b}\noperators: {listen: '127.0.0.1:1'}\n", "operators"},
         {HEAD "tls: {cert: a, key: b}\nworkers: 3\n", "workers"},
         {HEAD "tls: {cert: a, key: b}\nhold: {wait: 1s}\n", "hold"},
