@@ -63,13 +63,17 @@ class Site:
         self.pg, self.gateway = pg, gateway
         self.store = Store(gateway.folder / "points")
 
-    def reset(self):
+    def clear(self):
         with self.pg.admin() as c:
             for name, in c.execute("SELECT datname FROM pg_database WHERE datname LIKE 'glob%'").fetchall():
                 c.execute(f"ALTER DATABASE {name} OWNER TO postgres")
                 c.execute(f"DROP DATABASE {name}")
             for name, in c.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'glob%'").fetchall():
                 c.execute(f"DROP ROLE {name}")
+
+    def reset(self):
+        self.clear()
+        with self.pg.admin() as c:
             c.execute("CREATE DATABASE glob")
             for sql in SETUP.strip().split(";\n"):
                 c.execute(sql)
@@ -99,7 +103,9 @@ def site(pg):
     g = Gateway(pg, tls=False, policy={"rules": [rule]}, databases={"app": pg.conninfo("postgres")})
     Operator(g)
     with running(g, "root") as g:
-        yield Site(pg, g)
+        site = Site(pg, g)
+        yield site
+        site.clear()
     with pg.admin() as c:
         c.execute("ALTER ROLE backstop SUPERUSER")
 
