@@ -259,7 +259,8 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
             memcpy(plan->tables + plan->n_tables, p->tables, p->n_tables * sizeof(*p->tables));
         plan->n_tables += p->n_tables;
         plan->est_bytes += p->est_bytes;
-        plan->renames = (plan->renames || !plan->definition) && (p->renames || !p->definition);
+        plan->renames =
+            p->definition ? p->renames && (plan->renames || !plan->definition) : plan->renames;
         plan->definition |= p->definition;
         /* Several statements: what they are about is not told apart. */
         if (plan->globals == 0 && p->globals != 0) {
