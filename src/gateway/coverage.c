@@ -400,6 +400,43 @@ bs_reading_changed(const struct bs_reading *before,
     return BS_DONE;
 }
 
+/* False where nothing has happened to the rows of a relation, or they are nobody's business. */
+static bool
+take_moved(const struct bs_reading *before, const struct bs_reading_row *row, struct bs_moved *out)
+{
+    const struct bs_reading_row *was = find_row(before, row->oid);
+
+    if (was == NULL || row->relkind != 'r' || row->oid < FIRST_NORMAL_OID || row->temporary)
+        return false;
+    *out = (struct bs_moved){row->oid, row->inserted - was->inserted, row->updated - was->updated,
+                             row->deleted - was->deleted, row->filenode != was->filenode};
+    if (out->rewritten) /* TRUNCATE begins to count anew */
+        out->inserted = out->updated = out->deleted = 0;
+    return out->rewritten || (out->inserted | out->updated | out->deleted) != 0;
+}
+
+enum bs_done
+bs_reading_moved(const struct bs_reading *before,
+                 const struct bs_reading *after,
+                 struct bs_arena *arena,
+                 struct bs_moved **out,
+                 size_t *n,
+                 struct bs_err *err)
+{
+    struct bs_moved ignored;
+    size_t most = 0;
+
+    for (size_t i = 0; i < after->n; i++)
+        most += take_moved(before, &after->rows[i], &ignored);
+    *n = 0;
+    *out = bs_arena_array(arena, most + 1, sizeof(**out));
+    if (*out == NULL)
+        return BS_FAIL(err, LIMIT, "the audit found too much to list");
+    for (size_t i = 0; i < after->n; i++)
+        *n += take_moved(before, &after->rows[i], &(*out)[*n]);
+    return BS_DONE;
+}
+
 /* Of the rows that a table has lost: those that are known to be in a point. */
 static int64_t
 found(const struct bs_coverage *in, uint32_t oid)

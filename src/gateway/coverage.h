@@ -14,6 +14,7 @@
 #define BS_GATEWAY_COVERAGE_H
 
 #include "recovery/capture.h"
+#include "recovery/moved.h"
 
 /* One relation as the actor's session sees it. */
 struct bs_reading_row {
@@ -54,6 +55,14 @@ BS_MUST_CHECK enum bs_done bs_reading_changed(const struct bs_reading *before,
                                               struct bs_changed **out,
                                               size_t *n,
                                               struct bs_err *err);
+
+/* How many rows of each table were written, of those that were there before. In the arena. LIMIT. */
+BS_MUST_CHECK enum bs_done bs_reading_moved(const struct bs_reading *before,
+                                            const struct bs_reading *after,
+                                            struct bs_arena *arena,
+                                            struct bs_moved **out,
+                                            size_t *n,
+                                            struct bs_err *err);
 
 /* One statement that has run, and what was kept before it did. */
 struct bs_covered {

@@ -556,10 +556,30 @@ keep_replaced(struct bs_gate *g, const struct bs_uncovered *found, struct bs_err
     return BS_DONE;
 }
 
+/* What the points' events say of its rows; NULL where that is too much to say. */
+static const char *
+rows_text(struct bs_ledger *l)
+{
+    struct bs_err ignored = {0};
+    struct bs_moved *moved;
+    const char *text;
+    struct bs_buf b;
+    size_t n;
+
+    if (bs_reading_moved(&l->before, &l->after, &l->arena, &moved, &n, &ignored) != BS_DONE)
+        return NULL;
+    bs_buf_init(&b, 256u << 10);
+    bs_moved_put(&b, moved, n);
+    text = b.failed ? NULL : bs_arena_copy(&l->arena, bs_buf_view(&b));
+    bs_buf_fini(&b);
+    return text;
+}
+
 static enum bs_done
 arm(struct bs_ledger *l, struct bs_err *err)
 {
-    struct bs_point_event armed = {.state = BS_EVENT_ARMED, .xid = l->xid, .by = "gateway"};
+    struct bs_point_event armed = {
+        .state = BS_EVENT_ARMED, .xid = l->xid, .by = "gateway", .details = rows_text(l)};
 
     if (l->xid != 0 && l->keeper != NULL && bs_capture_keep_xid(l->keeper, err) != BS_DONE)
         return BS_FAILED;

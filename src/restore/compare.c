@@ -92,10 +92,16 @@ put_text_of(struct bs_buf *b, const struct bs_live *live, const char *side)
 /*
  * Saved rows a and live rows l, as multisets. Of equal rows nobody can tell which is which: one that
  * was there all the time - or that the transaction only locked - stands for one that is gone, so
- * less is given back rather than more.
+ * less is given back rather than more; but not where it is known to be older, and no saved one.
+ *
+ * newer  the transaction whose later rows alone are counterparts; NULL: all rows are
  */
 static void
-put_multisets(struct bs_buf *b, const struct bs_live *live, const char *join, size_t at)
+put_multisets(struct bs_buf *b,
+              const struct bs_live *live,
+              const struct bs_origin *newer,
+              const char *join,
+              size_t at)
 {
     put_numbered(b, "s", "\"" BS_COMPARE_ROW "\"");
     bs_compare_put_saved(b, at);
@@ -104,6 +110,10 @@ put_multisets(struct bs_buf *b, const struct bs_live *live, const char *join, si
     put_numbered(b, "l", "ctid");
     bs_put_live(b, live);
     put_text_of(b, live, "l");
+    if (newer != NULL) {
+        bs_put_str(b, " WHERE ");
+        bs_origin_put_newer(b, newer);
+    }
     bs_put_str(b, ") l\n  ON a.txt = l.txt AND a.n = l.n");
 }
 
@@ -152,7 +162,7 @@ put_whole_as_multisets(struct bs_buf *b,
     put_whose(b, origin, 'i', 'e');
     bs_put_str(b, ")::\"char\" END AS what, a.place AS saved, l.place AS live, l.leaf, false AS"
                   " near\n  FROM ");
-    put_multisets(b, live, "FULL JOIN", at);
+    put_multisets(b, live, NULL, "FULL JOIN", at);
     bs_put_str(b, " WHERE a.place IS NULL OR l.place IS NULL");
 }
 
@@ -202,11 +212,14 @@ put_part_by_key(struct bs_buf *b,
 }
 
 static void
-put_part_as_multisets(struct bs_buf *b, const struct bs_live *live, size_t at)
+put_part_as_multisets(struct bs_buf *b,
+                      const struct bs_live *live,
+                      const struct bs_origin *origin,
+                      size_t at)
 {
     bs_put_str(b, "SELECT CASE WHEN l.place IS NULL THEN 'm' ELSE '=' END::\"char\" AS what,"
                   " a.place AS saved, l.place AS live, l.leaf, false AS near\n  FROM ");
-    put_multisets(b, live, "LEFT JOIN", at);
+    put_multisets(b, live, origin->only_newer ? origin : NULL, "LEFT JOIN", at);
 }
 
 /* Every saved row and its counterpart; and rows of the transaction that are nobody's. */
@@ -215,7 +228,7 @@ put_part(struct bs_buf *b, const struct bs_live *live, const struct bs_origin *o
 {
     bs_put_str(b, "WITH m AS MATERIALIZED (");
     if (live->key == BS_LIVE_NO_KEY)
-        put_part_as_multisets(b, live, at);
+        put_part_as_multisets(b, live, origin, at);
     else
         put_part_by_key(b, live, origin, at);
     bs_put_str(b, ")\n  SELECT what, saved, live, leaf, near FROM m");

@@ -11,6 +11,7 @@
 #include "restore/counters.h"
 #include "restore/giveback.h"
 #include "restore/globals.h"
+#include "restore/keyless.h"
 #include "restore/lost.h"
 #include "restore/merge.h"
 #include "restore/safety.h"
@@ -80,6 +81,17 @@ left_alone(const struct bs_work *w, const struct bs_diff_table *d)
     return d->conflicts;
 }
 
+/*
+ * Rows of the transaction that no saved one is like go, too: because it is asked for, or because they
+ * are what has become of saved ones.
+ */
+static bool
+takes_made(const struct bs_work *w, const struct bs_diff_table *d)
+{
+    return w->options->made == BS_COPYBACK_REMOVE ||
+           (!w->options->removes_later && bs_keyless_replaces(d));
+}
+
 /* Saved rows beside the live ones, and what differs. */
 static enum bs_done
 compare_tables(struct bs_work *w, enum bs_diff_depth depth, struct bs_err *err)
@@ -96,7 +108,7 @@ compare_tables(struct bs_work *w, enum bs_diff_depth depth, struct bs_err *err)
             return BS_FAILED;
         t->inserted = t->diff.missing;
         t->updated = t->diff.changed - left_alone(w, &t->diff);
-        t->removed = w->options->made == BS_COPYBACK_REMOVE ? t->diff.made : 0;
+        t->removed = takes_made(w, &t->diff) ? t->diff.made : 0;
     }
     return BS_DONE;
 }
@@ -111,7 +123,10 @@ check_made(struct bs_work *w, const struct bs_diff_table *d, struct bs_err *err)
     const struct bs_point_object *o = d->live.object;
     int64_t most = (o->replaced > o->row_count ? o->replaced : o->row_count) + o->inserted;
 
-    if (w->options->made != BS_COPYBACK_REMOVE)
+    if (bs_keyless_check(d, w->options->made == BS_COPYBACK_REMOVE || w->options->removes_later,
+                         err) != BS_DONE)
+        return BS_FAILED;
+    if (!takes_made(w, d))
         return BS_DONE;
     if (!w->r->origin.known)
         return BS_FAIL(err, CONFLICT, "rows that were inserted cannot be told from others: %s",
@@ -132,17 +147,19 @@ static enum bs_done
 check_siblings(struct bs_work *w, struct bs_err *err)
 {
     struct bs_sibling *siblings;
+    bool any = false;
     size_t n;
 
-    if (w->options->made != BS_COPYBACK_REMOVE || w->options->others_back ||
-        strcmp(w->r->manifest.capture.mode, "rows") == 0)
+    for (size_t k = 0; k < w->out->n_tables; k++)
+        any = any || takes_made(w, &w->out->tables[k].diff);
+    if (!any || w->options->others_back || strcmp(w->r->manifest.capture.mode, "rows") == 0)
         return BS_DONE;
     if (bs_siblings_find(w->r, &siblings, &n, err) != BS_DONE)
         return BS_FAILED;
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < w->out->n_tables; k++) {
             const struct bs_live *live = &w->out->tables[k].diff.live;
-            if (live->object->partial &&
+            if (live->object->partial && takes_made(w, &w->out->tables[k].diff) &&
                 bs_sibling_shares(&siblings[i], live->parts, live->n_parts))
                 return BS_FAIL(err, CONFLICT,
                                "%s holds other rows of \"%.63s\" that the same transaction changed:"
@@ -541,7 +558,6 @@ foresee(struct bs_work *w, struct bs_err *err)
         .tables = tables,
         .n_tables = out->n_tables,
         .written = bs_work_changed(w) == BS_MERGE_ALL ? "'m', 'u', 'c'" : "'m', 'u'",
-        .removed = w->options->made == BS_COPYBACK_REMOVE,
     };
 
     if (tables == NULL)
@@ -550,6 +566,7 @@ foresee(struct bs_work *w, struct bs_err *err)
         tables[i] = &out->tables[i].diff;
     for (size_t i = 0; i < out->n_tables; i++) {
         struct bs_copyback_table *t = &out->tables[i];
+        f.removed = takes_made(w, &t->diff);
         if (!bs_lost_is(t) && bs_foresee_table(&f, i, &t->foreseen, &t->n_foreseen, err) != BS_DONE)
             return BS_FAILED;
     }

@@ -60,8 +60,9 @@ struct bs_copyback_options {
     enum bs_copyback_triggers triggers;
     enum bs_copyback_made made;
     enum bs_copyback_sequences sequences;
-    bool all_missing; /* also what the live database lacks for other reasons */
-    bool others_back; /* the transaction's other points have been given back already */
+    bool all_missing;   /* also what the live database lacks for other reasons */
+    bool others_back;   /* the transaction's other points have been given back already */
+    bool removes_later; /* rows that the transaction made go in another round */
     const char *plan; /* digest of the plan file that is carried out, for the record; NULL: none */
 };
 

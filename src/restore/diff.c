@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "restore/keyless.h"
 #include "restore/where.h"
 
 #define SQL_MAX (4u << 20)
@@ -44,7 +45,7 @@ check_key(
     PGresult *result;
     bool ambiguous;
 
-    if (!live->object->partial || live->key == BS_LIVE_NO_KEY)
+    if (live->key == BS_LIVE_NO_KEY || live->key_saved)
         return BS_DONE;
     bs_compare_put_ambiguous(sql, live, at);
     result = bs_rdb_query(&r->db, sql, 0, NULL, err);
@@ -412,7 +413,10 @@ bs_diff_compare(struct bs_restore *r,
     struct bs_buf sql;
     enum bs_done done;
 
+    if (bs_keyless_count(r, t, err) != BS_DONE)
+        return BS_FAILED;
     origin.skip_made = depth == BS_DIFF_SAVED;
+    origin.only_newer = t->keyless.only_newer;
     bs_buf_init(&sql, SQL_MAX);
     bs_put_str(&sql, "DROP TABLE IF EXISTS ");
     bs_compare_put_result(&sql, at);
@@ -428,6 +432,8 @@ bs_diff_compare(struct bs_restore *r,
     bs_buf_clear(&sql);
     if (done == BS_DONE)
         done = count(r, at, t, &sql, err);
+    if (done == BS_DONE)
+        done = bs_keyless_others(r, at, t, err);
     bs_buf_fini(&sql);
     if (done != BS_DONE || depth != BS_DIFF_WITH_EXAMPLES)
         return done;

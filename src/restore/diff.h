@@ -34,6 +34,17 @@ struct bs_diff_column {
     int64_t rows; /* in which it differs */
 };
 
+/* Of a table without a key (restore/keyless.h). */
+struct bs_keyless {
+    bool counted; /* the next four are known: what the transaction did, by the server's counters */
+    int64_t inserted, updated, deleted;
+    bool rewritten; /* it was emptied, or written anew: what was counted before that is not here */
+    int64_t own;    /* live rows that the transaction wrote */
+    int64_t others; /* live rows that others wrote since, and that no saved row is like */
+    bool
+        only_newer; /* a live row that is older than the transaction is no saved row's counterpart */
+};
+
 struct bs_diff_table {
     struct bs_live live;
     int64_t saved_rows;   /* of a condition's those that it is true of */
@@ -47,6 +58,7 @@ struct bs_diff_table {
     int64_t extra;        /* live, not saved; none where the table was saved in part */
     int64_t made;         /* live rows of the transaction without a saved counterpart: inserted, or
                            * updated to another key; without a key, all it has written */
+    struct bs_keyless keyless;
     /* Where it was saved in part. */
     int64_t equal;
     int64_t doubtful; /* of missing, at least: never touched by the transaction, deleted by

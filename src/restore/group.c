@@ -136,10 +136,12 @@ bs_group_run(struct bs_group *g, const struct bs_copyback_options *options, stru
     enum bs_done done;
 
     rows.made = BS_COPYBACK_KEEP;
+    rows.removes_later = options->made == BS_COPYBACK_REMOVE;
     done = round_of(g, &rows, err);
     if (done == BS_DONE && options->made == BS_COPYBACK_REMOVE) {
         rows.made = BS_COPYBACK_REMOVE;
         rows.others_back = true;
+        rows.removes_later = false;
         done = round_of(g, &rows, err);
     }
     for (size_t i = 0; i < g->n; i++)

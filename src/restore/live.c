@@ -1,8 +1,7 @@
 /*
- * live.c - rows are matched by a key only where the saved and the live table agree on it: only
- * then is it unique on both sides. For a table saved whole that is the primary key. Of rows that
- * were saved in part any unique key of NOT NULL columns will do; that they are unique by it is
- * looked at when they are loaded.
+ * live.c - rows are matched by a key only where it is unique on both sides: the primary key that the
+ * table had when it was saved, or any unique key of columns that were NOT NULL then, where no two
+ * saved rows have the same; that is looked at when they are loaded.
  */
 #include "restore/live.h"
 
@@ -40,10 +39,10 @@ static const char find_key[] =
     " WHERE i.indexrelid = $1::oid AND k.place <= i.indnkeyatts"
     " ORDER BY k.place";
 
-/* The primary key, or else the unique key of fewest columns; $2: any unique one will do. */
+/* The primary key, or else the unique key of fewest columns. */
 static const char find_index[] =
     "SELECT i.indexrelid FROM pg_catalog.pg_index i WHERE i.indrelid = $1::oid AND i.indisvalid"
-    " AND (i.indisprimary OR ($2::boolean AND i.indisunique AND i.indpred IS NULL"
+    " AND (i.indisprimary OR (i.indisunique AND i.indpred IS NULL"
     " AND i.indexprs IS NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a"
     " WHERE a.attrelid = i.indrelid AND NOT a.attnotnull AND a.attnum = ANY"
     " ((i.indkey::int2[])[0:i.indnkeyatts - 1]))))"
@@ -162,10 +161,20 @@ is_usable(struct bs_live *live, const PGresult *result, int i)
 {
     const struct bs_live_column *c = column_of(live, PQgetvalue(result, i, 0));
 
-    if (c == NULL || c->match != BS_LIVE_SAME)
-        return false;
-    return live->object->partial ? live->object->columns[place_of(live, c)].not_null
-                                 : live->object->columns[place_of(live, c)].key != 0;
+    return c != NULL && c->match == BS_LIVE_SAME &&
+           live->object->columns[place_of(live, c)].not_null;
+}
+
+static bool
+was_key(struct bs_live *live, const PGresult *result)
+{
+    bool same = (size_t)PQntuples(result) == saved_key(live->object);
+
+    for (int i = 0; same && i < PQntuples(result); i++) {
+        const struct bs_live_column *c = column_of(live, PQgetvalue(result, i, 0));
+        same = c != NULL && live->object->columns[place_of(live, c)].key != 0;
+    }
+    return same;
 }
 
 static enum bs_done
@@ -180,8 +189,7 @@ take_key(struct bs_rdb *db,
 
     if (result == NULL)
         return BS_FAILED;
-    agree = PQntuples(result) != 0 &&
-            (live->object->partial || (size_t)PQntuples(result) == saved_key(live->object));
+    agree = PQntuples(result) != 0;
     for (int i = 0; agree && i < PQntuples(result); i++)
         agree = is_usable(live, result, i);
     for (int i = 0; agree && i < PQntuples(result); i++) {
@@ -190,6 +198,7 @@ take_key(struct bs_rdb *db,
         c->equals = bs_rdb_text(result, i, 2, arena);
         live->n_key++;
     }
+    live->key_saved = agree && was_key(live, result);
     PQclear(result);
     return BS_DONE;
 }
@@ -201,8 +210,7 @@ look_for_key(struct bs_rdb *db,
              struct bs_arena *arena,
              struct bs_err *err)
 {
-    PGresult *result =
-        ask_about(db, find_index, relation, live->object->partial ? "true" : "false", err);
+    PGresult *result = ask_about(db, find_index, relation, NULL, err);
     uint32_t index;
 
     if (result == NULL)

@@ -51,8 +51,9 @@ struct bs_live {
     const char **added; /* live columns that the saved table lacks */
     size_t n_added;
     enum bs_live_key key;
-    size_t n_key;            /* columns */
-    const char **triggers;   /* user triggers that fire on what a copy-back may do */
+    size_t n_key;          /* columns */
+    bool key_saved;        /* it was the table's key when it was saved: no two saved rows have it */
+    const char **triggers; /* user triggers that fire on what a copy-back may do */
     const char **trigger_on; /* the relation of each, quoted */
     char *trigger_states;    /* pg_trigger.tgenabled of each */
     size_t n_triggers;

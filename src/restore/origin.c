@@ -138,6 +138,17 @@ put_age(struct bs_buf *b, uint64_t xid)
 }
 
 void
+bs_origin_put_newer(struct bs_buf *b, const struct bs_origin *o)
+{
+    if (!o->known) {
+        bs_put_str(b, "true");
+        return;
+    }
+    bs_put_str(b, "pg_catalog.age(l.xmin) OPERATOR(pg_catalog.<=) ");
+    put_age(b, o->xid);
+}
+
+void
 bs_origin_put_near(struct bs_buf *b, const struct bs_origin *o)
 {
     if (!o->known || o->until <= o->xid) {

@@ -18,6 +18,7 @@ struct bs_origin {
     uint64_t until;  /* those after xid and before this may be savepoints of it; 0: not known */
     bool timed;      /* the server keeps commit times: savepoints have the transaction's own */
     bool skip_made;  /* nobody asks for rows that the transaction has made: they cost a scan */
+    bool only_newer; /* without a key: older rows are nobody's counterpart (restore/keyless.h) */
     const char *why; /* not known: a sentence for people */
 };
 
@@ -47,6 +48,8 @@ BS_MUST_CHECK enum bs_done bs_origin_xid(struct bs_store *store,
 
 /* Puts a condition on the live row "l": the transaction has written it. */
 void bs_origin_put_own(struct bs_buf *b, const struct bs_origin *o);
+/* The same: it is not older than the transaction; it, or somebody since, has written it. */
+void bs_origin_put_newer(struct bs_buf *b, const struct bs_origin *o);
 /* The same: a savepoint of it may have written it, or somebody else at that time. */
 void bs_origin_put_near(struct bs_buf *b, const struct bs_origin *o);
 

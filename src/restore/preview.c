@@ -104,12 +104,10 @@ static void
 say_no_key(const struct sentences *s, const struct bs_point_object *o)
 {
     say(s, bs_arena_fmt(&s->r->arena,
-                        o->partial ? "%s.%s has no unique key: a row that was changed counts as"
-                                     " missing, as it was, and as made, as it is; and copies that"
-                                     " are still there count for those that are gone"
-                                   : "%s.%s has no primary key in common with the saved rows:"
-                                     " changed rows count as missing and extra",
-                        o->schema, o->name));
+                        "%s.%s has no unique key in common with the saved rows: a row that was"
+                        " changed counts as missing, as it was, and as %s, as it is; where it"
+                        " cannot be told what has become of which, copy-back will refuse",
+                        o->schema, o->name, o->partial ? "made" : "extra"));
 }
 
 /* A number of rows of a table, and what is to be said about them. */

@@ -5,6 +5,7 @@
 #include "restore/copyback.h"
 #include "restore/counters.h"
 #include "restore/giveback.h"
+#include "restore/keyless.h"
 #include "restore/merge.h"
 #include "restore/sqltext.h"
 #include "restore/where.h"
@@ -124,9 +125,13 @@ put_changes(struct bs_buf *b, const struct bs_work *w)
         bs_merge_put_update(b, live, bs_work_changed(w), i);
         bs_put_str(b, ";\n");
     }
-    for (size_t i = c->n_tables; i-- > 0 && w->options->made == BS_COPYBACK_REMOVE;) {
-        if (!c->tables[i].diff.live.exists)
+    for (size_t i = c->n_tables; i-- > 0;) {
+        bool any = w->options->made == BS_COPYBACK_REMOVE;
+        if (!c->tables[i].diff.live.exists ||
+            (!any && !bs_keyless_would_replace(&c->tables[i].diff)))
             continue;
+        if (!any)
+            bs_put_str(b, "-- without a key: what the transaction made of saved rows\n");
         bs_merge_put_delete(b, &c->tables[i].diff.live, i);
         bs_put_str(b, ";\n");
     }
@@ -167,7 +172,9 @@ put_all(struct bs_work *w, struct bs_buf *b, struct bs_err *err)
     bs_put_fmt(b, "-- copy-back of %s\nBEGIN;\nSET CONSTRAINTS ALL DEFERRED;\n", w->r->manifest.id);
     put_locks(b, w->out);
     for (size_t i = 0; i < w->out->n_tables; i++) {
-        if (w->out->tables[i].diff.live.exists && put_comparison(w, i, b, err) != BS_DONE)
+        struct bs_diff_table *t = &w->out->tables[i].diff;
+        if (t->live.exists &&
+            (bs_keyless_count(w->r, t, err) != BS_DONE || put_comparison(w, i, b, err) != BS_DONE))
             return BS_FAILED;
     }
     if (!w->parts)

@@ -13,6 +13,7 @@
 #include "audit/record.h"
 #include "recovery/capture.h"
 #include "recovery/manifest.h"
+#include "recovery/moved.h"
 #include "recovery/points.h"
 #include "restore/origin.h"
 #include "restore/rdb.h"
@@ -58,6 +59,8 @@ struct bs_restore {
     struct bs_rdb db;        /* not connected until bs_restore_connect */
     bool same_database;      /* known once connected */
     struct bs_origin origin; /* likewise: which live rows the transaction has written */
+    struct bs_moved *moved;  /* how many it wrote of which table; NULL: not read yet (keyless.h) */
+    size_t n_moved;
 };
 
 /*

@@ -386,3 +386,89 @@ def test_rows_can_be_looked_at_beside(site, pg):
     answer(site, "discard", point, "--yes")
     undo(site, point)
     assert picture(pg) == before
+
+
+# Without a key: what is done about it, with and without --remove-inserted; what others do in between.
+KEYLESS = {
+    "few": "UPDATE undo.nokey SET b = 'y' WHERE a = 3",
+    "all": "UPDATE undo.nokey SET b = 'y'",
+    "values that others have": "UPDATE undo.nokey SET a = 4 WHERE a = 3",
+    "to what it was": "UPDATE undo.nokey SET b = 'x' WHERE a = 3",
+    "one of two equal rows": "UPDATE undo.nokey SET b = 'y' WHERE ctid IN (SELECT min(ctid) FROM"
+                             " undo.nokey WHERE a IN (3, 4) GROUP BY a)",
+    "one of two equal rows goes": "DELETE FROM undo.nokey WHERE ctid IN (SELECT min(ctid) FROM"
+                                  " undo.nokey WHERE a IN (3, 4) GROUP BY a)",
+    "changed and gone": "DO $$ BEGIN UPDATE undo.nokey SET b = 'y' WHERE a = 3;"
+                        " DELETE FROM undo.nokey WHERE a = 5; END $$",
+    "changed twice": "DO $$ BEGIN UPDATE undo.nokey SET b = 'y' WHERE a = 3;"
+                     " UPDATE undo.nokey SET b = 'z' WHERE a = 3; END $$",
+}
+
+
+@pytest.mark.parametrize("more", [[], ["--remove-inserted"]], ids=["", "remove"])
+@pytest.mark.parametrize("case", KEYLESS)
+def test_rows_without_a_key_are_not_doubled(site, pg, case, more):
+    before = picture(pg)
+    [point] = destroy(site, KEYLESS[case])
+    with pg.admin() as c:
+        c.execute("INSERT INTO undo.nokey VALUES (9000, 'theirs'), (9000, 'theirs')")
+    if case != "changed twice":
+        for _ in range(2):  # once more changes nothing
+            answer(site, "copy-back", point, "--yes", *more)
+        with pg.admin() as c:
+            assert c.execute("DELETE FROM undo.nokey WHERE a = 9000").rowcount == 2
+        assert picture(pg) == before
+        return
+    # More was written than is there: somebody else's rows could be what has become of it.
+    error = answer(site, "copy-back", point, "--yes", *more, status=1)["error"]
+    assert error["code"] == "CONFLICT" and "no key" in error["message"], error
+    with pg.admin() as c:
+        c.execute("DELETE FROM undo.nokey WHERE a = 9000")
+    answer(site, "copy-back", point, "--yes", *more)
+    assert picture(pg) == before
+
+
+@pytest.mark.parametrize("case", ["few", "all"])
+def test_rows_without_a_key_that_others_have_changed(site, pg, case):
+    [point] = destroy(site, KEYLESS[case])
+    with pg.admin() as c:
+        c.execute("UPDATE undo.nokey SET b = 'theirs' WHERE a = 3 AND ctid IN"
+                  " (SELECT min(ctid) FROM undo.nokey WHERE a = 3)")
+    after = picture(pg)
+    for more in ([], ["--remove-inserted"], ["--conflict", "overwrite"]):
+        error = answer(site, "copy-back", point, "--yes", *more, status=1)["error"]
+        assert error["code"] == "CONFLICT" and "no key" in error["message"], error
+        assert "restore run" in error["hint"]
+    assert picture(pg) == after
+
+
+def test_rows_without_a_key_inserted_along(site, pg):
+    before = picture(pg)
+    [point] = destroy(site, "DO $$ BEGIN UPDATE undo.nokey SET b = 'y' WHERE a = 3;"
+                            " INSERT INTO undo.nokey VALUES (3, 'new'); END $$")
+    after = picture(pg)
+    error = answer(site, "copy-back", point, "--yes", status=1)["error"]
+    assert error["code"] == "CONFLICT" and "--remove-inserted" in error["hint"], error
+    assert picture(pg) == after
+    assert undo(site, point) == {"nokey": (2, 0, 3)}
+    assert picture(pg) == before
+
+
+def test_an_undo_of_rows_without_a_key_is_undone(site, pg):
+    [point] = destroy(site, KEYLESS["one of two equal rows"])
+    after = picture(pg)
+    done = answer(site, "copy-back", point, "--yes")
+    assert picture(pg) != after
+    undo(site, done["before"])
+    assert picture(pg) == after
+
+
+def test_a_unique_key_is_one_for_whole_tables_too(site, pg):
+    with pg.admin() as c:
+        c.execute("ALTER TABLE undo.t DROP CONSTRAINT t_pkey, ALTER id SET NOT NULL,"
+                  " ADD UNIQUE (id)")
+    [point] = destroy(site, "UPDATE undo.t SET v = 'x'")
+    with pg.admin() as c:
+        c.execute("UPDATE undo.t SET v = 'theirs' WHERE id = 1")
+    done = answer(site, "copy-back", point, "--yes")["tables"][0]
+    assert (done["inserted"], done["updated"], done["skipped"]) == (0, 1999, 1)
