@@ -20,7 +20,9 @@ static const char details_sql[] =
     " pg_catalog.array_to_string(a.attoptions, ', '),"
     " COALESCE((SELECT s.avg_width FROM pg_catalog.pg_stats s WHERE s.schemaname = n.nspname"
     " AND s.tablename = c.relname AND s.attname = a.attname AND NOT s.inherited),"
-    " CASE WHEN t.typlen > 0 THEN t.typlen ELSE -1 END)"
+    " CASE WHEN t.typlen > 0 THEN t.typlen ELSE -1 END),"
+    " EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.contype = 'n' AND k.conrelid = c.oid"
+    " AND k.conkey[1] = a.attnum AND NOT k.conislocal)"
     " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
@@ -31,12 +33,14 @@ static const char sizes_sql[] =
     "SELECT c.oid, pg_catalog.pg_table_size(c.oid), c.reltuples::pg_catalog.int8"
     " FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1::pg_catalog.oid[]) AND c.relkind = 'r'";
 
-/* Keys by which two rows are never the same: a row a column, the best key of a table first. */
+/* Keys by which two rows are never the same: a row a column, the best key of a table first. What an
+ * index only includes has no place in the key, but the index goes with it. */
 static const char keys_sql[] =
-    "SELECT i.indrelid, i.indexrelid, k.att, k.place FROM pg_catalog.pg_index i,"
+    "SELECT i.indrelid, i.indexrelid, k.att, CASE WHEN k.place <= i.indnkeyatts THEN k.place ELSE 0"
+    " END FROM pg_catalog.pg_index i,"
     " pg_catalog.unnest(i.indkey) WITH ORDINALITY k(att, place)"
     " WHERE i.indrelid = ANY ($1::pg_catalog.oid[]) AND i.indisunique AND i.indisvalid"
-    " AND i.indpred IS NULL AND i.indexprs IS NULL AND k.place <= i.indnkeyatts"
+    " AND i.indpred IS NULL AND i.indexprs IS NULL"
     " AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a, pg_catalog.unnest(i.indkey)"
     " WITH ORDINALITY o(att, place) WHERE o.place <= i.indnkeyatts AND a.attrelid = i.indrelid"
     " AND a.attnum = o.att AND NOT a.attnotnull)"
@@ -45,7 +49,8 @@ static const char keys_sql[] =
 /* Checks that read an altered column; those of a parent come back with it. From 18 on a NOT NULL
  * has a name, too. */
 static const char checks_sql[] =
-    "SELECT k.conrelid, a.attname, k.conname, pg_catalog.pg_get_constraintdef(k.oid)"
+    "SELECT k.conrelid, a.attname, k.conname, pg_catalog.pg_get_constraintdef(k.oid),"
+    " pg_catalog.obj_description(k.oid, 'pg_constraint')"
     " FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid"
     " AND a.attnum = ANY (k.conkey) WHERE k.contype IN ('c', 'n') AND k.conislocal"
     " AND k.coninhcount = 0"
@@ -173,7 +178,7 @@ mark_columns(struct choosing *g,
     return BS_DONE;
 }
 
-/* The first row of the first key that has no altered column; -1: there is none. */
+/* The first row of the first key whose index has no altered column; -1: there is none. */
 static int
 find_key(const struct choosing *g, const struct bs_point_object *o)
 {
@@ -192,7 +197,7 @@ find_key(const struct choosing *g, const struct bs_point_object *o)
         }
         c = column_of(o, number_at(g->keys, i, 2));
         if (c == NULL || c->altered || c->generated == 'v')
-            first = -1;
+            first = -1; /* the index goes, too, or gets other values */
     }
     return first;
 }
@@ -241,6 +246,7 @@ describe(struct choosing *g, struct bs_point_object *o, int64_t *width, struct b
         c->compression = text_at(g->details, i, 4, g->arena);
         c->statistics = text_at(g->details, i, 5, g->arena);
         c->options = text_at(g->details, i, 6, g->arena);
+        c->null_inherited = PQgetvalue(g->details, i, 8)[0] == 't';
         for (int k = 2; k < 7; k++) {
             const char *const texts[] = {c->expression, c->storage, c->compression, c->statistics,
                                          c->options};
@@ -277,7 +283,9 @@ take_checks(struct choosing *g, struct bs_point_object *o, struct bs_err *err)
             continue; /* by another of its columns */
         list[o->n_checks].name = bs_arena_str(g->arena, name);
         list[o->n_checks].definition = text_at(g->checks, i, 3, g->arena);
-        if (list[o->n_checks].name == NULL || list[o->n_checks].definition == NULL)
+        list[o->n_checks].comment = text_at(g->checks, i, 4, g->arena);
+        if (list[o->n_checks].name == NULL || list[o->n_checks].definition == NULL ||
+            (list[o->n_checks].comment == NULL && !PQgetisnull(g->checks, i, 4)))
             return full(err);
         o->n_checks++;
     }

@@ -67,6 +67,7 @@ static const struct bs_field column_fields[] = {
     BS_FIELD(BOOL, not_null),
     BS_FIELD(INT, key),
     BS_FIELD_OPTIONAL(BOOL, altered),
+    BS_FIELD_OPTIONAL(BOOL, null_inherited),
     BS_FIELD(MAYBE, expression),
     BS_FIELD(MAYBE, storage),
     BS_FIELD(MAYBE, compression),
@@ -79,6 +80,7 @@ static const struct bs_field column_fields[] = {
 static const struct bs_field check_fields[] = {
     BS_FIELD(TEXT, name),
     BS_FIELD(TEXT, definition),
+    BS_FIELD(MAYBE, comment),
     BS_FIELD_END,
 };
 #undef STRUCT

@@ -131,6 +131,7 @@ struct bs_point_column {
     int key;      /* 1, 2, ...: place in the primary key; 0: not in it. Of an object that has some
               * columns only, in the key that it was kept with */
     bool altered; /* the statement drops it, or gives it other values */
+    bool null_inherited; /* it is not_null because a parent's column is: that one brings it (18) */
     /* Where it is altered, for what comes back; NULL: none, or what its type has anyway */
     const char *expression; /* its default, or what it is generated from */
     const char *storage;    /* "EXTERNAL" */
@@ -143,6 +144,7 @@ struct bs_point_column {
 struct bs_point_check {
     const char *name;
     const char *definition; /* pg_get_constraintdef */
+    const char *comment;    /* NULL: none */
 };
 
 struct bs_point_name {

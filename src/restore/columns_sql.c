@@ -593,7 +593,7 @@ put_settings_of(struct bs_buf *b,
     put_setting(b, o, c->name, "COMPRESSION ", c->compression);
     put_setting(b, o, c->name, "STATISTICS ", c->statistics);
     put_options(b, o, c);
-    if (!c->not_null)
+    if (!c->not_null || c->null_inherited)
         return;
     put_alter_column(b, o, false, c->name);
     bs_put_str(b, " SET NOT NULL; ");
@@ -612,6 +612,15 @@ put_check(struct bs_buf *b, const struct bs_point_object *o, const struct bs_poi
     bs_put_str(b, " ADD CONSTRAINT ");
     bs_put_ident(b, k->name);
     bs_put_fmt(b, " %s; ", k->definition);
+    if (k->comment == NULL)
+        return;
+    bs_put_str(b, "COMMENT ON CONSTRAINT ");
+    bs_put_ident(b, k->name);
+    bs_put_str(b, " ON ");
+    put_table(b, o);
+    bs_put_str(b, " IS ");
+    bs_put_literal(b, k->comment);
+    bs_put_str(b, "; ");
 }
 
 static bool

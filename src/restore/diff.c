@@ -96,6 +96,12 @@ choose(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_err *
     return t->chosen ? bs_where_choose(r, o->name, at, &t->saved_rows, err) : BS_DONE;
 }
 
+bool
+bs_diff_empty(const struct bs_point_object *o)
+{
+    return o->n_columns == 0 && o->row_count == 0;
+}
+
 enum bs_done
 bs_diff_take(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_err *err)
 {
@@ -452,6 +458,8 @@ diff_one(struct bs_restore *r, size_t at, struct bs_diff_table *t, struct bs_err
 {
     const struct bs_point_object *o = t->live.object;
 
+    if (bs_diff_empty(o))
+        return BS_DONE;
     if (is_comparable(&t->live)) {
         bs_restore_tell(r, bs_arena_fmt(&r->arena, "comparing %s.%s", o->schema, o->name), 0, 0);
         if (bs_diff_take(r, at, t, err) != BS_DONE)

@@ -24,7 +24,9 @@ CREATE TYPE cols.pair AS (a int, b text);
 CREATE DOMAIN cols.posint AS int CHECK (VALUE > 0);
 CREATE TABLE cols.users (id int PRIMARY KEY, name text DEFAULT 'x' NOT NULL, n numeric(10,4),
     m cols.mood, moods cols.mood[], p cols.pair, d cols.posint, j json, h cols.hstore, own serial,
-    note text, twice int GENERATED ALWAYS AS (id * 2) STORED, CONSTRAINT n_small CHECK (n < 1000000));
+    note text, twice int GENERATED ALWAYS AS (id * 2) STORED, CONSTRAINT n_small CHECK (n < 1000000),
+    CONSTRAINT named CHECK (name <> ''));
+COMMENT ON CONSTRAINT named ON cols.users IS 'a "check" that''s told of';
 INSERT INTO cols.users (id, name, n, m, moods, p, d, j, h, note) SELECT g, 'n' || g, g / 7.0, 'ok',
     ARRAY['sad', NULL]::cols.mood[], ROW(g, 'p')::cols.pair, g, '{"a":1, "a":2}', 'k=>v', repeat('z', g)
     FROM generate_series(1, 200) g;
@@ -44,6 +46,8 @@ CREATE TABLE cols.parts (k int PRIMARY KEY, v text, w numeric(8,3) NOT NULL) PAR
 CREATE TABLE cols.parts1 PARTITION OF cols.parts FOR VALUES FROM (0) TO (50);
 CREATE TABLE cols.parts2 PARTITION OF cols.parts FOR VALUES FROM (50) TO (100);
 INSERT INTO cols.parts SELECT g, 'v' || g, g / 3.0 FROM generate_series(0, 99) g;
+CREATE TABLE cols.including (id int, v text, PRIMARY KEY (id) INCLUDE (v));
+INSERT INTO cols.including SELECT g, 'v' || g FROM generate_series(1, 20) g;
 CREATE TABLE cols.base (id int PRIMARY KEY, a text);
 CREATE TABLE cols.kid (x int, PRIMARY KEY (id)) INHERITS (cols.base);
 INSERT INTO cols.base SELECT g, 'a' || g FROM generate_series(1, 20) g;
@@ -52,7 +56,7 @@ CREATE FUNCTION cols.take(text) RETURNS text LANGUAGE plpgsql AS
     'BEGIN DELETE FROM cols.log; RETURN upper($1); END';
 RESET ROLE;
 """
-TABLES = ("users", "log", "nokey", "parts1", "parts2", "base", "kid")
+TABLES = ("users", "log", "nokey", "parts1", "parts2", "including", "base", "kid")
 
 STATEMENTS = [
     "ALTER TABLE cols.users DROP COLUMN n CASCADE",
@@ -62,6 +66,7 @@ STATEMENTS = [
     "ALTER TABLE cols.users DROP COLUMN twice",
     "ALTER TABLE cols.users DROP COLUMN id CASCADE",
     "ALTER TABLE cols.nokey DROP COLUMN b",
+    "ALTER TABLE cols.including DROP COLUMN v",
     "ALTER TABLE cols.parts DROP COLUMN v, DROP COLUMN w",
     "ALTER TABLE cols.base DROP COLUMN a",
     "ALTER TABLE cols.users ALTER COLUMN note TYPE varchar(300) USING left(note, 3)",

@@ -7,20 +7,20 @@ import os
 
 import pytest
 
-from fidelity import cases_of, ground, server, way_back
+from fidelity import Refused, cases_of, ground, server, way_back
 
 MAJORS = os.environ.get("BACKSTOP_MAJORS", "15 18").split()
 # Where each kind has most to lose.
 CHOSEN = {
     "drop": ['fid."table"', "fid.grandchild", "fid.theirs", "fid.quick", "fid.hashed_0"],
     "drop cascade": ["fid.users", "fid.sales", "fid.events", "fid.events_2002", "fid.ring_a"],
-    "truncate": ["fid.bag", "fid.parent"],
+    "truncate": ["fid.bag", "fid.parent", "fid.nothing_at_all"],
     "truncate cascade": ["fid.users", "fid.counted"],
     "empty": ["fid.nodes", "fid.events"],
     "delete": ["fid.typed", "fid.bag"],
-    "update": ["fid.users", "fid.hashed"],
+    "update": ["fid.users", "fid.hashed", "fid.empty"],
     "update all": ['"fid other"."Quoted ""name""; DROP"'],
-    "drop column": ["fid.users", "fid.orders"],
+    "drop column": ["fid.users", "fid.orders", "fid.parent"],
     "retype": ["fid.orders"],
 }
 
@@ -59,3 +59,14 @@ def test_everything_comes_back(made, kind):
             if not how.startswith("same"):
                 made.load()
             assert how.startswith("same"), f"{case.sql}\n{how}"
+
+
+def test_rows_without_columns_are_refused(made):
+    """No COPY can write them."""
+    made.run("INSERT INTO fid.nothing_at_all DEFAULT VALUES")
+    try:
+        with pytest.raises(Refused) as error:
+            made.destroy("TRUNCATE fid.nothing_at_all")
+        assert error.value.sqlstate == "ZB004" and "rows without columns" in made.gateway.log()
+    finally:
+        made.run("TRUNCATE fid.nothing_at_all")

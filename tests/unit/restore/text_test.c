@@ -145,7 +145,9 @@ differences_have_a_side(void)
     EXPECT(bs_definition_difference(BS_LIT("-- Dumped by 15.1\nx\n\ny\n"),
                                     BS_LIT("-- Dumped by 15.2\nx\ny\n"), &a) == NULL);
     d = bs_definition_difference(BS_LIT("a\nb\nb\n"), BS_LIT("a\nb\nc\n"), &a);
-    EXPECT(d != NULL && strcmp(d, "-b\n-b\n+c\n") == 0);
+    EXPECT(d != NULL && strcmp(d, "-b\n+c\n") == 0);
+    d = bs_definition_difference(BS_LIT("--\n-- a\n--\na\n"), BS_LIT(""), &a);
+    EXPECT(d != NULL && strcmp(d, "--- a\n-a\n") == 0);
     d = bs_definition_difference(BS_LIT("a\nb\n"), BS_LIT("b\na\n"), &a);
     EXPECT(d != NULL && strcmp(d, "the same lines in another order\n") == 0);
     d = bs_definition_difference(BS_LIT(""), BS_LIT("a\n"), &a);
