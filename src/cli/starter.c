@@ -75,8 +75,8 @@ static const char config_rest[] =
     "  decide: 15m                    # operators must decide within\n"
     "  redeem: 15m                    # an approved statement must be sent again within\n"
     "recovery:\n"
-    "  grade: read-back               # read-back: every copy is read again and compared; or "
-    "stored\n"
+    "  grade: read-back               # every copy is read again and compared; or stored, "
+    "restored\n"
     "  lock_budget: 30s               # a capture never locks its tables for longer\n"
     "  max_bytes: 10GB                # more than this is never copied: the statement is refused\n"
     "  # The pg_dump of the server's major version or a newer one; without it DROP is refused.\n";

@@ -241,6 +241,7 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
 
     *plan = (struct bs_plan){.kind = BS_PLAN_NONE, .in_block = true, .why = "nothing is lost"};
     g->hold = g->exclusive = false;
+    g->require = g->s->gateway->config->require;
     for (size_t i = 0; i < g->n_items; i++)
         n += g->items[i].verdict->plan.n_tables;
     plan->tables = bs_arena_array(&g->arena, n + 1, sizeof(*plan->tables));
@@ -277,6 +278,7 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
         if (p->kind == BS_PLAN_REFUSE && refused == NULL)
             refused = p->why == NULL ? "" : p->why;
         keep |= !v->decision.recovery_waived;
+        bs_require_add(&g->require, &v->decision.require);
     }
     if (refused != NULL && keep)
         return BS_FAIL(err, NO_POINT,

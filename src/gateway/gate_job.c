@@ -116,11 +116,11 @@ static bool
 required(struct bs_gate *g, struct bs_err *err)
 {
     if (g->waived || g->plan.kind == BS_PLAN_NONE || g->plan.kind == BS_PLAN_REFUSE ||
-        bs_readiness_require(g->s->gateway, g->s->database, &g->plan, err) == BS_DONE)
+        bs_readiness_require(g->s->gateway, g->s->database, &g->require, &g->plan, err) == BS_DONE)
         return true;
-    BS_LOG(WARNING, "refused: what recovery.require asks for is not there",
-           BS_F_STR("session", g->s->id), BS_F_STR("actor", g->s->actor),
-           BS_F_STR("reason", err->message), BS_F_STR("hint", err->hint));
+    BS_LOG(WARNING, "refused: what is required is not there", BS_F_STR("session", g->s->id),
+           BS_F_STR("actor", g->s->actor), BS_F_STR("reason", err->message),
+           BS_F_STR("hint", err->hint));
     return false;
 }
 
@@ -243,6 +243,17 @@ bs_gate_job_redeem(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
 
 /* --- the recovery point ------------------------------------------------------------------- */
 
+/* For operators, who may be able to do something about it: in the log, on the ticket, in the audit. */
+static void
+tell_no_point(struct bs_gate *g, const struct bs_err *why)
+{
+    BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
+           BS_F_STR("ticket", g->ticket), BS_F_STR("reason", why->message),
+           BS_F_STR("hint", why->hint));
+    g->why = why->hint[0] == '\0' ? bs_arena_str(&g->arena, why->message)
+                                  : bs_arena_fmt(&g->arena, "%s; %s", why->message, why->hint);
+}
+
 static void
 work_open(struct bs_gate *g, struct bs_err *err)
 {
@@ -275,9 +286,7 @@ work_capture(struct bs_gate *g, struct bs_err *err)
                                   : bs_capture_run(g->capture, &g->point, err);
 
     if (done != BS_DONE) {
-        BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
-               BS_F_STR("ticket", g->ticket), BS_F_STR("reason", err->message));
-        g->why = bs_arena_str(&g->arena, err->message);
+        tell_no_point(g, err);
         return;
     }
     g->captured = g->point.manifest != NULL;
@@ -298,8 +307,7 @@ on_opened(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
     bs_gate_job_fn *then = g->then;
 
     if (err->code != BS_OK) {
-        BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
-               BS_F_STR("reason", err->message));
+        tell_no_point(g, err);
         then(r, g, err);
         return;
     }
@@ -329,8 +337,7 @@ work_choose(struct bs_gate *g, struct bs_err *err)
     work_open(g, err);
     if (err->code != BS_OK || bs_request_bounds(g, &g->bounds, err) != BS_DONE ||
         bs_capture_choose(g->opened, &g->bounds, 1, &g->choice, err) != BS_DONE) {
-        BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
-               BS_F_STR("reason", err->message));
+        tell_no_point(g, err);
         return;
     }
     if (g->choice.way == BS_ROWS_AFTER)
@@ -408,15 +415,13 @@ work_keeper(struct bs_gate *g, struct bs_err *err)
     struct bs_ledger *l = g->ledger;
 
     if (l->keeper == NULL && open_keeper(l, g, err) != BS_DONE) {
-        BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
-               BS_F_STR("reason", err->message));
+        tell_no_point(g, err);
         return;
     }
     bs_capture_extend(l->keeper, g->budget_us);
     if (bs_capture_sequences_note(l->keeper, err) != BS_DONE ||
         bs_gate_look_ahead(g, err) != BS_DONE)
-        BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
-               BS_F_STR("reason", err->message));
+        tell_no_point(g, err);
 }
 
 void
@@ -545,9 +550,7 @@ keep_replaced(struct bs_gate *g, const struct bs_uncovered *found, struct bs_err
         return BS_DONE;
     if (bs_request_describe_kept(l, err) != BS_DONE ||
         bs_capture_replaced(l->keeper, &what, &l->kept, err) != BS_DONE) {
-        BS_LOG(WARNING, "no recovery point", BS_F_STR("session", g->s->id),
-               BS_F_STR("ticket", g->ticket), BS_F_STR("reason", err->message));
-        g->why = bs_arena_str(&g->arena, err->message);
+        tell_no_point(g, err);
         return BS_FAILED;
     }
     l->has_kept = l->kept.manifest != NULL;

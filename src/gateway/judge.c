@@ -529,7 +529,8 @@ bs_verdict_is_stricter_by(const struct bs_verdict *v,
         return true;
     return now.action < v->decision.action ||
            (v->decision.recovery_waived && !now.recovery_waived && !now.recovery_optional &&
-            !now.shadow);
+            !now.shadow) ||
+           bs_require_exceeds(&now.require, &v->decision.require);
 }
 
 enum bs_done

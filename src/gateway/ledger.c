@@ -62,6 +62,38 @@ bs_ledger_go_back(struct bs_ledger *l, uint64_t moment)
     }
 }
 
+/* What a plan of rows without tables changes is not known before it has. */
+static bool
+may_meet(const struct bs_plan *a, const struct bs_plan *b)
+{
+    if (a->unvetted || b->unvetted || a->n_tables == 0 || b->n_tables == 0)
+        return true;
+    for (size_t i = 0; i < a->n_tables; i++) {
+        for (size_t k = 0; k < b->n_tables; k++) {
+            if (a->tables[i].oid == b->tables[k].oid)
+                return true;
+        }
+    }
+    return false;
+}
+
+bool
+bs_ledger_demand(const struct bs_ledger *l, struct bs_gate *g)
+{
+    for (size_t i = 0; i < l->n_units; i++) {
+        const struct bs_gate *unit = l->units[i];
+        if (bs_ledger_counts(unit) && !unit->waived)
+            bs_require_add(&g->require, &unit->require);
+    }
+    for (size_t i = 0; i < l->n_units; i++) {
+        const struct bs_gate *unit = l->units[i];
+        if (bs_ledger_counts(unit) && unit->captured && unit->require.grade < g->require.grade &&
+            may_meet(&unit->plan, &g->plan))
+            return false;
+    }
+    return true;
+}
+
 bool
 bs_ledger_counts(const struct bs_gate *g)
 {

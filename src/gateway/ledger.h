@@ -61,6 +61,12 @@ void bs_ledger_go_back(struct bs_ledger *l, uint64_t moment);
 bool bs_ledger_counts(const struct bs_gate *g);
 /* Others may wait for tables that we have locked for one of them. */
 bool bs_ledger_locks(const struct bs_ledger *l);
+/*
+ * What is required of the points of a transaction only rises: a unit that is about to run asks for
+ * no less than those before it. False: one before it has a point that is proven less than it asks
+ * for, and both may be about the same table.
+ */
+bool bs_ledger_demand(const struct bs_ledger *l, struct bs_gate *g);
 /* The policy wants nothing kept of all that ran. */
 bool bs_ledger_waived(const struct bs_ledger *l);
 /* The transaction has ended: settles r->ledger, where there is one, and gives it back. */

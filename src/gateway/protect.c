@@ -397,6 +397,13 @@ bs_protect_begin(struct bs_relay *r)
     }
     if (r->ledger == NULL)
         r->ledger = bs_ledger_new();
+    if (!g->waived && !bs_ledger_demand(r->ledger, g)) {
+        bs_gate_fail_as(r, BS_E_NO_POINT,
+                        "this statement must be proven further than one before it in the "
+                        "transaction was, so it was not run",
+                        "Run it in a transaction of its own.");
+        return;
+    }
     g->ledger = bs_ledger_ref(r->ledger);
     g->step = BS_GATE_BEGIN;
     if (!g->in_block)

@@ -13,6 +13,7 @@
 #include "policy/config.h"
 #include "recovery/snapshot.h"
 #include "storage/probe.h"
+#include "storage/storage.h"
 
 #define MINUTE_US (INT64_C(60) * 1000000)
 #define SMALL     (INT64_C(1) << 20) /* bytes; what such a point takes is what every point takes */
@@ -246,15 +247,22 @@ check(const struct database *d, const struct bs_plan *plan, int64_t most_us, str
 enum bs_done
 bs_readiness_require(struct bs_gateway *g,
                      const char *database,
+                     const struct bs_require *require,
                      const struct bs_plan *plan,
                      struct bs_err *err)
 {
     struct bs_readiness *r = g->readiness;
     struct database *d = find(r, database);
-    int64_t most_us = g->config->require_snapshot_age_ms * 1000;
+    int64_t most_us = require->snapshot_age_ms * 1000;
     struct bs_err why = {0};
     enum bs_done done;
 
+    /* A policy that was reloaded was read beside another storage, perhaps, than is in force. */
+    if (require->off_host && bs_store_is_here(g->config->storage_url)) {
+        (void)BS_FAIL(err, NO_POINT, "the storage is on this machine, and must not be");
+        bs_err_hint(err, "restart the gateway where `storage` has changed since its start");
+        return BS_FAILED;
+    }
     if (most_us == 0 || plan->n_tables == 0)
         return BS_DONE;
     if (d == NULL)

@@ -1,7 +1,7 @@
 /*
  * readiness.h - what can be said, before anybody is asked, of the point that a statement will need: how
  * long it will take, whether the storage answers and has room, what it does about deletion, and
- * whether what the configuration requires (recovery.require) is there.
+ * whether what the configuration requires (recovery.require, and of a rule require) is there.
  *
  * What is asked of storage and database is kept for a minute. The speed of a database is what its
  * last captures took, later ones counting more.
@@ -13,6 +13,7 @@
 #define BS_GATEWAY_READINESS_H
 
 #include "gateway/gateway.h"
+#include "policy/require.h"
 #include "recovery/plan.h"
 
 struct bs_readiness;
@@ -37,12 +38,14 @@ int64_t bs_readiness_estimate_us(struct bs_readiness *r, const char *database, i
 void bs_readiness_look(struct bs_gateway *g, struct bs_store_state *out);
 
 /*
- * Has each table of the plan a snapshot that is young enough?
+ * Has each table of the plan a snapshot that is young enough? Is the storage where it must be? How
+ * far the point is proven is the capture's.
  *
  * err   NO_POINT, with the table and the age, for operators; also where it cannot be found out
  */
 BS_MUST_CHECK enum bs_done bs_readiness_require(struct bs_gateway *g,
                                                 const char *database,
+                                                const struct bs_require *require,
                                                 const struct bs_plan *plan,
                                                 struct bs_err *err);
 

@@ -348,7 +348,7 @@ grade_name(const struct bs_gate *g)
 {
     if (g->plan.kind == BS_PLAN_NONE || g->waived)
         return "none";
-    return g->s->gateway->config->grade == BS_CONFIG_GRADE_STORED ? "stored" : "read-back";
+    return bs_grade_name(g->require.grade);
 }
 
 /* What is known of the rows of a table, without its name: of all statements together. */
@@ -628,6 +628,21 @@ list_earlier(struct bs_gate *g, struct bs_capture_request *out)
     return BS_DONE;
 }
 
+enum bs_capture_grade
+bs_request_grade(enum bs_grade grade)
+{
+    switch (grade) {
+    case BS_GRADE_STORED:
+        return BS_CAPTURE_STORED;
+    case BS_GRADE_RESTORED:
+        return BS_CAPTURE_RESTORED;
+    case BS_GRADE_NONE:
+    case BS_GRADE_READ_BACK:
+        break;
+    }
+    return BS_CAPTURE_READ_BACK;
+}
+
 enum bs_done
 bs_request_capture(struct bs_gate *g, struct bs_capture_request *out, struct bs_err *err)
 {
@@ -644,7 +659,8 @@ bs_request_capture(struct bs_gate *g, struct bs_capture_request *out, struct bs_
     out->spool = c->spool;
     out->deadline_us = g->budget_us;
     out->helpers = (size_t)c->helpers;
-    out->grade = c->grade == BS_CONFIG_GRADE_STORED ? BS_CAPTURE_STORED : BS_CAPTURE_READ_BACK;
+    out->grade = bs_request_grade(g->require.grade);
+    out->scratch = c->scratch;
     out->plan = &g->plan;
     out->actor_pid = (int)g->s->server_pid;
     out->actor = (struct bs_point_actor){
@@ -699,6 +715,20 @@ describe_units(struct bs_ledger *l, bool all, struct bs_buf *text, struct bs_poi
     return text->failed ? BS_FAILED : BS_DONE;
 }
 
+/* The server counts what was undone, too, and what is kept of it is kept together. */
+static enum bs_grade
+grade_of_all(const struct bs_ledger *l)
+{
+    enum bs_grade grade = BS_GRADE_NONE;
+
+    for (size_t i = 0; i < l->n_units; i++) {
+        const struct bs_gate *g = l->units[i];
+        if (!g->waived && g->require.grade > grade)
+            grade = g->require.grade;
+    }
+    return grade;
+}
+
 /* Only the last statement's ticket is named; all texts are there. */
 enum bs_done
 bs_request_describe_kept(struct bs_ledger *l, struct bs_err *err)
@@ -717,6 +747,7 @@ bs_request_describe_kept(struct bs_ledger *l, struct bs_err *err)
     if (statement.text == NULL)
         return no_room(err);
     bs_capture_describe(l->keeper, &statement);
+    bs_capture_demand(l->keeper, bs_request_grade(grade_of_all(l)));
     return BS_DONE;
 }
 

@@ -37,6 +37,8 @@ bs_request_bounds(struct bs_gate *g, struct bs_bounds *out, struct bs_err *err);
 /* The same of one text. */
 BS_MUST_CHECK enum bs_done
 bs_request_bounds_of(struct bs_gate *g, size_t i, struct bs_bounds *out, struct bs_err *err);
+/* What a capture calls a grade. */
+enum bs_capture_grade bs_request_grade(enum bs_grade grade);
 BS_MUST_CHECK enum bs_done
 bs_request_capture(struct bs_gate *g, struct bs_capture_request *out, struct bs_err *err);
 /* What the keeper of a ledger is opened with, before its first unit runs. In the ledger's arena. */
@@ -44,7 +46,7 @@ BS_MUST_CHECK enum bs_done bs_request_keep(struct bs_ledger *l,
                                            struct bs_gate *first,
                                            struct bs_capture_request *out,
                                            struct bs_err *err);
-/* Tells the keeper of a ledger all that has run. LIMIT. */
+/* Tells the keeper of a ledger all that has run, and the strictest of what is required of it. LIMIT. */
 BS_MUST_CHECK enum bs_done bs_request_describe_kept(struct bs_ledger *l, struct bs_err *err);
 /* Of a point that was made for the gate. */
 void bs_request_point_row(struct bs_gate *g,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "gateway/request.h"
 
 enum { LOCK_MS = 2000 }; /* behind a waiting ACCESS SHARE nobody queues who does not queue anyway */
 
@@ -106,7 +107,8 @@ bs_snapshot_do(const struct bs_snapshot_job *job, struct bs_snapshot_done *out, 
         .n_pg_dumps = c->n_pg_dumps,
         .helpers = (size_t)c->helpers,
         .deadline_us = bs_mono_us() + job->budget_ms * 1000,
-        .grade = c->grade == BS_CONFIG_GRADE_STORED ? BS_CAPTURE_STORED : BS_CAPTURE_READ_BACK,
+        .grade = bs_request_grade(c->require.grade),
+        .scratch = c->scratch,
         .actor = {.agent = job->by},
         .statement = {.text = text, .kind = "SNAPSHOT"},
     };

@@ -78,6 +78,7 @@ bs_config_unref(struct bs_config **c)
         wipe(h->config.databases[i].upstream);
         wipe(h->config.databases[i].helper);
     }
+    wipe(h->config.scratch);
     bs_arena_fini(&h->arena);
     free(h);
 }
@@ -176,6 +177,7 @@ read_document(struct bs_load *l)
     finish_databases(l);
     bs_check_rules(l);
     bs_check_keeping(l);
+    bs_check_required(l);
 }
 
 static int

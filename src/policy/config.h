@@ -18,6 +18,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "policy/require.h"
 
 struct bs_policy;           /* policy/rules.h */
 struct bs_config_retention; /* policy/keeping.h */
@@ -41,12 +42,6 @@ struct bs_config_database {
 struct bs_config_pg_dump {
     int major;        /* server's major version, e.g. 17 */
     const char *path; /* absolute */
-};
-
-/* How far a recovery point is proven before the statement commits. */
-enum bs_config_grade {
-    BS_CONFIG_GRADE_READ_BACK = 0, /* read again from storage and compared */
-    BS_CONFIG_GRADE_STORED,        /* written and synced */
 };
 
 /* How plain SAFE traffic is audited. */
@@ -85,26 +80,25 @@ struct bs_config {
     size_t n_databases;
     const char *state_path; /* SQLite file */
     const char *audit_directory;
-    const char *storage_path; /* local folder behind storage: file:///...; NULL: it is not local */
-    const char *storage_url;  /* "file:///absolute/path", "s3://..." */
-    const char *spool;        /* local folder */
-    int64_t workers;          /* 1 to 64 */
-    int64_t hold_wait_ms;     /* how long a statement waits on the wire; 0: not at all */
-    int64_t hold_notice_ms;   /* between NOTICEs while it waits */
-    int64_t hold_decide_ms;   /* how long operators have to decide */
-    int64_t hold_redeem_ms;   /* how long an approved ticket can be used */
-    enum bs_config_grade grade;
-    int64_t lock_budget_ms; /* longest time a capture may hold its locks */
-    int64_t helpers;        /* sessions that one capture may copy with, 1 to 8 */
-    const char *keys;       /* "file:/folder", "env:NAME", "command:/program"; NULL */
-    const char *key;        /* that new points are encrypted under; NULL: they are not */
-    int64_t max_bytes;      /* ceiling for what one point copies whole */
+    const char *storage_path;  /* local folder behind storage: file:///...; NULL: it is not local */
+    const char *storage_url;   /* "file:///absolute/path", "s3://..." */
+    const char *spool;         /* local folder */
+    int64_t workers;           /* 1 to 64 */
+    int64_t hold_wait_ms;      /* how long a statement waits on the wire; 0: not at all */
+    int64_t hold_notice_ms;    /* between NOTICEs while it waits */
+    int64_t hold_decide_ms;    /* how long operators have to decide */
+    int64_t hold_redeem_ms;    /* how long an approved ticket can be used */
+    struct bs_require require; /* of everything that needs a point; its grade is always said */
+    const char *scratch;       /* conninfo of a scratch database; secret, never print; NULL: none */
+    int64_t lock_budget_ms;    /* longest time a capture may hold its locks */
+    int64_t helpers;           /* sessions that one capture may copy with, 1 to 8 */
+    const char *keys;          /* "file:/folder", "env:NAME", "command:/program"; NULL */
+    const char *key;           /* that new points are encrypted under; NULL: they are not */
+    int64_t max_bytes;         /* ceiling for what one point copies whole */
     struct bs_config_pg_dump *pg_dumps; /* sorted by major */
     size_t n_pg_dumps;
     enum bs_config_restore_approval restore_approval;
-    int64_t plan_life_ms;            /* how long a plan of a restore can be approved and used */
-    int64_t require_snapshot_age_ms; /* of every table that a gated statement changes; 0: none */
-    bool require_off_host;           /* checked when it is read */
+    int64_t plan_life_ms; /* how long a plan of a restore can be approved and used */
     enum bs_config_audit_safe audit_safe;
     struct bs_config_snapshot *snapshots;
     size_t n_snapshots;

@@ -300,6 +300,8 @@ add_stmt(const struct bs_policy *policy,
     for (size_t i = 0; i < policy->n_rules; i++) {
         if (bs_rule_caps(&policy->rules[i], q))
             take_cap(d, policy->rules[i].result_rows);
+        if (q->stmt->point != BS_POINT_NONE && bs_rule_requires(&policy->rules[i], q))
+            bs_require_add(&d->require, &policy->rules[i].require);
     }
     if (q->index == 0 || v.action < d->action) {
         d->action = v.action;

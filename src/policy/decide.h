@@ -36,13 +36,14 @@ struct bs_decision {
     bool shadow;           /* it runs as it came: not held, not refused, not protected */
     const char *rule;      /* name of the rule that decided; NULL: a default. Lives in the policy */
     bool recovery_waived;  /* every statement that needs a point is under `recovery: none` */
-    bool recovery_optional; /* the same, or under `recovery: optional`: where none can be made */
-    bool needs_rows;        /* measuring how many rows change could change the answer */
-    int64_t result_rows;    /* most rows that the unit may answer with; 0: no cap */
-    size_t stmt;            /* index of the statement that decided */
-    const char *why;        /* one sentence for operators and the audit; never for an agent */
-    const char *digest;     /* of the policy; lives in the policy */
-    const char **lines;     /* the whole reasoning, only by bs_decide_explain; else NULL */
+    bool recovery_optional;    /* the same, or under `recovery: optional`: where none can be made */
+    struct bs_require require; /* of its recovery point, by the rules */
+    bool needs_rows;           /* measuring how many rows change could change the answer */
+    int64_t result_rows;       /* most rows that the unit may answer with; 0: no cap */
+    size_t stmt;               /* index of the statement that decided */
+    const char *why;           /* one sentence for operators and the audit; never for an agent */
+    const char *digest;        /* of the policy; lives in the policy */
+    const char **lines;        /* the whole reasoning, only by bs_decide_explain; else NULL */
     size_t n_lines;
 };
 

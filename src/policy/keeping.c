@@ -9,7 +9,6 @@
 
 #include "policy/load.h"
 #include "policy/values.h"
-#include "storage/storage.h"
 
 bool
 bs_tables_match(const struct bs_object_globs *globs, const char *schema, const char *name)
@@ -147,32 +146,9 @@ check_snapshot(struct bs_load *l, struct bs_config_snapshot *s)
                         s->name);
 }
 
-static void
-check_required(struct bs_load *l)
-{
-    const struct bs_config *c = l->config;
-
-    if (c->require_off_host && c->storage_url != NULL && bs_store_is_here(c->storage_url))
-        bs_load_problem(l, l->off_host_line,
-                        "recovery.require.off_host: the storage is on this machine; what takes the "
-                        "machine takes the points, too");
-    if (c->require_snapshot_age_ms != 0 && c->n_snapshots == 0)
-        bs_load_problem(l, l->snapshot_age_line,
-                        "recovery.require.snapshot_age: there are no `snapshots`, so every "
-                        "statement that changes a table would be refused");
-    for (size_t i = 0; c->require_snapshot_age_ms != 0 && i < c->n_snapshots; i++) {
-        if (c->snapshots[i].every_ms > c->require_snapshot_age_ms)
-            bs_load_problem(l, c->snapshots[i].line,
-                            "snapshots: \"%.60s\" comes less often than "
-                            "recovery.require.snapshot_age wants",
-                            c->snapshots[i].name == NULL ? "" : c->snapshots[i].name);
-    }
-}
-
 void
 bs_check_keeping(struct bs_load *l)
 {
-    check_required(l);
     for (size_t i = 0; i < l->config->n_snapshots; i++)
         check_snapshot(l, &l->config->snapshots[i]);
 }

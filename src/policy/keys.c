@@ -58,8 +58,8 @@ bs_read_integer(struct bs_load *l, const struct bs_key *key, struct bs_scalar va
     store_number(l, key, value, read, n, "a whole number", into);
 }
 
-static void
-read_duration(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+void
+bs_read_duration(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
 {
     int64_t n = 0;
     bool read = bs_value_duration(value.text, &n);
@@ -84,27 +84,12 @@ bs_read_share(struct bs_load *l, const struct bs_key *key, struct bs_scalar valu
                         bs_key_shown(key), value.text);
 }
 
-static void
-read_bool(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+void
+bs_read_bool(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
 {
     if (!bs_value_bool(value.text, into))
         bs_load_problem(l, value.line, "%s: \"%.60s\" is not true or false", bs_key_shown(key),
                         value.text);
-}
-
-/* What these ask for is looked at once all is read. */
-static void
-read_off_host(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
-{
-    l->off_host_line = value.line;
-    read_bool(l, key, value, into);
-}
-
-static void
-read_snapshot_age(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
-{
-    l->snapshot_age_line = value.line;
-    read_duration(l, key, value, into);
 }
 
 static bool
@@ -182,8 +167,8 @@ read_operators_listen(struct bs_load *l,
 
 /* Nothing of the value is ever quoted: it may hold a password. libpq's message names an option only
  * where the option is unknown. */
-static void
-read_conninfo(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+void
+bs_read_conninfo(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
 {
     char *why = NULL;
     PQconninfoOption *options = PQconninfoParse(value.text, &why);
@@ -427,8 +412,7 @@ read_profile(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, voi
     read_policy_section(l, key, node, into);
 }
 
-static const char *const grades[] = {"read-back", "stored", NULL};
-static const char *const later_grades[] = {"restored", NULL};
+static const char *const grades[] = {"stored", "read-back", "restored", NULL};
 static const char *const restore_approvals[] = {"none", "second", NULL};
 static const char *const audits[] = {"all", "sampled", "counted", NULL};
 static const char *const modes[] = {"enforce", "shadow", NULL};
@@ -442,6 +426,7 @@ static const char *const actions[] = {"block", "approve", "allow", NULL};
 #define DB(field) .offset = offsetof(struct bs_config_database, field)
 #define PO(field) .offset = offsetof(struct bs_policy, field)
 #define RU(field) .offset = offsetof(struct bs_rule, field)
+#define RQ(field) .offset = offsetof(struct bs_require, field)
 #define SN(field) .offset = offsetof(struct bs_config_snapshot, field)
 #define RE(field) .offset = offsetof(struct bs_config_retention, field)
 #define VE(field) .offset = offsetof(struct bs_config_verify, field)
@@ -457,16 +442,16 @@ const struct bs_key bs_keys[] = {
     {"tls.cert",              REQUIRED, .scalar = read_path, AT(tls_cert)},
     {"tls.key",               REQUIRED, .scalar = read_path, AT(tls_key)},
     {"clients",               0, .node = read_section},
-    {"clients.login",         0, .scalar = read_duration, AT(clients.login_ms), .fallback = "30s", .min = 1000, .max = 600000},
+    {"clients.login",         0, .scalar = bs_read_duration, AT(clients.login_ms), .fallback = "30s", .min = 1000, .max = 600000},
     {"clients.connections",   0, .scalar = bs_read_integer, AT(clients.connections), .fallback = "10000", .min = 1, .max = 1000000},
     {"clients.per_actor",     0, .scalar = bs_read_integer, AT(clients.per_actor), .min = 1, .max = 1000000},
-    {"clients.keepalive",     0, .scalar = read_duration, AT(clients.keepalive_ms), .fallback = "60s", .min = 1000, .max = DAY_MS / 4},
-    {"clients.user_timeout",  0, .scalar = read_duration, AT(clients.user_timeout_ms), .fallback = "0s", .min = 0, .max = DAY_MS},
+    {"clients.keepalive",     0, .scalar = bs_read_duration, AT(clients.keepalive_ms), .fallback = "60s", .min = 1000, .max = DAY_MS / 4},
+    {"clients.user_timeout",  0, .scalar = bs_read_duration, AT(clients.user_timeout_ms), .fallback = "0s", .min = 0, .max = DAY_MS},
     {"operators",             0, .node = read_section},
     {"operators.listen",      0, .scalar = read_operators_listen, AT(operators), .fallback = "127.0.0.1:6580"},
     {"databases",             REQUIRED, .node = read_databases},
-    {"databases.*.upstream",  REQUIRED | CONNINFO, .scalar = read_conninfo, DB(upstream)},
-    {"databases.*.helper",    REQUIRED | CONNINFO, .scalar = read_conninfo, DB(helper)},
+    {"databases.*.upstream",  REQUIRED | CONNINFO, .scalar = bs_read_conninfo, DB(upstream)},
+    {"databases.*.helper",    REQUIRED | CONNINFO, .scalar = bs_read_conninfo, DB(helper)},
     {"databases.*.environment", 0, .scalar = bs_read_text, DB(environment), .fallback = ""},
     {"state",                 REQUIRED, .scalar = read_state, AT(state_path)},
     {"audit",                 REQUIRED, .node = read_section},
@@ -475,51 +460,52 @@ const struct bs_key bs_keys[] = {
     {"spool",                 REQUIRED, .scalar = read_path, AT(spool)},
     {"workers",               0, .scalar = bs_read_integer, AT(workers), .fallback = "2", .min = 1, .max = 64},
     {"hold",                  0, .node = read_section},
-    {"hold.wait",             0, .scalar = read_duration, AT(hold_wait_ms), .fallback = "20s", .min = 0, .max = DAY_MS},
-    {"hold.notice",           0, .scalar = read_duration, AT(hold_notice_ms), .fallback = "10s", .min = 1000, .max = DAY_MS},
-    {"hold.decide",           0, .scalar = read_duration, AT(hold_decide_ms), .fallback = "15m", .min = 1000, .max = 30 * DAY_MS},
-    {"hold.redeem",           0, .scalar = read_duration, AT(hold_redeem_ms), .fallback = "15m", .min = 1000, .max = 30 * DAY_MS},
+    {"hold.wait",             0, .scalar = bs_read_duration, AT(hold_wait_ms), .fallback = "20s", .min = 0, .max = DAY_MS},
+    {"hold.notice",           0, .scalar = bs_read_duration, AT(hold_notice_ms), .fallback = "10s", .min = 1000, .max = DAY_MS},
+    {"hold.decide",           0, .scalar = bs_read_duration, AT(hold_decide_ms), .fallback = "15m", .min = 1000, .max = 30 * DAY_MS},
+    {"hold.redeem",           0, .scalar = bs_read_duration, AT(hold_redeem_ms), .fallback = "15m", .min = 1000, .max = 30 * DAY_MS},
     {"recovery",              0, .node = read_section},
-    {"recovery.grade",        0, .scalar = bs_read_choice, AT(grade), .fallback = "read-back", .words = grades, .later = later_grades},
-    {"recovery.lock_budget",  0, .scalar = read_duration, AT(lock_budget_ms), .fallback = "30s", .min = 100, .max = DAY_MS},
+    {"recovery.grade",        0, .scalar = bs_read_grade, AT(require.grade), .fallback = "read-back", .words = grades},
+    {"recovery.lock_budget",  0, .scalar = bs_read_duration, AT(lock_budget_ms), .fallback = "30s", .min = 100, .max = DAY_MS},
     {"recovery.max_bytes",    0, .scalar = read_size, AT(max_bytes), .fallback = "10GB", .min = 0, .max = INT64_MAX},
     {"recovery.helpers",      0, .scalar = bs_read_integer, AT(helpers), .fallback = "2", .min = 1, .max = 8},
     {"recovery.encryption",   0, .node = read_section},
     {"recovery.encryption.keys", REQUIRED, .scalar = read_keys, AT(keys)},
     {"recovery.encryption.key",  0, .scalar = read_key_name, AT(key)},
     {"recovery.pg_dump",      0, .node = read_pg_dump},
+    {"recovery.scratch",      CONNINFO, .scalar = bs_read_scratch, AT(scratch)},
     {"snapshots",             0, .node = bs_read_snapshots},
     {"snapshots[].name",      REQUIRED | LITERAL, .scalar = bs_read_text, SN(name)},
     {"snapshots[].database",  LITERAL, .scalar = bs_read_text, SN(database)},
     {"snapshots[].tables",    REQUIRED | LITERAL, .node = bs_read_objects, SN(tables)},
-    {"snapshots[].every",     REQUIRED, .scalar = read_duration, SN(every_ms), .min = 1000, .max = 366 * DAY_MS},
-    {"snapshots[].budget",    0, .scalar = read_duration, SN(budget_ms), .fallback = "1h", .min = 1000, .max = DAY_MS},
+    {"snapshots[].every",     REQUIRED, .scalar = bs_read_duration, SN(every_ms), .min = 1000, .max = 366 * DAY_MS},
+    {"snapshots[].budget",    0, .scalar = bs_read_duration, SN(budget_ms), .fallback = "1h", .min = 1000, .max = DAY_MS},
     {"snapshots[].keep",      REQUIRED, .node = bs_read_keep, SN(keep)},
     {"snapshots[].keep.count", 0, .scalar = bs_read_integer, KL(count), .min = 1, .max = 1000000},
-    {"snapshots[].keep.age",  0, .scalar = read_duration, KL(age_ms), .min = 1000, .max = 36600 * DAY_MS},
+    {"snapshots[].keep.age",  0, .scalar = bs_read_duration, KL(age_ms), .min = 1000, .max = 36600 * DAY_MS},
     {"snapshots[].keep.bytes", 0, .scalar = read_size, KL(bytes), .min = 1, .max = INT64_MAX},
     {"retention",             0, .node = bs_read_retention},
     {"retention.keep",        0, .node = bs_read_keep, RE(keep)},
     {"retention.keep.count", 0, .scalar = bs_read_integer, KL(count), .min = 1, .max = INT64_C(1000000000)},
-    {"retention.keep.age", 0, .scalar = read_duration, KL(age_ms), .min = 1000, .max = 36600 * DAY_MS},
+    {"retention.keep.age", 0, .scalar = bs_read_duration, KL(age_ms), .min = 1000, .max = 36600 * DAY_MS},
     {"retention.keep.bytes", 0, .scalar = read_size, KL(bytes), .min = 1, .max = INT64_MAX},
     {"retention.tables",      0, .node = bs_read_keep_tables},
     {"retention.tables[].tables", REQUIRED | LITERAL, .node = bs_read_objects, KT(tables)},
     {"retention.tables[].keep",   REQUIRED, .node = bs_read_keep, KT(keep)},
     {"retention.tables[].keep.count", 0, .scalar = bs_read_integer, KL(count), .min = 1, .max = INT64_C(1000000000)},
-    {"retention.tables[].keep.age", 0, .scalar = read_duration, KL(age_ms), .min = 1000, .max = 36600 * DAY_MS},
+    {"retention.tables[].keep.age", 0, .scalar = bs_read_duration, KL(age_ms), .min = 1000, .max = 36600 * DAY_MS},
     {"retention.tables[].keep.bytes", 0, .scalar = read_size, KL(bytes), .min = 1, .max = INT64_MAX},
-    {"retention.unfinished",  0, .scalar = read_duration, RE(unfinished_ms), .fallback = "7d", .min = 1000, .max = 366 * DAY_MS},
-    {"retention.every",       0, .scalar = read_duration, RE(every_ms), .fallback = "1h", .min = 1000, .max = 366 * DAY_MS},
+    {"retention.unfinished",  0, .scalar = bs_read_duration, RE(unfinished_ms), .fallback = "7d", .min = 1000, .max = 366 * DAY_MS},
+    {"retention.every",       0, .scalar = bs_read_duration, RE(every_ms), .fallback = "1h", .min = 1000, .max = 366 * DAY_MS},
     {"restore",               0, .node = read_section},
     {"restore.approval",      0, .scalar = bs_read_choice, AT(restore_approval), .fallback = "none", .words = restore_approvals},
-    {"restore.plan_life",     0, .scalar = read_duration, AT(plan_life_ms), .fallback = "24h", .min = 1000, .max = 30 * DAY_MS},
+    {"restore.plan_life",     0, .scalar = bs_read_duration, AT(plan_life_ms), .fallback = "24h", .min = 1000, .max = 30 * DAY_MS},
     {"verify",                0, .node = bs_read_verify},
-    {"verify.every",          0, .scalar = read_duration, VE(every_ms), .min = 1000, .max = 366 * DAY_MS},
+    {"verify.every",          0, .scalar = bs_read_duration, VE(every_ms), .min = 1000, .max = 366 * DAY_MS},
     {"verify.sample",         0, .scalar = bs_read_verify_sample, .fallback = "5%"},
     {"recovery.require",      0, .node = read_section},
-    {"recovery.require.snapshot_age", 0, .scalar = read_snapshot_age, AT(require_snapshot_age_ms), .min = 1000, .max = 366 * DAY_MS},
-    {"recovery.require.off_host",     0, .scalar = read_off_host, AT(require_off_host)},
+    {"recovery.require.snapshot_age", 0, .scalar = bs_read_snapshot_age, AT(require.snapshot_age_ms), .min = 1000, .max = 366 * DAY_MS},
+    {"recovery.require.off_host",     0, .scalar = bs_read_off_host, AT(require.off_host)},
     {"audit_safe",            0, .scalar = bs_read_choice, AT(audit_safe), .fallback = "all", .words = audits},
     {"policy",                0, .node = bs_read_policy},
     {"policy.mode",           0, .scalar = bs_read_choice, PO(mode), .fallback = "enforce", .words = modes},
@@ -531,8 +517,8 @@ const struct bs_key bs_keys[] = {
     {"policy.impact.rows",       0, .scalar = bs_read_integer, PO(impact.rows), .fallback = "1000", .min = 1, .max = INT64_MAX},
     {"policy.impact.share",      0, .scalar = bs_read_share, PO(impact.share), .fallback = "10%"},
     {"policy.measure",           0, .node = read_policy_section},
-    {"policy.measure.time",      0, .scalar = read_duration, PO(measure.time_ms), .fallback = "1s", .min = 0, .max = DAY_MS / 24},
-    {"policy.measure.rehearse",  0, .scalar = read_bool, PO(measure.rehearse), .fallback = "false"},
+    {"policy.measure.time",      0, .scalar = bs_read_duration, PO(measure.time_ms), .fallback = "1s", .min = 0, .max = DAY_MS / 24},
+    {"policy.measure.rehearse",  0, .scalar = bs_read_bool, PO(measure.rehearse), .fallback = "false"},
     {"policy.protected",         LITERAL, .node = bs_read_protected, PO(protects)},
     {"policy.profiles",          0, .node = read_policy_section},
     {"policy.profiles.default",  0, .scalar = bs_read_choice, PO(profile), .fallback = "full", .words = profiles},
@@ -546,7 +532,7 @@ const struct bs_key bs_keys[] = {
     {"policy.profiles.full.actors",      LITERAL, .node = bs_read_globs, PO(profiles[BS_PROFILE_FULL].actors)},
     {"policy.profiles.full.groups",      LITERAL, .node = bs_read_globs, PO(profiles[BS_PROFILE_FULL].groups)},
     {"policy.evasion",           0, .node = read_policy_section},
-    {"policy.evasion.window",    0, .scalar = read_duration, PO(evasion.window_ms), .fallback = "1h", .min = 1000, .max = 30 * DAY_MS},
+    {"policy.evasion.window",    0, .scalar = bs_read_duration, PO(evasion.window_ms), .fallback = "1h", .min = 1000, .max = 30 * DAY_MS},
     {"policy.evasion.limit",     0, .scalar = bs_read_integer, PO(evasion.limit), .fallback = "5", .min = 1, .max = 1000000},
     {"policy.result_rows",       0, .scalar = bs_read_integer, PO(result_rows), .min = 1, .max = INT64_MAX},
     {"policy.rules",             0, .node = bs_read_rules},
@@ -561,6 +547,10 @@ const struct bs_key bs_keys[] = {
     {"policy.rules[].kinds",     LITERAL, .node = bs_read_kinds, RU(kinds)},
     {"policy.rules[].action",    REQUIRED | LITERAL, .scalar = bs_read_choice, RU(action), .words = actions},
     {"policy.rules[].recovery",  LITERAL, .scalar = bs_read_waiver, RU(keep)},
+    {"policy.rules[].require",   0, .node = bs_read_require, RU(require)},
+    {"policy.rules[].require.grade", LITERAL, .scalar = bs_read_grade, RQ(grade), .words = grades},
+    {"policy.rules[].require.snapshot_age", LITERAL, .scalar = bs_read_duration, RQ(snapshot_age_ms), .min = 1000, .max = 366 * DAY_MS},
+    {"policy.rules[].require.off_host", LITERAL, .scalar = bs_read_bool, RQ(off_host)},
     {"policy.rules[].quorum",    LITERAL, .scalar = bs_read_quorum},
     {"policy.rules[].max_rows",  LITERAL, .scalar = bs_read_integer, RU(max.rows), .min = 1, .max = INT64_MAX},
     {"policy.rules[].max_share", LITERAL, .scalar = bs_read_share, RU(max.share)},

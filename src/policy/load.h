@@ -22,6 +22,11 @@
 
 struct bs_key;
 
+/* 0: nowhere. */
+struct bs_require_lines {
+    int grade, snapshot_age, off_host, scratch;
+};
+
 /* One run over one file. */
 struct bs_load {
     yaml_document_t doc;
@@ -31,10 +36,9 @@ struct bs_load {
     struct bs_problems *problems;
     const struct bs_key *keys; /* the table */
     size_t n_keys;
-    int off_host_line; /* where recovery.require.off_host stands; 0: nowhere */
-    int snapshot_age_line;
-    int *database_lines; /* where each of config->databases stands */
-    bool full;           /* the arena had no room: something was dropped */
+    struct bs_require_lines required; /* where what is required of everything stands */
+    int *database_lines;              /* where each of config->databases stands */
+    bool full;                        /* the arena had no room: something was dropped */
 };
 
 /* A scalar where it stands; from the file, or a row's fallback (line 0). */
@@ -125,6 +129,12 @@ void bs_read_text(struct bs_load *l, const struct bs_key *key, struct bs_scalar 
 void
 bs_read_integer(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
 void bs_read_share(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
+void bs_read_bool(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
+void
+bs_read_duration(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
+/* A connection string; nothing of it is ever quoted. */
+void
+bs_read_conninfo(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
 
 /* Readers for keys of policy rules and defaults: rules_file.c. */
 void bs_read_policy(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
@@ -151,6 +161,18 @@ void bs_read_verify_sample(struct bs_load *l,
                            struct bs_scalar value,
                            void *into);
 void bs_check_keeping(struct bs_load *l);
+/* The same for what is required of recovery points: require_file.c. */
+void bs_read_grade(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
+void
+bs_read_off_host(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
+void bs_read_snapshot_age(struct bs_load *l,
+                          const struct bs_key *key,
+                          struct bs_scalar value,
+                          void *into);
+void
+bs_read_scratch(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
+void bs_read_require(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
+void bs_check_required(struct bs_load *l);
 /* What only shows once all is read: rules that can never match. */
 void bs_check_rules(struct bs_load *l);
 

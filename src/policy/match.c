@@ -624,3 +624,12 @@ bs_rule_caps(const struct bs_rule *rule, const struct bs_match *q)
     return rule->result_rows != 0 && bs_rule_meet_subject(rule, q->subject) == BS_MEET_YES &&
            meet_risk(rule, q) == BS_MEET_YES && concerns(rule, q) == BS_MEET_YES;
 }
+
+bool
+bs_rule_requires(const struct bs_rule *rule, const struct bs_match *q)
+{
+    return !bs_require_is_empty(&rule->require) &&
+           bs_rule_meet_subject(rule, q->subject) == BS_MEET_YES &&
+           meet_risk(rule, q) == BS_MEET_YES && concerns(rule, q) == BS_MEET_YES &&
+           (rule->action == BS_ACTION_ALLOW || reaches(&rule->min, q) == BS_MEET_YES);
+}

@@ -98,6 +98,9 @@ enum bs_meeting bs_rule_meet_but_rows(const struct bs_rule *rule, const struct b
 bool bs_rule_covers(const struct bs_rule *rule, const struct bs_match *q);
 /* The rule's cap on result rows is for this statement: something of it is inside. */
 bool bs_rule_caps(const struct bs_rule *rule, const struct bs_match *q);
+/* What the rule requires of recovery points it requires of this statement's: something of it is
+ * inside, or may be. Of a rule that allows, whatever the rows. */
+bool bs_rule_requires(const struct bs_rule *rule, const struct bs_match *q);
 /* Something that is written is, or may be, inside a list of objects or columns. */
 bool bs_globs_touched(const struct bs_object_globs *globs, const struct bs_match *q);
 

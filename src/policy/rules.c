@@ -202,6 +202,20 @@ kinds_json(const struct bs_rule *rule)
 }
 
 static json_t *
+require_json(const struct bs_require *require)
+{
+    json_t *out = json_object();
+
+    if (require->grade != BS_GRADE_NONE)
+        (void)json_object_set_new(out, "grade", json_string(bs_grade_name(require->grade)));
+    if (require->snapshot_age_ms != 0)
+        (void)json_object_set_new(out, "snapshot_age", duration_json(require->snapshot_age_ms));
+    if (require->off_host)
+        (void)json_object_set_new(out, "off_host", json_true());
+    return out;
+}
+
+static json_t *
 rule_json(const struct bs_rule *rule)
 {
     json_t *out = json_pack("{s:s,s:s,s:o}", "name", rule->name, "action",
@@ -223,6 +237,8 @@ rule_json(const struct bs_rule *rule)
     if (rule->keep != BS_KEEP)
         (void)json_object_set_new(out, "recovery",
                                   json_string(rule->keep == BS_KEEP_NOT ? "none" : "optional"));
+    if (!bs_require_is_empty(&rule->require))
+        (void)json_object_set_new(out, "require", require_json(&rule->require));
     return out;
 }
 

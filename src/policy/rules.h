@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "policy/require.h"
 #include "sql/kinds.h"
 
 /* Strictest first, so the smaller of two is the stricter. Zero refuses. */
@@ -85,6 +86,7 @@ struct bs_rule {
     int64_t result_rows; /* most rows that a statement may answer with; 0: not given */
     enum bs_action action;
     enum bs_keep keep;
+    struct bs_require require; /* of the points of what it is about */
 };
 
 enum bs_policy_mode {

@@ -206,6 +206,12 @@ bs_capture_describe(struct bs_capture *c, const struct bs_point_statement *state
 }
 
 void
+bs_capture_demand(struct bs_capture *c, enum bs_capture_grade grade)
+{
+    c->req.grade = grade;
+}
+
+void
 bs_capture_extend(struct bs_capture *c, int64_t deadline_us)
 {
     c->watch.deadline_us = deadline_us;

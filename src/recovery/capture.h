@@ -36,6 +36,7 @@ struct bs_capture;
 enum bs_capture_grade {
     BS_CAPTURE_READ_BACK = 0, /* every object downloaded, walked and compared */
     BS_CAPTURE_STORED,        /* stored and its size asked for; the manifest is read back */
+    BS_CAPTURE_RESTORED,      /* read back, then loaded into a scratch database (scratch.h) */
 };
 
 /* A pg_dump that may be used. */
@@ -53,6 +54,7 @@ struct bs_capture_request {
     size_t n_pg_dumps;
     int64_t deadline_us; /* bs_mono_us() by which the lock budget is spent; 0: 30 s from open */
     enum bs_capture_grade grade;
+    const char *scratch; /* of RESTORED: conninfo of a database that nobody needs; secret; NULL */
     size_t helpers; /* that may copy at once, this one included (config: recovery.helpers); 0: 2 */
     int64_t part_bytes;          /* larger tables are copied in parts of about so much; 0: 16 MiB */
     const struct bs_plan *plan;  /* of run: see bs_plan_makes_point */
@@ -120,11 +122,12 @@ struct bs_rows_choice {
 /* Where a capture is; readable at any time from any thread. */
 enum bs_capture_phase {
     BS_CAPTURE_IDLE = 0,
-    BS_CAPTURE_CHECKING, /* locks, names, columns, room in the spool */
-    BS_CAPTURE_COPYING,  /* tables to the spool, pg_dump beside it */
-    BS_CAPTURE_STORING,  /* spool to the store */
-    BS_CAPTURE_PROVING,  /* read back */
-    BS_CAPTURE_PROVEN,   /* the manifest is stored and read back */
+    BS_CAPTURE_CHECKING,  /* locks, names, columns, room in the spool */
+    BS_CAPTURE_COPYING,   /* tables to the spool, pg_dump beside it */
+    BS_CAPTURE_STORING,   /* spool to the store */
+    BS_CAPTURE_PROVING,   /* read back */
+    BS_CAPTURE_RESTORING, /* loaded into the scratch database */
+    BS_CAPTURE_PROVEN,    /* the manifest is stored and read back */
     BS_CAPTURE_FAILED,
 };
 
@@ -263,6 +266,9 @@ BS_MUST_CHECK enum bs_done bs_capture_still(struct bs_capture *c,
                                             const struct bs_plan *plan,
                                             struct bs_arena *arena,
                                             struct bs_err *err);
+
+/* How far the point will be proven, where that has become more since the capture was opened. */
+void bs_capture_demand(struct bs_capture *c, enum bs_capture_grade grade);
 
 /* More time, for what is asked between a run and the end of the transaction. */
 void bs_capture_extend(struct bs_capture *c, int64_t deadline_us);

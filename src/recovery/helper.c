@@ -40,20 +40,27 @@ connect_on(struct bs_helper *h, struct bs_err *err)
     return BS_DONE;
 }
 
-/* Sends what libpq holds back and waits until a result or COPY data can be taken. */
+/* Sends what libpq holds back. */
 static enum bs_done
-await(struct bs_helper *h, struct bs_err *err)
+flush(struct bs_helper *h, struct bs_err *err)
 {
-    int flush;
+    int left;
 
-    while ((flush = PQflush(h->conn)) == 1) {
+    while ((left = PQflush(h->conn)) == 1) {
         if (bs_watch_poll(h->watch, PQsocket(h->conn), POLLIN | POLLOUT, err) != BS_DONE)
             return BS_FAILED;
         if (PQconsumeInput(h->conn) != 1)
             return failed(h, "the helper lost its server", NULL, err);
     }
-    if (flush < 0)
-        return failed(h, "the helper lost its server", NULL, err);
+    return left < 0 ? failed(h, "the helper lost its server", NULL, err) : BS_DONE;
+}
+
+/* And waits until a result or COPY data can be taken. */
+static enum bs_done
+await(struct bs_helper *h, struct bs_err *err)
+{
+    if (flush(h, err) != BS_DONE)
+        return BS_FAILED;
     while (PQisBusy(h->conn) != 0) {
         if (bs_watch_poll(h->watch, PQsocket(h->conn), POLLIN, err) != BS_DONE)
             return BS_FAILED;
@@ -334,6 +341,50 @@ bs_helper_copy(struct bs_helper *h,
         if (taken != BS_DONE)
             return BS_FAILED;
     }
+}
+
+enum bs_done
+bs_helper_copy_in(struct bs_helper *h, const char *sql, struct bs_err *err)
+{
+    enum bs_done done = BS_DONE;
+    PGresult *res;
+
+    if (PQsendQuery(h->conn, sql) != 1)
+        return failed(h, "the helper cannot copy", NULL, err);
+    if (await(h, err) != BS_DONE)
+        return BS_FAILED;
+    res = PQgetResult(h->conn);
+    if (PQresultStatus(res) != PGRES_COPY_IN)
+        done = failed(h, "the helper cannot copy", res, err);
+    PQclear(res);
+    return done;
+}
+
+/* What libpq would hold back is waited for: it must not become all that is stored. */
+enum bs_done
+bs_helper_put(struct bs_helper *h, struct bs_bytes data, struct bs_err *err)
+{
+    enum { PIECE = 1 << 20 };
+
+    while (data.n != 0) {
+        size_t n = data.n < PIECE ? data.n : PIECE;
+        if (PQputCopyData(h->conn, (const char *)data.p, (int)n) < 0)
+            return failed(h, "the helper lost its server", NULL, err);
+        data.p += n;
+        data.n -= n;
+        if (flush(h, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+enum bs_done
+bs_helper_copy_in_end(struct bs_helper *h, const char *why, int64_t *rows, struct bs_err *err)
+{
+    *rows = -1;
+    if (PQputCopyEnd(h->conn, why) != 1)
+        return failed(h, "the helper lost its server", NULL, err);
+    return copy_end(h, rows, err);
 }
 
 enum bs_done

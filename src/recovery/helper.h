@@ -88,6 +88,18 @@ BS_MUST_CHECK enum bs_done bs_helper_copy(struct bs_helper *h,
                                           int64_t *rows,
                                           struct bs_err *err);
 
+/* COPY ... FROM STDIN: begin, bytes, end. On failure the connection is of no more use. */
+BS_MUST_CHECK enum bs_done
+bs_helper_copy_in(struct bs_helper *h, const char *sql, struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_helper_put(struct bs_helper *h, struct bs_bytes data, struct bs_err *err);
+/*
+ * why    the server is told that it must not take them; NULL: that is all
+ * rows   out: the command tag's number of rows
+ */
+BS_MUST_CHECK enum bs_done
+bs_helper_copy_in_end(struct bs_helper *h, const char *why, int64_t *rows, struct bs_err *err);
+
 /* System identifier, timeline, database, version, encodings; texts live in `arena`. */
 BS_MUST_CHECK enum bs_done bs_helper_source(struct bs_helper *h,
                                             struct bs_arena *arena,

@@ -467,10 +467,10 @@ static enum bs_done
 tell(const struct pass *p, const struct bs_err *why, struct bs_err *err)
 {
     static const char *const doing[] = {
-        [BS_CAPTURE_IDLE] = "beginning",   [BS_CAPTURE_CHECKING] = "looking at tables",
-        [BS_CAPTURE_COPYING] = "reading",  [BS_CAPTURE_STORING] = "storing",
-        [BS_CAPTURE_PROVING] = "proving",  [BS_CAPTURE_PROVEN] = "ending",
-        [BS_CAPTURE_FAILED] = "giving up",
+        [BS_CAPTURE_IDLE] = "beginning",  [BS_CAPTURE_CHECKING] = "looking at tables",
+        [BS_CAPTURE_COPYING] = "reading", [BS_CAPTURE_STORING] = "storing",
+        [BS_CAPTURE_PROVING] = "proving", [BS_CAPTURE_RESTORING] = "restoring for proof",
+        [BS_CAPTURE_PROVEN] = "ending",   [BS_CAPTURE_FAILED] = "giving up",
     };
     const struct bs_capture *c = p->c;
     struct bs_err late = {0};

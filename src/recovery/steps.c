@@ -17,6 +17,7 @@
 #include "recovery/crew.h"
 #include "recovery/crypt.h"
 #include "recovery/points.h"
+#include "recovery/scratch.h"
 
 enum {
     CLOSE_MS = 500, /* for the store to take the end of what failed */
@@ -200,7 +201,9 @@ bs_step_store(struct bs_capture *c, struct bs_err *err)
     if (c->spool.pg_dump != NULL && store_definition(c, err) != BS_DONE)
         return BS_FAILED;
     bs_step_enter(c, BS_CAPTURE_PROVING);
-    return bs_crew_prove(c, err);
+    if (bs_crew_prove(c, err) != BS_DONE)
+        return BS_FAILED;
+    return c->req.grade == BS_CAPTURE_RESTORED ? bs_scratch_prove(c, err) : BS_DONE;
 }
 
 /* Reads the manifest back: it is the one object whose loss would lose all others. */
@@ -218,6 +221,20 @@ manifest_back(struct bs_capture *c, const char *key, struct bs_bytes was, struct
     return done;
 }
 
+static const char *
+grade_name(const struct bs_capture *c)
+{
+    switch (c->req.grade) {
+    case BS_CAPTURE_STORED:
+        return "stored";
+    case BS_CAPTURE_RESTORED:
+        return "restored";
+    case BS_CAPTURE_READ_BACK:
+        break;
+    }
+    return "read-back";
+}
+
 enum bs_done
 bs_step_manifest(struct bs_capture *c,
                  int64_t start_us,
@@ -232,8 +249,7 @@ bs_step_manifest(struct bs_capture *c,
     if (proof == NULL)
         return BS_FAIL(err, LIMIT, "no memory set aside for a proof");
     c->m.capture.finished_us = bs_now_us();
-    *proof = (struct bs_point_proof){c->req.grade == BS_CAPTURE_STORED ? "stored" : "read-back",
-                                     "ok", c->m.capture.finished_us, "capture"};
+    *proof = (struct bs_point_proof){grade_name(c), "ok", c->m.capture.finished_us, "capture"};
     c->m.proofs = proof;
     c->m.n_proofs = 1;
     bs_buf_init(&text, BS_MANIFEST_MAX);

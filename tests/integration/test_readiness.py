@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 import s3servers
-from conftest import Gateway, binary, running
+from conftest import Gateway, binary, running, wait_until
 from operator_side import Operator
 from place import a_place
 from s3double import Fault
@@ -99,11 +99,19 @@ def test_a_snapshot_that_is_required(pg):
 
 
 def test_one_that_is_too_old(pg):
-    old = [{**SNAPSHOTS[0], "every": "1h"}]
-    with a_place(pg, snapshots=old, recovery={"require": {"snapshot_age": "1h"}}) as place:
+    """By a rule: only what it is about needs a younger one."""
+    rule = {"name": "fresh", "objects": ["ground.child"], "action": "approve",
+            "require": {"snapshot_age": "1s"}}
+    often = {**SNAPSHOTS[0], "name": "often", "tables": ["ground.inbox"], "every": "1s"}
+    with a_place(pg, rules=[rule], snapshots=[*SNAPSHOTS, often],
+                 recovery={"require": {"snapshot_age": "1h"}}) as place:
         place.reset()
         place.gateway.cli("snapshot", "ground.*")
-        assert held(place, "TRUNCATE ground.child") == "ZB001"
+        wait_until(lambda: held(place, "TRUNCATE ground.child") == "ZB004")
+        assert "is 1 s old, more than 1 s" in place.gateway.log()
+        assert "backstop snapshot ground.child" in place.gateway.log()
+        assert held(place, "TRUNCATE ground.inbox") == "ZB001"
+        assert held(place, "TRUNCATE ground.t, ground.child") == "ZB004"
 
 
 def problems(tmp_path, **more):

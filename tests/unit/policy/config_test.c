@@ -84,8 +84,8 @@ static const struct row rows[] = {
     {"a key without keys", HEAD "recovery: {encryption: {key: a}}\n", {{AFTER, "\"keys\" in recovery.encryption is missing"}}},
     {"more helpers than may be", HEAD "recovery: {helpers: 9}\n", {{AFTER, "recovery.helpers"}}},
     {"a size beyond numbers", HEAD "recovery: {max_bytes: 9000000000TB}\n", {{AFTER, "is not a size"}}},
-    {"grade of later", HEAD "recovery: {grade: restored}\n", {{AFTER, "\"restored\" is not supported by this version"}}},
-    {"unknown grade", HEAD "recovery: {grade: gold}\n", {{AFTER, "\"gold\" is not one of read-back or stored"}}},
+    {"restored into nothing", HEAD "recovery: {grade: restored}\n", {{AFTER, "give recovery.scratch"}}},
+    {"unknown grade", HEAD "recovery: {grade: gold}\n", {{AFTER, "\"gold\" is not one of stored, read-back or restored"}}},
     {"unknown audit", HEAD "audit_safe: some\n", {{AFTER, "not one of all, sampled or counted"}}},
     {"pg_dump of no version", HEAD "recovery: {pg_dump: {new: /x}}\n", {{AFTER, "\"new\" is not a major version"}}},
     {"pg_dump too old", HEAD "recovery: {pg_dump: {9: /x}}\n", {{AFTER, "\"9\" is not a major version"}}},
@@ -216,6 +216,17 @@ static const struct row rows[] = {
     {"no quorum", RULE("name: a, action: block, quorum: 0"), {{AFTER, "is not a whole number from 1"}}},
     {"recovery of a rule", RULE("name: a, action: allow, recovery: whole"), {{AFTER, "\"whole\" is not none or optional"}}},
     {"waiving what is blocked", RULE("name: a, action: block, recovery: none"), {{AFTER, "recovery says nothing"}}},
+    {"requiring nothing", RULE("name: a, action: allow, require: {}"), {{AFTER, "require asks for nothing"}}},
+    {"requiring the unknown", RULE("name: a, action: allow, require: {grade: gold, age: 1h}"),
+     {{AFTER, "grade: \"gold\" is not one of stored, read-back or restored"}, {AFTER, "unknown key \"age\" in require"}, {AFTER, "require asks for nothing"}}},
+    {"requiring of what is blocked", RULE("name: a, action: block, require: {grade: stored}"), {{AFTER, "require says nothing where the action is block"}}},
+    {"requiring of what is not made", RULE("name: a, action: allow, recovery: none, require: {grade: stored}"), {{AFTER, "it says is not made"}}},
+    {"a rule that restores into nothing", RULE("name: a, action: allow, require: {grade: restored}"), {{AFTER, "rule \"a\", require: \"restored\" needs a database"}}},
+    {"a rule that wants what is here away", RULE("name: a, action: allow, require: {off_host: true}"), {{AFTER, "rule \"a\", require: the storage is on this machine"}}},
+    {"a rule about no snapshots", RULE("name: a, action: allow, require: {snapshot_age: 1h}"), {{AFTER, "rule \"a\", require: there are no `snapshots`"}}},
+    {"a rule about rare snapshots", HEAD "snapshots: [{name: s, tables: [a.b], database: shop, every: 3h, keep: {count: 1}}]\n"
+     "policy: {rules: [{name: a, action: allow, require: {snapshot_age: 2h}}]}\n", {{AFTER + 1, "all `snapshots` come less often"}}},
+    {"loading into the database itself", HEAD "recovery: {scratch: 'dbname=shop user=backstop'}\n", {{AFTER, "recovery.scratch is database \"shop\" itself"}}},
     {"two of a name", HEAD "policy:\n  rules:\n  - {name: a, action: block}\n  - {name: a, action: allow}\n",
      {{AFTER + 3, "two rules are called \"a\", the first on line 11"}}},
 
@@ -325,7 +336,7 @@ fallbacks(void)
     EXPECT(c->policy->result_rows == 0 && c->policy->protects.n == 0);
     EXPECT_EQ(c->hold_decide_ms, 900000);
     EXPECT_EQ(c->hold_redeem_ms, 900000);
-    EXPECT_EQ(c->grade, BS_CONFIG_GRADE_READ_BACK);
+    EXPECT_EQ(c->require.grade, BS_GRADE_READ_BACK);
     EXPECT_EQ(c->lock_budget_ms, 30000);
     EXPECT_EQ(c->max_bytes, INT64_C(10) << 30);
     EXPECT_EQ(c->helpers, 2);
@@ -407,7 +418,7 @@ whole_file(void)
     EXPECT_EQ(c->hold_wait_ms, 500);
     EXPECT_EQ(c->hold_decide_ms, 7200000);
     EXPECT_EQ(c->hold_redeem_ms, 86400000);
-    EXPECT_EQ(c->grade, BS_CONFIG_GRADE_STORED);
+    EXPECT_EQ(c->require.grade, BS_GRADE_STORED);
     EXPECT_EQ(c->lock_budget_ms, 60000);
     EXPECT_EQ(c->max_bytes, INT64_C(64) << 20);
     EXPECT_EQ(c->helpers, 8);

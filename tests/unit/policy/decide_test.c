@@ -861,6 +861,48 @@ points_are_optional_where_all_say_so(void)
     }
 }
 
+/* Each part as the strictest of all rules that are about the statement has it, in whatever part. */
+static void
+what_is_required_adds_up(void)
+{
+    static const char policy[] =
+        HEAD "snapshots: [{name: s, tables: ['*.*'], every: 1h, database: shop,\n"
+             "             keep: {count: 1}}]\n"
+             "recovery: {scratch: dbname=scratch}\n"
+             "policy:\n"
+             "  rules:\n"
+             "    - {name: pay, objects: ['pay.*'], action: approve, require: {grade: restored}}\n"
+             "    - {name: old, objects: ['*.old'], risk: [HIGH, CRITICAL], action: allow,\n"
+             "       require: {grade: stored, snapshot_age: 2h}}\n"
+             "    - {name: all, actors: [b], action: approve, require: {snapshot_age: 1h}}\n"
+             "    - {name: many, actors: [c], min_rows: 10, action: approve,\n"
+             "       require: {grade: restored}}\n";
+    static const struct {
+        const char *actor, *unit;
+        struct bs_require want;
+    } cases[] = {
+        {"a", "DELETE|HIGH|ROWS|s.t", {BS_GRADE_NONE, 0, false}},
+        {"a", "DELETE|HIGH|ROWS|pay.t", {BS_GRADE_RESTORED, 0, false}},
+        {"a", "DELETE|HIGH|ROWS|s.old", {BS_GRADE_STORED, 7200000, false}},
+        {"a", "DELETE|HIGH|ROWS|pay.old", {BS_GRADE_RESTORED, 7200000, false}},
+        {"b", "DELETE|HIGH|ROWS|s.old", {BS_GRADE_STORED, 3600000, false}},
+        {"a", "DELETE|HIGH|ROWS|s.old;DELETE|HIGH|ROWS|pay.t", {BS_GRADE_RESTORED, 7200000, false}},
+        /* An allow rule asks for its own also where it does not allow: not all is inside. */
+        {"a", "DELETE|HIGH|ROWS|s.old,s.t", {BS_GRADE_STORED, 7200000, false}},
+        {"c", "DELETE|HIGH|ROWS|s.t", {BS_GRADE_RESTORED, 0, false}}, /* nobody has counted */
+        {"b", "SELECT|SAFE|NONE|", {BS_GRADE_NONE, 0, false}},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bs_require got = decide_row(policy, cases[i].actor, cases[i].unit).require;
+        EXPECT_EQ(got.grade, cases[i].want.grade);
+        EXPECT_EQ(got.snapshot_age_ms, cases[i].want.snapshot_age_ms);
+        EXPECT_EQ(got.off_host, cases[i].want.off_host);
+        if (tap_misses != 0)
+            printf("# in row %zu\n", i);
+    }
+}
+
 static void
 a_shadow_lets_run(void)
 {
@@ -1126,6 +1168,7 @@ main(void)
         {"without a catalog names count as written", without_catalog},
         {"counting is asked for where it may change the answer", counting_is_asked_for},
         {"the smallest cap counts", the_smallest_cap_counts},
+        {"what is required adds up", what_is_required_adds_up},
         {"points are optional where all say so", points_are_optional_where_all_say_so},
         {"a shadow lets run", a_shadow_lets_run},
         {"what is protected is critical", what_is_protected_is_critical},

@@ -152,6 +152,7 @@ changes_are_noticed(void)
         {HEAD "tls: {cert: a, key: b}\nrecovery: {lock_budget: 1s}\n", "recovery"},
         {HEAD "tls: {cert: a, key: b}\nrecovery: {max_bytes: 1B}\n", "recovery"},
         {HEAD "tls: {cert: a, key: b}\nrecovery: {pg_dump: {17: x}}\n", "recovery"},
+        {HEAD "tls: {cert: a, key: b}\nrecovery: {scratch: dbname=x}\n", "recovery"},
         {HEAD "tls: {cert: a, key: b}\naudit_safe: counted\n", "audit_safe"},
     };
     struct bs_config *a = config_of(base);
