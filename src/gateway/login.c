@@ -157,11 +157,16 @@ record(struct bs_session *s, const char *outcome, const char *sqlstate)
     return false;
 }
 
+/* The exchange went wrong: malformed, or it proves that somebody is not who they say. */
 static void
-refuse_password(struct bs_session *s)
+refuse_proof(struct bs_session *s, const struct bs_err *err)
 {
+    if (err->code != BS_E_AUTH) {
+        bs_session_fail_err(s, err);
+        return;
+    }
     (void)record(s, "refused", "28P01");
-    bs_session_fail(s, "28P01", "password authentication failed for user \"%.*s\"", BS_NAME_MAX,
+    bs_session_fail(s, "28P01", "%s for user \"%.*s\"", err->message, BS_NAME_MAX,
                     s->login->wish.user);
 }
 
@@ -282,7 +287,8 @@ choose_verifier(struct bs_session *s, const struct lookup *k, struct bs_scram_ve
 static void
 looked_up(struct bs_session *s, bool current, void *arg)
 {
-    static const char *const mechanisms[] = {BS_SCRAM_MECHANISM, NULL};
+    static const char *const mechanisms[] = {BS_SCRAM_MECHANISM_PLUS, BS_SCRAM_MECHANISM, NULL};
+    struct bs_scram_end_point end_point = {.n = 0};
     struct lookup *k = arg;
     struct bs_scram_verifier verifier = {0};
 
@@ -294,8 +300,10 @@ looked_up(struct bs_session *s, bool current, void *arg)
         s->owner = k->found ? bs_arena_str(&s->arena, k->agent.owner) : NULL;
         s->group = k->found ? bs_arena_str(&s->arena, k->agent.group) : NULL;
         choose_verifier(s, k, &verifier);
-        bs_scram_server_init(&s->login->scram, &verifier, BS_SCRAM_OFFERED_PLAIN);
-        bs_msg_put_auth_sasl(&s->client.out, mechanisms);
+        if (s->client_tls)
+            bs_tls_end_point(s->client.tls, &end_point);
+        bs_scram_server_init(&s->login->scram, &verifier, &end_point);
+        bs_msg_put_auth_sasl(&s->client.out, mechanisms + (end_point.n == 0));
         s->login->step = STEP_INITIAL;
         bs_link_resume(&s->client);
     }
@@ -407,7 +415,7 @@ on_initial(struct bs_session *s, struct bs_bytes body)
         bs_session_fail_err(s, &err);
         return;
     }
-    if (!bs_bytes_equal(initial.mechanism, BS_LIT(BS_SCRAM_MECHANISM)) || !initial.has_data) {
+    if (!bs_scram_server_choose(&s->login->scram, initial.mechanism) || !initial.has_data) {
         bs_session_fail(s, "08P01", "client selected an invalid SASL authentication mechanism");
         return;
     }
@@ -416,7 +424,7 @@ on_initial(struct bs_session *s, struct bs_bytes body)
         bs_msg_put_auth_sasl_continue(&s->client.out, bs_buf_view(&first));
         s->login->step = STEP_FINAL;
     } else {
-        bs_session_fail_err(s, &err);
+        refuse_proof(s, &err);
     }
     bs_buf_fini(&first);
 }
@@ -491,10 +499,8 @@ on_final(struct bs_session *s, struct bs_bytes body)
     if (done == BS_DONE) {
         bs_msg_put_auth_sasl_final(&s->client.out, bs_buf_view(&last));
         admit(s);
-    } else if (err.code == BS_E_AUTH) {
-        refuse_password(s);
     } else {
-        bs_session_fail_err(s, &err);
+        refuse_proof(s, &err);
     }
     bs_buf_fini(&last);
 }

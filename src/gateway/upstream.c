@@ -508,7 +508,7 @@ begin_sasl(struct bs_session *s, const struct bs_auth_request *auth)
         return;
     }
     bs_buf_init(&first, BS_SCRAM_MESSAGE_MAX);
-    bs_scram_client_first(&s->upstream->scram, &first);
+    bs_scram_client_first(&s->upstream->scram, BS_SCRAM_BOUND_NOT, NULL, &first);
     bs_msg_put_sasl_initial(&s->server.out, BS_SCRAM_MECHANISM, bs_buf_view(&first));
     bs_buf_fini(&first);
     s->upstream->step = STEP_SASL;

@@ -1,14 +1,15 @@
 /*
  * scram.h - SCRAM-SHA-256 for both roles: server towards actors, client towards the database.
  *
- * Messages go in and out as the mechanism's own bytes; wrap them with messages.h. Channel binding
- * (-PLUS) is not offered and not used.
+ * Messages go in and out as the mechanism's own bytes; wrap them with messages.h. Inside TLS an
+ * exchange is bound to the server's certificate (-PLUS, tls-server-end-point): whoever sits in the
+ * middle with another certificate cannot pass it on.
  *
  * The server's side only computes HMACs. The client's side has one slow step, bs_scram_client_derive
  * (PBKDF2): call it on a job thread.
  *
  * Layer  wire. No I/O and no clock; nonces and salts come from bs_random.
- * Spec   RFC 5802, RFC 7677; PostgreSQL manual, sasl-authentication.html. Verifiers are in the
+ * Spec   RFC 5802, RFC 7677, RFC 5929 section 4; PostgreSQL manual, sasl-authentication.html. Verifiers are in the
  *        format of pg_authid.rolpassword: SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey.
  * Owns   nothing on the heap. bs_scram_*_fini wipes; call it on every way out.
  */
@@ -19,6 +20,9 @@
 #include "base/err.h"
 
 #define BS_SCRAM_MECHANISM      "SCRAM-SHA-256"
+#define BS_SCRAM_MECHANISM_PLUS "SCRAM-SHA-256-PLUS"
+#define BS_SCRAM_END_POINT      64      /* bytes of the longest hash of a certificate */
+#define BS_SCRAM_BINDING        128     /* what c= holds, in base64, with its NUL */
 #define BS_SCRAM_KEY            32      /* bytes of SHA-256 */
 #define BS_SCRAM_SALT_MAX       64      /* bytes of a salt we accept */
 #define BS_SCRAM_ITERATIONS     4096    /* of the verifiers we make */
@@ -38,10 +42,17 @@ struct bs_scram_verifier {
     uint8_t server_key[BS_SCRAM_KEY];
 };
 
-/* Whether the AuthenticationSASL that we sent offered a -PLUS mechanism. */
-enum bs_scram_offered {
-    BS_SCRAM_OFFERED_PLUS = 0, /* a client that says "y" was tampered with: refused */
-    BS_SCRAM_OFFERED_PLAIN,
+/* What an exchange is bound to: see bs_tls_end_point. Zeroed: nothing. */
+struct bs_scram_end_point {
+    uint8_t hash[BS_SCRAM_END_POINT];
+    size_t n;
+};
+
+/* How a client binds an exchange. */
+enum bs_scram_bound {
+    BS_SCRAM_BOUND_NOT = 0, /* "n": it cannot */
+    BS_SCRAM_BOUND_ASKED,   /* "y": it could, and the server did not offer it */
+    BS_SCRAM_BOUND,         /* "p": to the server's certificate */
 };
 
 enum bs_scram_step {
@@ -55,9 +66,10 @@ enum bs_scram_step {
 /* The fields are private to scram.c. */
 struct bs_scram_server {
     enum bs_scram_step step;
-    enum bs_scram_offered offered;
+    struct bs_scram_end_point end_point; /* n != 0: -PLUS was offered */
+    bool plus;                           /* and was chosen */
     struct bs_scram_verifier verifier;
-    const char *binding;                     /* what c= must be, by the client's flag */
+    char binding[BS_SCRAM_BINDING];          /* what c= must be, by the client's flag */
     char first_bare[BS_SCRAM_MESSAGE_MAX];   /* client-first-message-bare */
     char server_first[BS_SCRAM_MESSAGE_MAX]; /* what we answered */
     char nonce[BS_SCRAM_MESSAGE_MAX];        /* both halves */
@@ -65,6 +77,7 @@ struct bs_scram_server {
 
 struct bs_scram_client {
     enum bs_scram_step step;
+    char binding[BS_SCRAM_BINDING];          /* what c= is */
     char nonce[BS_SCRAM_NONCE_TEXT];         /* ours */
     char first_bare[64];                     /* client-first-message-bare */
     char server_first[BS_SCRAM_MESSAGE_MAX]; /* what the server sent */
@@ -105,13 +118,17 @@ void bs_scram_verifier_wipe(struct bs_scram_verifier *v);
 
 /* ------------------------------------------------------------ server role */
 
+/* end_point  what -PLUS binds to; NULL or zeroed: only the plain mechanism was offered */
 void bs_scram_server_init(struct bs_scram_server *s,
                           const struct bs_scram_verifier *verifier,
-                          enum bs_scram_offered offered);
+                          const struct bs_scram_end_point *end_point);
+/* The mechanism that the client chose; false: it was not offered. Without it the plain one counts. */
+BS_MUST_CHECK bool bs_scram_server_choose(struct bs_scram_server *s, struct bs_bytes mechanism);
 /*
  * The client-first-message in, the server-first-message appended to `out`.
  *
- * err  PROTOCOL: malformed; AUTH: it wants what we do not offer
+ * err  PROTOCOL: malformed; AUTH: it wants what we do not offer, or says that we did not offer -PLUS
+ *      where we did: then somebody changed our offer on its way
  */
 BS_MUST_CHECK enum bs_done bs_scram_server_first(struct bs_scram_server *s,
                                                  struct bs_bytes in,
@@ -132,8 +149,11 @@ void bs_scram_server_fini(struct bs_scram_server *s);
 /* ------------------------------------------------------------ client role */
 
 /* Starts and appends the client-first-message to `out`. The user's name is that of the start-up
- * packet, so none is sent here, as libpq does. */
-void bs_scram_client_first(struct bs_scram_client *c, struct bs_buf *out);
+ * packet, so none is sent here, as libpq does. end_point: only where it is bound; else NULL. */
+void bs_scram_client_first(struct bs_scram_client *c,
+                           enum bs_scram_bound bound,
+                           const struct bs_scram_end_point *end_point,
+                           struct bs_buf *out);
 /*
  * The server-first-message in.
  *

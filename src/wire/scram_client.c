@@ -10,8 +10,6 @@
 #include "base/arena.h"
 #include "wire/scram_crypt.h"
 
-#define NO_BINDING "biws" /* base64 of "n,," */
-
 static enum bs_done
 malformed(struct bs_err *err)
 {
@@ -25,12 +23,23 @@ bs_scram_client_fini(struct bs_scram_client *c)
 }
 
 void
-bs_scram_client_first(struct bs_scram_client *c, struct bs_buf *out)
+bs_scram_client_first(struct bs_scram_client *c,
+                      enum bs_scram_bound bound,
+                      const struct bs_scram_end_point *end_point,
+                      struct bs_buf *out)
 {
+    static const char *const headers[] = {
+        [BS_SCRAM_BOUND_NOT] = "n,,",
+        [BS_SCRAM_BOUND_ASKED] = "y,,",
+        [BS_SCRAM_BOUND] = BS_SCRAM_BOUND_HEADER,
+    };
+
     *c = (struct bs_scram_client){.step = BS_SCRAM_FIRST};
+    bs_assert((bound == BS_SCRAM_BOUND) == (end_point != NULL));
+    bs_scram_binding(headers[bound], end_point, c->binding);
     bs_scram_nonce(c->nonce);
     (void)snprintf(c->first_bare, sizeof(c->first_bare), "n=,r=%s", c->nonce);
-    bs_put_fmt(out, "n,,%s", c->first_bare);
+    bs_put_fmt(out, "%s%s", headers[bound], c->first_bare);
 }
 
 /* The whole nonce: ours, and something new behind it. */
@@ -123,7 +132,7 @@ bs_scram_client_final(struct bs_scram_client *c, struct bs_buf *out, struct bs_e
     if (!begun)
         return malformed(err);
     bs_buf_init(&bare, BS_SCRAM_MESSAGE_MAX);
-    bs_put_fmt(&bare, "c=%s,r=%s", NO_BINDING, c->combined);
+    bs_put_fmt(&bare, "c=%s,r=%s", c->binding, c->combined);
     bs_assert(!bare.failed); /* challenge bounded the nonce */
     make_proof(c, bs_buf_view(&bare), proof);
     bs_scram_sign(c->server_key, c->first_bare, c->server_first, bs_buf_view(&bare), c->signature);

@@ -80,7 +80,7 @@ bs_scram_sign(const uint8_t key[BS_SCRAM_KEY],
 void
 bs_b64_put(const uint8_t *in, size_t n, char *out)
 {
-    bs_assert(n <= BS_SCRAM_SALT_MAX);
+    bs_assert(n <= BS_SCRAM_BINDING);
     (void)EVP_EncodeBlock((unsigned char *)out, in, (int)n);
 }
 
@@ -111,6 +111,21 @@ bs_b64_take(struct bs_bytes text, size_t max, uint8_t *out, size_t *n)
     }
     bs_wipe(raw, sizeof(raw));
     return ok;
+}
+
+void
+bs_scram_binding(const char *header,
+                 const struct bs_scram_end_point *end_point,
+                 char out[BS_SCRAM_BINDING])
+{
+    uint8_t bytes[BS_SCRAM_BINDING];
+    size_t n = strlen(header), more = end_point == NULL ? 0 : end_point->n;
+
+    bs_assert(more <= BS_SCRAM_END_POINT && BS_B64_LEN(n + more) < BS_SCRAM_BINDING);
+    memcpy(bytes, header, n);
+    if (more != 0)
+        memcpy(bytes + n, end_point->hash, more);
+    bs_b64_put(bytes, n + more, out);
 }
 
 bool

@@ -10,6 +10,8 @@
 
 #include "wire/scram.h"
 
+#define BS_SCRAM_BOUND_HEADER "p=tls-server-end-point,,"
+
 #define BS_B64_LEN(n) (((n) + 2) / 3 * 4) /* characters for n bytes */
 
 /* HMAC-SHA-256 of all the parts, one behind the other. */
@@ -39,6 +41,11 @@ void bs_b64_put(const uint8_t *in, size_t n, char *out);
  * max is at most BS_SCRAM_SALT_MAX.
  */
 BS_MUST_CHECK bool bs_b64_take(struct bs_bytes text, size_t max, uint8_t *out, size_t *n);
+
+/* What c= holds: the header, and behind "p=..." what it is bound to; in base64. */
+void bs_scram_binding(const char *header,
+                      const struct bs_scram_end_point *end_point,
+                      char out[BS_SCRAM_BINDING]);
 
 /* A message of a peer must fit our buffers and be a C string. */
 BS_MUST_CHECK bool bs_scram_message_valid(struct bs_bytes in);

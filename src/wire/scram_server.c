@@ -12,10 +12,18 @@
 void
 bs_scram_server_init(struct bs_scram_server *s,
                      const struct bs_scram_verifier *verifier,
-                     enum bs_scram_offered offered)
+                     const struct bs_scram_end_point *end_point)
 {
-    *s =
-        (struct bs_scram_server){.step = BS_SCRAM_FIRST, .offered = offered, .verifier = *verifier};
+    *s = (struct bs_scram_server){.step = BS_SCRAM_FIRST, .verifier = *verifier};
+    if (end_point != NULL)
+        s->end_point = *end_point;
+}
+
+bool
+bs_scram_server_choose(struct bs_scram_server *s, struct bs_bytes mechanism)
+{
+    s->plus = s->end_point.n != 0 && bs_bytes_equal(mechanism, BS_LIT(BS_SCRAM_MECHANISM_PLUS));
+    return s->plus || bs_bytes_equal(mechanism, BS_LIT(BS_SCRAM_MECHANISM));
 }
 
 void
@@ -30,21 +38,38 @@ malformed(struct bs_err *err)
     return BS_FAIL(err, PROTOCOL, "malformed SCRAM message");
 }
 
+/* The header "p=tls-server-end-point,," of -PLUS. */
+static enum bs_done
+take_bound_header(struct bs_scram_server *s, struct bs_bytes *in, struct bs_err *err)
+{
+    const struct bs_bytes want = BS_LIT(BS_SCRAM_BOUND_HEADER);
+    struct bs_bytes head;
+
+    if (in->p[0] != 'p')
+        return BS_FAIL(err, PROTOCOL, "SCRAM-SHA-256-PLUS without channel binding");
+    if (!bs_take_bytes(in, want.n, &head) || !bs_bytes_equal(head, want))
+        return BS_FAIL(err, AUTH, "SCRAM channel binding is not of the type tls-server-end-point");
+    bs_scram_binding(BS_SCRAM_BOUND_HEADER, &s->end_point, s->binding);
+    return BS_DONE;
+}
+
 /* The header "n,," or "y,,": the client binds no channel and acts for nobody else. */
 static enum bs_done
 take_header(struct bs_scram_server *s, struct bs_bytes *in, struct bs_err *err)
 {
     struct bs_bytes head;
 
+    if (s->plus)
+        return take_bound_header(s, in, err);
     if (!bs_take_bytes(in, 3, &head))
         return malformed(err);
     if (head.p[0] == 'p')
-        return BS_FAIL(err, AUTH, "SCRAM channel binding is not offered");
+        return BS_FAIL(err, AUTH, "SCRAM channel binding is not offered with this mechanism");
     if ((head.p[0] != 'n' && head.p[0] != 'y') || head.p[1] != ',')
         return malformed(err);
-    if (head.p[0] == 'y' && s->offered != BS_SCRAM_OFFERED_PLAIN)
+    if (head.p[0] == 'y' && s->end_point.n != 0)
         return BS_FAIL(err, AUTH, "SCRAM channel binding negotiation was tampered with");
-    s->binding = head.p[0] == 'n' ? "biws" : "eSws"; /* base64 of the header */
+    bs_scram_binding(head.p[0] == 'n' ? "n,," : "y,,", NULL, s->binding);
     if (head.p[2] != ',')
         return BS_FAIL(err, AUTH, "SCRAM authorization identities are not supported");
     return BS_DONE;
@@ -193,7 +218,9 @@ bs_scram_server_final(struct bs_scram_server *s,
     if (!begun || !bs_scram_message_valid(in) || !take_final(in, &f))
         return malformed(err);
     if (!bs_bytes_equal(f.binding, bs_bytes_of(s->binding)))
-        return BS_FAIL(err, PROTOCOL, "the SCRAM channel binding changed between messages");
+        return s->plus
+                   ? BS_FAIL(err, AUTH, "SCRAM channel binding check failed")
+                   : BS_FAIL(err, PROTOCOL, "the SCRAM channel binding changed between messages");
     if (!bs_bytes_equal_secret(f.nonce, bs_bytes_of(s->nonce)))
         return BS_FAIL(err, PROTOCOL, "the SCRAM nonce does not match");
     if (!proof_holds(s, &f))

@@ -263,6 +263,33 @@ bs_tls_version(const struct bs_tls *t)
     return SSL_get_version(t->ssl);
 }
 
+/* MD5 and SHA-1 count as SHA-256 there. */
+static const EVP_MD *
+end_point_hash(const X509 *cert)
+{
+    int nid = NID_undef;
+
+    if (X509_get_signature_info((X509 *)(uintptr_t)cert, &nid, NULL, NULL, NULL) != 1)
+        return NULL;
+    return nid == NID_md5 || nid == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(nid);
+}
+
+void
+bs_tls_end_point(const struct bs_tls *t, struct bs_scram_end_point *out)
+{
+    X509 *far = t->role == BS_TLS_CLIENT ? SSL_get1_peer_certificate(t->ssl) : NULL;
+    const X509 *cert = t->role == BS_TLS_CLIENT ? far : SSL_get_certificate(t->ssl);
+    const EVP_MD *hash = cert == NULL ? NULL : end_point_hash(cert);
+    unsigned n = 0;
+
+    *out = (struct bs_scram_end_point){.n = 0};
+    if (t->state == BS_TLS_OPEN && hash != NULL && EVP_MD_get_size(hash) > 0 &&
+        EVP_MD_get_size(hash) <= BS_SCRAM_END_POINT && X509_digest(cert, hash, out->hash, &n) == 1)
+        out->n = n;
+    X509_free(far);
+    ERR_clear_error();
+}
+
 bool
 bs_tls_is_postgresql(const struct bs_tls *t)
 {

@@ -17,6 +17,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "wire/scram.h"
 
 struct bs_tls_ctx;
 struct bs_tls;
@@ -90,6 +91,11 @@ void bs_tls_shutdown(struct bs_tls *t);
 
 /* "TLSv1.3", once OPEN. */
 const char *bs_tls_version(const struct bs_tls *t);
+/*
+ * The hash of the server's certificate, whichever side we are (tls-server-end-point, RFC 5929).
+ * Zeroed before OPEN, and where the certificate's signature names no hash (Ed25519).
+ */
+void bs_tls_end_point(const struct bs_tls *t, struct bs_scram_end_point *out);
 /* True where the far side agreed on ALPN "postgresql", which direct TLS needs. */
 bool bs_tls_is_postgresql(const struct bs_tls *t);
 

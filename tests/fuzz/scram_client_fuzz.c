@@ -40,7 +40,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char text[BS_SCRAM_TEXT];
 
     bs_buf_init(&out, BS_SCRAM_MESSAGE_MAX);
-    bs_scram_client_first(&c, &out);
+    bs_scram_client_first(&c, BS_SCRAM_BOUND_NOT, NULL, &out);
     bs_buf_clear(&out);
     memcpy(c.nonce, NONCE, sizeof(NONCE));
     if (bs_scram_client_challenge(&c, first, &err) == BS_DONE) {

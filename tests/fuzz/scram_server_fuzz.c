@@ -18,11 +18,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bs_scram_server s;
     struct bs_err err = {0};
     struct bs_buf out;
+    const struct bs_scram_end_point end_point = {{1, 2, 3}, 32};
     enum bs_done done;
 
     bs_buf_init(&out, BS_SCRAM_MESSAGE_MAX);
     bs_scram_verifier_mock(BS_LIT("secret"), "ghost", &v);
-    bs_scram_server_init(&s, &v, size & 1 ? BS_SCRAM_OFFERED_PLAIN : BS_SCRAM_OFFERED_PLUS);
+    bs_scram_server_init(&s, &v, size & 1 ? NULL : &end_point);
+    if (size & 2)
+        (void)!bs_scram_server_choose(&s, BS_LIT(BS_SCRAM_MECHANISM_PLUS));
     done = bs_scram_server_first(&s, first, &out, &err);
     HOLD((done == BS_DONE) == (err.code == BS_OK));
     HOLD(done == BS_DONE || out.n == 0);

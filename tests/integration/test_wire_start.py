@@ -1,11 +1,18 @@
 """WIRE 3.2 on the client's side, a test for each fact: what comes before the first statement."""
 
+import base64
+import contextlib
+import os
+import socket
+import ssl
 import struct
+import threading
 
 import psycopg
 import pytest
 
-from rawwire import Raw, cancel_request, query, startup
+from conftest import make_certificate, wait_until
+from rawwire import SSL_REQUEST, Raw, cancel_request, message, query, startup
 
 
 def enter(gateway, r, version=0x00030000, actor="alice", **params):
@@ -73,3 +80,127 @@ def test_libpq_with_each_protocol_version(gateway, version):
         assert c.execute("SELECT 1").fetchone() == (1,)
         c.execute("SET statement_timeout = 0")
         c.cancel_safe()
+
+
+# --- SCRAM and the TLS connection that it is bound to ----------------------------------------
+
+
+def mechanisms(gateway, r):
+    r.send(startup(user="alice", database="app"))
+    kind, body = r.next()
+    assert kind == b"R" and body[:4] == struct.pack("!I", 10)
+    return [m.decode() for m in body[4:].split(b"\0") if m]
+
+
+def test_channel_binding_is_offered_inside_tls_only(gateway):
+    with Raw(gateway.port) as r:
+        assert mechanisms(gateway, r) == ["SCRAM-SHA-256"]
+    with Raw(gateway.port) as r:
+        r.tls()
+        assert mechanisms(gateway, r) == ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"]
+
+
+@pytest.mark.parametrize("binding,direct", [("require", False), ("require", True), ("disable", False)])
+def test_libpq_with_and_without_channel_binding(gateway, binding, direct):
+    more = {"sslnegotiation": "direct"} if direct else {}
+    with gateway.connect(channel_binding=binding, sslmode="require", **more) as c:
+        assert c.execute("SELECT 1").fetchone() == (1,)
+    with pytest.raises(psycopg.OperationalError, match="channel binding"):
+        gateway.connect(channel_binding="require", sslmode="disable")
+
+
+@pytest.mark.parametrize("mechanism,header,code", [
+    ("SCRAM-SHA-256", "y,,", "28P01"),  # somebody has taken -PLUS out of our offer
+    ("SCRAM-SHA-256", "p=tls-server-end-point,,", "28P01"),
+    ("SCRAM-SHA-256-PLUS", "p=tls-unique,,", "28P01"),
+    ("SCRAM-SHA-256-PLUS", "n,,", "08P01"),
+    ("SCRAM-SHA-512", "n,,", "08P01"),
+])
+def test_a_downgrade_of_scram_is_refused(gateway, mechanism, header, code):
+    with Raw(gateway.port) as r:
+        r.tls()
+        mechanisms(gateway, r)
+        first = f"{header}n=,r={base64.b64encode(os.urandom(18)).decode()}".encode()
+        r.send(message(b"p", mechanism.encode() + b"\0" + struct.pack("!I", len(first)) + first))
+        assert r.error()["C"] == code
+        assert r.closed()
+
+
+def test_without_tls_plus_cannot_be_chosen(gateway):
+    with Raw(gateway.port) as r:
+        mechanisms(gateway, r)
+        first = b"p=tls-server-end-point,,n=,r=abcdefghijklmnop"
+        r.send(message(b"p", b"SCRAM-SHA-256-PLUS\0" + struct.pack("!I", len(first)) + first))
+        assert r.error()["C"] == "08P01"
+        assert r.closed()
+
+
+class Middle:
+    """Terminates TLS with a certificate of its own and passes on what it reads."""
+
+    def __init__(self, gateway):
+        cert, key = make_certificate(gateway.folder, "middle")
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(cert, key)
+        self.far = gateway.port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                threading.Thread(target=self._pass_on, args=(near,), daemon=True).start()
+
+    def _pass_on(self, near):
+        with contextlib.suppress(OSError, ssl.SSLError), Raw(self.far) as far:
+            assert near.recv(8) == SSL_REQUEST
+            near.sendall(b"S")
+            near = self.context.wrap_socket(near, server_side=True)
+            far.tls()
+
+            def back():
+                with contextlib.suppress(OSError, ssl.SSLError):
+                    while data := far.socket.recv(65536):
+                        near.sendall(data)
+                    near.close()
+
+            threading.Thread(target=back, daemon=True).start()
+            while data := near.recv(65536):
+                far.send(data)
+
+
+def test_a_login_cannot_be_passed_on_by_somebody_in_the_middle(gateway):
+    middle = Middle(gateway)
+    with gateway.connect(port=middle.port, sslmode="require", channel_binding="disable") as c:
+        assert c.execute("SELECT 1").fetchone() == (1,), "without it, it can"
+    for binding in ("prefer", "require"):
+        with pytest.raises(psycopg.OperationalError, match="channel binding"):
+            gateway.connect(port=middle.port, sslmode="require", channel_binding=binding)
+    middle.listener.close()
+
+
+# --- cancel ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["plain", "tls", "direct"])
+def test_a_cancel_request_may_come_encrypted(gateway, way):
+    with Raw(gateway.port) as r:
+        key = dict(enter(gateway, r))[b"K"]
+        r.send(query("SELECT pg_sleep(20)"))
+
+        def cancelled():
+            """One that comes before the statement does nothing."""
+            with Raw(gateway.port) as other, contextlib.suppress(ssl.SSLError):
+                if way == "tls":
+                    other.tls()
+                if way == "direct":
+                    other.direct_tls("postgresql")
+                other.send(cancel_request(struct.unpack("!I", key[:4])[0], key[4:]))
+                assert other.closed(), "no answer but the end"
+            return r.readable()
+
+        wait_until(cancelled)
+        assert r.next()[0] == b"T"
+        assert r.error()["C"] == "57014"

@@ -51,7 +51,7 @@ rfc_7677_as_server(void)
 
     bs_buf_init(&out, BS_SCRAM_MESSAGE_MAX);
     REQUIRE(bs_scram_verifier_parse(RFC_VERIFIER, &v, &err) == BS_DONE);
-    bs_scram_server_init(&s, &v, BS_SCRAM_OFFERED_PLAIN);
+    bs_scram_server_init(&s, &v, NULL);
     REQUIRE(bs_scram_server_first(&s, BS_LIT("n,," RFC_BARE), &out, &err) == BS_DONE);
     EXPECT(memcmp(out.p, "r=" RFC_CLIENT_NONCE, 22) == 0);
     bs_buf_clear(&out);
@@ -73,7 +73,7 @@ rfc_7677_as_client(void)
     struct bs_buf out;
 
     bs_buf_init(&out, BS_SCRAM_MESSAGE_MAX);
-    bs_scram_client_first(&c, &out);
+    bs_scram_client_first(&c, BS_SCRAM_BOUND_NOT, NULL, &out);
     EXPECT(memcmp(out.p, "n,,n=,r=", 8) == 0);
     EXPECT_EQ(out.n, 8 + 24);
     bs_buf_clear(&out);
@@ -96,9 +96,13 @@ enum ending {
     END_AGREED,
 };
 
-/* A whole exchange. */
+/* A whole exchange; the ends are what each side sees of the connection, NULL: no TLS. */
 static enum ending
-talk(const struct bs_scram_verifier *v, const char *password, struct bs_err *err)
+talk_over(const struct bs_scram_verifier *v,
+          const char *password,
+          const struct bs_scram_end_point *at_server,
+          const struct bs_scram_end_point *at_client,
+          struct bs_err *err)
 {
     struct bs_scram_server s;
     struct bs_scram_client c;
@@ -108,9 +112,12 @@ talk(const struct bs_scram_verifier *v, const char *password, struct bs_err *err
     *err = (struct bs_err){0};
     bs_buf_init(&to_server, BS_SCRAM_MESSAGE_MAX);
     bs_buf_init(&to_client, BS_SCRAM_MESSAGE_MAX);
-    bs_scram_server_init(&s, v, BS_SCRAM_OFFERED_PLAIN);
-    bs_scram_client_first(&c, &to_server);
-    if (bs_scram_server_first(&s, bs_buf_view(&to_server), &to_client, err) == BS_FAILED)
+    bs_scram_server_init(&s, v, at_server);
+    bs_scram_client_first(&c, at_client == NULL ? BS_SCRAM_BOUND_NOT : BS_SCRAM_BOUND, at_client,
+                          &to_server);
+    if (!bs_scram_server_choose(&s, at_client == NULL ? BS_LIT(BS_SCRAM_MECHANISM)
+                                                      : BS_LIT(BS_SCRAM_MECHANISM_PLUS)) ||
+        bs_scram_server_first(&s, bs_buf_view(&to_server), &to_client, err) == BS_FAILED)
         goto out;
     bs_buf_clear(&to_server);
     ending = END_CLIENT_NO;
@@ -132,6 +139,78 @@ out:
     bs_buf_fini(&to_server);
     bs_buf_fini(&to_client);
     return ending;
+}
+
+static enum ending
+talk(const struct bs_scram_verifier *v, const char *password, struct bs_err *err)
+{
+    return talk_over(v, password, NULL, NULL, err);
+}
+
+static void
+bound_to_the_connection(void)
+{
+    const struct bs_scram_end_point longest = {.hash = {1, 2, 3}, .n = BS_SCRAM_END_POINT};
+    const struct bs_scram_end_point one = {{1, 2, 3}, 32}, other = {{1, 2, 4}, 32};
+    const struct bs_scram_end_point shorter = {{1, 2, 3}, 31};
+    struct bs_scram_verifier v;
+    struct bs_err err = {0};
+
+    REQUIRE(bs_scram_verifier_parse(RFC_VERIFIER, &v, &err) == BS_DONE);
+    EXPECT_EQ(talk_over(&v, "pencil", &one, &one, &err), END_AGREED);
+    EXPECT_EQ(talk_over(&v, "pencil", &longest, &longest, &err), END_AGREED);
+    EXPECT_EQ(talk_over(&v, "pencil", &one, NULL, &err), END_AGREED); /* a client that cannot */
+    EXPECT_EQ(talk_over(&v, "Pencil", &one, &one, &err), END_SERVER_NO);
+    EXPECT_EQ(talk_over(&v, "pencil", &one, &other, &err), END_SERVER_NO);
+    EXPECT_EQ(err.code, BS_E_AUTH);
+    EXPECT_EQ(talk_over(&v, "pencil", &one, &shorter, &err), END_SERVER_NO);
+    EXPECT_EQ(talk_over(&v, "pencil", NULL, &one, &err), END_SERVER_NO);
+    EXPECT_EQ(talk_over(&v, "pencil", &(struct bs_scram_end_point){.n = 0}, &one, &err),
+              END_SERVER_NO);
+}
+
+static const struct {
+    struct bs_bytes mechanism, in;
+    enum bs_code code;
+} bound_firsts[] = {
+    {{BYTES("SCRAM-SHA-256-PLUS")}, {BYTES("p=tls-server-end-point,,n=,r=abc")}, BS_OK},
+    {{BYTES("SCRAM-SHA-256-PLUS")}, {BYTES("p=tls-server-end-point,a=x,n=,r=abc")}, BS_E_AUTH},
+    {{BYTES("SCRAM-SHA-256-PLUS")}, {BYTES("p=tls-unique,,n=,r=abc")}, BS_E_AUTH},
+    {{BYTES("SCRAM-SHA-256-PLUS")}, {BYTES("p=tls-server-end")}, BS_E_AUTH},
+    {{BYTES("SCRAM-SHA-256-PLUS")}, {BYTES("p")}, BS_E_AUTH},
+    {{BYTES("SCRAM-SHA-256-PLUS")}, {BYTES("n,,n=,r=abc")}, BS_E_PROTOCOL},
+    {{BYTES("SCRAM-SHA-256-PLUS")}, {BYTES("y,,n=,r=abc")}, BS_E_PROTOCOL},
+    {{BYTES("SCRAM-SHA-256")}, {BYTES("p=tls-server-end-point,,n=,r=abc")}, BS_E_AUTH},
+    {{BYTES("SCRAM-SHA-256")}, {BYTES("y,,n=,r=abc")}, BS_E_AUTH},
+    {{BYTES("SCRAM-SHA-256")}, {BYTES("n,,n=,r=abc")}, BS_OK},
+};
+
+static void
+mechanism_and_header_agree(void)
+{
+    const struct bs_scram_end_point one = {{1, 2, 3}, 32};
+
+    for (size_t i = 0; i < N(bound_firsts); i++) {
+        struct bs_bytes in = exact(bound_firsts[i].in);
+        struct bs_scram_verifier v;
+        struct bs_scram_server s;
+        struct bs_err err = {0};
+        struct bs_buf out;
+
+        bs_buf_init(&out, BS_SCRAM_MESSAGE_MAX);
+        bs_scram_verifier_mock(BS_LIT("secret"), "u", &v);
+        bs_scram_server_init(&s, &v, &one);
+        EXPECT(!bs_scram_server_choose(&s, BS_LIT("SCRAM-SHA-512")));
+        EXPECT(!bs_scram_server_choose(&s, BS_LIT("")));
+        EXPECT(bs_scram_server_choose(&s, bound_firsts[i].mechanism));
+        EXPECT_EQ(bs_scram_server_first(&s, in, &out, &err),
+                  bound_firsts[i].code == BS_OK ? BS_DONE : BS_FAILED);
+        EXPECT_EQ(err.code, bound_firsts[i].code);
+        if (tap_misses != 0)
+            printf("# in row %zu\n", i);
+        bs_buf_fini(&out);
+        drop(in);
+    }
 }
 
 static void
@@ -303,7 +382,7 @@ client_first_messages(void)
 
         bs_buf_init(&out, BS_SCRAM_MESSAGE_MAX);
         bs_scram_verifier_mock(BS_LIT("secret"), "u", &v);
-        bs_scram_server_init(&s, &v, BS_SCRAM_OFFERED_PLAIN);
+        bs_scram_server_init(&s, &v, NULL);
         EXPECT_EQ(bs_scram_server_first(&s, in, &out, &err),
                   firsts[i].code == BS_OK ? BS_DONE : BS_FAILED);
         EXPECT_EQ(err.code, firsts[i].code);
@@ -330,7 +409,7 @@ longest_messages(void)
         while (in.n < n)
             bs_put_u8(&in, 'x');
         bs_scram_verifier_mock(BS_LIT("secret"), "u", &v);
-        bs_scram_server_init(&s, &v, BS_SCRAM_OFFERED_PLAIN);
+        bs_scram_server_init(&s, &v, NULL);
         EXPECT_EQ(bs_scram_server_first(&s, bs_buf_view(&in), &out, &err),
                   n < BS_SCRAM_MESSAGE_MAX ? BS_DONE : BS_FAILED);
         bs_buf_fini(&in);
@@ -341,6 +420,7 @@ longest_messages(void)
 static void
 a_downgrade_is_seen(void)
 {
+    const struct bs_scram_end_point end_point = {{1}, 32};
     struct bs_scram_verifier v;
     struct bs_scram_server s;
     struct bs_err err = {0};
@@ -348,10 +428,10 @@ a_downgrade_is_seen(void)
 
     bs_buf_init(&out, BS_SCRAM_MESSAGE_MAX);
     bs_scram_verifier_mock(BS_LIT("secret"), "u", &v);
-    bs_scram_server_init(&s, &v, BS_SCRAM_OFFERED_PLUS);
+    bs_scram_server_init(&s, &v, &end_point);
     EXPECT_EQ(bs_scram_server_first(&s, BS_LIT("y,,n=,r=abc"), &out, &err), BS_FAILED);
     EXPECT_EQ(err.code, BS_E_AUTH);
-    bs_scram_server_init(&s, &v, BS_SCRAM_OFFERED_PLUS);
+    bs_scram_server_init(&s, &v, &end_point);
     err = (struct bs_err){0};
     EXPECT_EQ(bs_scram_server_first(&s, BS_LIT("n,,n=,r=abc"), &out, &err), BS_DONE);
     bs_buf_fini(&out);
@@ -398,7 +478,7 @@ client_final_messages(void)
 
         bs_buf_init(&out, BS_SCRAM_MESSAGE_MAX);
         REQUIRE(bs_scram_verifier_parse(RFC_VERIFIER, &v, &err) == BS_DONE);
-        bs_scram_server_init(&s, &v, BS_SCRAM_OFFERED_PLAIN);
+        bs_scram_server_init(&s, &v, NULL);
         REQUIRE(bs_scram_server_first(&s, BS_LIT("n,," RFC_BARE), &out, &err) == BS_DONE);
         bs_buf_clear(&out);
         copy_text(s.nonce, RFC_NONCE);
@@ -427,7 +507,7 @@ out_of_turn(void)
 
     bs_buf_init(&out, BS_SCRAM_MESSAGE_MAX);
     EXPECT_EQ(bs_scram_server_first(&s, BS_LIT("n,,n=,r=abc"), &out, &err), BS_FAILED);
-    bs_scram_server_init(&s, &v, BS_SCRAM_OFFERED_PLAIN);
+    bs_scram_server_init(&s, &v, NULL);
     EXPECT_EQ(bs_scram_server_final(&s, BS_LIT(RFC_CLIENT_FINAL), &out, &err), BS_FAILED);
     EXPECT_EQ(bs_scram_server_first(&s, BS_LIT("n,,n=,r=abc"), &out, &err), BS_FAILED);
     EXPECT_EQ(bs_scram_client_challenge(&c, BS_LIT(RFC_SERVER_FIRST), &err), BS_FAILED);
@@ -435,7 +515,7 @@ out_of_turn(void)
     EXPECT_EQ(bs_scram_client_final(&c, &out, &err), BS_FAILED);
     /* A zeroed signature is never what a server is asked to prove. */
     EXPECT_EQ(bs_scram_client_verify(&c, BS_LIT("v=" KEY32), &err), BS_FAILED);
-    bs_scram_client_first(&c, &out);
+    bs_scram_client_first(&c, BS_SCRAM_BOUND_NOT, NULL, &out);
     EXPECT_EQ(bs_scram_client_verify(&c, BS_LIT("v=" KEY32), &err), BS_FAILED);
     EXPECT_EQ(out.n, 32);
     bs_buf_fini(&out);
@@ -485,7 +565,7 @@ server_first_messages(void)
         struct bs_buf out;
 
         bs_buf_init(&out, BS_SCRAM_MESSAGE_MAX);
-        bs_scram_client_first(&c, &out);
+        bs_scram_client_first(&c, BS_SCRAM_BOUND_NOT, NULL, &out);
         copy_text(c.nonce, OURS);
         EXPECT_EQ(bs_scram_client_challenge(&c, in, &err),
                   challenges[i].code == BS_OK ? BS_DONE : BS_FAILED);
@@ -522,7 +602,7 @@ server_final_messages(void)
         struct bs_buf out;
 
         bs_buf_init(&out, BS_SCRAM_MESSAGE_MAX);
-        bs_scram_client_first(&c, &out);
+        bs_scram_client_first(&c, BS_SCRAM_BOUND_NOT, NULL, &out);
         copy_text(c.nonce, RFC_CLIENT_NONCE);
         copy_text(c.first_bare, RFC_BARE);
         REQUIRE(bs_scram_client_challenge(&c, BS_LIT(RFC_SERVER_FIRST), &err) == BS_DONE);
@@ -549,7 +629,7 @@ no_password_no_answer(void)
         struct bs_buf out;
 
         bs_buf_init(&out, BS_SCRAM_MESSAGE_MAX);
-        bs_scram_client_first(&c, &out);
+        bs_scram_client_first(&c, BS_SCRAM_BOUND_NOT, NULL, &out);
         copy_text(c.nonce, OURS);
         REQUIRE(bs_scram_client_challenge(&c, BS_LIT(RFC_SERVER_FIRST), &err) == BS_DONE);
         EXPECT_EQ(bs_scram_client_derive(&c, none[i], &err), BS_FAILED);
@@ -573,10 +653,10 @@ secrets_are_wiped(void)
 
     bs_buf_init(&out, BS_SCRAM_MESSAGE_MAX);
     REQUIRE(bs_scram_verifier_parse(RFC_VERIFIER, &v, &err) == BS_DONE);
-    bs_scram_server_init(&s, &v, BS_SCRAM_OFFERED_PLAIN);
+    bs_scram_server_init(&s, &v, NULL);
     bs_scram_server_fini(&s);
     EXPECT(memcmp(&s.verifier, &zero, sizeof(zero)) == 0);
-    bs_scram_client_first(&c, &out);
+    bs_scram_client_first(&c, BS_SCRAM_BOUND_NOT, NULL, &out);
     bs_scram_client_fini(&c);
     for (size_t i = 0; i < sizeof(c); i++)
         left |= p[i];
@@ -603,6 +683,8 @@ main(void)
         {"RFC 7677 as server", rfc_7677_as_server},
         {"RFC 7677 as client", rfc_7677_as_client},
         {"each password with each verifier", each_password_with_each_verifier},
+        {"bound to the connection", bound_to_the_connection},
+        {"mechanism and header agree", mechanism_and_header_agree},
         {"a verifier of ours", a_verifier_of_ours},
         {"verifier texts", verifier_texts},
         {"nobody looks like somebody", nobody_looks_like_somebody},

@@ -245,6 +245,58 @@ whole_and_trickled(void)
     }
 }
 
+/* Both ends compute the same, from the server's certificate; nothing before the handshake is over. */
+static void
+the_end_point_is_the_servers_certificate(void)
+{
+    struct bs_scram_end_point server, client;
+    uint8_t hash[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    FILE *f = fopen(path("good.crt"), "r");
+    X509 *cert = f == NULL ? NULL : PEM_read_X509(f, NULL, NULL, NULL);
+    struct pair p;
+
+    REQUIRE(cert != NULL && X509_digest(cert, EVP_sha256(), hash, &n) == 1);
+    (void)fclose(f);
+    X509_free(cert);
+    REQUIRE(open_pair(&p, "good.crt", BS_TLS_CHECK_NONE, NULL, NULL));
+    bs_tls_end_point(p.server, &server);
+    bs_tls_end_point(p.client, &client);
+    EXPECT(server.n == 0 && client.n == 0);
+    settle(&p, 1 << 20);
+    bs_tls_end_point(p.server, &server);
+    bs_tls_end_point(p.client, &client);
+    EXPECT_EQ(server.n, 32);
+    EXPECT(memcmp(server.hash, hash, 32) == 0);
+    EXPECT(client.n == 32 && memcmp(client.hash, hash, 32) == 0);
+    close_pair(&p);
+}
+
+/* A name goes in clear in the first record; an address never does (RFC 6066). */
+static void
+a_name_is_sent_as_sni(void)
+{
+    static const struct {
+        const char *host;
+        bool sent;
+    } rows[] = {{"db.example", true}, {"127.0.0.1", false}, {"::1", false}, {NULL, false}};
+
+    for (size_t i = 0; i < N(rows); i++) {
+        struct bs_buf hello;
+        struct pair p;
+        bool more;
+
+        bs_buf_init(&hello, 1 << 20);
+        REQUIRE(open_pair(&p, "good.crt", BS_TLS_CHECK_CHAIN, path("ca.crt"), rows[i].host));
+        EXPECT_EQ(bs_tls_read(p.client, &p.client_plain, &more, &p.err), BS_DONE);
+        bs_tls_drain(p.client, &hello);
+        EXPECT(rows[i].host == NULL || (memmem(hello.p, hello.n, rows[i].host,
+                                               strlen(rows[i].host)) != NULL) == rows[i].sent);
+        bs_buf_fini(&hello);
+        close_pair(&p);
+    }
+}
+
 /* Which certificate is accepted under which check. */
 static const struct {
     const char *what;
@@ -458,6 +510,8 @@ main(void)
 {
     static const struct tap_case cases[] = {
         {"whole and trickled", whole_and_trickled},
+        {"the end point is the server's certificate", the_end_point_is_the_servers_certificate},
+        {"a name is sent as SNI", a_name_is_sent_as_sni},
         {"what is checked", what_is_checked},
         {"contexts that cannot be", contexts_that_cannot_be},
         {"a host is needed where it is checked", a_host_is_needed_where_it_is_checked},
