@@ -118,13 +118,13 @@ bs_dump_start(struct bs_child *child,
 {
     char program[PATH_MAX], out[PATH_MAX + 16], snap[160], wait[64];
     char schema_only[] = "--schema-only", format[] = "--format=custom", ask[] = "--no-password";
-    char utf8[] = "--encoding=UTF8";
-    char *argv[] = {program, schema_only, format, ask, out, snap, wait, utf8, NULL};
+    char utf8[] = "--encoding=UTF8", no_sync[] = "--no-sync";
+    char *argv[] = {program, schema_only, format, ask, out, snap, wait, no_sync, utf8, NULL};
     const char *encoding = PQparameterStatus(conn, "server_encoding");
 
     /* Names in it are held against the manifest's, which is JSON. SQL_ASCII has no encoding. */
     if (encoding == NULL || strcmp(encoding, "SQL_ASCII") == 0)
-        argv[7] = NULL;
+        argv[8] = NULL;
 
     (void)snprintf(program, sizeof(program), "%s", pg_dump);
     (void)snprintf(out, sizeof(out), "--file=%s", file);

@@ -29,6 +29,7 @@ BS_MUST_CHECK enum bs_done bs_dump_find(const struct bs_pg_dump *list,
 
 /*
  * Starts writing the definition to `file`. bs_child_wait(child, watch, NULL, NULL, err) ends it.
+ * The file is not synced: it is read by the process that asked for it, or not at all.
  *
  * snapshot   from pg_export_snapshot in the transaction that `conn` has open
  */

@@ -14,9 +14,10 @@
 #include "recovery/child.h"
 #include "recovery/dump.h"
 #include "recovery/verify.h"
+#include "restore/definition_inside.h"
 #include "restore/sqltext.h"
 
-#define TEXT_MAX     (256u << 20) /* bytes of SQL or of a listing */
+#define TEXT_MAX     BS_DEFINITION_MAX
 #define LOCK_WAIT_MS 10000
 
 static enum bs_done
@@ -64,31 +65,51 @@ run_pg_restore(const struct bs_definition *d,
     return BS_DONE;
 }
 
-/* A dump of the live database on a snapshot of its own. */
-static enum bs_done
-dump_live(struct bs_restore *r, struct bs_definition *d, struct bs_err *err)
-{
-    struct bs_rdb db = {0};
+/* A dump of the live database on a snapshot of its own. Zeroed: none. */
+struct dumping {
+    struct bs_rdb db; /* whose transaction the snapshot is of */
     struct bs_child child;
+};
+
+static void
+dump_stop(struct dumping *k)
+{
+    bs_child_kill(&k->child);
+    bs_rdb_close(&k->db);
+}
+
+static enum bs_done
+dump_begin(struct bs_restore *r,
+           const struct bs_definition *d,
+           struct dumping *k,
+           struct bs_err *err)
+{
     struct bs_err why = {0};
     PGresult *snapshot = NULL;
     enum bs_done done = BS_FAILED;
 
-    if (bs_rdb_open(r->request.helper, &db, err) != BS_DONE)
+    if (bs_rdb_open(r->request.helper, &k->db, err) != BS_DONE)
         return BS_FAILED;
-    if (bs_rdb_do(&db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) == BS_DONE)
-        snapshot = bs_rdb_ask(&db, "SELECT pg_catalog.pg_export_snapshot()", 0, NULL, err);
+    if (bs_rdb_do(&k->db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err) == BS_DONE)
+        snapshot = bs_rdb_ask(&k->db, "SELECT pg_catalog.pg_export_snapshot()", 0, NULL, err);
     if (snapshot != NULL) {
-        if (bs_dump_start(&child, d->pg_dump, db.conn, PQgetvalue(snapshot, 0, 0), d->live_file,
-                          LOCK_WAIT_MS, &why) == BS_DONE &&
-            bs_child_wait(&child, NULL, NULL, NULL, &why) == BS_DONE)
-            done = BS_DONE;
-        else
+        done = bs_dump_start(&k->child, d->pg_dump, k->db.conn, PQgetvalue(snapshot, 0, 0),
+                             d->live_file, LOCK_WAIT_MS, &why);
+        if (done != BS_DONE)
             (void)rename_failure(err, &why);
     }
     PQclear(snapshot);
-    bs_rdb_close(&db);
     return done;
+}
+
+static enum bs_done
+dump_end(struct dumping *k, struct bs_err *err)
+{
+    struct bs_err why = {0};
+
+    if (bs_child_wait(&k->child, NULL, NULL, NULL, &why) == BS_DONE)
+        return BS_DONE;
+    return rename_failure(err, &why);
 }
 
 static enum bs_done
@@ -239,6 +260,25 @@ look_at_entries(struct bs_restore *r, bool about, struct bs_definition *d, struc
     return BS_DONE;
 }
 
+/* The saved one while the live one is being dumped. */
+static enum bs_done
+read_both(struct bs_restore *r, struct bs_definition *d, struct bs_err *err)
+{
+    struct dumping k = {0};
+    bool done = dump_begin(r, d, &k, err) == BS_DONE &&
+                list(d, d->saved_file, &d->saved_text, &r->arena, &d->saved, err) == BS_DONE &&
+                read_texts(d, d->saved_file, &d->saved, &r->arena, &d->saved_script, &d->saved_says,
+                           err) == BS_DONE &&
+                dump_end(&k, err) == BS_DONE;
+
+    dump_stop(&k);
+    if (!done)
+        return BS_FAILED;
+    if (list(d, d->live_file, &d->live_text, &r->arena, &d->live, err) != BS_DONE)
+        return BS_FAILED;
+    return read_texts(d, d->live_file, &d->live, &r->arena, &d->live_script, &d->live_says, err);
+}
+
 enum bs_done
 bs_definition_open(struct bs_restore *r,
                    struct bs_toc_want want,
@@ -250,6 +290,7 @@ bs_definition_open(struct bs_restore *r,
     struct bs_err why = {0};
 
     out->elsewhere = !r->same_database;
+    out->gin_apart = PQserverVersion(r->db.conn) < 180000;
     if (r->manifest.schema.key == NULL)
         return BS_FAIL(err, UNSUPPORTED, "the point was made without a definition%s%.200s",
                        m->capture.why == NULL ? "" : ": ",
@@ -261,13 +302,7 @@ bs_definition_open(struct bs_restore *r,
         bs_schema_read(r->request.store, &r->manifest.schema, out->saved_file, err) != BS_DONE)
         return BS_FAILED;
     bs_restore_tell(r, "reading the definition of the live database", 0, 0);
-    if (dump_live(r, out, err) != BS_DONE ||
-        list(out, out->saved_file, &out->saved_text, &r->arena, &out->saved, err) != BS_DONE ||
-        list(out, out->live_file, &out->live_text, &r->arena, &out->live, err) != BS_DONE ||
-        read_texts(out, out->saved_file, &out->saved, &r->arena, &out->saved_script,
-                   &out->saved_says, err) != BS_DONE ||
-        read_texts(out, out->live_file, &out->live, &r->arena, &out->live_script, &out->live_says,
-                   err) != BS_DONE)
+    if (read_both(r, out, err) != BS_DONE)
         return BS_FAILED;
     if (look_at_entries(r, want.about, out, err) != BS_DONE)
         return BS_FAILED;
@@ -362,16 +397,15 @@ write_list(
     return done;
 }
 
-/* The SQL of some entries; `section` is an option of pg_restore, or NULL for all. */
-static enum bs_done
-script_of(const struct bs_definition *d,
-          const char *file,
-          const struct bs_toc *toc,
-          const size_t *chosen,
-          size_t n,
-          const char *section,
-          struct bs_buf *out,
-          struct bs_err *err)
+enum bs_done
+bs_definition_entries(const struct bs_definition *d,
+                      const char *file,
+                      const struct bs_toc *toc,
+                      const size_t *chosen,
+                      size_t n,
+                      const char *section,
+                      struct bs_buf *out,
+                      struct bs_err *err)
 {
     char path[PATH_MAX + 8], option[PATH_MAX + 24];
     const char *more[4] = {"--file=-", option};
@@ -391,16 +425,6 @@ script_of(const struct bs_definition *d,
     if (done == BS_DONE)
         bs_definition_strip(out);
     return done;
-}
-
-static bool
-is_early(const struct bs_definition *d, size_t entry)
-{
-    for (size_t i = 0; i < d->n_early; i++) {
-        if (d->early[i] == entry)
-            return true;
-    }
-    return false;
 }
 
 enum bs_done
@@ -429,122 +453,6 @@ bs_definition_split(struct bs_definition *d,
     return BS_DONE;
 }
 
-static bool
-makes_index(const struct bs_toc_entry *e)
-{
-    return (bs_toc_is(e, "INDEX") && !bs_toc_is(e, "INDEX ATTACH")) || bs_toc_is(e, "CONSTRAINT");
-}
-
-static bool
-makes_table(const struct bs_toc_entry *e)
-{
-    return bs_toc_is(e, "TABLE") && !bs_toc_is(e, "TABLE ATTACH");
-}
-
-/* Are both that it joins made again, parent and part? */
-static bool
-joins_made(const struct bs_definition *d,
-           const struct bs_toc_entry *e,
-           bool (*one)(const struct bs_toc_entry *e))
-{
-    size_t n = 0;
-
-    for (size_t k = 0; k < d->n_chosen; k++) {
-        const struct bs_toc_entry *made = &d->saved.list[d->chosen[k]];
-        bool needed = false;
-        for (size_t i = 0; i < e->n_needs && !needed; i++)
-            needed = made->dump_id == e->needs[i];
-        n += needed && one(made);
-    }
-    return n >= 2;
-}
-
-/*
- * A partition of a table that is there. Attached at once, as a dump has it, it would get the living
- * table's indexes, and its own could not be made any more; with its own indexes it keeps them.
- */
-static bool
-joins_living(const struct bs_definition *d, const struct bs_toc_entry *e)
-{
-    return bs_toc_is(e, "TABLE ATTACH") && !joins_made(d, e, makes_table);
-}
-
-/* One is joined to its parent's with it, where that is made again: else the table's own is not whole. */
-static bool
-is_index(const struct bs_definition *d, const struct bs_toc_entry *e)
-{
-    return bs_toc_is(e, "INDEX ATTACH") ? joins_made(d, e, makes_index) : makes_index(e);
-}
-
-/* When an entry is run; those of each are in the order of the dump. */
-enum moment { BEFORE_COLUMNS, BEFORE_ROWS, INDEXES, ATTACH, AFTER_ROWS };
-
-static bool
-belongs(const struct bs_definition *d, size_t entry, enum moment when, bool attached)
-{
-    const struct bs_toc_entry *e = &d->saved.list[entry];
-
-    switch (when) {
-    case BEFORE_COLUMNS:
-        return is_early(d, entry) && !joins_living(d, e);
-    case BEFORE_ROWS:
-        return !is_early(d, entry) && !joins_living(d, e);
-    case INDEXES:
-        return is_index(d, e);
-    case ATTACH:
-        return joins_living(d, e);
-    case AFTER_ROWS:
-    default:
-        return !attached || !is_index(d, e);
-    }
-}
-
-static enum bs_done
-script_at(const struct bs_definition *d,
-          enum moment when,
-          bool attached,
-          struct bs_buf *out,
-          struct bs_err *err)
-{
-    size_t *list = bs_malloc((d->n_chosen + 1) * sizeof(*list));
-    size_t n = 0;
-    struct bs_buf part;
-    enum bs_done done;
-
-    bs_buf_init(&part, TEXT_MAX);
-    for (size_t i = 0; i < d->n_chosen; i++) {
-        if (belongs(d, d->chosen[i], when, attached))
-            list[n++] = d->chosen[i];
-    }
-    done = script_of(d, d->saved_file, &d->saved, list, n,
-                     when == INDEXES || when == AFTER_ROWS ? "--section=post-data"
-                                                           : "--section=pre-data",
-                     &part, err);
-    bs_put_bytes(out, bs_buf_view(&part));
-    bs_buf_fini(&part);
-    free(list);
-    return done;
-}
-
-enum bs_done
-bs_definition_script(const struct bs_definition *d,
-                     enum bs_definition_section section,
-                     struct bs_buf *out,
-                     struct bs_err *err)
-{
-    bool attached = false;
-
-    if (section != BS_DEFINITION_AFTER_ROWS)
-        return script_at(d, section == BS_DEFINITION_BEFORE_COLUMNS ? BEFORE_COLUMNS : BEFORE_ROWS,
-                         false, out, err);
-    for (size_t i = 0; i < d->n_chosen && !attached; i++)
-        attached = joins_living(d, &d->saved.list[d->chosen[i]]);
-    if (attached && (script_at(d, INDEXES, true, out, err) != BS_DONE ||
-                     script_at(d, ATTACH, true, out, err) != BS_DONE))
-        return BS_FAILED;
-    return script_at(d, AFTER_ROWS, attached, out, err);
-}
-
 enum bs_done
 bs_definition_sql(const struct bs_definition *d,
                   enum bs_definition_side side,
@@ -554,8 +462,8 @@ bs_definition_sql(const struct bs_definition *d,
                   struct bs_err *err)
 {
     return side == BS_DEFINITION_SAVED
-               ? script_of(d, d->saved_file, &d->saved, entries, n, NULL, out, err)
-               : script_of(d, d->live_file, &d->live, entries, n, NULL, out, err);
+               ? bs_definition_entries(d, d->saved_file, &d->saved, entries, n, NULL, out, err)
+               : bs_definition_entries(d, d->live_file, &d->live, entries, n, NULL, out, err);
 }
 
 /* The header sets client_encoding, but the server converts the whole text before it runs that. */
@@ -655,25 +563,27 @@ text_without(struct bs_restore *r,
 
     if (bs_toc_without(toc, ours->keys, ours->n, &r->arena, &chosen, &n, err) != BS_DONE)
         return BS_FAILED;
-    return script_of(d, file, toc, chosen, n, NULL, out, err);
+    return bs_definition_entries(d, file, toc, chosen, n, NULL, out, err);
 }
 
-/* The live dump once more, its listing, and what in it is ours. */
+/* The live dump once more; while it is made, what in it is ours, and the saved text without that. */
 static enum bs_done
-look_again(struct bs_restore *r, struct bs_definition *d, struct ours *ours, struct bs_err *err)
+look_again(struct bs_restore *r,
+           struct bs_definition *d,
+           struct ours *ours,
+           struct bs_buf *saved,
+           struct bs_err *err)
 {
-    struct bs_rdb db = {0};
-    enum bs_done done;
+    struct dumping k = {0};
+    bool done;
 
     (void)unlink(d->live_file);
     bs_buf_fini(&d->live_text);
-    if (dump_live(r, d, err) != BS_DONE ||
-        list(d, d->live_file, &d->live_text, &r->arena, &d->live, err) != BS_DONE ||
-        bs_rdb_open(r->request.helper, &db, err) != BS_DONE)
-        return BS_FAILED;
-    done = find_all_ours(r, &db, ours, err);
-    bs_rdb_close(&db);
-    return done;
+    done = dump_begin(r, d, &k, err) == BS_DONE && find_all_ours(r, &k.db, ours, err) == BS_DONE &&
+           text_without(r, d, d->saved_file, &d->saved, ours, saved, err) == BS_DONE &&
+           dump_end(&k, err) == BS_DONE;
+    dump_stop(&k);
+    return done ? list(d, d->live_file, &d->live_text, &r->arena, &d->live, err) : BS_FAILED;
 }
 
 enum bs_done
@@ -689,9 +599,7 @@ bs_definition_compare(struct bs_restore *r,
     bs_restore_tell(r, "comparing the definition", 0, 0);
     bs_buf_init(&saved, TEXT_MAX);
     bs_buf_init(&live, TEXT_MAX);
-    done = look_again(r, d, &ours, err);
-    if (done == BS_DONE)
-        done = text_without(r, d, d->saved_file, &d->saved, &ours, &saved, err);
+    done = look_again(r, d, &ours, &saved, err);
     if (done == BS_DONE)
         done = text_without(r, d, d->live_file, &d->live, &ours, &live, err);
     if (done == BS_DONE)

@@ -17,6 +17,7 @@
 
 struct bs_definition {
     bool elsewhere; /* for another database: whoever restores owns what is made */
+    bool gin_apart; /* GIN indexes are built with memory of their own */
     char pg_dump[PATH_MAX];
     char saved_file[PATH_MAX]; /* "": not there */
     char live_file[PATH_MAX];

@@ -28,7 +28,7 @@ static const char pins[] = "SET client_encoding = 'UTF8';"
                            "SET idle_in_transaction_session_timeout = 0;"
                            "SET lock_timeout = '10s';"
                            "SET work_mem = '128MB';"
-                           "SET maintenance_work_mem = '256MB';"
+                           "SET maintenance_work_mem = '" BS_RDB_MAINTENANCE_MEMORY "';"
                            "SET temp_buffers = '64MB'";
 
 static void

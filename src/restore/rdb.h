@@ -18,6 +18,9 @@
 #include "recovery/manifest.h"
 #include "storage/storage.h"
 
+/* maintenance_work_mem of the session, unless what is built is quicker with another. */
+#define BS_RDB_MAINTENANCE_MEMORY "256MB"
+
 struct bs_rdb {
     PGconn *conn; /* NULL: not connected */
 };

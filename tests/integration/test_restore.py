@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 
 import pytest
@@ -25,6 +26,9 @@ CREATE VIEW shop.v AS SELECT name FROM shop.customers;
 CREATE VIEW shop.vv AS SELECT * FROM shop.v;
 CREATE MATERIALIZED VIEW shop.mv AS SELECT count(*) AS n FROM shop.customers;
 CREATE INDEX customers_name ON shop.customers (lower(name)) WHERE mood = 'sad';
+CREATE INDEX customers_words ON shop.customers USING gin (string_to_array(name, ' '));
+COMMENT ON INDEX shop.customers_words IS 'by word';
+CREATE INDEX customers_z ON shop.customers (mood);
 GRANT SELECT ON shop.customers TO app_pw;
 COMMENT ON COLUMN shop.customers.name IS 'as they write it';
 ALTER TABLE shop.customers ENABLE ROW LEVEL SECURITY;
@@ -118,6 +122,17 @@ def test_a_dropped_table_comes_back_whole(shop, pg):
 
     events = json.loads(shop.cli("points", "show", point, "--json").stdout)["events"]
     assert [e["details"]["step"] for e in events if e["state"] == "restored"] == ["run", "copy-back"]
+
+
+def test_gin_indexes_are_built_with_memory_of_their_own(shop, pg):
+    point = destroy(shop, "DROP TABLE shop.customers CASCADE")
+    script = shop.cli("restore", "copy-back", point, "--plan").stdout
+    before, rest = script.split("SET maintenance_work_mem = '16MB';")
+    gin, after = rest.split("SET maintenance_work_mem = '256MB';")
+    assert re.findall(r"CREATE INDEX (\w+)", before) == ["customers_name"]
+    assert re.findall(r"CREATE INDEX (\w+)", gin) == ["customers_words"]
+    assert re.findall(r"CREATE INDEX (\w+)", after) == ["customers_z"]
+    assert "COMMENT ON INDEX shop.customers_words" in after
 
 
 def test_deleted_and_changed_rows_come_back(shop, pg):
