@@ -24,10 +24,10 @@ cmd_preview(int argc, char **argv)
         .operands = "POINT",
         .summary = "Show what a restore would give back. Touches nothing.",
         .details =
-            "A point of up to 64 MB is read again and compared with its proof; of a larger one\n"
-            "each object has to be there in its size, but with --verify. A damaged one is "
-            "refused;\n"
-            "run, diff and copy-back compare what they read in any case.",
+            "A point of up to 4 million rows and 256 MB of them is read again and compared with\n"
+            "its proof; of a larger one each object has to be there in its size, but with\n"
+            "--verify. A damaged one is refused; run, diff and copy-back compare what they read\n"
+            "in any case.",
         .examples = "backstop restore preview RP-01J9\n"
                     "backstop restore preview RP-01J9 --verify\n",
         .args = options,

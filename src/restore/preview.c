@@ -13,8 +13,7 @@
 #define COMPARE_TIMEOUT "60s" /* for all rows that are compared */
 
 enum {
-    SENTENCES = 1000,              /* more than anybody reads */
-    READ_AGAIN = 64 * 1024 * 1024, /* stored bytes: less than a second */
+    SENTENCES = 1000, /* more than anybody reads */
 };
 
 /* Tables that were compared, and by their side what stands against a copy-back. */
@@ -486,14 +485,16 @@ choose_tables(struct bs_restore *r, const char *table, struct bs_preview *p, str
     return BS_DONE;
 }
 
-static int64_t
-stored_bytes(const struct bs_manifest *m)
+bool
+bs_preview_reads(const struct bs_manifest *m)
 {
-    int64_t n = m->schema.key == NULL ? 0 : m->schema.stored_bytes;
+    int64_t bytes = m->schema.key == NULL ? 0 : m->schema.stored_bytes, rows = 0;
 
-    for (size_t i = 0; i < m->n_objects; i++)
-        n += m->objects[i].stored_bytes;
-    return n;
+    for (size_t i = 0; i < m->n_objects; i++) {
+        bytes += m->objects[i].raw_bytes;
+        rows += m->objects[i].row_count;
+    }
+    return bytes <= BS_PREVIEW_READS_BYTES && rows <= BS_PREVIEW_READS_ROWS;
 }
 
 /* What takes no longer than a look is read again; of more, that it is there. Whoever gives rows back
@@ -501,7 +502,7 @@ stored_bytes(const struct bs_manifest *m)
 static enum bs_done
 prove(struct bs_restore *r, struct bs_preview *out, struct bs_err *err)
 {
-    out->read_again = r->request.verify || stored_bytes(&r->manifest) <= READ_AGAIN;
+    out->read_again = r->request.verify || bs_preview_reads(&r->manifest);
     if (!out->read_again)
         return bs_point_present(r->request.store, &r->manifest, &out->proof, err);
     bs_restore_tell(r, "reading the point again", 0, 0);

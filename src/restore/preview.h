@@ -17,6 +17,10 @@
 
 #define BS_PREVIEW_COMPARES (INT64_C(16) << 20) /* bytes of saved rows, as COPY writes them */
 
+/* What is read again in half a second, without being asked for: each row is hashed for itself. */
+#define BS_PREVIEW_READS_BYTES (INT64_C(256) << 20) /* of rows, as COPY writes them */
+#define BS_PREVIEW_READS_ROWS  INT64_C(4000000)
+
 struct bs_preview_table {
     const struct bs_point_object *object; /* of a tree of partitions saved in part: made up */
     struct bs_live live;
@@ -48,8 +52,12 @@ struct bs_preview {
     size_t n_cannot;
 };
 
+/* True for a point that a preview reads again whole; of a larger one it looks at the objects' sizes. */
+bool bs_preview_reads(const struct bs_manifest *m);
+
 /*
- * Reads every object of the point again and looks at the live tables. Where the restore is not
+ * Reads every object of the point again, or where that would take long and was not asked for, looks
+ * whether each is there in its size; and looks at the live tables. Where the restore is not
  * connected, only the saved side is told. Rows that were saved in part, those that a condition
  * is about, and tables of up to BS_PREVIEW_COMPARES bytes are compared with live ones in temporary
  * tables, which are rolled back.

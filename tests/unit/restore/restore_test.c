@@ -769,6 +769,28 @@ a_damaged_point_is_refused(void)
     PQfinish(conn);
 }
 
+/* Many short rows cost as much as a few long ones. */
+static void
+a_preview_reads_what_takes_a_moment(void)
+{
+    static const struct {
+        int64_t rows, bytes; /* of each of two tables */
+        bool reads;
+    } points[] = {
+        {0, 0, true},         {2000000, 100000, true},     {2000001, 100000, false},
+        {1, 128 << 20, true}, {1, (128 << 20) + 1, false},
+    };
+
+    for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+        struct bs_point_object both[2] = {
+            {.row_count = points[i].rows, .raw_bytes = points[i].bytes},
+            {.row_count = points[i].rows, .raw_bytes = points[i].bytes},
+        };
+        struct bs_manifest m = {.objects = both, .n_objects = 2};
+        EXPECT_EQ(bs_preview_reads(&m), points[i].reads);
+    }
+}
+
 int
 main(void)
 {
@@ -790,6 +812,7 @@ main(void)
         {"a plan is kept or nothing is done", a_plan_is_kept_or_nothing_is_done},
         {"rows that arrive otherwise are refused", rows_that_arrive_otherwise_are_refused},
         {"a damaged point is refused", a_damaged_point_is_refused},
+        {"a preview reads what takes a moment", a_preview_reads_what_takes_a_moment},
     };
     int failed;
 
