@@ -22,7 +22,7 @@ static const char details_sql[] =
     " AND s.tablename = c.relname AND s.attname = a.attname AND NOT s.inherited),"
     " CASE WHEN t.typlen > 0 THEN t.typlen ELSE -1 END),"
     " EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.contype = 'n' AND k.conrelid = c.oid"
-    " AND k.conkey[1] = a.attnum AND NOT k.conislocal)"
+    " AND k.conkey[1] = a.attnum AND (NOT k.conislocal OR NOT k.convalidated OR k.connoinherit))"
     " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
@@ -246,7 +246,7 @@ describe(struct choosing *g, struct bs_point_object *o, int64_t *width, struct b
         c->compression = text_at(g->details, i, 4, g->arena);
         c->statistics = text_at(g->details, i, 5, g->arena);
         c->options = text_at(g->details, i, 6, g->arena);
-        c->null_inherited = PQgetvalue(g->details, i, 8)[0] == 't';
+        c->null_apart = PQgetvalue(g->details, i, 8)[0] == 't';
         for (int k = 2; k < 7; k++) {
             const char *const texts[] = {c->expression, c->storage, c->compression, c->statistics,
                                          c->options};

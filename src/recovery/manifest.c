@@ -67,7 +67,7 @@ static const struct bs_field column_fields[] = {
     BS_FIELD(BOOL, not_null),
     BS_FIELD(INT, key),
     BS_FIELD_OPTIONAL(BOOL, altered),
-    BS_FIELD_OPTIONAL(BOOL, null_inherited),
+    BS_FIELD_OPTIONAL(BOOL, null_apart),
     BS_FIELD(MAYBE, expression),
     BS_FIELD(MAYBE, storage),
     BS_FIELD(MAYBE, compression),

@@ -131,7 +131,8 @@ struct bs_point_column {
     int key;      /* 1, 2, ...: place in the primary key; 0: not in it. Of an object that has some
               * columns only, in the key that it was kept with */
     bool altered; /* the statement drops it, or gives it other values */
-    bool null_inherited; /* it is not_null because a parent's column is: that one brings it (18) */
+    bool null_apart; /* not_null, but a parent brings it, or one of the checks says how: it is no
+                      * plain one (18) */
     /* Where it is altered, for what comes back; NULL: none, or what its type has anyway */
     const char *expression; /* its default, or what it is generated from */
     const char *storage;    /* "EXTERNAL" */

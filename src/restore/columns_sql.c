@@ -593,7 +593,7 @@ put_settings_of(struct bs_buf *b,
     put_setting(b, o, c->name, "COMPRESSION ", c->compression);
     put_setting(b, o, c->name, "STATISTICS ", c->statistics);
     put_options(b, o, c);
-    if (!c->not_null || c->null_inherited)
+    if (!c->not_null || c->null_apart)
         return;
     put_alter_column(b, o, false, c->name);
     bs_put_str(b, " SET NOT NULL; ");

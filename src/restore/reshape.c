@@ -36,7 +36,10 @@ static const char relation_facts[] =
     " CASE WHEN attgenerated <> '' AND pg_catalog.current_setting('server_version_num')::int >="
     " 170000 THEN 'ALTER COLUMN ' || q || ' SET EXPRESSION AS (' || expr || ')' END, NULL, NULL"
     " FROM a"
-    " UNION ALL SELECT 'null in ' || q, attnotnull::text, 'ALTER COLUMN ' || q || CASE WHEN"
+    /* one that is not valid stands apart from the table */
+    " UNION ALL SELECT 'null in ' || q, (attnotnull AND NOT EXISTS (SELECT FROM"
+    " pg_catalog.pg_constraint k WHERE k.contype = 'n' AND k.conrelid = attrelid AND k.conkey[1] ="
+    " attnum AND NOT k.convalidated))::text, 'ALTER COLUMN ' || q || CASE WHEN"
     " attnotnull THEN ' SET NOT NULL' ELSE ' DROP NOT NULL' END, NULL, NULL FROM a"
     " UNION ALL SELECT 'storage of ' || q, attstorage::text, 'ALTER COLUMN ' || q ||"
     " ' SET STORAGE ' || CASE attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm'"

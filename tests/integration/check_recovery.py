@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 
-from fidelity import ROOT, cases_of, encryption, ground, server, way_back
+from fidelity import LARGE, ROOT, cases_of, encryption, ground, server, way_back
 
 LOG = ROOT / ".cache" / "recovery.jsonl"
 GOOD = ("same", "same, by a superuser", "not possible")
@@ -47,7 +47,7 @@ class Log:
 
 def reason(how):
     """Without the names in it: refusals are counted by it."""
-    return re.sub(r'"[^"]*"|\d+', "*", how.split(": ", 1)[-1])[:200]
+    return re.sub(r'"[^"]*"|\d+', "*", how.split("; ", 1)[-1])[:200]
 
 
 def summary(major, lines):
@@ -64,10 +64,14 @@ def summary(major, lines):
             yield f"    broken: {line['sql']}"
 
 
-def work(g, cases, log, over):
+def work(g, cases, log, over, more=""):
     """One after the other; what is broken is made anew."""
-    g.load()
-    before = g.picture()
+    def load():
+        g.load()
+        g.run(more)
+        return g.picture()
+
+    before = load()
     while not over.is_set():
         try:
             case = cases.get_nowait()
@@ -79,25 +83,33 @@ def work(g, cases, log, over):
         log.add({"major": g.pg.major, "kind": case.kind, "table": case.table, "sql": case.sql, "word": word,
                  "how": how, "seconds": round(time.monotonic() - started, 1)})
         if word == "broken":
-            g.load()
-        if word == "broken" or case.moved:
+            before = load()
+        elif case.moved:
             before = g.picture()
 
 
-def chosen(g, args):
-    for table, _ in g.tables():
-        if args.table not in table:
-            continue
-        yield from (x for x in cases_of(g, table, args.all) if args.kind in (None, x.kind))
+def fill(cases, g, tables, args, log, known):
+    for table in tables:
+        for case in cases_of(g, table, args.all) if args.table in table else ():
+            line = known.get((g.pg.major, case.sql))
+            if args.kind and case.kind not in args.kind:
+                continue
+            if line is not None and line["word"] in GOOD:
+                log.add(line, old=True)
+            else:
+                cases.put(case)
 
 
 def one_major(major, args, log, known):
     """Several servers of it, each with the whole schema, share what is to be done."""
     cases, over, failed = queue.Queue(), threading.Event(), []
+    large = queue.Queue()
 
     def begin(g):
         try:
             work(g, cases, log, over)
+            if g is grounds[0]:
+                work(g, large, log, over, LARGE)
         except BaseException as error:
             failed.append(error)
             over.set()
@@ -108,13 +120,11 @@ def one_major(major, args, log, known):
         grounds = [stack.enter_context(ground(stack.enter_context(server(major)), **extra))
                    for _ in range(args.jobs)]
         grounds[0].load()
-        for case in chosen(grounds[0], args):
-            line = known.get((major, case.sql))
-            if line is not None and line["word"] in GOOD:
-                log.add(line, old=True)
-            else:
-                cases.put(case)
-        print(f"PostgreSQL {major}: {cases.qsize()} statements to try, {len(log.lines)} known", flush=True)
+        fill(cases, grounds[0], [table for table, _ in grounds[0].tables()], args, log, known)
+        grounds[0].run(LARGE)
+        fill(large, grounds[0], ["fid.large"], args, log, known)
+        print(f"PostgreSQL {major}: {cases.qsize() + large.qsize()} statements to try, {len(log.lines)} known",
+              flush=True)
         threads = [threading.Thread(target=begin, args=(g,)) for g in grounds]
         for thread in threads:
             thread.start()
@@ -133,7 +143,7 @@ def main():
     parser = argparse.ArgumentParser(prog="script/check recovery", description=__doc__)
     parser.add_argument("--all", action="store_true", help="every column of every table, on 14 to 18")
     parser.add_argument("--table", default="", help="only tables whose name has this in it")
-    parser.add_argument("--kind", help="only statements of this kind, as in the log: drop, retype, ..")
+    parser.add_argument("--kind", action="append", help="only statements of this kind, as in the log: drop, retype, ..")
     parser.add_argument("--encrypted", action="store_true", help="with recovery.encryption")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="servers at once (2)")
     parser.add_argument("--log", type=pathlib.Path, default=LOG, help="a line of JSON per statement (%(default)s)")

@@ -31,8 +31,8 @@ class Broken(AssertionError):
 class Refused(Exception):
     """The statement did not run; .sqlstate says who refused it."""
 
-    def __init__(self, error):
-        super().__init__(f"{error.diag.message_primary or error}; {error.diag.message_detail or ''}")
+    def __init__(self, error, why=None):
+        super().__init__(f"{error.diag.message_primary or error}; {why or error.diag.message_detail or ''}")
         self.sqlstate, self.detail = error.sqlstate, error.diag.message_detail
 
 
@@ -97,15 +97,23 @@ class Ground:
     def destroy(self, statement):
         """The agent's statement, approved; the points that were made for it."""
         with self.gateway.connect("bob", dbname=self.dbname, autocommit=True) as c:
-            old = {p["point"] for p in self.points()}
+            old, said = {p["point"] for p in self.points()}, len(self.gateway.lines)
             try:
                 with approving(self.operator):
                     c.execute(statement)
             except psycopg.Error as error:
-                raise Refused(error) from error
+                raise Refused(error, error.sqlstate == "ZB004" and self.why_no_point(said)) from error
         wait_until(lambda: all(p["outcome"] in CLOSED for p in self.points()), 15, 0.1)
         return [p["point"] for p in self.points() if p["point"] not in old
                 and p["outcome"] == "committed"]
+
+    def why_no_point(self, said):
+        """What the gateway's log says from that line on; None: it says nothing."""
+        def find():
+            return [x for x in self.gateway.lines[said:] if '"no recovery point"' in x]
+
+        with contextlib.suppress(AssertionError):
+            return json.loads(wait_until(find, 1)[-1])["reason"]
 
     def points(self):
         return json.loads(self.gateway.cli("points", "list", "--json").stdout)["points"]
@@ -188,6 +196,15 @@ class Ground:
             raise Broken("rows: " + "; ".join(wrong))
 
 
+# Two helpers copy ranges of its blocks at once.
+LARGE = """
+SET ROLE app_trust;
+CREATE TABLE fid.large (id int PRIMARY KEY, v text, n numeric, k text);
+ALTER TABLE fid.large ALTER v SET STORAGE PLAIN;
+INSERT INTO fid.large SELECT n, repeat(md5(n::text), 50), n / 7.0, 'k' || n FROM generate_series(1, 25000) n;
+ANALYZE fid.large;
+RESET ROLE;
+"""
 RELATIONS = """
 SELECT format('%%I.%%I', n.nspname, c.relname), c.relkind::text,
     (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attname) FROM pg_attribute a
@@ -266,6 +283,10 @@ def cases_of(g, table, every_column=True):
         return  # drop and truncate only: there is no column to say a condition with
     some = f"{columns[0][1]}::text LIKE '%1%'"
     yield Case("delete", table, f"DELETE FROM {table} WHERE {some}")
+    if int(g.pg.major) >= 15:
+        returning = " RETURNING t.*" if int(g.pg.major) >= 17 else ""
+        yield Case("merge", table, f"MERGE INTO {table} t USING (VALUES ('%1%')) s(x) ON"
+                   f" t.{columns[0][1]}::text LIKE s.x WHEN MATCHED THEN DELETE{returning}")
     free = [q for _, q, needed, computed, *_ in columns if not needed and not computed]
     if free:
         sets = ", ".join(f"{q} = NULL" for q in free[-3:])
@@ -276,7 +297,11 @@ def cases_of(g, table, every_column=True):
         chosen = chosen[:3] + chosen[-2:]
     for _, quoted, _, computed, *_ in chosen if every_column else chosen[-1:]:
         yield Case("drop column", table, f"ALTER TABLE {table} DROP COLUMN {quoted} CASCADE", True)
-        if not computed:
+        if computed:
+            if int(g.pg.major) >= 17:
+                yield Case("express", table,
+                           f"ALTER TABLE {table} ALTER COLUMN {quoted} SET EXPRESSION AS (NULL)", True)
+        else:
             yield Case("retype", table, f"ALTER TABLE {table} ALTER COLUMN {quoted} DROP DEFAULT,"
                        f" ALTER COLUMN {quoted} TYPE text USING left({quoted}::text, 1)", True)
 

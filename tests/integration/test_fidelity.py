@@ -20,8 +20,8 @@ CHOSEN = {
     "delete": ["fid.typed", "fid.bag"],
     "update": ["fid.users", "fid.hashed", "fid.empty"],
     "update all": ['"fid other"."Quoted ""name""; DROP"'],
-    "drop column": ["fid.users", "fid.orders", "fid.parent"],
-    "retype": ["fid.orders"],
+    "drop column": ["fid.users", "fid.orders", "fid.parent", "fid.computed"],
+    "retype": ["fid.orders", "fid.computed"],
 }
 
 
@@ -52,6 +52,8 @@ def test_every_command_of_an_alter_counts(made, commands):
 def test_everything_comes_back(made, kind):
     before = made.picture()
     for table in CHOSEN[kind]:
+        if table == "fid.computed" and int(made.pg.major) < 18:
+            continue
         cases = [x for x in cases_of(made, table, every_column=False) if x.kind == kind]
         assert cases, table
         for case in cases:
@@ -67,6 +69,6 @@ def test_rows_without_columns_are_refused(made):
     try:
         with pytest.raises(Refused) as error:
             made.destroy("TRUNCATE fid.nothing_at_all")
-        assert error.value.sqlstate == "ZB004" and "rows without columns" in made.gateway.log()
+        assert error.value.sqlstate == "ZB004" and "rows without columns" in str(error.value)
     finally:
         made.run("TRUNCATE fid.nothing_at_all")

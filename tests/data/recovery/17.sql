@@ -9,6 +9,10 @@ INSERT INTO counted_parts (at, v) SELECT date '2000-01-01' + n, 'v' FROM generat
 CREATE TABLE stored (id int PRIMARY KEY, v text STORAGE EXTERNAL, m text STORAGE MAIN COMPRESSION pglz);
 ALTER TABLE stored ALTER v SET STATISTICS DEFAULT;
 INSERT INTO stored SELECT n, repeat('v', 3000), 'm' FROM generate_series(1, 10) n;
+CREATE COLLATION built_in (provider = builtin, locale = 'C.UTF-8');
+CREATE TABLE by_bytes (id int PRIMARY KEY, v text COLLATE built_in DEFAULT 'x', u text GENERATED ALWAYS AS (upper(v)) STORED);
+CREATE INDEX ON by_bytes (v);
+INSERT INTO by_bytes SELECT n, 'ü' || n FROM generate_series(1, 10) n;
 RESET ROLE;
 RESET search_path;
 GRANT MAINTAIN ON fid.stored TO fid_reader;
