@@ -645,6 +645,7 @@ bs_answers_pump(struct bs_relay *r)
         return;
     bs_buf_drop(&r->s->server.in, r->read);
     r->read = r->from = 0;
-    if (bs_asks_may_go_on(r))
+    bs_relay_end_stopped(r);
+    if (!bs_relay_over(r) && bs_asks_may_go_on(r))
         bs_asks_pump(r);
 }

@@ -799,6 +799,12 @@ bs_gate_cut(struct bs_relay *r, struct bs_refusal *refusal)
 }
 
 bool
+bs_gate_runs(const struct bs_relay *r)
+{
+    return r->gate != NULL && r->gate->step >= BS_GATE_REDEEM && r->gate->step != BS_GATE_GUARD;
+}
+
+bool
 bs_gate_committing(const struct bs_relay *r)
 {
     return r->gate != NULL && r->gate->step == BS_GATE_COMMIT;

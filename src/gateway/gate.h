@@ -71,6 +71,8 @@ void bs_gate_cut(struct bs_relay *r, struct bs_refusal *refusal);
 void bs_gate_decided(struct bs_relay *r, const char *ticket);
 void bs_gate_timer(struct bs_relay *r);
 void bs_gate_server_gone(struct bs_relay *r);
+/* The statement is past its approval: it should run to its end. Only in mode GATE. */
+bool bs_gate_runs(const struct bs_relay *r);
 /* COMMIT is under way: its answer must be awaited. */
 bool bs_gate_committing(const struct bs_relay *r);
 /* The session ends: whatever is open is settled as far as it can be known. */

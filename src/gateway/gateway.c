@@ -31,6 +31,7 @@
 #include "gateway/readiness.h"
 #include "gateway/reload.h"
 #include "gateway/scheduler.h"
+#include "gateway/service.h"
 #include "gateway/waiters.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
@@ -159,26 +160,42 @@ make_workers(struct bs_gateway *g, struct bs_err *err)
     return BS_DONE;
 }
 
-/* The first worker owns all listeners. Each address is logged as it was bound. */
+/* The first worker owns all listeners; each address is logged as it was bound. Takes them all. */
+static enum bs_done
+watch(struct bs_gateway *g, const int *fds, size_t n, struct bs_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *text = bs_address_of_socket(fds[i]);
+        BS_LOG(INFO, "listening", BS_F_STR("address", text), BS_F_STR("for", "actors"));
+        free(text);
+        if (bs_worker_listen(g->workers[0], fds[i], err) == BS_FAILED) {
+            while (++i < n)
+                (void)close(fds[i]);
+            return BS_FAILED;
+        }
+    }
+    return BS_DONE;
+}
+
+/* What a service manager has opened for us stands in place of `listen`. */
 static enum bs_done
 listen_on_all(struct bs_gateway *g, struct bs_err *err)
 {
+    int given[BS_SERVICE_SOCKETS];
+    size_t n_given;
+
+    if (bs_service_listeners(given, &n_given, err) == BS_FAILED)
+        return BS_FAILED;
+    if (n_given != 0)
+        return watch(g, given, n_given, err);
     for (size_t i = 0; i < g->config->n_listen; i++) {
         int fds[BS_LISTEN_MAX];
         size_t n;
         if (bs_listen_open(&g->config->listen[i], fds, &n, err) == BS_FAILED)
             return BS_FAILED;
         g->n_listening = i + 1;
-        for (size_t k = 0; k < n; k++) {
-            char *text = bs_address_of_socket(fds[k]);
-            BS_LOG(INFO, "listening", BS_F_STR("address", text), BS_F_STR("for", "actors"));
-            free(text);
-            if (bs_worker_listen(g->workers[0], fds[k], err) == BS_FAILED) {
-                while (++k < n)
-                    (void)close(fds[k]);
-                return BS_FAILED;
-            }
-        }
+        if (watch(g, fds, n, err) == BS_FAILED)
+            return BS_FAILED;
     }
     return BS_DONE;
 }
@@ -231,9 +248,13 @@ serve(struct bs_gateway *g, const sigset_t *set)
     int got;
 
     while ((got = wait_any(set, 3600 * 1000)) == 0 || got == SIGHUP) {
-        if (got == SIGHUP)
+        if (got == SIGHUP) {
+            bs_service_reloading();
             bs_reload(g);
+            bs_service_ready();
+        }
     }
+    bs_service_stopping();
     BS_LOG(INFO, "stopping", BS_F_STR("signal", got == SIGTERM ? "SIGTERM" : "SIGINT"));
 }
 
@@ -360,6 +381,7 @@ bs_gateway_run(const struct bs_config *config,
     keeper = bs_keeper_start(&g);
     scheduler = bs_scheduler_start(&g);
     BS_LOG(INFO, "ready", BS_F_INT("workers", g.n_workers), BS_F_INT("pid", getpid()));
+    bs_service_ready();
     serve(&g, &set);
     done = BS_DONE;
 out:

@@ -152,11 +152,31 @@ bs_relay_on_server(struct bs_session *s)
     enter(s, bs_answers_pump);
 }
 
+/* A statement that runs; one that is held does not, and finds its ticket again later. */
+static bool
+runs(const struct bs_relay *r)
+{
+    return r->mode == BS_MODE_GATE ? bs_gate_runs(r) : !bs_relay_quiet(r);
+}
+
+void
+bs_relay_end_stopped(struct bs_relay *r)
+{
+    if (!r->stopping || runs(r))
+        return;
+    if (r->mode == BS_MODE_GATE)
+        bs_session_fail(r->s, "57P01",
+                        "terminating connection: the gateway is shutting down; the statement that "
+                        "was held has not run");
+    else
+        bs_session_fail(r->s, "57P01", "terminating connection: the gateway is shutting down");
+}
+
 static void
 stop(struct bs_relay *r)
 {
-    if (!bs_gate_committing(r)) /* a moment, and the answer to COMMIT is known: bs_relay_resume */
-        bs_session_fail(r->s, "57P01", "terminating connection: the gateway is shutting down");
+    r->stopping = true;
+    bs_relay_end_stopped(r);
 }
 
 void
@@ -168,9 +188,9 @@ bs_relay_resume(struct bs_relay *r)
     r->stalled = false;
     if (r->client_gone)
         bs_session_close(r->s);
-    else if (atomic_load(&r->s->gateway->stopping))
-        stop(r); /* it came while COMMIT was under way */
     else
+        bs_relay_end_stopped(r);
+    if (!bs_relay_over(r))
         bs_asks_pump(r);
 }
 

@@ -67,6 +67,7 @@ struct bs_relay {
     bool overwrote;     /* something that may change rows has passed in it, without a gate */
     bool passed_ddl;    /* DDL that is allowed was sent in the open transaction */
     bool client_gone;   /* it hung up while COMMIT was under way */
+    bool stopping;      /* the gateway stops: the session ends with what it runs */
 
     /* The client's bytes in client.in: [0, used) are done with, [used, at) are whole messages of
      * an open batch, not forwarded yet. */
@@ -110,6 +111,8 @@ void bs_relay_act(struct bs_session *s, void (*act)(struct bs_relay *r, void *ar
 bool bs_relay_over(const struct bs_relay *r);
 /* Ends the session where its shield is not that of the policy in force, and nothing is going on. */
 bool bs_relay_end_outdated(struct bs_relay *r);
+/* Ends the session where the gateway stops and nothing runs. */
+void bs_relay_end_stopped(struct bs_relay *r);
 /* Bytes for the server. */
 void bs_relay_to_server(struct bs_relay *r, struct bs_bytes bytes);
 /* Bytes for the client, in order behind what was relayed. */
