@@ -11,6 +11,7 @@
 #include "approval/ticket.h"
 #include "audit/record.h"
 #include "base/log.h"
+#include "gateway/progress.h"
 
 #define LIST_MAX 1000
 
@@ -53,10 +54,23 @@ static enum bs_done
 show_ticket(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
     struct bs_ticket t;
+    json_t *progress;
 
     if (bs_ticket_get(q->gateway->tickets, q->name, q->arena, &t, err) != BS_DONE)
         return BS_FAILED;
     a->body = bs_show_ticket(&t);
+    progress = t.state == BS_TICKET_RUNNING ? bs_progress_of(q->gateway->progress, t.id) : NULL;
+    if (progress != NULL)
+        json_object_set_new(a->body, "progress", progress);
+    return BS_DONE;
+}
+
+/* What is being captured now, also for statements that nobody was asked about, and snapshots. */
+static enum bs_done
+list_captures(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    (void)err;
+    a->body = json_pack("{s:o}", "captures", bs_progress_all(q->gateway->progress));
     return BS_DONE;
 }
 
@@ -177,6 +191,7 @@ static const struct route routes[] = {
     {"GET",  "/v1/tickets/*",         BS_ROLE_VIEWER,   show_ticket},
     {"POST", "/v1/tickets/*/approve", BS_ROLE_APPROVER, approve_ticket},
     {"POST", "/v1/tickets/*/deny",    BS_ROLE_APPROVER, deny_ticket},
+    {"GET",  "/v1/captures",          BS_ROLE_VIEWER,   list_captures},
     {"GET",  "/v1/evasion",           BS_ROLE_VIEWER,   show_evasion},
 };
 /* clang-format on */

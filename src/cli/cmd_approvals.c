@@ -193,11 +193,17 @@ print_plan(const json_t *plan)
 
     printf("%-12s %s, grade %s: %s\n", "recovery", text_of(plan, "kind"), text_of(plan, "grade"),
            text_of(plan, "why"));
-    printf("%-12s about %s", "",
-           bs_out_size(size, json_integer_value(json_object_get(plan, "estimated_bytes"))));
+    printf("%-12s about %s, %lld rows", "",
+           bs_out_size(size, json_integer_value(json_object_get(plan, "estimated_bytes"))),
+           json_integer_value(json_object_get(plan, "estimated_rows")));
     if (seconds != NULL)
         printf(", %.1f s as the last ones took", json_real_value(seconds));
     putchar('\n');
+    if (json_is_false(json_object_get(plan, "fits")))
+        printf("%-12s %sTAKES TOO LONG%s: the lock budget is %.1f s, so it would be refused; raise "
+               "recovery.lock_budget, or have it done in parts\n",
+               "", bs_out_paint(stdout, BS_PAINT_RED), bs_out_paint(stdout, BS_PAINT_NONE),
+               json_real_value(json_object_get(plan, "budget_seconds")));
     if (store != NULL && !json_is_true(json_object_get(store, "answers")))
         printf("%-12s %sdoes not answer%s: %s\n", "storage", bs_out_paint(stdout, BS_PAINT_RED),
                bs_out_paint(stdout, BS_PAINT_NONE), text_of(store, "error"));
@@ -210,6 +216,24 @@ print_plan(const json_t *plan)
                                                                 : "");
     json_array_foreach(json_object_get(plan, "not_covered"), i, item)
         print_field(i == 0 ? "not covered" : "", json_string_value(item));
+}
+
+/* Of the capture that is being made for it; NULL: none is. */
+static void
+print_progress(const json_t *p)
+{
+    char done[24], of[24];
+
+    if (p == NULL)
+        return;
+    printf("%-12s %s, %lld rows, %s of about %s, %.1f s", "progress", text_of(p, "phase"),
+           json_integer_value(json_object_get(p, "rows")),
+           bs_out_size(done, json_integer_value(json_object_get(p, "bytes"))),
+           bs_out_size(of, json_integer_value(json_object_get(p, "of"))),
+           json_real_value(json_object_get(p, "seconds")));
+    if (json_object_get(p, "seconds_left") != NULL)
+        printf(", %.1f s left", json_real_value(json_object_get(p, "seconds_left")));
+    putchar('\n');
 }
 
 static void
@@ -238,6 +262,7 @@ print_ticket(const json_t *t)
         print_field(i == 0 ? "why" : "", text_of(reason, "text"));
     if (plan != NULL)
         print_plan(plan);
+    print_progress(json_object_get(t, "progress"));
     print_field("created", text_of(t, "created"));
     print_field("decide by", text_of(t, "decide_by"));
     print_field("decided", text_of(t, "decided"));

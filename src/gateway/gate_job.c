@@ -9,12 +9,14 @@
 
 #include "audit/record.h"
 #include "base/log.h"
+#include "gateway/budget.h"
 #include "gateway/evade.h"
 #include "gateway/gate.h"
 #include "gateway/gateway.h"
 #include "gateway/gating.h"
 #include "gateway/late.h"
 #include "gateway/note.h"
+#include "gateway/progress.h"
 #include "gateway/readiness.h"
 #include "gateway/request.h"
 #include "gateway/within.h"
@@ -138,6 +140,7 @@ work_record(struct bs_gate *g, struct bs_err *err)
         return;
     if (!g->hold)
         return;
+    bs_budget_look(g);
     if (bs_request_ticket(g, &ask, err) != BS_DONE ||
         bs_ticket_open(g->s->gateway->tickets, &ask, &g->arena, &got, err) != BS_DONE)
         return;
@@ -254,6 +257,22 @@ tell_no_point(struct bs_gate *g, const struct bs_err *why)
                                   : bs_arena_fmt(&g->arena, "%s; %s", why->message, why->hint);
 }
 
+/* The budget's end may look like anything: a cancel, a helper that was lost. */
+static void
+tell_late(struct bs_gate *g, const struct bs_err *why)
+{
+    struct bs_err late = {0};
+
+    g->too_slow = bs_budget_over(g);
+    if (g->too_slow == NULL) {
+        tell_no_point(g, why);
+        return;
+    }
+    (void)BS_FAIL(&late, NO_POINT, "%s", g->too_slow);
+    bs_err_hint(&late, "raise recovery.lock_budget, or have it done in parts");
+    tell_no_point(g, &late);
+}
+
 static void
 work_open(struct bs_gate *g, struct bs_err *err)
 {
@@ -280,19 +299,41 @@ index_point(struct bs_gate *g, const struct bs_capture_result *point)
 }
 
 static void
+note_speed(struct bs_gate *g)
+{
+    struct bs_capture_progress at;
+
+    bs_capture_progress(g->capture, &at);
+    bs_readiness_note(g->s->gateway->readiness, g->s->database, at.est_bytes, g->point.total_us);
+}
+
+static struct bs_progress_entry
+progress_of(const struct bs_gate *g, const struct bs_capture *c)
+{
+    return (struct bs_progress_entry){.capture = c,
+                                      .ticket = g->ticket[0] == '\0' ? NULL : g->ticket,
+                                      .actor = g->s->actor,
+                                      .database = g->s->database,
+                                      .budget_us = g->budget_us};
+}
+
+static void
 work_capture(struct bs_gate *g, struct bs_err *err)
 {
-    enum bs_done done = g->before ? bs_capture_before(g->capture, &g->bounds, 1, &g->point, err)
-                                  : bs_capture_run(g->capture, &g->point, err);
+    struct bs_progress_entry entry = progress_of(g, g->capture);
+    enum bs_done done;
 
+    bs_progress_enter(g->s->gateway->progress, &entry);
+    done = g->before ? bs_capture_before(g->capture, &g->bounds, 1, &g->point, err)
+                     : bs_capture_run(g->capture, &g->point, err);
+    bs_progress_leave(g->s->gateway->progress, &entry);
     if (done != BS_DONE) {
-        tell_no_point(g, err);
+        tell_late(g, err);
         return;
     }
     g->captured = g->point.manifest != NULL;
     if (g->captured && g->plan.kind == BS_PLAN_WHOLE)
-        bs_readiness_note(g->s->gateway->readiness, g->s->database, g->plan.est_bytes,
-                          g->point.total_us);
+        note_speed(g);
     if (g->captured)
         index_point(g, &g->point);
     if (g->captured && !g->plan.in_block) /* its end is whether it succeeds */
@@ -545,11 +586,18 @@ keep_replaced(struct bs_gate *g, const struct bs_uncovered *found, struct bs_err
         .xid = l->xid,
         .deadline_us = bs_mono_us() + g->s->gateway->config->lock_budget_ms * 1000,
     };
+    struct bs_progress_entry entry;
+    enum bs_done done = BS_FAILED;
 
     if (what.n_changed == 0 && what.n_sequences == 0)
         return BS_DONE;
-    if (bs_request_describe_kept(l, err) != BS_DONE ||
-        bs_capture_replaced(l->keeper, &what, &l->kept, err) != BS_DONE) {
+    entry = progress_of(g, l->keeper);
+    entry.budget_us = what.deadline_us;
+    bs_progress_enter(g->s->gateway->progress, &entry);
+    if (bs_request_describe_kept(l, err) == BS_DONE)
+        done = bs_capture_replaced(l->keeper, &what, &l->kept, err);
+    bs_progress_leave(g->s->gateway->progress, &entry);
+    if (done != BS_DONE) {
         tell_no_point(g, err);
         return BS_FAILED;
     }

@@ -28,6 +28,7 @@
 #include "gateway/keeper.h"
 #include "gateway/late.h"
 #include "gateway/limits.h"
+#include "gateway/progress.h"
 #include "gateway/readiness.h"
 #include "gateway/reload.h"
 #include "gateway/scheduler.h"
@@ -153,6 +154,7 @@ make_workers(struct bs_gateway *g, struct bs_err *err)
     g->limits = bs_limits_new();
     g->databases = bs_databases_new(g->config);
     g->readiness = bs_readiness_new(g->config);
+    g->progress = bs_progress_new();
     g->workers = bs_malloc(n * sizeof(struct bs_worker *));
     for (; g->n_workers < n; g->n_workers++)
         if (bs_worker_new(g, g->n_workers, &g->workers[g->n_workers], err) == BS_FAILED)
@@ -307,6 +309,7 @@ close_all(struct bs_gateway *g)
     bs_limits_free(&g->limits);
     bs_databases_free(&g->databases);
     bs_readiness_free(&g->readiness);
+    bs_progress_free(&g->progress);
     for (size_t i = 0; g->upstreams != NULL && i < g->config->n_databases; i++) {
         bs_conninfo_fini(&g->upstreams[i]);
         bs_tls_ctx_free(&g->upstream_tls[i]);
@@ -360,7 +363,6 @@ bs_gateway_run(const struct bs_config *config,
     struct bs_gateway g = {.config = config};
     enum bs_done done = BS_FAILED;
     struct bs_keeper *keeper = NULL;
-    struct bs_scheduler *scheduler = NULL;
     void *self = NULL;
     bool beside = false;
     sigset_t set;
@@ -379,14 +381,14 @@ bs_gateway_run(const struct bs_config *config,
     if (listen_on_all(&g, err) == BS_FAILED || start_workers(&g, err) == BS_FAILED)
         goto out;
     keeper = bs_keeper_start(&g);
-    scheduler = bs_scheduler_start(&g);
+    g.scheduler = bs_scheduler_start(&g);
     BS_LOG(INFO, "ready", BS_F_INT("workers", g.n_workers), BS_F_INT("pid", getpid()));
     bs_service_ready();
     serve(&g, &set);
     done = BS_DONE;
 out:
     stop_workers(&g, &set);
-    bs_scheduler_stop(&scheduler);
+    bs_scheduler_stop(&g.scheduler);
     bs_keeper_stop(&keeper);
     if (beside)
         side->stop(self);

@@ -23,8 +23,10 @@ struct bs_databases; /* gateway/databases.h */
 struct bs_evasion;   /* approval/evasion.h */
 struct bs_limits;    /* gateway/limits.h */
 struct bs_policy;    /* policy/rules.h */
+struct bs_progress;  /* gateway/progress.h */
 struct bs_readiness; /* gateway/readiness.h */
 struct bs_reloaded;  /* gateway/reload.c */
+struct bs_scheduler; /* gateway/scheduler.h */
 struct bs_state;     /* state/state.h */
 struct bs_store;     /* storage/storage.h */
 struct bs_tls_ctx;   /* wire/tls.h */
@@ -35,6 +37,7 @@ struct bs_gateway {
     const struct bs_config *config; /* as at the start; its policy may be replaced: reload.h */
     _Atomic(const struct bs_policy *) policy; /* in force: bs_gateway_policy */
     struct bs_reloaded *reloaded;             /* the first thread's alone */
+    struct bs_scheduler *scheduler;           /* the same; NULL: not yet, or no more */
     struct bs_state *state;
     struct bs_audit *audit;
     struct bs_tickets *tickets;
@@ -45,6 +48,7 @@ struct bs_gateway {
     struct bs_store *store;
     struct bs_databases *databases;
     struct bs_readiness *readiness;
+    struct bs_progress *progress;     /* captures that are being made */
     struct bs_conninfo *upstreams;    /* one for each of config->databases, in that order */
     struct bs_tls_ctx **upstream_tls; /* the same; NULL where sslmode is disable */
     uint8_t mock_secret[32];          /* makes the verifiers of actors that do not exist */

@@ -185,14 +185,29 @@ choose_by_plan(struct bs_verdict *v)
     }
 }
 
+/* Of several statements a point may be possible for one, which must not lose it to its neighbour. */
+static bool
+stands_alone(const struct bs_unit *unit)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < unit->n_stmts; i++)
+        n += unit->stmts[i].point != BS_POINT_NONE;
+    return n == 1;
+}
+
 /* The policy's decision and the plan, as a way. */
 static void
 choose_way(struct bs_verdict *v)
 {
+    bool optional = v->decision.recovery_optional && v->plan.kind == BS_PLAN_REFUSE;
+
     /* From here on it is waived for whoever looks, and the record says so. */
-    if (v->decision.recovery_optional && v->plan.kind == BS_PLAN_REFUSE)
+    if (optional && stands_alone(&v->unit))
         v->decision.recovery_waived = true;
     choose_by_plan(v);
+    if (v->way == BS_WAY_REFUSE && v->code == BS_E_NO_POINT && optional)
+        v->hint = "A recovery point cannot be made for all of it: send its statements one by one.";
 }
 
 /* Transaction control beside something gated would commit before the audit (PROTECT 12). */
@@ -506,6 +521,13 @@ copy_unit(const struct bs_unit *from, struct bs_arena *arena, struct bs_unit *ou
     return out->stmts != NULL;
 }
 
+/* Without a point: because none is wanted, or because none can be made. */
+static bool
+waives(const struct bs_decision *d, const struct bs_plan *plan)
+{
+    return d->recovery_waived || (d->recovery_optional && plan->kind == BS_PLAN_REFUSE);
+}
+
 bool
 bs_verdict_is_stricter_by(const struct bs_verdict *v,
                           const struct bs_policy *policy,
@@ -528,8 +550,7 @@ bs_verdict_is_stricter_by(const struct bs_verdict *v,
         bs_decide(policy, subject, &unit, &v->facts, arena, &now, &err) != BS_DONE)
         return true;
     return now.action < v->decision.action ||
-           (v->decision.recovery_waived && !now.recovery_waived && !now.recovery_optional &&
-            !now.shadow) ||
+           (v->decision.recovery_waived && !now.shadow && !waives(&now, &v->plan)) ||
            bs_require_exceeds(&now.require, &v->decision.require);
 }
 

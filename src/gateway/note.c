@@ -108,7 +108,8 @@ bs_note_judged(struct bs_relay *r, const struct bs_verdict *v)
         record.outcome = "refused";
         record.sqlstate = v->sqlstate != NULL ? v->sqlstate : bs_code_get(v->code)->sqlstate;
         record.text = v->decision.why != NULL ? v->decision.why : v->message;
-    }
+    } else if (v->decision.recovery_waived && v->plan.kind != BS_PLAN_NONE)
+        record.text = "the policy waives the recovery point: there is none";
     if (v->decision.shadow)
         record.text = v->decision.why;
     record.reasons = reasons = shadow_reasons(v);

@@ -12,6 +12,7 @@
 #include "gateway/gate.h"
 #include "gateway/gateway.h"
 #include "gateway/gating.h"
+#include "gateway/progress.h"
 #include "gateway/worker.h"
 #include "wire/front.h"
 #include "wire/messages.h"
@@ -48,6 +49,15 @@ left_ms(const struct bs_gate *g)
 
 /* --- the recovery point ------------------------------------------------------------------- */
 
+/* The timer runs to the next notice or to the end of the budget, whichever comes first. */
+static void
+arm_capture(struct bs_relay *r)
+{
+    uint64_t left = left_ms(r->gate), notice = (uint64_t)r->s->gateway->config->hold_notice_ms;
+
+    bs_session_set_timer(r->s, notice < left ? notice : left);
+}
+
 static void
 on_captured(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
 {
@@ -71,7 +81,7 @@ capture(struct bs_relay *r)
         return;
     }
     g->step = BS_GATE_CAPTURE;
-    bs_session_set_timer(r->s, left_ms(g));
+    arm_capture(r);
     bs_gate_job_capture(r, g, on_captured);
 }
 
@@ -421,7 +431,11 @@ bs_protect_timer(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
-    if (g->step == BS_GATE_CAPTURE && g->capture != NULL) {
+    if (g->step == BS_GATE_CAPTURE && bs_mono_us() < g->budget_us) {
+        bs_progress_notify(r);
+        if (!bs_relay_over(r))
+            arm_capture(r);
+    } else if (g->step == BS_GATE_CAPTURE && g->capture != NULL) {
         bs_capture_abort(g->capture); /* the lock budget is spent */
     } else if (g->step == BS_GATE_AUDIT && g->ledger->keeper != NULL) {
         bs_capture_abort(g->ledger->keeper);
@@ -840,7 +854,7 @@ run_bare(struct bs_relay *r)
     }
     g->step = BS_GATE_CAPTURE;
     g->budget_us = bs_mono_us() + r->s->gateway->config->lock_budget_ms * 1000;
-    bs_session_set_timer(r->s, left_ms(g));
+    arm_capture(r);
     bs_gate_job_capture(r, g, on_bare_captured);
 }
 

@@ -105,6 +105,22 @@ bs_readiness_note(struct bs_readiness *r, const char *database, int64_t bytes, i
     pthread_mutex_unlock(&r->lock);
 }
 
+void
+bs_readiness_at_least(struct bs_readiness *r, const char *database, int64_t bytes, int64_t us)
+{
+    struct database *d = find(r, database);
+    double most = (double)bytes / (double)us;
+
+    if (d == NULL || us <= 0)
+        return;
+    pthread_mutex_lock(&r->lock);
+    if (bytes < SMALL && d->base_us < (double)us)
+        d->base_us = (double)us;
+    else if (bytes >= SMALL && (d->bytes_per_us == 0 || d->bytes_per_us > most))
+        d->bytes_per_us = most;
+    pthread_mutex_unlock(&r->lock);
+}
+
 int64_t
 bs_readiness_estimate_us(struct bs_readiness *r, const char *database, int64_t bytes)
 {

@@ -32,6 +32,8 @@ void bs_readiness_free(struct bs_readiness **r); /* accepts NULL */
 
 /* A point of about so many bytes on the database's disk took so long. */
 void bs_readiness_note(struct bs_readiness *r, const char *database, int64_t bytes, int64_t us);
+/* One has failed after so long: it takes at least that. */
+void bs_readiness_at_least(struct bs_readiness *r, const char *database, int64_t bytes, int64_t us);
 /* How long one of so many bytes will take; -1: nothing was captured there yet. */
 int64_t bs_readiness_estimate_us(struct bs_readiness *r, const char *database, int64_t bytes);
 /* The storage as it was within the last minute. */

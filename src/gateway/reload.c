@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "gateway/databases.h"
 #include "gateway/gateway.h"
+#include "gateway/scheduler.h"
 #include "gateway/worker.h"
 #include "policy/changed.h"
 #include "policy/config.h"
@@ -19,8 +20,9 @@
 
 /* A configuration that is, or was, in force. */
 struct bs_reloaded {
-    struct bs_config *config; /* NULL: the first, which is not ours */
-    struct bs_tls_ctx *tls;   /* NULL: it has no certificate */
+    struct bs_config *config;     /* NULL: the first, which is not ours */
+    const struct bs_config *says; /* the same; never NULL */
+    struct bs_tls_ctx *tls;       /* NULL: it has no certificate */
     struct bs_reloaded *before;
 };
 
@@ -68,6 +70,7 @@ record(struct bs_gateway *g,
 static void
 put_in_force(struct bs_gateway *g, const struct bs_config *c, struct bs_reloaded *r)
 {
+    r->says = c;
     r->before = g->reloaded;
     g->reloaded = r;
     atomic_store_explicit(&g->policy, c->policy, memory_order_release);
@@ -123,7 +126,7 @@ refuse(struct bs_gateway *g, const char *why)
 {
     struct bs_err err = {0};
 
-    BS_LOG(ERROR, "the policy was not reloaded; the old one stays in force",
+    BS_LOG(ERROR, "the configuration was not reloaded; the old one stays in force",
            BS_F_STR("reason", why), BS_F_STR("policy", bs_gateway_policy(g)->digest));
     if (record(g, "reload", "refused", bs_gateway_policy(g), why, &err) != BS_DONE)
         BS_LOG(ERROR, "audit refused a record", BS_F_STR("reason", err.message));
@@ -171,6 +174,22 @@ put_policy_in_force(struct bs_gateway *g, struct bs_reloaded *r)
         bs_worker_policy_changed(g->workers[i]);
 }
 
+/* What the gateway does by the clock; and the policy, where that is another one, too. */
+static void
+put_keeping_in_force(struct bs_gateway *g, struct bs_reloaded *r)
+{
+    const struct bs_config *c = r->config;
+
+    BS_LOG(INFO, "what is done by the clock is reloaded", BS_F_INT("snapshots", c->n_snapshots),
+           BS_F_STR("policy", c->policy->digest));
+    if (strcmp(c->policy->digest, bs_gateway_policy(g)->digest) == 0)
+        put_in_force(g, c, r);
+    else
+        put_policy_in_force(g, r);
+    if (g->scheduler != NULL)
+        bs_scheduler_reload(g->scheduler, c);
+}
+
 /* BS_DONE: it is in force. */
 static enum bs_done
 take_over(struct bs_gateway *g, struct bs_reloaded *r, struct bs_err *err)
@@ -182,6 +201,13 @@ take_over(struct bs_gateway *g, struct bs_reloaded *r, struct bs_err *err)
                        "names or environments of databases have changed, which needs a restart");
     if (open_tls(r->config, &r->tls, err) != BS_DONE)
         return BS_FAILED;
+    if (!bs_config_same_keeping(g->reloaded->says, r->config)) {
+        if (record(g, "reload", "done", policy, "snapshots, retention or verify have changed",
+                   err) != BS_DONE)
+            return BS_FAILED;
+        put_keeping_in_force(g, r);
+        return BS_DONE;
+    }
     if (strcmp(policy->digest, bs_gateway_policy(g)->digest) == 0) {
         put_in_force(g, r->config, r);
         BS_LOG(INFO, "the policy is the same as before", BS_F_STR("policy", policy->digest));

@@ -11,6 +11,7 @@
 
 #include "approval/identity.h"
 #include "catalog/effect.h"
+#include "gateway/budget.h"
 #include "gateway/gateway.h"
 #include "gateway/note.h"
 #include "policy/config.h"
@@ -454,7 +455,6 @@ static void
 add_readiness(struct bs_gate *g, json_t *plan)
 {
     struct bs_gateway *w = g->s->gateway;
-    int64_t us = bs_readiness_estimate_us(w->readiness, g->s->database, g->plan.est_bytes);
     struct bs_store_state s;
     json_t *store;
 
@@ -467,8 +467,7 @@ add_readiness(struct bs_gate *g, json_t *plan)
         (void)json_object_update_new(store,
                                      json_pack("{s:I,s:b}", "free_bytes", (json_int_t)s.free_bytes,
                                                "room", s.free_bytes > g->plan.est_bytes));
-    if (us >= 0)
-        (void)json_object_set_new(plan, "estimated_seconds", json_real((double)us / 1e6));
+    bs_budget_put(g, plan);
     (void)json_object_set_new(plan, "store", store);
     (void)json_object_set_new(plan, "not_covered", not_covered(g));
 }
@@ -660,6 +659,7 @@ bs_request_capture(struct bs_gate *g, struct bs_capture_request *out, struct bs_
     out->deadline_us = g->budget_us;
     out->helpers = (size_t)c->helpers;
     out->grade = bs_request_grade(g->require.grade);
+    out->max_bytes = c->max_bytes;
     out->scratch = c->scratch;
     out->plan = &g->plan;
     out->actor_pid = (int)g->s->server_pid;

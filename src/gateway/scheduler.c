@@ -13,6 +13,7 @@
 #include "audit/record.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "gateway/progress.h"
 #include "gateway/retention.h"
 #include "gateway/snapshots.h"
 #include "recovery/check.h"
@@ -38,13 +39,16 @@ struct task {
 
 struct bs_scheduler {
     struct bs_gateway *g;
+    const struct bs_config *config; /* whose settings are in force: the thread's own */
+    const struct bs_config *next;   /* that will be; NULL: none. Under the lock */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stop;
     struct bs_capture *running; /* under the lock */
-    struct bs_watch watch;      /* of what reads and removes */
-    struct task *tasks;         /* the thread's own */
+    struct bs_progress_entry entry;
+    struct bs_watch watch; /* of what reads and removes */
+    struct task *tasks;    /* the thread's own */
     size_t n_tasks;
 };
 
@@ -80,11 +84,16 @@ on_running(void *ctx, struct bs_capture *c)
 {
     struct bs_scheduler *s = ctx;
 
+    if (c == NULL)
+        bs_progress_leave(s->g->progress, &s->entry);
     pthread_mutex_lock(&s->lock);
     s->running = c;
     if (c != NULL && s->stop)
         bs_capture_abort(c);
     pthread_mutex_unlock(&s->lock);
+    s->entry.capture = c;
+    if (c != NULL)
+        bs_progress_enter(s->g->progress, &s->entry);
 }
 
 static void
@@ -134,7 +143,7 @@ take_snapshot(struct bs_scheduler *s, const struct bs_config_snapshot *c, struct
     const struct bs_snapshot_job job = {
         .config = s->g->config,
         .store = s->g->store,
-        .db = bs_config_database_find(s->g->config, c->database),
+        .db = bs_config_database_find(s->g->config, c->database), /* the same names: reload.c */
         .schedule = c,
         .tables = &c->tables,
         .budget_ms = c->budget_ms,
@@ -143,7 +152,12 @@ take_snapshot(struct bs_scheduler *s, const struct bs_config_snapshot *c, struct
         .ctx = s,
     };
     struct bs_snapshot_done done;
-    enum bs_done ok = bs_snapshot_do(&job, &done, err);
+    enum bs_done ok;
+
+    s->entry = (struct bs_progress_entry){.schedule = c->name,
+                                          .database = c->database,
+                                          .budget_us = bs_mono_us() + c->budget_ms * 1000};
+    ok = bs_snapshot_do(&job, &done, err);
 
     record(s, c, &done, err);
     if (ok == BS_DONE)
@@ -177,7 +191,7 @@ static enum bs_done
 prune(struct bs_scheduler *s, struct bs_err *err)
 {
     struct bs_store view = bs_store_watched(s->g->store, &s->watch);
-    const struct bs_retention r = {.config = s->g->config,
+    const struct bs_retention r = {.config = s->config,
                                    .store = &view,
                                    .state = s->g->state,
                                    .audit = s->g->audit,
@@ -242,7 +256,7 @@ verify_all(struct bs_scheduler *s, const struct bs_points *points, struct bs_err
 static enum bs_done
 verify(struct bs_scheduler *s, struct bs_err *err)
 {
-    const struct bs_config_verify *v = s->g->config->verify;
+    const struct bs_config_verify *v = s->config->verify;
     const struct bs_point_sample sample = {v->number, v->share};
     struct bs_points points = {0};
     struct bs_arena arena;
@@ -318,10 +332,11 @@ do_task(struct bs_scheduler *s, struct task *t)
     }
 }
 
+/* NULL: there is nothing to do. */
 static struct task *
 first_due(struct bs_scheduler *s)
 {
-    struct task *first = &s->tasks[0];
+    struct task *first = s->n_tasks == 0 ? NULL : &s->tasks[0];
 
     for (size_t i = 1; i < s->n_tasks; i++) {
         if (s->tasks[i].due_us < first->due_us)
@@ -339,30 +354,11 @@ sleep_until(struct bs_scheduler *s, int64_t due_us)
     (void)pthread_cond_timedwait(&s->wake, &s->lock, &until);
 }
 
-static void *
-schedule(void *arg)
-{
-    struct bs_scheduler *s = arg;
-
-    pthread_mutex_lock(&s->lock);
-    while (!s->stop) {
-        struct task *t = first_due(s);
-        if (t->due_us > bs_mono_us()) {
-            sleep_until(s, t->due_us);
-            continue;
-        }
-        pthread_mutex_unlock(&s->lock);
-        do_task(s, t);
-        pthread_mutex_lock(&s->lock);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return NULL;
-}
-
 static void
 add_tasks(struct bs_scheduler *s, const struct bs_config *c)
 {
     s->tasks = bs_malloc((c->n_snapshots + 2) * sizeof(*s->tasks));
+    s->n_tasks = 0;
     for (size_t i = 0; i < c->n_snapshots; i++)
         s->tasks[s->n_tasks++] = (struct task){.kind = TASK_SNAPSHOT,
                                                .snapshot = &c->snapshots[i],
@@ -375,21 +371,70 @@ add_tasks(struct bs_scheduler *s, const struct bs_config *c)
             (struct task){.kind = TASK_VERIFY, .every_us = c->verify->every_ms * 1000};
 }
 
+static bool
+same_task(const struct task *a, const struct task *b)
+{
+    return a->kind == b->kind && a->every_us == b->every_us &&
+           (a->kind != TASK_SNAPSHOT || bs_snapshot_same(a->snapshot, b->snapshot));
+}
+
+/* Under the lock, between two runs. */
+static void
+take_over(struct bs_scheduler *s)
+{
+    struct task *was = s->tasks;
+    size_t n = s->n_tasks;
+
+    s->config = s->next;
+    s->next = NULL;
+    add_tasks(s, s->config);
+    for (size_t i = 0; i < s->n_tasks; i++) {
+        struct task *t = &s->tasks[i];
+        for (size_t k = 0; k < n; k++) {
+            if (!same_task(&was[k], t))
+                continue;
+            t->placed = was[k].placed;
+            t->due_us = was[k].due_us;
+            t->failures = was[k].failures;
+        }
+    }
+    free(was);
+}
+
+static void *
+schedule(void *arg)
+{
+    struct bs_scheduler *s = arg;
+
+    pthread_mutex_lock(&s->lock);
+    while (!s->stop) {
+        struct task *t;
+        if (s->next != NULL)
+            take_over(s);
+        t = first_due(s);
+        if (t == NULL || t->due_us > bs_mono_us()) {
+            sleep_until(s, t == NULL ? bs_mono_us() + 60 * MINUTE_US : t->due_us);
+            continue;
+        }
+        pthread_mutex_unlock(&s->lock);
+        do_task(s, t);
+        pthread_mutex_lock(&s->lock);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
 struct bs_scheduler *
 bs_scheduler_start(struct bs_gateway *g)
 {
-    const struct bs_config *c = g->config;
-    struct bs_scheduler *s;
+    struct bs_scheduler *s = bs_malloc(sizeof(*s));
     pthread_condattr_t clock;
-
     struct bs_err err = {0};
 
-    if (c->n_snapshots == 0 && !bs_retention_is_set(c) && c->verify->every_ms == 0)
-        return NULL;
-    s = bs_malloc(sizeof(*s));
     s->g = g;
+    s->config = g->config;
     bs_assert(bs_watch_init(&s->watch, 0, &err) == BS_DONE);
-    add_tasks(s, c);
+    add_tasks(s, s->config);
     pthread_mutex_init(&s->lock, NULL);
     (void)pthread_condattr_init(&clock);
     (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -397,6 +442,15 @@ bs_scheduler_start(struct bs_gateway *g)
     (void)pthread_condattr_destroy(&clock);
     bs_assert(pthread_create(&s->thread, NULL, schedule, s) == 0);
     return s;
+}
+
+void
+bs_scheduler_reload(struct bs_scheduler *s, const struct bs_config *c)
+{
+    pthread_mutex_lock(&s->lock);
+    s->next = c;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
 }
 
 void

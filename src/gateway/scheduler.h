@@ -17,8 +17,13 @@
 
 struct bs_scheduler;
 
-/* NULL where the configuration has nothing for it. */
 struct bs_scheduler *bs_scheduler_start(struct bs_gateway *g);
+/*
+ * Other settings: `snapshots`, `retention` and `verify` of c, which lives until it is stopped. All of
+ * them from the next run on; what is running ends as it began. What has not changed stays due when it
+ * was.
+ */
+void bs_scheduler_reload(struct bs_scheduler *s, const struct bs_config *c);
 /* Ends what it is doing. Accepts NULL. */
 void bs_scheduler_stop(struct bs_scheduler **s);
 

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "policy/keeping.h"
+
 static bool
 same(const char *a, const char *b)
 {
@@ -119,6 +121,54 @@ static bool
 same_audit_safe(const struct bs_config *a, const struct bs_config *b)
 {
     return a->audit_safe == b->audit_safe;
+}
+
+static bool
+same_globs(const struct bs_object_globs *a, const struct bs_object_globs *b)
+{
+    for (size_t i = 0; a->n == b->n && i < a->n; i++) {
+        if (!same(a->list[i].schema, b->list[i].schema) || !same(a->list[i].name, b->list[i].name))
+            return false;
+    }
+    return a->n == b->n;
+}
+
+static bool
+same_limits(const struct bs_keep_limits *a, const struct bs_keep_limits *b)
+{
+    return a->count == b->count && a->age_ms == b->age_ms && a->bytes == b->bytes;
+}
+
+bool
+bs_snapshot_same(const struct bs_config_snapshot *a, const struct bs_config_snapshot *b)
+{
+    return same(a->name, b->name) && same(a->database, b->database) &&
+           same_globs(&a->tables, &b->tables) && a->every_ms == b->every_ms &&
+           a->budget_ms == b->budget_ms && same_limits(&a->keep, &b->keep);
+}
+
+static bool
+same_retention(const struct bs_config_retention *a, const struct bs_config_retention *b)
+{
+    for (size_t i = 0; a->n_tables == b->n_tables && i < a->n_tables; i++) {
+        if (!same_globs(&a->tables[i].tables, &b->tables[i].tables) ||
+            !same_limits(&a->tables[i].keep, &b->tables[i].keep))
+            return false;
+    }
+    return a->n_tables == b->n_tables && same_limits(&a->keep, &b->keep) &&
+           a->unfinished_ms == b->unfinished_ms && a->every_ms == b->every_ms;
+}
+
+bool
+bs_config_same_keeping(const struct bs_config *a, const struct bs_config *b)
+{
+    for (size_t i = 0; a->n_snapshots == b->n_snapshots && i < a->n_snapshots; i++) {
+        if (!bs_snapshot_same(&a->snapshots[i], &b->snapshots[i]))
+            return false;
+    }
+    return a->n_snapshots == b->n_snapshots && same_retention(a->retention, b->retention) &&
+           a->verify->every_ms == b->verify->every_ms && a->verify->number == b->verify->number &&
+           a->verify->share >= b->verify->share && a->verify->share <= b->verify->share;
 }
 
 static const struct {

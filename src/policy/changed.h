@@ -1,6 +1,6 @@
 /*
  * changed.h - what differs between two configurations: a running gateway takes the policy,
- * the certificate and the limits of clients; the rest needs a restart.
+ * the certificate, the limits of clients and what it does by the clock; the rest needs a restart.
  *
  * Layer  policy. Pure.
  * Owns   nothing.
@@ -14,6 +14,9 @@
 
 /* The same databases, in the same order, of the same environments: what rules name. */
 bool bs_config_same_places(const struct bs_config *a, const struct bs_config *b);
+
+/* The same `snapshots`, `retention` and `verify`. */
+bool bs_config_same_keeping(const struct bs_config *a, const struct bs_config *b);
 
 /*
  * The keys that need a restart and whose values differ.

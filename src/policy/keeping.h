@@ -49,6 +49,8 @@ struct bs_config_verify {
     double share;     /* of all */
 };
 
+/* Everything but where they stand. */
+bool bs_snapshot_same(const struct bs_config_snapshot *a, const struct bs_config_snapshot *b);
 /* Does a table match one of the patterns? False where there are none. */
 bool bs_tables_match(const struct bs_object_globs *globs, const char *schema, const char *name);
 /* Says nothing: keeps for ever. */

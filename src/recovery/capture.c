@@ -112,6 +112,18 @@ keep_definition(struct bs_capture *c, const struct bs_manifest *earlier, struct 
     return BS_FAIL(err, NO_POINT, "%s", why.message);
 }
 
+/* The plan went by what the catalog says of sizes, which may be old, or nothing. */
+static bool
+is_too_large(const struct bs_capture *c, int64_t bytes, struct bs_err *err)
+{
+    if (c->req.max_bytes == 0 || bytes <= c->req.max_bytes)
+        return false;
+    (void)BS_FAIL(err, NO_POINT,
+                  "%lld bytes would have to be copied, the limit is %lld (recovery.max_bytes)",
+                  (long long)bytes, (long long)c->req.max_bytes);
+    return true;
+}
+
 /* Everything that needs the snapshot. */
 static enum bs_done
 copy_all(struct bs_capture *c, struct bs_err *err)
@@ -126,7 +138,7 @@ copy_all(struct bs_capture *c, struct bs_err *err)
         bs_step_locked(c, locked.tables, locked.n_tables, err) != BS_DONE ||
         bs_step_snapshot(c, err) != BS_DONE ||
         bs_facts_tables(&c->helper, &copied, &c->arena, &c->m, &bytes, err) != BS_DONE ||
-        bs_step_room(c, bytes, err) != BS_DONE ||
+        is_too_large(c, bytes, err) || bs_step_room(c, bytes, err) != BS_DONE ||
         (earlier == NULL && bs_step_dump(c, err) != BS_DONE))
         return BS_FAILED;
     bs_step_enter(c, BS_CAPTURE_COPYING);
@@ -229,16 +241,43 @@ bs_capture_abort(struct bs_capture *c)
     bs_watch_stop(&c->watch);
 }
 
+const char *
+bs_capture_phase_name(enum bs_capture_phase phase)
+{
+    switch (phase) {
+    case BS_CAPTURE_IDLE:
+        return "beginning";
+    case BS_CAPTURE_CHECKING:
+        return "looking at tables";
+    case BS_CAPTURE_COPYING:
+        return "copying";
+    case BS_CAPTURE_STORING:
+        return "storing";
+    case BS_CAPTURE_PROVING:
+        return "proving";
+    case BS_CAPTURE_RESTORING:
+        return "restoring for proof";
+    case BS_CAPTURE_PROVEN:
+        return "ending";
+    case BS_CAPTURE_FAILED:
+        break;
+    }
+    return "giving up";
+}
+
 void
 bs_capture_progress(const struct bs_capture *c, struct bs_capture_progress *out)
 {
+    int64_t bytes = atomic_load(&c->bytes);
+
     *out = (struct bs_capture_progress){
         .phase = (enum bs_capture_phase)atomic_load(&c->phase),
+        .busy = (enum bs_capture_phase)atomic_load(&c->busy),
         .rows = atomic_load(&c->rows),
         .raw_bytes = atomic_load(&c->raw),
         .stored_bytes = atomic_load(&c->put),
         .proven_bytes = atomic_load(&c->proven),
-        .est_bytes = c->req.plan == NULL ? 0 : c->req.plan->est_bytes,
+        .est_bytes = bytes != 0 || c->req.plan == NULL ? bytes : c->req.plan->est_bytes,
     };
 }
 

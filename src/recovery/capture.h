@@ -55,6 +55,8 @@ struct bs_capture_request {
     int64_t deadline_us; /* bs_mono_us() by which the lock budget is spent; 0: 30 s from open */
     enum bs_capture_grade grade;
     const char *scratch; /* of RESTORED: conninfo of a database that nobody needs; secret; NULL */
+    int64_t
+        max_bytes; /* of tables on disk that run copies whole, at most; 0: any (config: recovery.max_bytes) */
     size_t helpers; /* that may copy at once, this one included (config: recovery.helpers); 0: 2 */
     int64_t part_bytes;          /* larger tables are copied in parts of about so much; 0: 16 MiB */
     const struct bs_plan *plan;  /* of run: see bs_plan_makes_point */
@@ -131,13 +133,17 @@ enum bs_capture_phase {
     BS_CAPTURE_FAILED,
 };
 
+/* "copying", "proving", ...: what it is busy with. */
+const char *bs_capture_phase_name(enum bs_capture_phase phase);
+
 struct bs_capture_progress {
     enum bs_capture_phase phase;
-    int64_t rows;         /* copied so far */
-    int64_t raw_bytes;    /* copied so far */
-    int64_t stored_bytes; /* written to the store so far */
-    int64_t proven_bytes; /* read back so far */
-    int64_t est_bytes;    /* the plan's estimate of raw bytes */
+    enum bs_capture_phase busy; /* the last that was work: where one has ended that failed */
+    int64_t rows;               /* copied so far */
+    int64_t raw_bytes;          /* copied so far */
+    int64_t stored_bytes;       /* written to the store so far */
+    int64_t proven_bytes;       /* read back so far */
+    int64_t est_bytes; /* of the tables on disk; the plan's estimate until they were asked for */
 };
 
 /* One row of pg_locks. NULL and 0 where PostgreSQL says NULL, or the object is not visible to

@@ -466,12 +466,6 @@ run(struct pass *p, struct bs_capture_result *out, struct bs_err *err)
 static enum bs_done
 tell(const struct pass *p, const struct bs_err *why, struct bs_err *err)
 {
-    static const char *const doing[] = {
-        [BS_CAPTURE_IDLE] = "beginning",  [BS_CAPTURE_CHECKING] = "looking at tables",
-        [BS_CAPTURE_COPYING] = "reading", [BS_CAPTURE_STORING] = "storing",
-        [BS_CAPTURE_PROVING] = "proving", [BS_CAPTURE_RESTORING] = "restoring for proof",
-        [BS_CAPTURE_PROVEN] = "ending",   [BS_CAPTURE_FAILED] = "giving up",
-    };
     const struct bs_capture *c = p->c;
     struct bs_err late = {0};
     int64_t replaced = 0;
@@ -485,7 +479,8 @@ tell(const struct pass *p, const struct bs_err *why, struct bs_err *err)
     return BS_FAIL(err, NO_POINT,
                    "the budget was over after %" PRId64 " ms, while %s: %lld of at most %" PRId64
                    " replaced rows read (%lld bytes), %lld bytes stored, %lld proven",
-                   (bs_mono_us() - p->start_us) / 1000, doing[atomic_load(&c->phase)],
+                   (bs_mono_us() - p->start_us) / 1000,
+                   bs_capture_phase_name((enum bs_capture_phase)atomic_load(&c->phase)),
                    (long long)atomic_load(&c->rows), replaced, (long long)atomic_load(&c->raw),
                    (long long)atomic_load(&c->put), (long long)atomic_load(&c->proven));
 }

@@ -7,12 +7,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -58,9 +61,94 @@ remove_folder(const char *dir)
     (void)rmdir(dir);
 }
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of those that have reserved something */
+static struct bs_spool *reserving;
+
+/* What its files take so far. */
+static uint64_t
+written(const struct bs_spool *s)
+{
+    DIR *d = opendir(s->dir);
+    const struct dirent *e;
+    char path[PATH_MAX * 2];
+    uint64_t sum = 0;
+
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        struct stat st;
+        (void)snprintf(path, sizeof(path), "%s/%s", s->dir, e->d_name);
+        if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+            sum += (uint64_t)st.st_size;
+    }
+    if (d != NULL)
+        closedir(d);
+    return sum;
+}
+
+/* Under the lock. */
+static uint64_t
+promised(void)
+{
+    uint64_t sum = 0;
+
+    for (const struct bs_spool *s = reserving; s != NULL; s = s->next) {
+        uint64_t has = written(s);
+        sum += s->reserved > has ? s->reserved - has : 0;
+    }
+    return sum;
+}
+
+static enum bs_done
+reserve(struct bs_spool *s, uint64_t bytes, struct bs_err *err)
+{
+    uint64_t left, others = promised();
+    struct statvfs fs;
+
+    if (statvfs(s->dir, &fs) != 0)
+        return BS_FAIL(err, NO_POINT, "cannot see how much room the spool has: %s",
+                       strerror(errno));
+    left = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (left < others || left - others < bytes)
+        return BS_FAIL(err, NO_POINT,
+                       "the spool has %" PRIu64 " bytes left, of which other captures need %" PRIu64
+                       "; about %" PRIu64 " are needed",
+                       left, others, bytes);
+    s->reserved = bytes;
+    s->next = reserving;
+    reserving = s;
+    return BS_DONE;
+}
+
+enum bs_done
+bs_spool_reserve(struct bs_spool *s, uint64_t bytes, struct bs_err *err)
+{
+    enum bs_done done;
+
+    bs_assert(pthread_mutex_lock(&lock) == 0);
+    done = s->reserved != 0 ? BS_FAIL(err, NO_POINT, "a spool is reserved once")
+                            : reserve(s, bytes, err);
+    bs_assert(pthread_mutex_unlock(&lock) == 0);
+    return done;
+}
+
+static void
+give_back(struct bs_spool *s)
+{
+    bs_assert(pthread_mutex_lock(&lock) == 0);
+    for (struct bs_spool **at = &reserving; *at != NULL; at = &(*at)->next) {
+        if (*at == s) {
+            *at = s->next;
+            break;
+        }
+    }
+    s->reserved = 0;
+    bs_assert(pthread_mutex_unlock(&lock) == 0);
+}
+
 void
 bs_spool_close(struct bs_spool *s)
 {
+    if (s->reserved != 0)
+        give_back(s);
     if (s->dir[0] != '\0')
         remove_folder(s->dir);
     s->dir[0] = '\0';

@@ -15,13 +15,24 @@
 #include "storage/storage.h"
 
 struct bs_spool {
-    char dir[PATH_MAX];  /* "": not open */
-    const char *pg_dump; /* that wrote the file "schema"; borrowed */
+    char dir[PATH_MAX];    /* "": not open */
+    const char *pg_dump;   /* that wrote the file "schema"; borrowed */
+    uint64_t reserved;     /* bytes that it may come to; 0: none */
+    struct bs_spool *next; /* of all of this process that have reserved something */
 };
 
 BS_MUST_CHECK enum bs_done
 bs_spool_open(struct bs_spool *s, const char *folder, const char *point, struct bs_err *err);
 void bs_spool_close(struct bs_spool *s); /* removes all; accepts a zeroed one */
+
+/*
+ * Is there room for so many bytes, beside what other captures of this process have reserved and not
+ * written yet? Then they are reserved, until it is closed; so of two that begin at once only those
+ * that both fit go on. Thread-safe. The spool does not move until it is closed.
+ *
+ * err   NO_POINT, with the numbers
+ */
+BS_MUST_CHECK enum bs_done bs_spool_reserve(struct bs_spool *s, uint64_t bytes, struct bs_err *err);
 
 /* Path of a file in it. LIMIT where it is too long. */
 BS_MUST_CHECK enum bs_done

@@ -4,13 +4,10 @@
  */
 #include "recovery/steps.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -27,6 +24,8 @@ void
 bs_step_enter(struct bs_capture *c, enum bs_capture_phase phase)
 {
     atomic_store(&c->phase, (int)phase);
+    if (phase < BS_CAPTURE_PROVEN)
+        atomic_store(&c->busy, (int)phase);
 }
 
 size_t
@@ -158,18 +157,8 @@ bs_step_snapshot_note(struct bs_capture *c, struct bs_err *err)
 enum bs_done
 bs_step_room(struct bs_capture *c, int64_t bytes, struct bs_err *err)
 {
-    struct statvfs fs;
-    uint64_t need = (uint64_t)bytes / 2 + (16u << 20), left;
-
-    if (statvfs(c->spool.dir, &fs) != 0)
-        return BS_FAIL(err, NO_POINT, "cannot see how much room the spool has: %s",
-                       strerror(errno));
-    left = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (left < need)
-        return BS_FAIL(err, NO_POINT,
-                       "the spool has %" PRIu64 " bytes left, about %" PRIu64 " are needed", left,
-                       need);
-    return BS_DONE;
+    atomic_store(&c->bytes, bytes);
+    return bs_spool_reserve(&c->spool, (uint64_t)bytes / 2 + (16u << 20), err);
 }
 
 static enum bs_done

@@ -39,7 +39,8 @@ struct bs_capture {
     bool ran;
     bool intended; /* the intent may be in the store */
     bool stored;   /* the manifest is in the store */
-    atomic_int phase;
+    atomic_int phase, busy;
+    atomic_llong bytes; /* of its tables on disk; 0: not known yet */
     atomic_llong rows, raw, put, proven;
 };
 
@@ -80,7 +81,8 @@ BS_MUST_CHECK enum bs_done bs_step_snapshot_note(struct bs_capture *c, struct bs
 /* Starts pg_dump beside the copies, on that snapshot, where the plan wants a definition. */
 BS_MUST_CHECK enum bs_done bs_step_dump(struct bs_capture *c, struct bs_err *err);
 
-/* Is there room in the spool for rows that take so many bytes on disk? */
+/* Is there room in the spool for rows that take so many bytes on disk, beside what other captures
+ * will need? Then it is reserved for this one. */
 BS_MUST_CHECK enum bs_done bs_step_room(struct bs_capture *c, int64_t bytes, struct bs_err *err);
 
 /*

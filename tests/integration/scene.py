@@ -302,7 +302,7 @@ def made(pg):
 @pytest.fixture(scope="module")
 def hasty(pg):
     """One whose clocks are short."""
-    scene = Scene(pg, hold={"wait": "20s", "decide": "3s", "redeem": "2s"},
+    scene = Scene(pg, hold={"wait": "20s", "notice": "1s", "decide": "3s", "redeem": "2s"},
                   recovery={"lock_budget": "2s"})
     with running(scene.gateway):
         yield scene

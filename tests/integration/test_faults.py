@@ -239,6 +239,33 @@ def test_lock_budget(impatient, what):
     scene.settle(ROWS + 1, committed=False)
 
 
+def test_a_capture_shows_how_far_it_is(impatient):
+    """To whoever approved it, to whoever watches, and to the client that waits."""
+    scene, notices = impatient, []
+    with scene.pg_dump.stopped() as reached:
+        asking = scene.ask(DROP)
+        asking.connection.add_notice_handler(lambda n: notices.append((n.sqlstate, n.message_primary)))
+        ticket = scene.approve()
+        reached()
+        status, shown = scene.operator.ask("GET", f"/v1/tickets/{ticket}")
+        progress = shown["progress"]
+        assert status == 200 and progress["phase"] == "copying" and progress["ticket"] == ticket
+        assert 0 < progress["seconds_left"] <= 2 and progress["of"] > 0, progress
+        wait_until(lambda: scene.operator.ask("GET", f"/v1/tickets/{ticket}")[1]["progress"]["rows"] == ROWS)
+        status, running_now = scene.operator.ask("GET", "/v1/captures")
+        assert [c["ticket"] for c in running_now["captures"]] == [ticket], running_now
+        text = subprocess.run([conftest.binary(), "approvals", "show", ticket, "--server",
+                               scene.operator.base], capture_output=True, text=True, timeout=30,
+                              env={**scene.gateway.env, "BACKSTOP_TOKEN": scene.operator.token}).stdout
+        assert f"copying, {ROWS} rows" in text and "s left" in text, text
+        wait_until(lambda: any("being made: copying" in text for _, text in notices), 3)
+    assert asking.done() in (None, "ZB004")  # as quick as this machine is
+    assert [state for state, text in notices if "being made" in text] == ["00000"]
+    assert scene.operator.ask("GET", "/v1/captures")[1] == {"captures": []}
+    assert "progress" not in scene.operator.ask("GET", f"/v1/tickets/{ticket}")[1]
+    scene.settle()
+
+
 def test_a_statement_that_waits_under_our_lock(impatient):
     """Somebody holds a row of it, for as long as he likes; others wait for us meanwhile."""
     scene = impatient

@@ -444,3 +444,80 @@ def test_a_point_is_optional_where_none_can_be_made(ground):
         c.execute("DROP TABLE pol.t")
     assert len(list((ground.gateway.folder / "points").glob("**/manifest*"))) >= points + 2
     assert any("waived" in x.get("text", "") for x in ground.audit(ticket=ticket))
+
+
+def test_what_runs_without_a_point_says_so_in_the_audit(ground):
+    """Nobody is asked and nothing is kept: then nobody may look for a point either."""
+    rule = {"name": "no points", "kinds": ["DELETE", "TRUNCATE"], "action": "allow",
+            "risk": ["HIGH", "CRITICAL"], "recovery": "none"}
+    ground.reload({"rules": [rule]})
+    sql = ["DELETE FROM pol.t WHERE id <= 3", "TRUNCATE pol.secret", "DELETE FROM pol.t WHERE id = 9"]
+    with ground.connect() as c:
+        for text in sql[:2]:
+            c.execute(text)
+        c.execute("BEGIN")
+        c.execute(sql[2])
+        c.execute("COMMIT")
+
+    def said():
+        return {x["statement"] for x in ground.audit(rule="no points")
+                if "waives the recovery point" in x.get("text", "")}
+
+    wait_until(lambda: said() >= set(sql))
+
+
+def test_optional_waives_no_neighbour(ground):
+    """One that can be kept does not lose its point to one that cannot, sent in one message."""
+    with ground.pg.admin() as admin:
+        admin.execute("CREATE TYPE pol.pair AS (x int, y int); ALTER TYPE pol.pair OWNER TO app_trust")
+    ground.reload({"rules": [{"name": "where it can be", "action": "allow", "recovery": "optional",
+                              "risk": ["SAFE", "HIGH", "CRITICAL"]}]})
+    alone = "ALTER TYPE pol.pair DROP ATTRIBUTE y"
+    with ground.connect() as c:
+        error = refused(c, f"DELETE FROM pol.t WHERE id < 50; {alone}", "ZB004")
+        assert "one by one" in error.diag.message_hint
+        refused(c, f"BEGIN; DELETE FROM pol.t WHERE id < 50; {alone}; COMMIT", "0A000")
+        assert ground.rows() == 100
+        before = len(list((ground.gateway.folder / "points").glob("**/manifest*")))
+        c.execute("DELETE FROM pol.t WHERE id < 50")
+        c.execute(alone)
+    assert len(list((ground.gateway.folder / "points").glob("**/manifest*"))) == before + 1
+    wait_until(lambda: any("waive" in x.get("text", "") for x in ground.audit(rule="where it can be")
+                           if x["statement"] == alone))
+
+
+# --- what is done by the clock ----------------------------------------------------------------
+
+
+def test_snapshots_retention_and_verify_are_reloaded_together(ground):
+    ground.reload({"rules": []})
+    before = ground.gateway.config.read_text()
+    clock = {"snapshots": [{"name": "reloaded", "tables": ["pol.*"], "every": "1h", "keep": {"count": 3}}],
+             "verify": {"every": "1s", "sample": "1"}, "retention": {"keep": {"age": "90d"}, "every": "1s"}}
+    try:
+        said = ground.reload({"rules": [ADDS]}, says="done by the clock is reloaded", **clock)
+        assert "policy reloaded" in said and "needs a restart" not in said
+        ground_log = ground.gateway.log
+        wait_until(lambda: '"snapshot":"reloaded"' in ground_log() and "points verified" in ground_log())
+        assert any("snapshots" in x.get("text", "") for x in ground.audit(action="reload", outcome="done"))
+
+        def verified():
+            return ground_log().count("points verified")
+
+        # One mistake, and none of it counts: neither the policy nor what is right beside it.
+        said = ground.reload({"rules": []}, says="was not reloaded", verify={"every": "1h"},
+                             snapshots=[{**clock["snapshots"][0], "every": "5"}])
+        assert "stays in force" in said and "duration" in said
+        assert ground.audit(action="reload", outcome="refused")
+        seen = verified()
+        wait_until(lambda: verified() > seen)
+        with ground.connect() as c:
+            c.execute("INSERT INTO pol.t VALUES (5000)")  # as ADDS has it
+        ground.gateway.config.write_text(before)
+        ground.hup("done by the clock is reloaded")
+        seen = verified()
+        time.sleep(1.2)  # one may have been under way
+        assert verified() <= seen + 1
+    finally:
+        ground.gateway.config.write_text(before)
+        ground.hup("the same")

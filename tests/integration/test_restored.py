@@ -1,6 +1,7 @@
 """Points that are proven by loading them: the grade `restored`, for all or by a rule."""
 
 import json
+import os
 import subprocess
 import time
 
@@ -35,6 +36,7 @@ INSERT INTO ground.sacred (m, d, f, n, "odd ""name", r, s, p, at, raw, x) SELECT
     '{[a,b),[d,e)}', now(), decode('00ff', 'hex'), 'ä' FROM generate_series(1, 400) g;
 CREATE TABLE ground.nested (id int, m ground.mood[]);
 INSERT INTO ground.nested VALUES (1, '{ok,sad}');
+ANALYZE ground.sacred;
 RESET ROLE;
 """
 
@@ -165,10 +167,30 @@ def test_it_ends_with_the_lock_budget(place):
     with place.pg.admin("scratch") as c:
         c.execute(MEDDLE.format("PERFORM pg_sleep(60);"))
     began = time.monotonic()
-    assert run(place, "TRUNCATE ground.sacred") == "ZB004"
-    assert time.monotonic() - began < 8
+    with place.connect() as c, pytest.raises(psycopg.Error) as error:
+        c.execute("TRUNCATE ground.sacred")
+    assert error.value.sqlstate == "ZB004" and time.monotonic() - began < 8
+    said = error.value.diag
+    for part in ("lock budget of 4.0 s was over while restoring", ' 400 rows in ',
+                 "bytes, of which 400 rows were copied", "it takes 4."):
+        assert part in said.message_primary, said.message_primary
+    assert "raise recovery.lock_budget" in said.message_hint
     with place.pg.admin() as c:
         assert c.execute("SELECT count(*) FROM ground.sacred").fetchone() == (400,)
+
+
+def test_the_next_ticket_says_that_it_would_take_too_long(place):
+    with place.connect("bob") as c, pytest.raises(psycopg.Error):
+        c.execute("TRUNCATE ground.sacred")
+    t, = place.operator.tickets()
+    plan = place.operator.ask("GET", f"/v1/tickets/{t['id']}")[1]["plan"]
+    assert (plan["fits"], plan["budget_seconds"], plan["estimated_rows"]) == (False, 4.0, 400), plan
+    assert plan["estimated_seconds"] > 4 and plan["estimated_bytes"] > 0
+    shown = subprocess.run([binary(), "approvals", "show", t["id"], "--server",
+                            place.operator.base], capture_output=True, text=True, timeout=30,
+                           env={**os.environ, "BACKSTOP_TOKEN": place.operator.token}).stdout
+    assert "TAKES TOO LONG" in shown and "400 rows" in shown, shown
+    place.operator.decide(t["id"], "deny")
 
 
 def test_in_a_transaction_the_demand_only_rises(place):

@@ -255,7 +255,7 @@ another_policy_decides_anew(void)
     const struct row held = {.text = "DELETE FROM s.t", .shielded = true};
     struct bs_object_glob glob = {"s", "t", NULL};
     struct bs_policy was, now;
-    struct bs_rule rule;
+    struct bs_rule rule, optional;
     struct bs_verdict v;
     struct bs_arena arena;
 
@@ -289,6 +289,15 @@ another_policy_decides_anew(void)
     was.n_rules = 1;
     judge_by(&was, &held, &arena, &v);
     EXPECT(v.decision.recovery_waived && bs_verdict_is_stricter_by(&v, &now, &who, &arena));
+    optional = rule; /* a point where one can be made is more than none */
+    optional.keep = BS_KEEP_OPTIONAL;
+    now.rules = &optional;
+    now.n_rules = 1;
+    EXPECT_EQ(bs_verdict_is_stricter_by(&v, &now, &who, &arena), v.plan.kind != BS_PLAN_REFUSE);
+    optional = rule;
+    EXPECT(!bs_verdict_is_stricter_by(&v, &now, &who, &arena));
+    optional.require.grade = BS_GRADE_READ_BACK;
+    EXPECT(bs_verdict_is_stricter_by(&v, &now, &who, &arena)); /* so is a better one */
     bs_arena_fini(&arena);
 }
 
