@@ -281,11 +281,25 @@ bs_closure_follow(struct bs_closure *c, bool cascade)
     }
 }
 
+static uint64_t
+key_of(uint32_t class_oid, uint32_t oid, int32_t sub)
+{
+    return ((uint64_t)(class_oid & 0x7fff) << 48) | ((uint64_t)oid << 16) |
+           ((uint64_t)sub & 0xffff);
+}
+
+static bool
+is_gone(const struct bs_closure *c, uint32_t class_oid, uint32_t oid)
+{
+    uint64_t key = key_of(class_oid, oid, 0);
+
+    return c->places.keys[slot_of(&c->places, key)] == key;
+}
+
 static void
 lose(struct bs_closure *c, uint32_t class_oid, uint32_t oid, int32_t sub)
 {
-    uint64_t key =
-        ((uint64_t)(class_oid & 0x7fff) << 48) | ((uint64_t)oid << 16) | ((uint64_t)sub & 0xffff);
+    uint64_t key = key_of(class_oid, oid, sub);
     bool added;
 
     if (place(c, key, 0, &added) == NULL || !added)
@@ -322,11 +336,10 @@ lose_dependents(struct bs_closure *c, struct bs_gone g, bool cascade)
     }
 }
 
-/* An internal part is never lost alone: what it is a part of goes too (a view with its rule). */
-static void
-lose_owner(struct bs_closure *c, struct bs_gone g)
+/* The first of what owns it. */
+static size_t
+owners_from(const struct bs_snapshot *s, struct bs_gone g)
 {
-    const struct bs_snapshot *s = c->s;
     size_t low = 0, high = s->n_owned;
 
     while (low < high) {
@@ -337,11 +350,38 @@ lose_owner(struct bs_closure *c, struct bs_gone g)
         else
             high = middle;
     }
-    for (;
-         low < s->n_owned && s->owned[low]->class_oid == g.class_oid && s->owned[low]->oid == g.oid;
-         low++) {
-        if (s->owned[low]->sub == g.sub)
-            lose(c, s->owned[low]->ref_class, s->owned[low]->ref_oid, s->owned[low]->ref_sub);
+    return low;
+}
+
+static bool
+is_owner_at(const struct bs_snapshot *s, size_t i, struct bs_gone g)
+{
+    return i < s->n_owned && s->owned[i]->class_oid == g.class_oid && s->owned[i]->oid == g.oid;
+}
+
+static const char *
+extension_name(const struct bs_snapshot *s, const struct bs_dep *dep)
+{
+    const struct bs_table *t = s->tables[BS_TABLE_EXTENSION];
+    const struct bs_row_named *e =
+        t == NULL ? NULL : bs_oid_find(t->rows, t->n, sizeof(*e), dep->ref_oid);
+
+    return e == NULL ? "?" : e->name;
+}
+
+/* A part is never lost alone: what it is a part of goes too (a view with its rule, an extension
+ * with its member). */
+static void
+lose_owner(struct bs_closure *c, struct bs_gone g)
+{
+    const struct bs_snapshot *s = c->s;
+
+    for (size_t i = owners_from(s, g); is_owner_at(s, i, g); i++) {
+        const struct bs_dep *dep = s->owned[i];
+        if (dep->type == 'e' && !is_gone(c, dep->ref_class, dep->ref_oid))
+            c->torn = extension_name(s, dep);
+        if (dep->sub == g.sub)
+            lose(c, dep->ref_class, dep->ref_oid, dep->ref_sub);
     }
 }
 
@@ -361,6 +401,17 @@ drop_of(char relkind)
     }
 }
 
+/* The extension that it is a member of; NULL. */
+static const char *
+extension_of(const struct bs_snapshot *s, struct bs_gone g)
+{
+    for (size_t i = owners_from(s, g); is_owner_at(s, i, g); i++) {
+        if (s->owned[i]->type == 'e')
+            return extension_name(s, s->owned[i]);
+    }
+    return NULL;
+}
+
 /* Sequences go with the tables that own them, which are hit. */
 static void
 hit_gone(struct bs_closure *c, struct bs_gone g)
@@ -374,7 +425,8 @@ hit_gone(struct bs_closure *c, struct bs_gone g)
         add(c, (struct bs_hit){.relation = r,
                                .use = BS_USE_COUNT,
                                .kind = drop_of(r->relkind),
-                               .reach = BS_REACH_DEPENDENT});
+                               .reach = BS_REACH_DEPENDENT,
+                               .extension = extension_of(c->s, g)});
 }
 
 void
@@ -394,14 +446,6 @@ bs_closure_drop(struct bs_closure *c,
         lose_owner(c, g);
         hit_gone(c, g);
     }
-}
-
-static bool
-is_gone(const struct bs_closure *c, uint32_t oid)
-{
-    uint64_t key = ((uint64_t)BS_CLASS_RELATION << 48) | ((uint64_t)oid << 16);
-
-    return c->places.keys[slot_of(&c->places, key)] == key;
 }
 
 /* No column before it is of the same table. */
@@ -451,7 +495,8 @@ bs_closure_lose_columns(struct bs_closure *c)
     for (size_t i = 0; i < c->n_gone; i++) {
         const struct bs_gone *g = &c->gone[i];
         const struct bs_relation *r;
-        if (g->class_oid != BS_CLASS_RELATION || g->sub == 0 || is_gone(c, g->oid))
+        if (g->class_oid != BS_CLASS_RELATION || g->sub == 0 ||
+            is_gone(c, BS_CLASS_RELATION, g->oid))
             continue;
         r = bs_snapshot_relation(c->s, g->oid);
         if (r != NULL && strchr("rpmf", r->relkind) != NULL && is_first(c, i))

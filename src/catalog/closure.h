@@ -24,7 +24,8 @@ struct bs_hit {
     const char **columns; /* UPDATE: those that change; n_columns 0: any */
     size_t n_columns;
     bool queued;
-    bool reached; /* by a foreign key, and by another or by its name as well */
+    bool reached;          /* by a foreign key, and by another or by its name as well */
+    const char *extension; /* goes with that one, which it is a member of; NULL */
 };
 
 /* Places by a key of 64 bits. */
@@ -48,7 +49,8 @@ struct bs_closure {
     struct bs_places places;
     struct bs_gone *gone; /* everything that is dropped, relations or not */
     size_t n_gone, cap_gone, n_followed;
-    bool full; /* the arena's ceiling was reached: nothing here is complete */
+    const char *torn; /* an extension of which a member goes, so it goes, too; NULL */
+    bool full;        /* the arena's ceiling was reached: nothing here is complete */
 };
 
 void bs_closure_init(struct bs_closure *c, const struct bs_snapshot *s, struct bs_arena *arena);

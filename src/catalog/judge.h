@@ -85,6 +85,7 @@ struct bs_facts {
     size_t n_targets;
     bool unknown_name;   /* a name was not found: refresh the snapshot and judge again, once */
     const char *unknown; /* that name, for messages; NULL */
+    bool unknown_object; /* it is no relation's, or that of something which came with the server */
 };
 
 /* PostgreSQL's own types have lower OIDs. */

@@ -98,6 +98,13 @@ uint32_t bs_judging_schema(const struct bs_judging *j, const char *name);
 /* All that the statement changes, as it stands. */
 void bs_judge_effects(struct bs_judging *j);
 
+/* --- others.c --- */
+
+/* DROP of an extension, a server, a collation or the like: tables and columns may hang on it. */
+void bs_judge_other(struct bs_judging *j, struct bs_closure *c, const struct bs_effect *e);
+/* DROP OWNED and REASSIGN OWNED: all that the role has in this database. */
+void bs_judge_owned(struct bs_judging *j, struct bs_closure *c, const struct bs_effect *e);
+
 /* What reading a relation of that name is, for all that the session and the unit have done. */
 enum bs_own_is bs_judging_own(const struct bs_judging *j, struct bs_name name);
 

@@ -254,12 +254,12 @@ list_owned(struct bs_build *b)
     size_t n = 0;
 
     for (size_t i = 0; i < s->n_deps; i++)
-        n += s->deps[i].type == 'i';
+        n += s->deps[i].type == 'i' || s->deps[i].type == 'e';
     s->owned = bs_build_array(b, n, sizeof(*s->owned));
     if (s->owned == NULL)
         return BS_FAILED;
     for (size_t i = 0; i < s->n_deps; i++) {
-        if (s->deps[i].type == 'i')
+        if (s->deps[i].type == 'i' || s->deps[i].type == 'e')
             s->owned[s->n_owned++] = &s->deps[i];
     }
     if (s->n_owned > 1)

@@ -21,6 +21,7 @@
 #define BS_CLASS_SCHEMA    2615u
 #define BS_CLASS_REWRITE   2618u
 #define BS_CLASS_EXTENSION 3079u
+#define BS_CLASS_ROLE      1260u
 
 /* A hash from names to places in an array whose elements begin with a struct bs_ident. */
 struct bs_index {
@@ -67,7 +68,7 @@ struct bs_snapshot {
     size_t n_fks;
     struct bs_dep *deps; /* sorted by what is depended on */
     size_t n_deps;
-    const struct bs_dep **owned; /* internal ones, sorted by what depends */
+    const struct bs_dep **owned; /* internal ones and members of extensions, by what depends */
     size_t n_owned;
     struct bs_index by_relation, by_function, by_operator, by_type;
     struct bs_taint ddl, casts, upkeep;

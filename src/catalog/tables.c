@@ -20,6 +20,8 @@
 
 /* clang-format off */
 static const struct bs_field named_fields[] = {F(named, OID, oid), F(named, TEXT, name)};
+static const struct bs_field other_fields[] = {F(other, OID, oid), F(other, OID, class_oid),
+    F(other, OID, schema), F(other, OID, owner), F(other, TEXT, name)};
 static const struct bs_field language_fields[] = {F(language, OID, oid), F(language, TEXT, name),
     F(language, BOOL, plpgsql)};
 static const struct bs_field class_fields[] = {F(class, OID, oid), F(class, OID, schema), F(class, TEXT, name),
@@ -140,6 +142,35 @@ static const struct bs_field estimate_fields[] = {F(estimate, OID, oid), F(estim
     "pg_amop a JOIN " PC "pg_operator o ON o.oid = a.amopopr WHERE a.amopopr >= 16384)"            \
     " f (family, function) ON f.family = u.family) c WHERE true"
 
+/*
+ * Types that have others of their own (arrays, row types) go with these. PostgreSQL's own objects are
+ * left out, since what hangs on them is not read either; schemas may be anybody's all the same.
+ */
+#define OTHER(catalog, schema, owner, name)                                                        \
+    "SELECT o.oid, '" PC catalog "'::" PC "regclass::" PC "oid, " schema ", " owner ", " name      \
+    " FROM " PC catalog " o WHERE o.oid >= 16384"
+#define OTHERS                                                                                     \
+    "(" OTHER("pg_collation", "o.collnamespace", "o.collowner", "o.collname")                      \
+    " UNION ALL " OTHER("pg_conversion", "o.connamespace", "o.conowner", "o.conname")              \
+    " UNION ALL " OTHER("pg_operator", "o.oprnamespace", "o.oprowner", "o.oprname")                \
+    " UNION ALL " OTHER("pg_opclass", "o.opcnamespace", "o.opcowner", "o.opcname")                 \
+    " UNION ALL " OTHER("pg_opfamily", "o.opfnamespace", "o.opfowner", "o.opfname")                \
+    " UNION ALL " OTHER("pg_ts_config", "o.cfgnamespace", "o.cfgowner", "o.cfgname")               \
+    " UNION ALL " OTHER("pg_ts_dict", "o.dictnamespace", "o.dictowner", "o.dictname")              \
+    " UNION ALL " OTHER("pg_ts_parser", "o.prsnamespace", "0", "o.prsname")                        \
+    " UNION ALL " OTHER("pg_ts_template", "o.tmplnamespace", "0", "o.tmplname")                    \
+    " UNION ALL " OTHER("pg_am", "0", "0", "o.amname")                                             \
+    " UNION ALL " OTHER("pg_language", "0", "o.lanowner", "o.lanname")                             \
+    " UNION ALL " OTHER("pg_foreign_data_wrapper", "0", "o.fdwowner", "o.fdwname")                 \
+    " UNION ALL " OTHER("pg_foreign_server", "0", "o.srvowner", "o.srvname")                       \
+    " UNION ALL " OTHER("pg_extension", "0", "o.extowner", "o.extname")                            \
+    " UNION ALL " OTHER("pg_type", "o.typnamespace", "o.typowner", "o.typname")                    \
+    " AND o.typrelid = 0 AND o.typcategory <> 'A' AND o.typtype <> 'm'"                            \
+    " UNION ALL SELECT o.oid, 2615, 0, o.nspowner, o.nspname FROM " PC "pg_namespace o"            \
+    " WHERE o.nspname NOT LIKE 'pg\\_%' AND o.nspname <> 'information_schema'"                      \
+    " UNION ALL SELECT o.oid, 1260, 0, 0, o.rolname FROM " PC "pg_roles o"                         \
+    ") c (oid, class, schema, owner, name)"
+
 #define TABLE(catalog, columns, from, WAY, row, keys, fields)                                      \
     {                                                                                              \
         catalog, columns, from, BS_TABLE_##WAY, sizeof(struct bs_row_##row), keys, fields,         \
@@ -155,6 +186,8 @@ const struct bs_table_def bs_tables[BS_TABLE_COUNT] = {
         " ON h.oid = c.lanplcallfoid", WHOLE, language, 1, language_fields),
     [BS_TABLE_EXTENSION] = TABLE("pg_extension", "c.oid, c.extname", PC "pg_extension c",
         WHOLE, named, 1, named_fields),
+    [BS_TABLE_OTHER] = TABLE(NULL, "c.oid, c.class, c.schema, c.owner, c.name", OTHERS,
+        WHOLE, other, 2, other_fields),
     [BS_TABLE_CLASS] = TABLE("pg_class", "c.oid, c.relnamespace, c.relname, c.relkind,"
         " c.relpersistence, c.relispartition, c.relrowsecurity, c.relowner, c.reltype, c.relnatts",
         PC "pg_class c WHERE c.relkind <> 't' AND c.relpersistence <> 't'"

@@ -26,6 +26,7 @@ enum bs_table_id {
     BS_TABLE_SCHEMA = 0,
     BS_TABLE_LANGUAGE,
     BS_TABLE_EXTENSION,
+    BS_TABLE_OTHER, /* what others may hang on and is none of the next; roles */
     BS_TABLE_CLASS,
     BS_TABLE_TYPE,
     BS_TABLE_RANGE,
@@ -70,6 +71,13 @@ enum bs_code_ref bs_list_ref(const struct bs_list *code, uint32_t i, uint32_t *o
 /* Rows. The first member of each is what it is sorted and found by; NULL stays NULL. */
 struct bs_row_named { /* schemas, extensions */
     uint32_t oid;
+    const char *name;
+};
+
+struct bs_row_other {
+    uint32_t oid, class_oid; /* of its catalog */
+    uint32_t schema;         /* 0: none */
+    uint32_t owner;          /* pg_roles.oid; 0: it has none */
     const char *name;
 };
 

@@ -235,15 +235,33 @@ note_within(struct bs_judging *j, const struct bs_relation *r)
     }
 }
 
+/* CREATE EXTENSION makes its tables with the rows that its script has, and no dump has the others. */
+static void
+check_extension(struct bs_judging *j, const struct bs_hit *h)
+{
+    if (h->extension == NULL || strchr("rpm", h->relation->relkind) == NULL)
+        return;
+    bs_judging_raise(j, BS_RISK_CRITICAL, "extension_table",
+                     "the extension %s has the table %s.%s, whose rows would not come back with it",
+                     h->extension, h->relation->id.schema, h->relation->id.name);
+    j->uncoverable = true;
+}
+
 static void
 take_hits(struct bs_judging *j, const struct bs_closure *c)
 {
     j->full = j->full || c->full;
+    if (c->torn != NULL) {
+        bs_judging_raise(j, BS_RISK_CRITICAL, "extension_member",
+                         "a part of the extension %s would go, and all of it with that", c->torn);
+        j->uncoverable = true;
+    }
     for (size_t i = 0; i < c->n && !j->full; i++) {
         const struct bs_hit *h = &c->hits[i];
         bool rows = h->use == BS_USE_UPDATE || h->use == BS_USE_DELETE;
         check_system(j, h->relation, h->kind);
         check_code(j, h);
+        check_extension(j, h);
         if ((h->reach == BS_REACH_CASCADE || h->reached) && rows)
             bs_judging_raise(j, BS_RISK_CRITICAL, "cascade",
                              "a foreign key takes rows of %s.%s along", h->relation->id.schema,
@@ -419,11 +437,15 @@ judge_effect(struct bs_judging *j, struct bs_closure *c, const struct bs_effect 
     case BS_OBJECT_TYPE:
         effect_on_code(j, c, e);
         return;
+    case BS_OBJECT_OTHER:
+        bs_judge_other(j, c, e);
+        return;
+    case BS_OBJECT_ROLE:
+        bs_judge_owned(j, c, e);
+        return;
     case BS_OBJECT_NONE:
     case BS_OBJECT_DATABASE:
-    case BS_OBJECT_ROLE:
     case BS_OBJECT_LARGE_OBJECT:
-    case BS_OBJECT_OTHER:
     case BS_OBJECT_SHARED:
         return;
     }

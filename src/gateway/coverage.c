@@ -589,7 +589,9 @@ judge_exclusive(const struct bs_coverage *in, const struct bs_lock *lock)
     if (ddl && is_altered(in, table) && (is != NULL || was->relkind == 't'))
         return NULL;
     if (is == NULL)
-        return ddl && !holds_rows(was->relkind) && is_told(in, lock) ? NULL : "dropped";
+        return ddl && (!holds_rows(was->relkind) || was->relkind == 'f') && is_told(in, lock)
+                   ? NULL /* the rows of a foreign table stay where they are */
+                   : "dropped";
     /* No row and no file says so, only the place that it leaves behind. */
     if (is->gone > was->gone && !in->passed)
         return "dropped a column of";

@@ -143,11 +143,13 @@ static bool
 refuse_unknown(struct bs_verdict *v, struct bs_arena *arena)
 {
     const char *name = v->facts.unknown == NULL ? "a name" : v->facts.unknown;
-    const char *text = bs_arena_fmt(arena, "\"%.200s\" does not exist", name);
+    bool object = v->facts.unknown_object;
+    const char *text = bs_arena_fmt(arena, "\"%.200s\" does not exist%s", name,
+                                    object ? ", or came with the server" : "");
 
     v->refresh = true;
-    bs_verdict_refuse(v, BS_E_NOT_FOUND, "42P01", text == NULL ? "a name does not exist" : text,
-                      NULL);
+    bs_verdict_refuse(v, BS_E_NOT_FOUND, object ? "42704" : "42P01",
+                      text == NULL ? "a name does not exist" : text, NULL);
     return true;
 }
 

@@ -141,8 +141,14 @@ static const struct bs_field sequence_fields[] = {
 #undef STRUCT
 #define STRUCT struct bs_point_dependent
 static const struct bs_field dependent_fields[] = {
-    BS_FIELD(U32, class_oid), BS_FIELD(U32, oid),   BS_FIELD(TEXT, type), BS_FIELD(MAYBE, schema),
-    BS_FIELD(TEXT, identity), BS_FIELD(BOOL, part), BS_FIELD_END,
+    BS_FIELD(U32, class_oid),
+    BS_FIELD(U32, oid),
+    BS_FIELD(TEXT, type),
+    BS_FIELD(MAYBE, schema),
+    BS_FIELD(TEXT, identity),
+    BS_FIELD(BOOL, part),
+    BS_FIELD_OPTIONAL(MAYBE, version),
+    BS_FIELD_END,
 };
 #undef STRUCT
 #define STRUCT struct bs_point_fk

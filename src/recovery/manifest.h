@@ -229,6 +229,7 @@ struct bs_point_dependent {
     const char *schema;   /* NULL where the kind has none */
     const char *identity; /* pg_identify_object's text */
     bool part;            /* goes with the relation even without CASCADE (index, own trigger) */
+    const char *version;  /* of an extension, which no dump says; else NULL */
 };
 
 struct bs_point_fk {

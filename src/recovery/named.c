@@ -69,30 +69,64 @@ static const char find_sql[] =
                             " ('pg_catalog', 'pg_toast', 'information_schema')) ORDER BY 1, 2";
 
 /*
- * $1 catalogs, $2 OIDs, $3 columns or 0, $4 whether it is named: what DROP ... CASCADE of them would reach, and those
- * that are named. A view hangs on its table only through its rewrite rule, so wherever something is
- * reached that is an internal part of another object, that object is reached, too, and the walk goes
- * on from there. Dependents of a column count for its table.
+ * $1 roles, $2 whether what they own goes: what they own and, where it goes, what others have granted
+ * them or made a policy for. That only changes, so what hangs on it stays as it is. Members of an
+ * extension go with it. The fourth column says why nothing can bring it back.
+ */
+#define IS_MEMBER                                                                                  \
+    "EXISTS (SELECT FROM pg_catalog.pg_depend m WHERE m.classid = d.classid"                       \
+    " AND m.objid = d.objid AND m.deptype = 'e')"
+static const char owned_sql[] =
+    "SELECT d.classid, d.objid, pg_catalog.bool_and(NOT w.gone OR d.deptype <> 'o'),"
+    " CASE WHEN d.classid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass"
+    " THEN 'has large objects, which cannot be kept' WHEN NOT pg_catalog.bool_and(w.gone)"
+    " AND (d.classid = 'pg_catalog.pg_extension'::pg_catalog.regclass OR " IS_MEMBER ")"
+    " THEN 'has an extension, or a part of one, and no statement gives its owner back' END,"
+    " pg_catalog.min(w.role)"
+    " FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]),"
+    " pg_catalog.unnest($2::pg_catalog.bool[])) w(role, gone)"
+    " JOIN pg_catalog.pg_roles a ON a.rolname = w.role JOIN pg_catalog.pg_shdepend d"
+    " ON d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.refobjid = a.oid"
+    " AND d.dbid = (SELECT x.oid FROM pg_catalog.pg_database x"
+    " WHERE x.datname = pg_catalog.current_database())"
+    " WHERE (w.gone OR d.deptype = 'o') AND NOT (w.gone AND d.deptype = 'o' AND " IS_MEMBER ")"
+    " GROUP BY d.classid, d.objid ORDER BY 1, 2";
+
+/*
+ * $1 catalogs, $2 OIDs, $3 columns or 0, $4 whether it is named, $5 whether it alone is meant: what
+ * DROP ... CASCADE of them would reach, and those that are named. A view hangs on its table only
+ * through its rewrite rule, so wherever something is reached that is an internal part of another
+ * object, that object is reached, too, and the walk goes on from there. Dependents of a column count
+ * for its table. An extension stands for its members but for its relations.
  */
 static const char closure_sql[] =
-    "WITH RECURSIVE b(cls, obj, sub, named) AS (SELECT * FROM ROWS FROM ("
+    "WITH RECURSIVE b(cls, obj, sub, named, alone) AS (SELECT * FROM ROWS FROM ("
     "pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::pg_catalog.oid[]),"
-    " pg_catalog.unnest($3::pg_catalog.int4[]), pg_catalog.unnest($4::pg_catalog.bool[])) x),"
-    " r(cls, obj, sub, part) AS (SELECT b.cls, b.obj, b.sub, true FROM b"
+    " pg_catalog.unnest($3::pg_catalog.int4[]), pg_catalog.unnest($4::pg_catalog.bool[]),"
+    " pg_catalog.unnest($5::pg_catalog.bool[])) x),"
+    " r(cls, obj, sub, part) AS (SELECT b.cls, b.obj, b.sub, true FROM b WHERE NOT b.alone"
     " UNION SELECT x.cls, x.obj, x.sub, x.part FROM r CROSS JOIN LATERAL ("
-    "SELECT d.classid, d.objid, d.objsubid, r.part AND d.deptype IN ('a', 'i', 'P', 'S')"
+    "SELECT d.classid, d.objid, d.objsubid, r.part AND d.deptype IN ('a', 'i', 'P', 'S', 'e')"
     " FROM pg_catalog.pg_depend d WHERE d.refclassid = r.cls AND d.refobjid = r.obj"
-    " AND (r.sub = 0 OR d.refobjsubid = r.sub) AND d.deptype IN ('n', 'a', 'i', 'P', 'S')"
+    " AND (r.sub = 0 OR d.refobjsubid = r.sub)"
+    " AND d.deptype IN ('n', 'a', 'i', 'P', 'S', 'e', 'x')"
     " UNION ALL SELECT d.refclassid, d.refobjid, d.refobjsubid, r.part"
     " FROM pg_catalog.pg_depend d WHERE d.classid = r.cls AND d.objid = r.obj"
     " AND d.objsubid = r.sub AND d.deptype = 'i') x(cls, obj, sub, part)),"
     " g AS (SELECT r.cls, r.obj, r.sub, pg_catalog.bool_or(r.part) AS part,"
     " COALESCE(pg_catalog.bool_or(b.named AND r.sub = 0), false) AS named"
-    " FROM r LEFT JOIN b ON b.cls = r.cls AND b.obj = r.obj"
+    " FROM (SELECT r.cls, r.obj, r.sub, r.part FROM r"
+    " UNION SELECT b.cls, b.obj, b.sub, true FROM b WHERE b.alone) r"
+    " LEFT JOIN b ON b.cls = r.cls AND b.obj = r.obj"
     " WHERE b.named IS NULL OR b.named GROUP BY r.cls, r.obj, r.sub)"
-    " SELECT g.cls, g.obj, i.type, i.schema, i.identity, g.part AND NOT g.named FROM g,"
+    " SELECT g.cls, g.obj, i.type, i.schema, i.identity, g.part AND NOT g.named,"
+    " (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.oid = g.obj"
+    " AND g.cls = 'pg_catalog.pg_extension'::pg_catalog.regclass) FROM g,"
     " pg_catalog.pg_identify_object(g.cls, g.obj, g.sub) i"
     " WHERE COALESCE(i.schema, '') <> 'pg_toast' AND (g.named OR ("
+    " NOT (g.part AND g.cls <> 'pg_catalog.pg_class'::pg_catalog.regclass AND EXISTS (SELECT 1"
+    " FROM pg_catalog.pg_depend d WHERE d.classid = g.cls AND d.objid = g.obj"
+    " AND d.deptype = 'e')) AND"
     " NOT (g.part AND g.cls = 'pg_catalog.pg_type'::pg_catalog.regclass)"
     " AND NOT (g.cls = 'pg_catalog.pg_type'::pg_catalog.regclass AND EXISTS (SELECT 1"
     " FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem"
@@ -102,9 +136,15 @@ static const char closure_sql[] =
     " FROM pg_catalog.pg_trigger t WHERE t.oid = g.obj AND t.tgisinternal))))"
     " ORDER BY g.part, i.type, i.identity";
 
-/* Four lists, as array literals. */
+/* Five lists, as array literals. */
 struct bases {
-    struct bs_buf cls, obj, sub, named;
+    struct bs_buf cls, obj, sub, named, alone;
+};
+
+enum base {
+    REACHED, /* for what hangs on it: it is said elsewhere itself */
+    NAMED,
+    ALONE, /* named, and nothing else is touched */
 };
 
 static void
@@ -114,6 +154,7 @@ bases_init(struct bases *b)
     bs_buf_init(&b->obj, LIST_MAX);
     bs_buf_init(&b->sub, LIST_MAX);
     bs_buf_init(&b->named, LIST_MAX);
+    bs_buf_init(&b->alone, LIST_MAX);
 }
 
 static void
@@ -123,17 +164,19 @@ bases_fini(struct bases *b)
     bs_buf_fini(&b->obj);
     bs_buf_fini(&b->sub);
     bs_buf_fini(&b->named);
+    bs_buf_fini(&b->alone);
 }
 
 static void
-bases_add(struct bases *b, uint32_t class_oid, uint32_t oid, int sub, bool named)
+bases_add(struct bases *b, uint32_t class_oid, uint32_t oid, int sub, enum base how)
 {
     const char *between = b->cls.n == 0 ? "{" : ",";
 
     bs_put_fmt(&b->cls, "%s%u", between, class_oid);
     bs_put_fmt(&b->obj, "%s%u", between, oid);
     bs_put_fmt(&b->sub, "%s%d", between, sub);
-    bs_put_fmt(&b->named, "%s%s", between, named ? "t" : "f");
+    bs_put_fmt(&b->named, "%s%s", between, how == REACHED ? "f" : "t");
+    bs_put_fmt(&b->alone, "%s%s", between, how == ALONE ? "t" : "f");
 }
 
 static enum bs_done
@@ -226,11 +269,64 @@ find_named(struct bs_helper *h, const struct bs_plan *plan, struct bases *out, s
     else
         done = bs_helper_query(h, find_sql, 3, params, &res, err);
     for (int i = 0; done == BS_DONE && i < PQntuples(res); i++)
-        bases_add(out, oid_at(res, i, 0), oid_at(res, i, 1), 0, true);
+        bases_add(out, oid_at(res, i, 0), oid_at(res, i, 1), 0, NAMED);
     PQclear(res);
     bs_buf_fini(&sorts);
     bs_buf_fini(&schemas);
     bs_buf_fini(&names);
+    return done;
+}
+
+/* What statements about all that roles own are about. */
+static bool
+is_owner(const struct bs_plan_named *n)
+{
+    return n->kind == BS_KIND_DROP_OWNED || n->kind == BS_KIND_REASSIGN_OWNED;
+}
+
+static enum bs_done
+take_owned(const PGresult *res, struct bases *out, struct bs_err *err)
+{
+    for (int i = 0; i < PQntuples(res); i++) {
+        if (!PQgetisnull(res, i, 3))
+            return BS_FAIL(err, NO_POINT, "\"%.63s\" %s", PQgetvalue(res, i, 4),
+                           PQgetvalue(res, i, 3));
+        bases_add(out, oid_at(res, i, 0), oid_at(res, i, 1), 0,
+                  PQgetvalue(res, i, 2)[0] == 't' ? ALONE : NAMED);
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+find_owned(struct bs_helper *h, const struct bs_plan *plan, struct bases *out, struct bs_err *err)
+{
+    struct bs_buf roles, gone;
+    PGresult *res = NULL;
+    enum bs_done done = BS_DONE;
+
+    bs_buf_init(&roles, LIST_MAX);
+    bs_buf_init(&gone, LIST_MAX);
+    for (size_t i = 0; i < plan->n_named; i++) {
+        const struct bs_plan_named *n = &plan->named[i];
+        if (!is_owner(n))
+            continue;
+        put_element(&roles, n->name);
+        put_element(&gone, n->kind == BS_KIND_DROP_OWNED ? "t" : "f");
+    }
+    if (roles.n != 0) {
+        const char *params[2];
+        bs_put_cstr(&roles, "}");
+        bs_put_cstr(&gone, "}");
+        params[0] = (const char *)roles.p;
+        params[1] = (const char *)gone.p;
+        done = roles.failed || gone.failed ? full(err)
+                                           : bs_helper_query(h, owned_sql, 2, params, &res, err);
+        if (done == BS_DONE)
+            done = take_owned(res, out, err);
+        PQclear(res);
+    }
+    bs_buf_fini(&roles);
+    bs_buf_fini(&gone);
     return done;
 }
 
@@ -249,8 +345,10 @@ take_closure(const PGresult *res, struct bs_arena *arena, struct bs_manifest *m,
                                          .type = text_at(res, i, 2, arena),
                                          .schema = text_at(res, i, 3, arena),
                                          .identity = text_at(res, i, 4, arena),
-                                         .part = PQgetvalue(res, i, 5)[0] == 't'};
-        if (d->type == NULL || d->identity == NULL)
+                                         .part = PQgetvalue(res, i, 5)[0] == 't',
+                                         .version = text_at(res, i, 6, arena)};
+        if (d->type == NULL || d->identity == NULL ||
+            (d->version == NULL && !PQgetisnull(res, i, 6)))
             return full(err);
     }
     m->n_closure = n;
@@ -264,7 +362,7 @@ ask_closure(struct bs_helper *h,
             struct bs_manifest *m,
             struct bs_err *err)
 {
-    const char *params[4];
+    const char *params[5];
     PGresult *res = NULL;
     enum bs_done done;
 
@@ -274,13 +372,15 @@ ask_closure(struct bs_helper *h,
     bs_put_cstr(&b->obj, "}");
     bs_put_cstr(&b->sub, "}");
     bs_put_cstr(&b->named, "}");
-    if (b->cls.failed || b->obj.failed || b->sub.failed || b->named.failed)
+    bs_put_cstr(&b->alone, "}");
+    if (b->cls.failed || b->obj.failed || b->sub.failed || b->named.failed || b->alone.failed)
         return full(err);
     params[0] = (const char *)b->cls.p;
     params[1] = (const char *)b->obj.p;
     params[2] = (const char *)b->sub.p;
     params[3] = (const char *)b->named.p;
-    if (bs_helper_query(h, closure_sql, 4, params, &res, err) != BS_DONE)
+    params[4] = (const char *)b->alone.p;
+    if (bs_helper_query(h, closure_sql, 5, params, &res, err) != BS_DONE)
         return BS_FAILED;
     done = take_closure(res, arena, m, err);
     PQclear(res);
@@ -292,10 +392,10 @@ static void
 add_object(struct bases *b, const struct bs_point_object *o)
 {
     if (!bs_point_alters(o))
-        bases_add(b, RELATIONS, o->oid, 0, false);
+        bases_add(b, RELATIONS, o->oid, 0, REACHED);
     for (size_t i = 0; bs_point_alters(o) && i < o->n_columns; i++) {
         if (o->columns[i].altered)
-            bases_add(b, RELATIONS, o->oid, o->columns[i].attnum, false);
+            bases_add(b, RELATIONS, o->oid, o->columns[i].attnum, REACHED);
     }
 }
 
@@ -313,10 +413,13 @@ bs_named_closure(struct bs_helper *h,
     for (size_t i = 0; i < m->n_objects; i++)
         add_object(&b, &m->objects[i]);
     for (size_t i = 0; i < plan->n_tables; i++) {
-        if (plan->tables[i].shape)
-            bases_add(&b, RELATIONS, plan->tables[i].oid, 0, true);
+        const struct bs_plan_table *t = &plan->tables[i];
+        if (t->shape)
+            bases_add(&b, RELATIONS, t->oid, 0, t->kind == BS_KIND_REASSIGN_OWNED ? ALONE : NAMED);
     }
     done = find_named(h, plan, &b, err);
+    if (done == BS_DONE)
+        done = find_owned(h, plan, &b, err);
     if (done == BS_DONE)
         done = ask_closure(h, &b, arena, m, err);
     bases_fini(&b);

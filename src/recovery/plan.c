@@ -408,8 +408,8 @@ add_named(struct planning *p)
         for (size_t k = 0; p->defines[i] && k < stmt->n_effects; k++) {
             const struct bs_effect *e = &stmt->effects[k];
             if (bs_plan_needs_definition(e->kind) && e->name.name[0] != '\0')
-                out->named[out->n_named++] =
-                    (struct bs_plan_named){e->object, e->name.schema, e->name.name, e->cascade};
+                out->named[out->n_named++] = (struct bs_plan_named){
+                    e->object, e->name.schema, e->name.name, e->cascade, e->kind};
         }
         out->definition = out->definition || p->defines[i];
     }

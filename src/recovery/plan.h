@@ -79,7 +79,8 @@ struct bs_plan_named {
     enum bs_object object;
     const char *schema; /* NULL: not told */
     const char *name;
-    bool cascade; /* goes, and takes along what hangs on it */
+    bool cascade;      /* goes, and takes along what hangs on it */
+    enum bs_kind kind; /* of a role: DROP OWNED and REASSIGN OWNED are about what it owns */
 };
 
 struct bs_plan {

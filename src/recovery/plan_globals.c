@@ -42,7 +42,8 @@ static const struct {
     [BS_KIND_RENAME_CODE] = {BS_GLOBAL_TABLESPACES, BY_OBJECT},
     [BS_KIND_COMMENT] = {SHARED | BS_GLOBAL_ROLES, BY_OBJECT},
     [BS_KIND_REASSIGN_OWNED] = {SHARED, BESIDE},
-    [BS_KIND_DROP_OWNED] = {SHARED, BESIDE},
+    /* from 16 on also the memberships that it has granted */
+    [BS_KIND_DROP_OWNED] = {SHARED | BS_GLOBAL_MEMBERS, BESIDE},
 };
 
 bool

@@ -11,17 +11,14 @@ static const bool beyond[BS_KIND_COUNT] = {
     [BS_KIND_RENAME_ROLE] = true, [BS_KIND_GRANT_ROLE] = true, [BS_KIND_REVOKE_ROLE] = true,
     [BS_KIND_CREATE_ROLE] = true, [BS_KIND_ALTER_ROLE] = true, [BS_KIND_ALTER_ROLE_SET] = true,
     [BS_KIND_DROP_ROLE] = true, [BS_KIND_ALTER_DATABASE] = true, [BS_KIND_ALTER_TABLESPACE] = true,
-    [BS_KIND_REASSIGN_OWNED] = true, [BS_KIND_DROP_OWNED] = true,
     /* passwords, which the helper is not shown */
     [BS_KIND_ALTER_USER_MAPPING] = true, [BS_KIND_DROP_USER_MAPPING] = true,
-    /* its scripts may do anything, and the dump does not name its version */
-    [BS_KIND_ALTER_EXTENSION] = true,
     /* names none of the tables */
     [BS_KIND_ALTER_TABLE_ALL] = true,
     /* rows may lose a part that is named nowhere */
     [BS_KIND_ALTER_TYPE] = true,
-    /* what goes along is not told yet, or is no definition */
-    [BS_KIND_DROP_EXTENSION] = true, [BS_KIND_MERGE] = true,
+    /* is no definition */
+    [BS_KIND_MERGE] = true,
 };
 /* clang-format on */
 
@@ -60,6 +57,8 @@ bs_plan_kind_has_definition(enum bs_kind kind)
 bool
 bs_plan_effect_has_definition(const struct bs_effect *e)
 {
+    if (e->members) /* a dump has an extension, and not what it is made of */
+        return false;
     switch (e->object) {
     case BS_OBJECT_RELATION:
     case BS_OBJECT_COLUMN:
@@ -68,10 +67,12 @@ bs_plan_effect_has_definition(const struct bs_effect *e)
     case BS_OBJECT_TYPE:
     case BS_OBJECT_NONE:
         return true;
-    case BS_OBJECT_OTHER: /* what CASCADE takes along is not told */
-        return !e->cascade;
+    case BS_OBJECT_OTHER: /* of what has no name it is not told what CASCADE takes along */
+        return !e->cascade || e->name.name[0] != '\0' || e->kind == BS_KIND_DROP_CAST;
+    case BS_OBJECT_ROLE: /* what it owns; CURRENT_USER is no name */
+        return (e->kind == BS_KIND_DROP_OWNED || e->kind == BS_KIND_REASSIGN_OWNED) &&
+               e->name.name[0] != '\0';
     case BS_OBJECT_DATABASE:
-    case BS_OBJECT_ROLE:
     case BS_OBJECT_SHARED:
     case BS_OBJECT_LARGE_OBJECT:
         break;

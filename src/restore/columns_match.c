@@ -123,7 +123,9 @@ bool
 bs_columns_have_types(const struct bs_columns_table *t)
 {
     for (size_t i = 0; i < t->n_columns; i++) {
-        if (t->columns[i].saved != NULL && t->columns[i].type == NULL)
+        const struct bs_columns_column *c = &t->columns[i];
+        if (c->saved != NULL &&
+            (c->type == NULL || (c->saved->collation != NULL && c->collation == NULL)))
             return false;
     }
     return true;

@@ -15,6 +15,7 @@
 #include "recovery/dump.h"
 #include "recovery/verify.h"
 #include "restore/definition_inside.h"
+#include "restore/extensions.h"
 #include "restore/sqltext.h"
 
 #define TEXT_MAX     BS_DEFINITION_MAX
@@ -291,6 +292,7 @@ bs_definition_open(struct bs_restore *r,
 
     out->elsewhere = !r->same_database;
     out->gin_apart = PQserverVersion(r->db.conn) < 180000;
+    out->manifest = &r->manifest;
     if (r->manifest.schema.key == NULL)
         return BS_FAIL(err, UNSUPPORTED, "the point was made without a definition%s%.200s",
                        m->capture.why == NULL ? "" : ": ",
@@ -304,7 +306,8 @@ bs_definition_open(struct bs_restore *r,
     bs_restore_tell(r, "reading the definition of the live database", 0, 0);
     if (read_both(r, out, err) != BS_DONE)
         return BS_FAILED;
-    if (look_at_entries(r, want.about, out, err) != BS_DONE)
+    if (look_at_entries(r, want.about, out, err) != BS_DONE ||
+        bs_extensions_say(r, out, err) != BS_DONE)
         return BS_FAILED;
     return choose(out, want, &r->arena, err);
 }
@@ -379,6 +382,10 @@ bs_definition_strip(struct bs_buf *script)
     free(token);
 }
 
+/*
+ * pg_restore takes privileges and comments to be of the section of the entry before them, and those
+ * that are not listed to stand before all others: so the list begins where the dump does.
+ */
 static enum bs_done
 write_list(
     const struct bs_toc *toc, const size_t *chosen, size_t n, const char *path, struct bs_err *err)
@@ -387,6 +394,8 @@ write_list(
     enum bs_done done;
 
     bs_buf_init(&text, TEXT_MAX);
+    bs_put_bytes(&text, toc->start);
+    bs_put_u8(&text, '\n');
     for (size_t i = 0; i < n; i++) {
         bs_put_bytes(&text, toc->list[chosen[i]].line);
         bs_put_u8(&text, '\n');
@@ -422,9 +431,10 @@ bs_definition_entries(const struct bs_definition *d,
         return BS_FAILED;
     done = run_pg_restore(d, file, more, out, err);
     (void)unlink(path);
-    if (done == BS_DONE)
-        bs_definition_strip(out);
-    return done;
+    if (done != BS_DONE)
+        return BS_FAILED;
+    bs_definition_strip(out);
+    return toc == &d->saved ? bs_extensions_put_versions(d->manifest, out, err) : BS_DONE;
 }
 
 enum bs_done

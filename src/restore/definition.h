@@ -16,6 +16,7 @@
 #include "restore/scope.h"
 
 struct bs_definition {
+    const struct bs_manifest *manifest;
     bool elsewhere; /* for another database: whoever restores owns what is made */
     bool gin_apart; /* GIN indexes are built with memory of their own */
     char pg_dump[PATH_MAX];

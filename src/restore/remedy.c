@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "restore/extensions.h"
 #include "restore/sqltext.h"
 #include "restore/text.h"
 
@@ -588,22 +589,14 @@ alter_publication(struct finding *f, struct bs_err *err)
     return done;
 }
 
-/* "CREATE EXTENSION IF NOT EXISTS x WITH SCHEMA y" */
 static enum bs_done
-move_extension(struct finding *f, struct bs_err *err)
+alter_extension(struct finding *f, struct bs_err *err)
 {
-    static const char create[] = "CREATE EXTENSION IF NOT EXISTS ";
-    struct bs_bytes text = f->was, one;
     struct bs_buf b;
     enum bs_done done;
 
     bs_buf_init(&b, SCRIPT_MAX);
-    if (bs_sql_next(&text, &one) && bs_bytes_begin(one, create)) {
-        one.p += sizeof(create) - 1;
-        one.n -= sizeof(create) - 1;
-        bs_put_str(&b, "ALTER EXTENSION ");
-        (void)put_with(&b, one, " WITH SCHEMA ", " SET SCHEMA ");
-    }
+    bs_extensions_put_alter(f->was, f->is, &b);
     done = add_way(f, &b, err);
     bs_buf_fini(&b);
     return done;
@@ -634,7 +627,7 @@ bring_back(struct finding *f, struct bs_err *err)
             return BS_FAILED;
     }
     if (is_kind(f, "EXTENSION"))
-        return move_extension(f, err);
+        return alter_extension(f, err);
     if (is_kind(f, "TABLE") || is_kind(f, "DOMAIN") || is_kind(f, "TYPE") ||
         is_kind(f, "FOREIGN TABLE"))
         return reshape(f, err);

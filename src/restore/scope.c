@@ -405,6 +405,7 @@ static const struct {
     {"RENAME", "TABLE,TYPE", ""}, /* of columns, attributes, values */
     {"SET SCHEMA", "EXTENSION", ""},
     {"OWNER TO", NULL, "ACL"},
+    {"REASSIGN OWNED", NULL, "ACL"},
     {"ALTER TABLE OWNER", NULL, "ACL"},
     {"CREATE OR REPLACE VIEW", "VIEW,RULE", ""},
     {"CREATE FUNCTION", CODE, ""},

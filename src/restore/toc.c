@@ -266,6 +266,8 @@ bs_toc_parse(struct bs_bytes text, struct bs_arena *arena, struct bs_toc *out, s
         last = &out->list[out->n];
         if (!parse_entry(line, last))
             return BS_FAIL(err, DATA, "a line of pg_restore -l cannot be read");
+        if (bs_toc_is(last, "ENCODING"))
+            out->start = line;
         if (is_ignored(last))
             last = NULL;
         else

@@ -39,6 +39,7 @@ struct bs_toc {
     struct bs_toc_entry *list; /* in the order of the dump */
     size_t n;
     struct bs_toc_place *by_id; /* sorted by dump id, n of them */
+    struct bs_bytes start; /* a line of the section pre-data without SQL of its own; empty: none */
 };
 
 /* Reads a listing. DATA: not a listing, LIMIT: the arena's ceiling. `text` outlives the toc. */

@@ -62,6 +62,7 @@ struct bs_effect {
      * was there is left: SET a = NULL, TYPE text USING '' */
     bool blanks;
     bool password; /* ALTER ROLE ... PASSWORD: nothing tells afterwards what it was */
+    bool members;  /* ALTER EXTENSION ADD, DROP: what it has, not what it is */
     /* UPDATE that INSERT ... ON CONFLICT DO UPDATE may do: at most the proposed rows; `keys` are
      * the columns of the conflict target, none where it names a constraint */
     bool upsert;

@@ -180,9 +180,27 @@ bs_read_drop_role(struct bs_reading *r, const Node *node)
 void
 bs_read_drop_owned(struct bs_reading *r, const Node *node)
 {
+    const DropOwnedStmt *drop = (const DropOwnedStmt *)(const void *)node;
+    bool cascade = drop->behavior == DROP_CASCADE;
+
     bs_reading_enter(r, BS_KIND_DROP_OWNED);
-    effects_on(r, BS_KIND_DROP_OWNED, OBJECT_ROLE,
-               ((const DropOwnedStmt *)(const void *)node)->roles);
+    if (cascade)
+        bs_reading_raise(r, BS_RISK_CRITICAL, "cascade", "CASCADE takes dependent objects along");
+    for (int i = 0; i < bs_list_n(drop->roles); i++) {
+        struct bs_named named = bs_named_of(OBJECT_ROLE, bs_list_at(drop->roles, i));
+        bs_reading_effect(r, BS_KIND_DROP_OWNED, named.object, named.name)->cascade = cascade;
+    }
+}
+
+/* ALTER EXTENSION ... ADD, DROP. */
+void
+bs_read_members(struct bs_reading *r, const Node *node)
+{
+    const char *name = ((const AlterExtensionContentsStmt *)(const void *)node)->extname;
+
+    bs_reading_enter(r, BS_KIND_ALTER_EXTENSION);
+    bs_reading_effect(r, BS_KIND_ALTER_EXTENSION, BS_OBJECT_OTHER, bs_name_of_text(name))->members =
+        true;
 }
 
 void

@@ -43,9 +43,9 @@ bs_read_fn bs_read_create_table, bs_read_create_table_as, bs_read_create_view, b
 bs_read_fn bs_read_alter_table, bs_read_alter_domain, bs_read_alter_enum, bs_read_alter_sequence,
     bs_read_rename, bs_read_set_schema, bs_read_owner, bs_read_comment, bs_read_label,
     bs_read_alter_function;
-bs_read_fn bs_read_drop, bs_read_drop_role, bs_read_drop_owned, bs_read_grant, bs_read_grant_role,
-    bs_read_vacuum, bs_read_cluster, bs_read_reindex, bs_read_alter_role, bs_read_alter_system,
-    bs_read_reassign, bs_read_default_privileges;
+bs_read_fn bs_read_drop, bs_read_drop_role, bs_read_drop_owned, bs_read_members, bs_read_grant,
+    bs_read_grant_role, bs_read_vacuum, bs_read_cluster, bs_read_reindex, bs_read_alter_role,
+    bs_read_alter_system, bs_read_reassign, bs_read_default_privileges;
 
 /* An object as statements over many types of objects name it. */
 struct bs_named {

@@ -19,12 +19,8 @@ static const enum bs_kind by_rows[] = {
 static const enum bs_kind refused[] = {
     BS_KIND_ALTER_TYPE,
     BS_KIND_ALTER_TABLE_ALL,
-    BS_KIND_ALTER_EXTENSION,
     BS_KIND_ALTER_USER_MAPPING,
     BS_KIND_DROP_USER_MAPPING,
-    BS_KIND_DROP_EXTENSION,
-    BS_KIND_DROP_OWNED,
-    BS_KIND_REASSIGN_OWNED,
     BS_KIND_COPY_TO_FILE,
     BS_KIND_COPY_PROGRAM,
     BS_KIND_COMMIT_PREPARED,
@@ -82,17 +78,35 @@ objects(void)
     static const struct {
         enum bs_object object;
         bool cascade, want;
+        enum bs_kind kind;
+        const char *name;
     } rows[] = {
-        {BS_OBJECT_RELATION, true, true},   {BS_OBJECT_COLUMN, false, true},
-        {BS_OBJECT_SCHEMA, true, true},     {BS_OBJECT_FUNCTION, true, true},
-        {BS_OBJECT_TYPE, true, true},       {BS_OBJECT_NONE, false, true},
-        {BS_OBJECT_OTHER, false, true},     {BS_OBJECT_OTHER, true, false},
-        {BS_OBJECT_DATABASE, false, false}, {BS_OBJECT_ROLE, false, false},
-        {BS_OBJECT_SHARED, false, false},   {BS_OBJECT_LARGE_OBJECT, false, false},
+        {BS_OBJECT_RELATION, true, true},
+        {BS_OBJECT_COLUMN, false, true},
+        {BS_OBJECT_SCHEMA, true, true},
+        {BS_OBJECT_FUNCTION, true, true},
+        {BS_OBJECT_TYPE, true, true},
+        {BS_OBJECT_NONE, false, true},
+        {BS_OBJECT_OTHER, false, true},
+        {BS_OBJECT_OTHER, true, false},
+        {BS_OBJECT_OTHER, true, true, BS_KIND_DROP_SERVER, "far"},
+        {BS_OBJECT_OTHER, true, true, BS_KIND_DROP_CAST, ""},
+        {BS_OBJECT_OTHER, true, false, BS_KIND_DROP_TRANSFORM, ""},
+        {BS_OBJECT_ROLE, true, true, BS_KIND_DROP_OWNED, "own"},
+        {BS_OBJECT_ROLE, false, true, BS_KIND_REASSIGN_OWNED, "own"},
+        {BS_OBJECT_ROLE, true, false, BS_KIND_DROP_OWNED, ""}, /* CURRENT_USER */
+        {BS_OBJECT_ROLE, false, false, BS_KIND_DROP_ROLE, "own"},
+        {BS_OBJECT_DATABASE, false, false},
+        {BS_OBJECT_ROLE, false, false},
+        {BS_OBJECT_SHARED, false, false},
+        {BS_OBJECT_LARGE_OBJECT, false, false},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct bs_effect e = {.object = rows[i].object, .cascade = rows[i].cascade};
+        const struct bs_effect e = {.object = rows[i].object,
+                                    .cascade = rows[i].cascade,
+                                    .kind = rows[i].kind,
+                                    .name = {NULL, rows[i].name == NULL ? "" : rows[i].name}};
         EXPECT_EQ(bs_plan_effect_has_definition(&e), rows[i].want);
     }
 }

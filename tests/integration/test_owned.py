@@ -1,0 +1,304 @@
+"""What takes along more than it names: all that a role owns, extensions, servers, collations. Run as
+an agent through a gateway, and given back: the schema, privileges and rows as before, but for the
+order of columns."""
+
+import json
+import subprocess
+
+import psycopg
+import pytest
+
+from conftest import Gateway, running, wait_until
+from operator_side import Operator
+from stored import Store
+
+MADE = """
+DROP SCHEMA IF EXISTS owned, others CASCADE;
+DROP EXTENSION IF EXISTS citext, hstore, postgres_fdw CASCADE;
+DO $$BEGIN
+    DROP OWNED BY own_a, own_b CASCADE;
+    EXCEPTION WHEN undefined_object THEN CREATE ROLE own_a; CREATE ROLE own_b; CREATE ROLE own_c;
+END$$;
+GRANT CREATE ON DATABASE app TO own_a;
+CREATE SCHEMA others AUTHORIZATION app_trust;
+GRANT USAGE, CREATE ON SCHEMA others TO own_a WITH GRANT OPTION;
+CREATE SCHEMA owned AUTHORIZATION own_a;
+SET ROLE own_a;
+CREATE TYPE owned.mood AS ENUM ('sad', 'ok');
+CREATE TYPE owned.pair AS (x int, y int);
+CREATE DOMAIN owned.positive AS int CHECK (VALUE > 0);
+CREATE COLLATION owned.coll FROM "C";
+CREATE SEQUENCE owned.seq START 5;
+CREATE TABLE owned.t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, m owned.mood, b text COLLATE owned.coll);
+CREATE INDEX t_b ON owned.t (b);
+CREATE TABLE owned.parts (k int PRIMARY KEY) PARTITION BY RANGE (k);
+CREATE TABLE owned.parts_1 PARTITION OF owned.parts FOR VALUES FROM (0) TO (100);
+CREATE VIEW owned.v AS SELECT id, m FROM owned.t;
+CREATE FUNCTION owned.f(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 * 2';
+CREATE STATISTICS owned.st ON id, b FROM owned.t;
+INSERT INTO owned.t (m, b) SELECT 'ok', 'b' || n FROM generate_series(1, 20) n;
+INSERT INTO owned.parts SELECT n FROM generate_series(1, 30) n;
+GRANT SELECT ON owned.t TO app_pw;
+ALTER DEFAULT PRIVILEGES IN SCHEMA owned GRANT SELECT ON TABLES TO app_pw;
+CREATE TABLE others.mine (id int PRIMARY KEY, v text);
+INSERT INTO others.mine VALUES (1, 'mine');
+GRANT USAGE ON SCHEMA owned TO app_trust, own_b;
+GRANT USAGE ON TYPE owned.mood, owned.positive TO app_trust;
+RESET ROLE;
+SELECT setval('owned.seq', 9);
+SET ROLE app_trust;
+CREATE TABLE others.o (id int PRIMARY KEY, m owned.mood DEFAULT 'sad', n int DEFAULT owned.f(2),
+    p owned.positive, rest text, twice int GENERATED ALWAYS AS (owned.f(id)) STORED);
+INSERT INTO others.o (id, m, p, rest) SELECT n, 'ok', n, 'r' || n FROM generate_series(1, 20) n;
+CREATE TABLE others.w (id int PRIMARY KEY, w text COLLATE owned.coll);
+INSERT INTO others.w SELECT n, 'w' || n FROM generate_series(1, 20) n;
+CREATE TABLE others.child (id int PRIMARY KEY, t int);
+CREATE VIEW others.v AS SELECT id FROM owned.v;
+ALTER TABLE others.o ENABLE ROW LEVEL SECURITY;
+CREATE POLICY two ON others.o TO own_a, app_pw USING (id > 3);
+CREATE POLICY one ON others.o TO own_a USING (id > 4);
+GRANT SELECT, INSERT ON others.o TO own_a WITH GRANT OPTION;
+GRANT UPDATE (w) ON others.w TO own_a;
+ALTER DEFAULT PRIVILEGES IN SCHEMA others GRANT SELECT ON TABLES TO own_a;
+RESET ROLE;
+ALTER TABLE others.child ADD CONSTRAINT child_t FOREIGN KEY (t) REFERENCES owned.t;
+"""
+TABLES = ("owned.t", "owned.parts_1", "others.mine", "others.o", "others.w", "others.child")
+
+# What the cluster has of them.
+SHARED = """
+SELECT (SELECT string_agg(x::text, ' ' ORDER BY x::text) FROM pg_database d, unnest(d.datacl) x
+    WHERE d.datname = 'app'), (SELECT string_agg(m.roleid::regrole || ' ' || m.member::regrole, ', '
+    ORDER BY m.oid::text) FROM (SELECT '' AS oid, roleid, member FROM pg_auth_members) m
+    WHERE m.member::regrole::text LIKE 'own%')
+"""
+
+
+class Site:
+    def __init__(self, pg, gateway):
+        self.pg, self.gateway = pg, gateway
+        self.store = Store(gateway.folder / "points")
+
+    def reset(self, *more):
+        with self.pg.admin() as c:
+            c.execute(MADE)
+            for sql in more:
+                c.execute(sql)
+
+    def run(self, sql):
+        """As the agent; the one point that this made."""
+        before = {p.id for p in self.store.points()}
+        with self.gateway.connect("root", autocommit=True) as c:
+            try:
+                c.execute(sql)
+            except psycopg.Error as error:
+                raise AssertionError(f"{error.sqlstate}: {self.why(sql)}") from error
+        point, = [p for p in self.store.points() if p.id not in before]
+        wait_until(point.committed)
+        verified = self.gateway.cli("points", "verify", point.id, check=False)
+        assert verified.returncode == 0, verified.stderr
+        return point
+
+    def why(self, sql):
+        """What operators are told."""
+        return self.gateway.cli("explain", "--agent", "root", sql, check=False).stdout
+
+    def refused(self, sql, codes=("ZB004",)):
+        """What is said where no point can be made."""
+        was = self.picture()
+        with self.gateway.connect("root", autocommit=True) as c, pytest.raises(psycopg.Error) as caught:
+            c.execute(sql)
+        assert caught.value.sqlstate in codes, caught.value
+        assert self.picture() == was
+        return str(caught.value)
+
+    def picture(self, tables=TABLES):
+        """The schema as pg_dump writes it, its lines sorted, all rows, the cluster's part of it."""
+        text = subprocess.run([self.pg.bin / "pg_dump", "-s", "-h", self.pg.folder, "-p",
+                               str(self.pg.port), "-U", "postgres", "app"],
+                              check=True, capture_output=True, text=True).stdout
+        lines = sorted(x.rstrip(",") for x in text.splitlines()
+                       if not x.startswith(("\\restrict", "\\unrestrict", "--")))
+        with self.pg.admin() as c:
+            there = [t for t in tables if c.execute("SELECT to_regclass(%s)", [t]).fetchone()[0]]
+            rows = {t: c.execute(f"SELECT to_jsonb(x)::text FROM {t} x ORDER BY 1").fetchall()
+                    for t in there}
+            return lines, rows, c.execute(SHARED).fetchone()
+
+    def restore(self, *args, status=0):
+        out = self.gateway.cli("restore", *args, "--dsn", self.pg.conninfo("postgres"), "--json",
+                               check=False)
+        assert out.returncode == status, out.stdout + out.stderr
+        return json.loads(out.stdout)
+
+    def comes_back(self, point, was, tables=TABLES):
+        assert self.picture(tables) != was
+        done = self.restore("copy-back", point.id, "--yes")
+        lines, rows, shared = self.picture(tables)
+        assert [x for x in lines if x not in was[0]] == [x for x in was[0] if x not in lines] == [], done
+        assert (lines, rows, shared) == was
+        return done
+
+
+@pytest.fixture(scope="module")
+def site(pg):
+    rule = {"name": "all", "actors": ["root"], "risk": ["HIGH", "CRITICAL"], "action": "allow"}
+    g = Gateway(pg, tls=False, policy={"rules": [rule]}, databases={"app": pg.conninfo("postgres")})
+    Operator(g)
+    with running(g, "root") as g:
+        yield Site(pg, g)
+    with pg.admin() as c:
+        c.execute("DROP SCHEMA IF EXISTS owned, others CASCADE; DROP OWNED BY own_a, own_b CASCADE;"
+                  "DROP EXTENSION IF EXISTS citext, hstore, postgres_fdw CASCADE;"
+                  "DROP OWNED BY own_a, own_b CASCADE; DROP ROLE own_a, own_b, own_c")
+
+
+def named(point):
+    return {d["identity"] for d in point.manifest()["closure"]}
+
+
+def objects(point):
+    return {f"{o['schema']}.{o['name']}": o for o in point.manifest()["objects"]}
+
+
+def test_drop_owned(site):
+    site.reset()
+    was = site.picture()
+    point = site.run("DROP OWNED BY own_a CASCADE")
+    assert set(objects(point)) == {"owned.t", "owned.parts", "owned.parts_1", "others.mine",
+                                   "others.o", "others.w"}
+    assert [c["name"] for c in objects(point)["others.o"]["columns"]] == ["id", "m", "p", "twice"]
+    assert {"owned.t", "owned.v", "owned.f(integer)", "owned.mood", "owned.seq", "others.mine",
+            "others.v", "others.o"} <= named(point)
+    assert {s["name"]: s["last_value"] for s in point.manifest()["sequences"]}["seq"] == 9
+    site.comes_back(point, was)
+
+
+def test_drop_owned_without_cascade(site):
+    site.reset("DROP VIEW others.v; ALTER TABLE others.child DROP CONSTRAINT child_t;"
+               "ALTER TABLE others.o DROP m, DROP p, DROP twice, ALTER n DROP DEFAULT;"
+               "ALTER TABLE others.w DROP w; ALTER TABLE others.child OWNER TO own_b")
+    was = site.picture()
+    point = site.run("DROP OWNED BY own_a, own_b")
+    assert set(objects(point)) == {"owned.t", "owned.parts", "owned.parts_1", "others.mine",
+                                   "others.child"}
+    site.comes_back(point, was)
+
+
+def test_reassign_owned(site):
+    site.reset("GRANT SELECT ON owned.t TO own_b; ALTER DATABASE app OWNER TO own_a")
+    was = site.picture()
+    point = site.run("REASSIGN OWNED BY own_a TO own_b")
+    assert objects(point) == {}
+    assert {"owned.t", "owned.f(integer)", "others.mine"} <= named(point)
+    assert not {"others.o", "others.v"} & named(point)  # nothing happens to what hangs on it
+    site.comes_back(point, was)
+    with site.pg.admin() as c:
+        assert c.execute("SELECT datdba::regrole::text FROM pg_database WHERE datname = 'app'"
+                         ).fetchone() == ("own_a",)
+        c.execute("ALTER DATABASE app OWNER TO postgres")
+
+
+def test_what_others_own_or_did_since_stays(site):
+    site.reset()
+    point = site.run("REASSIGN OWNED BY own_a TO own_b")
+    with site.pg.admin() as c:
+        c.execute("ALTER VIEW others.v RENAME TO v2; COMMENT ON TABLE others.o IS 'since';"
+                  "DROP INDEX owned.t_b")
+    site.restore("copy-back", point.id, "--yes")
+    with site.pg.admin() as c:
+        assert c.execute("""SELECT (SELECT string_agg(DISTINCT relowner::regrole::text, ',') FROM pg_class
+            WHERE relnamespace = 'owned'::regnamespace), to_regclass('others.v2')::text,
+            obj_description('others.o'::regclass), to_regclass('owned.t_b')""").fetchone() == (
+            "own_a", "others.v2", "since", None)
+
+
+@pytest.mark.parametrize("sql,before,code", [
+    ("DROP OWNED BY own_b", "SELECT lo_from_bytea(4711, 'x'); ALTER LARGE OBJECT 4711 OWNER TO own_b", "ZB004"),
+    ("REASSIGN OWNED BY own_a TO own_b", "SET ROLE own_a; CREATE EXTENSION citext SCHEMA owned; RESET ROLE", "ZB004"),
+    ("DROP OWNED BY CURRENT_USER", "SELECT 1", "ZB004"),
+    ("DROP OWNED BY own_nobody", "SELECT 1", "42704"),
+    ("DROP EXTENSION plpgsql CASCADE", "SELECT 1", "42704"),
+    ("DO $$BEGIN EXECUTE 'DROP OWNED BY own_a CASCADE'; END$$", "SELECT 1", "ZB004"),
+])
+def test_what_cannot_be_given_back_is_refused(site, sql, before, code):
+    site.reset(before)
+    site.refused(sql, (code,))
+
+
+# --- extensions ------------------------------------------------------------------------------
+
+EXTENSIONS = """
+CREATE EXTENSION citext SCHEMA others VERSION '1.5';
+CREATE EXTENSION hstore SCHEMA others;
+CREATE TABLE others.ext (id int PRIMARY KEY, c others.citext, h others.hstore NOT NULL, rest text);
+INSERT INTO others.ext SELECT n, 'C' || n, 'k=>v'::others.hstore, 'r' FROM generate_series(1, 20) n;
+CREATE INDEX ext_c ON others.ext (c);
+CREATE VIEW others.ext_v AS SELECT id, c FROM others.ext;
+CREATE TABLE others.untouched (id int PRIMARY KEY);
+"""
+WITH_EXT = TABLES + ("others.ext",)
+
+
+def versions(site):
+    with site.pg.admin() as c:
+        return dict(c.execute("SELECT extname, extversion FROM pg_extension").fetchall())
+
+
+@pytest.mark.parametrize("sql,columns", [
+    ("DROP EXTENSION citext CASCADE", ["id", "c"]),
+    ("DROP EXTENSION hstore, citext CASCADE", ["id", "c", "h"]),
+])
+def test_drop_extension(site, sql, columns):
+    site.reset(EXTENSIONS)
+    was, version = site.picture(WITH_EXT), versions(site)
+    point = site.run(sql)
+    assert {n: [c["name"] for c in o["columns"]] for n, o in objects(point).items()} == {
+        "others.ext": columns}
+    assert {"citext", "others.ext_v"} <= named(point)
+    site.comes_back(point, was, WITH_EXT)
+    assert versions(site) == version and version["citext"] == "1.5"
+
+
+def test_drop_extension_that_nothing_uses(site):
+    site.reset("CREATE EXTENSION citext SCHEMA others VERSION '1.5'")
+    was = site.picture()
+    point = site.run("DROP EXTENSION citext")
+    assert objects(point) == {} and point.manifest()["capture"]["mode"] == "record"
+    site.comes_back(point, was)
+    assert versions(site)["citext"] == "1.5"
+
+
+def test_extensions_go_with_their_schema_and_owner(site):
+    for sql in ("DROP SCHEMA owned CASCADE", "DROP OWNED BY own_a CASCADE"):
+        site.reset("SET ROLE own_a; CREATE EXTENSION citext SCHEMA owned VERSION '1.5';"
+                   "RESET ROLE; CREATE TABLE others.ext (id int PRIMARY KEY, c owned.citext);"
+                   "INSERT INTO others.ext VALUES (1, 'C')")
+        was = site.picture(WITH_EXT)
+        point = site.run(sql)
+        assert "others.ext" in objects(point)
+        site.comes_back(point, was, WITH_EXT)
+        assert versions(site)["citext"] == "1.5"
+
+
+def test_an_update_has_a_way_back_only_where_the_extension_has(site):
+    site.reset("CREATE EXTENSION citext SCHEMA others VERSION '1.5'")
+    point = site.run("ALTER EXTENSION citext UPDATE TO '1.6'")
+    said = site.restore("copy-back", point.id, "--yes", status=1)
+    told, = [x for x in said["definitions"] if x["type"] == "EXTENSION"]
+    assert "no update path" in told["why"] and "VERSION E'1.5'" in told["sql"]
+    assert versions(site)["citext"] == "1.6"
+
+
+def test_an_extension_is_moved_back(site):
+    site.reset("CREATE EXTENSION citext SCHEMA others")
+    was = site.picture()
+    site.comes_back(site.run("ALTER EXTENSION citext SET SCHEMA owned"), was)
+
+
+def test_rows_of_an_extension_are_not_lost(site):
+    site.reset("CREATE EXTENSION citext SCHEMA others; CREATE TABLE others.conf (id int);"
+               "INSERT INTO others.conf VALUES (1); ALTER EXTENSION citext ADD TABLE others.conf")
+    for sql in ("DROP EXTENSION citext CASCADE", "DROP SCHEMA others CASCADE"):
+        site.refused(sql)
+        assert "the table others.conf" in site.why(sql)
