@@ -31,6 +31,7 @@ struct answer {
     struct bs_snapshot *snapshot; /* the facts' names may live in it */
     struct bs_subject subject;
     const struct bs_policy *policy;
+    struct bs_require require; /* of its point */
     bool shielded;
 };
 
@@ -132,7 +133,12 @@ decide(const struct bs_config *c, const struct asked *ask, struct answer *a, str
     a->shielded = bs_policy_shielded(c->policy, &a->subject);
     if (bs_policy_protect(c->policy, &a->unit, facts, &a->arena, err) != BS_DONE)
         return BS_FAILED;
-    return bs_decide_explain(c->policy, &a->subject, &a->unit, facts, &a->arena, &a->decision, err);
+    if (bs_decide_explain(c->policy, &a->subject, &a->unit, facts, &a->arena, &a->decision, err) !=
+        BS_DONE)
+        return BS_FAILED;
+    a->require = c->require;
+    bs_require_add(&a->require, &a->decision.require);
+    return BS_DONE;
 }
 
 static enum bs_done
@@ -184,6 +190,20 @@ optional(const char *text)
     return text == NULL ? json_null() : json_string(text);
 }
 
+/* Of its point, by the configuration and by the rules. */
+static json_t *
+require_json(const struct bs_require *r)
+{
+    json_t *out = json_pack("{s:s}", "grade", bs_grade_name(r->grade));
+
+    if (r->snapshot_age_ms != 0)
+        (void)json_object_set_new(out, "snapshot_age_seconds",
+                                  json_integer(r->snapshot_age_ms / 1000));
+    if (r->off_host)
+        (void)json_object_set_new(out, "off_host", json_true());
+    return out;
+}
+
 static void
 print_json(const struct asked *ask, const struct answer *a)
 {
@@ -205,6 +225,7 @@ print_json(const struct asked *ask, const struct answer *a)
     (void)json_object_set_new(out, "why", json_string(a->decision.why));
     (void)json_object_set_new(out, "reasoning", lines);
     (void)json_object_set_new(out, "recovery", plan_json(ask, a));
+    (void)json_object_set_new(out, "require", require_json(&a->require));
     (void)json_object_set_new(out, "shielded", json_boolean(a->shielded));
     (void)json_object_set_new(out, "policy_digest", json_string(a->decision.digest));
     bs_out_json(out);
@@ -258,6 +279,16 @@ print_plan(const struct answer *a)
 }
 
 static void
+print_require(const struct bs_require *r)
+{
+    printf("\nproof       %s", bs_grade_name(r->grade));
+    if (r->snapshot_age_ms != 0)
+        printf(", a snapshot that is not older than %" PRId64 " s", r->snapshot_age_ms / 1000);
+    if (r->off_host)
+        printf(", storage on another machine");
+}
+
+static void
 print_subject(const struct answer *a)
 {
     printf("agent       ");
@@ -308,6 +339,7 @@ print_text(const struct asked *ask, const struct answer *a)
         printf("not known without the catalog");
     else
         print_plan(a);
+    print_require(&a->require);
     if (a->decision.result_rows != 0)
         printf("\nresult      at most %" PRId64 " rows", a->decision.result_rows);
     printf("\nsession     %s\noutcome     %s\n", session_text(a), outcome(ask, a));

@@ -587,6 +587,7 @@ keep_replaced(struct bs_gate *g, const struct bs_uncovered *found, struct bs_err
         .deadline_us = bs_mono_us() + g->s->gateway->config->lock_budget_ms * 1000,
     };
     struct bs_progress_entry entry;
+    struct bs_require require;
     enum bs_done done = BS_FAILED;
 
     if (what.n_changed == 0 && what.n_sequences == 0)
@@ -602,9 +603,15 @@ keep_replaced(struct bs_gate *g, const struct bs_uncovered *found, struct bs_err
         return BS_FAILED;
     }
     l->has_kept = l->kept.manifest != NULL;
-    if (l->has_kept)
-        index_point(g, &l->kept);
-    return BS_DONE;
+    if (!l->has_kept)
+        return BS_DONE;
+    index_point(g, &l->kept);
+    require = bs_ledger_require(l);
+    if (bs_readiness_require_kept(g->s->gateway, g->s->database, &require, l->kept.manifest, err) ==
+        BS_DONE)
+        return BS_DONE;
+    tell_no_point(g, err);
+    return BS_FAILED;
 }
 
 /* What the points' events say of its rows; NULL where that is too much to say. */

@@ -94,6 +94,18 @@ bs_ledger_demand(const struct bs_ledger *l, struct bs_gate *g)
     return true;
 }
 
+struct bs_require
+bs_ledger_require(const struct bs_ledger *l)
+{
+    struct bs_require all = {0};
+
+    for (size_t i = 0; i < l->n_units; i++) {
+        if (!l->units[i]->waived)
+            bs_require_add(&all, &l->units[i]->require);
+    }
+    return all;
+}
+
 bool
 bs_ledger_counts(const struct bs_gate *g)
 {

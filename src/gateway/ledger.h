@@ -67,6 +67,9 @@ bool bs_ledger_locks(const struct bs_ledger *l);
  * for, and both may be about the same table.
  */
 bool bs_ledger_demand(const struct bs_ledger *l, struct bs_gate *g);
+/* The strictest of what is required of all that ran: the server counts what was undone, too, and what
+ * is kept of it is kept together. */
+struct bs_require bs_ledger_require(const struct bs_ledger *l);
 /* The policy wants nothing kept of all that ran. */
 bool bs_ledger_waived(const struct bs_ledger *l);
 /* The transaction has ended: settles r->ledger, where there is one, and gives it back. */

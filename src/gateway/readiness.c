@@ -299,3 +299,24 @@ bs_readiness_require(struct bs_gateway *g,
     bs_err_hint(err, "%s", why.hint);
     return BS_FAILED;
 }
+
+enum bs_done
+bs_readiness_require_kept(struct bs_gateway *g,
+                          const char *database,
+                          const struct bs_require *require,
+                          const struct bs_manifest *kept,
+                          struct bs_err *err)
+{
+    struct bs_plan plan = {.tables = bs_malloc((kept->n_objects + 1) * sizeof(*plan.tables))};
+    enum bs_done done;
+
+    for (size_t i = 0; i < kept->n_objects; i++) {
+        const struct bs_point_object *o = &kept->objects[i];
+        if (o->replaced != 0) /* what has only got rows has lost nothing */
+            plan.tables[plan.n_tables++] =
+                (struct bs_plan_table){.schema = o->schema, .name = o->name};
+    }
+    done = bs_readiness_require(g, database, require, &plan, err);
+    free(plan.tables);
+    return done;
+}

@@ -14,6 +14,7 @@
 
 #include "gateway/gateway.h"
 #include "policy/require.h"
+#include "recovery/manifest.h"
 #include "recovery/plan.h"
 
 struct bs_readiness;
@@ -50,5 +51,11 @@ BS_MUST_CHECK enum bs_done bs_readiness_require(struct bs_gateway *g,
                                                 const struct bs_require *require,
                                                 const struct bs_plan *plan,
                                                 struct bs_err *err);
+/* The same of what has been kept before COMMIT: tables that nobody knew of before it ran. */
+BS_MUST_CHECK enum bs_done bs_readiness_require_kept(struct bs_gateway *g,
+                                                     const char *database,
+                                                     const struct bs_require *require,
+                                                     const struct bs_manifest *kept,
+                                                     struct bs_err *err);
 
 #endif

@@ -715,20 +715,6 @@ describe_units(struct bs_ledger *l, bool all, struct bs_buf *text, struct bs_poi
     return text->failed ? BS_FAILED : BS_DONE;
 }
 
-/* The server counts what was undone, too, and what is kept of it is kept together. */
-static enum bs_grade
-grade_of_all(const struct bs_ledger *l)
-{
-    enum bs_grade grade = BS_GRADE_NONE;
-
-    for (size_t i = 0; i < l->n_units; i++) {
-        const struct bs_gate *g = l->units[i];
-        if (!g->waived && g->require.grade > grade)
-            grade = g->require.grade;
-    }
-    return grade;
-}
-
 /* Only the last statement's ticket is named; all texts are there. */
 enum bs_done
 bs_request_describe_kept(struct bs_ledger *l, struct bs_err *err)
@@ -747,7 +733,7 @@ bs_request_describe_kept(struct bs_ledger *l, struct bs_err *err)
     if (statement.text == NULL)
         return no_room(err);
     bs_capture_describe(l->keeper, &statement);
-    bs_capture_demand(l->keeper, bs_request_grade(grade_of_all(l)));
+    bs_capture_demand(l->keeper, bs_request_grade(bs_ledger_require(l).grade));
     return BS_DONE;
 }
 

@@ -89,6 +89,18 @@ def test_a_snapshot_that_is_required(pg):
             assert place.operator.tickets() == []
             assert "has no snapshot, and one is required" in place.gateway.log()
             assert "backstop snapshot public.nobody" in place.gateway.log()
+            # Nobody knows beforehand what that changes: it is seen when it has run.
+            code = "DO $$BEGIN EXECUTE 'DELETE FROM public.' || 'nobody WHERE id = 7'; END$$"
+            with pg.admin() as c:
+                c.execute("INSERT INTO public.nobody VALUES (7)")
+            assert held(place, code) == "ZB001"
+            t, = place.operator.tickets()
+            place.operator.decide(t["id"], "approve")
+            assert held(place, code) == "ZB004"
+            detail = wait_until(lambda: place.operator.ask("GET", f"/v1/tickets/{t['id']}")[1].get("detail"))
+            assert "has no snapshot" in detail
+            with pg.admin() as c:
+                assert c.execute("SELECT id FROM public.nobody").fetchall() == [(7,)]
             place.gateway.cli("snapshot", "public.nobody")
             assert held(place, "TRUNCATE public.nobody") == "ZB001"
             with place.connect("bob") as c:

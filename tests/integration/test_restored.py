@@ -205,6 +205,20 @@ def test_in_a_transaction_the_demand_only_rises(place):
     assert grade(place) == "restored"
 
 
+def test_what_is_kept_at_the_end_is_proven_as_the_strictest_wants(place):
+    with place.pg.admin() as c:
+        c.execute("INSERT INTO ground.inbox (v) VALUES ('x')")
+    change = "DO $$BEGIN UPDATE ground.{} WHERE id = 1; END$$"
+    assert run(place, "BEGIN", change.format("inbox SET v = 'y'"), change.format("sacred SET d = 'x'"),
+               "COMMIT") is None, place.gateway.log()[-2000:]
+    assert {o["name"] for o in newest(place)["manifest"]["objects"]} == {"inbox", "sacred"}
+    assert grade(place) == "restored"
+    told = place.gateway.cli("explain", "--agent", "ann", "--json", "DELETE FROM ground.sacred")
+    assert json.loads(told.stdout)["require"] == {"grade": "restored"}
+    told = place.gateway.cli("explain", "--agent", "ann", "DELETE FROM ground.sacred")
+    assert "proof       restored" in told.stdout, told.stdout
+
+
 def test_the_protected_database_is_no_scratch_database(place, tmp_path):
     """By another name and role than in the configuration."""
     config = json.loads(place.gateway.config.read_text())
