@@ -73,16 +73,34 @@ put_copy_globals(const struct bs_capture *c, struct bs_buf *sql)
     bs_put_u8(sql, '\0');
 }
 
+/* COPY of a table takes no generated columns, nor none at all; otherwise it is quicker than a query. */
+static bool
+is_plain(const struct bs_point_object *o, const char *where)
+{
+    for (size_t i = 0; i < o->n_columns; i++) {
+        if (o->columns[i].generated != 0)
+            return false;
+    }
+    return where == NULL && o->relkind == 'r' && o->n_columns != 0;
+}
+
 static void
 put_copy(struct bs_buf *sql, const struct bs_point_object *o, const char *where)
 {
-    bs_put_str(sql, "COPY (SELECT ");
+    bool plain = is_plain(o, where);
+
+    bs_put_str(sql, "COPY ");
+    if (plain)
+        bs_facts_put_name(sql, o->schema, o->name);
+    bs_put_str(sql, plain ? " (" : "(SELECT ");
     for (size_t i = 0; i < o->n_columns; i++) {
         bs_put_str(sql, i == 0 ? "" : ", ");
         bs_facts_put_column(sql, o->columns[i].name);
     }
-    bs_put_str(sql, " FROM ONLY ");
-    bs_facts_put_name(sql, o->schema, o->name);
+    if (!plain) {
+        bs_put_str(sql, " FROM ONLY ");
+        bs_facts_put_name(sql, o->schema, o->name);
+    }
     if (where != NULL) {
         bs_put_str(sql, " WHERE ");
         bs_put_str(sql, where);

@@ -87,7 +87,7 @@ def test_killed_during_the_capture(scene, program):
 
 
 def test_killed_while_the_copy_runs(scene):
-    stop = scene.helpers.stop_at(b"COPY (SELECT", "answered")
+    stop = scene.helpers.stop_at(b") TO STDOUT", "answered")
     asking = scene.approved(DELETE)
     stop.wait()
     scene.kill()

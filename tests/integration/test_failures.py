@@ -156,14 +156,14 @@ def definition_hangs(scene, run):
 
 @contextlib.contextmanager
 def copy_hangs(scene, run):
-    stop = scene.helpers.stop_at(b"COPY (SELECT")
+    stop = scene.helpers.stop_at(b") TO STDOUT")
     yield run()
     stop.cut()
 
 
 @contextlib.contextmanager
 def helper_killed(scene, run):
-    stop = scene.helpers.stop_at(b"COPY (SELECT", "answered")
+    stop = scene.helpers.stop_at(b") TO STDOUT", "answered")
     asking = run()
     stop.wait()
     scene.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -274,7 +274,7 @@ def restart(pg):
 
 @pytest.mark.parametrize("sql, line, needle, when, committed", [
     ("DELETE FROM crash.t", "actors", b"LOCK TABLE", "answered", False),
-    ("DELETE FROM crash.t", "helpers", b"COPY (SELECT", "answered", False),
+    ("DELETE FROM crash.t", "helpers", b") TO STDOUT", "answered", False),
     ("DROP TABLE crash.t", "actors", b"DROP TABLE crash.t\0", "answered", False),
     ("DROP TABLE crash.t", "actors", COMMIT, "answered", True),
 ])

@@ -51,7 +51,7 @@ def test_started_without_its_helper(scene):
     scene.settle(committed=False)
 
 
-@pytest.mark.parametrize("needle", [b"COPY (SELECT", b"pg_export_snapshot", b"l.relation, l.mode"])
+@pytest.mark.parametrize("needle", [b") TO STDOUT", b"pg_export_snapshot", b"l.relation, l.mode"])
 def test_helper_loses_its_server(scene, needle):
     stop = scene.helpers.stop_at(needle)
     asking = scene.approved(DROP)
@@ -220,7 +220,7 @@ def test_no_audit_no_effect(pg):
 def test_lock_budget(impatient, what):
     scene = impatient
     if what == "helper hangs":
-        hang = scene.helpers.stop_at(b"COPY (SELECT")
+        hang = scene.helpers.stop_at(b") TO STDOUT")
     stop = scene.actors.stop_at(b"LOCK TABLE")
     asking = scene.approved(DROP)
     stop.wait()
@@ -282,7 +282,7 @@ def test_a_statement_that_waits_under_our_lock(impatient):
 def test_a_gateway_that_is_silent_without_being_gone(impatient):
     """Its connections stay open, its locks do not."""
     scene = impatient
-    stop = scene.helpers.stop_at(b"COPY (SELECT")
+    stop = scene.helpers.stop_at(b") TO STDOUT")
     asking = scene.approved(DELETE)
     stop.wait()
     assert scene.locks()

@@ -25,7 +25,7 @@ STEPS = {
     "lock timeout": ("actors", b"set_config('lock_timeout', '9"),
     "lock": ("actors", b"LOCK TABLE"),
     "snapshot": ("helpers", b"REPEATABLE READ READ ONLY"),
-    "copy": ("helpers", b"COPY (SELECT"),
+    "copy": ("helpers", b") TO STDOUT"),
     "definition": ("helpers", b"SET TRANSACTION SNAPSHOT"),
     "proof": ("pg_restore", None),
     "savepoint": ("actors", b"SAVEPOINT backstop\0"),
@@ -37,7 +37,7 @@ STEPS = {
     "transaction id": ("actors", b"pg_current_xact_id_if_assigned"),
     "audit": ("helpers", b"l.transactionid"),
     "rows' snapshot": ("helpers", b"REPEATABLE READ READ ONLY"),
-    "rows' copy": ("helpers", b"COPY (SELECT"),
+    "rows' copy": ("helpers", b") TO STDOUT"),
     "commit": ("actors", b"COMMIT\0"),
     # in S3
     "intent": ("PUT", "intent.json"),
