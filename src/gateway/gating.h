@@ -13,6 +13,7 @@
 #include "approval/ticket.h"
 #include "gateway/gate.h"
 #include "gateway/ledger.h"
+#include "gateway/progress.h"
 
 /* Where a gated unit is. In order; a unit never goes back but for RETRY. */
 enum bs_gate_step {
@@ -234,11 +235,18 @@ void bs_closing_reading_row(struct bs_relay *r, const struct bs_bytes *values, s
 /* Asks for the transaction's number, into the ledger. */
 void bs_closing_ask_xid(struct bs_relay *r, bs_inject_done_fn *done);
 
-/* --- gate_job.c: what blocks. Each calls back on the worker's thread. --- */
+/* --- gate_job.c, audit_job.c: what blocks. Each calls back on the worker's thread. --- */
 
 typedef void bs_gate_work_fn(struct bs_gate *g, struct bs_err *err);
 /* Runs `work` on a job thread, then `done`, which may be NULL. */
 void bs_gate_job_post(struct bs_gate *g, bs_gate_work_fn *work, bs_gate_job_fn *done);
+
+/* There is no point: for operators, in the log, on the ticket and in the audit. */
+void bs_gate_tell_no_point(struct bs_gate *g, const struct bs_err *why);
+/* The state's list of points has it, too. */
+void bs_gate_index_point(struct bs_gate *g, const struct bs_capture_result *point);
+/* What operators see of a capture for the gate while it is made (progress.h). */
+struct bs_progress_entry bs_gate_progress(const struct bs_gate *g, const struct bs_capture *c);
 
 /* err: OK (nobody need be asked, or it is approved already), HELD (pending), BLOCKED (no operator
  * was ever registered), or why it could not be recorded. */
