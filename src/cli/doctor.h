@@ -76,6 +76,9 @@ void bs_doctor_apart(struct bs_doctor *d, const char *scope, const char *data_di
 /* Everything that can be tried of the storage; the exit status of `storage check`.
  * facts  what was found, for JSON; the caller's */
 int bs_doctor_storage_check(struct bs_doctor *d, json_t **facts);
+/* The scratch database of the configuration, as the given database's captures would find it; nothing
+ * where there is none: doctor_scratch.c. */
+void bs_doctor_scratch(struct bs_doctor *d, const struct bs_config_database *db, PGconn *helper);
 /* One database, the helper's and the upstream role: doctor_database.c. */
 void bs_doctor_database(struct bs_doctor *d, const struct bs_config_database *db);
 

@@ -221,6 +221,7 @@ look_at_helper(struct visit *v)
         NOTE(v, FAIL, "server.primary", "let upstream and helper point to the primary",
              "server: it is a standby, where nothing can be locked or protected");
     look_at_pg_dump(v);
+    bs_doctor_scratch(v->d, v->db, v->helper.conn);
     look_at_room(v, "spool.room", "spool", v->d->config->spool);
     if (v->d->config->storage_path != NULL)
         look_at_room(v, "storage.room", "storage", v->d->config->storage_path);

@@ -219,6 +219,13 @@ def test_what_is_kept_at_the_end_is_proven_as_the_strictest_wants(place):
     assert "proof       restored" in told.stdout, told.stdout
 
 
+def doctor(config):
+    out = subprocess.run([binary(), "doctor", "--json", "--config", str(config)], capture_output=True,
+                         text=True, timeout=60).stdout
+    finding, = [f for f in json.loads(out)["checks"] if f["check"] == "scratch"]
+    return finding["level"], finding["message"]
+
+
 def test_the_protected_database_is_no_scratch_database(place, tmp_path):
     """By another name and role than in the configuration."""
     config = json.loads(place.gateway.config.read_text())
@@ -233,8 +240,13 @@ def test_the_protected_database_is_no_scratch_database(place, tmp_path):
 
     said = snapshot()
     assert said.returncode != 0 and "protected database itself" in said.stderr, said
+    assert doctor(other) == ("fail", "scratch database: it is the protected database itself")
+    config["recovery"]["scratch"] = place.scratch.replace("dbname=scratch", "dbname=none")
+    other.write_text(json.dumps(config))
+    assert doctor(other)[0] == "fail"
     config["recovery"]["scratch"] = place.scratch
     other.write_text(json.dumps(config))
+    assert doctor(other) == ("ok", "scratch database: scratch, as backstop")
     said = snapshot()
     assert said.returncode == 0, said
     assert grade(place) == "restored"
