@@ -18,8 +18,8 @@ CHOSEN = {
     "truncate cascade": ["fid.users", "fid.counted"],
     "empty": ["fid.nodes", "fid.events"],
     "delete": ["fid.typed", "fid.bag"],
-    "update": ["fid.users", "fid.hashed", "fid.empty"],
-    "update all": ['"fid other"."Quoted ""name""; DROP"'],
+    "update": ["fid.users", "fid.hashed"],
+    "update all": ['"fid other"."Quoted ""name""; DROP"', "fid.empty"],
     "drop column": ["fid.users", "fid.orders", "fid.parent", "fid.computed"],
     "retype": ["fid.orders", "fid.computed"],
 }
