@@ -200,10 +200,12 @@ print_plan(const json_t *plan)
         printf(", %.1f s as the last ones took", json_real_value(seconds));
     putchar('\n');
     if (json_is_false(json_object_get(plan, "fits")))
-        printf("%-12s %sTAKES TOO LONG%s: the lock budget is %.1f s, so it would be refused; raise "
-               "recovery.lock_budget, or have it done in parts\n",
-               "", bs_out_paint(stdout, BS_PAINT_RED), bs_out_paint(stdout, BS_PAINT_NONE),
-               json_real_value(json_object_get(plan, "budget_seconds")));
+        printf(
+            "%-12s %sDOES NOT FIT%s: recovery.lock_budget is %.1f s, recovery.max_bytes %s, so it "
+            "would be refused; raise them, or have it done in parts\n",
+            "", bs_out_paint(stdout, BS_PAINT_RED), bs_out_paint(stdout, BS_PAINT_NONE),
+            json_real_value(json_object_get(plan, "budget_seconds")),
+            bs_out_size(size, json_integer_value(json_object_get(plan, "max_bytes"))));
     if (store != NULL && !json_is_true(json_object_get(store, "answers")))
         printf("%-12s %sdoes not answer%s: %s\n", "storage", bs_out_paint(stdout, BS_PAINT_RED),
                bs_out_paint(stdout, BS_PAINT_NONE), text_of(store, "error"));

@@ -95,15 +95,19 @@ void
 bs_budget_put(const struct bs_gate *g, json_t *plan)
 {
     int64_t us = expected_us(g, g->plan.est_bytes);
+    int64_t most = g->s->gateway->config->max_bytes;
+    bool small = g->plan.kind != BS_PLAN_WHOLE || g->plan.est_bytes <= most;
     double rows = rows_of(g);
 
     if (rows >= 0)
         (void)json_object_set_new(plan, "estimated_rows", json_integer((json_int_t)rows));
     (void)json_object_set_new(plan, "budget_seconds", json_real(budget_s(g)));
-    if (us < 0)
-        return;
-    (void)json_object_set_new(plan, "estimated_seconds", json_real((double)us / 1e6));
-    (void)json_object_set_new(plan, "fits", json_boolean((double)us / 1e6 <= budget_s(g)));
+    (void)json_object_set_new(plan, "max_bytes", json_integer(most));
+    if (us >= 0)
+        (void)json_object_set_new(plan, "estimated_seconds", json_real((double)us / 1e6));
+    if (us >= 0 || !small)
+        (void)json_object_set_new(plan, "fits",
+                                  json_boolean(small && (double)us / 1e6 <= budget_s(g)));
 }
 
 /* --- when it was too slow ----------------------------------------------------------------- */

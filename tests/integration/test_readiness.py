@@ -39,7 +39,7 @@ def carry_out(place, sql):
 
 
 def test_a_ticket_says_how_its_point_will_be(pg):
-    with a_place(pg) as place:
+    with a_place(pg, recovery={"max_bytes": "2MB"}) as place:
         place.reset()
         assert held(place, "TRUNCATE ground.t, ground.child") == "ZB001"
         t = ticket(place)
@@ -56,7 +56,20 @@ def test_a_ticket_says_how_its_point_will_be(pg):
         carry_out(place, "TRUNCATE ground.child")
         place.reset()
         assert held(place, "TRUNCATE ground.t, ground.child, ground.inbox") == "ZB001"
-        assert 0 < ticket(place)["plan"]["estimated_seconds"] < 60
+        plan = ticket(place)["plan"]
+        assert 0 < plan["estimated_seconds"] < 60 and plan["fits"] is True
+        place.operator.decide(place.operator.tickets()[0]["id"], "deny")
+        # The catalog knows no size of what was never analyzed; the ticket does, and the capture.
+        with pg.admin() as c:
+            c.execute("SET ROLE app_trust; CREATE TABLE ground.large WITH (autovacuum_enabled = off) AS"
+                      " SELECT repeat(md5(n::text), 9) FROM generate_series(1, 12000) n")
+        assert held(place, "TRUNCATE ground.large") == "ZB001"
+        plan = ticket(place)["plan"]
+        assert plan["fits"] is False and plan["estimated_bytes"] > 2 << 20, plan
+        t, = place.operator.tickets()
+        place.operator.decide(t["id"], "approve")
+        assert held(place, "TRUNCATE ground.large") == "ZB004"
+        assert "bytes would have to be copied, the limit is 2097152" in place.gateway.log()
 
 
 def test_a_storage_that_does_not_answer_shows_before_anybody_waits(pg):

@@ -189,7 +189,7 @@ def test_the_next_ticket_says_that_it_would_take_too_long(place):
     shown = subprocess.run([binary(), "approvals", "show", t["id"], "--server",
                             place.operator.base], capture_output=True, text=True, timeout=30,
                            env={**os.environ, "BACKSTOP_TOKEN": place.operator.token}).stdout
-    assert "TAKES TOO LONG" in shown and "400 rows" in shown, shown
+    assert "DOES NOT FIT" in shown and "400 rows" in shown, shown
     place.operator.decide(t["id"], "deny")
 
 
