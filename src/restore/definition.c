@@ -406,15 +406,16 @@ write_list(
     return done;
 }
 
-enum bs_done
-bs_definition_entries(const struct bs_definition *d,
-                      const char *file,
-                      const struct bs_toc *toc,
-                      const size_t *chosen,
-                      size_t n,
-                      const char *section,
-                      struct bs_buf *out,
-                      struct bs_err *err)
+/* As pg_restore writes them. */
+static enum bs_done
+entries_of(const struct bs_definition *d,
+           const char *file,
+           const struct bs_toc *toc,
+           const size_t *chosen,
+           size_t n,
+           const char *section,
+           struct bs_buf *out,
+           struct bs_err *err)
 {
     char path[PATH_MAX + 8], option[PATH_MAX + 24];
     const char *more[4] = {"--file=-", option};
@@ -434,6 +435,21 @@ bs_definition_entries(const struct bs_definition *d,
     if (done != BS_DONE)
         return BS_FAILED;
     bs_definition_strip(out);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_definition_entries(const struct bs_definition *d,
+                      const char *file,
+                      const struct bs_toc *toc,
+                      const size_t *chosen,
+                      size_t n,
+                      const char *section,
+                      struct bs_buf *out,
+                      struct bs_err *err)
+{
+    if (entries_of(d, file, toc, chosen, n, section, out, err) != BS_DONE)
+        return BS_FAILED;
     return toc == &d->saved ? bs_extensions_put_versions(d->manifest, out, err) : BS_DONE;
 }
 
@@ -573,7 +589,7 @@ text_without(struct bs_restore *r,
 
     if (bs_toc_without(toc, ours->keys, ours->n, &r->arena, &chosen, &n, err) != BS_DONE)
         return BS_FAILED;
-    return bs_definition_entries(d, file, toc, chosen, n, NULL, out, err);
+    return entries_of(d, file, toc, chosen, n, NULL, out, err);
 }
 
 /* The live dump once more; while it is made, what in it is ours, and the saved text without that. */

@@ -265,7 +265,7 @@ def test_drop_extension_that_nothing_uses(site):
     was = site.picture()
     point = site.run("DROP EXTENSION citext")
     assert objects(point) == {} and point.manifest()["capture"]["mode"] == "record"
-    site.comes_back(point, was)
+    assert site.comes_back(point, was)["definition"] == "identical"
     assert versions(site)["citext"] == "1.5"
 
 
