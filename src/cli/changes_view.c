@@ -86,7 +86,9 @@ bool
 bs_view_left(const struct bs_changes *c)
 {
     for (size_t i = 0; i < c->n; i++) {
-        if (c->list[i].why != NULL && c->list[i].kind != BS_CHANGE_MADE)
+        const struct bs_altered *x = &c->list[i];
+        if (x->kind != BS_CHANGE_MADE &&
+            (x->why != NULL || (x->by == BS_CHANGE_OTHERS && !x->given)))
             return true;
     }
     return false;

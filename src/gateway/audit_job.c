@@ -164,7 +164,8 @@ arm(struct bs_ledger *l, struct bs_err *err)
     struct bs_point_event armed = {
         .state = BS_EVENT_ARMED, .xid = l->xid, .by = "gateway", .details = rows_text(l)};
 
-    if (l->xid != 0 && l->keeper != NULL && bs_capture_keep_xid(l->keeper, err) != BS_DONE)
+    if (l->xid != 0 && l->keeper != NULL &&
+        bs_capture_keep_xid(l->keeper, l->xid, &armed.xid_until, err) != BS_DONE)
         return BS_FAILED;
     l->armed = true; /* one of them may be, from here on */
     for (size_t i = 0; i < l->n_units; i++) {

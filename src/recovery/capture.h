@@ -342,9 +342,12 @@ bs_capture_circle(struct bs_capture *c, int wait_ms, bool *circle, struct bs_err
  * changed something are used: had it not written anything of one when it crashed, it would give its
  * number to another, and be asked about that. For before the first event ARMED.
  *
+ * xid    of the actor's transaction
+ * until  out: a number that none of its savepoints has reached
  * err   NO_POINT (helper lost, budget spent), CANCELLED
  */
-BS_MUST_CHECK enum bs_done bs_capture_keep_xid(struct bs_capture *c, struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_capture_keep_xid(struct bs_capture *c, uint64_t xid, uint64_t *until, struct bs_err *err);
 
 /*
  * Appends an event to the point, durable when it returns; on the local disk first (journal.h), so

@@ -128,14 +128,14 @@ put_columns(struct bs_buf *sql, const struct bs_plan *plan, const struct bs_mani
     put_new(sql);
 }
 
-static bool
-is_listed(uint32_t class_oid)
+const char *
+bs_catalog_name(uint32_t class_oid)
 {
     for (size_t i = 0; i < N_CATALOGS; i++) {
         if (catalogs[i].oid == class_oid)
-            return true;
+            return catalogs[i].name;
     }
-    return false;
+    return NULL;
 }
 
 enum bs_done
@@ -156,7 +156,7 @@ bs_earlier_still(struct bs_helper *h,
     enum bs_done done = BS_DONE;
 
     for (size_t i = 0; i < m->n_closure; i++) {
-        if (!is_listed(m->closure[i].class_oid))
+        if (bs_catalog_name(m->closure[i].class_oid) == NULL)
             return BS_FAIL(err, NO_POINT, "it cannot be told how old the %.60s %.120s is",
                            m->closure[i].type, m->closure[i].identity);
     }

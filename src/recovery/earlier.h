@@ -12,6 +12,8 @@
 #include "recovery/capture.h"
 #include "recovery/helper.h"
 
+/* The catalog of objects with an OID that has the class OID, "pg_proc" of 1255; NULL: not known. Pure. */
+const char *bs_catalog_name(uint32_t class_oid);
 /* An earlier point has all rows of the table, and the lock under which they were copied is held. */
 bool bs_earlier_holds(const struct bs_capture_request *request, uint32_t oid);
 /* The earliest of them that has a definition; NULL: there is none. */

@@ -232,18 +232,24 @@ bs_capture_circle(struct bs_capture *c, int wait_ms, bool *circle, struct bs_err
     return BS_DONE;
 }
 
-/* A message in the log, which nobody reads; its COMMIT is flushed, and all before it. */
+/* A message in the log, which nobody reads; its COMMIT is flushed, and all before it. How many
+ * numbers ago $1 was is counted from the next one, or from the one that the message has taken. */
 static const char flush_sql[] = "SELECT pg_catalog.set_config('synchronous_commit', 'local', true),"
-                                " pg_catalog.pg_logical_emit_message(true, 'backstop', '')";
+                                " pg_catalog.pg_logical_emit_message(true, 'backstop', ''),"
+                                " pg_catalog.age($1::pg_catalog.xid)";
 
 enum bs_done
-bs_capture_keep_xid(struct bs_capture *c, struct bs_err *err)
+bs_capture_keep_xid(struct bs_capture *c, uint64_t xid, uint64_t *until, struct bs_err *err)
 {
+    char text[16];
+    const char *params[] = {text};
     PGresult *res = NULL;
     struct bs_err why = {0};
 
-    if (bs_step_ask_again(c, flush_sql, 0, NULL, &res, &why) != BS_DONE)
+    (void)snprintf(text, sizeof(text), "%u", (unsigned)(xid & UINT32_MAX));
+    if (bs_step_ask_again(c, flush_sql, 1, params, &res, &why) != BS_DONE)
         return bs_step_no_point(err, &why);
+    *until = xid + strtoull(PQgetvalue(res, 0, 2), NULL, 10);
     PQclear(res);
     return BS_DONE;
 }

@@ -218,7 +218,8 @@ static const struct bs_field intent_fields[] = {
 #undef STRUCT
 #define STRUCT struct bs_point_event
 static const struct bs_field event_fields[] = {
-    BS_FIELD(STATE, state), BS_FIELD(TIME, at_us), BS_FIELD(U64, xid),
+    BS_FIELD(STATE, state), BS_FIELD(TIME, at_us),
+    BS_FIELD(U64, xid),     BS_FIELD_OPTIONAL(U64, xid_until),
     BS_FIELD(MAYBE, by),    BS_FIELD_END,
 };
 #undef STRUCT

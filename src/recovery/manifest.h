@@ -289,6 +289,7 @@ struct bs_point_event {
     enum bs_event_state state;
     int64_t at_us;       /* 0: now, filled in when written */
     uint64_t xid;        /* armed: the actor's transaction (xid8); else 0 */
+    uint64_t xid_until;  /* armed: a later number than any of its savepoints has; 0: not known */
     const char *by;      /* "gateway", "start", an operator's name; may be NULL */
     const char *details; /* text of a JSON object, NULL: none */
     const char *point;   /* whose it is; filled in when read */

@@ -300,7 +300,7 @@ bs_changed_find(struct bs_restore *r,
         return BS_FAIL(err, LIMIT, "the definition has too many entries");
     collect_saved(&c);
     collect_made(&c);
-    return BS_DONE;
+    return bs_changed_authors(r, d, out, err);
 }
 
 enum bs_done

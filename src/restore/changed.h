@@ -40,6 +40,7 @@ struct bs_altered {
     const char *diff; /* lines, "-" saved, "+" live; NULL: MOVED, or not to be shown */
     const char *why;  /* why it does not come back, or not all of it; NULL: nothing is known against
                        * it */
+    bool overwrite;   /* also what others have set since, where that is told item by item */
     bool given;       /* a copy-back has given it back, or plans to */
     const char *sql; /* not given: the saved entry, to start from; NULL: none, or not to be shown */
 };
@@ -54,6 +55,17 @@ BS_MUST_CHECK enum bs_done bs_changed_find(struct bs_restore *r,
                                            const struct bs_definition *d,
                                            struct bs_changes *out,
                                            struct bs_err *err);
+
+/*
+ * authors.c: who last wrote the live side of each, into bs_altered.by, where the rows of the catalog
+ * tell. Of relations with data they do not: remedy.h tells that item by item.
+ *
+ * err   DATABASE, LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_changed_authors(struct bs_restore *r,
+                                              const struct bs_definition *d,
+                                              struct bs_changes *changes,
+                                              struct bs_err *err);
 
 /* The same for a preview or a diff: opens the definition, where the point has one, and closes it.
  * Without one there are no changes. Errors of bs_definition_open, too. */

@@ -154,8 +154,11 @@ give(struct bs_work *w, struct bs_altered *c, struct bs_err *err)
     struct bs_remedy remedy;
     struct bs_err why = {0}, first = {0};
 
+    c->overwrite = w->options->conflict == BS_COPYBACK_OVERWRITE;
     if (bs_remedy_find(w->r, &w->definition, c, &remedy, err) != BS_DONE)
         return BS_FAILED;
+    if (remedy.theirs && w->options->conflict == BS_COPYBACK_ABORT)
+        return BS_FAIL(err, CONFLICT, "%s \"%.100s\": %.200s", c->type, c->name, remedy.why);
     bs_restore_tell(w->r, bs_arena_fmt(&w->r->arena, "changing back %s %s", c->type, c->name), 0,
                     0);
     for (size_t i = 0; i < remedy.n && !c->given; i++) {
@@ -260,13 +263,14 @@ put_comment(struct bs_buf *out, const char *text)
 }
 
 static enum bs_done
-print_one(struct bs_work *w, const struct bs_altered *c, struct bs_buf *out, struct bs_err *err)
+print_one(struct bs_work *w, struct bs_altered *c, struct bs_buf *out, struct bs_err *err)
 {
     const struct bs_definition *d = &w->definition;
     const struct bs_toc_entry *e =
         c->saved != BS_SCOPE_NONE ? &d->saved.list[c->saved] : &d->live.list[c->live];
     struct bs_remedy remedy;
 
+    c->overwrite = w->options->conflict == BS_COPYBACK_OVERWRITE;
     if (bs_remedy_find(w->r, d, c, &remedy, err) != BS_DONE)
         return BS_FAILED;
     put_comment(out,
@@ -286,7 +290,7 @@ static enum bs_done
 print_kind(struct bs_work *w, enum bs_change_kind kind, struct bs_buf *out, struct bs_err *err)
 {
     for (size_t i = 0; i < w->out->changes.n; i++) {
-        const struct bs_altered *c = &w->out->changes.list[i];
+        struct bs_altered *c = &w->out->changes.list[i];
         if (c->kind == kind && bs_giveback_wanted(w, c) && print_one(w, c, out, err) != BS_DONE)
             return BS_FAILED;
     }

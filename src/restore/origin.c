@@ -36,19 +36,25 @@ bs_origin_xid(struct bs_store *store,
               const struct bs_manifest *m,
               struct bs_arena *arena,
               uint64_t *xid,
+              uint64_t *until,
               struct bs_err *err)
 {
     struct bs_point_event *events;
     size_t n;
 
     *xid = m->capture.xid;
-    if (*xid != 0)
+    if (until != NULL)
+        *until = m->capture.xid_until;
+    if (*xid != 0 && (until == NULL || *until != 0))
         return BS_DONE;
     if (bs_points_events(store, ref, arena, &events, &n, err) != BS_DONE)
         return BS_FAILED;
     for (size_t i = 0; i < n; i++) {
-        if (events[i].state == BS_EVENT_ARMED && events[i].xid != 0)
-            *xid = events[i].xid;
+        if (events[i].state != BS_EVENT_ARMED || events[i].xid == 0)
+            continue;
+        *xid = events[i].xid;
+        if (until != NULL)
+            *until = events[i].xid_until;
     }
     return BS_DONE;
 }
@@ -111,11 +117,12 @@ bs_origin_find(struct bs_rdb *db,
     PGresult *now;
 
     *out = (struct bs_origin){.until = m->capture.xid_until};
-    if (bs_origin_xid(store, ref, m, arena, &out->xid, err) != BS_DONE)
+    if (bs_origin_xid(store, ref, m, arena, &out->xid, &out->bound, err) != BS_DONE)
         return BS_FAILED;
     now = bs_rdb_ask(db, ask, 0, NULL, err);
     if (now == NULL)
         return BS_FAILED;
+    out->seen = (uint64_t)bs_rdb_number(now, 0, 0);
     out->why = why_not(now, m, out->xid, arena);
     out->known = out->why == NULL;
     PQclear(now);
@@ -186,4 +193,17 @@ bs_origin_put_own(struct bs_buf *b, const struct bs_origin *o)
         put_time(b, o->xid);
     }
     bs_put_str(b, ")");
+}
+
+bool
+bs_origin_is_own(const struct bs_origin *o, uint32_t xmin)
+{
+    return o->known && xmin == (uint32_t)o->xid;
+}
+
+bool
+bs_origin_is_later(const struct bs_origin *o, uint32_t xmin)
+{
+    return o->known && o->bound != 0 && o->seen > o->bound &&
+           xmin - (uint32_t)o->bound < (uint32_t)(o->seen - o->bound);
 }

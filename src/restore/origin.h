@@ -16,6 +16,8 @@ struct bs_origin {
     bool known;      /* a live row with that xmin was written by the transaction */
     uint64_t xid;    /* the transaction */
     uint64_t until;  /* those after xid and before this may be savepoints of it; 0: not known */
+    uint64_t bound;  /* the same, of the catalog's rows: also of points made before it ran */
+    uint64_t seen;   /* the next number when this was asked: later ones may be the restore's own */
     bool timed;      /* the server keeps commit times: savepoints have the transaction's own */
     bool skip_made;  /* nobody asks for rows that the transaction has made: they cost a scan */
     bool only_newer; /* without a key: older rows are nobody's counterpart (restore/keyless.h) */
@@ -37,14 +39,20 @@ BS_MUST_CHECK enum bs_done bs_origin_find(struct bs_rdb *db,
 
 /*
  * The transaction's number: the manifest's, or the one that the point was armed with. 0: neither.
- * IO, LIMIT.
+ * `until` may be NULL; else a number that none of its savepoints has reached, 0: not known. IO, LIMIT.
  */
 BS_MUST_CHECK enum bs_done bs_origin_xid(struct bs_store *store,
                                          const struct bs_point_ref *ref,
                                          const struct bs_manifest *m,
                                          struct bs_arena *arena,
                                          uint64_t *xid,
+                                         uint64_t *until,
                                          struct bs_err *err);
+
+/* Of a row of the catalog, by its xmin: the transaction itself has written it; or somebody later,
+ * for certain. Neither: an earlier one, a savepoint, somebody meanwhile, or nobody knows. Pure. */
+bool bs_origin_is_own(const struct bs_origin *o, uint32_t xmin);
+bool bs_origin_is_later(const struct bs_origin *o, uint32_t xmin);
 
 /* Puts a condition on the live row "l": the transaction has written it. */
 void bs_origin_put_own(struct bs_buf *b, const struct bs_origin *o);

@@ -533,7 +533,8 @@ reshape(struct finding *f, struct bs_err *err)
     enum bs_done done;
 
     bs_buf_init(&b, SCRIPT_MAX);
-    done = bs_remedy_put_reshape(f->r, f->d, f->change, &b, &f->out->why, &f->out->nothing, err);
+    done = bs_remedy_put_reshape(f->r, f->d, f->change, &b, &f->out->why, &f->out->nothing,
+                                 &f->out->theirs, err);
     if (done == BS_DONE)
         done = add_way(f, &b, err);
     bs_buf_fini(&b);

@@ -22,6 +22,7 @@ struct bs_remedy {
     size_t n;
     const char *why; /* n is 0: why there is none; else what of it cannot be done */
     bool nothing;    /* there is nothing that could be done, and nothing that needs to be */
+    bool theirs;     /* some of it others have changed since */
 };
 
 /* For CHANGED, MOVED and MADE (which then goes away). err: DATABASE, LIMIT, UNAVAILABLE, IO */
@@ -56,6 +57,7 @@ BS_MUST_CHECK enum bs_done bs_remedy_put_privileges(struct bs_restore *r,
  *
  * why      out: what it cannot do; NULL: nothing
  * nothing  out: they are the same but for the order of columns
+ * theirs   out: others have set some of it since, which stays (bs_altered.overwrite)
  */
 BS_MUST_CHECK enum bs_done bs_remedy_put_reshape(struct bs_restore *r,
                                                  const struct bs_definition *d,
@@ -63,6 +65,7 @@ BS_MUST_CHECK enum bs_done bs_remedy_put_reshape(struct bs_restore *r,
                                                  struct bs_buf *out,
                                                  const char **why,
                                                  bool *nothing,
+                                                 bool *theirs,
                                                  struct bs_err *err);
 /* "MATERIALIZED VIEW" for pg_identify_object's "materialized view"; NULL: nothing that its
  * identity alone stands behind. */

@@ -16,65 +16,75 @@
 
 /*
  * $1 is a relation. One row for each thing that ALTER TABLE can set: what it is about, how it is, and
- * the action that makes it so; last, the action that takes it away where the other side has none.
+ * the action that makes it so; the action that takes it away where the other side has none; of what
+ * stands apart in a dump the name; last, who wrote it.
  */
 static const char relation_facts[] =
-    "WITH c AS (SELECT * FROM pg_catalog.pg_class WHERE oid = $1::pg_catalog.oid),"
-    " a AS (SELECT a.*, pg_catalog.quote_ident(attname) AS q, (SELECT "
+    "WITH c AS (SELECT k.*, k.xmin AS wrote FROM pg_catalog.pg_class k WHERE oid = "
+    "$1::pg_catalog.oid),"
+    " a AS (SELECT a.*, a.xmin AS wrote, (SELECT d.xmin FROM pg_catalog.pg_attrdef d WHERE"
+    " d.adrelid = attrelid AND d.adnum = attnum) AS set_by,"
+    " pg_catalog.quote_ident(attname) AS q, (SELECT "
     "pg_catalog.pg_get_expr(d.adbin,"
     " d.adrelid) FROM pg_catalog.pg_attrdef d WHERE d.adrelid = attrelid AND d.adnum = attnum) AS"
     " expr FROM pg_catalog.pg_attribute a WHERE attrelid = $1::pg_catalog.oid AND attnum > 0 AND "
     "NOT"
     " attisdropped),"
-    " o(what, text) AS (SELECT '', x FROM c, pg_catalog.unnest(reloptions) x UNION ALL"
-    " SELECT 'toast.', x FROM c JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid,"
+    " o(what, text, wrote) AS (SELECT '', x, wrote FROM c, pg_catalog.unnest(reloptions) x UNION "
+    "ALL"
+    " SELECT 'toast.', x, c.wrote FROM c JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid,"
     " pg_catalog.unnest(t.reloptions) x)"
     /* columns */
     " SELECT 'default of ' || q, COALESCE(expr, ''), 'ALTER COLUMN ' || q || COALESCE("
-    "' SET DEFAULT ' || expr, ' DROP DEFAULT'), NULL, attname FROM a WHERE attgenerated = ''"
+    "' SET DEFAULT ' || expr, ' DROP DEFAULT'), NULL, attname, COALESCE(set_by, wrote) FROM a "
+    "WHERE attgenerated = ''"
     " UNION ALL SELECT 'expression of ' || q, CASE WHEN attgenerated <> '' THEN expr ELSE '' END,"
     " CASE WHEN attgenerated <> '' AND pg_catalog.current_setting('server_version_num')::int >="
-    " 170000 THEN 'ALTER COLUMN ' || q || ' SET EXPRESSION AS (' || expr || ')' END, NULL, NULL"
-    " FROM a"
+    " 170000 THEN 'ALTER COLUMN ' || q || ' SET EXPRESSION AS (' || expr || ')' END, NULL, NULL,"
+    " wrote FROM a"
     /* one that is not valid stands apart from the table */
     " UNION ALL SELECT 'null in ' || q, (attnotnull AND NOT EXISTS (SELECT FROM"
     " pg_catalog.pg_constraint k WHERE k.contype = 'n' AND k.conrelid = attrelid AND k.conkey[1] ="
     " attnum AND NOT k.convalidated))::text, 'ALTER COLUMN ' || q || CASE WHEN"
-    " attnotnull THEN ' SET NOT NULL' ELSE ' DROP NOT NULL' END, NULL, NULL FROM a"
+    " attnotnull THEN ' SET NOT NULL' ELSE ' DROP NOT NULL' END, NULL, NULL, wrote FROM a"
     " UNION ALL SELECT 'storage of ' || q, attstorage::text, 'ALTER COLUMN ' || q ||"
     " ' SET STORAGE ' || CASE attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm'"
-    " THEN 'MAIN' ELSE 'EXTENDED' END, NULL, NULL FROM a"
+    " THEN 'MAIN' ELSE 'EXTENDED' END, NULL, NULL, wrote FROM a"
     " UNION ALL SELECT 'compression of ' || q, attcompression::text, 'ALTER COLUMN ' || q ||"
     " ' SET COMPRESSION ' || CASE attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' ELSE"
-    " 'default' END, NULL, NULL FROM a"
+    " 'default' END, NULL, NULL, wrote FROM a"
     " UNION ALL SELECT 'statistics of ' || q, COALESCE(attstattarget, -1)::text, 'ALTER COLUMN '"
-    " || q || ' SET STATISTICS ' || COALESCE(attstattarget, -1), NULL, NULL FROM a"
+    " || q || ' SET STATISTICS ' || COALESCE(attstattarget, -1), NULL, NULL, wrote FROM a"
     " UNION ALL SELECT 'option of ' || q || ' ' || pg_catalog.split_part(x, '=', 1), x,"
     " 'ALTER COLUMN ' || q || ' SET (' || x || ')', 'ALTER COLUMN ' || q || ' RESET (' ||"
-    " pg_catalog.split_part(x, '=', 1) || ')', NULL FROM a, pg_catalog.unnest(attoptions) x"
+    " pg_catalog.split_part(x, '=', 1) || ')', NULL, wrote FROM a, pg_catalog.unnest(attoptions) x"
     /* the table */
     " UNION ALL SELECT 'check ' || conname, pg_catalog.pg_get_constraintdef(k.oid), 'ADD "
     "CONSTRAINT '"
     " || pg_catalog.quote_ident(conname) || ' ' || pg_catalog.pg_get_constraintdef(k.oid),"
-    " 'DROP CONSTRAINT ' || pg_catalog.quote_ident(conname), conname FROM pg_catalog.pg_constraint "
+    " 'DROP CONSTRAINT ' || pg_catalog.quote_ident(conname), conname, k.xmin FROM "
+    "pg_catalog.pg_constraint "
     "k"
     " WHERE conrelid = $1::pg_catalog.oid AND contype = 'c' AND conislocal"
     " UNION ALL SELECT 'option ' || what || pg_catalog.split_part(text, '=', 1), text,"
     " 'SET (' || what || pg_catalog.split_part(text, '=', 1) || '=' || pg_catalog.quote_literal("
     "pg_catalog.substr(text, pg_catalog.strpos(text, '=') + 1)) || ')',"
-    " 'RESET (' || what || pg_catalog.split_part(text, '=', 1) || ')', NULL FROM o"
+    " 'RESET (' || what || pg_catalog.split_part(text, '=', 1) || ')', NULL, wrote FROM o"
     " UNION ALL SELECT 'forced row security', relforcerowsecurity::text, CASE WHEN"
-    " relforcerowsecurity THEN 'FORCE' ELSE 'NO FORCE' END || ' ROW LEVEL SECURITY', NULL, NULL"
-    " FROM c"
+    " relforcerowsecurity THEN 'FORCE' ELSE 'NO FORCE' END || ' ROW LEVEL SECURITY', NULL, NULL,"
+    " wrote FROM c"
     " UNION ALL SELECT 'replica identity', CASE relreplident WHEN 'i' THEN 'd' ELSE relreplident"
     " END::text, 'REPLICA IDENTITY ' || CASE relreplident WHEN 'f' THEN 'FULL' WHEN 'n' THEN"
-    " 'NOTHING' ELSE 'DEFAULT' END, NULL, NULL FROM c"
+    " 'NOTHING' ELSE 'DEFAULT' END, NULL, NULL, wrote FROM c"
     " UNION ALL SELECT 'access method', m.amname::text, 'SET ACCESS METHOD ' ||"
-    " pg_catalog.quote_ident(m.amname), NULL, NULL FROM c JOIN pg_catalog.pg_am m ON m.oid = relam"
-    " UNION ALL SELECT 'type of rows', 'OF', 'OF ' || reloftype::pg_catalog.regtype, 'NOT OF', NULL"
-    " FROM c WHERE reloftype <> 0"
+    " pg_catalog.quote_ident(m.amname), NULL, NULL, wrote FROM c JOIN pg_catalog.pg_am m ON m.oid "
+    "= relam"
+    " UNION ALL SELECT 'type of rows', 'OF', 'OF ' || reloftype::pg_catalog.regtype, 'NOT OF', "
+    "NULL,"
+    " wrote FROM c WHERE reloftype <> 0"
     " UNION ALL SELECT 'child of ' || inhparent, '', 'INHERIT ' || inhparent::pg_catalog.regclass,"
-    " 'NO INHERIT ' || inhparent::pg_catalog.regclass, NULL FROM pg_catalog.pg_inherits JOIN c ON"
+    " 'NO INHERIT ' || inhparent::pg_catalog.regclass, NULL, h.xmin FROM pg_catalog.pg_inherits h "
+    "JOIN c ON"
     " inhrelid = c.oid AND NOT relispartition"
     " ORDER BY 1";
 
@@ -111,6 +121,10 @@ static const char enum_members[] =
     "SELECT enumlabel::text, '', pg_catalog.quote_literal(enumlabel) FROM pg_catalog.pg_enum WHERE"
     " enumtypid = $1::pg_catalog.oid ORDER BY enumsortorder";
 
+enum {
+    WROTE = 5, /* the column with the xmin of the item's row */
+};
+
 enum thing {
     TABLE = 0,
     DOMAIN,
@@ -132,6 +146,7 @@ struct reshaping {
     const char *owner; /* statement; NULL: none */
     struct bs_buf *out;
     const char **why;
+    bool *theirs;
 };
 
 /* The scratch. */
@@ -345,6 +360,21 @@ cannot(struct reshaping *x, const char *what)
         *x->why = bs_arena_fmt(&x->r->arena, "%s cannot be changed back", what);
 }
 
+/* Somebody has set it since; whoever wants that gone says so. */
+static bool
+is_theirs(struct reshaping *x, const PGresult *is, int row)
+{
+    if (x->change->overwrite || PQnfields(is) <= WROTE ||
+        !bs_origin_is_later(&x->r->origin, (uint32_t)bs_rdb_number(is, row, WROTE)))
+        return false;
+    *x->theirs = true;
+    if (*x->why == NULL)
+        *x->why =
+            bs_arena_fmt(&x->r->arena, "%s was changed since by others (--conflict overwrite)",
+                         PQgetvalue(is, row, 0));
+    return true;
+}
+
 /* Both sides, item by item; those that only the live one has go. */
 static void
 put_facts(struct reshaping *x, const PGresult *was, const PGresult *is)
@@ -352,7 +382,8 @@ put_facts(struct reshaping *x, const PGresult *was, const PGresult *is)
     for (int i = 0; i < PQntuples(is); i++) {
         bool is_default = strncmp(PQgetvalue(is, i, 0), "default of ", 11) == 0;
         int saved = row_of(was, 0, PQgetvalue(is, i, 0));
-        if (saved >= 0 || is_apart(x, is, i, is_default) || PQgetisnull(is, i, 3))
+        if (saved >= 0 || is_apart(x, is, i, is_default) || PQgetisnull(is, i, 3) ||
+            is_theirs(x, is, i))
             continue;
         put_action(x, PQgetvalue(is, i, 3));
     }
@@ -363,7 +394,7 @@ put_facts(struct reshaping *x, const PGresult *was, const PGresult *is)
             continue; /* of a column that is not there */
         if (live >= 0 && strcmp(PQgetvalue(was, i, 1), PQgetvalue(is, live, 1)) == 0)
             continue;
-        if (is_default && is_apart(x, was, i, true))
+        if ((is_default && is_apart(x, was, i, true)) || (live >= 0 && is_theirs(x, is, live)))
             continue;
         if (PQgetisnull(was, i, 2)) {
             cannot(x, PQgetvalue(was, i, 0));
@@ -568,6 +599,7 @@ bs_remedy_put_reshape(struct bs_restore *r,
                       struct bs_buf *out,
                       const char **why,
                       bool *nothing,
+                      bool *theirs,
                       struct bs_err *err)
 {
     struct reshaping x = {.r = r,
@@ -575,7 +607,8 @@ bs_remedy_put_reshape(struct bs_restore *r,
                           .change = change,
                           .live = d->live.list[change->live].oid,
                           .out = out,
-                          .why = why};
+                          .why = why,
+                          .theirs = theirs};
     struct bs_err first = {0};
     enum bs_done done;
 

@@ -80,7 +80,7 @@ look_at(struct bs_restore *r,
     bs_arena_init(&arena, "sibling", BS_MANIFEST_MAX * 2u);
     if (other->complete && was_carried_out(other) &&
         bs_points_load(r->request.store, other, &arena, &m, &ignored) == BS_DONE &&
-        bs_origin_xid(r->request.store, other, &m, &arena, &xid, &ignored) == BS_DONE &&
+        bs_origin_xid(r->request.store, other, &m, &arena, &xid, NULL, &ignored) == BS_DONE &&
         is_sibling(r, mine, xid, &m))
         done = take(r, &m, out, n, err);
     bs_arena_fini(&arena);
@@ -101,7 +101,8 @@ bs_siblings_find(struct bs_restore *r, struct bs_sibling **out, size_t *n, struc
         return BS_FAIL(err, LIMIT, "the restore's memory is used up");
     if (!was_carried_out(&r->ref))
         return BS_DONE;
-    if (bs_origin_xid(r->request.store, &r->ref, &r->manifest, &r->arena, &mine, err) != BS_DONE ||
+    if (bs_origin_xid(r->request.store, &r->ref, &r->manifest, &r->arena, &mine, NULL, err) !=
+            BS_DONE ||
         bs_points_list(r->request.store, day, &r->arena, &points, err) != BS_DONE)
         return BS_FAILED;
     while (at < points.n && strcmp(points.list[at].id, r->manifest.id) != 0)

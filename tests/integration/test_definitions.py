@@ -309,6 +309,31 @@ def test_what_goes_along_is_copied(site, sql, tables):
     assert site.gateway.cli("points", "verify", point.id, check=False).returncode == 0
 
 
+def test_what_a_savepoint_has_changed_is_not_somebody_elses(site):
+    """What somebody has changed since is left alone, unless that is asked for."""
+    def replace(c, n):
+        c.execute(f"CREATE OR REPLACE FUNCTION defs.f(int) RETURNS int LANGUAGE sql AS 'SELECT {n}'")
+
+    def copy_back(*args, status=0):
+        done = site.gateway.cli("restore", "copy-back", points[0].id, "--yes", "--json", *args, "--dsn",
+                                site.pg.conninfo("postgres"), check=False)
+        assert done.returncode == status, done.stdout + done.stderr
+        with site.pg.admin() as c:
+            return c.execute("SELECT defs.f(1)").fetchone()[0], json.loads(done.stdout).get("definitions")
+
+    site.reset()
+    with site.new_points() as points, site.connect() as c, c.transaction(), c.transaction():
+        replace(c, 2)
+    n, (change,) = copy_back()
+    assert n == 1 and change["given"]
+    with site.pg.admin() as c:
+        replace(c, 3)
+    n, (change,) = copy_back(status=1)
+    assert n == 3 and not change["given"] and change["by"] == "others"
+    assert copy_back("--conflict", "abort", status=1)[0] == 3
+    assert copy_back("--conflict", "overwrite")[0] == 1
+
+
 def test_a_table_made_meanwhile_is_not_lost(site):
     """Between the look at the catalog and the lock somebody makes a table in the schema."""
     site.reset()

@@ -136,6 +136,32 @@ def test_work_of_others_stays(door, pg):
         assert not c.execute("SELECT has_table_privilege('app_pw', 'lab.u', 'DELETE')").fetchone()[0]
 
 
+def test_what_others_have_changed_again_is_theirs(door, pg):
+    """As with rows: shown, left as it is, and overwritten only where that is asked for."""
+    with pg.admin() as c:
+        c.execute(MADE)
+    before = picture(pg)
+    point = changed(door, "ALTER POLICY p ON lab.u USING (true);"
+                          " COMMENT ON TABLE lab.u IS 'other'; ALTER TABLE lab.u ALTER a SET DEFAULT 'y';"
+                          " ALTER TABLE lab.u ALTER n SET DEFAULT 3")
+    with pg.admin() as c:
+        c.execute("ALTER POLICY p ON lab.u USING (n > 77);"
+                  "COMMENT ON TABLE lab.u IS 'theirs'; ALTER TABLE lab.u ALTER a SET DEFAULT 'theirs'")
+    theirs = {"lab.u p": "POLICY", "lab.TABLE u": "COMMENT"}
+    answer(door, pg, "copy-back", point, "--yes", "--conflict", "abort", status=1)
+    done = answer(door, pg, "copy-back", point, "--yes", status=1)
+    table, = [x for x in done["definitions"] if x["type"] == "TABLE"]
+    assert "default of a was changed since by others" in table["why"]
+    assert {x["name"]: x["type"] for x in done["definitions"] if x["by"] == "others"} == theirs, done
+    assert all(x["given"] == (x["name"] not in theirs) for x in done["definitions"]), done
+    lines = picture(pg)
+    assert "COMMENT ON TABLE lab.u IS 'theirs';" in lines and any("n > 77" in x for x in lines)
+    assert any("DEFAULT 'theirs'" in x for x in lines)
+    assert not any("DEFAULT 3" in x for x in lines)
+    answer(door, pg, "copy-back", point, "--yes", "--conflict", "overwrite")
+    assert picture(pg) == before
+
+
 def test_what_has_no_way_back_is_told(door, pg):
     with pg.admin() as c:
         c.execute(MADE)

@@ -266,8 +266,11 @@ memory_is_bounded(void)
 static void
 events(void)
 {
-    struct bs_point_event e = {BS_EVENT_ARMED, 0, 18446744073709551615u, "gateway",
-                               "{\"rows\": {\"public.users\": 3}}"};
+    struct bs_point_event e = {.state = BS_EVENT_ARMED,
+                               .xid = 18446744073709551615u,
+                               .xid_until = 7,
+                               .by = "gateway",
+                               .details = "{\"rows\": {\"public.users\": 3}}"};
     struct bs_point_event got;
     struct bs_arena arena;
     struct bs_buf b;
@@ -278,7 +281,7 @@ events(void)
     REQUIRE(bs_event_print(&e, "RP-1", &b, &err) == BS_DONE);
     REQUIRE(bs_event_parse(bs_buf_view(&b), &arena, &got, &err) == BS_DONE);
     EXPECT_EQ(got.state, BS_EVENT_ARMED);
-    EXPECT(got.xid == e.xid && got.at_us != 0);
+    EXPECT(got.xid == e.xid && got.xid_until == 7 && got.at_us != 0);
     EXPECT(strcmp(got.by, "gateway") == 0);
     EXPECT(strcmp(got.details, "{\"rows\":{\"public.users\":3}}") == 0);
     b.p[b.n / 2] ^= 1;
