@@ -10,6 +10,7 @@
 enum {
     LIST_MAX = 16 * 1024 * 1024,
     RELATIONS = 1259, /* pg_class, catalog/pg_class.h */
+    MAPPINGS = 1418,  /* pg_user_mapping, catalog/pg_user_mapping.h */
 };
 
 /* $1 sorts ("relation", ...), $2 schemas or NULL, $3 names; one row an object that may be meant. */
@@ -399,6 +400,63 @@ add_object(struct bases *b, const struct bs_point_object *o)
     }
 }
 
+/* $1: user mappings whose options the helper is not shown, so that its dump does not have them. */
+static const char unseen_sql[] =
+    "SELECT m.usename, m.srvname FROM pg_catalog.pg_user_mappings m"
+    " WHERE m.umid = ANY ($1::pg_catalog.oid[]) AND m.umoptions IS NULL"
+    " AND NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles r"
+    " WHERE r.rolname = CURRENT_USER) ORDER BY 1, 2 LIMIT 1";
+
+/* User mappings may go, or be changed. */
+static bool
+touches_mappings(const struct bs_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_named; i++) {
+        enum bs_kind kind = plan->named[i].kind;
+        if (plan->named[i].cascade || kind == BS_KIND_ALTER_USER_MAPPING ||
+            kind == BS_KIND_DROP_USER_MAPPING || kind == BS_KIND_DROP_OWNED)
+            return true;
+    }
+    return false;
+}
+
+/* A password that is not in the dump would be lost. */
+static enum bs_done
+check_mappings(struct bs_helper *h,
+               const struct bs_plan *plan,
+               const struct bs_manifest *m,
+               struct bs_err *err)
+{
+    const char *params[1];
+    struct bs_buf list;
+    PGresult *res = NULL;
+    enum bs_done done = BS_DONE;
+
+    if (!touches_mappings(plan))
+        return BS_DONE;
+    bs_buf_init(&list, LIST_MAX);
+    for (size_t i = 0; i < m->n_closure; i++) {
+        if (m->closure[i].class_oid == MAPPINGS)
+            bs_put_fmt(&list, "%s%u", list.n == 0 ? "{" : ",", m->closure[i].oid);
+    }
+    if (list.n != 0) {
+        bs_put_cstr(&list, "}");
+        params[0] = (const char *)list.p;
+        done = list.failed ? full(err) : bs_helper_query(h, unseen_sql, 1, params, &res, err);
+        if (done == BS_DONE && PQntuples(res) != 0) {
+            done =
+                BS_FAIL(err, NO_POINT,
+                        "the options of the user mapping of \"%.63s\" for \"%.63s\" are not shown"
+                        " to the helper, so they would be lost",
+                        PQgetvalue(res, 0, 0), PQgetvalue(res, 0, 1));
+            bs_err_hint(err, "only a superuser, or the owner of the server, may see them");
+        }
+        PQclear(res);
+    }
+    bs_buf_fini(&list);
+    return done;
+}
+
 enum bs_done
 bs_named_closure(struct bs_helper *h,
                  const struct bs_plan *plan,
@@ -423,5 +481,5 @@ bs_named_closure(struct bs_helper *h,
     if (done == BS_DONE)
         done = ask_closure(h, &b, arena, m, err);
     bases_fini(&b);
-    return done;
+    return done == BS_DONE ? check_mappings(h, plan, m, err) : BS_FAILED;
 }

@@ -11,8 +11,6 @@ static const bool beyond[BS_KIND_COUNT] = {
     [BS_KIND_RENAME_ROLE] = true, [BS_KIND_GRANT_ROLE] = true, [BS_KIND_REVOKE_ROLE] = true,
     [BS_KIND_CREATE_ROLE] = true, [BS_KIND_ALTER_ROLE] = true, [BS_KIND_ALTER_ROLE_SET] = true,
     [BS_KIND_DROP_ROLE] = true, [BS_KIND_ALTER_DATABASE] = true, [BS_KIND_ALTER_TABLESPACE] = true,
-    /* passwords, which the helper is not shown */
-    [BS_KIND_ALTER_USER_MAPPING] = true, [BS_KIND_DROP_USER_MAPPING] = true,
     /* names none of the tables */
     [BS_KIND_ALTER_TABLE_ALL] = true,
     /* rows may lose a part that is named nowhere */

@@ -603,6 +603,20 @@ alter_extension(struct finding *f, struct bs_err *err)
     return done;
 }
 
+/* What hangs on it keeps it from going. */
+static enum bs_done
+alter_options(struct finding *f, struct bs_err *err)
+{
+    struct bs_buf b;
+    enum bs_done done;
+
+    bs_buf_init(&b, SCRIPT_MAX);
+    bs_remedy_put_options(f->change->type, f->was, f->is, &b);
+    done = add_way(f, &b, err);
+    bs_buf_fini(&b);
+    return done;
+}
+
 /* Both sides have it. */
 static enum bs_done
 bring_back(struct finding *f, struct bs_err *err)
@@ -633,6 +647,9 @@ bring_back(struct finding *f, struct bs_err *err)
         is_kind(f, "FOREIGN TABLE"))
         return reshape(f, err);
     if (f->out->n == 0 && follow(f, err) != BS_DONE)
+        return BS_FAILED;
+    if ((is_kind(f, "SERVER") || is_kind(f, "FOREIGN DATA WRAPPER")) && f->out->n == 0 &&
+        alter_options(f, err) != BS_DONE)
         return BS_FAILED;
     if (is_kind(f, "SEQUENCE") && f->out->n == 0)
         return alter_sequence(f, err);

@@ -77,4 +77,16 @@ BS_MUST_CHECK enum bs_done bs_remedy_put_name(struct bs_restore *r,
                                               struct bs_buf *out,
                                               struct bs_err *err);
 
+/*
+ * Puts what makes the options of a live foreign server or wrapper those of the saved one; nothing
+ * where they are the same.
+ *
+ * type         "SERVER", "FOREIGN DATA WRAPPER"
+ * saved, live  texts of both entries
+ */
+void bs_remedy_put_options(const char *type,
+                           struct bs_bytes saved,
+                           struct bs_bytes live,
+                           struct bs_buf *out);
+
 #endif

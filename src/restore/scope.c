@@ -267,6 +267,42 @@ is_of_schema(const struct bs_point_dependent *d, const struct bs_toc_entry *e)
            bs_bytes_begin(name, "SCHEMA ") && memcmp(name.p + n, schema.p, schema.n) == 0;
 }
 
+/* Puts a name as a dump's listing has it, without quotes. */
+static void
+put_bare(struct bs_buf *b, struct bs_bytes name)
+{
+    bool quoted = name.n > 1 && name.p[0] == '"';
+
+    for (size_t i = quoted; i + quoted < name.n; i++) {
+        bs_put_u8(b, name.p[i]);
+        i += quoted && name.p[i] == '"'; /* it stands there twice */
+    }
+}
+
+/* A dump gives it no OID: "USER MAPPING a SERVER b" is "a on server b". */
+static bool
+is_of_mapping(const struct bs_point_dependent *d, const struct bs_toc_entry *e)
+{
+    static const char on[] = " on server ";
+    struct bs_bytes text = d->type != NULL && strcmp(d->type, "user mapping") == 0
+                               ? bs_bytes_of(d->identity)
+                               : (struct bs_bytes){0};
+    size_t at = text.n == 0 ? SIZE_MAX : bs_sql_find(text, on), n = sizeof(on) - 1;
+    struct bs_buf b;
+    bool same;
+
+    if (at == SIZE_MAX || !bs_toc_is(e, "USER MAPPING"))
+        return false;
+    bs_buf_init(&b, 1024);
+    bs_put_str(&b, "USER MAPPING ");
+    put_bare(&b, (struct bs_bytes){text.p, at});
+    bs_put_str(&b, " SERVER ");
+    put_bare(&b, (struct bs_bytes){text.p + at + n, text.n - at - n});
+    same = !b.failed && bs_bytes_equal(bs_buf_view(&b), bs_toc_words(e).name);
+    bs_buf_fini(&b);
+    return same;
+}
+
 static bool
 is_named(const struct bs_manifest *m, const struct bs_toc_entry *e)
 {
@@ -279,6 +315,10 @@ is_named(const struct bs_manifest *m, const struct bs_toc_entry *e)
 
     for (size_t i = 0; e->class_oid != 0 && i < m->n_closure; i++) {
         if (m->closure[i].class_oid == e->class_oid && m->closure[i].oid == e->oid)
+            return true;
+    }
+    for (size_t i = 0; i < m->n_closure; i++) {
+        if (is_of_mapping(&m->closure[i], e))
             return true;
     }
     for (size_t i = 0; e->class_oid == pg_class && i < m->n_objects; i++) {

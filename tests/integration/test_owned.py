@@ -302,3 +302,81 @@ def test_rows_of_an_extension_are_not_lost(site):
     for sql in ("DROP EXTENSION citext CASCADE", "DROP SCHEMA others CASCADE"):
         site.refused(sql)
         assert "the table others.conf" in site.why(sql)
+
+
+# --- other servers ---------------------------------------------------------------------------
+
+SERVERS = """
+CREATE FOREIGN DATA WRAPPER own_fdw OPTIONS (a 'wra''pper', "b c" ',
+    z');
+CREATE SERVER own_far FOREIGN DATA WRAPPER own_fdw OPTIONS (host 'nowhere');
+CREATE USER MAPPING FOR own_a SERVER own_far OPTIONS (user 'me', password 'hidden%word');
+CREATE USER MAPPING FOR PUBLIC SERVER own_far;
+CREATE FOREIGN TABLE others.remote (id int, v text OPTIONS (x 'y')) SERVER own_far OPTIONS (t 'there');
+CREATE VIEW others.remote_v AS SELECT id FROM others.remote;
+GRANT SELECT ON others.remote TO app_pw;
+GRANT USAGE ON FOREIGN SERVER own_far TO own_b;
+"""
+
+
+@pytest.mark.parametrize("sql", [
+    "DROP SERVER own_far CASCADE",
+    "DROP FOREIGN DATA WRAPPER own_fdw CASCADE",
+    "DROP FOREIGN TABLE others.remote CASCADE",
+    "ALTER SERVER own_far OPTIONS (SET host 'elsewhere', ADD \"port x\" '1, 2')",
+    "ALTER FOREIGN DATA WRAPPER own_fdw OPTIONS (DROP a)",
+    "DROP USER MAPPING FOR own_a SERVER own_far",
+    "ALTER USER MAPPING FOR own_a SERVER own_far OPTIONS (SET password 'hidden%other')",
+    "DROP OWNED BY own_a CASCADE",
+])
+def test_other_servers(site, sql):
+    site.reset("DROP FOREIGN DATA WRAPPER IF EXISTS own_fdw CASCADE", SERVERS)
+    was = site.picture()
+    point = site.run(sql)
+    shown = site.gateway.cli("restore", "copy-back", point.id, "--plan", check=False).stdout
+    shown += site.gateway.cli("restore", "diff", point.id, "--json", check=False).stdout
+    done = site.comes_back(point, was)
+    assert "hidden%word" not in shown + json.dumps(done)
+    audit = "".join(p.read_text() for p in (site.gateway.folder / "audit").glob("audit-*.jsonl"))
+    assert "hidden%word" not in audit + site.gateway.log()
+
+
+def test_options_that_the_helper_is_not_shown(site):
+    site.reset("DROP FOREIGN DATA WRAPPER IF EXISTS own_fdw CASCADE", SERVERS)
+    with site.pg.admin() as c:
+        c.execute("ALTER ROLE backstop NOSUPERUSER BYPASSRLS; GRANT pg_read_all_data TO backstop")
+    try:
+        site.refused("DROP SERVER own_far CASCADE")
+        site.refused("DROP USER MAPPING FOR own_a SERVER own_far")
+    finally:
+        with site.pg.admin() as c:
+            c.execute("ALTER ROLE backstop SUPERUSER; DROP FOREIGN DATA WRAPPER own_fdw CASCADE")
+
+
+# --- what else others hang on ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sql,before,table", [
+    ("DROP COLLATION owned.coll CASCADE", "", "others.w"),
+    ("DROP TABLE owned.coin CASCADE", "CREATE TABLE owned.coin (a int, b text);"
+     "CREATE TABLE others.purse (id int PRIMARY KEY, c owned.coin, cs owned.coin[]);"
+     "INSERT INTO others.purse SELECT n, (n::int, 'b'::text)::owned.coin, ARRAY[(n::int, 'c'::text)::owned.coin] FROM generate_series(1, 9) n",
+     "others.purse"),
+    ("DROP ACCESS METHOD own_heap CASCADE", "CREATE ACCESS METHOD own_heap TYPE TABLE HANDLER heap_tableam_handler;"
+     "CREATE TABLE others.purse (id int PRIMARY KEY) USING own_heap; INSERT INTO others.purse VALUES (1)",
+     "others.purse"),
+    ("DROP OPERATOR CLASS owned.opc USING btree CASCADE", "CREATE OPERATOR CLASS owned.opc FOR TYPE int USING btree AS"
+     " OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);"
+     "CREATE TABLE others.purse (id int) PARTITION BY RANGE (id owned.opc);"
+     "CREATE TABLE others.purse_1 PARTITION OF others.purse FOR VALUES FROM (0) TO (9);"
+     "INSERT INTO others.purse VALUES (1)", "others.purse_1"),
+])
+def test_what_hangs_on_others(site, sql, before, table):
+    tables = TABLES + ("others.purse",)
+    site.reset("DROP ACCESS METHOD IF EXISTS own_heap CASCADE", before or "SELECT 1")
+    was = site.picture(tables)
+    point = site.run(sql)
+    assert table in objects(point)
+    site.comes_back(point, was, tables)
+    if "ACCESS" in sql:
+        site.reset("DROP ACCESS METHOD own_heap CASCADE")

@@ -534,6 +534,53 @@ a_dropped_column_is_seen(void)
     }
 }
 
+/* Its rows are elsewhere, so its definition is all that goes: where a point names it. A table's rows
+ * are in no definition, whatever names it. */
+static void
+a_dropped_foreign_table_is_told(void)
+{
+    static const struct {
+        char relkind;
+        bool told, ddl;
+        size_t found;
+    } cases[] = {{'f', true, true, 0},
+                 {'f', false, true, 1},
+                 {'f', true, false, 1},
+                 {'r', true, true, 1},
+                 {'p', true, true, 1}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bs_reading_row was[] = {{.oid = PG_CLASS, .relkind = 'r'},
+                                       {.oid = FOREIGN, .relkind = cases[i].relkind}};
+        struct bs_reading before = {was, 2, 2}, after = {was, 1, 1};
+        struct bs_lock lock = {.locktype = "relation",
+                               .mode = "AccessExclusiveLock",
+                               .granted = true,
+                               .relation_oid = FOREIGN,
+                               .schema = "public",
+                               .name = "remote"};
+        struct bs_point_dependent d = {.class_oid = PG_CLASS,
+                                       .oid = cases[i].told ? FOREIGN : VIEW};
+        struct bs_manifest m = {.closure = &d, .n_closure = 1};
+        struct bs_plan plan = {.kind = BS_PLAN_RECORD, .ddl = cases[i].ddl, .definition = true};
+        struct bs_covered part = {.plan = &plan, .manifest = &m};
+        struct bs_coverage in = {.before = &before,
+                                 .after = &after,
+                                 .locks = &lock,
+                                 .n_locks = 1,
+                                 .parts = &part,
+                                 .n_parts = 1};
+        struct bs_uncovered found;
+        struct bs_err err = {0};
+        struct bs_arena arena;
+        bs_arena_init(&arena, "test", 1 << 20);
+        EXPECT_EQ(bs_coverage_check(&in, &arena, &found, &err), BS_DONE);
+        if (!tap_equal((intmax_t)found.n, (intmax_t)cases[i].found, "found", __FILE__, __LINE__))
+            printf("# in row %zu\n", i);
+        bs_arena_fini(&arena);
+    }
+}
+
 static void
 readings_are_read_strictly(void)
 {
@@ -578,6 +625,7 @@ main(void)
         {"an empty reading covers nothing", an_empty_reading_covers_nothing},
         {"what is kept of the cluster", what_is_kept_of_the_cluster},
         {"a dropped column is seen", a_dropped_column_is_seen},
+        {"a dropped foreign table is told", a_dropped_foreign_table_is_told},
         {"readings are read strictly", readings_are_read_strictly},
     };
     return tap_main(cases, sizeof(cases) / sizeof(cases[0]));

@@ -19,8 +19,6 @@ static const enum bs_kind by_rows[] = {
 static const enum bs_kind refused[] = {
     BS_KIND_ALTER_TYPE,
     BS_KIND_ALTER_TABLE_ALL,
-    BS_KIND_ALTER_USER_MAPPING,
-    BS_KIND_DROP_USER_MAPPING,
     BS_KIND_COPY_TO_FILE,
     BS_KIND_COPY_PROGRAM,
     BS_KIND_COMMIT_PREPARED,
