@@ -4,7 +4,8 @@
  *
  * A table comes with its partitions and children, as ALTER TABLE reaches them. Its rows are matched
  * with the saved ones by the key that was saved or, where there was none, by all their other
- * columns. Then one ALTER TABLE gives every row its saved value: it writes the table anew, so no
+ * columns; among rows that are alike in these by their order, which neither DROP COLUMN nor a rewrite
+ * changes, as long as nobody else has written one of them. Then one ALTER TABLE gives every row its saved value: it writes the table anew, so no
  * trigger fires and no row is updated. Rows that were deleted since stay away.
  *
  * Layer  restore. Blocks; until bs_columns_apply it writes temporary tables only.
@@ -60,8 +61,10 @@ struct bs_columns_leaf {
     const char **equals; /* by the object's columns: operator of key columns; NULL: no key */
     int64_t saved;       /* rows */
     int64_t live;
-    int64_t gone; /* saved, and deleted since */
-    int64_t made; /* live, and not saved: inserted since, or changed so that they match nothing */
+    int64_t gone;   /* saved, and deleted since */
+    int64_t made;   /* live, and not saved: inserted since, or changed so that they match nothing */
+    int64_t unsure; /* without a key: saved rows that only differ in the columns, and were alike in
+                     * number and order no longer: which value is whose cannot be told */
 };
 
 /* A table that the statement named, with what it reached below it. */
@@ -152,7 +155,7 @@ BS_MUST_CHECK enum bs_done bs_columns_plan(struct bs_restore *r,
 
 /*
  * CONFLICT, with the numbers, where it cannot be done so: rows that somebody else has changed
- * cannot be told, values written since do not fit the old type, or there is no value for a column
+ * cannot be told, rows without a key cannot be told from each other, values written since do not fit the old type, or there is no value for a column
  * that must have one.
  */
 BS_MUST_CHECK enum bs_done bs_columns_check(struct bs_restore *r,

@@ -9,6 +9,8 @@
 
 #define SQL_MAX (4u << 20)
 
+enum { COLUMNS_MAX = 1600 }; /* columns that a table can have */
+
 /* A question that may fail without harm: does it succeed? */
 static enum bs_done
 tries(struct bs_restore *r, struct bs_buf *sql, bool *succeeds, struct bs_err *err)
@@ -145,30 +147,73 @@ load_leaves(struct bs_restore *r, struct bs_columns_table *t, struct bs_err *err
     return BS_DONE;
 }
 
-/* By what the statement should have made of their values, no row was found again. */
-static bool
-matched_none(const struct bs_columns_table *t)
+static int64_t
+gone_of(const struct bs_columns_table *t)
 {
-    int64_t saved = 0, gone = 0;
+    int64_t gone = 0;
 
-    for (size_t i = 0; i < t->n_leaves; i++) {
-        saved += t->leaves[i].saved;
+    for (size_t i = 0; i < t->n_leaves; i++)
         gone += t->leaves[i].gone;
-    }
-    return saved != 0 && saved == gone;
+    return gone;
 }
 
-/* USING may have made something else of them: then the other columns have to do. */
+/*
+ * By what the statement should have made of their values rows are told apart better, but USING may
+ * have made something else of them: where more are found by the other columns alone, these have to
+ * do.
+ */
 static enum bs_done
 count_again(struct bs_restore *r, struct bs_columns_table *t, struct bs_err *err)
 {
-    bool any = false;
+    bool had[COLUMNS_MAX];
+    int64_t gone = gone_of(t);
+    size_t n = 0;
 
-    for (size_t i = 0; i < t->n_columns; i++) {
-        any = any || t->columns[i].matches;
+    for (size_t i = 0; i < t->n_columns && i < COLUMNS_MAX; i++)
+        n += had[i] = t->columns[i].matches;
+    if (n == 0 || gone == 0)
+        return BS_DONE;
+    for (size_t i = 0; i < t->n_columns; i++)
         t->columns[i].matches = false;
+    if (bs_columns_count(r, t, err) != BS_DONE)
+        return BS_FAILED;
+    if (gone_of(t) < gone)
+        return BS_DONE;
+    for (size_t i = 0; i < t->n_columns && i < COLUMNS_MAX; i++)
+        t->columns[i].matches = had[i];
+    return bs_columns_count(r, t, err);
+}
+
+static enum bs_done
+count_unsure(struct bs_restore *r, struct bs_columns_table *t, struct bs_err *err)
+{
+    for (size_t i = 0; i < t->n_leaves; i++) {
+        struct bs_columns_leaf *leaf = &t->leaves[i];
+        struct bs_buf sql;
+        PGresult *result;
+        leaf->unsure = 0;
+        if (leaf->object == NULL || leaf->object->columns_only)
+            continue;
+        bs_buf_init(&sql, SQL_MAX);
+        bs_columns_put_unsure(&sql, t, leaf, &r->origin);
+        result = bs_rdb_query(&r->db, &sql, 0, NULL, err);
+        bs_buf_fini(&sql);
+        if (result == NULL)
+            return BS_FAILED;
+        leaf->unsure = bs_rdb_number(result, 0, 0);
+        PQclear(result);
     }
-    return any ? bs_columns_count(r, t, err) : BS_DONE;
+    return BS_DONE;
+}
+
+static bool
+writes(const struct bs_columns_table *t)
+{
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (bs_columns_writes(&t->columns[i]))
+            return true;
+    }
+    return false;
 }
 
 enum bs_done
@@ -184,7 +229,7 @@ bs_columns_compare_one(struct bs_restore *r, struct bs_columns_table *t, struct 
     }
     if (bs_columns_count(r, t, err) != BS_DONE)
         return BS_FAILED;
-    if (matched_none(t) && count_again(r, t, err) != BS_DONE)
+    if (count_again(r, t, err) != BS_DONE)
         return BS_FAILED;
     /* A column of its old type whose values are others is given its values, too. */
     for (size_t i = 0; i < t->n_columns; i++) {
@@ -192,7 +237,7 @@ bs_columns_compare_one(struct bs_restore *r, struct bs_columns_table *t, struct 
         if (c->saved != NULL && is_compared(c) && c->restored + c->conflicts != 0)
             c->way = BS_COLUMN_RETYPE;
     }
-    return BS_DONE;
+    return writes(t) ? count_unsure(r, t, err) : BS_DONE;
 }
 
 enum bs_done
@@ -246,6 +291,26 @@ check_column(const struct bs_columns_table *t,
     return BS_DONE;
 }
 
+/* Values would go to rows that they were not of. */
+static enum bs_done
+check_pairs(const struct bs_columns_table *t, struct bs_err *err)
+{
+    int64_t unsure = 0;
+
+    for (size_t i = 0; i < t->n_leaves; i++)
+        unsure += t->leaves[i].unsure;
+    if (unsure == 0)
+        return BS_DONE;
+    (void)BS_FAIL(
+        err, CONFLICT,
+        "\"%.63s\" has no key: %lld saved rows differ in nothing but their lost values, and"
+        " rows like them were written or deleted since: which value was whose cannot be"
+        " told",
+        t->object->name, (long long)unsure);
+    bs_err_hint(err, "restore run loads the saved values into a table of their own");
+    return BS_FAILED;
+}
+
 enum bs_done
 bs_columns_check(struct bs_restore *r,
                  const struct bs_columns *c,
@@ -260,6 +325,8 @@ bs_columns_check(struct bs_restore *r,
             bs_err_hint(err, "restore run loads the saved values into a table of their own");
             return BS_FAILED;
         }
+        if (check_pairs(t, err) != BS_DONE)
+            return BS_FAILED;
         for (size_t k = 0; k < t->n_columns; k++) {
             if (check_column(t, &t->columns[k], conflict, err) != BS_DONE)
                 return BS_FAILED;

@@ -279,6 +279,80 @@ bs_columns_put_count(struct bs_buf *b,
     put_pairs(b, t, leaf, "FULL JOIN");
 }
 
+/* What a saved row gives back, as a text; so that rows with the same can be exchanged. */
+static void
+put_given(struct bs_buf *b, const struct bs_columns_table *t)
+{
+    const char *before = "";
+
+    bs_put_str(b, "ROW(");
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (t->columns[i].saved == NULL || t->columns[i].saved->generated != 0)
+            continue;
+        bs_put_str(b, before);
+        put_field(b, "s", t->columns[i].name);
+        before = ", ";
+    }
+    bs_put_str(b, ")::record::text COLLATE \"C\"");
+}
+
+/*
+ * A live row that may not be where it was in the order of its table. A large one may also have been
+ * written anew from the middle on, beside another scan (synchronize_seqscans), and CLUSTER leaves a
+ * mark.
+ */
+static void
+put_moved(struct bs_buf *b,
+          const struct bs_columns_table *t,
+          const struct bs_columns_leaf *leaf,
+          const struct bs_origin *origin)
+{
+    bs_put_str(b, "(");
+    bs_origin_put_newer(b, origin);
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (t->columns[i].live_type == NULL)
+            continue;
+        bs_put_str(b, " AND NOT ");
+        put_own(b, &t->columns[i], leaf);
+    }
+    bs_put_str(b, " AND NOT ");
+    bs_origin_put_own(b, origin);
+    bs_put_fmt(b,
+               ") OR EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = %u"
+               " AND i.indisclustered) OR (",
+               leaf->oid);
+    bs_origin_put_newer(b, origin);
+    bs_put_fmt(b,
+               " AND pg_catalog.pg_relation_size(%u::pg_catalog.regclass) > (SELECT"
+               " setting::bigint * 8192 / 4 FROM pg_catalog.pg_settings"
+               " WHERE name = 'shared_buffers'))",
+               leaf->oid);
+}
+
+void
+bs_columns_put_unsure(struct bs_buf *b,
+                      const struct bs_columns_table *t,
+                      const struct bs_columns_leaf *leaf,
+                      const struct bs_origin *origin)
+{
+    bs_put_str(b, "SELECT COALESCE(pg_catalog.sum(s.n), 0)::bigint FROM (SELECT t." TEXT
+                  ", pg_catalog.count(*) AS n, pg_catalog.count(DISTINCT ");
+    put_given(b, t);
+    bs_put_str(b, ") AS kinds FROM ");
+    bs_compare_put_saved(b, leaf->at);
+    bs_put_str(b, " s CROSS JOIN LATERAL ");
+    put_text(b, t, leaf, "s");
+    bs_put_str(b, " GROUP BY 1) s\n  JOIN (SELECT t." TEXT
+                  ", pg_catalog.count(*) AS n, pg_catalog.bool_or(");
+    put_moved(b, t, leaf, origin);
+    bs_put_str(b, ") AS moved FROM ");
+    put_leaf(b, leaf);
+    bs_put_str(b, " l CROSS JOIN LATERAL ");
+    put_text(b, t, leaf, "l");
+    bs_put_str(b, " GROUP BY 1) l ON s." TEXT " = l." TEXT
+                  "\n  WHERE s.kinds > 1 AND (l.moved OR s.n <> l.n)");
+}
+
 void
 bs_columns_put_forth(struct bs_buf *b,
                      const struct bs_columns_column *c,

@@ -16,6 +16,17 @@
 void bs_columns_put_count(struct bs_buf *b,
                           const struct bs_columns_table *t,
                           const struct bs_columns_leaf *leaf);
+/*
+ * Puts a query of the saved rows of a leaf without a key that are alike but for the columns, and
+ * whose order says nothing any more.
+ *
+ * origin  of the point: rows that are neither older than its transaction nor written by it have
+ *         moved, perhaps
+ */
+void bs_columns_put_unsure(struct bs_buf *b,
+                           const struct bs_columns_table *t,
+                           const struct bs_columns_leaf *leaf,
+                           const struct bs_origin *origin);
 /* Puts a query that fails where a saved value cannot become one of the column's live type. */
 void bs_columns_put_forth(struct bs_buf *b,
                           const struct bs_columns_column *c,

@@ -319,3 +319,54 @@ def test_200_000_rows_take_a_moment(site, pg):
     answer(site, "copy-back", point, "--yes")
     print(f"200,000 values back in {time.monotonic() - start:.2f} s")
     assert ask(pg, "SELECT count(*) FROM cols.big WHERE a = md5(id::text)") == 200000
+
+
+PAIRS = """
+SET ROLE app_trust;
+DROP TABLE IF EXISTS cols.pairs;
+CREATE TABLE cols.pairs (a int, b int, c text);
+INSERT INTO cols.pairs SELECT g % 3, g, CASE g % 3 WHEN 2 THEN 'one' ELSE 'c' || g END
+    FROM generate_series(1, 30) g;
+RESET ROLE;
+"""
+# Rows of one `a` differ in what goes only. What somebody does since, and whether it can be told.
+ALIKE = {
+    "constant": ("ALTER TABLE cols.pairs ALTER b TYPE text USING '7', DROP c", None),
+    "constant, same type": ("ALTER TABLE cols.pairs ALTER b TYPE int USING 7, DROP c", None),
+    "added again": ("ALTER TABLE cols.pairs DROP b, ADD b int, DROP c", None),
+    "written anew": ("ALTER TABLE cols.pairs DROP b, ADD b int DEFAULT random() * 9, DROP c", None),
+    "gone": ("ALTER TABLE cols.pairs DROP b, DROP c", None),
+    "one deleted": ("ALTER TABLE cols.pairs DROP b, DROP c",
+                    "DELETE FROM cols.pairs WHERE ctid = '(0,4)'"),
+    "one moved": ("ALTER TABLE cols.pairs DROP b, DROP c",
+                  "UPDATE cols.pairs SET a = a WHERE ctid = '(0,4)'"),
+    "one exchanged": ("ALTER TABLE cols.pairs ALTER b TYPE text USING '7', DROP c",
+                      "DELETE FROM cols.pairs WHERE ctid = '(0,4)'; INSERT INTO cols.pairs"
+                      " VALUES (1, '7')"),
+    "all alike": ("ALTER TABLE cols.pairs DROP c", "DELETE FROM cols.pairs WHERE a <> 2 OR b = 5"),
+}
+
+
+@pytest.mark.parametrize("case", ALIKE)
+def test_values_of_rows_without_a_key(site, pg, case):
+    statement, since = ALIKE[case]
+    ask = "SELECT to_jsonb(p)::text FROM cols.pairs p ORDER BY 1"
+    with pg.admin() as c:
+        c.execute(PAIRS)
+        before = c.execute(ask).fetchall()
+        point = destroy(site, statement)
+        if since is not None:
+            c.execute(since)
+        after = c.execute(ask).fetchall()
+        if case == "all alike":  # whichever of them it was: their value is the same
+            answer(site, "copy-back", point, "--yes")
+            assert c.execute("SELECT count(*) FROM cols.pairs WHERE c = 'one'").fetchone() == (9,)
+        elif since is None:
+            answer(site, "copy-back", point, "--yes", "--conflict", "overwrite")
+            assert c.execute(ask).fetchall() == before
+            answer(site, "copy-back", point, "--yes")  # nothing is left
+        else:
+            error = answer(site, "copy-back", point, "--yes", "--conflict", "overwrite",
+                           status=1)["error"]
+            assert error["code"] == "CONFLICT" and "no key" in error["message"], error
+            assert c.execute(ask).fetchall() == after
