@@ -44,6 +44,57 @@ is_hidden(const struct bs_gate *g, const struct bs_plan_table *t)
     return (t->shape || t->n_columns != 0) && t->exclusive && !bs_gate_has_copy(g, t->oid);
 }
 
+static bool
+is_planned(const struct bs_plan *plan, uint32_t oid)
+{
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        if (plan->tables[i].oid == oid)
+            return true;
+    }
+    return false;
+}
+
+/* What takes no values and changes no definition is planned without tables. */
+static void
+add_hidden(struct bs_plan *plan, const struct bs_facts *facts)
+{
+    for (size_t i = 0; i < facts->n_targets; i++) {
+        const struct bs_target *t = &facts->targets[i];
+        if (bs_target_hides(t) && !is_planned(plan, t->oid))
+            plan->tables[plan->n_tables++] = (struct bs_plan_table){.oid = t->oid,
+                                                                    .schema = t->schema,
+                                                                    .name = t->name,
+                                                                    .relkind = t->relkind,
+                                                                    .reach = t->reach,
+                                                                    .kind = t->kind,
+                                                                    .est_rows = t->est_rows,
+                                                                    .est_bytes = t->est_bytes,
+                                                                    .exclusive = true,
+                                                                    .shape = true,
+                                                                    .ahead = true};
+    }
+}
+
+static enum bs_done
+add_targets(struct bs_gate *g, struct bs_err *err)
+{
+    struct bs_plan *plan = &g->plan;
+    size_t most = plan->n_tables;
+    struct bs_plan_table *all;
+
+    for (size_t i = 0; i < g->n_items; i++)
+        most += g->items[i].verdict->facts.n_targets;
+    all = bs_arena_array(&g->arena, most + 1, sizeof(*all));
+    if (all == NULL)
+        return BS_FAIL(err, LIMIT, "the unit touches too many tables");
+    if (plan->n_tables != 0)
+        memcpy(all, plan->tables, plan->n_tables * sizeof(*all));
+    plan->tables = all;
+    for (size_t i = 0; i < g->n_items; i++)
+        add_hidden(plan, &g->items[i].verdict->facts);
+    return BS_DONE;
+}
+
 static enum bs_done
 add_linked(struct bs_gate *g, struct bs_err *err)
 {
@@ -143,7 +194,9 @@ bs_gate_look_ahead(struct bs_gate *g, struct bs_err *err)
     if (!g->in_block || g->waived || !plan->in_block ||
         (plan->kind != BS_PLAN_RECORD && plan->kind != BS_PLAN_WHOLE))
         return BS_DONE;
-    if (check_readable(g, err) != BS_DONE || add_linked(g, err) != BS_DONE)
+    if (check_readable(g, err) != BS_DONE ||
+        (plan->kind == BS_PLAN_RECORD && add_targets(g, err) != BS_DONE) ||
+        add_linked(g, err) != BS_DONE)
         return BS_FAILED;
     for (size_t i = 0; i < plan->n_tables; i++)
         bytes += is_hidden(g, &plan->tables[i]) ? plan->tables[i].est_bytes : 0;

@@ -98,6 +98,8 @@ bool bs_ask_ends_guarded(const struct bs_relay *r, const struct bs_unit *unit);
 bool bs_ask_needs_closing(const struct bs_relay *r, const struct bs_unit *unit);
 /* What the transaction status adds to a verdict. */
 void bs_ask_judge_status(struct bs_relay *r, struct bs_verdict *v);
+/* What it adds to a verdict that lets it pass: what hides a table from others is protected. */
+void bs_ask_judge_lock(const struct bs_relay *r, struct bs_verdict *v);
 extern const char bs_ask_guard_message[];
 struct bs_refusal *bs_ask_too_many(void);
 bool bs_ask_is_full_of_names(const struct bs_relay *r);

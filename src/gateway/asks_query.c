@@ -69,6 +69,25 @@ bs_ask_judge_status(struct bs_relay *r, struct bs_verdict *v)
                           NULL);
 }
 
+/*
+ * Allowed, and takes no values; but in the actor's own transaction nobody else can read a table any
+ * more that it has locked ACCESS EXCLUSIVE, and a later statement of it may change rows there. So it
+ * runs under protection: a table that is not too large is copied before (ahead.c).
+ */
+void
+bs_ask_judge_lock(const struct bs_relay *r, struct bs_verdict *v)
+{
+    const struct bs_plan *plan = &v->plan;
+
+    if (v->way != BS_WAY_PASS || r->status != 'T' || plan->kind != BS_PLAN_RECORD ||
+        !plan->in_block || v->decision.recovery_waived || bs_verdict_is_prepare(v))
+        return;
+    for (size_t i = 0; i < v->facts.n_targets; i++) {
+        if (bs_target_hides(&v->facts.targets[i]))
+            v->way = BS_WAY_RUN;
+    }
+}
+
 static void
 forward_query(struct bs_relay *r, const struct bs_verdict *v, struct bs_bytes message)
 {
@@ -94,6 +113,7 @@ gate_query(struct bs_relay *r, const struct bs_verdict *judged, struct bs_bytes 
     struct bs_verdict *v = bs_arena_take(bs_gate_arena(g), sizeof(*v));
     char *text = bs_arena_copy(bs_gate_arena(g), judged->text);
     struct bs_err err = {0};
+    enum bs_heard heard;
 
     if (v == NULL || text == NULL ||
         bs_gate_add(g, v, (struct bs_bytes){NULL, 0}, NULL, &err) != BS_DONE) {
@@ -103,9 +123,10 @@ gate_query(struct bs_relay *r, const struct bs_verdict *judged, struct bs_bytes 
         return true;
     }
     r->loaded = true; /* the same catalog as a moment ago */
-    if (bs_ask_judge(r, (struct bs_bytes){(uint8_t *)text, judged->text.n}, bs_gate_arena(g), v) !=
-            BS_HEARD ||
-        v->way != judged->way) {
+    heard =
+        bs_ask_judge(r, (struct bs_bytes){(uint8_t *)text, judged->text.n}, bs_gate_arena(g), v);
+    bs_ask_judge_lock(r, v);
+    if (heard != BS_HEARD || v->way != judged->way) {
         bs_gate_free(&g);
         (void)bs_ask_load_catalog(r);
         return false;
@@ -135,6 +156,7 @@ act_on_query(struct bs_relay *r, struct bs_verdict *v, struct bs_bytes message, 
 
     if (bs_verdict_is_prepare(v) && (v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD))
         v->way = BS_WAY_PASS; /* forwarded like Parse; what it names is gated where it is run */
+    bs_ask_judge_lock(r, v);
     gated = v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD;
     if ((gated || r->ledger != NULL) && r->series_open)
         return bs_ask_end_series(r);

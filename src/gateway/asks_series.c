@@ -30,6 +30,7 @@ too_long(void)
 static enum next
 next_of(struct bs_relay *r, struct bs_verdict v, struct bs_refusal **refusal)
 {
+    bs_ask_judge_lock(r, &v);
     bs_ask_judge_status(r, &v);
     if (v.way != BS_WAY_REFUSE && bs_verdict_is_prepare(&v))
         bs_verdict_refuse(&v, BS_E_UNSUPPORTED, NULL, "PREPARE is supported in a simple Query only",
@@ -186,6 +187,7 @@ gate_bind(struct bs_relay *r,
     }
     if (bs_ask_judge_named(r, p, bs_gate_arena(g), v) != BS_HEARD)
         return NEXT_STOP;
+    bs_ask_judge_lock(r, v);
     next = next_of(r, *v, refusal);
     if (next == NEXT_REFUSE)
         bs_evade_refused(r, v, body, p);

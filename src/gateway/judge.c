@@ -67,6 +67,13 @@ bs_verdict_is_boundary(const struct bs_verdict *v)
     return count_boundaries(&v->unit) != 0;
 }
 
+bool
+bs_target_hides(const struct bs_target *t)
+{
+    return t->kind != BS_KIND_LOCK_TABLE && t->lock == BS_TABLE_LOCK_ACCESS_EXCLUSIVE &&
+           (t->relkind == 'r' || t->relkind == 'p');
+}
+
 /* BEGIN without modes: ours takes its place, and must not lower what the client asked for. */
 static bool
 is_plain_begin(struct bs_bytes text, const struct bs_stmt *s)

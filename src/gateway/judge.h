@@ -96,6 +96,8 @@ BS_MUST_CHECK enum bs_done bs_judge_measured(const struct bs_judge *by,
 
 /* The unit is one EXECUTE, judged as what its name stands for. */
 bool bs_verdict_is_execute(const struct bs_verdict *v);
+/* A table with rows that the statement changes, under a lock that keeps others from reading them. */
+bool bs_target_hides(const struct bs_target *t);
 /* Some statement of the unit begins or ends a transaction, or a part of one. */
 bool bs_verdict_is_boundary(const struct bs_verdict *v);
 /* The unit is one PREPARE: it makes a name and runs nothing. */

@@ -490,6 +490,31 @@ def test_a_migration_may_give_other_names(site, before):
         assert told.returncode != 0 and "has locked defs.t before" in told.stderr
 
 
+@pytest.mark.parametrize("change", ["UPDATE defs.t SET a = 9 WHERE id = 1", "UPDATE defs.t SET n = 1",
+                                    "UPDATE defs.t SET a = 9"])
+@pytest.mark.parametrize("way", ["simple", "extended", "one text"])
+def test_rows_change_behind_a_new_column(site, change, way):
+    """Nobody else can read the table once it has its column: it is copied before."""
+    site.reset()
+    ask = "SELECT id, a, c FROM defs.t ORDER BY id"
+    with site.pg.admin() as admin:
+        before = admin.execute(ask).fetchall()
+        add = "ALTER TABLE defs.t ADD COLUMN n int"
+        with site.new_points() as points, site.connect() as c:
+            if way == "one text":
+                c.autocommit = True
+                c.execute(f"BEGIN; {add}; {change}; COMMIT")
+            else:
+                c.execute(add, prepare=way == "extended")
+                c.execute(change, prepare=way == "extended")
+                c.commit()
+        assert any(p.committed() for p in points)
+        for p in points:
+            site.gateway.cli("restore", "copy-back", p.id, "--yes", "--dsn",
+                             site.pg.conninfo("postgres"), check=False)  # 1: the column stays
+        assert admin.execute(ask).fetchall() == before
+
+
 def test_what_cannot_be_read_any_more_is_refused_at_once(site):
     """Not when pg_dump has waited for the transaction that waits for it."""
     site.reset()
