@@ -267,8 +267,11 @@ bs_compare_put_table(struct bs_buf *b, const struct bs_shape *shape, size_t at)
     bs_put_str(b, "CREATE TEMPORARY TABLE ");
     bs_compare_put_saved(b, at);
     bs_put_str(b, " (\"" BS_COMPARE_ROW "\" bigint GENERATED ALWAYS AS IDENTITY,"
-                  " \"" BS_COMPARE_LEAF "\" oid, ");
-    bs_put_columns(b, shape, BS_COLUMN_NULLS);
+                  " \"" BS_COMPARE_LEAF "\" oid");
+    if (shape->object->n_columns != 0) {
+        bs_put_str(b, ", ");
+        bs_put_columns(b, shape, BS_COLUMN_NULLS);
+    }
     bs_put_str(b, ") ON COMMIT DROP");
 }
 
@@ -280,10 +283,42 @@ bs_compare_put_leaf(struct bs_buf *b, uint32_t leaf, size_t at)
     bs_put_fmt(b, " ALTER \"" BS_COMPARE_LEAF "\" SET DEFAULT %u", leaf);
 }
 
+/* Rows without columns cannot be copied into a table with some. */
+static void
+put_bare(struct bs_buf *b, size_t at)
+{
+    bs_put_fmt(b, "pg_temp.\"backstop bare %zu\"", at);
+}
+
+void
+bs_compare_put_bare(struct bs_buf *b, size_t at)
+{
+    bs_put_str(b, "CREATE TEMPORARY TABLE ");
+    put_bare(b, at);
+    bs_put_str(b, " () ON COMMIT DROP");
+}
+
+void
+bs_compare_put_unbare(struct bs_buf *b, size_t at)
+{
+    bs_put_str(b, "INSERT INTO ");
+    bs_compare_put_saved(b, at);
+    bs_put_str(b, " (\"" BS_COMPARE_ROW "\") OVERRIDING SYSTEM VALUE SELECT"
+                  " pg_catalog.row_number() OVER () FROM ");
+    put_bare(b, at);
+}
+
 void
 bs_compare_put_copy(struct bs_buf *b, const struct bs_point_object *part, size_t at)
 {
     bs_put_str(b, "COPY ");
+    if (part->n_columns == 0) {
+        put_bare(b, at);
+        bs_put_str(b, " FROM STDIN (");
+        bs_put_format(b, part);
+        bs_put_str(b, ")");
+        return;
+    }
     bs_compare_put_saved(b, at);
     bs_put_str(b, " (");
     bs_put_column_names(b, part);

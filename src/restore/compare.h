@@ -22,6 +22,9 @@ void bs_compare_put_result(struct bs_buf *b, size_t at);
 /* Puts CREATE TABLE of the saved rows' table, then the COPY into it of one of live's parts. */
 void bs_compare_put_table(struct bs_buf *b, const struct bs_shape *shape, size_t at);
 void bs_compare_put_copy(struct bs_buf *b, const struct bs_point_object *part, size_t at);
+/* Of a table without columns: what its rows are copied into first, and what takes them from there. */
+void bs_compare_put_bare(struct bs_buf *b, size_t at);
+void bs_compare_put_unbare(struct bs_buf *b, size_t at);
 /* Puts what says that the rows of the next COPY are of this partition. */
 void bs_compare_put_leaf(struct bs_buf *b, uint32_t leaf, size_t at);
 /* Puts a query of one boolean: several saved rows have the same key. */

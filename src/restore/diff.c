@@ -30,10 +30,20 @@ load_part(struct bs_restore *r,
     if (bs_rdb_run(&r->db, sql, err) != BS_DONE)
         return BS_FAILED;
     bs_buf_clear(sql);
+    if (o->n_columns == 0)
+        bs_compare_put_bare(sql, at);
+    if (o->n_columns == 0 && bs_rdb_run(&r->db, sql, err) != BS_DONE)
+        return BS_FAILED;
+    bs_buf_clear(sql);
     bs_compare_put_copy(sql, o, at);
     done = bs_rdb_load(&r->db, sql, r->request.store, o, r->manifest.source.data_encoding,
                        bs_restore_tell_bytes, &tell, err);
     bs_buf_clear(sql);
+    if (done == BS_DONE && o->n_columns == 0) {
+        bs_compare_put_unbare(sql, at);
+        done = bs_rdb_run(&r->db, sql, err);
+        bs_buf_clear(sql);
+    }
     return done;
 }
 
@@ -116,8 +126,6 @@ bs_diff_load(struct bs_restore *r, struct bs_live *live, size_t at, struct bs_er
     struct bs_buf sql;
     enum bs_done done;
 
-    if (o->n_columns == 0)
-        return BS_FAIL(err, UNSUPPORTED, "\"%.63s\" has no columns to compare", o->name);
     if (bs_restore_portable(r, o, err) != BS_DONE)
         return BS_FAILED;
     if (bs_shape_find(&r->db, o, &r->arena, &shape, err) != BS_DONE ||

@@ -29,14 +29,28 @@ put_written(struct bs_buf *b, const struct bs_live *live, const char *side)
     }
 }
 
+/* A table may have no columns at all, and still rows. */
+static bool
+has_written(const struct bs_live *live)
+{
+    for (size_t i = 0; i < live->object->n_columns; i++) {
+        if (!live->columns[i].generated)
+            return true;
+    }
+    return false;
+}
+
 static void
 put_insert(struct bs_buf *b, const struct bs_live *live, size_t at)
 {
     bs_put_str(b, "INSERT INTO ");
     bs_put_name(b, live->object->schema, live->object->name);
-    bs_put_str(b, " (");
-    put_written(b, live, "");
-    bs_put_str(b, ") OVERRIDING SYSTEM VALUE\n  SELECT ");
+    if (has_written(live)) {
+        bs_put_str(b, " (");
+        put_written(b, live, "");
+        bs_put_str(b, ")");
+    }
+    bs_put_str(b, " OVERRIDING SYSTEM VALUE\n  SELECT ");
     put_written(b, live, "s.");
     bs_put_str(b, " FROM ");
     bs_compare_put_saved(b, at);

@@ -56,8 +56,16 @@ put_comparison(struct bs_work *w, size_t at, struct bs_buf *b, struct bs_err *er
             bs_compare_put_leaf(b, live->leaves[i], at);
             bs_put_str(b, ";\n");
         }
+        if (live->object->n_columns == 0) {
+            bs_compare_put_bare(b, at);
+            bs_put_str(b, ";\n");
+        }
         bs_compare_put_copy(b, live->parts[i], at);
         put_rows_comment(b, live->parts[i]);
+        if (live->object->n_columns == 0) {
+            bs_compare_put_unbare(b, at);
+            bs_put_str(b, ";\n");
+        }
     }
     bs_compare_put(b, live, &w->r->origin, at);
     bs_put_str(b, ";\n");

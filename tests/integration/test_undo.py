@@ -472,3 +472,25 @@ def test_a_unique_key_is_one_for_whole_tables_too(site, pg):
         c.execute("UPDATE undo.t SET v = 'theirs' WHERE id = 1")
     done = answer(site, "copy-back", point, "--yes")["tables"][0]
     assert (done["inserted"], done["updated"], done["skipped"]) == (0, 1999, 1)
+
+
+@pytest.mark.parametrize("statement, left", [("TRUNCATE undo.bare", 0), ("DELETE FROM undo.bare", 0),
+                                             ("DELETE FROM undo.bare WHERE ctid < '(0,4)'", 4)])
+def test_rows_without_columns(site, pg, statement, left):
+    """There is nothing about them but how many they are."""
+    ask = "SELECT count(*) FROM undo.bare"
+    with pg.admin() as c:
+        c.execute("SET ROLE app_trust; CREATE TABLE undo.bare ();"
+                  + "INSERT INTO undo.bare DEFAULT VALUES;" * 7)
+        [point] = destroy(site, statement)
+        assert c.execute(ask).fetchone() == (left,)
+        assert answer(site, "diff", point, status=1)["tables"][0]["missing"] == 7 - left
+        for _ in range(2):
+            answer(site, "copy-back", point, "--yes")
+            assert c.execute(ask).fetchone() == (7,)
+        c.execute("TRUNCATE undo.bare")
+        plan = answer(site, "copy-back", point, "--plan")["sql"]
+        assert 'INSERT INTO "undo"."bare" OVERRIDING SYSTEM VALUE' in plan
+        [table] = answer(site, "run", point)["tables"]
+        assert table["rows"] == 7 - left
+        answer(site, "discard", point, "--yes")
