@@ -126,6 +126,8 @@ look_at_columns(struct bs_rdb *db,
     if (result == NULL)
         return BS_FAILED;
     live->added = bs_arena_array(arena, (size_t)PQntuples(result) + 1, sizeof(*live->added));
+    for (size_t i = 0; i < live->object->n_columns; i++)
+        live->columns[i].saved_type = shape->types[i];
     for (int i = 0; live->added != NULL && i < PQntuples(result); i++) {
         struct bs_live_column *c = column_of(live, PQgetvalue(result, i, 0));
         if (c == NULL) {

@@ -23,12 +23,13 @@ enum bs_live_match {
 struct bs_live_column {
     const char *name;
     enum bs_live_match match;
-    const char *live_type; /* NULL: gone */
-    uint32_t live_oid;     /* of that type */
-    bool generated;        /* in either: never written, never compared */
-    bool identity_always;  /* in the live table: cannot be updated */
-    int key;               /* 1, 2, ...: place in the key that rows are matched by; 0: not in it */
-    const char *equals;    /* key columns: OPERATOR(schema.=) of the live index */
+    const char *live_type;  /* NULL: gone */
+    const char *saved_type; /* as the server spells it; NULL: it has no such type */
+    uint32_t live_oid;      /* of the live type */
+    bool generated;         /* in either: never written, never compared */
+    bool identity_always;   /* in the live table: cannot be updated */
+    int key;                /* 1, 2, ...: place in the key that rows are matched by; 0: not in it */
+    const char *equals;     /* key columns: OPERATOR(schema.=) of the live index */
 };
 
 enum bs_live_key {

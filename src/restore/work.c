@@ -56,6 +56,39 @@ survey_all(struct bs_work *w,
     return BS_DONE;
 }
 
+/*
+ * A statement that dropped columns and rows of the same table: the point has all of it. What of the
+ * columns is gone has to be there, empty, before values can go back into it; as one statement, where
+ * that is short enough to be said.
+ */
+static void
+say_how(const struct bs_live *live, struct bs_err *err)
+{
+    static const char then[] = "; then the same again with --conflict overwrite";
+    const struct bs_point_object *o = live->object;
+    const char *before = " ADD COLUMN ";
+    struct bs_buf b;
+
+    bs_buf_init(&b, sizeof(err->hint) - sizeof(then));
+    bs_put_str(&b, "ALTER TABLE ");
+    bs_put_name(&b, o->schema, o->name);
+    for (size_t i = 0; i < o->n_columns; i++) {
+        const struct bs_live_column *c = &live->columns[i];
+        b.failed = b.failed || (c->match != BS_LIVE_SAME &&
+                                (c->match != BS_LIVE_GONE || c->saved_type == NULL ||
+                                 o->columns[i].generated != 0 || o->columns[i].identity != 0));
+        if (c->match == BS_LIVE_SAME)
+            continue;
+        bs_put_str(&b, before);
+        bs_put_ident(&b, c->name);
+        bs_put_fmt(&b, " %s", c->saved_type == NULL ? "" : c->saved_type);
+        before = ", ADD COLUMN ";
+    }
+    if (!b.failed)
+        bs_err_hint(err, "%.*s%s", (int)b.n, (const char *)b.p, then);
+    bs_buf_fini(&b);
+}
+
 enum bs_done
 bs_work_fits(const struct bs_live *live, struct bs_err *err)
 {
@@ -63,6 +96,8 @@ bs_work_fits(const struct bs_live *live, struct bs_err *err)
 
     if (bs_live_fits(live))
         return BS_DONE;
+    if (!o->partial && live->exists && live->relkind == o->relkind)
+        say_how(live, err);
     bs_err_hint(err, "restore run loads the saved rows into a table of their own");
     for (size_t i = 0; i < o->n_columns; i++) {
         const struct bs_live_column *c = &live->columns[i];

@@ -494,3 +494,19 @@ def test_rows_without_columns(site, pg, statement, left):
         [table] = answer(site, "run", point)["tables"]
         assert table["rows"] == 7 - left
         answer(site, "discard", point, "--yes")
+
+
+def test_rows_and_columns_of_one_table(site, pg):
+    """The error says the two commands that give both back."""
+    before = picture(pg)
+    with pg.admin() as c:
+        c.execute('ALTER TABLE undo.t RENAME n TO "n 1"')
+    point = destroy(site, 'DELETE FROM undo.t WHERE id < 4; ALTER TABLE undo.t DROP COLUMN "n 1"')[0]
+    error = answer(site, "copy-back", point, "--yes", status=1)["error"]
+    sql, then = error["hint"].split("; ")
+    assert sql == 'ALTER TABLE "undo"."t" ADD COLUMN "n 1" numeric', error
+    assert then == "then the same again with --conflict overwrite"
+    with pg.admin() as c:
+        c.execute(sql)
+    answer(site, "copy-back", point, "--yes", "--conflict", "overwrite")
+    assert picture(pg) == before

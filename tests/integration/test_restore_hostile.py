@@ -1,0 +1,93 @@
+"""Names, bodies and values that look like what stands around them in a dump or in our own SQL."""
+
+import subprocess
+
+import pytest
+from psycopg import sql
+
+from test_undo import answer, destroy, door  # noqa: F401
+
+LONG = "ö" * 31 + "x"  # 63 bytes
+EVIL = 'a"b\'c\\.\n\\.\n-- TOC entry 5 (class 1259 OID 1)\n-- Name: x; $1 %s'
+NAMES = {
+    "quotes and lines": EVIL[:40],
+    "end of data": "\\.",
+    "long": LONG,
+    "our own": "backstop saved 0",
+    "a comment": " x; -- Name: y; Type: TABLE",
+}
+BODY = """
+-- TOC entry 5 (class 1259 OID 1)
+-- Name: nothing; Type: TABLE; Schema: evil; Owner: postgres
+
+\\.
+COPY evil.t (a) FROM stdin;
+\\.
+\\connect template1
+SET search_path = 'x';
+-- PostgreSQL database dump complete
+"""
+
+
+def ident(*names):
+    return sql.Identifier(*names)
+
+
+@pytest.fixture
+def evil(door, pg):  # noqa: F811
+    """A schema, a table, a sequence, a view and a function of each name, with values like it."""
+    with pg.admin() as c:
+        c.execute("DROP SCHEMA IF EXISTS evil CASCADE; CREATE SCHEMA evil AUTHORIZATION app_trust;"
+                  "SET ROLE app_trust")
+        for name in NAMES.values():
+            t, key = ident("evil", name), ident(name)
+            c.execute(sql.SQL("CREATE TABLE {} (id int PRIMARY KEY, {} text DEFAULT {},"
+                              " CONSTRAINT {} CHECK ({} <> 'no'))").format(
+                                  t, key, sql.Literal(name), ident("c" + name[:60 // 2]), key))
+            c.execute(sql.SQL("INSERT INTO {} SELECT g, {} || g FROM generate_series(1, 30) g")
+                      .format(t, sql.Literal(EVIL + name)))
+            c.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(t, sql.Literal(BODY)))
+            c.execute(sql.SQL("COMMENT ON COLUMN {} IS {}").format(
+                ident("evil", name, name), sql.Literal(BODY + name)))
+            c.execute(sql.SQL("CREATE FUNCTION {}() RETURNS text LANGUAGE sql AS {}").format(
+                t, sql.Literal(BODY.replace("\\", "-- \\").replace("COPY", "-- COPY")
+                               .replace("SET", "-- SET") + "SELECT 'x'")))
+            c.execute(sql.SQL("COMMENT ON FUNCTION {}() IS {}").format(t, sql.Literal(BODY)))
+        c.execute(sql.SQL("CREATE FUNCTION evil.text_of() RETURNS text LANGUAGE plpgsql AS {}").format(
+            sql.Literal(f"BEGIN RETURN $x${BODY}$x$; END")))
+        c.execute("RESET ROLE; ANALYZE")
+    return door
+
+
+def picture(pg):
+    text = subprocess.run([pg.bin / "pg_dump", "-h", pg.folder, "-p", str(pg.port), "-U", "postgres",
+                           "-n", "evil", "app"], check=True, capture_output=True, text=True).stdout
+    return [x for x in text.splitlines() if not x.startswith(("\\restrict", "\\unrestrict"))]
+
+
+STATEMENTS = ["DROP TABLE {t}", "UPDATE {t} SET {k} = 'y' WHERE id < 9", "DROP FUNCTION {t}()",
+              "ALTER TABLE {t} DROP COLUMN {k}"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hostile_names_come_back(evil, pg, name):
+    before = picture(pg)
+    for statement in STATEMENTS:
+        made = destroy(evil, sql.SQL(statement).format(t=ident("evil", NAMES[name]),
+                                                       k=ident(NAMES[name])))
+        assert picture(pg) != before
+        for point in made:
+            if answer(evil, "preview", point)["tables"]:
+                answer(evil, "run", point)
+                answer(evil, "discard", point, "--yes")
+            answer(evil, "copy-back", point, "--yes", "--dsn", pg.conninfo("postgres"))
+        after = picture(pg)
+        assert sorted(x.rstrip(",") for x in after) == sorted(x.rstrip(",") for x in before), statement
+
+
+def test_a_hostile_schema_comes_back(evil, pg):
+    before = picture(pg)
+    made = destroy(evil, "DROP SCHEMA evil CASCADE")
+    for point in made:
+        answer(evil, "copy-back", point, "--yes", "--dsn", pg.conninfo("postgres"))
+    assert picture(pg) == before
