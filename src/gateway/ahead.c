@@ -54,13 +54,28 @@ is_planned(const struct bs_plan *plan, uint32_t oid)
     return false;
 }
 
+/* The session has locked it so before: nobody can read it any more. */
+static bool
+is_locked(const struct bs_lock *locks, size_t n, uint32_t oid)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (locks[i].relation_oid == oid && locks[i].granted &&
+            strcmp(locks[i].mode, "AccessExclusiveLock") == 0)
+            return true;
+    }
+    return false;
+}
+
 /* What takes no values and changes no definition is planned without tables. */
 static void
-add_hidden(struct bs_plan *plan, const struct bs_facts *facts)
+add_hidden(struct bs_plan *plan,
+           const struct bs_facts *facts,
+           const struct bs_lock *locks,
+           size_t n_locks)
 {
     for (size_t i = 0; i < facts->n_targets; i++) {
         const struct bs_target *t = &facts->targets[i];
-        if (bs_target_hides(t) && !is_planned(plan, t->oid))
+        if (bs_target_hides(t) && !is_planned(plan, t->oid) && !is_locked(locks, n_locks, t->oid))
             plan->tables[plan->n_tables++] = (struct bs_plan_table){.oid = t->oid,
                                                                     .schema = t->schema,
                                                                     .name = t->name,
@@ -79,9 +94,13 @@ static enum bs_done
 add_targets(struct bs_gate *g, struct bs_err *err)
 {
     struct bs_plan *plan = &g->plan;
-    size_t most = plan->n_tables;
+    size_t most = plan->n_tables, n = 0;
     struct bs_plan_table *all;
+    struct bs_lock *locks;
 
+    if (bs_capture_locks(g->ledger->keeper, (int)g->s->server_pid, &g->arena, &locks, &n, err) !=
+        BS_DONE)
+        return BS_FAILED;
     for (size_t i = 0; i < g->n_items; i++)
         most += g->items[i].verdict->facts.n_targets;
     all = bs_arena_array(&g->arena, most + 1, sizeof(*all));
@@ -91,7 +110,7 @@ add_targets(struct bs_gate *g, struct bs_err *err)
         memcpy(all, plan->tables, plan->n_tables * sizeof(*all));
     plan->tables = all;
     for (size_t i = 0; i < g->n_items; i++)
-        add_hidden(plan, &g->items[i].verdict->facts);
+        add_hidden(plan, &g->items[i].verdict->facts, locks, n);
     return BS_DONE;
 }
 

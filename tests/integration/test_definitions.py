@@ -515,6 +515,15 @@ def test_rows_change_behind_a_new_column(site, change, way):
         assert admin.execute(ask).fetchall() == before
 
 
+def test_a_new_column_needs_no_copy(site):
+    """Of what the transaction has locked already none can be made, and nothing is lost."""
+    site.reset()
+    with site.connect() as c, c.transaction():
+        c.execute("LOCK TABLE defs.t")
+        c.execute("ALTER TABLE defs.t ADD COLUMN n int")
+        c.execute("ALTER TABLE defs.t ADD COLUMN m int")
+
+
 def test_what_cannot_be_read_any_more_is_refused_at_once(site):
     """Not when pg_dump has waited for the transaction that waits for it."""
     site.reset()
