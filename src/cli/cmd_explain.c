@@ -146,7 +146,9 @@ explain(const struct bs_config *c, const struct asked *ask, struct answer *a, st
 {
     const struct bs_config_database *db = find_database(c, ask->database, err);
     const struct bs_session_names fresh = {0};
-    const struct bs_plan_limits limits = {.max_bytes = c->max_bytes, .rows = true};
+    const struct bs_plan_limits limits = {.max_bytes = c->max_bytes,
+                                          .rows = true,
+                                          .databases = c->drop_database == BS_CONFIG_DROP_DUMP};
 
     if (db == NULL || read_sql(ask, &a->input, err) != BS_DONE)
         return BS_FAILED;

@@ -180,6 +180,7 @@ static const struct bs_verb verbs[] = {
     {"run", "load saved rows into tables beside the live ones", cmd_run},
     {"diff", "compare saved rows with live ones", cmd_diff},
     {"copy-back", "put lost tables and rows back into their place", bs_restore_copy_back},
+    {"database", "make a dropped database anew", bs_restore_database},
     {"plan", "write down what a copy-back would do, for approval", bs_restore_plan},
     {"approve", "agree to another operator's plan", bs_restore_approve},
     {"discard", "drop the tables that run has made", cmd_discard},

@@ -145,6 +145,35 @@ closure_json(const struct bs_manifest *m)
     return list;
 }
 
+static int64_t
+rows_of(const struct bs_point_database *db)
+{
+    int64_t rows = 0;
+
+    for (size_t i = 0; i < db->n_counted; i++)
+        rows += db->counted[i].rows;
+    return rows;
+}
+
+static json_t *
+dropped_json(const struct bs_point_database *db)
+{
+    return json_pack("{s:s,s:I,s:I,s:I,s:I}", "name", db->name, "bytes", (json_int_t)db->bytes,
+                     "stored_bytes", (json_int_t)db->dump.stored_bytes, "tables",
+                     (json_int_t)db->n_counted, "rows", (json_int_t)rows_of(db));
+}
+
+static void
+dropped_text(const struct bs_point_database *db)
+{
+    char size[24];
+
+    fputs("\nDatabase \"", stdout);
+    bs_out_text(stdout, db->name);
+    printf("\", %zu tables and sequences, %lld rows, %s on the server's disk\n", db->n_counted,
+           (long long)rows_of(db), bs_out_size(size, db->bytes));
+}
+
 static void
 preview_json(const struct bs_restore *r, const struct bs_preview *p, const char *unreached)
 {
@@ -164,6 +193,8 @@ preview_json(const struct bs_restore *r, const struct bs_preview *p, const char 
     (void)json_object_set_new(json, "mode", json_string(m->capture.mode));
     (void)json_object_set_new(json, "sequences", sequences_json(p));
     (void)json_object_set_new(json, "cluster", bs_view_globals_json(p->globals, p->n_globals));
+    if (m->n_databases != 0)
+        (void)json_object_set_new(json, "dropped_database", dropped_json(m->databases));
     (void)json_object_set_new(json, "same_transaction", siblings_json(p));
     (void)json_object_set_new(json, "conflicts", bs_view_strings(p->conflicts, p->n_conflicts));
     (void)json_object_set_new(json, "definitions", bs_view_changes_json(&p->changes));
@@ -336,6 +367,8 @@ bs_view_preview(const struct bs_restore *r, const struct bs_preview *p, const ch
     if (p->n_globals != 0)
         puts("\nOf the cluster, not as it was (the statement that gives it back)");
     bs_view_globals(stdout, p->globals, p->n_globals);
+    if (r->manifest.n_databases != 0)
+        dropped_text(r->manifest.databases);
     preview_closure(&r->manifest);
     for (size_t i = 0; i < p->n_tables; i++) {
         if (p->tables[i].diff != NULL)
@@ -349,6 +382,10 @@ bs_view_preview(const struct bs_restore *r, const struct bs_preview *p, const ch
     }
     sentences("Mind", p->conflicts, p->n_conflicts);
     sentences("Cannot be given back", p->cannot, p->n_cannot);
+    if (r->manifest.n_databases != 0) {
+        printf("\nNext: backstop restore database %s --as NAME\n", r->manifest.id);
+        return;
+    }
     printf("\nNext: backstop restore run %s (beside), or restore copy-back %s (into place)\n",
            r->manifest.id, r->manifest.id);
 }

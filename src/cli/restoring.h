@@ -111,6 +111,7 @@ bool bs_restoring_take_how(const struct bs_restoring_how *how,
 
 /* Verbs that live in files of their own. */
 int bs_restore_copy_back(int argc, char **argv);
+int bs_restore_database(int argc, char **argv);
 int bs_restore_plan(int argc, char **argv);
 int bs_restore_approve(int argc, char **argv);
 int bs_points_export(int argc, char **argv);

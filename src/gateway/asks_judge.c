@@ -164,7 +164,7 @@ judge_of(struct bs_relay *r)
         .snapshot = r->snapshot,
         .epoch = r->epoch,
         .names = r->state.meaning,
-        .limits = {c->max_bytes, true},
+        .limits = {c->max_bytes, true, c->drop_database == BS_CONFIG_DROP_DUMP},
         .shielded = r->s->shielded,
         .known = &r->known,
     };

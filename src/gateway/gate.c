@@ -271,6 +271,9 @@ merge_plans(struct bs_gate *g, struct bs_err *err)
             plan->n_about = 0;
         }
         plan->globals |= p->globals;
+        if (p->database != NULL && g->n_items > 1)
+            return BS_FAIL(err, NO_POINT, "a database is dropped by itself, or not at all");
+        plan->database = p->database;
         plan->ddl |= p->ddl;
         plan->unvetted |= p->unvetted;
         plan->in_block &= p->in_block;

@@ -22,6 +22,7 @@
 #include "gateway/request.h"
 #include "gateway/within.h"
 #include "gateway/worker.h"
+#include "recovery/fence.h"
 #include "recovery/journal.h"
 #include "recovery/points.h"
 
@@ -623,10 +624,29 @@ record_outcome(struct bs_gate *g)
                BS_F_STR("reason", err.message));
 }
 
+/* The database is gone, or it is as it was. A capture that failed has lifted its fence, or tried. */
+static void
+end_fence(struct bs_gate *g)
+{
+    struct bs_gateway *w = g->s->gateway;
+    const struct bs_config_database *db = bs_config_database_find(w->config, g->s->database);
+    struct bs_err err = {0};
+
+    if (g->captured && db != NULL &&
+        bs_fence_end(w->config->spool, db->helper, g->point.manifest->id, &err) == BS_DONE)
+        return;
+    atomic_store(&w->points_open, true); /* whoever keeps points looks after it */
+    if (g->captured)
+        BS_LOG(ERROR, "a fence is still up", BS_F_STR("point", g->point.manifest->id),
+               BS_F_STR("reason", err.message), BS_F_STR("hint", err.hint));
+}
+
 static void
 work_finish(struct bs_gate *g, struct bs_err *err)
 {
     (void)err;
+    if (g->plan.database != NULL && !g->waived)
+        end_fence(g);
     close_points(g);
     close_ticket(g);
     record_outcome(g);

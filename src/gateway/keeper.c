@@ -15,6 +15,7 @@
 #include "gateway/late.h"
 #include "policy/config.h"
 #include "recovery/capture.h"
+#include "recovery/fence.h"
 #include "recovery/journal.h"
 #include "recovery/points.h"
 
@@ -39,8 +40,14 @@ static void
 close_points(struct bs_gateway *g, const struct bs_config_database *db, int wait_ms)
 {
     struct bs_points_closed closed = {0};
-    struct bs_err err = {0};
+    struct bs_err err = {0}, why = {0};
+    size_t left;
 
+    if (bs_fence_lift(g->config->spool, db->helper, &left, &why) != BS_DONE) {
+        atomic_store(&g->points_open, true);
+        BS_LOG(ERROR, "a fence is still up", BS_F_STR("database", db->name),
+               BS_F_STR("reason", why.message), BS_F_STR("hint", why.hint));
+    }
     if (bs_points_open_close(g->store, db->helper, wait_ms, &closed, &err) != BS_DONE) {
         atomic_store(&g->points_open, true);
         BS_LOG(WARNING, "open points could not be looked at", BS_F_STR("database", db->name),

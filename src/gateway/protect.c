@@ -14,6 +14,7 @@
 #include "gateway/gating.h"
 #include "gateway/progress.h"
 #include "gateway/worker.h"
+#include "recovery/plan.h"
 #include "wire/front.h"
 #include "wire/messages.h"
 
@@ -853,7 +854,9 @@ run_bare(struct bs_relay *r)
         return;
     }
     g->step = BS_GATE_CAPTURE;
-    g->budget_us = bs_mono_us() + r->s->gateway->config->lock_budget_ms * 1000;
+    g->budget_us =
+        bs_mono_us() + (g->plan.database != NULL ? BS_DATABASE_BUDGET_US
+                                                 : r->s->gateway->config->lock_budget_ms * 1000);
     arm_capture(r);
     bs_gate_job_capture(r, g, on_bare_captured);
 }

@@ -108,7 +108,8 @@ same_recovery(const struct bs_config *a, const struct bs_config *b)
     return a->n_pg_dumps == b->n_pg_dumps && !bs_require_exceeds(&a->require, &b->require) &&
            !bs_require_exceeds(&b->require, &a->require) && same(a->scratch, b->scratch) &&
            a->lock_budget_ms == b->lock_budget_ms && a->max_bytes == b->max_bytes &&
-           a->helpers == b->helpers && same(a->keys, b->keys) && same(a->key, b->key);
+           a->drop_database == b->drop_database && a->helpers == b->helpers &&
+           same(a->keys, b->keys) && same(a->key, b->key);
 }
 
 static bool

@@ -44,6 +44,12 @@ struct bs_config_pg_dump {
     const char *path; /* absolute */
 };
 
+/* What becomes of DROP DATABASE that was approved. */
+enum bs_config_drop {
+    BS_CONFIG_DROP_REFUSE = 0,
+    BS_CONFIG_DROP_DUMP, /* the database is fenced and dumped first */
+};
+
 /* How plain SAFE traffic is audited. */
 /* Who has to agree to a copy-back. */
 enum bs_config_restore_approval {
@@ -95,6 +101,7 @@ struct bs_config {
     const char *keys;          /* "file:/folder", "env:NAME", "command:/program"; NULL */
     const char *key;           /* that new points are encrypted under; NULL: they are not */
     int64_t max_bytes;         /* ceiling for what one point copies whole */
+    enum bs_config_drop drop_database;
     struct bs_config_pg_dump *pg_dumps; /* sorted by major */
     size_t n_pg_dumps;
     enum bs_config_restore_approval restore_approval;

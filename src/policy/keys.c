@@ -413,6 +413,7 @@ read_profile(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, voi
 }
 
 static const char *const grades[] = {"stored", "read-back", "restored", NULL};
+static const char *const drops[] = {"refuse", "dump", NULL};
 static const char *const restore_approvals[] = {"none", "second", NULL};
 static const char *const audits[] = {"all", "sampled", "counted", NULL};
 static const char *const modes[] = {"enforce", "shadow", NULL};
@@ -469,6 +470,7 @@ const struct bs_key bs_keys[] = {
     {"recovery.lock_budget",  0, .scalar = bs_read_duration, AT(lock_budget_ms), .fallback = "30s", .min = 100, .max = DAY_MS},
     {"recovery.max_bytes",    0, .scalar = read_size, AT(max_bytes), .fallback = "10GB", .min = 0, .max = INT64_MAX},
     {"recovery.helpers",      0, .scalar = bs_read_integer, AT(helpers), .fallback = "2", .min = 1, .max = 8},
+    {"recovery.drop_database", 0, .scalar = bs_read_choice, AT(drop_database), .fallback = "refuse", .words = drops},
     {"recovery.encryption",   0, .node = read_section},
     {"recovery.encryption.keys", REQUIRED, .scalar = read_keys, AT(keys)},
     {"recovery.encryption.key",  0, .scalar = read_key_name, AT(key)},

@@ -124,6 +124,13 @@ is_too_large(const struct bs_capture *c, int64_t bytes, struct bs_err *err)
     return true;
 }
 
+/* Of a database: as it is written, and as it is read back. */
+static int64_t
+dump_bytes(const struct bs_capture *c)
+{
+    return c->m.n_databases == 0 ? 0 : c->m.databases->bytes * 2;
+}
+
 /* Everything that needs the snapshot. */
 static enum bs_done
 copy_all(struct bs_capture *c, struct bs_err *err)
@@ -138,7 +145,7 @@ copy_all(struct bs_capture *c, struct bs_err *err)
         bs_step_locked(c, locked.tables, locked.n_tables, err) != BS_DONE ||
         bs_step_snapshot(c, err) != BS_DONE ||
         bs_facts_tables(&c->helper, &copied, &c->arena, &c->m, &bytes, err) != BS_DONE ||
-        is_too_large(c, bytes, err) || bs_step_room(c, bytes, err) != BS_DONE ||
+        is_too_large(c, bytes, err) || bs_step_room(c, bytes + dump_bytes(c), err) != BS_DONE ||
         (earlier == NULL && bs_step_dump(c, err) != BS_DONE))
         return BS_FAILED;
     bs_step_enter(c, BS_CAPTURE_COPYING);
@@ -169,7 +176,8 @@ run(struct bs_capture *c, struct bs_capture_result *out, struct bs_err *err)
         return BS_FAILED;
     if (plan->kind == BS_PLAN_WHOLE || plan->definition || plan->globals != 0) {
         if (bs_spool_open(&c->spool, c->req.spool, c->m.id, err) != BS_DONE ||
-            copy_all(c, err) != BS_DONE)
+            bs_step_database_look(c, err) != BS_DONE || copy_all(c, err) != BS_DONE ||
+            (plan->database != NULL && bs_step_database(c, err) != BS_DONE))
             return BS_FAILED;
         out->copied_us = bs_mono_us() - start;
         if (bs_step_store(c, err) != BS_DONE)

@@ -107,6 +107,37 @@ bs_dump_find(const struct bs_pg_dump *list,
     return BS_FAILED;
 }
 
+/* `only` is an option that says what of it; NULL: all. */
+static enum bs_done
+start(struct bs_child *child,
+      const char *pg_dump,
+      PGconn *conn,
+      const char *only,
+      const char *snapshot,
+      const char *file,
+      int lock_wait_ms,
+      struct bs_err *err)
+{
+    char program[PATH_MAX], out[PATH_MAX + 16], snap[160], wait[64], what[32];
+    char format[] = "--format=custom", ask[] = "--no-password", utf8[] = "--encoding=UTF8";
+    char no_sync[] = "--no-sync";
+    char *argv[10] = {program, format, ask, out, snap, wait, no_sync};
+    const char *encoding = PQparameterStatus(conn, "server_encoding");
+    size_t n = 7;
+
+    (void)snprintf(program, sizeof(program), "%s", pg_dump);
+    (void)snprintf(out, sizeof(out), "--file=%s", file);
+    (void)snprintf(snap, sizeof(snap), "--snapshot=%s", snapshot);
+    (void)snprintf(wait, sizeof(wait), "--lock-wait-timeout=%d", lock_wait_ms);
+    (void)snprintf(what, sizeof(what), "%s", only == NULL ? "" : only);
+    if (only != NULL)
+        argv[n++] = what;
+    /* Names in it are held against the manifest's, which is JSON. SQL_ASCII has no encoding. */
+    if (only != NULL && encoding != NULL && strcmp(encoding, "SQL_ASCII") != 0)
+        argv[n] = utf8;
+    return bs_child_start(child, argv, conn, err);
+}
+
 enum bs_done
 bs_dump_start(struct bs_child *child,
               const char *pg_dump,
@@ -116,21 +147,19 @@ bs_dump_start(struct bs_child *child,
               int lock_wait_ms,
               struct bs_err *err)
 {
-    char program[PATH_MAX], out[PATH_MAX + 16], snap[160], wait[64];
-    char schema_only[] = "--schema-only", format[] = "--format=custom", ask[] = "--no-password";
-    char utf8[] = "--encoding=UTF8", no_sync[] = "--no-sync";
-    char *argv[] = {program, schema_only, format, ask, out, snap, wait, no_sync, utf8, NULL};
-    const char *encoding = PQparameterStatus(conn, "server_encoding");
+    return start(child, pg_dump, conn, "--schema-only", snapshot, file, lock_wait_ms, err);
+}
 
-    /* Names in it are held against the manifest's, which is JSON. SQL_ASCII has no encoding. */
-    if (encoding == NULL || strcmp(encoding, "SQL_ASCII") == 0)
-        argv[8] = NULL;
-
-    (void)snprintf(program, sizeof(program), "%s", pg_dump);
-    (void)snprintf(out, sizeof(out), "--file=%s", file);
-    (void)snprintf(snap, sizeof(snap), "--snapshot=%s", snapshot);
-    (void)snprintf(wait, sizeof(wait), "--lock-wait-timeout=%d", lock_wait_ms);
-    return bs_child_start(child, argv, conn, err);
+enum bs_done
+bs_dump_start_all(struct bs_child *child,
+                  const char *pg_dump,
+                  PGconn *conn,
+                  const char *snapshot,
+                  const char *file,
+                  int lock_wait_ms,
+                  struct bs_err *err)
+{
+    return start(child, pg_dump, conn, NULL, snapshot, file, lock_wait_ms, err);
 }
 
 /*

@@ -41,6 +41,15 @@ BS_MUST_CHECK enum bs_done bs_dump_start(struct bs_child *child,
                                          int lock_wait_ms,
                                          struct bs_err *err);
 
+/* The same with all rows and large objects, in the database's own encoding. */
+BS_MUST_CHECK enum bs_done bs_dump_start_all(struct bs_child *child,
+                                             const char *pg_dump,
+                                             PGconn *conn,
+                                             const char *snapshot,
+                                             const char *file,
+                                             int lock_wait_ms,
+                                             struct bs_err *err);
+
 /*
  * SHA-256 of a dump's plain text and of the OIDs of what is in it (an object that was dropped and
  * made again the same way is another one), by the pg_restore beside pg_dump, without the \restrict and

@@ -167,6 +167,28 @@ static const struct bs_field globals_fields[] = {
     BS_FIELD_END,
 };
 #undef STRUCT
+#define STRUCT struct bs_point_counted
+static const struct bs_field counted_fields[] = {
+    BS_FIELD(TEXT, schema), BS_FIELD(TEXT, name), BS_FIELD(I64, rows),
+    BS_FIELD(TEXT, hash),   BS_FIELD_END,
+};
+#undef STRUCT
+#define STRUCT struct bs_point_database
+static const struct bs_field database_fields[] = {
+    BS_FIELD(TEXT, name),
+    BS_FIELD(U32, oid),
+    BS_FIELD(TEXT, encoding),
+    BS_FIELD(TEXT, collate),
+    BS_FIELD(TEXT, ctype),
+    BS_FIELD(TEXT, provider),
+    BS_FIELD(MAYBE, locale),
+    BS_FIELD(MAYBE, rules),
+    BS_FIELD(I64, bytes),
+    BS_FIELD_STRUCT(dump, schema_fields),
+    BS_FIELD_LIST(counted, n_counted, counted_fields),
+    BS_FIELD_END,
+};
+#undef STRUCT
 #define STRUCT struct bs_point_proof
 static const struct bs_field proof_fields[] = {
     BS_FIELD(TEXT, level), BS_FIELD(TEXT, result), BS_FIELD(TIME, at_us),
@@ -189,6 +211,7 @@ static const struct bs_field manifest_fields[] = {
     BS_FIELD_LIST(closure, n_closure, dependent_fields),
     BS_FIELD_LIST(incoming, n_incoming, fk_fields),
     BS_FIELD_LIST_OPTIONAL(globals, n_globals, globals_fields),
+    BS_FIELD_LIST_OPTIONAL(databases, n_databases, database_fields),
     BS_FIELD_LIST(proofs, n_proofs, proof_fields),
     BS_FIELD_LIST_OPTIONAL(encryption, n_encryption, encryption_fields),
     BS_FIELD_END,
@@ -399,6 +422,12 @@ check(const struct bs_manifest *m, struct bs_err *err)
         if (check_object(&m->globals[i].rows, err) != BS_DONE)
             return BS_FAILED;
     }
+    for (size_t i = 0; i < m->n_databases; i++) {
+        const struct bs_point_schema *d = &m->databases[i].dump;
+        struct bs_err why = {0};
+        if (d->key == NULL || d->sha256 == NULL || bs_key_check(d->key, &why) != BS_DONE)
+            return BS_FAIL(err, DAMAGED, "a manifest has a database without a dump");
+    }
     if (m->schema.key != NULL && (m->schema.sha256 == NULL || m->schema.text_sha256 == NULL))
         return BS_FAIL(err, DAMAGED, "a manifest has a definition without a digest");
     return BS_DONE;
@@ -423,6 +452,8 @@ bs_manifest_encrypted(struct bs_manifest *m)
     }
     for (size_t i = 0; i < m->n_globals; i++)
         m->globals[i].rows.encryption = encryption_of(m, m->id);
+    for (size_t i = 0; i < m->n_databases; i++)
+        m->databases[i].dump.encryption = encryption_of(m, m->id);
     m->schema.encryption = encryption_of(m, m->id);
 }
 

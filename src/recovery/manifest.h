@@ -251,6 +251,30 @@ struct bs_point_globals {
     struct bs_point_object rows; /* schema "", name "globals", relkind 0 */
 };
 
+/* What one table, sequence or all large objects had: to hold a restored database against. */
+struct bs_point_counted {
+    const char *schema; /* "" for large objects */
+    const char *name;
+    int64_t rows;
+    const char *hash; /* of the rows, whatever their order: bs_database_counts */
+};
+
+/* A whole database, dumped before it was dropped. */
+struct bs_point_database {
+    const char *name;
+    uint32_t oid;
+    const char *encoding; /* "UTF8" */
+    const char *collate;
+    const char *ctype;
+    const char *provider;        /* pg_database.datlocprovider: "c", "i", "b" */
+    const char *locale;          /* of ICU and of the server's own provider; NULL */
+    const char *rules;           /* of ICU; NULL */
+    int64_t bytes;               /* on the server's disk */
+    struct bs_point_schema dump; /* all of it; text_sha256 is NULL */
+    struct bs_point_counted *counted;
+    size_t n_counted;
+};
+
 struct bs_point_proof {
     const char *level;  /* "stored", "read-back", "restored" */
     const char *result; /* "ok" */
@@ -278,6 +302,8 @@ struct bs_manifest {
     size_t n_incoming;
     struct bs_point_globals *globals; /* none or one */
     size_t n_globals;
+    struct bs_point_database *databases; /* none or one */
+    size_t n_databases;
     struct bs_point_proof *proofs;
     size_t n_proofs;
     struct bs_point_encryption

@@ -462,6 +462,8 @@ refuse(struct bs_plan *out, const char *why)
 static bool
 is_kept_by_kind(const struct bs_plan *plan, enum bs_kind kind)
 {
+    if (kind == BS_KIND_DROP_DATABASE)
+        return plan->database != NULL;
     if (kind == BS_KIND_ALTER_SYSTEM)
         return plan->globals == BS_GLOBAL_SYSTEM;
     return plan->definition &&
@@ -484,6 +486,18 @@ is_kept_before(const struct planning *p)
     return plain;
 }
 
+/* A name, of one statement alone, where that is allowed. */
+static void
+add_database(struct planning *p)
+{
+    const struct bs_stmt *stmt = p->unit->stmts;
+
+    if (!p->limits.databases || p->unit->n_stmts != 1 || stmt->kind != BS_KIND_DROP_DATABASE ||
+        stmt->n_effects != 1 || stmt->effects[0].name.name[0] == '\0')
+        return;
+    p->out->database = stmt->effects[0].name.name;
+}
+
 /* Outside a block nothing can be held back, so there only what loses nothing may run. */
 static void
 settle_block(struct planning *p)
@@ -497,7 +511,16 @@ settle_block(struct planning *p)
         out->why = bs_arena_fmt(p->arena,
                                 "%s kept before it runs, outside of a transaction: nothing holds "
                                 "it back afterwards",
-                                out->definition ? "the definition is" : "the old values are");
+                                out->database != NULL ? "a dump of the database is"
+                                : out->definition     ? "the definition is"
+                                                      : "the old values are");
+        return;
+    }
+    if (p->unit->n_stmts == 1 && p->unit->stmts->kind == BS_KIND_DROP_DATABASE) {
+        refuse(out, p->limits.databases
+                        ? "a dump would not hold all that goes"
+                        : "a database is dumped before it goes only where recovery.drop_database "
+                          "says so");
         return;
     }
     if (p->unit->risk != BS_RISK_HIGH) { /* runs code of index expressions, say */
@@ -701,6 +724,7 @@ plan_unit(struct planning *p)
         refuse(out, out->why);
         return;
     }
+    add_database(p);
     add_shapes(p);
     sum_up(p);
     if (kind >= BS_PLAN_ROWS)

@@ -83,6 +83,9 @@ struct bs_plan_named {
     enum bs_kind kind; /* of a role: DROP OWNED and REASSIGN OWNED are about what it owns */
 };
 
+/* How long a dump of a database may take: it is to go, so nobody's work waits for it. */
+#define BS_DATABASE_BUDGET_US (INT64_C(3600) * 1000000)
+
 struct bs_plan {
     enum bs_plan_kind kind;
     const char *why;              /* one sentence for operators */
@@ -100,6 +103,8 @@ struct bs_plan {
     unsigned globals;   /* bits of enum bs_global: what of the cluster is kept before it runs */
     const char **about; /* names of roles, databases and so on that these are about; none: any */
     size_t n_about;
+    /* A database that is dumped before it goes, while nobody can connect to it; NULL: none */
+    const char *database;
     bool ddl;      /* catalog writes by the statement are expected */
     bool in_block; /* the unit can run inside BEGIN ... COMMIT */
     /* RECORD whose triggers, defaults or the like run code that nobody has vetted: only the
@@ -114,6 +119,7 @@ struct bs_plan_limits {
     int64_t max_bytes; /* ceiling for what is copied whole */
     /* Whoever asks can run a plan ROWS. Else it is WHOLE where that covers it too, or REFUSE. */
     bool rows;
+    bool databases; /* a database that is dropped may be fenced and dumped; else it is REFUSE */
 };
 
 /* err LIMIT: the arena's ceiling */

@@ -282,6 +282,42 @@ note(struct closing *c, const struct bs_point_ref *p, enum bs_event_state state,
     return BS_DONE;
 }
 
+/* DROP DATABASE has no transaction to ask about; but the database is there, or it is not. */
+static enum bs_done
+ask_database(struct closing *c,
+             const struct bs_point_ref *p,
+             enum bs_event_state *out,
+             struct bs_err *err)
+{
+    struct bs_arena arena;
+    struct bs_manifest m;
+    struct bs_err why = {0};
+    char oid[16];
+    const char *params[] = {oid};
+    PGresult *res = NULL;
+    bool lives = false;
+    enum bs_done done = BS_DONE;
+
+    bs_arena_init(&arena, "manifest", (size_t)BS_MANIFEST_MAX * 4);
+    if (bs_points_load(c->store, p, &arena, &m, &why) != BS_DONE || m.n_databases == 0)
+        goto out; /* nobody knows */
+    done = actor_lives(c, &m.actor, &lives, err);
+    (void)snprintf(oid, sizeof(oid), "%u", m.databases->oid);
+    if (done == BS_DONE)
+        done = bs_helper_query(&c->helper,
+                               "SELECT 1 FROM pg_catalog.pg_database"
+                               " WHERE oid = $1::pg_catalog.oid AND datconnlimit <> -2",
+                               1, params, &res, err);
+    if (done == BS_DONE)
+        *out = PQntuples(res) == 0 ? BS_EVENT_COMMITTED
+               : lives             ? BS_EVENT_ARMED
+                                   : BS_EVENT_ROLLED_BACK;
+    PQclear(res);
+out:
+    bs_arena_fini(&arena);
+    return done;
+}
+
 static enum bs_done
 close_armed(struct closing *c, const struct bs_point_ref *p, struct bs_err *err)
 {
@@ -303,6 +339,8 @@ close_armed(struct closing *c, const struct bs_point_ref *p, struct bs_err *err)
         c->out->damaged++;
     else if (event.xid != 0)
         done = await_status(c, event.xid, &state, err);
+    else
+        done = ask_database(c, p, &state, err);
     if (done == BS_DONE && read && state == BS_EVENT_ARMED)
         c->out->open++;
     else if (done == BS_DONE && read)

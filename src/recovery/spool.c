@@ -232,9 +232,8 @@ bs_spool_key(
     return out;
 }
 
-/* Size and SHA-256 of a file. */
-static enum bs_done
-file_sha256(const char *path, int64_t *size, char out[BS_SHA256_TEXT], struct bs_err *err)
+enum bs_done
+bs_spool_sha256(const char *path, int64_t *size, char out[BS_SHA256_TEXT], struct bs_err *err)
 {
     EVP_MD_CTX *sha = EVP_MD_CTX_new();
     uint8_t piece[65536], digest[EVP_MAX_MD_SIZE] = {0};
@@ -295,7 +294,7 @@ put_and_prove(const struct bs_spool *s,
         return bs_err_set(err, why.code, "%s", why.message);
     (void)unlink(d->back);
     if (bs_store_get_file(store, key, given, err) != BS_DONE ||
-        file_sha256(given, &d->size, d->sha, err) != BS_DONE ||
+        bs_spool_sha256(given, &d->size, d->sha, err) != BS_DONE ||
         (d->crypt != NULL && bs_decrypt_file(d->crypt->key, key, given, d->back, err) != BS_DONE) ||
         bs_dump_text_sha256(s->pg_dump, d->back, watch, text, err) != BS_DONE)
         return BS_FAILED;

@@ -41,6 +41,10 @@ bs_spool_name(const struct bs_spool *s, const char *name, char out[PATH_MAX], st
 BS_MUST_CHECK enum bs_done bs_spool_path(
     const struct bs_spool *s, size_t i, size_t part, char out[PATH_MAX], struct bs_err *err);
 
+/* Size in bytes and SHA-256 of a file. IO. */
+BS_MUST_CHECK enum bs_done
+bs_spool_sha256(const char *path, int64_t *size, char out[BS_SHA256_TEXT], struct bs_err *err);
+
 /*
  * Key of the rows of object i: "<dir>t/0001-public.users.copybin.zst", and of part 12 of them
  * "<dir>t/0001-public.users.0012.copybin.zst". NULL: the arena is full.

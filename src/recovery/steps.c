@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "recovery/crew.h"
 #include "recovery/crypt.h"
+#include "recovery/fence.h"
 #include "recovery/points.h"
 #include "recovery/scratch.h"
 
@@ -189,6 +190,8 @@ bs_step_store(struct bs_capture *c, struct bs_err *err)
         return BS_FAILED;
     if (c->spool.pg_dump != NULL && store_definition(c, err) != BS_DONE)
         return BS_FAILED;
+    if (c->m.n_databases != 0 && bs_step_database_store(c, err) != BS_DONE)
+        return BS_FAILED;
     bs_step_enter(c, BS_CAPTURE_PROVING);
     if (bs_crew_prove(c, err) != BS_DONE)
         return BS_FAILED;
@@ -298,6 +301,17 @@ close_begun(struct bs_capture *c)
     bs_watch_fini(&moment);
 }
 
+/* The statement will not run, so everybody may come in again. */
+static void
+lift(const struct bs_capture *c)
+{
+    struct bs_err why = {0};
+
+    if (bs_fence_end(c->req.spool, c->req.helper, c->m.id, &why) != BS_DONE)
+        BS_LOG(ERROR, "a fence is still up", BS_F_STR("point", c->m.id),
+               BS_F_STR("reason", why.message), BS_F_STR("hint", why.hint));
+}
+
 enum bs_done
 bs_step_end(struct bs_capture *c,
             enum bs_done done,
@@ -315,5 +329,7 @@ bs_step_end(struct bs_capture *c,
     bs_helper_close(&c->helper);
     if (c->stored || c->intended)
         close_begun(c);
+    if (c->fenced)
+        lift(c);
     return bs_step_no_point(err, why);
 }

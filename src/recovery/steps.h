@@ -1,8 +1,8 @@
 /*
  * steps.h - the steps that captures are made of, and what they share: one capture, one point.
  *
- * Private to the captures of this room: capture.c (whole tables), rows.c (what was replaced),
- * locks.c, sequences.c.
+ * Private to the captures of this room: capture.c (whole tables), database.c (a whole database),
+ * rows.c (what was replaced), locks.c, sequences.c.
  *
  * Layer  recovery. Blocks.
  * Owns   what a capture owns: see capture.h.
@@ -39,6 +39,7 @@ struct bs_capture {
     bool ran;
     bool intended; /* the intent may be in the store */
     bool stored;   /* the manifest is in the store */
+    bool fenced;   /* there may be a fence around the plan's database (fence.h) */
     atomic_int phase, busy;
     atomic_llong bytes; /* of its tables on disk; 0: not known yet */
     atomic_llong rows, raw, put, proven;
@@ -112,6 +113,19 @@ BS_MUST_CHECK enum bs_done bs_step_sequences(struct bs_capture *c,
                                              const uint32_t *hidden,
                                              size_t n_hidden,
                                              struct bs_err *err);
+
+/* Describes the database of a plan that has one, before anything is copied: NO_POINT with numbers where
+ * it is too large, or where it cannot be fenced. */
+BS_MUST_CHECK enum bs_done bs_step_database_look(struct bs_capture *c, struct bs_err *err);
+/*
+ * Fences the database of the plan, dumps it into the spool and shuts it, and describes it in the
+ * manifest; afterwards the capture's `fenced` says that the fence is up. In no transaction.
+ * NO_POINT with numbers where it is too large, CANCELLED, LIMIT, IO.
+ */
+BS_MUST_CHECK enum bs_done bs_step_database(struct bs_capture *c, struct bs_err *err);
+
+/* Stores the dump and reads it back. NO_POINT, DAMAGED, IO. */
+BS_MUST_CHECK enum bs_done bs_step_database_store(struct bs_capture *c, struct bs_err *err);
 
 /* The intent, where it is not stored yet. */
 BS_MUST_CHECK enum bs_done bs_step_intend(struct bs_capture *c, struct bs_err *err);

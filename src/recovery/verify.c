@@ -257,6 +257,24 @@ verify_object(struct bs_store *store,
     return BS_DONE;
 }
 
+/* A definition or a dump. */
+static enum bs_done
+verify_dump(struct bs_store *store,
+            const struct bs_point_schema *schema,
+            const struct bs_watch *watch,
+            struct bs_verify_report *out,
+            struct bs_err *err)
+{
+    if (read_schema(store, schema, -1, watch, err) != BS_DONE) {
+        if (err->code == BS_E_DAMAGED)
+            (void)snprintf(out->damaged, sizeof(out->damaged), "%s", schema->key);
+        return BS_FAILED;
+    }
+    out->objects++;
+    out->stored_bytes += schema->stored_bytes;
+    return BS_DONE;
+}
+
 enum bs_done
 bs_point_verify(struct bs_store *store,
                 const struct bs_manifest *m,
@@ -273,16 +291,11 @@ bs_point_verify(struct bs_store *store,
         if (verify_object(store, &m->globals[i].rows, watch, out, err) != BS_DONE)
             return BS_FAILED;
     }
-    if (m->schema.key == NULL)
-        return BS_DONE;
-    if (read_schema(store, &m->schema, -1, watch, err) != BS_DONE) {
-        if (err->code == BS_E_DAMAGED)
-            (void)snprintf(out->damaged, sizeof(out->damaged), "%s", m->schema.key);
-        return BS_FAILED;
+    for (size_t i = 0; i < m->n_databases; i++) {
+        if (verify_dump(store, &m->databases[i].dump, watch, out, err) != BS_DONE)
+            return BS_FAILED;
     }
-    out->objects++;
-    out->stored_bytes += m->schema.stored_bytes;
-    return BS_DONE;
+    return m->schema.key == NULL ? BS_DONE : verify_dump(store, &m->schema, watch, out, err);
 }
 
 static enum bs_done
@@ -334,6 +347,13 @@ bs_point_present(struct bs_store *store,
     for (size_t i = 0; i < m->n_globals; i++) {
         if (parts_present(store, &m->globals[i].rows, out, err) != BS_DONE)
             return BS_FAILED;
+    }
+    for (size_t i = 0; i < m->n_databases; i++) {
+        const struct bs_point_schema *d = &m->databases[i].dump;
+        if (present(store, d->key, d->stored_bytes, out, err) != BS_DONE)
+            return BS_FAILED;
+        out->objects++;
+        out->stored_bytes += d->stored_bytes;
     }
     if (m->schema.key == NULL)
         return BS_DONE;

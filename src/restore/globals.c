@@ -171,6 +171,32 @@ static const char *const statements[] = {
 #define TABLE_OF(name)                                                                             \
     "CREATE TEMPORARY TABLE " name " (class text, oid oid, name text, value jsonb)"
 
+/* What was saved of the point's database is about one of another name: not the same one renamed. */
+static enum bs_done
+move(struct bs_restore *r, struct bs_err *err)
+{
+    static const char *const moves[] = {
+        "UPDATE pg_temp.backstop_saved SET oid = 0, name = $2"
+        " WHERE class = 'database' AND name = $1",
+        "UPDATE pg_temp.backstop_saved SET value = jsonb_set(value, '{database}', "
+        "to_jsonb($2::text)),"
+        " name = concat_ws(' ', value->>'setting', 'of', value->>'role', 'in ' || $2::text)"
+        " WHERE class = 'setting' AND value->>'database' = $1",
+    };
+    const char *params[] = {NULL, r->request.as};
+
+    if (r->request.as == NULL || r->manifest.n_databases == 0)
+        return BS_DONE;
+    params[0] = r->manifest.databases->name;
+    for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+        PGresult *res = bs_rdb_ask(&r->db, moves[i], 2, params, err);
+        if (res == NULL)
+            return BS_FAILED;
+        PQclear(res);
+    }
+    return BS_DONE;
+}
+
 static enum bs_done
 load(struct bs_restore *r, struct bs_buf *sql, struct bs_err *err)
 {
@@ -180,8 +206,10 @@ load(struct bs_restore *r, struct bs_buf *sql, struct bs_err *err)
                   err) != BS_DONE)
         return BS_FAILED;
     bs_put_str(sql, "COPY pg_temp.backstop_saved FROM STDIN (FORMAT binary)");
-    return bs_rdb_load(&r->db, sql, r->request.store, &r->manifest.globals->rows,
-                       r->manifest.source.data_encoding, NULL, NULL, err);
+    if (bs_rdb_load(&r->db, sql, r->request.store, &r->manifest.globals->rows,
+                    r->manifest.source.data_encoding, NULL, NULL, err) != BS_DONE)
+        return BS_FAILED;
+    return move(r, err);
 }
 
 static enum bs_done
@@ -216,7 +244,8 @@ about(struct bs_restore *r, struct bs_err *err)
     bs_put_u8(&text, '{');
     for (size_t i = 0; i < g->n_about; i++) {
         bs_put_str(&text, i == 0 ? "\"" : ",\"");
-        for (const char *p = g->about[i].name; *p != '\0'; p++) {
+        for (const char *p = r->request.as != NULL ? r->request.as : g->about[i].name; *p != '\0';
+             p++) {
             if (*p == '"' || *p == '\\')
                 bs_put_u8(&text, '\\');
             bs_put_u8(&text, (uint8_t)*p);

@@ -47,6 +47,7 @@ struct bs_restore_request {
     bool elsewhere;         /* a database that the point was not taken from is accepted */
     bool verify;            /* a preview reads the point again however large it is */
     const char *where;      /* a condition: only saved rows that it is true of; NULL: all */
+    const char *as;         /* the point's database is called so now; NULL: as it was */
     bs_restore_watch watch; /* may be NULL */
     void *watch_ctx;
 };

@@ -229,6 +229,7 @@ def test_a_setting_of_the_server_comes_back(system, sql, shown):
     point, = site.run(sql)
     changed = settings(site)
     assert changed != was
+    wait_until(point.committed)
     assert point.events()[:2] == ["armed", "committed"]
     assert "outside of a transaction" in point.manifest()["capture"]["why"]
     with site.pg.admin() as c:  # somebody else's
