@@ -11,9 +11,12 @@
 #include "approval/ticket.h"
 #include "audit/record.h"
 #include "base/log.h"
+#include "base/metrics.h"
+#include "gateway/limits.h"
 #include "gateway/progress.h"
 
-#define LIST_MAX 1000
+#define LIST_MAX    1000
+#define METRICS_MAX (1024 * 1024)
 
 typedef enum bs_done handler_fn(struct bs_request *q, struct bs_answer *a, struct bs_err *err);
 
@@ -141,6 +144,7 @@ decide(struct bs_request *q, enum bs_decide verdict, struct bs_answer *a, struct
         (void)!record_decision(q, &t, verdict, reason, err->message, &ignored);
         return BS_FAILED;
     }
+    bs_count(verdict == BS_DECIDE_APPROVE ? BS_COUNT_APPROVED : BS_COUNT_DENIED);
     a->body = bs_show_ticket(&t);
     return BS_DONE;
 }
@@ -184,9 +188,50 @@ show_health(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
     return BS_DONE;
 }
 
+/* May new clients be sent here? Not before the start is over, nor while it stops. */
+static enum bs_done
+show_ready(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    struct bs_gateway *g = q->gateway;
+    struct bs_agent nobody;
+
+    if (atomic_load(&g->stopping))
+        return BS_FAIL(err, UNAVAILABLE, "the gateway is stopping");
+    if (!atomic_load(&g->ready))
+        return BS_FAIL(err, UNAVAILABLE, "the gateway is starting");
+    if (bs_audit_failed(g->audit))
+        return BS_FAIL(err, UNAVAILABLE, "the audit log cannot be written");
+    if (bs_state_agent_get(g->state, "", q->arena, &nobody, err) != BS_DONE &&
+        err->code != BS_E_NOT_FOUND)
+        return BS_FAILED;
+    *err = (struct bs_err){0};
+    a->body = json_pack("{s:s}", "status", "ready");
+    return BS_DONE;
+}
+
+static enum bs_done
+show_metrics(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    struct bs_buf text;
+
+    bs_buf_init(&text, METRICS_MAX);
+    bs_put_fmt(&text,
+               "# HELP backstop_info The version that runs\n# TYPE backstop_info gauge\n"
+               "backstop_info{version=\"%s\"} 1\n"
+               "# HELP backstop_sessions Clients that are logged in\n"
+               "# TYPE backstop_sessions gauge\nbackstop_sessions %lld\n",
+               BS_VERSION, (long long)bs_limits_sessions(q->gateway->limits));
+    bs_metrics_put(&text);
+    a->text = text.failed ? NULL : bs_arena_copy(q->arena, bs_buf_view(&text));
+    bs_buf_fini(&text);
+    return a->text != NULL ? BS_DONE : BS_FAIL(err, LIMIT, "the metrics are too long");
+}
+
 /* clang-format off */
 static const struct route routes[] = {
     {"GET",  "/healthz",              BS_ROLE_NONE,     show_health},
+    {"GET",  "/readyz",               BS_ROLE_NONE,     show_ready},
+    {"GET",  "/metrics",              BS_ROLE_NONE,     show_metrics},
     {"GET",  "/v1/tickets",           BS_ROLE_VIEWER,   list_tickets},
     {"GET",  "/v1/tickets/*",         BS_ROLE_VIEWER,   show_ticket},
     {"POST", "/v1/tickets/*/approve", BS_ROLE_APPROVER, approve_ticket},

@@ -30,7 +30,8 @@ struct bs_request {
 
 struct bs_answer {
     int status;
-    json_t *body; /* freed by the caller; NULL: no body */
+    json_t *body;     /* freed by the caller; NULL: no body */
+    const char *text; /* plain text in its place, in the request's arena; NULL: none */
 };
 
 /* Finds the route, checks the caller, runs the handler. Errors become problem details. */

@@ -23,6 +23,8 @@
 #define TIMEOUT_S   30
 #define THREADS     2
 
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
 struct server {
     struct bs_gateway *gateway;
     struct MHD_Daemon *daemon;
@@ -33,10 +35,10 @@ struct arriving {
     struct bs_buf body;
 };
 
+/* `text` is freed; NULL: there was no room for it. */
 static enum MHD_Result
-send_json(struct MHD_Connection *c, int status, const json_t *body)
+send_text(struct MHD_Connection *c, int status, const char *type, char *text)
 {
-    char *text = body == NULL ? bs_strdup("") : json_dumps(body, JSON_COMPACT);
     struct MHD_Response *response;
     enum MHD_Result result;
 
@@ -47,8 +49,7 @@ send_json(struct MHD_Connection *c, int status, const json_t *body)
         free(text);
         return MHD_NO;
     }
-    (void)MHD_add_response_header(response, "Content-Type",
-                                  status < 400 ? "application/json" : "application/problem+json");
+    (void)MHD_add_response_header(response, "Content-Type", type);
     (void)MHD_add_response_header(response, "Cache-Control", "no-store");
     (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (status == 401)
@@ -56,6 +57,13 @@ send_json(struct MHD_Connection *c, int status, const json_t *body)
     result = MHD_queue_response(c, (unsigned)status, response);
     MHD_destroy_response(response);
     return result;
+}
+
+static enum MHD_Result
+send_json(struct MHD_Connection *c, int status, const json_t *body)
+{
+    return send_text(c, status, status < 400 ? "application/json" : "application/problem+json",
+                     body == NULL ? bs_strdup("") : json_dumps(body, JSON_COMPACT));
 }
 
 static const char *
@@ -95,7 +103,10 @@ serve(struct server *server,
 
     bs_arena_init(&arena, "request", ARENA_MAX);
     bs_routes_serve(&request, &answer);
-    result = send_json(c, answer.status, answer.body);
+    if (answer.text != NULL)
+        result = send_text(c, answer.status, METRICS_TYPE, bs_strdup(answer.text));
+    else
+        result = send_json(c, answer.status, answer.body);
     json_decref(answer.body);
     bs_arena_fini(&arena);
     return result;

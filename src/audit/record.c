@@ -17,6 +17,7 @@
 #include "audit/log_file.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 
 #define QUEUE_BYTES (64u << 20)
 #define GATHER_US   5000   /* from one write to the next, where nobody waits for them */
@@ -34,11 +35,13 @@ struct bs_audit {
     uint64_t durable;     /* seq up to which all is on disk */
     unsigned waiting;     /* callers of bs_audit_write that are not served yet */
     bool stopping;
-    struct bs_err failed; /* code BS_OK: has not */
+    struct bs_err failed;   /* code BS_OK: has not */
+    int64_t queue_since_ns; /* of bs_mono_ns: the oldest record in the queue; 0: none */
 
     struct bs_buf batch; /* the writer's: what it took from the queue */
     struct bs_buf lines; /* and made of it */
     bool dirty;          /* something is written but not synced */
+    int64_t since_ns;    /* the oldest record that is not synced; 0: none */
     int64_t sync_due_us; /* then; of bs_mono_us */
     int64_t taken_us;    /* the last batch was taken from the queue */
 };
@@ -158,11 +161,18 @@ round_of_work(struct bs_audit *a)
     if (a->queue.n == 0 && a->stopping && !a->dirty)
         return false;
     a->taken_us = a->queue.n == 0 ? a->taken_us : bs_mono_us();
+    if (a->since_ns == 0)
+        a->since_ns = a->queue_since_ns;
+    a->queue_since_ns = 0;
     bs_buf_clear(&a->batch);
     swap(&a->queue, &a->batch);
     urgent = a->waiting != 0 || a->stopping;
     (void)pthread_mutex_unlock(&a->lock);
     done = write_batch(a, urgent, &err);
+    if (!a->dirty && a->since_ns != 0) {
+        bs_observe(BS_OBSERVE_AUDIT, bs_mono_ns() - a->since_ns);
+        a->since_ns = 0;
+    }
     (void)pthread_mutex_lock(&a->lock);
     if (done != BS_DONE)
         a->failed = err;
@@ -213,6 +223,8 @@ has_room(const struct bs_audit *a, size_t n)
 static void
 put_text(struct bs_audit *a, const struct bs_buf *text)
 {
+    if (a->queue_since_ns == 0)
+        a->queue_since_ns = bs_mono_ns();
     bs_put_u32(&a->queue, (uint32_t)text->n);
     bs_put_bytes(&a->queue, bs_buf_view(text));
     bs_assert(!a->queue.failed);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "gateway/gateway.h"
 #include "gateway/gating.h"
 #include "gateway/progress.h"
@@ -113,6 +114,7 @@ keep_replaced(struct bs_gate *g, const struct bs_uncovered *found, struct bs_err
     };
     struct bs_progress_entry entry;
     struct bs_require require;
+    int64_t began_ns = bs_mono_ns();
     enum bs_done done = BS_FAILED;
 
     if (what.n_changed == 0 && what.n_sequences == 0)
@@ -124,12 +126,14 @@ keep_replaced(struct bs_gate *g, const struct bs_uncovered *found, struct bs_err
         done = bs_capture_replaced(l->keeper, &what, &l->kept, err);
     bs_progress_leave(g->s->gateway->progress, &entry);
     if (done != BS_DONE) {
+        bs_count(BS_COUNT_CAPTURES_FAILED);
         bs_gate_tell_no_point(g, err);
         return BS_FAILED;
     }
     l->has_kept = l->kept.manifest != NULL;
     if (!l->has_kept)
         return BS_DONE;
+    bs_gate_count_point(l->kept.manifest, began_ns);
     bs_gate_index_point(g, &l->kept);
     require = bs_ledger_require(l);
     if (bs_readiness_require_kept(g->s->gateway, g->s->database, &require, l->kept.manifest, err) ==

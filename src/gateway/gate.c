@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "base/metrics.h"
 #include "gateway/cancel.h"
 #include "gateway/evade.h"
 #include "gateway/gateway.h"
@@ -354,13 +355,23 @@ bs_gate_detail(const struct bs_gate *g, const char *state, const char *retry)
     return text;
 }
 
+/* Whoever is asked need not answer this session any more. */
+static void
+end_wait(struct bs_relay *r, struct bs_gate *g)
+{
+    bs_waiters_remove(r->s->gateway->waiters, r->s);
+    if (g->asked_ns != 0)
+        bs_observe(BS_OBSERVE_HOLD, bs_mono_ns() - g->asked_ns);
+    g->asked_ns = 0;
+}
+
 static void
 leave(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
     bs_session_set_timer(r->s, 0);
-    bs_waiters_remove(r->s->gateway->waiters, r->s);
+    end_wait(r, g);
     r->gate = NULL;
     g->step = BS_GATE_OVER;
     bs_gate_unref(&g);
@@ -503,7 +514,7 @@ redeem(struct bs_relay *r)
 
     decide_anew(r->gate);
     bs_session_set_timer(r->s, 0);
-    bs_waiters_remove(r->s->gateway->waiters, r->s);
+    end_wait(r, r->gate);
     if (waited)
         bs_gate_measure(r, redeem_now);
     else
@@ -543,6 +554,7 @@ wait_for_decision(struct bs_relay *r, int64_t wait_ms)
         return;
     }
     g->step = BS_GATE_WAIT;
+    g->asked_ns = bs_mono_ns();
     g->give_up_us = bs_mono_us() + wait_ms * 1000;
     bs_waiters_add(r->s->gateway->waiters, r->s, g->ticket);
     notify_waiting(r);
@@ -890,7 +902,7 @@ abandon(struct bs_relay *r, struct bs_gate *g)
     /* A server that works does not notice that nobody listens; the locks would last until then. */
     if (g->step == BS_GATE_LOCK || g->step == BS_GATE_RUN || g->step == BS_GATE_CONSTRAIN)
         bs_cancel_upstream(r->s);
-    bs_waiters_remove(r->s->gateway->waiters, r->s);
+    end_wait(r, g);
     g->end = end_of(g);
     g->abandoned = g->jobs != 0;
     if (!g->abandoned && !g->in_ledger)

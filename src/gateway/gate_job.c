@@ -10,6 +10,7 @@
 
 #include "audit/record.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "gateway/budget.h"
 #include "gateway/evade.h"
 #include "gateway/gate.h"
@@ -103,6 +104,7 @@ record_judged(struct bs_gate *g, struct bs_err *err)
 {
     for (size_t i = 0; i < g->n_items; i++) {
         struct bs_audit_record record = {.kind = BS_AUDIT_JUDGED};
+        bs_note_decision(g->items[i].verdict);
         bs_note_who(&record, g->s);
         bs_note_what(&record, g->items[i].verdict);
         record.text = g->plan.why;
@@ -298,6 +300,18 @@ bs_gate_index_point(struct bs_gate *g, const struct bs_capture_result *point)
                BS_F_STR("reason", err.message));
 }
 
+void
+bs_gate_count_point(const struct bs_manifest *m, int64_t began_ns)
+{
+    int64_t bytes = 0;
+
+    for (size_t i = 0; i < m->n_objects; i++)
+        bytes += m->objects[i].raw_bytes;
+    bs_count(BS_COUNT_CAPTURES);
+    bs_observe(BS_OBSERVE_CAPTURE, bs_mono_ns() - began_ns);
+    bs_observe(BS_OBSERVE_CAPTURE_BYTES, bytes);
+}
+
 static void
 note_speed(struct bs_gate *g)
 {
@@ -321,6 +335,7 @@ static void
 work_capture(struct bs_gate *g, struct bs_err *err)
 {
     struct bs_progress_entry entry = bs_gate_progress(g, g->capture);
+    int64_t began_ns = bs_mono_ns();
     enum bs_done done;
 
     bs_progress_enter(g->s->gateway->progress, &entry);
@@ -328,10 +343,13 @@ work_capture(struct bs_gate *g, struct bs_err *err)
                      : bs_capture_run(g->capture, &g->point, err);
     bs_progress_leave(g->s->gateway->progress, &entry);
     if (done != BS_DONE) {
+        bs_count(BS_COUNT_CAPTURES_FAILED);
         tell_late(g, err);
         return;
     }
     g->captured = g->point.manifest != NULL;
+    if (g->captured)
+        bs_gate_count_point(g->point.manifest, began_ns);
     if (g->captured && g->plan.kind == BS_PLAN_WHOLE)
         note_speed(g);
     if (g->captured)

@@ -383,6 +383,7 @@ bs_gateway_run(const struct bs_config *config,
     keeper = bs_keeper_start(&g);
     g.scheduler = bs_scheduler_start(&g);
     BS_LOG(INFO, "ready", BS_F_INT("workers", g.n_workers), BS_F_INT("pid", getpid()));
+    atomic_store(&g.ready, true);
     bs_service_ready();
     serve(&g, &set);
     done = BS_DONE;

@@ -60,6 +60,7 @@ struct bs_gateway {
     struct bs_worker **workers;
     unsigned n_workers;
     size_t n_listening; /* of config->listen: their socket files are ours to remove */
+    atomic_bool ready;  /* clients can connect */
     atomic_bool stopping;
     atomic_bool points_open; /* some point could not be closed: the keeper looks again */
     atomic_uint running;     /* workers whose thread has not ended */

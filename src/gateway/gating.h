@@ -102,6 +102,7 @@ struct bs_gate {
     const char *evades;        /* it was refused before in other words; NULL: it was not */
     int64_t idle_ms;           /* idle_in_transaction_session_timeout; 0: none, -1: not known */
     int64_t give_up_us;        /* bs_mono_us: the end of the wait */
+    int64_t asked_ns;          /* bs_mono_ns: its begin; 0: nobody waits */
     int64_t expires_us;        /* wall clock: the ticket's own end */
 
     /* running */
@@ -245,6 +246,8 @@ void bs_gate_job_post(struct bs_gate *g, bs_gate_work_fn *work, bs_gate_job_fn *
 void bs_gate_tell_no_point(struct bs_gate *g, const struct bs_err *why);
 /* The state's list of points has it, too. */
 void bs_gate_index_point(struct bs_gate *g, const struct bs_capture_result *point);
+/* For the metrics: a point was made, from then (bs_mono_ns) until now. */
+void bs_gate_count_point(const struct bs_manifest *m, int64_t began_ns);
 /* What operators see of a capture for the gate while it is made (progress.h). */
 struct bs_progress_entry bs_gate_progress(const struct bs_gate *g, const struct bs_capture *c);
 

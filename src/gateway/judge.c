@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/metrics.h"
 #include "catalog/effect.h"
 #include "recovery/measure.h"
 
@@ -570,11 +571,13 @@ bs_judge(const struct bs_judge *by,
          struct bs_verdict *out,
          struct bs_err *err)
 {
+    int64_t began_ns = bs_mono_ns();
     enum bs_done done;
 
     *out = (struct bs_verdict){.text = text, .epoch = by->epoch, .policy = by->policy};
     done = judge_text(by, text, arena, out, err);
     if (done == BS_DONE)
         cast_shadow(by, out);
+    bs_observe(BS_OBSERVE_CLASSIFY, bs_mono_ns() - began_ns);
     return done;
 }

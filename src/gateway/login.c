@@ -12,6 +12,7 @@
 
 #include "audit/record.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "gateway/cancel.h"
 #include "gateway/gateway.h"
 #include "gateway/limits.h"
@@ -151,6 +152,7 @@ record(struct bs_session *s, const char *outcome, const char *sqlstate)
     };
     struct bs_err err = {0};
 
+    bs_count(sqlstate == NULL ? BS_COUNT_LOGINS : BS_COUNT_LOGINS_REFUSED);
     if (bs_audit_enqueue(s->gateway->audit, &r, &err) == BS_DONE)
         return true;
     BS_LOG(ERROR, "the audit log refuses", BS_F_STR("reason", err.message));

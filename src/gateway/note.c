@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "gateway/gateway.h"
 #include "gateway/running.h"
 
@@ -91,6 +92,15 @@ wanted(struct bs_relay *r)
            (how == BS_CONFIG_AUDIT_SAMPLED && r->safe_count % SAMPLE_EVERY == 1);
 }
 
+void
+bs_note_decision(const struct bs_verdict *v)
+{
+    if (v->way == BS_WAY_REFUSE || v->decision.action == BS_ACTION_BLOCK)
+        bs_count(BS_COUNT_BLOCKED);
+    else
+        bs_count(v->decision.action == BS_ACTION_APPROVE ? BS_COUNT_HELD : BS_COUNT_ALLOWED);
+}
+
 bool
 bs_note_judged(struct bs_relay *r, const struct bs_verdict *v)
 {
@@ -99,6 +109,7 @@ bs_note_judged(struct bs_relay *r, const struct bs_verdict *v)
     enum bs_done done;
     char *reasons;
 
+    bs_note_decision(v);
     if (v->way == BS_WAY_PASS && v->unit.risk == BS_RISK_SAFE &&
         (!v->decision.shadow || v->decision.would == BS_ACTION_ALLOW) && !wanted(r))
         return true;

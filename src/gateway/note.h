@@ -19,6 +19,9 @@ struct bs_session;
 /* A statement that passes or is refused. False: it cannot be recorded, so it must not run. */
 BS_MUST_CHECK bool bs_note_judged(struct bs_relay *r, const struct bs_verdict *v);
 
+/* Counts what was decided: bs_note_judged does it itself. */
+void bs_note_decision(const struct bs_verdict *v);
+
 /* Who and where, in every record of a session. Borrows the session's texts. */
 void bs_note_who(struct bs_audit_record *record, const struct bs_session *s);
 /* What was judged. Borrows the verdict's texts. */

@@ -14,6 +14,7 @@
 
 #include "audit/record.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "gateway/cancel.h"
 #include "gateway/gateway.h"
 #include "gateway/limits.h"
@@ -26,13 +27,14 @@
 #include "wire/messages.h"
 
 /* Ceilings. A whole message may be as long as the server itself accepts. */
-#define LINK_MAX    ((size_t)1024 * 1024 * 1024 + 64 * 1024)
-#define ARENA_MAX   ((size_t)16 * 1024 * 1024)
-#define MESSAGE_MAX ((size_t)512 * 1024 * 1024)
-#define PARAMS_MAX  256
-#define PROBE_S     15   /* between TCP's questions to a client that is silent */
-#define PROBES      4    /* that nobody answers */
-#define LINGER_MS   1000 /* for the client to take the last message and hang up */
+#define LINK_MAX      ((size_t)1024 * 1024 * 1024 + 64 * 1024)
+#define ARENA_MAX     ((size_t)16 * 1024 * 1024)
+#define MESSAGE_MAX   ((size_t)512 * 1024 * 1024)
+#define PARAMS_MAX    256
+#define PROBE_S       15   /* between TCP's questions to a client that is silent */
+#define PROBES        4    /* that nobody answers */
+#define MEASURE_EVERY 16   /* of a client's turns: the clock costs, too */
+#define LINGER_MS     1000 /* for the client to take the last message and hang up */
 
 static void on_client(struct bs_link *l, int events);
 static void on_timer(uv_timer_t *timer);
@@ -345,12 +347,16 @@ static void
 on_client(struct bs_link *l, int events)
 {
     struct bs_session *s = l->owner;
+    bool measured = s->phase == BS_PHASE_RELAY && s->turns++ % MEASURE_EVERY == 0;
+    int64_t began_ns = measured ? bs_mono_ns() : 0;
 
     bs_session_ref(s);
     if ((events & BS_LINK_READABLE) != 0)
         read_client(s);
     bs_session_pump(s);
     bs_session_unref(s);
+    if (measured)
+        bs_observe(BS_OBSERVE_RELAY, bs_mono_ns() - began_ns);
 }
 
 /* Also for upstream.c, which opens the server's link with it. */

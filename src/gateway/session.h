@@ -69,6 +69,7 @@ struct bs_session {
 
     struct bs_link client;
     struct bs_link server;
+    unsigned turns;   /* of the client, to measure one of many */
     bool client_gone; /* bs_relay_on_client_gone was called */
     bool server_gone;
     uint32_t server_pid; /* backend PID; the client is told the same */

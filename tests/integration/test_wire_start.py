@@ -38,9 +38,15 @@ def test_a_cancel_key_is_as_long_as_the_protocol_says(gateway, minor, length):
                 other.send(cancel_request(pid, wrong))
                 assert other.closed() or len(wrong) < 4  # that is no packet at all
         assert not r.readable()
-        with Raw(gateway.port) as other:
-            other.send(cancel_request(pid, secret))
-            assert other.closed()
+
+        def cancelled():
+            """One that comes before the statement does nothing."""
+            with Raw(gateway.port) as other:
+                other.send(cancel_request(pid, secret))
+                assert other.closed()
+            return r.readable()
+
+        wait_until(cancelled)
         assert r.next()[0] == b"T"
         assert r.error()["C"] == "57014"
 

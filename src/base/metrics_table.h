@@ -1,0 +1,25 @@
+/*
+ * metrics_table.h - everything that is counted or measured, once. Included with BS_COUNTER and
+ * BS_HISTOGRAM defined. Names are Prometheus's; labels stand behind the name, those of one name
+ * one below the other. What is measured in nanoseconds is shown in seconds.
+ */
+/* clang-format off */
+/*         NAME             name                                  labels                 help */
+BS_COUNTER(ALLOWED,         "backstop_decisions_total",           "decision=\"allow\"",   "Statements by what the policy decided")
+BS_COUNTER(HELD,            "backstop_decisions_total",           "decision=\"approve\"", "")
+BS_COUNTER(BLOCKED,         "backstop_decisions_total",           "decision=\"block\"",   "")
+BS_COUNTER(APPROVED,        "backstop_operator_decisions_total",  "decision=\"approve\"", "Tickets by what operators decided")
+BS_COUNTER(DENIED,          "backstop_operator_decisions_total",  "decision=\"deny\"",    "")
+BS_COUNTER(LOGINS,          "backstop_logins_total",              "outcome=\"done\"",     "Clients that logged in, or were refused after they said who they are")
+BS_COUNTER(LOGINS_REFUSED,  "backstop_logins_total",              "outcome=\"refused\"",  "")
+BS_COUNTER(CAPTURES,        "backstop_captures_total",            "outcome=\"done\"",     "Recovery points that statements needed")
+BS_COUNTER(CAPTURES_FAILED, "backstop_captures_total",            "outcome=\"failed\"",   "")
+
+/*           NAME           name                              unit     help */
+BS_HISTOGRAM(RELAY,         "backstop_relay_seconds",         SECONDS, "Added by the gateway to what a client sends at once, from read to written; one of sixteen is measured")
+BS_HISTOGRAM(CLASSIFY,      "backstop_classify_seconds",      SECONDS, "Judging one text, where its verdict was not kept")
+BS_HISTOGRAM(HOLD,          "backstop_hold_seconds",          SECONDS, "How long statements were held for a decision")
+BS_HISTOGRAM(CAPTURE,       "backstop_capture_seconds",       SECONDS, "Making and proving a recovery point")
+BS_HISTOGRAM(CAPTURE_BYTES, "backstop_capture_bytes",         BYTES,   "Rows that a recovery point copied, before compression")
+BS_HISTOGRAM(AUDIT,         "backstop_audit_lag_seconds",     SECONDS, "Between a record of the audit and its being on disk, for the oldest of each batch")
+/* clang-format on */
