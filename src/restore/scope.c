@@ -364,11 +364,14 @@ mark(const struct bs_toc *saved,
     bool all =
         m->statement.kind != NULL && (strcmp(m->statement.kind, "ALTER DEFAULT PRIVILEGES") == 0 ||
                                       strcmp(m->statement.kind, "COPY-BACK") == 0);
+    /* A cast has no name that could be looked for; which ones are gone since, the dumps tell. */
+    bool casts = m->statement.kind != NULL && strcmp(m->statement.kind, "DROP CAST") == 0;
 
     for (size_t i = 0; i < saved->n; i++) {
-        s->saved_named[i] = is_named_itself(m, &saved->list[i]);
-        s->saved_in[i] =
-            is_named(m, &saved->list[i]) || (all && bs_toc_is(&saved->list[i], "DEFAULT ACL"));
+        bool cast = casts && bs_toc_is(&saved->list[i], "CAST");
+        s->saved_named[i] = cast || is_named_itself(m, &saved->list[i]);
+        s->saved_in[i] = cast || is_named(m, &saved->list[i]) ||
+                         (all && bs_toc_is(&saved->list[i], "DEFAULT ACL"));
     }
     for (size_t i = 0; i < live->n; i++) {
         size_t was = s->saved_of[i];

@@ -30,6 +30,7 @@ CREATE RULE r AS ON INSERT TO lab.v DO INSTEAD NOTHING;
 CREATE STATISTICS lab.st ON a, n FROM lab.u;
 CREATE DOMAIN lab.d AS int CHECK (VALUE > 0);
 CREATE TYPE lab.pair AS (x int, y int);
+CREATE CAST (lab.pair AS text) WITH INOUT AS ASSIGNMENT;
 CREATE TABLE lab.part (k int PRIMARY KEY) PARTITION BY LIST (k);
 CREATE TABLE lab.part1 PARTITION OF lab.part FOR VALUES IN (1);
 GRANT SELECT ON lab.u TO app_pw;
@@ -47,6 +48,7 @@ STATEMENTS = [
     "DROP RULE r ON lab.v",
     "DROP STATISTICS lab.st",
     "DROP DOMAIN lab.d",
+    "DROP CAST (lab.pair AS text)",
     "DROP FUNCTION lab.f() CASCADE",
     "ALTER TABLE lab.u DROP CONSTRAINT c",
     "ALTER TABLE lab.o DROP CONSTRAINT o_u",
