@@ -155,9 +155,6 @@ bs_copy_rows(struct bs_capture *c,
     if (done == BS_DONE && out->rows != tag)
         done = BS_FAIL(err, NO_POINT, "\"%.60s\": the server counts %lld rows, %lld arrived",
                        o->name, (long long)tag, (long long)out->rows);
-    if (done == BS_DONE && o->n_columns == 0 && out->rows != 0)
-        done = BS_FAIL(err, NO_POINT,
-                       "\"%.60s\" has rows without columns, which no restore can write", o->name);
     bs_seal_free(&k->seal);
     bs_buf_fini(&sql);
     free(k);

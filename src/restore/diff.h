@@ -97,7 +97,7 @@ BS_MUST_CHECK enum bs_done bs_diff_tables(struct bs_restore *r,
 
 /* For copyback: the steps of a comparison inside the caller's transaction. */
 
-/* True where there is nothing to compare: a table without columns, and so without rows. Pure. */
+/* True where there is nothing to compare: a table without columns that had no rows. Pure. */
 bool bs_diff_empty(const struct bs_point_object *o);
 /*
  * Loads the saved rows of table number `at` into the saved rows' table. Where they are not unique

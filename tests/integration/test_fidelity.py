@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from fidelity import Refused, cases_of, ground, server, way_back
+from fidelity import cases_of, ground, server, way_back
 
 MAJORS = os.environ.get("BACKSTOP_MAJORS", "15 18").split()
 # Where each kind has most to lose.
@@ -61,14 +61,3 @@ def test_everything_comes_back(made, kind):
             if not how.startswith("same"):
                 made.load()
             assert how.startswith("same"), f"{case.sql}\n{how}"
-
-
-def test_rows_without_columns_are_refused(made):
-    """No COPY can write them."""
-    made.run("INSERT INTO fid.nothing_at_all DEFAULT VALUES")
-    try:
-        with pytest.raises(Refused) as error:
-            made.destroy("TRUNCATE fid.nothing_at_all")
-        assert error.value.sqlstate == "ZB004" and "rows without columns" in str(error.value)
-    finally:
-        made.run("TRUNCATE fid.nothing_at_all")
