@@ -8,6 +8,7 @@
 #include "gateway/judge.h"
 #include "gateway/reload.h"
 #include "gateway/worker.h"
+#include "sql/secrets.h"
 
 struct bs_prepared *
 bs_ask_find(struct bs_relay *r, struct bs_bytes name, bool *unsure)
@@ -202,8 +203,10 @@ bs_ask_judge(struct bs_relay *r,
 
     if (catalog(r) == NULL && !r->loaded)
         return bs_ask_load_catalog(r);
-    *out = (struct bs_verdict){.text = text};
+    *out = (struct bs_verdict){.text = text, .shown = text};
     if (r->snapshot == NULL) {
+        if (bs_without_secrets(text, NULL, arena, &out->shown, &err) != BS_DONE)
+            out->shown = (struct bs_bytes){0};
         if (pass_in_shadow(r, out))
             return BS_HEARD;
         bs_verdict_refuse(

@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "catalog/effect.h"
 #include "recovery/measure.h"
+#include "sql/secrets.h"
 
 void
 bs_verdict_refuse(struct bs_verdict *v,
@@ -574,8 +575,11 @@ bs_judge(const struct bs_judge *by,
     int64_t began_ns = bs_mono_ns();
     enum bs_done done;
 
-    *out = (struct bs_verdict){.text = text, .epoch = by->epoch, .policy = by->policy};
+    *out =
+        (struct bs_verdict){.text = text, .shown = text, .epoch = by->epoch, .policy = by->policy};
     done = judge_text(by, text, arena, out, err);
+    if (done == BS_DONE)
+        done = bs_without_secrets(text, &out->unit, arena, &out->shown, err);
     if (done == BS_DONE)
         cast_shadow(by, out);
     bs_observe(BS_OBSERVE_CLASSIFY, bs_mono_ns() - began_ns);

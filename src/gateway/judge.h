@@ -42,6 +42,7 @@ struct bs_verdict {
     const struct bs_policy *policy; /* that decided; to decide anew with another, judge anew */
     uint64_t epoch;                 /* of the database, when judged */
     struct bs_bytes text;
+    struct bs_bytes shown;    /* the same for people and records, without passwords */
     struct bs_bytes executed; /* what runs was named by PREPARE: its text; else p is NULL */
 };
 

@@ -45,7 +45,7 @@ bs_note_what(struct bs_audit_record *record, const struct bs_verdict *v)
 {
     const struct bs_stmt *worst = worst_statement(&v->unit);
 
-    record->statement = v->text;
+    record->statement = v->shown;
     record->statement_kind = worst == NULL ? NULL : bs_kind_name(worst->kind);
     record->risk = bs_risk_name(v->unit.risk);
     record->decision = bs_action_name(v->decision.action);

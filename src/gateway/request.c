@@ -402,11 +402,11 @@ bs_request_limits(struct bs_gate *g, struct bs_limits *out, struct bs_err *err)
     return BS_DONE;
 }
 
-/* One text as sent; EXECUTE with what it runs, since nobody can approve a name. NULL: no room. */
+/* One text as sent, without passwords; EXECUTE with what it runs, since nobody can approve a name. NULL: no room. */
 static const char *
 item_text(struct bs_gate *g, const struct bs_verdict *v)
 {
-    const char *text = bs_arena_copy(&g->arena, v->text), *runs;
+    const char *text = bs_arena_copy(&g->arena, v->shown), *runs;
 
     if (v->executed.p == NULL || v->executed.p == v->text.p || text == NULL)
         return text;

@@ -282,3 +282,15 @@ def test_a_setting_in_a_transaction_is_refused(system):
     with site.gateway.connect("root") as c, pytest.raises(psycopg.errors.FeatureNotSupported):
         c.execute("ALTER SYSTEM SET work_mem = '9MB'")
     assert settings(site) == was
+
+
+def test_a_password_is_written_nowhere(site):
+    site.reset()
+    assert len(site.run("ALTER ROLE glob_lead PASSWORD 'sesame-open'")) == 1
+    with site.gateway.connect("root", autocommit=True) as c, pytest.raises(psycopg.errors.SyntaxError):
+        c.execute("ALTER ROLE glob_lead, PASSWORD 'sesame-open'")
+    files = [path for path in site.gateway.folder.rglob("*") if path.is_file()]
+    assert len(files) > 5
+    assert [path for path in files if b"sesame-open" in path.read_bytes()] == []
+    assert "sesame-open" not in site.gateway.log()
+    assert b"PASSWORD '***'" in b"".join(path.read_bytes() for path in files if path.suffix == ".jsonl")
