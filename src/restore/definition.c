@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/files.h"
 #include "recovery/child.h"
 #include "recovery/dump.h"
@@ -129,20 +128,17 @@ list(const struct bs_definition *d,
     return bs_toc_parse(bs_buf_view(text), arena, out, err);
 }
 
+/* In a folder as captures have it, so that the next start removes what a crash leaves. */
 static enum bs_done
 name_files(struct bs_restore *r, struct bs_definition *d, struct bs_err *err)
 {
-    char id[BS_ULID_TEXT];
-    int a, b;
+    char id[BS_POINT_ID_TEXT]; /* of none: it only has to be a new one */
 
-    if (bs_dir_make(r->request.spool, err) != BS_DONE)
+    bs_point_id_new(id);
+    if (bs_spool_open(&d->spool, r->request.spool, id, err) != BS_DONE ||
+        bs_spool_name(&d->spool, "saved", d->saved_file, err) != BS_DONE)
         return BS_FAILED;
-    bs_ulid_new(id);
-    a = snprintf(d->saved_file, PATH_MAX, "%s/restore-%s-saved.dump", r->request.spool, id);
-    b = snprintf(d->live_file, PATH_MAX, "%s/restore-%s-live.dump", r->request.spool, id);
-    return a > 0 && a < PATH_MAX && b > 0 && b < PATH_MAX
-               ? BS_DONE
-               : BS_FAIL(err, LIMIT, "the spool's path is too long");
+    return bs_spool_name(&d->spool, "live", d->live_file, err);
 }
 
 /* Texts. */
@@ -315,10 +311,7 @@ bs_definition_open(struct bs_restore *r,
 void
 bs_definition_close(struct bs_definition *d)
 {
-    if (d->saved_file[0] != '\0')
-        (void)unlink(d->saved_file);
-    if (d->live_file[0] != '\0')
-        (void)unlink(d->live_file);
+    bs_spool_close(&d->spool);
     bs_buf_fini(&d->saved_text);
     bs_buf_fini(&d->live_text);
     bs_buf_fini(&d->saved_script);

@@ -11,6 +11,7 @@
 
 #include <limits.h>
 
+#include "recovery/spool.h"
 #include "restore/entries.h"
 #include "restore/restore.h"
 #include "restore/scope.h"
@@ -20,6 +21,7 @@ struct bs_definition {
     bool elsewhere; /* for another database: whoever restores owns what is made */
     bool gin_apart; /* GIN indexes are built with memory of their own */
     char pg_dump[PATH_MAX];
+    struct bs_spool spool;     /* of the files: they are in plain text, whatever the point is */
     char saved_file[PATH_MAX]; /* "": not there */
     char live_file[PATH_MAX];
     struct bs_buf saved_text; /* what the tables of contents point into */

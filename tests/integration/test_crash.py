@@ -4,12 +4,13 @@ What is tested each time: nothing destructive is committed without a point that 
 says what happened, nothing stays open or locked, and agents can go on.
 """
 
+import subprocess
 import threading
 import time
 
 import pytest
 
-from conftest import wait_until
+from conftest import binary, wait_until
 from scene import (COMMIT, DELETE, DROP, TRUNCATE, UPDATE, Blocker, made, newest, row_is_locked,
                    scene)
 
@@ -84,6 +85,24 @@ def test_killed_during_the_capture(scene, program):
     assert asking.done() == "lost"
     scene.gateway.start()
     scene.settle(committed=False)
+
+
+def test_a_copy_back_is_killed(scene):
+    """Nothing has happened, and the next start removes what it had of the definition in plain text."""
+    assert scene.approved(DROP).done() is None
+    point = newest(scene).name
+    with scene.pg_dump.stopped() as reached:
+        command = subprocess.Popen([binary(), "restore", "copy-back", point, "--yes", "--config",
+                                    str(scene.gateway.config)], env=scene.gateway.env)
+        reached()
+        command.kill()
+        command.wait()
+    wait_until(lambda: not scene.pg_dump.pids())
+    assert scene.count() is None and list(scene.gateway.folder.glob("spool/*/saved"))
+    scene.kill()
+    scene.gateway.start()
+    assert list(scene.gateway.folder.glob("spool/**/*saved*")) == []
+    scene.settle(committed=True)
 
 
 def test_killed_while_the_copy_runs(scene):
