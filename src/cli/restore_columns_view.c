@@ -44,11 +44,12 @@ bs_view_columns_json(const struct bs_columns *c)
             const struct bs_columns_column *column = &t->columns[k];
             (void)json_array_append_new(
                 list,
-                json_pack("{s:s,s:s,s:s,s:s,s:s*,s:s*,s:I,s:I,s:I,s:I,s:I,s:s*}", "schema",
+                json_pack("{s:s,s:s,s:s,s:s,s:s*,s:s*,s:o*,s:I,s:I,s:I,s:I,s:s*}", "schema",
                           t->object->schema, "table", t->object->name, "column", column->name,
                           "way", way_name(column->way), "type",
                           column->saved == NULL ? NULL : column->saved->type, "live_type",
-                          column->live_type, "restored", (json_int_t)column->restored, "equal",
+                          column->live_type, "restored",
+                          bs_columns_have_types(t) ? json_integer(column->restored) : NULL, "equal",
                           (json_int_t)column->equal, "conflicts", (json_int_t)column->conflicts,
                           "inserted_since", (json_int_t)rows_of(t, true), "deleted_since",
                           (json_int_t)rows_of(t, false), "refused", t->cannot));

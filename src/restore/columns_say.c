@@ -59,6 +59,7 @@ bs_columns_text(struct bs_arena *arena,
 {
     const char *name = name_of(arena, t, c);
 
+    compared = compared && bs_columns_have_types(t); /* else nothing could be counted */
     switch (c->way) {
     case BS_COLUMN_ADD:
         return bs_arena_fmt(arena, "%s is gone, and comes back as the last column%s", name,

@@ -338,9 +338,10 @@ check_counters(const struct bs_work *w,
         int64_t is = w->parts ? replaced_in_tree(list, n, list[i].root) : list[i].replaced;
         if (list[i].replaced == 0 || (want >= 0 && (!w->parts || is <= want)))
             continue;
-        (void)BS_FAIL(err, UNCOVERED,
-                      "a trigger or foreign key also changed rows of \"%.63s\".\"%.63s\"",
-                      list[i].schema, list[i].name);
+        (void)BS_FAIL(
+            err, UNCOVERED,
+            "a trigger, rule, function or foreign key also changed rows of \"%.63s\".\"%.63s\"",
+            list[i].schema, list[i].name);
         bs_err_hint(err, "nothing was done; --no-triggers writes the rows alone");
         return BS_FAILED;
     }

@@ -148,6 +148,10 @@ def test_columns_come_back(site, pg, statement):
     assert gone != before
     shown = answer(site, "preview", point)
     assert shown["columns"]
+    # Where the type is gone, too, nothing can be counted yet, and no number is told.
+    untyped = "DROP TYPE" in statement
+    assert all(("restored" in c) != untyped for c in shown["columns"] if c["way"] == "add"), shown
+    assert not (untyped and any("saved value" in x for x in shown["conflicts"]))
     assert not answer(site, "diff", point, status=1)["same"]
     assert "ALTER TABLE" in answer(site, "copy-back", point, "--plan")["sql"] or "DROP" in statement
     assert picture(pg) == gone
