@@ -69,6 +69,16 @@ static const char find_root[] =
     " CASE WHEN l.relispartition THEN l.oid ELSE p.oid END)"
     " JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace";
 
+/* What saved relations, by number, are called now, and the columns of the first of them. */
+static const char find_names[] =
+    "SELECT c.oid, n.nspname, c.relname, pg_catalog.quote_ident(n.nspname) || '.' ||"
+    " pg_catalog.quote_ident(c.relname) FROM pg_catalog.pg_class c"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.oid = ANY ($1::oid[]) ORDER BY c.oid";
+static const char find_numbers[] =
+    "SELECT attnum, attname FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid AND attnum > 0"
+    " AND NOT attisdropped";
+
 /* A question about a relation; `more` is $2, where it has one. */
 static PGresult *
 ask_about(struct bs_rdb *db, const char *sql, uint32_t oid, const char *more, struct bs_err *err)
@@ -140,11 +150,81 @@ look_at_columns(struct bs_rdb *db,
         c->match = saved != NULL && c->live_type != NULL && strcmp(saved, c->live_type) == 0
                        ? BS_LIVE_SAME
                        : BS_LIVE_OTHER_TYPE;
-        c->generated = c->generated || PQgetvalue(result, i, 2)[0] != '\0';
+        c->generated = PQgetvalue(result, i, 2)[0] != '\0';
+        if (c->match == BS_LIVE_SAME && c->generated &&
+            live->object->columns[place_of(live, c)].generated == 0)
+            c->match = BS_LIVE_GENERATED;
         c->identity_always = PQgetvalue(result, i, 3)[0] == 'a';
     }
     PQclear(result);
     return live->added == NULL ? BS_FAIL(err, LIMIT, "a table has too many columns") : BS_DONE;
+}
+
+/* "{1,2}": the saved relations where another one has the name of one. NULL: there is none such. */
+static const char *
+put_others(const struct bs_live *live, struct bs_buf *b)
+{
+    size_t n = 0;
+
+    bs_put_u8(b, '{');
+    for (size_t i = 0; i < live->n_parts; i++) {
+        if (live->leaves[i] != 0 && live->leaves[i] != live->parts[i]->oid)
+            bs_put_fmt(b, "%s%u", n++ == 0 ? "" : ",", live->parts[i]->oid);
+    }
+    bs_put_str(b, "}");
+    bs_put_u8(b, '\0');
+    return n == 0 || b->failed ? NULL : (const char *)b->p;
+}
+
+/*
+ * A table that was renamed, and one made in its place: rows of the one are not for the other. One
+ * that was dropped and made again is not meant; that has no other name.
+ */
+static enum bs_done
+look_for_moved(struct bs_rdb *db, struct bs_live *live, struct bs_arena *arena, struct bs_err *err)
+{
+    struct bs_buf oids;
+    const char *values[1];
+    PGresult *result = NULL;
+
+    bs_buf_init(&oids, 1u << 20);
+    values[0] = db->origin ? put_others(live, &oids) : NULL;
+    if (values[0] != NULL)
+        result = bs_rdb_ask(db, find_names, 1, values, err);
+    if (result != NULL && PQntuples(result) != 0)
+        live->moved = bs_rdb_text(result, 0, 3, arena);
+    PQclear(result);
+    bs_buf_fini(&oids);
+    return values[0] == NULL || result != NULL ? BS_DONE : BS_FAILED;
+}
+
+/* By its number a column is the same whatever it is called; partitions are renamed together. */
+static enum bs_done
+look_for_renamed(struct bs_rdb *db,
+                 struct bs_live *live,
+                 struct bs_arena *arena,
+                 struct bs_err *err)
+{
+    const struct bs_point_object *part = live->parts[0];
+    PGresult *result;
+
+    if (!db->origin || live->leaves[0] != part->oid)
+        return BS_DONE;
+    result = ask_about(db, find_numbers, part->oid, NULL, err);
+    if (result == NULL)
+        return BS_FAILED;
+    for (int i = 0; i < PQntuples(result); i++) {
+        for (size_t k = 0; k < part->n_columns; k++) {
+            struct bs_live_column *c = &live->columns[k];
+            if (part->columns[k].attnum != (int)bs_rdb_number(result, i, 0) ||
+                strcmp(part->columns[k].name, PQgetvalue(result, i, 1)) == 0)
+                continue;
+            c->renamed = bs_rdb_text(result, i, 1, arena);
+            c->match = c->match == BS_LIVE_GONE ? BS_LIVE_GONE : BS_LIVE_RENAMED;
+        }
+    }
+    PQclear(result);
+    return BS_DONE;
 }
 
 static size_t
@@ -288,6 +368,8 @@ bs_live_again(struct bs_rdb *db, struct bs_arena *arena, struct bs_live *live, s
         return BS_DONE;
     if (bs_shape_find(db, object, arena, &shape, err) != BS_DONE ||
         look_at_columns(db, live, &shape, arena, err) != BS_DONE ||
+        look_for_renamed(db, live, arena, err) != BS_DONE ||
+        look_for_moved(db, live, arena, err) != BS_DONE ||
         look_for_keys(db, live, arena, err) != BS_DONE)
         return BS_FAILED;
     return look_for_triggers(db, live, arena, err);
@@ -487,7 +569,7 @@ bs_put_live(struct bs_buf *b, const struct bs_live *live)
 bool
 bs_live_fits(const struct bs_live *live)
 {
-    bool rows = live->relkind == live->object->relkind;
+    bool rows = live->relkind == live->object->relkind && live->moved == NULL;
 
     for (size_t i = 0; rows && i < live->object->n_columns; i++)
         rows = live->columns[i].match == BS_LIVE_SAME;

@@ -16,6 +16,8 @@
 enum bs_live_match {
     BS_LIVE_GONE = 0,   /* the live table lacks the saved column */
     BS_LIVE_OTHER_TYPE, /* it has another type or type modifier */
+    BS_LIVE_RENAMED,    /* the saved one has another name, and another one has its name */
+    BS_LIVE_GENERATED,  /* an ordinary one is generated now: its saved values cannot be written */
     BS_LIVE_SAME,
 };
 
@@ -26,10 +28,11 @@ struct bs_live_column {
     const char *live_type;  /* NULL: gone */
     const char *saved_type; /* as the server spells it; NULL: it has no such type */
     uint32_t live_oid;      /* of the live type */
-    bool generated;         /* in either: never written, never compared */
-    bool identity_always;   /* in the live table: cannot be updated */
-    int key;                /* 1, 2, ...: place in the key that rows are matched by; 0: not in it */
-    const char *equals;     /* key columns: OPERATOR(schema.=) of the live index */
+    const char *renamed;    /* what the saved one is called now; NULL: as it was, or it is gone */
+    bool generated;       /* in the live table, or where that is gone: never written or compared */
+    bool identity_always; /* in the live table: cannot be updated */
+    int key;              /* 1, 2, ...: place in the key that rows are matched by; 0: not in it */
+    const char *equals;   /* key columns: OPERATOR(schema.=) of the live index */
 };
 
 enum bs_live_key {
@@ -44,6 +47,7 @@ struct bs_live {
     const struct bs_point_object **parts; /* whose rows it is about: itself, or the partitions */
     uint32_t *leaves;                     /* where they are now; 0: gone */
     size_t n_parts;
+    const char *moved; /* the saved relation is there by this name ("s"."t"), and this is another */
     bool exists;
     uint32_t oid;
     char relkind;
@@ -90,7 +94,8 @@ BS_MUST_CHECK enum bs_done bs_live_look_all(struct bs_rdb *db,
 /* Puts its name, with ONLY where it has rows of its own. */
 void bs_put_live(struct bs_buf *b, const struct bs_live *live);
 
-/* True where it is a relation of the same kind that has every saved column with its type. */
+/* True where it is the saved relation, or one in its place, of the same kind and with every saved
+ * column with its type. */
 bool bs_live_fits(const struct bs_live *live);
 
 #endif

@@ -70,9 +70,20 @@ say_moved_columns(const struct sentences *s, const struct bs_preview_table *t)
     struct bs_arena *a = &s->r->arena;
     const struct bs_point_object *o = t->object;
 
+    if (t->live.moved != NULL)
+        say(s, bs_arena_fmt(a,
+                            "%s.%s is another table now, the saved one is %s: copy-back will"
+                            " refuse",
+                            o->schema, o->name, t->live.moved));
     for (size_t i = 0; i < o->n_columns; i++) {
         const struct bs_live_column *c = &t->live.columns[i];
-        if (c->match == BS_LIVE_GONE)
+        if (c->renamed != NULL)
+            say(s, bs_arena_fmt(a, "%s.%s.%s is called %s now: copy-back will refuse", o->schema,
+                                o->name, c->name, c->renamed));
+        else if (c->match == BS_LIVE_GENERATED)
+            say(s, bs_arena_fmt(a, "%s.%s.%s is generated now: copy-back will refuse", o->schema,
+                                o->name, c->name));
+        else if (c->match == BS_LIVE_GONE)
             say(s, bs_arena_fmt(a, "%s.%s no longer has column %s: copy-back will refuse",
                                 o->schema, o->name, c->name));
         if (c->match == BS_LIVE_OTHER_TYPE)
@@ -158,8 +169,8 @@ say_conflicts(const struct sentences *s, const struct bs_preview_table *t)
                             o->schema, o->name));
     say_moved_columns(s, t);
     if (t->live.n_triggers != 0)
-        say(s, bs_arena_fmt(a, "%s.%s has %zu triggers that fire when rows are put back", o->schema,
-                            o->name, t->live.n_triggers));
+        say(s, bs_arena_fmt(a, "%s.%s has %zu trigger%s on rows that are put back", o->schema,
+                            o->name, t->live.n_triggers, t->live.n_triggers == 1 ? "" : "s"));
     if (t->live.n_key == 0 && (o->relkind == 'r' || o->partial))
         say_no_key(s, o);
     say_parts(s, t);

@@ -23,6 +23,7 @@
 
 struct bs_rdb {
     PGconn *conn; /* NULL: not connected */
+    bool origin;  /* the database that the point was made in: its OIDs mean the same here */
 };
 
 /* Connects and pins the settings. UNAVAILABLE: cannot connect; DATABASE. */

@@ -47,6 +47,7 @@ ask_identity(struct bs_restore *r, struct bs_err *err)
     cluster = PQgetvalue(result, 0, 1);
     r->same_database = bs_rdb_number(result, 0, 0) == (int64_t)source->database_oid &&
                        (*cluster == '\0' || strcmp(cluster, source->system_identifier) == 0);
+    r->db.origin = r->same_database;
     PQclear(result);
     return BS_DONE;
 }

@@ -99,8 +99,19 @@ bs_work_fits(const struct bs_live *live, struct bs_err *err)
     if (!o->partial && live->exists && live->relkind == o->relkind)
         say_how(live, err);
     bs_err_hint(err, "restore run loads the saved rows into a table of their own");
+    if (live->moved != NULL)
+        return BS_FAIL(err, CONFLICT, "\"%.63s\" is another table now: the saved one is %.130s",
+                       o->name, live->moved);
     for (size_t i = 0; i < o->n_columns; i++) {
         const struct bs_live_column *c = &live->columns[i];
+        if (c->renamed != NULL)
+            return BS_FAIL(err, CONFLICT, "column \"%.63s\" of \"%.63s\" is called \"%.63s\" now",
+                           c->name, o->name, c->renamed);
+        if (c->match == BS_LIVE_GENERATED)
+            return BS_FAIL(err, CONFLICT,
+                           "column \"%.63s\" of \"%.63s\" is generated now: its saved values"
+                           " cannot be written",
+                           c->name, o->name);
         if (c->match == BS_LIVE_GONE)
             return BS_FAIL(err, CONFLICT, "\"%.63s\" no longer has its column \"%.63s\"", o->name,
                            c->name);

@@ -295,6 +295,71 @@ def test_a_table_that_does_not_fit_any_more_is_refused(site, pg, change):
     assert error["code"] == "CONFLICT", error
 
 
+MOVED = {
+    "columns that changed names": (
+        "DELETE FROM undo.pair WHERE id < 3", "ALTER TABLE undo.pair RENAME a TO c; ALTER TABLE"
+        " undo.pair RENAME b TO a; ALTER TABLE undo.pair RENAME c TO b", "is called"),
+    "a new column of an old name": (
+        "UPDATE undo.pair SET a = 'x' WHERE id < 3", "ALTER TABLE undo.pair RENAME a TO was;"
+        " ALTER TABLE undo.pair ADD a text", "is called"),
+    "partitions": (
+        "DELETE FROM undo.pairs WHERE id < 3", "ALTER TABLE undo.pairs RENAME a TO was;"
+        " ALTER TABLE undo.pairs ADD a text", "is called"),
+    "a generated column": (
+        "DELETE FROM undo.pair WHERE id < 3", "ALTER TABLE undo.pair DROP b CASCADE; ALTER TABLE undo.pair"
+        " ADD b text GENERATED ALWAYS AS (a || '!') STORED", "is generated"),
+    "a table in its place": (
+        "DELETE FROM undo.pair WHERE id < 3", "ALTER TABLE undo.pair RENAME TO was; CREATE TABLE"
+        " undo.pair (LIKE undo.was INCLUDING ALL)", "is another table"),
+    "a partition in its place": (
+        "DELETE FROM undo.pairs WHERE id < 3", "ALTER TABLE undo.pairs DETACH PARTITION undo.pairs_1;"
+        " ALTER TABLE undo.pairs_1 RENAME TO was; CREATE TABLE undo.pairs_1 PARTITION OF undo.pairs"
+        " DEFAULT", "is another table"),
+}
+
+
+def pair(pg):
+    with pg.admin() as c:
+        c.execute("SET ROLE app_trust; CREATE TABLE undo.pair (id int PRIMARY KEY, a text, b text,"
+                  " g text GENERATED ALWAYS AS (a || b) STORED);"
+                  "CREATE TABLE undo.pairs (id int PRIMARY KEY, a text, b text)"
+                  " PARTITION BY RANGE (id);"
+                  "CREATE TABLE undo.pairs_1 (b text, id int NOT NULL, a text);"
+                  "ALTER TABLE undo.pairs ATTACH PARTITION undo.pairs_1 DEFAULT;"
+                  "INSERT INTO undo.pair SELECT g, 'a', 'b' FROM generate_series(1, 2000) g;"
+                  "INSERT INTO undo.pairs SELECT g, 'a', 'b' FROM generate_series(1, 2000) g;"
+                  "RESET ROLE; ANALYZE undo.pair, undo.pairs")
+
+
+@pytest.mark.parametrize("what", MOVED)
+def test_values_do_not_go_where_they_have_not_been(site, pg, what):
+    statement, change, says = MOVED[what]
+    pair(pg)
+    point = destroy(site, statement)[0]
+    with pg.admin() as c:
+        c.execute(f"SET ROLE app_trust; {change}")
+    table = statement.split("undo.")[1].split()[0]
+    there = rows(pg, f"SELECT * FROM undo.{table} ORDER BY id")
+    assert any(says in x and "refuse" in x for x in answer(site, "preview", point)["conflicts"])
+    for more in ((), ("--plan",)):
+        error = answer(site, "copy-back", point, "--yes", *more, status=1)["error"]
+        assert error["code"] == "CONFLICT" and says in error["message"], error
+    assert rows(pg, f"SELECT * FROM undo.{table} ORDER BY id") == there
+    answer(site, "run", point)
+    answer(site, "discard", point, "--yes")
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM undo.pair WHERE id < 3", "TRUNCATE undo.pair"])
+def test_what_was_generated_goes_back_into_an_ordinary_column(site, pg, statement):
+    pair(pg)
+    before = rows(pg, "SELECT * FROM undo.pair ORDER BY id")
+    point = destroy(site, statement)[0]
+    with pg.admin() as c:
+        c.execute("ALTER TABLE undo.pair ALTER g DROP EXPRESSION")
+    answer(site, "copy-back", point, "--yes")
+    assert rows(pg, "SELECT * FROM undo.pair ORDER BY id") == before
+
+
 def test_partitions_that_others_have_filled(site, pg):
     point = destroy(site, "TRUNCATE undo.parted")[0]
     with pg.admin() as c:
