@@ -1,7 +1,8 @@
 /*
- * gating.h - the state of one gated unit, shared by gate.c (until it may run), protect.c (the run),
- * before.c (rows that are read before it), withhold.c (what the server answers), closing.c (the end
- * of the transaction), ending.c (how it ends), ledger.c and gate_job.c (what blocks), request.c.
+ * gating.h - the state of one gated unit, shared by gate.c (until it may run), unite.c (its plan),
+ * protect.c (the run), bare.c (the run outside a block), before.c (rows that are read before it),
+ * withhold.c (what the server answers), closing.c (the end of the transaction), ending.c (how it
+ * ends), ledger.c, gate_job.c and audit_job.c (what blocks), request.c.
  *
  * Layer  gateway, private to these files. On the session's worker thread; job threads read what
  *        does not change while their job is out.
@@ -164,6 +165,11 @@ int64_t bs_gate_time_ms(struct bs_bytes text);
 /* A ticket's DETAIL: one line of JSON that says what to do next. malloc-ed. */
 char *bs_gate_detail(const struct bs_gate *g, const char *state, const char *retry);
 
+/* --- unite.c --- */
+
+/* Makes g->plan, and what goes with it, of all its texts. NO_POINT, LIMIT. */
+BS_MUST_CHECK enum bs_done bs_gate_unite(struct bs_gate *g, struct bs_err *err);
+
 /* --- measured.c --- */
 
 /* Counts what is to be counted, judges by it, then calls `then`; at once where there is nothing. */
@@ -178,11 +184,22 @@ void bs_protect_begin(struct bs_relay *r);
 void bs_protect_ready(struct bs_relay *r);
 void bs_protect_timer(struct bs_relay *r);
 
+/* The client's own messages, at last. */
+void bs_gate_send_messages(struct bs_relay *r);
+/* The timer of a capture: to the next notice or to the end of the budget, whichever comes first. */
+void bs_gate_arm_capture(struct bs_relay *r);
+
 /* What is locked is read or copied before the statement runs. */
 bool bs_gate_locks(const struct bs_gate *g);
 
 /* A name of the catalog, or of a savepoint, quoted. */
 void bs_gate_put_identifier(struct bs_buf *b, const char *name);
+
+/* --- bare.c: statements that cannot be in a block --- */
+
+void bs_bare_run(struct bs_relay *r);
+/* The server has answered such a statement. */
+void bs_bare_ready(struct bs_relay *r);
 
 /* --- ahead.c: what later statements of the transaction may need --- */
 

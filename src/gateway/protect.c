@@ -28,7 +28,6 @@
 static void lock_next(struct bs_relay *r);
 static void look(struct bs_relay *r);
 static void save(struct bs_relay *r);
-static void run_bare(struct bs_relay *r);
 
 bool
 bs_gate_locks(const struct bs_gate *g)
@@ -50,9 +49,8 @@ left_ms(const struct bs_gate *g)
 
 /* --- the recovery point ------------------------------------------------------------------- */
 
-/* The timer runs to the next notice or to the end of the budget, whichever comes first. */
-static void
-arm_capture(struct bs_relay *r)
+void
+bs_gate_arm_capture(struct bs_relay *r)
 {
     uint64_t left = left_ms(r->gate), notice = (uint64_t)r->s->gateway->config->hold_notice_ms;
 
@@ -82,7 +80,7 @@ capture(struct bs_relay *r)
         return;
     }
     g->step = BS_GATE_CAPTURE;
-    arm_capture(r);
+    bs_gate_arm_capture(r);
     bs_gate_job_capture(r, g, on_captured);
 }
 
@@ -403,7 +401,7 @@ bs_protect_begin(struct bs_relay *r)
     bool shielded = r->s->shielded;
 
     if (!g->plan.in_block) {
-        run_bare(r);
+        bs_bare_run(r);
         return;
     }
     if (r->ledger == NULL)
@@ -435,7 +433,7 @@ bs_protect_timer(struct bs_relay *r)
     if (g->step == BS_GATE_CAPTURE && bs_mono_us() < g->budget_us) {
         bs_progress_notify(r);
         if (!bs_relay_over(r))
-            arm_capture(r);
+            bs_gate_arm_capture(r);
     } else if (g->step == BS_GATE_CAPTURE && g->capture != NULL) {
         bs_capture_abort(g->capture); /* the lock budget is spent */
     } else if (g->step == BS_GATE_AUDIT && g->ledger->keeper != NULL) {
@@ -569,8 +567,8 @@ send_query(struct bs_relay *r, struct bs_gate *g)
     send_inner(r, v);
 }
 
-static void
-send_messages(struct bs_relay *r)
+void
+bs_gate_send_messages(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
@@ -595,7 +593,7 @@ run(struct bs_relay *r)
     if (g->attempts++ != 0)
         free_names(r, bs_buf_view(&g->messages));
     if (!bs_relay_over(r))
-        send_messages(r);
+        bs_gate_send_messages(r);
 }
 
 /* Somebody may have to end first; but whoever waits for us does not as long as we wait. */
@@ -783,84 +781,6 @@ on_run(struct bs_relay *r)
     bs_before_cover(r, has_run);
 }
 
-/* --- statements that cannot be in a block ------------------------------------------------- */
-
-static void
-on_shielded_again(struct bs_relay *r)
-{
-    if (r->inject.failed) {
-        bs_session_fail(r->s, "XX000", "the session could not be made read only again");
-        return;
-    }
-    r->unshielded = false;
-    bs_gate_conclude(r, r->gate->sqlstate[0] == '\0' ? BS_END_COMMITTED : BS_END_ROLLED_BACK);
-}
-
-static void
-on_bare(struct bs_relay *r)
-{
-    if (r->unshielded)
-        bs_inject(r, "SET default_transaction_read_only = on", NULL, on_shielded_again);
-    else
-        bs_gate_conclude(r, r->gate->sqlstate[0] == '\0' ? BS_END_COMMITTED : BS_END_ROLLED_BACK);
-}
-
-static void
-on_unshielded(struct bs_relay *r)
-{
-    if (r->inject.failed) {
-        r->unshielded = false;
-        bs_gate_fail_as_server(r);
-        return;
-    }
-    r->gate->step = BS_GATE_BARE;
-    send_messages(r);
-}
-
-static void
-send_bare(struct bs_relay *r)
-{
-    if (!r->s->shielded) {
-        r->gate->step = BS_GATE_BARE;
-        send_messages(r);
-        return;
-    }
-    r->unshielded = true;
-    bs_inject(r, "SET default_transaction_read_only = off", NULL, on_unshielded);
-}
-
-static void
-on_bare_captured(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
-{
-    bs_session_set_timer(r->s, 0);
-    if (err->code != BS_OK || g->cancelled)
-        bs_gate_fail_no_point(r);
-    else
-        send_bare(r);
-}
-
-/* The point is made, and armed, before it runs: afterwards nobody could take it back. */
-static void
-run_bare(struct bs_relay *r)
-{
-    struct bs_gate *g = r->gate;
-
-    if (!g->in_block && g->plan.kind == BS_PLAN_NONE) {
-        send_bare(r);
-        return;
-    }
-    if (g->in_block || g->waived || !bs_plan_makes_point(&g->plan)) {
-        bs_gate_fail_no_point(r);
-        return;
-    }
-    g->step = BS_GATE_CAPTURE;
-    g->budget_us =
-        bs_mono_us() + (g->plan.database != NULL ? BS_DATABASE_BUDGET_US
-                                                 : r->s->gateway->config->lock_budget_ms * 1000);
-    arm_capture(r);
-    bs_gate_job_capture(r, g, on_bare_captured);
-}
-
 /* --- what the server answers meanwhile ---------------------------------------------------- */
 
 void
@@ -873,7 +793,7 @@ bs_protect_ready(struct bs_relay *r)
     else if (step == BS_GATE_COMMIT)
         bs_closing_ready(r);
     else if (step == BS_GATE_BARE)
-        on_bare(r);
+        bs_bare_ready(r);
     else
         bs_session_fail(r->s, "08P01", "the database answered out of turn");
 }
