@@ -11,9 +11,15 @@
 /* System relations have OIDs below this (access/transam.h, FirstNormalObjectId). */
 #define FIRST_NORMAL_OID 16384
 #define RELATIONS        1259 /* pg_class, catalog/pg_class.h */
+#define SCHEMAS          2615 /* pg_namespace, catalog/pg_namespace.h */
+#define PUBLIC           2200 /* the schema of that name, catalog/pg_namespace.dat */
 
 const char bs_reading_sql[] = "SELECT c.oid, c.relkind, c.relfilenode, c.reltoastrelid,"
-                              " c.relpersistence,"
+                              /* what other sessions have of their own is lost to them */
+                              " CASE WHEN c.relkind OPERATOR(pg_catalog.=) 't'"
+                              " OR c.relnamespace OPERATOR(pg_catalog.=)"
+                              " pg_catalog.pg_my_temp_schema() THEN c.relpersistence"
+                              " ELSE 'p' END,"
                               " pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid),"
                               " pg_catalog.pg_stat_get_xact_tuples_updated(c.oid),"
                               " pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid),"
@@ -604,6 +610,19 @@ judge_exclusive(const struct bs_coverage *in, const struct bs_lock *lock)
     return ddl || was_held(in, lock) ? NULL : "locked exclusively";
 }
 
+/* What came with the cluster is in no dump; the schema public is the database's own. Whoever merely
+ * uses it locks it less. */
+static bool
+is_servers_own(const struct bs_coverage *in, const struct bs_lock *lock)
+{
+    bool changes = strcmp(lock->mode, "AccessExclusiveLock") == 0 ||
+                   strcmp(lock->mode, "ShareUpdateExclusiveLock") == 0;
+
+    return strcmp(lock->locktype, "object") == 0 && lock->database_oid != 0 && changes &&
+           lock->object_oid < FIRST_NORMAL_OID && !in->passed && !was_held(in, lock) &&
+           !(lock->class_oid == SCHEMAS && lock->object_oid == PUBLIC);
+}
+
 static const char *
 judge_lock(const struct bs_coverage *in, const struct bs_lock *lock)
 {
@@ -611,6 +630,8 @@ judge_lock(const struct bs_coverage *in, const struct bs_lock *lock)
     bool exclusive = strcmp(lock->mode, "AccessExclusiveLock") == 0;
     const struct bs_reading_row *is = find_row(in->after, lock->relation_oid);
 
+    if (is_servers_own(in, lock))
+        return "changed an object of the server's own:";
     if (strcmp(lock->locktype, "object") == 0)
         return expects_ddl(in) || (!writes && !exclusive) || was_held(in, lock) ||
                        explained_globally(in, lock->class_oid)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "recovery/earlier.h"
 #include "recovery/facts.h"
 #include "recovery/globals.h"
 
@@ -236,6 +237,7 @@ describe_globals(struct bs_capture *c)
         .classes = bs_arena_copy(&c->arena, bs_buf_view(&names)),
         .about = about,
         .n_about = plan->n_about,
+        .bits = plan->globals,
         .rows = {.schema = "",
                  .name = "globals",
                  .format = BS_ROWS_BINARY,
@@ -256,7 +258,8 @@ bs_step_globals(struct bs_capture *c, struct bs_err *err)
         return BS_FAIL(err, LIMIT, "no memory set aside for what belongs to the cluster");
     c->m.n_globals = 1;
     if (bs_step_copy(c, c->m.n_objects, NULL, err) == BS_DONE)
-        return BS_DONE;
+        return bs_earlier_globals(&c->helper, c->req.plan->globals, c->m.source.server_version_num,
+                                  &c->arena, &c->m.globals->digest, err);
     c->m.n_globals = 0;
     if (strcmp(c->helper.sqlstate, "42501") == 0 && bs_globals_hint(c->req.plan->globals) != NULL)
         bs_err_hint(err, "%s", bs_globals_hint(c->req.plan->globals));

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "recovery/globals.h"
+#include "recovery/named.h"
 #include "recovery/steps.h"
 
 enum { SQL_MAX = 16 * 1024 * 1024 };
@@ -179,6 +181,72 @@ bs_earlier_still(struct bs_helper *h,
 }
 
 enum bs_done
+bs_earlier_globals(struct bs_helper *h,
+                   unsigned classes,
+                   int server_version_num,
+                   struct bs_arena *arena,
+                   const char **out,
+                   struct bs_err *err)
+{
+    PGresult *res = NULL;
+    struct bs_buf sql;
+    enum bs_done done;
+
+    bs_buf_init(&sql, SQL_MAX);
+    bs_put_str(&sql, "SELECT pg_catalog.md5(COALESCE(pg_catalog.string_agg(x::pg_catalog.text, ','"
+                     " ORDER BY x.class, x.oid, x.name, x.value), '')) FROM (");
+    bs_globals_put_select(&sql, classes, server_version_num);
+    bs_put_cstr(&sql, ") x");
+    done = sql.failed ? BS_FAIL(err, LIMIT, "no memory set aside to ask about the cluster")
+                      : bs_helper_query(h, (const char *)sql.p, 0, NULL, &res, err);
+    *out = done == BS_DONE ? bs_arena_str(arena, PQgetvalue(res, 0, 0)) : NULL;
+    PQclear(res);
+    bs_buf_fini(&sql);
+    if (done == BS_DONE && *out == NULL)
+        return BS_FAIL(err, LIMIT, "the %s arena is full", arena->name);
+    return done;
+}
+
+/* Nothing of the cluster can be locked: has somebody else changed it since? */
+static enum bs_done
+check_globals(struct bs_capture *c,
+              const struct bs_manifest *point,
+              struct bs_arena *arena,
+              struct bs_err *err)
+{
+    const struct bs_point_globals *g = point->globals;
+    const char *now;
+
+    if (point->n_globals == 0 || g->digest == NULL)
+        return BS_DONE;
+    if (bs_earlier_globals(&c->helper, g->bits, c->m.source.server_version_num, arena, &now, err) !=
+        BS_DONE)
+        return BS_FAILED;
+    return strcmp(now, g->digest) == 0
+               ? BS_DONE
+               : BS_FAIL(err, UNCOVERED,
+                         "others have changed the %.60s of the cluster since the point was made",
+                         g->classes);
+}
+
+/* What hangs on its objects by now, as the server says it: others may have made some of that since. */
+static enum bs_done
+check_since(struct bs_capture *c,
+            const struct bs_manifest *point,
+            const struct bs_plan *plan,
+            struct bs_arena *arena,
+            struct bs_err *err)
+{
+    struct bs_manifest now = *point;
+
+    now.closure = NULL;
+    now.n_closure = 0;
+    if (bs_named_closure(&c->helper, plan, arena, &now, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_earlier_still(&c->helper, point, plan, &now, arena, err);
+}
+
+enum bs_done
 bs_capture_still(struct bs_capture *c,
                  const struct bs_manifest *point,
                  const struct bs_plan *plan,
@@ -187,8 +255,11 @@ bs_capture_still(struct bs_capture *c,
 {
     struct bs_err why = {0};
 
+    if (check_globals(c, point, arena, &why) != BS_DONE)
+        return bs_step_no_point(err, &why);
     if (point->schema.key == NULL || point->capture.snapshot == NULL ||
-        bs_earlier_still(&c->helper, point, plan, point, arena, &why) == BS_DONE)
+        (bs_earlier_still(&c->helper, point, plan, point, arena, &why) == BS_DONE &&
+         check_since(c, point, plan, arena, &why) == BS_DONE))
         return BS_DONE;
     return bs_step_no_point(err, &why);
 }

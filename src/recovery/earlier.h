@@ -20,6 +20,20 @@ bool bs_earlier_holds(const struct bs_capture_request *request, uint32_t oid);
 const struct bs_manifest *bs_earlier_definition(const struct bs_capture_request *request);
 
 /*
+ * One number for all that the cluster has of some classes, as the helper sees it now.
+ *
+ * classes  bits of enum bs_global
+ * out      hex, in the arena
+ * err      NO_POINT, CANCELLED, LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_earlier_globals(struct bs_helper *h,
+                                              unsigned classes,
+                                              int server_version_num,
+                                              struct bs_arena *arena,
+                                              const char **out,
+                                              struct bs_err *err);
+
+/*
  * Is the definition of everything in m->closure, and of the plan's tables, still the one that the
  * earlier point has? Nobody may have changed it between that point's snapshot and now; what the
  * transaction itself has done, the helper does not see.

@@ -249,6 +249,10 @@ struct bs_point_globals {
     struct bs_point_name *about;
     size_t n_about;
     struct bs_point_object rows; /* schema "", name "globals", relkind 0 */
+    /* Of the capture alone, not in the file: which they are, and one number for all of them, by
+     * which a change before COMMIT is seen. */
+    unsigned bits;
+    const char *digest;
 };
 
 /* What one table, sequence or all large objects had: to hold a restored database against. */

@@ -240,41 +240,134 @@ sort_of(enum bs_object object)
     return "other";
 }
 
-/* All objects that the plan's names may mean. */
-static enum bs_done
-find_named(struct bs_helper *h, const struct bs_plan *plan, struct bases *out, struct bs_err *err)
+static bool
+begins(enum bs_kind kind, const char *with)
 {
+    return strncmp(bs_kind_name(kind), with, strlen(with)) == 0;
+}
+
+/* It stays, but another one. What goes the audit sees by its lock. A dump has the privileges of all
+ * objects and the policies of all tables. */
+static bool
+becomes_another(const struct bs_plan_named *n)
+{
+    if (n->kind == BS_KIND_GRANT || n->kind == BS_KIND_REVOKE || n->kind == BS_KIND_ALTER_POLICY ||
+        n->kind == BS_KIND_ALTER_DEFAULT_PRIVILEGES || n->kind == BS_KIND_REASSIGN_OWNED)
+        return false;
+    if (n->kind == BS_KIND_CREATE_OR_REPLACE_VIEW || n->replaces)
+        return true;
+    return !begins(n->kind, "CREATE ") && !begins(n->kind, "DROP ");
+}
+
+struct names {
     struct bs_buf sorts, schemas, names;
+};
+
+static void
+add_name(struct names *to, const char *sort, const char *schema, const char *name)
+{
+    put_element(&to->sorts, sort);
+    put_element(&to->schemas, schema);
+    put_element(&to->names, name);
+}
+
+static enum bs_done
+look_up(struct bs_helper *h, struct names *which, struct bases *out, struct bs_err *err)
+{
     const char *params[3];
     PGresult *res = NULL;
     enum bs_done done;
 
-    if (plan->n_named == 0)
+    if (which->sorts.n == 0)
         return BS_DONE;
-    bs_buf_init(&sorts, LIST_MAX);
-    bs_buf_init(&schemas, LIST_MAX);
-    bs_buf_init(&names, LIST_MAX);
-    for (size_t i = 0; i < plan->n_named; i++) {
-        put_element(&sorts, sort_of(plan->named[i].object));
-        put_element(&schemas, plan->named[i].schema);
-        put_element(&names, plan->named[i].name);
-    }
-    bs_put_cstr(&sorts, "}");
-    bs_put_cstr(&schemas, "}");
-    bs_put_cstr(&names, "}");
-    params[0] = (const char *)sorts.p;
-    params[1] = (const char *)schemas.p;
-    params[2] = (const char *)names.p;
-    if (sorts.failed || schemas.failed || names.failed)
-        done = full(err);
-    else
-        done = bs_helper_query(h, find_sql, 3, params, &res, err);
+    bs_put_cstr(&which->sorts, "}");
+    bs_put_cstr(&which->schemas, "}");
+    bs_put_cstr(&which->names, "}");
+    params[0] = (const char *)which->sorts.p;
+    params[1] = (const char *)which->schemas.p;
+    params[2] = (const char *)which->names.p;
+    if (which->sorts.failed || which->schemas.failed || which->names.failed)
+        return full(err);
+    done = bs_helper_query(h, find_sql, 3, params, &res, err);
     for (int i = 0; done == BS_DONE && i < PQntuples(res); i++)
         bases_add(out, oid_at(res, i, 0), oid_at(res, i, 1), 0, NAMED);
     PQclear(res);
-    bs_buf_fini(&sorts);
-    bs_buf_fini(&schemas);
-    bs_buf_fini(&names);
+    return done;
+}
+
+/* All objects that the plan's names may mean; `others`: of those that become other ones only. Of
+ * functions the server's own come first. */
+static enum bs_done
+find_named(struct bs_helper *h,
+           const struct bs_plan *plan,
+           bool others,
+           struct bases *out,
+           struct bs_err *err)
+{
+    struct names which;
+    enum bs_done done;
+
+    bs_buf_init(&which.sorts, LIST_MAX);
+    bs_buf_init(&which.schemas, LIST_MAX);
+    bs_buf_init(&which.names, LIST_MAX);
+    for (size_t i = 0; i < plan->n_named; i++) {
+        const struct bs_plan_named *n = &plan->named[i];
+        if (others && !becomes_another(n))
+            continue;
+        add_name(&which, sort_of(n->object), n->schema, n->name);
+        if (others && n->schema == NULL && n->object == BS_OBJECT_FUNCTION)
+            add_name(&which, "function", "pg_catalog", n->name);
+    }
+    done = look_up(h, &which, out, err);
+    bs_buf_fini(&which.sorts);
+    bs_buf_fini(&which.schemas);
+    bs_buf_fini(&which.names);
+    return done;
+}
+
+/* $1 catalogs, $2 OIDs: those that no dump has, since an extension or the server brings them along.
+ * The schema public is the database's own. */
+static const char undumped_sql[] =
+    "SELECT i.type, i.identity, e.extname FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]),"
+    " pg_catalog.unnest($2::pg_catalog.oid[])) b(cls, obj)"
+    " CROSS JOIN LATERAL pg_catalog.pg_identify_object(b.cls, b.obj, 0) i"
+    " LEFT JOIN (pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid"
+    " AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e')"
+    " ON d.classid = b.cls AND d.objid = b.obj WHERE e.oid IS NOT NULL"
+    " OR i.schema IN ('pg_catalog', 'information_schema') OR (b.obj < 16384 AND NOT"
+    " (b.cls = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND b.obj = 2200))"
+    " ORDER BY 2 LIMIT 1";
+
+/* What is changed must be in the dump as it was. */
+static enum bs_done
+check_dumped(struct bs_helper *h, const struct bs_plan *plan, struct bs_err *err)
+{
+    struct bases b;
+    PGresult *res = NULL;
+    enum bs_done done;
+
+    bases_init(&b);
+    done = find_named(h, plan, true, &b, err);
+    if (done == BS_DONE && b.cls.n != 0) {
+        const char *params[2];
+        bs_put_cstr(&b.cls, "}");
+        bs_put_cstr(&b.obj, "}");
+        params[0] = (const char *)b.cls.p;
+        params[1] = (const char *)b.obj.p;
+        done = b.cls.failed || b.obj.failed
+                   ? full(err)
+                   : bs_helper_query(h, undumped_sql, 2, params, &res, err);
+    }
+    if (done == BS_DONE && res != NULL && PQntuples(res) != 0) {
+        bool member = !PQgetisnull(res, 0, 2);
+        done = BS_FAIL(err, NO_POINT, "the %.40s %.120s is %s%.63s, so no dump has its definition",
+                       PQgetvalue(res, 0, 0), PQgetvalue(res, 0, 1),
+                       member ? "a part of the extension " : "the server's own",
+                       member ? PQgetvalue(res, 0, 2) : "");
+        bs_err_hint(err, "where another one of that name is meant, name it with its schema");
+    }
+    PQclear(res);
+    bases_fini(&b);
     return done;
 }
 
@@ -475,7 +568,9 @@ bs_named_closure(struct bs_helper *h,
         if (t->shape)
             bases_add(&b, RELATIONS, t->oid, 0, t->kind == BS_KIND_REASSIGN_OWNED ? ALONE : NAMED);
     }
-    done = find_named(h, plan, &b, err);
+    done = check_dumped(h, plan, err);
+    if (done == BS_DONE)
+        done = find_named(h, plan, false, &b, err);
     if (done == BS_DONE)
         done = find_owned(h, plan, &b, err);
     if (done == BS_DONE)

@@ -409,7 +409,7 @@ add_named(struct planning *p)
             const struct bs_effect *e = &stmt->effects[k];
             if (bs_plan_needs_definition(e->kind) && e->name.name[0] != '\0')
                 out->named[out->n_named++] = (struct bs_plan_named){
-                    e->object, e->name.schema, e->name.name, e->cascade, e->kind};
+                    e->object, e->name.schema, e->name.name, e->cascade, e->kind, e->replaces};
         }
         out->definition = out->definition || p->defines[i];
     }

@@ -81,6 +81,7 @@ struct bs_plan_named {
     const char *name;
     bool cascade;      /* goes, and takes along what hangs on it */
     enum bs_kind kind; /* of a role: DROP OWNED and REASSIGN OWNED are about what it owns */
+    bool replaces;     /* CREATE OR REPLACE of code */
 };
 
 /* How long a dump of a database may take: it is to go, so nobody's work waits for it. */

@@ -63,6 +63,7 @@ struct bs_effect {
     bool blanks;
     bool password; /* ALTER ROLE ... PASSWORD: nothing tells afterwards what it was */
     bool members;  /* ALTER EXTENSION ADD, DROP: what it has, not what it is */
+    bool replaces; /* CREATE OR REPLACE of code */
     /* UPDATE that INSERT ... ON CONFLICT DO UPDATE may do: at most the proposed rows; `keys` are
      * the columns of the conflict target, none where it names a constraint */
     bool upsert;

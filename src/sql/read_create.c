@@ -101,9 +101,12 @@ bs_read_create_function(struct bs_reading *r, const Node *node)
 {
     const CreateFunctionStmt *create = (const CreateFunctionStmt *)(const void *)node;
     enum bs_kind kind = create->is_procedure ? BS_KIND_CREATE_PROCEDURE : BS_KIND_CREATE_FUNCTION;
+    struct bs_effect *effect;
 
     bs_reading_enter(r, kind);
-    (void)bs_reading_effect(r, kind, BS_OBJECT_FUNCTION, bs_name_of_list(create->funcname));
+    effect = bs_reading_effect(r, kind, BS_OBJECT_FUNCTION, bs_name_of_list(create->funcname));
+    if (effect != NULL)
+        effect->replaces = create->replace;
     r->walk.mode |= BS_WALK_DORMANT;
     bs_walk_push(&r->walk, create->parameters);
     bs_walk_push(&r->walk, create->sql_body);
@@ -132,6 +135,7 @@ bs_read_define(struct bs_reading *r, const Node *node)
     const DefineStmt *define = (const DefineStmt *)(const void *)node;
     enum bs_kind kind = BS_KIND_CREATE_TEXT_SEARCH;
     enum bs_object object = BS_OBJECT_OTHER;
+    struct bs_effect *effect;
 
     if (define->kind == OBJECT_AGGREGATE) {
         kind = BS_KIND_CREATE_AGGREGATE;
@@ -145,7 +149,9 @@ bs_read_define(struct bs_reading *r, const Node *node)
         kind = BS_KIND_CREATE_COLLATION;
     }
     bs_reading_enter(r, kind);
-    (void)bs_reading_effect(r, kind, object, bs_name_of_list(define->defnames));
+    effect = bs_reading_effect(r, kind, object, bs_name_of_list(define->defnames));
+    if (effect != NULL)
+        effect->replaces = define->replace;
 }
 
 void

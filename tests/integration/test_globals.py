@@ -2,6 +2,7 @@
 databases - is kept before an agent changes it, and comes back."""
 
 import json
+import threading
 
 import psycopg
 import pytest
@@ -163,6 +164,33 @@ def test_a_password_that_cannot_be_read_is_not_overwritten(site):
     finally:
         with site.pg.admin() as c:
             c.execute("GRANT pg_read_all_data TO backstop")
+
+
+def test_what_others_grant_meanwhile_is_not_lost(site):
+    """While DROP ROLE waits for who comments on the role, somebody is made a member of it."""
+    site.reset()
+    ends = []
+
+    def drop(c):
+        try:
+            c.execute("DROP ROLE glob_spare")
+        except psycopg.Error as error:
+            ends.append(error.sqlstate)
+
+    with site.pg.admin() as other, site.pg.admin() as admin, \
+            site.gateway.connect("root", autocommit=True) as c:
+        other.execute("BEGIN")
+        other.execute("COMMENT ON ROLE glob_spare IS 'x'")
+        dropping = threading.Thread(target=drop, args=(c,))
+        dropping.start()
+        try:
+            wait_until(lambda: ends or admin.execute(
+                "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'object'").fetchone())
+            admin.execute("GRANT glob_spare TO glob_lead")
+        finally:
+            other.execute("ROLLBACK")
+        dropping.join(30)
+    assert ends == ["ZB005"] and "spare" in site.state()
 
 
 def test_a_function_that_changes_roles_is_rolled_back(site):

@@ -4,6 +4,7 @@ order of columns."""
 
 import json
 import subprocess
+import threading
 
 import psycopg
 import pytest
@@ -224,6 +225,86 @@ def test_what_others_own_or_did_since_stays(site):
 def test_what_cannot_be_given_back_is_refused(site, sql, before, code):
     site.reset(before)
     site.refused(sql, (code,))
+
+
+# --- what others do meanwhile ----------------------------------------------------------------
+
+
+def run_late(site, sql, held, act):
+    """Runs it as the agent; while it waits for what `held` locks, when its point has been made, others
+    act. How it ends."""
+    ends = []
+
+    def run(c):
+        try:
+            c.execute(sql)
+            ends.append(None)
+        except psycopg.Error as error:
+            ends.append(error.sqlstate)
+
+    with site.pg.admin() as other, site.pg.admin() as admin, \
+            site.gateway.connect("root", autocommit=True) as c:
+        other.execute("BEGIN")
+        other.execute(held)
+        asking = threading.Thread(target=run, args=(c,))
+        asking.start()
+        try:
+            wait_until(lambda: ends or admin.execute(
+                "SELECT 1 FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()").fetchone())
+            assert not ends, (ends, site.why(sql))
+            admin.execute(act)
+        finally:
+            other.execute("COMMIT")
+        asking.join(30)
+    return ends[0]
+
+
+@pytest.mark.parametrize("sql,act,still", [
+    ("DROP OWNED BY own_a CASCADE",
+     "SET ROLE own_a; CREATE FUNCTION owned.late() RETURNS int LANGUAGE sql AS 'SELECT 1'; RESET ROLE",
+     "SELECT to_regproc('owned.late') IS NOT NULL"),
+    ("DROP OWNED BY own_a CASCADE", "GRANT SELECT ON others.plain TO own_a",
+     "SELECT has_table_privilege('own_a', 'others.plain', 'SELECT')"),
+    ("DROP SCHEMA owned CASCADE", "ALTER TABLE others.plain ALTER n SET DEFAULT owned.f(7)",
+     "SELECT EXISTS (SELECT FROM pg_attrdef WHERE adrelid = 'others.plain'::regclass)"),
+])
+def test_what_others_add_meanwhile_is_not_lost(site, sql, act, still):
+    """It is in no point: made behind the dump, before the statement takes it along."""
+    site.reset("CREATE TABLE others.plain (n int); CREATE VIEW owned.vv AS SELECT 1 AS x;"
+               "ALTER VIEW owned.vv OWNER TO own_a")
+    assert run_late(site, sql, "SELECT * FROM owned.vv", act) == "ZB005"
+    with site.pg.admin() as c:
+        assert c.execute(still).fetchone() == (True,)
+
+
+def test_temporary_tables_of_others_are_not_lost(site):
+    """Nobody but their sessions can read them."""
+    site.reset()
+    with site.pg.admin() as other:
+        other.execute("CREATE TEMP TABLE mine AS SELECT 1 AS n; ALTER TABLE mine OWNER TO own_a")
+        site.refused("DROP OWNED BY own_a CASCADE", ("ZB005",))
+        assert other.execute("SELECT n FROM mine").fetchone() == (1,)
+
+
+def test_what_no_dump_has_stays_as_it_is(site):
+    """An extension brings its parts along, and the server its own."""
+    site.reset("CREATE EXTENSION hstore SCHEMA others")
+    of_it = "FUNCTION others.hstore(text, text)"
+    kept = (f"CREATE OR REPLACE {of_it} RETURNS others.hstore LANGUAGE sql AS 'SELECT NULL::others.hstore'",
+            f"ALTER {of_it} COST 55", f"COMMENT ON {of_it} IS 'x'", "ALTER TYPE others.hstore OWNER TO own_b",
+            "ALTER FUNCTION pg_catalog.initcap(text) COST 55", "ALTER FUNCTION initcap(text) COST 55",
+            "COMMENT ON SCHEMA information_schema IS 'x'")
+    seen = ("DROP COLLATION ucs_basic", "DROP TEXT SEARCH CONFIGURATION danish",
+            "DROP SCHEMA information_schema CASCADE", "COMMENT ON COLLATION ucs_basic IS 'x'")
+    with site.gateway.connect("root", autocommit=True) as c:
+        for sql in kept + seen:
+            with pytest.raises(psycopg.Error) as caught:
+                c.execute(sql)
+            assert caught.value.sqlstate == ("ZB004" if sql in kept else "ZB005"), sql
+    assert site.gateway.log().count("no dump has its definition") >= len(kept)
+    site.run(f"GRANT EXECUTE ON {of_it} TO own_b")
+    site.run("CREATE FUNCTION others.hstore(point) RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    site.run("COMMENT ON SCHEMA public IS 'ours'")
 
 
 # --- extensions ------------------------------------------------------------------------------
