@@ -303,6 +303,44 @@ is_of_mapping(const struct bs_point_dependent *d, const struct bs_toc_entry *e)
     return same;
 }
 
+/* The name at the front of an identity, quoted or not; what follows it stays in `in`. */
+static bool
+take_name(struct bs_bytes *in, struct bs_bytes name)
+{
+    struct bs_bytes b = *in;
+    bool quoted = b.n != 0 && b.p[0] == '"';
+    size_t at = quoted;
+
+    for (size_t i = 0; i < name.n; i++, at++) {
+        at += quoted && at + 1 < b.n && b.p[at] == '"' && b.p[at + 1] == '"';
+        if (at >= b.n || b.p[at] != name.p[i])
+            return false;
+    }
+    if (quoted && (at >= b.n || b.p[at++] != '"'))
+        return false;
+    *in = (struct bs_bytes){b.p + at, b.n - at};
+    return at == b.n || b.p[at] == '.';
+}
+
+/* A default or check of a table has no entry of its own: its table's has it. */
+static bool
+has_part(const struct bs_point_dependent *d, const struct bs_toc_entry *e)
+{
+    enum { DEFAULTS = 2604, CONSTRAINTS = 2606 }; /* catalog/pg_attrdef.h, pg_constraint.h */
+    struct bs_toc_words words = bs_toc_words(e);
+    struct bs_bytes of = bs_bytes_of(d->identity);
+    const char *before = d->class_oid == DEFAULTS ? "for " : " on ";
+    size_t at = bs_sql_find(of, before);
+
+    if ((d->class_oid != DEFAULTS && d->class_oid != CONSTRAINTS) || at == SIZE_MAX)
+        return false;
+    of = (struct bs_bytes){of.p + at + 4, of.n - at - 4};
+    if (!take_name(&of, words.schema) || of.n == 0)
+        return false;
+    of = (struct bs_bytes){of.p + 1, of.n - 1};
+    return take_name(&of, words.name) && (of.n == 0) == (d->class_oid == CONSTRAINTS);
+}
+
 static bool
 is_named(const struct bs_manifest *m, const struct bs_toc_entry *e)
 {
@@ -354,6 +392,27 @@ mark_parts(const struct bs_toc *toc, bool *in)
     }
 }
 
+static bool
+is_entry(const struct bs_toc *toc, const struct bs_point_dependent *d)
+{
+    for (size_t i = 0; i < toc->n; i++) {
+        if (toc->list[i].class_oid == d->class_oid && toc->list[i].oid == d->oid)
+            return true;
+    }
+    return false;
+}
+
+/* Tables that lose a default or check by CASCADE: the table alone, not what else is part of it. */
+static void
+mark_tables(const struct bs_toc *saved, const struct bs_manifest *m, bool *in)
+{
+    for (size_t i = 0; i < m->n_closure; i++) {
+        const struct bs_point_dependent *d = &m->closure[i];
+        for (size_t k = 0; !is_entry(saved, d) && k < saved->n; k++)
+            in[k] = in[k] || (bs_toc_is(&saved->list[k], "TABLE") && has_part(d, &saved->list[k]));
+    }
+}
+
 static void
 mark(const struct bs_toc *saved,
      const struct bs_toc *live,
@@ -382,6 +441,8 @@ mark(const struct bs_toc *saved,
     }
     mark_parts(saved, s->saved_in);
     mark_parts(live, s->live_in);
+    if (m->statement.kind != NULL && strncmp(m->statement.kind, "DROP ", 5) == 0)
+        mark_tables(saved, m, s->saved_in);
     for (size_t i = 0; i < live->n; i++) {
         size_t was = s->saved_of[i];
         if (was != BS_SCOPE_NONE)
