@@ -99,7 +99,7 @@ print_field(const char *label, const char *text)
     if (text[0] == '\0')
         return;
     printf("%-12s ", label);
-    bs_out_text(stdout, text);
+    bs_out_lines(stdout, text, 13);
     printf("\n");
 }
 
@@ -191,8 +191,9 @@ print_plan(const json_t *plan)
     char size[24];
     size_t i;
 
-    printf("%-12s %s, grade %s: %s\n", "recovery", text_of(plan, "kind"), text_of(plan, "grade"),
-           text_of(plan, "why"));
+    printf("%-12s %s, grade %s: ", "recovery", text_of(plan, "kind"), text_of(plan, "grade"));
+    bs_out_text(stdout, text_of(plan, "why"));
+    putchar('\n');
     printf("%-12s about %s, %lld rows", "",
            bs_out_size(size, json_integer_value(json_object_get(plan, "estimated_bytes"))),
            json_integer_value(json_object_get(plan, "estimated_rows")));

@@ -301,7 +301,7 @@ bs_cmd_classify(int argc, char **argv)
             "too.\n"
             "With --dsn \"recovery\" says how what it changes would be kept.",
         .examples = "echo 'DELETE FROM orders' | backstop classify\n"
-                    "backstop classify --dsn \"host=/run/postgresql dbname=app\" migration.sql\n",
+                    "  backstop classify --dsn \"host=/run/postgresql dbname=app\" migration.sql\n",
         .args = options,
         .n_args = 2,
         .max = 1,

@@ -60,7 +60,10 @@ print_plan(struct bs_restoring *w, const struct bs_copyback_options *how)
         status = bs_out_fail(&err);
     else if (bs_out_json_mode())
         bs_out_json(json_pack("{s:s,s:s%}", "point", w->r.manifest.id, "sql", sql.p, sql.n));
-    else
+    else if (isatty(STDOUT_FILENO) == 1) {
+        bs_put_u8(&sql, '\0');
+        bs_out_lines(stdout, sql.failed ? "?" : (const char *)sql.p, 0);
+    } else
         (void)fwrite(sql.p, 1, sql.n, stdout);
     bs_buf_fini(&sql);
     return status;
@@ -182,11 +185,12 @@ bs_restore_copy_back(int argc, char **argv)
         .operands = "POINT | --plan-file FILE",
         .summary = "Put lost tables and rows back into their place.",
         .details = who,
-        .examples = "backstop restore copy-back RP-01J9 --plan\n"
-                    "backstop restore copy-back RP-01J9 --remove-inserted\n"
-                    "backstop restore copy-back RP-01J9 --table public.users --conflict overwrite\n"
-                    "backstop restore copy-back RP-01J9 --group\n"
-                    "backstop restore copy-back --plan-file plan.json\n",
+        .examples =
+            "  backstop restore copy-back RP-01J9 --plan\n"
+            "  backstop restore copy-back RP-01J9 --remove-inserted\n"
+            "  backstop restore copy-back RP-01J9 --table public.users --conflict overwrite\n"
+            "  backstop restore copy-back RP-01J9 --group\n"
+            "  backstop restore copy-back --plan-file plan.json\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
         .max = 1,

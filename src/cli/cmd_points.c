@@ -277,7 +277,7 @@ cmd_list(int argc, char **argv)
         .verb = "points list",
         .operands = "",
         .summary = "List recovery points, newest first.",
-        .examples = "backstop points list --database app --json\n",
+        .examples = "  backstop points list --database app --json\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
     };
@@ -454,7 +454,7 @@ cmd_show(int argc, char **argv)
         .operands = "POINT",
         .summary = "Show what a recovery point holds and what happened to it.",
         .details = "POINT is an id or its unique beginning, with or without \"RP-\".",
-        .examples = "backstop points show RP-01KB3Z\n",
+        .examples = "  backstop points show RP-01KB3Z\n",
         .min = 1,
         .max = 1,
     };
@@ -548,8 +548,8 @@ cmd_verify(int argc, char **argv)
         .summary = "Read recovery points again, whole, and compare them with their manifests.",
         .details =
             "Notes the finding as an event of the point. Exit status 1: something is damaged.",
-        .examples = "backstop points verify RP-01KB3Z\nbackstop points verify --all\n"
-                    "backstop points verify --sample 5%\n",
+        .examples = "  backstop points verify RP-01KB3Z\n  backstop points verify --all\n"
+                    "  backstop points verify --sample 5%\n",
         .args = options,
         .n_args = 2,
         .max = -1,

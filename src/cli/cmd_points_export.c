@@ -114,8 +114,8 @@ bs_points_export(int argc, char **argv)
             "transaction of INSERTs. The rows are proven, and go through a temporary table of\n"
             "the database, which is not changed.",
         .examples =
-            "backstop points export RP-01J9 --table public.users --format csv -o users.csv\n"
-            "backstop points export RP-01J9 --format sql | psql scratch\n",
+            "  backstop points export RP-01J9 --table public.users --format csv -o users.csv\n"
+            "  backstop points export RP-01J9 --format sql | psql scratch\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
         .min = 1,

@@ -28,8 +28,8 @@ cmd_preview(int argc, char **argv)
             "its proof; of a larger one each object has to be there in its size, but with\n"
             "--verify. A damaged one is refused; run, diff and copy-back compare what they read\n"
             "in any case.",
-        .examples = "backstop restore preview RP-01J9\n"
-                    "backstop restore preview RP-01J9 --verify\n",
+        .examples = "  backstop restore preview RP-01J9\n"
+                    "  backstop restore preview RP-01J9 --verify\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
         .min = 1,
@@ -72,7 +72,8 @@ cmd_run(int argc, char **argv)
         .details =
             "The tables go into schema recovery_<end of the point's id>, never over one that\n"
             "is there. Rows and row hashes are compared before it commits.",
-        .examples = "backstop restore run RP-01J9 --table public.users --into public.users_then\n",
+        .examples =
+            "  backstop restore run RP-01J9 --table public.users --into public.users_then\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
         .min = 1,
@@ -110,7 +111,7 @@ cmd_diff(int argc, char **argv)
             "Changed ones are told apart: by the statement, or since by others; extra ones, too:\n"
             "those that the transaction made. Of a point that holds the rows of one transaction,\n"
             "only these are looked at.\n\nExit status 0: no difference, 1: there is one.",
-        .examples = "backstop restore diff RP-01J9 --json\n",
+        .examples = "  backstop restore diff RP-01J9 --json\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
         .min = 1,
@@ -146,7 +147,7 @@ cmd_discard(int argc, char **argv)
         .verb = "restore discard",
         .operands = "POINT",
         .summary = "Drop the tables that `restore run` made from this point, and only those.",
-        .examples = "backstop restore discard RP-01J9 --yes\n",
+        .examples = "  backstop restore discard RP-01J9 --yes\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
         .min = 1,

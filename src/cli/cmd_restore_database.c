@@ -71,7 +71,7 @@ bs_restore_database(int argc, char **argv)
             "a\n"
             "preview. The role that connects has to be a superuser, or own all that is in it.\n"
             "\nExit status 1: the database is there, and something around it could not be set.",
-        .examples = "backstop restore database RP-01J9 --as shop_then\n",
+        .examples = "  backstop restore database RP-01J9 --as shop_then\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
         .min = 1,

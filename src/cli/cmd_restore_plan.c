@@ -116,7 +116,7 @@ bs_restore_plan(int argc, char **argv)
         .details =
             "The file names point, options, rows of each table and the SQL, with a digest over\n"
             "all of it. When it is used, it has to be what would be done then.",
-        .examples = "backstop restore plan RP-01J9 --remove-inserted -o plan.json\n",
+        .examples = "  backstop restore plan RP-01J9 --remove-inserted -o plan.json\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
         .min = 1,
@@ -164,7 +164,7 @@ show(const struct bs_planfile *p)
     size_t i;
     json_t *t;
 
-    bs_out_text(stderr, p->sql);
+    bs_out_lines(stderr, p->sql, 0);
     fprintf(stderr, "\nCopy-back of %s, planned by ", p->point);
     bs_out_text(stderr, p->made_by);
     fputs("\noptions ", stderr);
@@ -241,7 +241,7 @@ bs_restore_approve(int argc, char **argv)
         .operands = "FILE",
         .summary = "Agree to a plan that another operator has made.",
         .details = "Shows the plan, its SQL included, and asks. Whoever made it cannot approve it.",
-        .examples = "backstop restore approve plan.json --reason 'agreed in #42'\n",
+        .examples = "  backstop restore approve plan.json --reason 'agreed in #42'\n",
         .args = options,
         .n_args = sizeof(options) / sizeof(options[0]),
         .min = 1,

@@ -69,13 +69,13 @@ bs_out_paint_of(const char *word)
 }
 
 /*
- * How many bytes at p a terminal would act on: C0 but newline and tab, DEL, U+0080 to U+009F (c2 80
+ * How many bytes at p a terminal would act on: C0 but tab, DEL, U+0080 to U+009F (c2 80
  * to c2 9f), and the bidirectional overrides (e2 80 aa-ae, e2 81 a6-a9), which reorder a line.
  */
 static size_t
 acting(const unsigned char *p)
 {
-    if ((*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f)
+    if ((*p < 0x20 && *p != '\t') || *p == 0x7f)
         return 1;
     if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
         return 2;
@@ -85,13 +85,18 @@ acting(const unsigned char *p)
     return 0;
 }
 
-void
-bs_out_text(FILE *to, const char *text)
+/* indent  spaces before each further line; -1: a newline is a control character, too */
+static void
+put_text(FILE *to, const char *text, int indent)
 {
     bool utf8 = bs_utf8_valid(bs_bytes_of(text));
 
     for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
         size_t escape = acting(p);
+        if (*p == '\n' && indent >= 0) {
+            fprintf(to, "\n%*s", indent, "");
+            continue;
+        }
         if (escape == 0 && !utf8 && *p >= 0x80)
             escape = 1;
         if (escape == 0)
@@ -102,12 +107,24 @@ bs_out_text(FILE *to, const char *text)
 }
 
 void
+bs_out_text(FILE *to, const char *text)
+{
+    put_text(to, text, -1);
+}
+
+void
+bs_out_lines(FILE *to, const char *text, unsigned indent)
+{
+    put_text(to, text, (int)indent);
+}
+
+void
 bs_out_line(const char *name, const char *text)
 {
     if (text == NULL || text[0] == '\0')
         return;
     printf("%-10s ", name);
-    bs_out_text(stdout, text);
+    bs_out_lines(stdout, text, 11);
     putchar('\n');
 }
 
@@ -156,11 +173,11 @@ bs_out_fail_with(const struct bs_err *err, json_t *more)
     json_decref(more);
     fprintf(stderr, "%sbackstop: error:%s ", bs_out_paint(stderr, BS_PAINT_RED),
             bs_out_paint(stderr, BS_PAINT_NONE));
-    bs_out_text(stderr, err->message[0] == '\0' ? info->text : err->message);
+    bs_out_lines(stderr, err->message[0] == '\0' ? info->text : err->message, 2);
     fputc('\n', stderr);
     if (err->hint[0] != '\0') {
         fputs("backstop: hint: ", stderr);
-        bs_out_text(stderr, err->hint);
+        bs_out_lines(stderr, err->hint, 2);
         fputc('\n', stderr);
     }
     return info->exit_status;

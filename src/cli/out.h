@@ -31,10 +31,13 @@ bool bs_out_json_mode(void);
 const char *bs_out_paint(FILE *to, enum bs_paint paint);
 /* The paint of a risk's or an action's name ("CRITICAL", "block": red, ...). */
 enum bs_paint bs_out_paint_of(const char *word);
-/* Prints text of others (statements, names): control characters come out as \xNN, newlines stay. */
+/* Prints text of others (names, values) on one line: control characters, newlines, too, come out as
+ * \xNN, so that no name can look like a line of ours. */
 void bs_out_text(FILE *to, const char *text);
+/* The same for what may have lines (statements, SQL): each further one after `indent` spaces. */
+void bs_out_lines(FILE *to, const char *text, unsigned indent);
 
-/* "name       text", the text as bs_out_text does; nothing where there is no text. */
+/* "name       text", the text as bs_out_lines does; nothing where there is no text. */
 void bs_out_line(const char *name, const char *text);
 /* "1.2 MB"; returns `out`. */
 const char *bs_out_size(char out[24], int64_t bytes);

@@ -273,7 +273,7 @@ bs_view_globals(FILE *to, const struct bs_global_change *list, size_t n)
         fprintf(to, "  %c %s ", list[i].shown == NULL ? '!' : '+', list[i].what);
         bs_out_text(to, list[i].name);
         fputs(": ", to);
-        bs_out_text(to, list[i].shown != NULL ? list[i].shown : list[i].why);
+        bs_out_lines(to, list[i].shown != NULL ? list[i].shown : list[i].why, 6);
         fputc('\n', to);
     }
 }
@@ -415,7 +415,7 @@ copyback_text(const struct bs_copyback *c)
         puts("The definition of the database is identical to the saved one.");
     if (c->difference != NULL) {
         puts("The definition of the database differs from the saved one (- saved, + now):");
-        bs_out_text(stdout, c->difference);
+        bs_out_lines(stdout, c->difference, 0);
     }
     if (c->uncompared != NULL) {
         fputs("The definition could not be compared: ", stdout);

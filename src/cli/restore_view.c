@@ -229,9 +229,9 @@ preview_head(const struct bs_restore *r, const struct bs_preview *p)
     bs_out_line("statement", m->statement.text != NULL ? m->statement.text : m->statement.kind);
     bs_out_line("outcome", bs_event_name(r->ref.outcome));
     (void)snprintf(text, sizeof(text),
-                   p->read_again ? "%zu objects read again, %lld rows: as they were saved"
-                                 : "%zu objects of %lld rows are there; --verify reads them again",
-                   p->proof.objects, (long long)p->proof.rows);
+                   p->read_again ? "%zu object%s read again, %lld rows: as they were saved"
+                                 : "%zu object%s of %lld rows there; --verify reads them again",
+                   p->proof.objects, p->proof.objects == 1 ? "" : "s", (long long)p->proof.rows);
     bs_out_line("proof", text);
     bs_out_line("definition", m->schema.key == NULL ? "not stored" : "stored");
 }

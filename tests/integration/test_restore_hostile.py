@@ -1,10 +1,13 @@
 """Names, bodies and values that look like what stands around them in a dump or in our own SQL."""
 
+import json
 import subprocess
+import threading
 
 import pytest
 from psycopg import sql
 
+from conftest import binary
 from test_undo import answer, destroy, door  # noqa: F401
 
 LONG = "ö" * 31 + "x"  # 63 bytes
@@ -91,3 +94,34 @@ def test_a_hostile_schema_comes_back(evil, pg):
     for point in made:
         answer(evil, "copy-back", point, "--yes", "--dsn", pg.conninfo("postgres"))
     assert picture(pg) == before
+
+
+FORGED = ("outcome    rolled_back", "recovery     whole, grade restored: all is kept", "  + TABLE evil.fake")
+
+
+def test_names_and_texts_cannot_look_like_our_lines(evil, pg):
+    """Statements keep their lines, indented; in names and values a newline is shown as what it is."""
+    lines = "\n" + "\n".join(FORGED) + "\n"
+    view, statement = ident("evil", "v" + lines[:60]), "TRUNCATE evil.forged /*" + lines + "*/"
+    with pg.admin() as c:
+        c.execute("SET ROLE app_trust; CREATE TABLE evil.forged (id int PRIMARY KEY, v text)")
+        c.execute("INSERT INTO evil.forged VALUES (1, %s)", (lines,))
+        c.execute(sql.SQL("CREATE VIEW {} AS SELECT 1 FROM evil.forged").format(view))
+    with evil.connect("bob", autocommit=True) as c:
+        thread = threading.Thread(target=lambda: c.execute(statement))
+        thread.start()
+        ticket = evil.operator.next_ticket()["id"]
+        texts = [subprocess.run([binary(), "approvals", "show", ticket, "--server",
+                                 evil.operator.base], env={**evil.env, "BACKSTOP_TOKEN":
+                                                           evil.operator.token},
+                                capture_output=True, text=True, check=True).stdout]
+        evil.operator.decide(ticket, "approve")
+        thread.join()
+    points = [json.loads(evil.cli("points", "list", "--json").stdout)["points"][0]["point"]]
+    points += destroy(evil, sql.SQL("DROP TABLE evil.forged CASCADE"))
+    texts += [evil.cli(*verb, p).stdout for p in points
+              for verb in (("restore", "preview"), ("points", "show"))]
+    texts += [evil.cli("restore", "copy-back", points[1], "--yes").stdout]
+    assert all("forged" in x for x in texts)
+    for text in texts:
+        assert not [x for x in text.splitlines() if x.startswith(tuple(f[:30] for f in FORGED))], text

@@ -11,7 +11,8 @@ static const struct {
     const char *what, *text, *want;
 } rows[] = {
     {"plain", "DELETE FROM t", "DELETE FROM t"},
-    {"newline and tab stay", "a\n\tb", "a\n\tb"},
+    {"tab stays", "a\tb", "a\tb"},
+    {"newline", "a\nb", "a\\x0ab"},
     {"escape", "\033[2Jx", "\\x1b[2Jx"},
     {"carriage return", "DROP\rSELECT", "DROP\\x0dSELECT"},
     {"backspace and delete", "a\b\x7f", "a\\x08\\x7f"},
@@ -40,6 +41,21 @@ text_of_others(void)
             EXPECT(!"text"), printf("# %s: %s\n", rows[i].what, out);
         free(out);
     }
+}
+
+/* Further lines cannot begin where ours do. */
+static void
+lines_of_others(void)
+{
+    char *out = NULL;
+    size_t n = 0;
+    FILE *to = open_memstream(&out, &n);
+
+    REQUIRE(to != NULL);
+    bs_out_lines(to, "a\n\033b\nc", 3);
+    (void)fclose(to);
+    EXPECT(strcmp(out, "a\n   \\x1bb\n   c") == 0);
+    free(out);
 }
 
 static void
@@ -76,6 +92,7 @@ main(void)
 {
     static const struct tap_case cases[] = {
         {"text of others", text_of_others},
+        {"lines of others", lines_of_others},
         {"no colour off a terminal", no_colour_off_a_terminal},
         {"exit statuses", statuses},
     };
