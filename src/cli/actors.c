@@ -14,8 +14,8 @@
 
 #define ARENA_BYTES (64u << 20)
 
-static void
-whoami(char out[BS_ACTOR_BY])
+void
+bs_actor_local(char out[BS_ACTOR_BY])
 {
     const struct passwd *user = getpwuid(getuid());
 
@@ -32,7 +32,7 @@ bs_actors_open(struct bs_actors *a, const struct bs_args *args, int *status)
 
     *a = (struct bs_actors){0};
     bs_arena_init(&a->arena, "command", ARENA_BYTES);
-    whoami(a->by);
+    bs_actor_local(a->by);
     a->config = bs_cmd_config(args, status);
     if (a->config == NULL)
         return false;

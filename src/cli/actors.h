@@ -29,6 +29,9 @@ struct bs_actors {
 bool bs_actors_open(struct bs_actors *a, const struct bs_args *args, int *status);
 void bs_actors_close(struct bs_actors *a);
 
+/* "local:" and the name of the user on this machine who runs this. */
+void bs_actor_local(char out[BS_ACTOR_BY]);
+
 /* The whole verb "revoke" for what is called `what` ("agent"); its name is the one operand. */
 int bs_actors_revoke(const struct bs_usage *usage,
                      int argc,

@@ -65,6 +65,13 @@ outcome_name(const struct bs_point_ref *p)
     return p->intended ? "unfinished" : "incomplete";
 }
 
+/* What is to be known beside its outcome: it is being removed, or gone. */
+static const char *
+fate_name(const struct bs_point_ref *p)
+{
+    return p->erased != BS_EVENT_NONE ? bs_event_name(p->erased) : p->expired ? "expired" : NULL;
+}
+
 /* The latest word on its objects; what the capture proved where nobody has looked since. */
 static const char *
 proof_name(const struct bs_point_ref *p, const struct bs_manifest *m)
@@ -130,7 +137,8 @@ entry_json(const struct bs_point_ref *p, const struct bs_manifest *m, const stru
                               "proof", proof_name(p, m), "restored", p->restored);
 
     (void)json_object_update_new(entry,
-                                 json_pack("{s:b,s:b}", "held", p->held, "expired", p->expired));
+                                 json_pack("{s:b,s:b,s:b}", "held", p->held, "expired", p->expired,
+                                           "erased", p->erased == BS_EVENT_ERASED));
     if (m == NULL) {
         (void)json_object_set_new(entry, "error", json_string(err->message));
         return entry;
@@ -166,9 +174,13 @@ entry_row(struct bs_table *t, const struct bs_point_ref *p, const struct bs_mani
         bs_table_cell(t, "%lld", (long long)rows_of(m));
     bs_table_cell(t, "%s", size);
     bs_table_cell(t, "%s", m == NULL ? "-" : or_dash(m->actor.agent));
-    bs_table_cell(t, "%s%s%s%s", outcome_name(p), p->restored ? ", restored" : "",
-                  p->held ? ", held" : "", p->expired ? ", expired" : "");
-    bs_table_cell(t, "%s", m == NULL && p->complete ? "damaged" : proof_name(p, m));
+    bs_table_cell(t, "%s%s%s%s%s", outcome_name(p), p->restored ? ", restored" : "",
+                  p->held ? ", held" : "", fate_name(p) == NULL ? "" : ", ",
+                  fate_name(p) == NULL ? "" : fate_name(p));
+    if (p->erased != BS_EVENT_NONE)
+        bs_table_cell(t, "-");
+    else
+        bs_table_cell(t, "%s", m == NULL && p->complete ? "damaged" : proof_name(p, m));
 }
 
 /*
@@ -419,6 +431,35 @@ show_text(const struct bs_point_ref *p, const struct bs_manifest *m)
                                    : NULL);
 }
 
+/* All that is left of one that was erased. */
+static int
+show_erased(struct work *w, const struct bs_point_ref *p, bool json)
+{
+    struct bs_point_erased e;
+    struct bs_point_event *events = NULL;
+    struct bs_manifest m;
+    struct bs_err err = {0}, said = {0};
+    char at[BS_TIME_TEXT];
+    size_t n = 0;
+
+    if (bs_points_erased(w->store, p, &w->arena, &e, &err) != BS_DONE ||
+        bs_points_events(w->store, p, &w->arena, &events, &n, &err) != BS_DONE)
+        return bs_out_fail(&err);
+    bs_time_format(e.at_us, at);
+    (void)!bs_points_load(w->store, p, &w->arena, &m, &said); /* its words, the same everywhere */
+    if (json) {
+        bs_out_json(json_pack("{s:s,s:s,s:b,s:b,s:{s:s,s:s,s:s,s:b},s:o}", "point", p->id,
+                              "outcome", outcome_name(p), "held", p->held, "expired", p->expired,
+                              "erased", "by", e.by, "at", at, "reason", e.reason, "done", e.done,
+                              "events", events_json(events, n)));
+        return 0;
+    }
+    bs_out_line("point", p->id);
+    bs_out_line("kept", said.message);
+    show_events(events, n);
+    return 0;
+}
+
 static int
 show_point(struct work *w, const char *id, bool json)
 {
@@ -428,8 +469,11 @@ show_point(struct work *w, const char *id, bool json)
     size_t n = 0;
     struct bs_err err = {0};
 
-    if (bs_points_find(w->store, id, &w->arena, &p, &err) != BS_DONE ||
-        load(w, &p, &w->arena, &m, &err) != BS_DONE ||
+    if (bs_points_find(w->store, id, &w->arena, &p, &err) != BS_DONE)
+        return bs_out_fail(&err);
+    if (p.erased != BS_EVENT_NONE)
+        return show_erased(w, &p, json);
+    if (load(w, &p, &w->arena, &m, &err) != BS_DONE ||
         bs_points_events(w->store, &p, &w->arena, &events, &n, &err) != BS_DONE)
         return bs_out_fail(&err);
     if (json) {
@@ -593,6 +637,7 @@ bs_cmd_points(int argc, char **argv)
         {"prune", "remove what is no longer kept", bs_points_prune},
         {"hold", "keep one whatever its age", bs_points_hold},
         {"release", "and no more", bs_points_release},
+        {"erase", "take one away for good", bs_points_erase},
         {"verify", "read points again and compare", cmd_verify},
         {"export", "write saved rows as CSV, JSON lines or SQL", bs_points_export},
     };

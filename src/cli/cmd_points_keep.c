@@ -252,7 +252,9 @@ change(const struct bs_usage *usage, int argc, char **argv, bool hold, const cha
     if (!work_open(&w, &args, &status))
         goto out;
     if (bs_points_find(w.store, args.operands[0], &w.arena, &p, &err) == BS_DONE && p.expired)
-        (void)BS_FAIL(&err, CONFLICT, "%s has expired and is being removed", p.id);
+        (void)BS_FAIL(&err, CONFLICT, "%s %s", p.id,
+                      p.erased == BS_EVENT_NONE ? "has expired and is being removed"
+                                                : "was erased, or is being erased");
     if (err.code == BS_OK && p.held == hold)
         (void)BS_FAIL(&err, CONFLICT, "%s is %s", p.id, hold ? "held already" : "not held");
     if (err.code != BS_OK ||

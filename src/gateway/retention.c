@@ -115,6 +115,58 @@ bs_retention_look(const struct bs_retention *r,
     return bs_retain_look(r->store, &rules, arena, out, err);
 }
 
+/* A descriptor that holds the lock; -1 with err set. */
+static int
+take_lock(const char *spool, struct bs_err *err)
+{
+    char path[PATH_MAX];
+    int fd;
+
+    if (bs_dir_make(spool, err) != BS_DONE)
+        return -1;
+    (void)snprintf(path, sizeof(path), "%s/prune.lock", spool);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        (void)BS_FAIL(err, IO, "cannot open \"%.300s\": %s", path, strerror(errno));
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    (void)close(fd);
+    (void)BS_FAIL(err, CONFLICT, "points are being pruned already");
+    return -1;
+}
+
+/* --- one of them, for good --------------------------------------------------------------- */
+
+enum bs_done
+bs_retention_erase(const struct bs_retention *r,
+                   const char *point,
+                   const char *reason,
+                   struct bs_erased *out,
+                   struct bs_arena *arena,
+                   struct bs_err *err)
+{
+    struct names names;
+    struct bs_erase e = {.store = r->store,
+                         .named = named,
+                         .named_ctx = &names,
+                         .by = r->by,
+                         .reason = reason,
+                         .note = r->note,
+                         .note_ctx = r->ctx};
+    enum bs_done done = BS_FAILED;
+    int lock = take_lock(r->config->spool, err);
+
+    *out = (struct bs_erased){0};
+    if (lock < 0)
+        return BS_FAILED;
+    if (take_names(r, arena, &names, err) == BS_DONE)
+        done = bs_erase_run(&e, point, out, arena, err);
+    (void)close(lock);
+    return done;
+}
+
 /* --- carrying it out ---------------------------------------------------------------------- */
 
 static void
@@ -144,28 +196,6 @@ tell(void *ctx, const struct bs_retain_point *p, const char *why)
     record(r, p, why);
     if (r->tell != NULL)
         r->tell(r->ctx, p, why);
-}
-
-/* A descriptor that holds the lock; -1 with err set. */
-static int
-take_lock(const char *spool, struct bs_err *err)
-{
-    char path[PATH_MAX];
-    int fd;
-
-    if (bs_dir_make(spool, err) != BS_DONE)
-        return -1;
-    (void)snprintf(path, sizeof(path), "%s/prune.lock", spool);
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        (void)BS_FAIL(err, IO, "cannot open \"%.300s\": %s", path, strerror(errno));
-        return -1;
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return fd;
-    (void)close(fd);
-    (void)BS_FAIL(err, CONFLICT, "points are being pruned already");
-    return -1;
 }
 
 enum bs_done

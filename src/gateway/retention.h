@@ -11,6 +11,7 @@
 
 #include "audit/record.h"
 #include "policy/config.h"
+#include "recovery/erase.h"
 #include "recovery/retain.h"
 #include "state/state.h"
 
@@ -21,7 +22,8 @@ struct bs_retention {
     struct bs_audit *audit; /* what goes is recorded there */
     const char *by;
     bs_retain_tell *tell; /* may be NULL */
-    void *ctx;
+    bs_erase_note *note;  /* of bs_retention_erase alone */
+    void *ctx;            /* of both */
 };
 
 /* Does the configuration let anything go at all? Leftovers and unused definitions always may. */
@@ -40,5 +42,17 @@ BS_MUST_CHECK enum bs_done bs_retention_look(const struct bs_retention *r,
  */
 BS_MUST_CHECK enum bs_done
 bs_retention_run(const struct bs_retention *r, struct bs_retain_done *out, struct bs_err *err);
+
+/*
+ * Takes one point away for good; see recovery/erase.h. `r->note` puts it into the audit.
+ *
+ * err   CONFLICT: points are being pruned now; else as bs_erase_run; UNAVAILABLE also: the state
+ */
+BS_MUST_CHECK enum bs_done bs_retention_erase(const struct bs_retention *r,
+                                              const char *point,
+                                              const char *reason,
+                                              struct bs_erased *out,
+                                              struct bs_arena *arena,
+                                              struct bs_err *err);
 
 #endif

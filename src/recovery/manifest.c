@@ -263,6 +263,8 @@ static const char *const states[BS_EVENT_COUNT] = {
     [BS_EVENT_HELD] = "held",
     [BS_EVENT_RELEASED] = "released",
     [BS_EVENT_KEPT] = "kept",
+    [BS_EVENT_ERASING] = "erasing",
+    [BS_EVENT_ERASED] = "erased",
 };
 
 const char *

@@ -52,7 +52,9 @@ enum bs_event_state {
     BS_EVENT_TAKEN,     /* a snapshot, for no statement: it is what it is */
     BS_EVENT_HELD,      /* a human wants it kept, whatever its age */
     BS_EVENT_RELEASED,  /* and no more */
-    BS_EVENT_KEPT,      /* expired was said too early: it is needed */
+    BS_EVENT_KEPT,      /* expired, or erasing, was said too early: it is needed */
+    BS_EVENT_ERASING,   /* somebody takes it away for good, and says why */
+    BS_EVENT_ERASED,    /* and that was done: only its events are left */
     BS_EVENT_COUNT
 };
 

@@ -38,7 +38,8 @@ point_add(struct listing *l, const char *key, size_t n)
         l->cap = cap;
     }
     ref = &p->list[p->n];
-    *ref = (struct bs_point_ref){.outcome = BS_EVENT_NONE, .proof = BS_EVENT_NONE};
+    *ref = (struct bs_point_ref){
+        .outcome = BS_EVENT_NONE, .proof = BS_EVENT_NONE, .erased = BS_EVENT_NONE};
     memcpy(ref->id, key + n - BS_POINT_ID_TEXT, BS_POINT_ID_TEXT - 1);
     ref->dir = bs_arena_copy(l->arena, (struct bs_bytes){(const uint8_t *)key, n});
     if (ref->dir == NULL)
@@ -79,6 +80,10 @@ event_seen(struct listing *l, struct bs_point_ref *ref, const char *key, const c
         ref->restored_us = event_time_us(name);
     } else if (state == BS_EVENT_EXPIRED || state == BS_EVENT_KEPT) {
         ref->expired = state == BS_EVENT_EXPIRED;
+        ref->erased = BS_EVENT_NONE;
+    } else if (state == BS_EVENT_ERASING || state == BS_EVENT_ERASED) {
+        ref->expired = true;
+        ref->erased = state;
     } else if (state == BS_EVENT_HELD || state == BS_EVENT_RELEASED) {
         ref->held = state == BS_EVENT_HELD;
     } else if (state != BS_EVENT_NONE) {

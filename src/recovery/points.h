@@ -23,7 +23,9 @@ struct bs_point_ref {
     int64_t proof_us;            /* when that was; 0: never */
     bool restored;               /* has an event restored */
     int64_t restored_us;         /* the last one */
-    bool expired;                /* last of expired, kept: it is being removed, and is no point */
+    bool expired;                /* last of expired, erasing, erased, kept: it is being removed, and
+                                     is no point */
+    enum bs_event_state erased;  /* last of erasing, erased, kept; NONE where it is kept */
     bool held;                   /* by a human: last of held, released */
     const char *armed_key;       /* newest armed event; NULL */
     size_t n_events;
@@ -54,7 +56,8 @@ BS_MUST_CHECK enum bs_done bs_points_find(struct bs_store *store,
                                           struct bs_arena *arena,
                                           struct bs_point_ref *out,
                                           struct bs_err *err);
-/* Reads and checks a point's manifest. NOT_FOUND (incomplete), DAMAGED, IO, LIMIT. */
+/* Reads and checks a point's manifest. NOT_FOUND (incomplete, or erased: by whom, when and why),
+ * DAMAGED, IO, LIMIT. */
 BS_MUST_CHECK enum bs_done bs_points_load(struct bs_store *store,
                                           const struct bs_point_ref *point,
                                           struct bs_arena *arena,
@@ -80,7 +83,7 @@ BS_MUST_CHECK enum bs_done bs_points_intend(struct bs_store *store,
  * manifest. The manifest itself is read by bs_points_load, the objects by bs_point_verify.
  *
  * damaged   out, may be NULL: key of the first document that is not; "" where there is none
- * err       DAMAGED with that key; IO, LIMIT
+ * err       DAMAGED with that key; NOT_FOUND: it was erased; IO, LIMIT
  */
 BS_MUST_CHECK enum bs_done bs_points_sound(struct bs_store *store,
                                            const struct bs_point_ref *point,
@@ -116,6 +119,22 @@ BS_MUST_CHECK enum bs_done bs_points_events(struct bs_store *store,
                                             struct bs_arena *arena,
                                             struct bs_point_event **out,
                                             size_t *n,
+                                            struct bs_err *err);
+
+/* Who took a point away for good, when and why; its last event of erasing or erased. */
+struct bs_point_erased {
+    const char *by;     /* "local:kim" */
+    const char *reason; /* as it was given */
+    int64_t at_us;
+    bool done;   /* false: it was begun */
+    bool hidden; /* something of it is only behind a delete marker: it never will be done */
+};
+
+/* Only where `point` says that it is erased. Texts live in `arena`. Errors as bs_points_events. */
+BS_MUST_CHECK enum bs_done bs_points_erased(struct bs_store *store,
+                                            const struct bs_point_ref *point,
+                                            struct bs_arena *arena,
+                                            struct bs_point_erased *out,
                                             struct bs_err *err);
 
 /* What closing did. */

@@ -64,20 +64,20 @@ locks(struct bs_store *store)
     return yes;
 }
 
-static enum bs_done
-may_delete(struct bs_store *store, struct bs_err *err)
+enum bs_done
+bs_retain_may_delete(struct bs_store *store, enum bs_removed *how, struct bs_err *err)
 {
     char id[BS_ULID_TEXT], key[64];
-    enum bs_removed how;
     struct bs_err why = {0};
 
+    *how = BS_REMOVED_NOT;
     if (locks(store))
         return BS_DONE;
     bs_ulid_new(id);
     (void)snprintf(key, sizeof(key), "probe/prune-%s", id);
     if (bs_store_put(store, key, BS_LIT("backstop prune was here\n"), err) != BS_DONE)
         return BS_FAILED;
-    if (bs_store_remove(store, key, &how, &why) == BS_DONE || why.code == BS_E_CONFLICT)
+    if (bs_store_remove(store, key, how, &why) == BS_DONE || why.code == BS_E_CONFLICT)
         return BS_DONE;
     (void)bs_err_set(err, why.code, "%s", why.message);
     if (why.code == BS_E_FORBIDDEN)
@@ -348,12 +348,13 @@ bs_retain_do(struct bs_store *store,
 {
     struct pruning p = {
         .store = store, .what = what, .by = by, .tell = tell, .ctx = ctx, .out = out};
+    enum bs_removed how;
     enum bs_done done = BS_FAILED;
 
     *out = (struct bs_retain_done){0};
     if (nothing_to_do(what))
         return BS_DONE;
-    if (may_delete(store, err) != BS_DONE)
+    if (bs_retain_may_delete(store, &how, err) != BS_DONE)
         return BS_FAILED;
     bs_arena_init(&p.arena, "pruning", (size_t)BS_MANIFEST_MAX * 8);
     if (mark_points(&p, err) == BS_DONE && mark_definitions(&p, err) == BS_DONE &&

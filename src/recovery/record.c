@@ -1,6 +1,7 @@
 /*
  * record.c - the documents of a point: its intent, its manifest, its events.
  */
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,6 +49,26 @@ unseal_statement(const struct bs_store *store, struct bs_manifest *m, struct bs_
     bs_point_key_wipe(&key);
 }
 
+/* NOT_FOUND, and who took it away. */
+static enum bs_done
+say_erased(struct bs_store *store,
+           const struct bs_point_ref *point,
+           struct bs_arena *arena,
+           struct bs_err *err)
+{
+    struct bs_point_erased e;
+    char at[BS_TIME_TEXT];
+
+    if (bs_points_erased(store, point, arena, &e, err) != BS_DONE)
+        return BS_FAILED;
+    bs_time_format(e.at_us, at);
+    return BS_FAIL(err, NOT_FOUND, "%s %s erased by %s at %.19sZ: %.300s%s", point->id,
+                   e.done ? "was" : "is being", e.by, at, e.reason,
+                   e.done     ? ""
+                   : e.hidden ? " (some of it is only hidden behind delete markers)"
+                              : " (that has not ended: run `backstop points erase` again)");
+}
+
 /* One of the two documents of a point; `what` it is, for the message. */
 static enum bs_done
 read_document(struct bs_store *store,
@@ -62,6 +83,8 @@ read_document(struct bs_store *store,
     struct bs_buf text;
     enum bs_done done = BS_FAILED;
 
+    if (point->erased != BS_EVENT_NONE)
+        return say_erased(store, point, arena, err);
     (void)snprintf(name, sizeof(name), "%s.json", what);
     bs_buf_init(&text, BS_MANIFEST_MAX);
     if (!key_in(point->dir, name, key))
@@ -181,6 +204,39 @@ bs_points_events(struct bs_store *store,
 }
 
 enum bs_done
+bs_points_erased(struct bs_store *store,
+                 const struct bs_point_ref *point,
+                 struct bs_arena *arena,
+                 struct bs_point_erased *out,
+                 struct bs_err *err)
+{
+    struct bs_point_event *events;
+    size_t n;
+
+    *out = (struct bs_point_erased){
+        .by = "somebody", .reason = "not known", .done = point->erased == BS_EVENT_ERASED};
+    if (bs_points_events(store, point, arena, &events, &n, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_point_event *e = &events[i];
+        json_t *details;
+        const char *reason;
+        if (e->state == BS_EVENT_KEPT)
+            out->hidden = false;
+        if (e->state != BS_EVENT_ERASING && e->state != BS_EVENT_ERASED)
+            continue;
+        details = e->details == NULL ? NULL : json_loads(e->details, 0, NULL);
+        reason = bs_arena_str(arena, json_string_value(json_object_get(details, "reason")));
+        out->hidden = out->hidden || json_is_true(json_object_get(details, "hidden"));
+        out->reason = reason == NULL ? out->reason : reason;
+        out->by = e->by == NULL ? out->by : e->by;
+        out->at_us = e->at_us;
+        json_decref(details);
+    }
+    return BS_DONE;
+}
+
+enum bs_done
 bs_points_intent(struct bs_store *store,
                  const struct bs_point_ref *point,
                  struct bs_arena *arena,
@@ -278,6 +334,13 @@ bs_points_sound(struct bs_store *store,
     bool spoken_of = point->outcome != BS_EVENT_NONE && point->outcome != BS_EVENT_ABANDONED;
 
     s.damaged[0] = '\0';
+    if (point->erased != BS_EVENT_NONE) {
+        struct bs_arena arena;
+        bs_arena_init(&arena, "events", EVENT_MAX * 8);
+        (void)!say_erased(store, point, &arena, err);
+        bs_arena_fini(&arena);
+        return BS_FAILED;
+    }
     if (!key_in(point->dir, "events/", prefix))
         return BS_FAIL(err, DATA, "that is not the folder of a point");
     if (!point->complete && (spoken_of || point->proof != BS_EVENT_NONE || point->restored)) {

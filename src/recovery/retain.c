@@ -335,6 +335,12 @@ look_at(struct look *l, struct bs_retain_point *p, struct bs_err *err)
     p->base = base_of(l, p->ref.dir);
     if (p->base == NULL)
         return full(err);
+    /* Whoever erases says so in its events: they stay, and so does what was begun and not ended. */
+    if (p->ref.erased != BS_EVENT_NONE) {
+        p->why = p->ref.erased == BS_EVENT_ERASED ? "was erased: only who did it and why is left"
+                                                  : "is being erased";
+        return BS_DONE;
+    }
     if (!p->ref.complete) {
         decide_unfinished(l, p);
         return under_way(&p->ref) ? blind(l, p->base, err) : BS_DONE;

@@ -120,6 +120,15 @@ BS_MUST_CHECK enum bs_done bs_retain_do(struct bs_store *store,
                                         struct bs_retain_done *out,
                                         struct bs_err *err);
 
+/*
+ * Tries whether objects may be deleted here, with one of its own; not where objects are locked.
+ *
+ * how   out: what became of that one; NOT: it was not tried, or could not be told
+ * err   FORBIDDEN: they may not; IO, UNAVAILABLE
+ */
+BS_MUST_CHECK enum bs_done
+bs_retain_may_delete(struct bs_store *store, enum bs_removed *how, struct bs_err *err);
+
 /* Key of the mark on a definition, for whoever is about to name it. */
 bool bs_retain_mark(const char *definition, char out[BS_KEY_MAX + 1]);
 

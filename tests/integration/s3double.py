@@ -66,6 +66,8 @@ class Double(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.may_delete = True
         self.versions = False         # a DELETE only hides, unless it names the version
         self.may_delete_versions = True
+        self.says_versions = True     # which version it is, in a HEAD
+        self.stored = lambda key: None  # called, under the lock, with what was stored
         self.hidden = {}              # what is behind a delete marker
         self.page = 1000              # most keys a listing gives
         self.closing = threading.Event()
@@ -275,7 +277,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         o = self.found()
         lock = [("x-amz-object-lock-mode", o["lock"][0]),
                 ("x-amz-object-lock-retain-until-date", o["lock"][1])] if o["lock"] else []
-        version = [("x-amz-version-id", o["version"])] if self.server.versions else []
+        version = [("x-amz-version-id", o["version"])] \
+            if self.server.versions and self.server.says_versions else []
         return [("ETag", o["etag"]), ("Accept-Ranges", "bytes"), *lock, *version]
 
     def get(self, body, what):
@@ -356,6 +359,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if what != "lose":
             objects[self.key] = {"data": data, "etag": etag, "lock": lock,
                                  "version": secrets.token_urlsafe(16)}
+            self.server.stored(self.key)
 
     def put(self, body, what):
         if "uploadId" in self.query:
