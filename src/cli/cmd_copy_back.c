@@ -18,7 +18,9 @@ static const char who[] =
     "rows. Exit status 1: something was given back in part or not at all, with the reason\n"
     "and the saved SQL.\n\n"
     "The role that connects must own what it changes; rows of row security\n"
-    "policies and objects of other owners need a superuser (--dsn).";
+    "policies and objects of other owners need another role (--dsn), with BYPASSRLS and\n"
+    "as a member of the owners. As a superuser, what agents wrote into triggers, checks\n"
+    "and domains of these tables would run with all rights.";
 
 /* Who watches sees the plan and is asked; the run then keeps to what was agreed to. */
 static int

@@ -125,6 +125,12 @@ bs_restoring_open(struct bs_restoring *w,
     w->r.request.verify = o->verify;
     w->r.request.elsewhere = reach == BS_RESTORING_ELSEWHERE && o->dsn != NULL;
     (void)!bs_restore_connect(&w->r, err);
+    if (bs_rdb_is_superuser(&w->r.db))
+        fputs(
+            "backstop: warning: connected as a superuser: what agents wrote into triggers, checks"
+            " and domains of\n  these tables runs with all rights; a role with BYPASSRLS that is a"
+            " member of the owners is enough for rows\n",
+            stderr);
     /* The configured helper is of the database that the point was taken from. */
     if (w->r.db.conn != NULL && !w->r.same_database)
         w->r.request.helper = w->r.request.dsn;

@@ -74,6 +74,10 @@ server_failed(struct bs_rdb *db, const PGresult *result, struct bs_err *err)
                      primary == NULL ? "nothing" : primary);
     if (first)
         snprintf(err->sqlstate, sizeof(err->sqlstate), "%s", sqlstate);
+    if (err->code == BS_E_FORBIDDEN)
+        bs_err_hint(err,
+                    "--dsn connects as another role: one with BYPASSRLS that is a member of the"
+                    " owners is enough");
     return BS_FAILED;
 }
 
@@ -98,6 +102,14 @@ bs_rdb_open(const char *dsn, struct bs_rdb *out, struct bs_err *err)
         return BS_FAILED;
     }
     return BS_DONE;
+}
+
+bool
+bs_rdb_is_superuser(const struct bs_rdb *db)
+{
+    const char *on = db->conn == NULL ? NULL : PQparameterStatus(db->conn, "is_superuser");
+
+    return on != NULL && strcmp(on, "on") == 0;
 }
 
 void

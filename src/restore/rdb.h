@@ -28,6 +28,8 @@ struct bs_rdb {
 
 /* Connects and pins the settings. UNAVAILABLE: cannot connect; DATABASE. */
 BS_MUST_CHECK enum bs_done bs_rdb_open(const char *dsn, struct bs_rdb *out, struct bs_err *err);
+/* Whatever these tables run - triggers, checks, domains - has all rights in such a session. */
+bool bs_rdb_is_superuser(const struct bs_rdb *db);
 void bs_rdb_close(struct bs_rdb *db); /* an open transaction ends as if rolled back */
 /* Pins them again, after a script of pg_restore has set its own. Errors of bs_rdb_do. */
 BS_MUST_CHECK enum bs_done bs_rdb_pin(struct bs_rdb *db, struct bs_err *err);

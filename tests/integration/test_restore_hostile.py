@@ -125,3 +125,26 @@ def test_names_and_texts_cannot_look_like_our_lines(evil, pg):
     assert all("forged" in x for x in texts)
     for text in texts:
         assert not [x for x in text.splitlines() if x.startswith(tuple(f[:30] for f in FORGED))], text
+
+
+def test_rows_behind_policies_need_no_superuser(evil, pg):
+    """The agents' role is told which role is enough; whoever connects as a superuser is warned."""
+    with pg.admin() as c:
+        c.execute("SET ROLE app_trust; CREATE TABLE evil.hidden (id int PRIMARY KEY);"
+                  "INSERT INTO evil.hidden SELECT generate_series(1, 50);"
+                  "ALTER TABLE evil.hidden ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+                  "CREATE POLICY p ON evil.hidden USING (id < 20); RESET ROLE;"
+                  "GRANT app_trust TO app_clerk; ALTER ROLE app_clerk BYPASSRLS")
+        try:
+            before = c.execute("SELECT * FROM evil.hidden ORDER BY 1").fetchall()
+            [point] = destroy(evil, "DELETE FROM evil.hidden WHERE id <= 5")
+            for verb in ("copy-back", "diff"):
+                error = answer(evil, verb, point, *(["--yes"] if verb != "diff" else []), status=77)
+                assert "BYPASSRLS" in error["error"]["hint"]
+            out = evil.cli("restore", "copy-back", point, "--yes", "--dsn", pg.conninfo("app_clerk"))
+            assert "superuser" not in out.stderr
+            assert c.execute("SELECT * FROM evil.hidden ORDER BY 1").fetchall() == before
+            out = evil.cli("restore", "preview", point, "--dsn", pg.conninfo("postgres"))
+            assert "runs with all rights" in out.stderr
+        finally:
+            c.execute("REVOKE app_trust FROM app_clerk; ALTER ROLE app_clerk NOBYPASSRLS")
