@@ -300,7 +300,8 @@ def test_what_no_dump_has_stays_as_it_is(site):
         for sql in kept + seen:
             with pytest.raises(psycopg.Error) as caught:
                 c.execute(sql)
-            assert caught.value.sqlstate == ("ZB004" if sql in kept else "ZB005"), sql
+            # some of the server's own cannot be dropped at all in later releases
+            assert caught.value.sqlstate in (("ZB004",) if sql in kept else ("ZB005", "2BP01")), sql
     assert site.gateway.log().count("no dump has its definition") >= len(kept)
     site.run(f"GRANT EXECUTE ON {of_it} TO own_b")
     site.run("CREATE FUNCTION others.hstore(point) RETURNS int LANGUAGE sql AS 'SELECT 1'")
