@@ -74,9 +74,10 @@ say_how(const struct bs_live *live, struct bs_err *err)
     bs_put_name(&b, o->schema, o->name);
     for (size_t i = 0; i < o->n_columns; i++) {
         const struct bs_live_column *c = &live->columns[i];
-        b.failed = b.failed || (c->match != BS_LIVE_SAME &&
-                                (c->match != BS_LIVE_GONE || c->saved_type == NULL ||
-                                 o->columns[i].generated != 0 || o->columns[i].identity != 0));
+        b.failed = b.failed || c->renamed != NULL ||
+                   (c->match != BS_LIVE_SAME &&
+                    (c->match != BS_LIVE_GONE || c->saved_type == NULL ||
+                     o->columns[i].generated != 0 || o->columns[i].identity != 0));
         if (c->match == BS_LIVE_SAME)
             continue;
         bs_put_str(&b, before);
@@ -96,7 +97,7 @@ bs_work_fits(const struct bs_live *live, struct bs_err *err)
 
     if (bs_live_fits(live))
         return BS_DONE;
-    if (!o->partial && live->exists && live->relkind == o->relkind)
+    if (!o->partial && live->exists && live->relkind == o->relkind && live->moved == NULL)
         say_how(live, err);
     bs_err_hint(err, "restore run loads the saved rows into a table of their own");
     if (live->moved != NULL)

@@ -305,12 +305,17 @@ MOVED = {
     "partitions": (
         "DELETE FROM undo.pairs WHERE id < 3", "ALTER TABLE undo.pairs RENAME a TO was;"
         " ALTER TABLE undo.pairs ADD a text", "is called"),
+    "a column that has another name": (
+        "TRUNCATE undo.pair", "ALTER TABLE undo.pair RENAME a TO was", "is called"),
     "a generated column": (
         "DELETE FROM undo.pair WHERE id < 3", "ALTER TABLE undo.pair DROP b CASCADE; ALTER TABLE undo.pair"
         " ADD b text GENERATED ALWAYS AS (a || '!') STORED", "is generated"),
     "a table in its place": (
         "DELETE FROM undo.pair WHERE id < 3", "ALTER TABLE undo.pair RENAME TO was; CREATE TABLE"
         " undo.pair (LIKE undo.was INCLUDING ALL)", "is another table"),
+    "a table in its place, saved whole": (
+        "TRUNCATE undo.pair", "ALTER TABLE undo.pair SET SCHEMA public; CREATE TABLE undo.pair"
+        " (LIKE public.pair INCLUDING ALL)", "is another table"),
     "a partition in its place": (
         "DELETE FROM undo.pairs WHERE id < 3", "ALTER TABLE undo.pairs DETACH PARTITION undo.pairs_1;"
         " ALTER TABLE undo.pairs_1 RENAME TO was; CREATE TABLE undo.pairs_1 PARTITION OF undo.pairs"
@@ -344,9 +349,12 @@ def test_values_do_not_go_where_they_have_not_been(site, pg, what):
     for more in ((), ("--plan",)):
         error = answer(site, "copy-back", point, "--yes", *more, status=1)["error"]
         assert error["code"] == "CONFLICT" and says in error["message"], error
+        assert error["hint"].startswith("restore run"), error
     assert rows(pg, f"SELECT * FROM undo.{table} ORDER BY id") == there
     answer(site, "run", point)
     answer(site, "discard", point, "--yes")
+    with pg.admin() as c:
+        c.execute("DROP TABLE IF EXISTS public.pair")
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM undo.pair WHERE id < 3", "TRUNCATE undo.pair"])
