@@ -105,13 +105,15 @@ makes_gin(const struct bs_definition *d, size_t entry)
 
 enum { PIECES_MAX = 16 }; /* each costs a run of pg_restore */
 
-/* How many of them, from the first, are built with the same memory. */
+/* How many of them, from the first, are built with the same memory. A comment stays with what it
+ * follows: pg_restore takes it for a part of the section of the entry before. */
 static size_t
 alike(const struct bs_definition *d, const size_t *list, size_t n)
 {
     size_t k = 0;
 
-    while (k < n && makes_gin(d, list[k]) == makes_gin(d, list[0]))
+    while (k < n && ((k != 0 && bs_toc_is(&d->saved.list[list[k]], "COMMENT")) ||
+                     makes_gin(d, list[k]) == makes_gin(d, list[0])))
         k++;
     return k;
 }
