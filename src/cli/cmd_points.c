@@ -638,6 +638,7 @@ bs_cmd_points(int argc, char **argv)
         {"hold", "keep one whatever its age", bs_points_hold},
         {"release", "and no more", bs_points_release},
         {"erase", "take one away for good", bs_points_erase},
+        {"settle", "say how a statement ended that nobody knows of", bs_points_settle},
         {"verify", "read points again and compare", cmd_verify},
         {"export", "write saved rows as CSV, JSON lines or SQL", bs_points_export},
     };

@@ -11,5 +11,6 @@ int bs_points_prune(int argc, char **argv);
 int bs_points_hold(int argc, char **argv);
 int bs_points_release(int argc, char **argv);
 int bs_points_erase(int argc, char **argv);
+int bs_points_settle(int argc, char **argv);
 
 #endif

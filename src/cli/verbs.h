@@ -16,7 +16,7 @@ BS_VERB(policy,       "policy",       "check a policy, and test it against a tab
 BS_VERB(agents,       "agents",       "add, set, list, rotate and revoke agents")
 BS_VERB(operators,    "operators",    "add, list and revoke operators")
 BS_VERB(approvals,    "approvals",    "list, show, approve and deny what is held")
-BS_VERB(points,       "points",       "list, show, verify, prune, hold, erase and export recovery points")
+BS_VERB(points,       "points",       "list, show, verify, prune, hold, erase, settle and export recovery points")
 BS_VERB(snapshot,     "snapshot",     "make a recovery point of tables as they are now")
 BS_VERB(restore,      "restore",      "preview, run, diff, copy-back and discard what a point holds")
 BS_VERB(storage,      "storage",      "check what the storage of recovery points really does")

@@ -92,8 +92,12 @@ may_go(const struct erasing *g, const struct bs_points *all, struct bs_err *err)
         bs_err_hint(err, "`backstop points release` lets it go");
         return BS_FAILED;
     }
-    if (p->outcome == BS_EVENT_ARMED || p->outcome == BS_EVENT_UNKNOWN ||
-        p->outcome == BS_EVENT_NONE)
+    if (p->outcome == BS_EVENT_UNKNOWN) {
+        (void)BS_FAIL(err, CONFLICT, "%s is open: nobody knows how its statement ended", p->id);
+        bs_err_hint(err, "`backstop points settle` says it");
+        return BS_FAILED;
+    }
+    if (p->outcome == BS_EVENT_ARMED || p->outcome == BS_EVENT_NONE)
         return BS_FAIL(err, CONFLICT, "%s is open: its statement may still take effect", p->id);
     if (g->e->named(g->e->named_ctx, p->id))
         return BS_FAIL(err, CONFLICT, "a ticket or a plan of a restore names %s", p->id);

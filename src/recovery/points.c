@@ -323,36 +323,51 @@ out:
     return done;
 }
 
+/* How the statement ended; *read is false where the event armed, which has the number, is damaged. */
 static enum bs_done
-close_armed(struct closing *c, const struct bs_point_ref *p, struct bs_err *err)
+ask_end(struct closing *c,
+        const struct bs_point_ref *p,
+        bool *read,
+        enum bs_event_state *out,
+        struct bs_err *err)
 {
     struct bs_arena arena;
     struct bs_buf text;
     struct bs_point_event event = {0};
     struct bs_err why = {0};
-    enum bs_event_state state = BS_EVENT_UNKNOWN;
     enum bs_done done = BS_DONE;
-    bool read;
 
+    *out = BS_EVENT_UNKNOWN;
     bs_arena_init(&arena, "event", EVENT_MAX * 2);
     bs_buf_init(&text, EVENT_MAX);
-    read = bs_store_get(c->store, p->armed_key, &text, &why) == BS_DONE &&
-           bs_event_parse(bs_buf_view(&text), &arena, &event, &why) == BS_DONE;
-    if (!read && bs_store_silent(why.code))
+    *read = bs_store_get(c->store, p->armed_key, &text, &why) == BS_DONE &&
+            bs_event_parse(bs_buf_view(&text), &arena, &event, &why) == BS_DONE;
+    if (!*read && bs_store_silent(why.code))
         done = bs_err_set(err, why.code, "%s", why.message);
-    else if (!read)
-        c->out->damaged++;
-    else if (event.xid != 0)
-        done = await_status(c, event.xid, &state, err);
-    else
-        done = ask_database(c, p, &state, err);
-    if (done == BS_DONE && read && state == BS_EVENT_ARMED)
-        c->out->open++;
-    else if (done == BS_DONE && read)
-        done = note(c, p, state, err);
+    else if (*read && event.xid != 0)
+        done = await_status(c, event.xid, out, err);
+    else if (*read)
+        done = ask_database(c, p, out, err);
     bs_buf_fini(&text);
     bs_arena_fini(&arena);
     return done;
+}
+
+static enum bs_done
+close_armed(struct closing *c, const struct bs_point_ref *p, struct bs_err *err)
+{
+    enum bs_event_state state;
+    bool read;
+
+    if (ask_end(c, p, &read, &state, err) != BS_DONE)
+        return BS_FAILED;
+    if (!read)
+        c->out->damaged++;
+    else if (state == BS_EVENT_ARMED)
+        c->out->open++;
+    else
+        return note(c, p, state, err);
+    return BS_DONE;
 }
 
 /*
@@ -389,23 +404,80 @@ close_unarmed(struct closing *c, const struct bs_point_ref *p, struct bs_err *er
     return done;
 }
 
+/* Prefix of this database's points, and a NUL; without the name at the end: it may have been renamed. */
+static enum bs_done
+put_base(struct closing *c, struct bs_arena *arena, struct bs_buf *base, struct bs_err *err)
+{
+    struct bs_point_source source;
+
+    if (bs_helper_source(&c->helper, arena, &source, err) != BS_DONE)
+        return BS_FAILED;
+    bs_put_str(base, "v1/");
+    bs_key_segment(base, source.system_identifier);
+    bs_put_fmt(base, "/%u-", source.database_oid);
+    bs_put_u8(base, '\0');
+    return BS_DONE;
+}
+
+static enum bs_done
+ask_here(struct closing *c,
+         const struct bs_point_ref *p,
+         enum bs_event_state *out,
+         struct bs_err *err)
+{
+    struct bs_arena arena;
+    struct bs_buf base;
+    bool read = false;
+    enum bs_done done;
+
+    bs_arena_init(&arena, "point", EVENT_MAX);
+    bs_buf_init(&base, BS_KEY_MAX + 1);
+    done = put_base(c, &arena, &base, err);
+    if (done == BS_DONE && strncmp(p->dir, (const char *)base.p, base.n - 1) != 0)
+        done = BS_FAIL(err, CONFLICT, "%s is of another database than this one", p->id);
+    else if (done == BS_DONE && p->armed_key != NULL)
+        done = ask_end(c, p, &read, out, err);
+    if (done == BS_DONE && !read)
+        done = BS_FAIL(err, DAMAGED, "%s does not say any more which transaction it was", p->id);
+    bs_buf_fini(&base);
+    bs_arena_fini(&arena);
+    return done;
+}
+
+enum bs_done
+bs_points_ask(struct bs_store *store,
+              const char *helper,
+              const struct bs_point_ref *point,
+              enum bs_event_state *out,
+              struct bs_err *err)
+{
+    struct closing c = {.store = store};
+    struct bs_watch watch;
+    enum bs_done done;
+
+    *out = BS_EVENT_UNKNOWN;
+    if (bs_watch_init(&watch, bs_mono_us() + (int64_t)CLOSE_BUDGET_MS * 1000, err) != BS_DONE)
+        return BS_FAILED;
+    watch.late = BS_E_UNAVAILABLE;
+    done = bs_helper_open(&c.helper, helper, &watch, BS_E_UNAVAILABLE, err);
+    if (done == BS_DONE)
+        done = ask_here(&c, point, out, err);
+    bs_helper_close(&c.helper);
+    bs_watch_fini(&watch);
+    return done;
+}
+
 static enum bs_done
 close_all(struct closing *c, struct bs_arena *arena, struct bs_err *err)
 {
-    struct bs_point_source source;
     struct bs_points points = {0};
     struct bs_buf base;
     enum bs_done done;
 
-    if (bs_helper_source(&c->helper, arena, &source, err) != BS_DONE)
-        return BS_FAILED;
     bs_buf_init(&base, BS_KEY_MAX + 1);
-    /* Without the name at the end: a database may have been renamed. */
-    bs_put_str(&base, "v1/");
-    bs_key_segment(&base, source.system_identifier);
-    bs_put_fmt(&base, "/%u-", source.database_oid);
-    bs_put_u8(&base, '\0');
-    done = bs_points_list(c->store, (const char *)base.p, arena, &points, err);
+    done = put_base(c, arena, &base, err);
+    if (done == BS_DONE)
+        done = bs_points_list(c->store, (const char *)base.p, arena, &points, err);
     bs_buf_fini(&base);
     for (size_t i = 0; done == BS_DONE && i < points.n; i++) {
         const struct bs_point_ref *p = &points.list[i];

@@ -166,4 +166,17 @@ BS_MUST_CHECK enum bs_done bs_points_open_close(struct bs_store *store,
                                                 struct bs_points_closed *out,
                                                 struct bs_err *err);
 
+/*
+ * What the server says of the end of one point's statement, whatever its events say.
+ *
+ * helper  conninfo of the helper role in the point's database
+ * out     COMMITTED, ROLLED_BACK, ARMED (it goes on), UNKNOWN: it cannot say
+ * err     UNAVAILABLE, CONFLICT: another database; DAMAGED: the event armed; DATABASE, IO, LIMIT
+ */
+BS_MUST_CHECK enum bs_done bs_points_ask(struct bs_store *store,
+                                         const char *helper,
+                                         const struct bs_point_ref *point,
+                                         enum bs_event_state *out,
+                                         struct bs_err *err);
+
 #endif
