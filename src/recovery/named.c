@@ -295,8 +295,8 @@ look_up(struct bs_helper *h, struct names *which, struct bases *out, struct bs_e
     return done;
 }
 
-/* All objects that the plan's names may mean; `others`: of those that become other ones only. Of
- * functions the server's own come first. */
+/* All objects that the plan's names may mean; `others`: of those that become other ones only. The
+ * server's own come first there; most kinds lock them, so that the audit sees which it was. */
 static enum bs_done
 find_named(struct bs_helper *h,
            const struct bs_plan *plan,
@@ -315,8 +315,8 @@ find_named(struct bs_helper *h,
         if (others && !becomes_another(n))
             continue;
         add_name(&which, sort_of(n->object), n->schema, n->name);
-        if (others && n->schema == NULL && n->object == BS_OBJECT_FUNCTION)
-            add_name(&which, "function", "pg_catalog", n->name);
+        if (others && n->schema == NULL && (n->replaces || begins(n->kind, "ALTER ")))
+            add_name(&which, sort_of(n->object), "pg_catalog", n->name);
     }
     done = look_up(h, &which, out, err);
     bs_buf_fini(&which.sorts);

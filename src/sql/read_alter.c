@@ -241,6 +241,16 @@ bs_read_alter_enum(struct bs_reading *r, const Node *node)
 }
 
 void
+bs_read_alter_operator(struct bs_reading *r, const Node *node)
+{
+    const AlterOperatorStmt *alter = (const AlterOperatorStmt *)(const void *)node;
+
+    bs_reading_enter(r, BS_KIND_ALTER_OPERATOR);
+    (void)bs_reading_effect(r, BS_KIND_ALTER_OPERATOR, BS_OBJECT_OTHER,
+                            bs_name_of_list(alter->opername->objname));
+}
+
+void
 bs_read_alter_sequence(struct bs_reading *r, const Node *node)
 {
     const AlterSeqStmt *alter = (const AlterSeqStmt *)(const void *)node;

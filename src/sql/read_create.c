@@ -105,8 +105,7 @@ bs_read_create_function(struct bs_reading *r, const Node *node)
 
     bs_reading_enter(r, kind);
     effect = bs_reading_effect(r, kind, BS_OBJECT_FUNCTION, bs_name_of_list(create->funcname));
-    if (effect != NULL)
-        effect->replaces = create->replace;
+    effect->replaces = create->replace;
     r->walk.mode |= BS_WALK_DORMANT;
     bs_walk_push(&r->walk, create->parameters);
     bs_walk_push(&r->walk, create->sql_body);
@@ -150,8 +149,7 @@ bs_read_define(struct bs_reading *r, const Node *node)
     }
     bs_reading_enter(r, kind);
     effect = bs_reading_effect(r, kind, object, bs_name_of_list(define->defnames));
-    if (effect != NULL)
-        effect->replaces = define->replace;
+    effect->replaces = define->replace;
 }
 
 void

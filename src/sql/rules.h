@@ -40,9 +40,9 @@ void bs_read_setting_row(struct bs_reading *r, const SelectStmt *select);
 bs_read_fn bs_read_create_table, bs_read_create_table_as, bs_read_create_view, bs_read_create_index,
     bs_read_create_sequence, bs_read_create_function, bs_read_create_range, bs_read_define,
     bs_read_refresh;
-bs_read_fn bs_read_alter_table, bs_read_alter_domain, bs_read_alter_enum, bs_read_alter_sequence,
-    bs_read_rename, bs_read_set_schema, bs_read_owner, bs_read_comment, bs_read_label,
-    bs_read_alter_function;
+bs_read_fn bs_read_alter_table, bs_read_alter_domain, bs_read_alter_enum, bs_read_alter_operator,
+    bs_read_alter_sequence, bs_read_rename, bs_read_set_schema, bs_read_owner, bs_read_comment,
+    bs_read_label, bs_read_alter_function;
 bs_read_fn bs_read_drop, bs_read_drop_role, bs_read_drop_owned, bs_read_members, bs_read_grant,
     bs_read_grant_role, bs_read_vacuum, bs_read_cluster, bs_read_reindex, bs_read_alter_role,
     bs_read_alter_system, bs_read_reassign, bs_read_default_privileges;

@@ -124,7 +124,7 @@ OWN = [
     ("ALTER DOMAIN defs.positive DROP CONSTRAINT above", "defs.positive"),
     ("ALTER DOMAIN defs.positive SET DEFAULT 1", "defs.positive"),
     ("ALTER STATISTICS defs.st SET STATISTICS 100", "defs.st"),
-    ("ALTER OPERATOR defs.<~> (int, int) SET (RESTRICT = NONE)", None),
+    ("ALTER OPERATOR defs.<~> (int, int) SET (RESTRICT = NONE)", "defs.<~>(integer,integer)"),
     ("ALTER TEXT SEARCH DICTIONARY defs.dict (accept = false)", "defs.dict"),
     ("GRANT SELECT ON defs.t TO defs_reader", "defs.t"),
     ("REVOKE ALL ON defs.t FROM app_trust", "defs.t"),

@@ -293,6 +293,8 @@ def test_what_no_dump_has_stays_as_it_is(site):
     kept = (f"CREATE OR REPLACE {of_it} RETURNS others.hstore LANGUAGE sql AS 'SELECT NULL::others.hstore'",
             f"ALTER {of_it} COST 55", f"COMMENT ON {of_it} IS 'x'", "ALTER TYPE others.hstore OWNER TO own_b",
             "ALTER FUNCTION pg_catalog.initcap(text) COST 55", "ALTER FUNCTION initcap(text) COST 55",
+            "ALTER OPERATOR + (int, int) SET (RESTRICT = NONE)",
+            "ALTER TEXT SEARCH CONFIGURATION danish ALTER MAPPING FOR word WITH simple",
             "COMMENT ON SCHEMA information_schema IS 'x'")
     seen = ("DROP COLLATION ucs_basic", "DROP TEXT SEARCH CONFIGURATION danish",
             "DROP SCHEMA information_schema CASCADE", "COMMENT ON COLLATION ucs_basic IS 'x'")
