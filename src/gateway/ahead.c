@@ -10,6 +10,7 @@
 #include "gateway/gateway.h"
 #include "gateway/gating.h"
 #include "recovery/earlier.h"
+#include "recovery/plan_kinds.h"
 
 /* More is not copied on suspicion: whoever changes it later is refused. */
 #define AHEAD_BYTES (64ll << 20)
@@ -168,6 +169,100 @@ find_hidden(const struct bs_lock *locks, size_t n)
     return NULL;
 }
 
+static bool
+is_ascii(const char *name)
+{
+    while (*name != '\0' && (unsigned char)*name < 0x80)
+        name++;
+    return *name == '\0';
+}
+
+/* Nothing of the transaction, nor code that it ran, may have given an older column the name. */
+static bool
+keeps_names(const struct bs_gate *g)
+{
+    const struct bs_ledger *l = g->ledger;
+
+    for (size_t i = 0; i < l->n_units; i++) {
+        const struct bs_plan *plan = &l->units[i]->plan;
+        if (bs_ledger_counts(l->units[i]) &&
+            (l->units[i]->waived || plan->definition || plan->renames || plan->unvetted ||
+             (plan->audited && !plan->without)))
+            return false;
+    }
+    return true;
+}
+
+/* The one table that the statement is about, which the session has locked under that name; else 0. */
+static uint32_t
+find_altered(const struct bs_facts *facts,
+             size_t stmt,
+             const struct bs_effect *e,
+             const struct bs_lock *locks,
+             size_t n)
+{
+    uint32_t oid = 0;
+
+    for (size_t i = 0; i < facts->n_targets; i++) {
+        const struct bs_target *t = &facts->targets[i];
+        bool same = false;
+        if (t->stmt != stmt)
+            continue;
+        for (size_t k = 0; k < n && !same; k++)
+            same = is_locked(&locks[k], 1, t->oid) && locks[k].name != NULL &&
+                   locks[k].schema != NULL && strcmp(locks[k].name, e->name.name) == 0 &&
+                   strcmp(locks[k].schema, t->schema) == 0;
+        if (!same || t->relkind != 'r' || (oid != 0 && t->oid != oid))
+            return 0;
+        oid = t->oid;
+    }
+    return oid;
+}
+
+/* Sets `own` where all that needs a definition is about columns that nobody else can see yet. */
+static enum bs_done
+look_at_columns(struct bs_gate *g,
+                const struct bs_verdict *v,
+                const struct bs_lock *locks,
+                size_t n,
+                bool *own,
+                struct bs_err *err)
+{
+    for (size_t i = 0; *own && i < v->unit.n_stmts; i++) {
+        const struct bs_stmt *stmt = &v->unit.stmts[i];
+        *own = stmt->n_effects != 0;
+        for (size_t k = 0; *own && k < stmt->n_effects; k++) {
+            const struct bs_effect *e = &stmt->effects[k];
+            uint32_t oid;
+            bool seen = true;
+            if (!bs_plan_needs_definition(e->kind))
+                continue;
+            oid = e->detail == NULL || e->inside || !is_ascii(e->detail)
+                      ? 0
+                      : find_altered(&v->facts, i, e, locks, n);
+            if (oid != 0 &&
+                bs_capture_column(g->ledger->keeper, oid, e->detail, &seen, err) != BS_DONE)
+                return BS_FAILED;
+            *own = !seen;
+        }
+    }
+    return BS_DONE;
+}
+
+/* The transaction has added them itself: there is no earlier definition of them. */
+static enum bs_done
+check_own(struct bs_gate *g, const struct bs_lock *locks, size_t n, bool *own, struct bs_err *err)
+{
+    const struct bs_plan *plan = &g->plan;
+
+    *own = plan->kind == BS_PLAN_RECORD && plan->globals == 0 && !plan->unvetted && keeps_names(g);
+    for (size_t i = 0; *own && i < g->n_items; i++) {
+        if (look_at_columns(g, g->items[i].verdict, locks, n, own, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
 /* pg_dump would wait for it until it is ended, and the transaction for pg_dump. */
 static enum bs_done
 check_readable(struct bs_gate *g, struct bs_err *err)
@@ -175,6 +270,7 @@ check_readable(struct bs_gate *g, struct bs_err *err)
     struct bs_plan *plan = &g->plan;
     const struct bs_lock *hidden;
     struct bs_lock *locks;
+    bool own = false;
     size_t n = 0;
 
     if (!plan->definition || has_definition(g))
@@ -185,7 +281,9 @@ check_readable(struct bs_gate *g, struct bs_err *err)
     hidden = find_hidden(locks, n);
     if (hidden == NULL)
         return BS_DONE;
-    if (!plan->renames) {
+    if (!plan->renames && check_own(g, locks, n, &own, err) != BS_DONE)
+        return BS_FAILED;
+    if (!plan->renames && !own) {
         (void)BS_FAIL(err, NO_POINT,
                       "the transaction has locked %.60s.%.60s so that nobody else can read its"
                       " definition any more",
@@ -194,10 +292,12 @@ check_readable(struct bs_gate *g, struct bs_err *err)
         return BS_FAILED;
     }
     plan->definition = false;
+    plan->without = true;
     plan->n_tables = 0;
     plan->why = bs_arena_fmt(&g->arena,
-                             "only names change; the definition could not be read, since the"
+                             "only %s; the definition could not be read, since the"
                              " transaction has locked %.60s.%.60s before",
+                             own ? "columns change that the transaction has added" : "names change",
                              hidden->schema, hidden->name);
     return plan->why == NULL ? BS_FAIL(err, LIMIT, "the statement's arena is full") : BS_DONE;
 }

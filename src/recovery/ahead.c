@@ -2,6 +2,7 @@
  * ahead.c - what a statement is going to lock ACCESS EXCLUSIVE beside what it names: whoever drops a
  * table, or a key, locks so what its foreign keys point to, and what points to it.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,4 +113,31 @@ bs_capture_linked(struct bs_capture *c,
     done = take(res, plan, arena, out, n, err);
     PQclear(res);
     return done;
+}
+
+static const char column_sql[] =
+    "SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1::pg_catalog.oid"
+    " AND NOT a.attisdropped AND a.attname = $2::pg_catalog.text"
+    " UNION ALL SELECT 1 FROM pg_catalog.pg_inherits i"
+    " WHERE i.inhparent = $1::pg_catalog.oid LIMIT 1";
+
+enum bs_done
+bs_capture_column(
+    struct bs_capture *c, uint32_t table, const char *column, bool *seen, struct bs_err *err)
+{
+    char oid[16];
+    const char *params[] = {oid, column};
+    struct bs_err why = {0};
+    PGresult *res = NULL;
+
+    *seen = true;
+    /* What it would see there is as old as the transaction. */
+    if (c->helper.conn != NULL && PQtransactionStatus(c->helper.conn) == PQTRANS_INTRANS)
+        return BS_DONE;
+    (void)snprintf(oid, sizeof(oid), "%u", table);
+    if (bs_step_ask_again(c, column_sql, 2, params, &res, &why) != BS_DONE)
+        return bs_step_no_point(err, &why);
+    *seen = PQntuples(res) != 0;
+    PQclear(res);
+    return BS_DONE;
 }

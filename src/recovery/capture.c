@@ -163,7 +163,7 @@ static enum bs_done
 run(struct bs_capture *c, struct bs_capture_result *out, struct bs_err *err)
 {
     const struct bs_plan *plan = c->req.plan;
-    bool without = plan != NULL && plan->renames && !plan->definition;
+    bool without = plan != NULL && plan->without;
     int64_t start = bs_mono_us();
 
     if (plan == NULL || !bs_plan_makes_point(plan))

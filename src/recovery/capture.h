@@ -262,6 +262,15 @@ BS_MUST_CHECK enum bs_done bs_capture_linked(struct bs_capture *c,
                                              struct bs_err *err);
 
 /*
+ * Does everybody else see a column of that name in the table, or tables that inherit from it? For
+ * columns that an open transaction has added: true in doubt.
+ *
+ * err   NO_POINT, CANCELLED
+ */
+BS_MUST_CHECK enum bs_done bs_capture_column(
+    struct bs_capture *c, uint32_t table, const char *column, bool *seen, struct bs_err *err);
+
+/*
  * Before COMMIT: has nobody changed what a point of definitions is about since its snapshot? What
  * cannot be locked may have been, and would be missing in it. By another capture than the point's.
  *

@@ -99,6 +99,7 @@ struct bs_plan {
     /* It is kept for names alone, which lead back without it, too: where the transaction itself
      * stands in the way of the dump, it goes without */
     bool renames;
+    bool without;                /* it has gone without: `why` says so */
     struct bs_plan_named *named; /* of statements that need the definition */
     size_t n_named;
     unsigned globals;   /* bits of enum bs_global: what of the cluster is kept before it runs */

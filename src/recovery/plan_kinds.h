@@ -2,7 +2,7 @@
  * plan_kinds.h - which kinds of statement need the definition of what they change, and whether the
  * schema dump has it.
  *
- * Layer  recovery, private to the plan. Pure.
+ * Layer  recovery, private to the plan and to what looks ahead for it. Pure.
  * Spec   RECOVERY.md section 7; RISK.md (column "point").
  * Owns   nothing.
  */

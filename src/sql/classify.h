@@ -45,6 +45,7 @@ struct bs_effect {
     enum bs_object object;
     struct bs_name name;
     const char *column;    /* BS_OBJECT_COLUMN: else NULL */
+    const char *detail;    /* SET DEFAULT, SET and DROP NOT NULL: of which column; else NULL */
     int64_t rows;          /* measured; -1: not measured. bs_classify always leaves -1 */
     bool only;             /* FROM ONLY t */
     bool cascade;          /* DROP/TRUNCATE ... CASCADE */

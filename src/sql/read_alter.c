@@ -146,6 +146,14 @@ may_rewrite(const AlterTableCmd *command)
     return false;
 }
 
+/* It says how a column is filled, not what is in it. */
+static bool
+is_detail_command(enum bs_kind kind)
+{
+    return kind == BS_KIND_ALTER_TABLE_SET_DEFAULT || kind == BS_KIND_ALTER_TABLE_SET_NOT_NULL ||
+           kind == BS_KIND_ALTER_TABLE_DROP_NOT_NULL;
+}
+
 static void
 read_command(struct bs_reading *r, const AlterTableStmt *alter, const AlterTableCmd *command)
 {
@@ -158,6 +166,8 @@ read_command(struct bs_reading *r, const AlterTableStmt *alter, const AlterTable
                                bs_name_of_range(alter->relation));
     if (column)
         effect->column = bs_reading_keep(r, command->name);
+    if (is_detail_command(kind))
+        effect->detail = bs_reading_keep(r, command->name);
     if (kind == BS_KIND_ALTER_TABLE_ALTER_TYPE)
         effect->blanks = has_constant_using(command->def);
     effect->only = !alter->relation->inh;

@@ -534,6 +534,39 @@ def test_what_cannot_be_read_any_more_is_refused_at_once(site):
     assert caught.value.sqlstate == "ZB004" and time.monotonic() - started < 5
 
 
+def test_a_migration_may_change_the_columns_that_it_has_added(site):
+    """Others have never seen them: there is no definition to be kept."""
+    site.reset()
+    with site.new_points() as points, site.connect() as c, c.transaction():
+        c.execute("ALTER TABLE defs.t ADD COLUMN n int DEFAULT 1 NOT NULL")
+        c.execute("ALTER TABLE defs.t ALTER COLUMN n DROP DEFAULT, ALTER COLUMN n DROP NOT NULL")
+        c.execute("ALTER TABLE defs.t ADD COLUMN m int, ALTER COLUMN m SET DEFAULT 2")
+    assert len(points) >= 2
+    for m in manifests(points)[-2:]:
+        assert m["schema"].get("key") is None and "columns change that the transaction has added" in m["capture"]["why"]
+
+
+@pytest.mark.parametrize("before,then", [
+    (["ALTER TABLE defs.t ADD COLUMN n int"], "ALTER TABLE defs.t ALTER COLUMN a DROP DEFAULT"),
+    (["ALTER TABLE defs.t ADD COLUMN n int"],
+     "ALTER TABLE defs.t ALTER COLUMN n SET DEFAULT 3, ALTER COLUMN a DROP DEFAULT"),
+    (["ALTER TABLE defs.t ADD COLUMN n int"], "ALTER TABLE defs.u ALTER COLUMN n SET DEFAULT 3"),
+    (["LOCK TABLE defs.t", "ALTER TABLE defs.t RENAME COLUMN a TO n"], "ALTER TABLE defs.t ALTER COLUMN n DROP DEFAULT"),
+    (["LOCK TABLE defs.t, defs.u", "ALTER TABLE defs.t RENAME TO tt", "ALTER TABLE defs.u RENAME TO t"],
+     "ALTER TABLE defs.t ALTER COLUMN v SET DEFAULT 'x'"),
+    (["LOCK TABLE defs.t"],
+     "ALTER TABLE defs.t RENAME COLUMN a TO n; ALTER TABLE defs.t ALTER COLUMN n DROP DEFAULT"),
+    (["ALTER TABLE defs.parent ADD COLUMN x int"], "ALTER TABLE defs.parent ALTER COLUMN x SET DEFAULT 3"),
+])
+def test_columns_that_were_there_before_are_not_taken_for_its_own(site, before, then):
+    site.reset()
+    with site.connect() as c, pytest.raises(psycopg.Error) as caught, c.transaction():
+        for one in before:
+            c.execute(one)
+        c.execute(then)
+    assert caught.value.sqlstate == "ZB004"
+
+
 def test_what_others_changed_meanwhile_is_not_in_the_definition(site):
     """The second statement's definition is that of the first one; somebody has changed it since."""
     site.reset()

@@ -61,9 +61,9 @@ def test_drop_all_with_an_operator_at_hand(alembic):
 @pytest.fixture
 def django(pg, tmp_path):
     with a_place(pg, "shop_django") as p:
-        def run(*args):
+        def run(*args, **env):
             # Else the tables of one TRUNCATE come in another order each time: another statement.
-            return p.python("django_shop.py", tmp_path, *args, env={"PYTHONHASHSEED": "0"})
+            return p.python("django_shop.py", tmp_path, *args, env={"PYTHONHASHSEED": "0", **env})
 
         for args in (["makemigrations", "shop"], ["migrate"], ["migrate", "--plan"], ["showmigrations"]):
             status, said = run(*args)
@@ -97,4 +97,13 @@ def test_django_migrate_zero(django):
     assert status != 0 and "approval required" in said, said
     (ticket,) = django.tickets()
     assert {e["kind"] for e in ticket["effects"]} <= {"ALTER TABLE DROP CONSTRAINT", "ALTER TABLE DROP COLUMN"}
+    assert django.counts() == shop.ROWS
+
+
+def test_django_adds_fields_with_a_default(django):
+    """Django takes the default away again in the same transaction: it was of its own making."""
+    for args in (["makemigrations", "shop"], ["migrate"]):
+        status, said = django.django(*args, SHOP_RANKED="1")
+        assert status == 0, said
+    held_by_nobody(django)
     assert django.counts() == shop.ROWS

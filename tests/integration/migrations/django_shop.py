@@ -12,7 +12,7 @@ from django.core.management import execute_from_command_line
 SPEC = pathlib.Path(__file__).parents[2] / "data" / "migrations" / "shop.json"
 
 MODELS = '''
-import json, pathlib
+import json, os, pathlib
 from django.db import models
 
 TYPES = {{"text": lambda: models.TextField(null=True), "timestamp": lambda: models.DateTimeField(null=True),
@@ -21,6 +21,8 @@ TYPES = {{"text": lambda: models.TextField(null=True), "timestamp": lambda: mode
 
 for t in json.loads(pathlib.Path({spec!r}).read_text()):
     fields = {{c["name"]: TYPES[c["type"]]() for c in t["columns"]}}
+    if os.environ.get("SHOP_RANKED"):
+        fields["rank"] = models.IntegerField(default=1)
     fields |= {{r: models.ForeignKey("shop." + r, models.CASCADE) for r in t["refs"]}}
     meta = type("Meta", (), {{"db_table": t["name"], "app_label": "shop"}})
     globals()[t["name"]] = type(t["name"], (models.Model,), {{**fields, "Meta": meta, "__module__": __name__}})
