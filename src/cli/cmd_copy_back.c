@@ -83,7 +83,7 @@ may_go(const struct bs_restoring *w, struct bs_err *err)
     return BS_FAILED;
 }
 
-/* All points of the transaction; each is proven and can be undone by itself. */
+/* All points of the transaction; each is proven, and all of it can be undone. */
 static enum bs_done
 give_group_back(struct bs_restoring *w,
                 const struct bs_restoring_options *o,
@@ -178,7 +178,8 @@ bs_restore_copy_back(int argc, char **argv)
         BS_RESTORING_WHERE(o),
         BS_RESTORING_HOW(how),
         {"plan", 0, BS_ARG_FLAG, NULL, "print the SQL and do nothing", &plan},
-        {"group", 0, BS_ARG_FLAG, NULL, "all points of the same transaction", &group},
+        {"group", 0, BS_ARG_FLAG, NULL, "all points of the same transaction; rows: all or nothing",
+         &group},
         {"plan-file", 0, BS_ARG_TEXT, "FILE", "do what this approved plan says, once", &file},
         BS_RESTORING_TOKEN(o),
     };

@@ -456,6 +456,8 @@ member_text(const struct bs_group_member *m)
         copyback_text(&m->back);
     if (m->removed != 0)
         printf("  rows of the transaction removed: %lld\n", (long long)m->removed);
+    if (m->err.code == BS_OK && !m->done)
+        puts("  not done");
     if (m->err.code == BS_OK)
         return;
     fputs("  not done: ", stdout);

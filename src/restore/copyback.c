@@ -3,7 +3,7 @@
  * is there, lost definitions and their rows, rows of living tables, what belongs after rows,
  * sequences, materialized views, a second look at everything, COMMIT.
  */
-#include "restore/copyback.h"
+#include "restore/copyback_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +14,8 @@
 #include "restore/keyless.h"
 #include "restore/lost.h"
 #include "restore/merge.h"
-#include "restore/safety.h"
 #include "restore/settings.h"
 #include "restore/siblings.h"
-#include "restore/work.h"
 
 #define SQL_MAX (4u << 20)
 
@@ -391,12 +389,12 @@ prepare(struct bs_work *w,
 }
 
 static enum bs_done
-do_all(struct bs_work *w,
-       struct bs_safety *safety,
-       const struct bs_copyback *plan,
-       const char *phases,
-       struct bs_buf *sql,
-       struct bs_err *err)
+write_all(struct bs_work *w,
+          struct bs_safety *safety,
+          const struct bs_copyback *plan,
+          const char *phases,
+          struct bs_buf *sql,
+          struct bs_err *err)
 {
     if (prepare(w, safety, plan, sql, err) != BS_DONE || bs_giveback_names(w, err) != BS_DONE ||
         bs_lost_begin(w, sql, err) != BS_DONE || merge_tables(w, phases, sql, err) != BS_DONE ||
@@ -405,29 +403,57 @@ do_all(struct bs_work *w,
         bs_columns_proven(w->r, &w->out->columns, bs_work_columns(w), err) != BS_DONE ||
         check_result(w, err) != BS_DONE || give_globals(w, plan, err) != BS_DONE)
         return BS_FAILED;
-    return bs_safety_check(safety, w, err);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_copyback_begin(struct bs_safety *safety, struct bs_work *w, struct bs_err *err)
+{
+    if (bs_rdb_do(&w->r->db, "BEGIN", err) != BS_DONE)
+        return BS_FAILED;
+    return bs_safety_begin(safety, w, err);
+}
+
+enum bs_done
+bs_copyback_write(struct bs_work *w,
+                  struct bs_safety *safety,
+                  const struct bs_copyback *plan,
+                  const char *phases,
+                  struct bs_err *err)
+{
+    struct bs_buf sql;
+    enum bs_done done;
+
+    bs_buf_init(&sql, SQL_MAX);
+    done = bs_rdb_do(&w->r->db, "SET CONSTRAINTS ALL DEFERRED", err);
+    if (done == BS_DONE)
+        done = write_all(w, safety, plan, phases, &sql, err);
+    bs_buf_fini(&sql);
+    return done;
+}
+
+enum bs_done
+bs_copyback_end(struct bs_safety *safety, struct bs_work *w, enum bs_done done, struct bs_err *err)
+{
+    if (done == BS_DONE)
+        done = bs_safety_check(safety, w, err);
+    if (done == BS_DONE)
+        done = bs_safety_commit(safety, w, err);
+    else
+        bs_safety_rollback(safety, w);
+    bs_safety_fini(safety);
+    return done;
 }
 
 static enum bs_done
 transact(struct bs_work *w, const struct bs_copyback *plan, const char *phases, struct bs_err *err)
 {
     struct bs_safety safety = {0};
-    struct bs_buf sql;
-    enum bs_done done;
+    enum bs_done done = bs_copyback_begin(&safety, w, err);
 
-    bs_buf_init(&sql, SQL_MAX);
-    done = bs_rdb_do(&w->r->db, "BEGIN; SET CONSTRAINTS ALL DEFERRED", err);
     if (done == BS_DONE)
-        done = bs_safety_begin(&safety, w, err);
-    if (done == BS_DONE)
-        done = do_all(w, &safety, plan, phases, &sql, err);
-    bs_buf_fini(&sql);
-    if (done == BS_DONE)
-        done = bs_safety_commit(&safety, w, err);
-    else
-        bs_safety_rollback(&safety, w);
-    bs_safety_fini(&safety);
-    return done;
+        done = bs_copyback_write(w, &safety, plan, phases, err);
+    return bs_copyback_end(&safety, w, done, err);
 }
 
 static bool
@@ -440,28 +466,36 @@ removes(const struct bs_copyback *c)
     return any;
 }
 
-/*
- * In which order rows can be inserted, updated and deleted depends on what they are: a row that
- * comes back may need the value that another gives up, and a row can only go when nobody refers to
- * it. So where a constraint stands against it, it is all done again in another order.
- */
+const char *
+bs_copyback_order(const struct bs_copyback *c, size_t at)
+{
+    static const char *const orders[] = {"iud", "dui", "uid", "diu"};
+    size_t n = at < 2 || removes(c) ? sizeof(orders) / sizeof(orders[0]) : 2;
+
+    return at < n ? orders[at] : NULL;
+}
+
+bool
+bs_copyback_other_order(const struct bs_err *err)
+{
+    return strncmp(err->sqlstate, "23", 2) == 0;
+}
+
 static enum bs_done
 transact_somehow(struct bs_work *w, const struct bs_copyback *plan, struct bs_err *err)
 {
-    static const char *const orders[] = {"iud", "dui", "uid", "diu"};
+    const char *order = bs_copyback_order(w->out, 0);
     struct bs_err first = {0};
 
-    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+    for (size_t i = 0; order != NULL; order = bs_copyback_order(w->out, ++i)) {
         struct bs_err why = {0};
-        if (transact(w, plan, orders[i], &why) == BS_DONE)
+        if (transact(w, plan, order, &why) == BS_DONE)
             return BS_DONE;
         first = i == 0 ? why : first;
-        if (strncmp(why.sqlstate, "23", 2) != 0) {
+        if (!bs_copyback_other_order(&why)) {
             *err = why;
             return BS_FAILED;
         }
-        if (i == 1 && !removes(w->out))
-            break; /* without anything to delete there are two orders only */
     }
     *err = first;
     return BS_FAILED;
@@ -525,10 +559,22 @@ give_globals_outside(struct bs_work *w)
         w->out->globals_failed = bs_arena_str(&w->r->arena, err.message);
 }
 
-static int64_t
-rows_of(const struct bs_copyback_table *t)
+int64_t
+bs_copyback_rows(const struct bs_copyback *c)
 {
-    return t->inserted + t->updated + t->removed;
+    int64_t rows = bs_columns_rows(&c->columns);
+
+    for (size_t i = 0; i < c->n_tables; i++)
+        rows += c->tables[i].inserted + c->tables[i].updated + c->tables[i].removed;
+    return rows;
+}
+
+void
+bs_copyback_after(struct bs_work *w)
+{
+    give_globals_outside(w);
+    set_sequences_back(w);
+    compare_definition(w);
 }
 
 enum bs_done
@@ -548,18 +594,13 @@ bs_copyback_run(struct bs_restore *r,
         done = bs_restore_begin(r, &step, err);
         if (done == BS_DONE) {
             done = transact_somehow(&work, plan, err);
-            for (size_t i = 0; done == BS_DONE && i < out->n_tables; i++)
-                step.rows += rows_of(&out->tables[i]);
             if (done == BS_DONE)
-                step.rows += bs_columns_rows(&out->columns);
+                step.rows = bs_copyback_rows(out);
             step.before = out->point;
             done = bs_restore_end(r, &step, done, err);
         }
-        if (done == BS_DONE) {
-            give_globals_outside(&work);
-            set_sequences_back(&work);
-            compare_definition(&work);
-        }
+        if (done == BS_DONE)
+            bs_copyback_after(&work);
     }
     bs_work_close(&work);
     return done;

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "restore/siblings.h"
+#include "restore/together.h"
 
 static int
 newest_first(const void *a, const void *b)
@@ -61,6 +62,10 @@ bs_group_open(struct bs_restore *r, struct bs_group *out, struct bs_err *err)
 void
 bs_group_close(struct bs_group *g)
 {
+    for (size_t i = 0; i < g->n; i++) {
+        if (i != 0 && g->members[i].r.db.conn == g->members[0].r.db.conn)
+            g->members[i].r.db = (struct bs_rdb){0};
+    }
     for (size_t i = 0; i < g->n; i++)
         bs_restore_close(&g->members[i].r);
     free(g->members);
@@ -77,9 +82,8 @@ bs_group_plan(struct bs_group *g, const struct bs_copyback_options *options)
     }
 }
 
-/* It may be another one's turn first: a parent's row, or the table itself, is not there yet. */
-static bool
-may_wait(const struct bs_err *err)
+bool
+bs_group_may_wait(const struct bs_err *err)
 {
     return err->code == BS_E_CONFLICT;
 }
@@ -116,7 +120,7 @@ round_of(struct bs_group *g, const struct bs_copyback_options *options, struct b
                 continue;
             m->done = give_back(m, options);
             left -= m->done;
-            if (!m->done && !may_wait(&m->err)) {
+            if (!m->done && !bs_group_may_wait(&m->err)) {
                 *err = m->err;
                 return BS_FAILED;
             }
@@ -129,8 +133,9 @@ round_of(struct bs_group *g, const struct bs_copyback_options *options, struct b
     return left == 0 ? BS_DONE : BS_FAILED;
 }
 
-enum bs_done
-bs_group_run(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err)
+/* Each in a transaction of its own: what one has brought, a dump shows to the next. */
+static enum bs_done
+run_apart(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err)
 {
     struct bs_copyback_options rows = *options;
     enum bs_done done;
@@ -144,6 +149,17 @@ bs_group_run(struct bs_group *g, const struct bs_copyback_options *options, stru
         rows.removes_later = false;
         done = round_of(g, &rows, err);
     }
+    return done;
+}
+
+enum bs_done
+bs_group_run(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err)
+{
+    bool fits = false;
+    enum bs_done done = bs_together_run(g, options, &fits, err);
+
+    if (done == BS_DONE && !fits)
+        done = run_apart(g, options, err);
     for (size_t i = 0; i < g->n; i++)
         g->n_done += g->members[i].done;
     return done;

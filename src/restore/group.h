@@ -2,10 +2,14 @@
  * group.h - all points of one transaction, given back together.
  *
  * Every one of them holds what was committed before the transaction, so their order matters only
- * where one needs what another brings: a table, a parent row. They go back newest first, each in a
- * transaction of its own with its own proof and its own recovery point; what a constraint or a
- * missing table stands against waits for the others. Rows that the transaction made are taken away
- * in a second round: by then what it changed has been written anew and cannot be mistaken for them.
+ * where one needs what another brings: a table, a parent row. They go back newest first; what a
+ * constraint or a missing table stands against waits for the others. Rows that the transaction made
+ * are taken away in a second round: by then what it changed has been written anew and cannot be
+ * mistaken for them.
+ *
+ * Rows go back in one transaction: all of them or none. Where one of the points brings a definition
+ * back - a lost table, a column, a role - each is a transaction of its own, with its own proof and
+ * its own recovery point.
  *
  * Layer  restore. Blocks.
  * Owns   a bs_group owns its members' restores, until bs_group_close.
@@ -41,11 +45,13 @@ bs_group_open(struct bs_restore *r, struct bs_group *out, struct bs_err *err);
 /* Counts what each would do by itself; where one needs another first, its `err` says so. */
 void bs_group_plan(struct bs_group *g, const struct bs_copyback_options *options);
 /*
- * Gives them back. BS_FAILED where any is left: `err` is the first one's that failed, and what is
- * done is done, as the members say. With UNCERTAIN it ends at once.
+ * Gives them back. BS_FAILED where any is left: `err` is one's that failed, and what is done is done,
+ * as the members say: nothing, where it is one transaction. With UNCERTAIN it ends at once.
  */
 BS_MUST_CHECK enum bs_done
 bs_group_run(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err);
+/* It may be another one's turn first: a parent's row, or the table itself, is not there yet. Pure. */
+bool bs_group_may_wait(const struct bs_err *err);
 void bs_group_close(struct bs_group *g); /* accepts a zeroed one */
 
 #endif

@@ -59,7 +59,6 @@ read_counters(struct bs_work *w, struct bs_safety_count **out, size_t *n, struct
 enum bs_done
 bs_safety_begin(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
 {
-    w->out->point[0] = '\0';
     return read_counters(w, &s->before, &s->n_before, err);
 }
 
@@ -87,40 +86,40 @@ by_oid(const void *a, const void *b)
 
 /* The same classes, about the same names. */
 static enum bs_done
-add_globals(struct bs_safety *s, const struct bs_work *w, struct bs_err *err)
+add_globals(struct bs_plan *plan, const struct bs_work *w, struct bs_err *err)
 {
     const struct bs_manifest *m = &w->r->manifest;
     const struct bs_point_globals *g = m->globals;
 
     if (m->n_globals == 0)
         return BS_DONE;
-    s->plan.globals = bs_globals_parse(g->classes);
-    s->plan.about = bs_arena_array(&w->r->arena, g->n_about + 1, sizeof(*s->plan.about));
-    if (s->plan.about == NULL)
+    plan->globals = bs_globals_parse(g->classes);
+    plan->about = bs_arena_array(&w->r->arena, g->n_about + 1, sizeof(*plan->about));
+    if (plan->about == NULL)
         return BS_FAIL(err, LIMIT, "the point has too many objects");
     for (size_t i = 0; i < g->n_about; i++)
-        s->plan.about[s->plan.n_about++] = g->about[i].name;
+        plan->about[plan->n_about++] = g->about[i].name;
     return BS_DONE;
 }
 
 /* Tables that will be written; the plan's estimates are the saved ones, near enough for room. */
 static enum bs_done
-make_plan(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
+make_plan(struct bs_plan *plan, struct bs_work *w, size_t room, struct bs_err *err)
 {
     const struct bs_copyback *c = w->out;
 
-    s->plan =
+    *plan =
         (struct bs_plan){.kind = BS_PLAN_WHOLE, .why = "a copy-back changes it", .in_block = true};
-    s->plan.tables = bs_arena_array(&w->r->arena, c->n_tables + w->r->manifest.n_objects + 1,
-                                    sizeof(*s->plan.tables));
-    if (s->plan.tables == NULL)
+    plan->tables = bs_arena_array(&w->r->arena, c->n_tables + w->r->manifest.n_objects + room + 1,
+                                  sizeof(*plan->tables));
+    if (plan->tables == NULL)
         return BS_FAIL(err, LIMIT, "the point has too many objects");
     for (size_t i = 0; i < c->n_tables; i++) {
         const struct bs_copyback_table *t = &c->tables[i];
         const struct bs_point_object *o = t->diff.live.object;
         if (!t->diff.live.exists || t->inserted + t->updated + t->removed == 0)
             continue;
-        s->plan.tables[s->plan.n_tables++] = (struct bs_plan_table){
+        plan->tables[plan->n_tables++] = (struct bs_plan_table){
             .oid = t->diff.live.oid,
             .schema = o->schema,
             .name = o->name,
@@ -130,16 +129,70 @@ make_plan(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
             .est_rows = (double)t->diff.live_rows,
             .est_bytes = o->raw_bytes,
         };
-        s->plan.est_bytes += o->raw_bytes;
+        plan->est_bytes += o->raw_bytes;
     }
-    if (bs_columns_plan(w->r, &c->columns, bs_work_columns(w).remove, &s->plan, err) != BS_DONE)
+    if (bs_columns_plan(w->r, &c->columns, bs_work_columns(w).remove, plan, err) != BS_DONE)
         return BS_FAILED;
-    qsort(s->plan.tables, s->plan.n_tables, sizeof(*s->plan.tables), by_oid);
-    if (bs_giveback_plan(w, &s->plan, err) != BS_DONE)
+    qsort(plan->tables, plan->n_tables, sizeof(*plan->tables), by_oid);
+    if (bs_giveback_plan(w, plan, err) != BS_DONE)
         return BS_FAILED;
-    if (s->plan.n_tables == 0 && s->plan.definition)
-        s->plan.kind = BS_PLAN_RECORD;
-    return add_globals(s, w, err);
+    if (plan->n_tables == 0 && plan->definition)
+        plan->kind = BS_PLAN_RECORD;
+    return add_globals(plan, w, err);
+}
+
+static struct bs_plan_table *
+table_in(const struct bs_plan *plan, uint32_t oid)
+{
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        if (plan->tables[i].oid == oid)
+            return &plan->tables[i];
+    }
+    return NULL;
+}
+
+/* The point that holds a table whole as it is for everybody else; NULL: none. */
+static const struct bs_safety_point *
+point_with(const struct bs_safety *s, uint32_t oid)
+{
+    for (size_t i = 0; i < s->n_points; i++) {
+        if (s->points[i].whole && table_in(s->points[i].plan, oid) != NULL)
+            return &s->points[i];
+    }
+    return NULL;
+}
+
+/* What an earlier work of the transaction has kept whole is kept. */
+static void
+leave_out_kept(const struct bs_safety *s, struct bs_work *w, struct bs_plan *plan)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_tables; i++) {
+        const struct bs_safety_point *kept = point_with(s, plan->tables[i].oid);
+        if (kept == NULL)
+            plan->tables[n++] = plan->tables[i];
+        else
+            memcpy(w->out->point, kept->id, sizeof(w->out->point));
+    }
+    plan->n_tables = n;
+}
+
+/* One point of rows is about what all works change. `more` has the room. */
+static void
+add_plan(struct bs_safety *s, struct bs_plan *more)
+{
+    for (size_t i = 0; i < s->plan.n_tables; i++) {
+        const struct bs_plan_table *t = &s->plan.tables[i];
+        struct bs_plan_table *same = table_in(more, t->oid);
+        if (same == NULL)
+            more->tables[more->n_tables++] = *t;
+        else if (t->kind == BS_KIND_UPDATE)
+            same->kind = t->kind;
+    }
+    more->est_bytes += s->plan.est_bytes;
+    qsort(more->tables, more->n_tables, sizeof(*more->tables), by_oid);
+    s->plan = *more;
 }
 
 static const char *
@@ -186,13 +239,36 @@ ask_xid(struct bs_work *w, uint64_t *xid, struct bs_err *err)
     return BS_DONE;
 }
 
-/* A capture for this transaction; `plan` says what it is for. */
-static enum bs_done
-open_capture(struct bs_safety *s, struct bs_work *w, uint64_t xid, struct bs_err *err)
+static struct bs_safety_point *
+add_point(struct bs_safety *s, struct bs_work *w, const struct bs_plan *plan, struct bs_err *err)
+{
+    struct bs_safety_point *all = bs_arena_array(&w->r->arena, s->n_points + 1, sizeof(*all));
+    struct bs_plan *own = bs_arena_array(&w->r->arena, 1, sizeof(*own));
+
+    if (all == NULL || own == NULL) {
+        (void)BS_FAIL(err, LIMIT, "the restore's memory is used up");
+        return NULL;
+    }
+    for (size_t i = 0; i < s->n_points; i++)
+        all[i] = s->points[i];
+    *own = *plan;
+    s->points = all;
+    s->points[s->n_points] = (struct bs_safety_point){.plan = own};
+    return &s->points[s->n_points++];
+}
+
+/* A capture for this transaction; `plan` says what it is for. NULL on failure. */
+static struct bs_safety_point *
+open_capture(struct bs_safety *s,
+             struct bs_work *w,
+             const struct bs_plan *plan,
+             uint64_t xid,
+             struct bs_err *err)
 {
     const struct bs_restore_request *q = &w->r->request;
     const char *text =
         bs_arena_fmt(&w->r->arena, "backstop restore copy-back %s", w->r->manifest.id);
+    struct bs_safety_point *point = add_point(s, w, plan, err);
     struct bs_capture_request request = {
         .helper = q->helper,
         .store = q->store,
@@ -200,25 +276,28 @@ open_capture(struct bs_safety *s, struct bs_work *w, uint64_t xid, struct bs_err
         .pg_dumps = q->pg_dumps,
         .n_pg_dumps = q->n_pg_dumps,
         .deadline_us = bs_mono_us() + (q->lock_budget_us > 0 ? q->lock_budget_us : BUDGET_US),
-        .plan = &s->plan,
+        .plan = point == NULL ? NULL : point->plan,
         .actor_pid = PQbackendPID(w->r->db.conn),
         .actor_xid = xid,
         .actor = {.agent = q->by},
         .statement = {.text = text, .kind = "COPY-BACK"},
     };
 
-    if (text == NULL || ask_text(w, "SELECT CURRENT_USER", &request.actor.role, err) != BS_DONE)
-        return BS_FAILED;
+    if (point == NULL || text == NULL ||
+        ask_text(w, "SELECT CURRENT_USER", &request.actor.role, err) != BS_DONE)
+        return NULL;
     request.statement.sha256 = sha256_of(&w->r->arena, text);
     bs_restore_tell(w->r, "making a recovery point of what is there", 0, 0);
-    return bs_capture_open(&request, &s->capture, err);
+    return bs_capture_open(&request, &point->capture, err) == BS_DONE ? point : NULL;
 }
 
 static void
-note_point(struct bs_work *w, const struct bs_capture_result *result)
+note_point(struct bs_safety_point *point, struct bs_work *w, const struct bs_capture_result *result)
 {
-    if (result->manifest != NULL)
-        memcpy(w->out->point, result->manifest->id, sizeof(w->out->point));
+    if (result->manifest == NULL)
+        return;
+    memcpy(point->id, result->manifest->id, sizeof(point->id));
+    memcpy(w->out->point, point->id, sizeof(w->out->point));
 }
 
 enum { PLACES_MAX = 10000 };
@@ -270,38 +349,68 @@ note_all_places(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
     return BS_DONE;
 }
 
+/* Where several works replace rows of one table, no single list has all. */
 static const char *
 places_of(const struct bs_safety *s, uint32_t oid)
 {
+    const char *places = NULL;
+
     for (size_t i = 0; i < s->n_places; i++) {
-        if (s->places[i].oid == oid)
-            return s->places[i].places;
+        if (s->places[i].oid != oid)
+            continue;
+        if (places != NULL)
+            return NULL;
+        places = s->places[i].places;
     }
-    return NULL;
+    return places;
+}
+
+static enum bs_done
+add_work(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
+{
+    struct bs_work **all = bs_arena_array(&w->r->arena, s->n_works + 1, sizeof(*all));
+
+    if (all == NULL)
+        return BS_FAIL(err, LIMIT, "the restore's memory is used up");
+    for (size_t i = 0; i < s->n_works; i++)
+        all[i] = s->works[i];
+    all[s->n_works++] = w;
+    s->works = all;
+    s->parts = s->parts || w->parts;
+    w->out->point[0] = '\0';
+    return BS_DONE;
 }
 
 enum bs_done
 bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
 {
     struct bs_capture_result result = {0};
+    struct bs_safety_point *point;
+    struct bs_plan plan;
     uint64_t xid = 0;
 
-    if (make_plan(s, w, err) != BS_DONE)
+    if (add_work(s, w, err) != BS_DONE || make_plan(&plan, w, s->plan.n_tables, err) != BS_DONE)
         return BS_FAILED;
-    if (w->parts && note_all_places(s, w, err) != BS_DONE)
-        return BS_FAILED;
-    if (w->parts || (s->plan.n_tables == 0 && s->plan.globals == 0 && !s->plan.definition))
+    if (w->parts) {
+        add_plan(s, &plan);
+        return note_all_places(s, w, err);
+    }
+    leave_out_kept(s, w, &plan);
+    if (plan.n_tables == 0 && plan.globals == 0 && !plan.definition)
         return BS_DONE;
-    if (ask_xid(w, &xid, err) != BS_DONE || open_capture(s, w, xid, err) != BS_DONE ||
-        bs_capture_run(s->capture, &result, err) != BS_DONE)
+    if (ask_xid(w, &xid, err) != BS_DONE)
         return BS_FAILED;
-    note_point(w, &result);
+    point = open_capture(s, w, &plan, xid, err);
+    if (point == NULL || bs_capture_run(point->capture, &result, err) != BS_DONE)
+        return BS_FAILED;
+    point->whole = true;
+    note_point(point, w, &result);
     return BS_DONE;
 }
 
-/* What was to be replaced in the tables that a counter is about; -1: it is not one of them. */
+/* What a work was to replace in the tables that a counter is about; -1: it is not one of them. */
 static int64_t
-planned(const struct bs_work *w, const struct bs_safety_count *c)
+planned_by(const struct bs_work *w, const struct bs_safety_count *c)
 {
     for (size_t i = 0; i < w->out->n_tables; i++) {
         const struct bs_copyback_table *t = &w->out->tables[i];
@@ -309,6 +418,33 @@ planned(const struct bs_work *w, const struct bs_safety_count *c)
             return t->updated + t->removed;
     }
     return -1;
+}
+
+/* What was to be replaced in all, by works whose points hold rows in part; -1: no such table. */
+static int64_t
+planned_parts(const struct bs_safety *s, const struct bs_safety_count *c)
+{
+    int64_t sum = -1;
+
+    for (size_t i = 0; i < s->n_works; i++) {
+        int64_t one = s->works[i]->parts ? planned_by(s->works[i], c) : -1;
+        if (one >= 0)
+            sum = (sum < 0 ? 0 : sum) + one;
+    }
+    return sum;
+}
+
+/* It belongs to a table that was saved whole, is compared as a whole afterwards, and is kept. */
+static bool
+is_whole(const struct bs_safety *s, const struct bs_safety_count *c)
+{
+    if (point_with(s, c->oid) == NULL && point_with(s, c->root) == NULL)
+        return false;
+    for (size_t i = 0; i < s->n_works; i++) {
+        if (!s->works[i]->parts && planned_by(s->works[i], c) >= 0)
+            return true;
+    }
+    return false;
 }
 
 /* Of the same tree. */
@@ -328,15 +464,15 @@ replaced_in_tree(const struct bs_safety_count *list, size_t n, uint32_t root)
  * number has to be right.
  */
 static enum bs_done
-check_counters(const struct bs_work *w,
+check_counters(const struct bs_safety *s,
                const struct bs_safety_count *list,
                size_t n,
                struct bs_err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        int64_t want = planned(w, &list[i]);
-        int64_t is = w->parts ? replaced_in_tree(list, n, list[i].root) : list[i].replaced;
-        if (list[i].replaced == 0 || (want >= 0 && (!w->parts || is <= want)))
+        int64_t want = planned_parts(s, &list[i]);
+        if (list[i].replaced == 0 || is_whole(s, &list[i]) ||
+            (want >= 0 && replaced_in_tree(list, n, list[i].root) <= want))
             continue;
         (void)BS_FAIL(
             err, UNCOVERED,
@@ -411,20 +547,26 @@ keep_rows(struct bs_safety *s,
     struct bs_changed *changed = bs_arena_array(&w->r->arena, n + 1, sizeof(*changed));
     struct bs_replaced what = {.changed = changed, .grown = true};
     struct bs_capture_result result = {0};
+    struct bs_safety_point *point;
 
     if (changed == NULL)
         return BS_FAIL(err, LIMIT, "the restore's memory is used up");
     for (size_t i = 0; i < n; i++) {
-        if (list[i].replaced + list[i].inserted > 0)
+        if (list[i].replaced + list[i].inserted > 0 && point_with(s, list[i].oid) == NULL)
             changed[what.n_changed++] = (struct bs_changed){
                 list[i].oid, list[i].replaced, list[i].inserted, places_of(s, list[i].oid)};
     }
     if (what.n_changed == 0)
         return BS_DONE;
-    if (ask_xid(w, &what.xid, err) != BS_DONE || open_capture(s, w, what.xid, err) != BS_DONE ||
-        bs_capture_replaced(s->capture, &what, &result, err) != BS_DONE)
+    if (ask_xid(w, &what.xid, err) != BS_DONE)
         return BS_FAILED;
-    note_point(w, &result);
+    point = open_capture(s, w, &s->plan, what.xid, err);
+    if (point == NULL || bs_capture_replaced(point->capture, &what, &result, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < s->n_works; i++) {
+        if (s->works[i]->parts)
+            note_point(point, s->works[i], &result);
+    }
     return BS_DONE;
 }
 
@@ -440,22 +582,27 @@ bs_safety_check(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
         read_counters(w, &list, &n, err) != BS_DONE)
         return BS_FAILED;
     subtract(s, list, n);
-    if (check_counters(w, list, n, err) != BS_DONE || check_locks(w, err) != BS_DONE)
+    if (check_counters(s, list, n, err) != BS_DONE || check_locks(w, err) != BS_DONE)
         return BS_FAILED;
-    return w->parts ? keep_rows(s, w, list, n, err) : BS_DONE;
+    return s->parts ? keep_rows(s, w, list, n, err) : BS_DONE;
 }
 
 static enum bs_done
-tell_point(struct bs_safety *s,
-           struct bs_work *w,
-           enum bs_event_state state,
-           uint64_t xid,
-           struct bs_err *err)
+tell_points(struct bs_safety *s,
+            const struct bs_work *w,
+            enum bs_event_state state,
+            uint64_t xid,
+            struct bs_err *err)
 {
     struct bs_point_event e = {.state = state, .xid = xid, .by = w->r->request.by};
+    enum bs_done done = BS_DONE;
 
-    return s->capture == NULL || w->out->point[0] == '\0' ? BS_DONE
-                                                          : bs_capture_event(s->capture, &e, err);
+    for (size_t i = 0; i < s->n_points; i++) {
+        if (s->points[i].id[0] != '\0' &&
+            bs_capture_event(s->points[i].capture, &e, err) != BS_DONE)
+            done = BS_FAILED;
+    }
+    return done;
 }
 
 /* What became of a transaction whose COMMIT was not answered. */
@@ -489,14 +636,15 @@ bs_safety_commit(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
     struct bs_err why = {0}, ignored = {0};
     uint64_t xid = 0;
 
-    if (ask_xid(w, &xid, err) != BS_DONE || tell_point(s, w, BS_EVENT_ARMED, xid, err) != BS_DONE) {
+    if (ask_xid(w, &xid, err) != BS_DONE ||
+        tell_points(s, w, BS_EVENT_ARMED, xid, err) != BS_DONE) {
         bs_safety_rollback(s, w);
         return BS_FAILED;
     }
     if (bs_rdb_commit(&w->r->db, &why) != BS_DONE)
         state = why.code == BS_E_UNCERTAIN ? look_up(w, xid) : BS_EVENT_ROLLED_BACK;
     /* Should this event be lost, the next start of the gateway finds the fact by the xid. */
-    (void)tell_point(s, w, state, 0, &ignored);
+    (void)tell_points(s, w, state, 0, &ignored);
     if (state == BS_EVENT_COMMITTED)
         return BS_DONE;
     *err = why;
@@ -513,11 +661,12 @@ bs_safety_rollback(struct bs_safety *s, struct bs_work *w)
     struct bs_err ignored = {0};
 
     bs_rdb_rollback(&w->r->db);
-    (void)tell_point(s, w, BS_EVENT_ROLLED_BACK, 0, &ignored);
+    (void)tell_points(s, w, BS_EVENT_ROLLED_BACK, 0, &ignored);
 }
 
 void
 bs_safety_fini(struct bs_safety *s)
 {
-    bs_capture_close(&s->capture);
+    for (size_t i = 0; i < s->n_points; i++)
+        bs_capture_close(&s->points[i].capture);
 }

@@ -2,9 +2,13 @@
  * safety.h - what a copy-back owes to what is there now: a recovery point of the tables that it
  * will change, proof that it changed no others, and a COMMIT whose outcome is known.
  *
+ * Several works may share one transaction: each is taken, then all are checked and committed
+ * together. What one has kept whole, the next does not keep again.
+ *
  * Layer  restore. Blocks.
  * Spec   PROTECT.md rules 3, 4, 8; RECOVERY.md sections 9 and 10.
- * Owns   a capture, from bs_safety_take to bs_safety_fini.
+ * Owns   captures, from bs_safety_take to bs_safety_fini. All else is in the arenas of the works'
+ *        restores, which live until then.
  */
 #ifndef BS_RESTORE_SAFETY_H
 #define BS_RESTORE_SAFETY_H
@@ -17,9 +21,21 @@ struct bs_safety_places {
     const char *places; /* {"(0,1)","(7,2)"} as a text */
 };
 
+/* A recovery point of what is there. */
+struct bs_safety_point {
+    struct bs_capture *capture;
+    const struct bs_plan *plan;
+    bool whole;                /* it holds the tables of its plan whole */
+    char id[BS_POINT_ID_TEXT]; /* "" where it was not made, or nothing is in it */
+};
+
 struct bs_safety {
-    struct bs_capture *capture; /* NULL: nothing live is changed */
-    struct bs_plan plan;
+    struct bs_safety_point *points; /* none: nothing live is changed */
+    size_t n_points;
+    struct bs_work **works; /* taken so far */
+    size_t n_works;
+    bool parts;                      /* of any of them */
+    struct bs_plan plan;             /* of all that are kept in part */
     struct bs_safety_places *places; /* where the rows are that are about to be replaced */
     size_t n_places;
     struct bs_safety_count *before; /* what the server had counted when the transaction began */
@@ -30,21 +46,22 @@ struct bs_safety {
 BS_MUST_CHECK enum bs_done
 bs_safety_begin(struct bs_safety *s, struct bs_work *w, struct bs_err *err);
 /*
- * Before anything is written, where the point holds tables whole: captures every living table that
- * the copy-back will change. Its transaction holds SHARE ROW EXCLUSIVE on them. Nothing to change:
+ * Before the work writes anything, where its point holds tables whole: captures every living table
+ * that the copy-back will change. Its transaction holds SHARE ROW EXCLUSIVE on them. Nothing to change:
  * nothing is captured. NO_POINT, LIMIT.
  */
 BS_MUST_CHECK enum bs_done
 bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err);
 /*
- * After all is written: from here on the transaction is read only. UNCOVERED where rows were updated or deleted that were not to be, or a table emptied. Where the
- * point holds rows of tables in part, makes the point of the rows that were replaced: exactly
+ * After all is written: from here on the transaction is read only. `w` is any of the works. UNCOVERED where
+ * rows were updated or deleted that were not to be, or a table emptied. Where a point holds rows of
+ * tables in part, makes the point of the rows that were replaced: exactly
  * those. NO_POINT, LIMIT.
  */
 BS_MUST_CHECK enum bs_done
 bs_safety_check(struct bs_safety *s, struct bs_work *w, struct bs_err *err);
 /*
- * Arms the point, commits, and tells the point what became of it. A lost answer is looked up.
+ * Arms the points, commits, and tells the points what became of it. A lost answer is looked up.
  * UNCERTAIN, CONFLICT, IO, DATABASE.
  */
 BS_MUST_CHECK enum bs_done

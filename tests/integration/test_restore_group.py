@@ -1,10 +1,12 @@
 """All points of one transaction, given back together."""
 
+import subprocess
 import time
 
 import psycopg
 import pytest
 
+from conftest import binary
 from test_undo import (  # noqa: F401
     MADE, answer, approving, door, picture, points, site, told, wait_until)
 
@@ -116,9 +118,9 @@ def test_what_is_not_done_is_told(shop, pg):
     with pg.admin() as c:
         c.execute("ALTER TABLE undo.sale RENAME shop TO other")
     error = answer(shop, "copy-back", made[0], "--group", "--yes", status=1)["error"]
-    assert error["points"] == len(made) and error["done"] == len(made) - 1
+    assert error["points"] == len(made) and error["done"] == 0
     with pg.admin() as c:
-        assert c.execute("SELECT count(*) FROM undo.shop").fetchone() == (20,)
+        assert c.execute("SELECT count(*) FROM undo.shop").fetchone() == (0,)
         assert c.execute("SELECT count(*) FROM undo.sale").fetchone() == (0,)
     text = shop.cli("restore", "copy-back", made[0], "--group", "--yes", check=False).stdout
     assert "not done" in text and "shop" in text
@@ -130,3 +132,89 @@ def test_it_is_about_all_of_them(shop, pg):
         answer(shop, "copy-back", made, "--group", "--yes", *more, status=64)
     done = answer(shop, "copy-back", made, "--group", "--yes")
     assert len(done["points"]) == 1 and done["points"][0]["tables"][0]["inserted"] == 1
+
+
+TWO = ["UPDATE undo.ident SET name = name || '!' WHERE id < 5",
+       "UPDATE undo.t SET v = 'x' WHERE id < 5"]
+
+
+@pytest.mark.parametrize("between, more", [
+    ("CREATE UNIQUE INDEX ON undo.t (v) WHERE v <> 'x'; INSERT INTO undo.t VALUES (8000, 'v3')", []),
+    ("UPDATE undo.t SET v = 'other' WHERE id = 3", ["--conflict", "abort"]),
+    ("ALTER TABLE undo.t ALTER v TYPE varchar(90)", []),
+], ids=["unique", "conflict", "columns"])
+def test_all_of_it_or_nothing(shop, pg, between, more):
+    """The newer point can go back, the older cannot: neither does."""
+    made = transaction(shop, *TWO)
+    assert [[t["name"] for t in answer(shop, "preview", p)["tables"]] for p in made] == [
+        ["ident"], ["t"]]
+    with pg.admin() as c:
+        c.execute(between)
+    now = look(pg)
+    there = points(shop)
+    error = answer(shop, "copy-back", made[0], "--group", "--yes", *more, status=1)["error"]
+    assert (error["points"], error["done"]) == (2, 0)
+    assert look(pg) == now
+    # What was kept for it meanwhile is nobody's undo.
+    assert all(answer(shop, "preview", p)["outcome"] == "rolled_back"
+               for p in points(shop) if p not in there)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_undo_is_undone(shop, pg, case):
+    before = look(pg)
+    made = transaction(shop, *CASES[case])
+    after = look(pg)
+    there = set(points(shop))
+    assert answer(shop, "copy-back", made[0], "--group", "--remove-inserted", "--yes")["done"]
+    assert look(pg) == before
+    if "dropped" in case:
+        return  # a transaction for each
+    kept = [p for p in points(shop) if p not in there
+            and answer(shop, "preview", p)["outcome"] == "committed"]
+    done = answer(shop, "copy-back", kept[-1], "--group", "--remove-inserted", "--yes")
+    assert {p["point"] for p in done["points"]} == set(kept)
+    assert look(pg) == after
+    # And that, too.
+    again = [p for p in points(shop) if p not in there and p not in kept
+             and answer(shop, "preview", p)["outcome"] == "committed"]
+    assert answer(shop, "copy-back", again[0], "--group", "--remove-inserted", "--yes")["done"]
+    assert look(pg) == before
+
+
+def test_killed_in_the_middle(shop, pg):
+    made = transaction(shop, *TWO)
+    now = look(pg)
+    waiting = ("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backstop/restore'"
+               " AND wait_event_type = 'Lock' AND backend_xid IS NOT NULL")
+    with pg.admin() as c, pg.admin() as other:
+        with other.transaction():
+            other.execute("UPDATE undo.t SET n = n WHERE id = 300")
+            p = subprocess.Popen([binary(), "restore", "copy-back", made[0], "--group", "--yes",
+                                  "--config", str(shop.config)], env=shop.env,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            # The rows of the first are written by now.
+            wait_until(lambda: c.execute(waiting).fetchone() == (1,))
+            p.kill()
+            p.wait()
+        wait_until(lambda: c.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name"
+                                     " = 'backstop/restore'").fetchone() == (0,))
+    assert look(pg) == now
+    done = answer(shop, "copy-back", made[0], "--group", "--yes")
+    assert [[(t["name"], t["updated"]) for t in p["tables"]] for p in done["points"]] == [
+        [("ident", 4)], [("t", 4)]]
+
+
+def test_rows_that_only_a_trigger_changes(shop, pg):
+    """The point has them, but nothing was to be done about them: so nobody has kept them."""
+    [made] = transaction(shop, "TRUNCATE undo.sale, undo.shop")
+    with pg.admin() as c:
+        c.execute("""INSERT INTO undo.shop SELECT generate_series(1, 20);
+            CREATE FUNCTION undo.touch() RETURNS trigger LANGUAGE plpgsql AS
+                'BEGIN UPDATE undo.shop SET id = id; RETURN NULL; END';
+            CREATE TRIGGER touch AFTER INSERT ON undo.sale EXECUTE FUNCTION undo.touch()""")
+    now = look(pg)
+    error = answer(shop, "copy-back", made, "--yes", status=69)["error"]
+    assert error["code"] == "UNCOVERED" and "shop" in error["message"]
+    assert look(pg) == now
+    assert answer(shop, "copy-back", made, "--yes", "--no-triggers")["tables"]
