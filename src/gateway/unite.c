@@ -142,6 +142,7 @@ bs_gate_unite(struct bs_gate *g, struct bs_err *err)
         plan->database = p->database;
         plan->ddl |= p->ddl;
         plan->unvetted |= p->unvetted;
+        plan->audited |= p->audited;
         plan->in_block &= p->in_block;
         g->hold |= v->way == BS_WAY_HOLD;
         if (p->kind == BS_PLAN_REFUSE && refused == NULL)

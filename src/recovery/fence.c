@@ -221,7 +221,7 @@ bs_fence_shut(struct bs_helper *h, const struct bs_fence *was, struct bs_err *er
 static enum bs_done
 lift_by(const char *helper, const struct bs_fence *f, bool *here, struct bs_err *err)
 {
-    struct bs_point_source source;
+    struct bs_point_source source = {0};
     struct bs_helper h = {0};
     struct bs_watch watch;
     struct bs_arena arena;

@@ -341,7 +341,7 @@ def test_06_the_actor_need_not_be_able_to_read(ground):
 
 
 def test_07_readers_read_while_it_is_captured(ground):
-    stop = ground.helpers.stop_at(b"COPY (SELECT")
+    stop = ground.helpers.stop_at(b"COPY ")
     asking = ground.ask("TRUNCATE rule.other")
     stop.wait()
     with ground.pg.admin() as c:
