@@ -218,3 +218,21 @@ def test_rows_that_only_a_trigger_changes(shop, pg):
     assert error["code"] == "UNCOVERED" and "shop" in error["message"]
     assert look(pg) == now
     assert answer(shop, "copy-back", made, "--yes", "--no-triggers")["tables"]
+
+
+def test_one_waits_for_another(shop, pg):
+    """The newer point's rows refer to the older one's."""
+    with pg.admin() as c:
+        c.execute("""SET ROLE app_trust;
+            CREATE TABLE undo.owner (id int PRIMARY KEY, v text);
+            CREATE TABLE undo.pet (id int PRIMARY KEY, name text, owner int REFERENCES undo.owner);
+            INSERT INTO undo.owner SELECT g, 'v' || g FROM generate_series(1, 2000) g;
+            INSERT INTO undo.pet SELECT g, 'n' || g, g FROM generate_series(1, 500) g;
+            RESET ROLE; ANALYZE undo.owner, undo.pet""")
+        made = transaction(shop, "UPDATE undo.pet SET name = name || '!', owner = NULL"
+                           " WHERE owner < 4", "DELETE FROM undo.owner WHERE id < 4")
+        assert [[t["name"] for t in answer(shop, "preview", p)["tables"]] for p in made] == [
+            ["pet"], ["owner"]]
+        assert answer(shop, "copy-back", made[0], "--group", "--yes")["done"]
+        assert c.execute("SELECT count(*) FROM undo.pet WHERE owner < 4 AND name !~ '!'"
+                         ).fetchone() == (3,)
