@@ -216,6 +216,24 @@ is_told(const struct bs_coverage *in, const struct bs_lock *lock)
     return captured_exclusively(in, lock->parent_oid) || is_altered(in, lock->parent_oid);
 }
 
+/* A statement was going to take attributes from the composite type, and its definition is kept:
+ * before COMMIT it is looked up that no table stores its values. */
+static bool
+is_shrunk_type(const struct bs_coverage *in, uint32_t oid)
+{
+    for (size_t i = 0; i < in->n_parts; i++) {
+        const struct bs_manifest *m = in->parts[i].manifest;
+        if (m == NULL || m->schema.key == NULL || bs_plan_lost_attribute(in->parts[i].plan) == NULL)
+            continue;
+        for (size_t k = 0; k < m->n_closure; k++) {
+            if (m->closure[k].class_oid == RELATIONS && m->closure[k].oid == oid &&
+                strcmp(m->closure[k].type, "composite type") == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* A statement was going to write it anew, with the same rows. */
 static bool
 is_rewritten(const struct bs_coverage *in, uint32_t oid)
@@ -600,7 +618,8 @@ judge_exclusive(const struct bs_coverage *in, const struct bs_lock *lock)
                    : "dropped";
     /* No row and no file says so, only the place that it leaves behind. */
     if (is->gone > was->gone && !in->passed)
-        return "dropped a column of";
+        return was->relkind == 'c' && ddl && is_shrunk_type(in, table) ? NULL
+                                                                       : "dropped a column of";
     if (is->filenode != was->filenode && is_rewritten(in, table))
         return NULL;
     if (is->filenode != was->filenode)

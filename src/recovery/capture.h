@@ -272,7 +272,8 @@ BS_MUST_CHECK enum bs_done bs_capture_column(
 
 /*
  * Before COMMIT: has nobody changed what a point of definitions is about since its snapshot? What
- * cannot be locked may have been, and would be missing in it. By another capture than the point's.
+ * cannot be locked may have been, and would be missing in it. Nor may somebody have made a table
+ * meanwhile that stores values of a type that loses a part. By another capture than the point's.
  *
  * err   UNCOVERED: somebody has; NO_POINT, CANCELLED, LIMIT
  */

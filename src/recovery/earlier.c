@@ -11,6 +11,7 @@
 
 #include "recovery/globals.h"
 #include "recovery/named.h"
+#include "recovery/nested.h"
 #include "recovery/steps.h"
 
 enum { SQL_MAX = 16 * 1024 * 1024 };
@@ -259,7 +260,8 @@ bs_capture_still(struct bs_capture *c,
         return bs_step_no_point(err, &why);
     if (point->schema.key == NULL || point->capture.snapshot == NULL ||
         (bs_earlier_still(&c->helper, point, plan, point, arena, &why) == BS_DONE &&
-         check_since(c, point, plan, arena, &why) == BS_DONE))
+         check_since(c, point, plan, arena, &why) == BS_DONE &&
+         bs_nested_held(&c->helper, plan, arena, point, &why) == BS_DONE))
         return BS_DONE;
     return bs_step_no_point(err, &why);
 }

@@ -12,7 +12,7 @@ enum {
     RELATIONS = 1259, /* pg_class, catalog/pg_class.h */
 };
 
-static const char users_sql[] =
+const char bs_nested_users_sql[] =
     "WITH RECURSIVE made(typ) AS (SELECT c.reltype FROM pg_catalog.pg_class c"
     " WHERE c.oid = ANY ($1::pg_catalog.oid[]) AND c.reltype <> 0"
     " UNION SELECT x.typ FROM made CROSS JOIN LATERAL ("
@@ -65,6 +65,11 @@ losers(const struct bs_plan *plan, struct bs_arena *arena, const struct bs_manif
         if (d->class_oid == RELATIONS && strcmp(d->type, "composite type column") == 0)
             put(&list, d->oid);
     }
+    for (size_t i = 0; bs_plan_lost_attribute(plan) != NULL && i < m->n_closure; i++) {
+        const struct bs_point_dependent *d = &m->closure[i];
+        if (d->class_oid == RELATIONS && strcmp(d->type, "composite type") == 0)
+            put(&list, d->oid);
+    }
     if (list.n != 0)
         bs_put_u8(&list, '}');
     out = bs_arena_copy(arena, bs_buf_view(&list));
@@ -90,6 +95,26 @@ holds(const struct bs_manifest *m, uint32_t oid, int attnum)
     return false;
 }
 
+static enum bs_done
+would_lose(const struct bs_plan *plan, const PGresult *res, int row, struct bs_err *err)
+{
+    const struct bs_plan_named *n = bs_plan_lost_attribute(plan);
+    const char *schema = PQgetvalue(res, row, 2), *table = PQgetvalue(res, row, 3);
+    const char *column = PQgetvalue(res, row, 4);
+
+    if (n == NULL)
+        return BS_FAIL(err, NO_POINT,
+                       "column \"%.60s\" of %.60s.%.60s holds rows of a type that loses a column, "
+                       "and is not in the plan",
+                       column, schema, table);
+    (void)BS_FAIL(err, NO_POINT,
+                  "column \"%.60s\" of %.60s.%.60s stores values of type \"%.60s\", whose "
+                  "attribute \"%.60s\" would go from them",
+                  column, schema, table, n->name, n->column);
+    bs_err_hint(err, "drop that column first, or give it another type: both keep its values");
+    return BS_FAILED;
+}
+
 enum bs_done
 bs_nested_held(struct bs_helper *h,
                const struct bs_plan *plan,
@@ -105,15 +130,12 @@ bs_nested_held(struct bs_helper *h,
         return BS_FAIL(err, LIMIT, "the list of row types does not fit into memory set aside");
     if (oids[0][0] == '\0')
         return BS_DONE;
-    if (bs_helper_query(h, users_sql, 1, oids, &res, err) != BS_DONE)
+    if (bs_helper_query(h, bs_nested_users_sql, 1, oids, &res, err) != BS_DONE)
         return BS_FAILED;
     for (int i = 0; done == BS_DONE && i < PQntuples(res); i++) {
         uint32_t oid = (uint32_t)strtoul(PQgetvalue(res, i, 0), NULL, 10);
         if (!holds(m, oid, atoi(PQgetvalue(res, i, 1))))
-            done = BS_FAIL(err, NO_POINT,
-                           "column \"%.60s\" of %.60s.%.60s holds rows of a type that loses a "
-                           "column, and is not in the plan",
-                           PQgetvalue(res, i, 4), PQgetvalue(res, i, 2), PQgetvalue(res, i, 3));
+            done = would_lose(plan, res, i, err);
     }
     PQclear(res);
     return done;

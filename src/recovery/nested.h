@@ -14,6 +14,12 @@
 #include "recovery/plan.h"
 
 /*
+ * $1: OIDs of relations. The stored columns that hold values of their row types, in arrays, domains,
+ * ranges and other composites, too: table, number, schema, table's name, column's name.
+ */
+extern const char bs_nested_users_sql[];
+
+/*
  * Once m->objects and m->closure are known: of each table or composite type that loses a column,
  * no stored relation that is not in the point holds values (in arrays, domains, ranges and other
  * composites, too). NO_POINT, CANCELLED, LIMIT.

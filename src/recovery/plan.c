@@ -189,8 +189,9 @@ plan_effects(struct planning *p, const struct bs_stmt *stmt, const char **why)
         enum bs_plan_kind one = by_effect(p, stmt, e);
         p->unknown = p->unknown || (e->inside && one == BS_PLAN_ROWS);
         if (one == BS_PLAN_REFUSE)
-            *why = e->upsert ? "rows that ON CONFLICT overwrites cannot be kept by this version"
-                             : why_kind(p, e->kind);
+            *why = bs_plan_why_refused(e);
+        if (one == BS_PLAN_REFUSE && *why == NULL)
+            *why = why_kind(p, e->kind);
         worsen(&kind, one);
         if (kind == BS_PLAN_REFUSE)
             return kind;
@@ -408,8 +409,9 @@ add_named(struct planning *p)
         for (size_t k = 0; p->defines[i] && k < stmt->n_effects; k++) {
             const struct bs_effect *e = &stmt->effects[k];
             if (bs_plan_needs_definition(e->kind) && e->name.name[0] != '\0')
-                out->named[out->n_named++] = (struct bs_plan_named){
-                    e->object, e->name.schema, e->name.name, e->cascade, e->kind, e->replaces};
+                out->named[out->n_named++] =
+                    (struct bs_plan_named){e->object, e->name.schema, e->name.name, e->cascade,
+                                           e->kind,   e->replaces,    e->column};
         }
         out->definition = out->definition || p->defines[i];
     }

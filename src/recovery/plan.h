@@ -79,10 +79,15 @@ struct bs_plan_named {
     enum bs_object object;
     const char *schema; /* NULL: not told */
     const char *name;
-    bool cascade;      /* goes, and takes along what hangs on it */
-    enum bs_kind kind; /* of a role: DROP OWNED and REASSIGN OWNED are about what it owns */
-    bool replaces;     /* CREATE OR REPLACE of code */
+    bool cascade;       /* goes, and takes along what hangs on it */
+    enum bs_kind kind;  /* of a role: DROP OWNED and REASSIGN OWNED are about what it owns */
+    bool replaces;      /* CREATE OR REPLACE of code */
+    const char *column; /* as in struct bs_effect */
 };
+
+struct bs_plan;
+/* The attribute of a composite type that goes, or gets another type; NULL: there is none. */
+const struct bs_plan_named *bs_plan_lost_attribute(const struct bs_plan *plan);
 
 /* How long a dump of a database may take: it is to go, so nobody's work waits for it. */
 #define BS_DATABASE_BUDGET_US (INT64_C(3600) * 1000000)

@@ -4,6 +4,8 @@
  */
 #include "recovery/plan_kinds.h"
 
+#include "recovery/plan.h"
+
 /* clang-format off */
 /* Of these the dump of a schema does not have what would be needed. */
 static const bool beyond[BS_KIND_COUNT] = {
@@ -13,8 +15,6 @@ static const bool beyond[BS_KIND_COUNT] = {
     [BS_KIND_DROP_ROLE] = true, [BS_KIND_ALTER_DATABASE] = true, [BS_KIND_ALTER_TABLESPACE] = true,
     /* names none of the tables */
     [BS_KIND_ALTER_TABLE_ALL] = true,
-    /* rows may lose a part that is named nowhere */
-    [BS_KIND_ALTER_TYPE] = true,
     /* is no definition */
     [BS_KIND_MERGE] = true,
 };
@@ -57,6 +57,8 @@ bs_plan_effect_has_definition(const struct bs_effect *e)
 {
     if (e->members) /* a dump has an extension, and not what it is made of */
         return false;
+    if (e->kind == BS_KIND_ALTER_TYPE && e->cascade) /* typed tables, and their rows */
+        return false;
     switch (e->object) {
     case BS_OBJECT_RELATION:
     case BS_OBJECT_COLUMN:
@@ -76,4 +78,26 @@ bs_plan_effect_has_definition(const struct bs_effect *e)
         break;
     }
     return false;
+}
+
+const char *
+bs_plan_why_refused(const struct bs_effect *e)
+{
+    if (e->upsert)
+        return "rows that ON CONFLICT overwrites cannot be kept by this version";
+    if (e->kind == BS_KIND_ALTER_TYPE && e->cascade)
+        return "ALTER TYPE with CASCADE also changes the tables that are made of the type and drops"
+               " what uses the attribute: run it without CASCADE, once these are dropped or taken"
+               " from the type (ALTER TABLE ... NOT OF)";
+    return NULL;
+}
+
+const struct bs_plan_named *
+bs_plan_lost_attribute(const struct bs_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_named; i++) {
+        if (plan->named[i].kind == BS_KIND_ALTER_TYPE && plan->named[i].column != NULL)
+            return &plan->named[i];
+    }
+    return NULL;
 }

@@ -17,5 +17,7 @@ bool bs_plan_needs_definition(enum bs_kind kind);
 bool bs_plan_kind_has_definition(enum bs_kind kind);
 /* The same of one thing that it changes: not of what belongs to the cluster. */
 bool bs_plan_effect_has_definition(const struct bs_effect *e);
+/* Why nothing covers it, where there is more to say than its kind; static text, or NULL. */
+const char *bs_plan_why_refused(const struct bs_effect *e);
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "recovery/nested.h"
 #include "restore/remedy.h"
 #include "restore/sqltext.h"
 #include "restore/text.h"
@@ -113,8 +114,11 @@ static const char domain_facts[] =
 static const char type_members[] =
     "SELECT enumlabel::text, '', pg_catalog.quote_literal(enumlabel) FROM pg_catalog.pg_enum WHERE"
     " enumtypid = $1::pg_catalog.oid UNION ALL SELECT * FROM (SELECT a.attname::text,"
-    " pg_catalog.format_type(a.atttypid, a.atttypmod), pg_catalog.quote_ident(a.attname) FROM"
-    " pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.typrelid = a.attrelid WHERE t.oid ="
+    " pg_catalog.format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attcollation <>"
+    " b.typcollation THEN ' COLLATE ' || a.attcollation::pg_catalog.regcollation ELSE '' END,"
+    " pg_catalog.quote_ident(a.attname) FROM"
+    " pg_catalog.pg_attribute a JOIN pg_catalog.pg_type b ON b.oid = a.atttypid"
+    " JOIN pg_catalog.pg_type t ON t.typrelid = a.attrelid WHERE t.oid ="
     " $1::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) x";
 
 static const char enum_members[] =
@@ -504,6 +508,56 @@ tell_members(struct reshaping *x, const PGresult *was, const PGresult *is)
     }
 }
 
+/* Is there a table with values of the type? Then attributes are no matter of definitions. */
+static enum bs_done
+is_stored(struct reshaping *x, bool *stored, struct bs_err *err)
+{
+    PGresult *res = ask_about(x,
+                              "SELECT ARRAY[typrelid]::pg_catalog.text FROM pg_catalog.pg_type"
+                              " WHERE oid = $1::pg_catalog.oid",
+                              x->live, err);
+    const char *values[] = {NULL};
+    PGresult *columns = NULL;
+
+    if (res != NULL && PQntuples(res) == 1) {
+        values[0] = PQgetvalue(res, 0, 0);
+        columns = bs_rdb_ask(&x->r->db, bs_nested_users_sql, 1, values, err);
+    }
+    *stored = columns == NULL || PQntuples(columns) != 0;
+    PQclear(columns);
+    PQclear(res);
+    return columns != NULL || err->code == BS_OK ? BS_DONE : BS_FAILED;
+}
+
+static bool
+same_member(const PGresult *was, const PGresult *is, int i, int field)
+{
+    return i < PQntuples(was) && i < PQntuples(is) &&
+           strcmp(PQgetvalue(was, i, field), PQgetvalue(is, i, field)) == 0;
+}
+
+/* Attributes have an order, and a new one is the last: from the first that differs all are made
+ * anew, unless only types do. */
+static void
+put_attributes(struct reshaping *x, const PGresult *was, const PGresult *is)
+{
+    int n = PQntuples(was), from = 0;
+    struct bs_arena *a = &x->r->arena;
+
+    while (same_member(was, is, from, 0))
+        from++;
+    for (int i = 0; i < from; i++) {
+        if (!same_member(was, is, i, 1))
+            put_action(x, bs_arena_fmt(a, "ALTER ATTRIBUTE %s TYPE %s", PQgetvalue(was, i, 2),
+                                       PQgetvalue(was, i, 1)));
+    }
+    for (int i = from; i < PQntuples(is); i++)
+        put_action(x, bs_arena_fmt(a, "DROP ATTRIBUTE %s", PQgetvalue(is, i, 2)));
+    for (int i = from; i < n; i++)
+        put_action(x, bs_arena_fmt(a, "ADD ATTRIBUTE %s %s", PQgetvalue(was, i, 2),
+                                   PQgetvalue(was, i, 1)));
+}
+
 static enum bs_done
 compare_members(struct reshaping *x, bool *renamed, struct bs_err *err)
 {
@@ -512,17 +566,21 @@ compare_members(struct reshaping *x, bool *renamed, struct bs_err *err)
                                         : type_members;
     PGresult *was = ask_about(x, sql, x->scratch, err), *is = NULL;
     enum bs_done done = BS_FAILED;
-    bool dropped = false;
+    bool dropped = false, stored = true;
 
     *renamed = false;
     if (was != NULL)
         is = ask_about(x, sql, x->live, err);
     if (is != NULL)
-        done = x->thing == TABLE ? dropped_since(x, &dropped, err) : BS_DONE;
+        done = x->thing == TABLE ? dropped_since(x, &dropped, err)
+               : x->is_enum      ? BS_DONE
+                                 : is_stored(x, &stored, err);
     if (done == BS_DONE && !dropped && only_renamed(was, is)) {
         put_renames(x, was, is);
         *renamed = true;
-    } else if (done == BS_DONE)
+    } else if (done == BS_DONE && !stored)
+        put_attributes(x, was, is);
+    else if (done == BS_DONE)
         tell_members(x, was, is);
     PQclear(was);
     PQclear(is);

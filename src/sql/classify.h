@@ -44,7 +44,8 @@ struct bs_effect {
     enum bs_kind kind; /* DELETE inside a CTE of a SELECT has kind BS_KIND_DELETE here */
     enum bs_object object;
     struct bs_name name;
-    const char *column;    /* BS_OBJECT_COLUMN: else NULL */
+    /* BS_OBJECT_COLUMN, and ALTER TYPE: the attribute that goes or gets another type; else NULL */
+    const char *column;
     const char *detail;    /* SET DEFAULT, SET and DROP NOT NULL: of which column; else NULL */
     int64_t rows;          /* measured; -1: not measured. bs_classify always leaves -1 */
     bool only;             /* FROM ONLY t */

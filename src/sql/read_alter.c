@@ -158,13 +158,16 @@ static void
 read_command(struct bs_reading *r, const AlterTableStmt *alter, const AlterTableCmd *command)
 {
     enum bs_kind kind = command_kind(alter, command);
-    bool column = is_column_command(kind);
+    bool column = is_column_command(kind), type = kind == BS_KIND_ALTER_TYPE;
     struct bs_effect *effect;
 
     bs_reading_enter(r, kind);
-    effect = bs_reading_effect(r, kind, column ? BS_OBJECT_COLUMN : BS_OBJECT_RELATION,
+    effect = bs_reading_effect(r, kind,
+                               type     ? BS_OBJECT_TYPE
+                               : column ? BS_OBJECT_COLUMN
+                                        : BS_OBJECT_RELATION,
                                bs_name_of_range(alter->relation));
-    if (column)
+    if (column || (type && command->subtype != AT_AddColumn))
         effect->column = bs_reading_keep(r, command->name);
     if (is_detail_command(kind))
         effect->detail = bs_reading_keep(r, command->name);

@@ -118,6 +118,9 @@ OWN = [
     ("ALTER TABLE defs.loose SET SCHEMA other", "defs.loose"),
     ("ALTER TYPE defs.mood RENAME VALUE 'sad' TO 'blue'", "defs.mood"),
     ("ALTER TYPE defs.pair RENAME ATTRIBUTE x TO z", "defs.pair"),
+    ("ALTER TYPE defs.pair ADD ATTRIBUTE z int", "defs.pair"),
+    ("ALTER TYPE defs.pair DROP ATTRIBUTE y", "defs.pair"),
+    ("ALTER TYPE defs.pair DROP ATTRIBUTE x, ALTER ATTRIBUTE y TYPE bigint, ADD ATTRIBUTE z int", "defs.pair"),
     ("ALTER FUNCTION defs.f(int) SET SCHEMA other", "defs.f(integer)"),
     ("ALTER TRIGGER tr ON defs.t RENAME TO tr2", "defs.t"),
     ("ALTER POLICY pol ON defs.u USING (id > 1)", "defs.u"),
@@ -384,6 +387,75 @@ def test_values_of_a_row_type_in_other_tables_are_not_lost(site, sql):
         c.execute(sql)
     assert caught.value.sqlstate == "ZB004"
     assert nested(site) == was
+
+
+# Where values of defs.pair may be.
+STORED = ["CREATE TABLE other.box (v defs.pair)", "CREATE TEMP TABLE box (v defs.pair)",
+          "CREATE TABLE other.box (v defs.pair[])",
+          "CREATE DOMAIN other.d AS defs.pair; CREATE TABLE other.box (v other.d[])",
+          "CREATE TYPE other.r AS RANGE (SUBTYPE = defs.pair); CREATE TABLE other.box (v other.r)",
+          "CREATE TYPE other.r AS RANGE (SUBTYPE = defs.pair); CREATE TABLE other.box (v other.r_multirange)",
+          "CREATE TYPE other.outer AS (p defs.pair); CREATE TABLE other.box (v other.outer)",
+          "CREATE VIEW other.w AS SELECT NULL::defs.pair AS p; CREATE TABLE other.box (v other.w)",
+          "CREATE MATERIALIZED VIEW other.box AS SELECT ROW(1, 2)::defs.pair AS v",
+          "CREATE TABLE other.up (v defs.pair) PARTITION BY LIST (((v).x)); CREATE TABLE other.box"
+          " PARTITION OF other.up DEFAULT"]
+
+
+@pytest.mark.parametrize("made", STORED)
+def test_an_attribute_of_stored_values_is_not_dropped(site, made):
+    site.reset()
+    with site.pg.admin() as admin, site.connect() as c:
+        admin.execute(made)
+        for action in ["DROP ATTRIBUTE y", "ALTER ATTRIBUTE y TYPE text"]:
+            said = len(site.gateway.lines)
+            with pytest.raises(psycopg.Error) as caught:
+                c.execute(f"ALTER TYPE defs.pair {action}")
+            wait_until(lambda: len(site.gateway.lines) > said)
+            told = next(x for x in site.gateway.lines[said:] if '"no recovery point"' in x)
+            assert caught.value.sqlstate == "ZB004"
+            assert all(name in told for name in ['\\"pair\\"', '\\"y\\"', ".box", '\\"v\\"', "drop that column"]), told
+        c.execute("ALTER TYPE defs.pair ADD ATTRIBUTE z int")
+        count = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'defs.pair'::regclass AND NOT attisdropped"
+        assert admin.execute(count).fetchone() == (3,)
+
+
+def test_attributes_with_cascade_are_refused(site):
+    site.reset()
+    with site.pg.admin() as admin, site.connect() as c:
+        admin.execute("CREATE TABLE other.typed OF defs.pair; INSERT INTO other.typed VALUES (1, 2)")
+        for action in ["ADD ATTRIBUTE z int", "DROP ATTRIBUTE y", "ALTER ATTRIBUTE y TYPE text"]:
+            with pytest.raises(psycopg.Error) as caught:
+                c.execute(f"ALTER TYPE defs.pair {action} CASCADE")
+            assert caught.value.sqlstate == "ZB004"
+        assert admin.execute("SELECT t::text FROM other.typed t").fetchone() == ("(1,2)",)
+
+
+def test_an_attribute_of_a_table_made_meanwhile_is_not_lost(site):
+    """The type is locked by who makes the table: neither the plan nor the dump sees that."""
+    site.reset()
+    with site.pg.admin() as other, site.connect() as c:
+        other.execute("BEGIN")
+        other.execute("COMMENT ON COLUMN defs.pair.x IS 'locked'")
+        other.execute("CREATE TABLE other.late (v defs.pair); INSERT INTO other.late VALUES ('(1,2)')")
+        failed = []
+
+        def drop():
+            try:
+                c.execute("ALTER TYPE defs.pair DROP ATTRIBUTE y")
+            except psycopg.Error as error:
+                failed.append(error.sqlstate)
+
+        dropping = threading.Thread(target=drop)
+        dropping.start()
+        with site.pg.admin() as admin:
+            wait_until(lambda: admin.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND relation ="
+                                             " 'defs.pair'::regclass").fetchone())
+        other.execute("COMMIT")
+        dropping.join(30)
+    assert failed in (["ZB004"], ["ZB005"])
+    with site.pg.admin() as admin:
+        assert admin.execute("SELECT v::text FROM other.late").fetchone() == ("(1,2)",)
 
 
 def test_a_row_type_whose_values_go_along_is_dropped(site):

@@ -79,6 +79,11 @@ STATEMENTS = [
     "ALTER TABLE lab.u SET SCHEMA spare",
     "ALTER TYPE lab.mood RENAME VALUE 'sad' TO 'blue'",
     "ALTER TYPE lab.pair RENAME ATTRIBUTE x TO z",
+    "ALTER TYPE lab.pair ADD ATTRIBUTE z int",
+    "ALTER TYPE lab.pair DROP ATTRIBUTE y",
+    "ALTER TYPE lab.pair DROP ATTRIBUTE x",
+    'ALTER TYPE lab.pair DROP ATTRIBUTE x, ADD ATTRIBUTE "X y" text COLLATE "C", ALTER ATTRIBUTE y TYPE bigint',
+    "ALTER TYPE lab.pair ALTER ATTRIBUTE x TYPE numeric(5,2)",
     "DO $$BEGIN ALTER TABLE lab.u RENAME COLUMN a TO b; END$$",
 ]
 
@@ -179,6 +184,22 @@ def test_what_has_no_way_back_is_told(door, pg):
     done = answer(door, pg, "copy-back", point, "--yes", status=1)
     told = [x for x in done["definitions"] if x["name"] == "lab.u"][0]
     assert "more" in told["why"] and "CREATE TABLE lab.u" in told["sql"]
+
+
+@pytest.mark.parametrize("since", ["CREATE TABLE lab.box (v lab.pair)", "CREATE TABLE lab.typed OF lab.pair",
+                                   "CREATE VIEW lab.one AS SELECT (NULL::lab.pair).z"])
+def test_attributes_that_are_used_since_are_told(door, pg, since):
+    """Values that tables store by now would go with an attribute."""
+    with pg.admin() as c:
+        c.execute(MADE)
+    point = changed(door, "ALTER TYPE lab.pair ADD ATTRIBUTE z int")
+    with pg.admin() as c:
+        c.execute(since)
+    before = picture(pg)
+    done = answer(door, pg, "copy-back", point, "--yes", status=1)
+    told = [x for x in done["definitions"] if x["name"] == "lab.pair"][0]
+    assert told["why"] and "CREATE TYPE lab.pair" in told["sql"], done
+    assert picture(pg) == before
 
 
 def test_the_plan_is_sql_and_does_nothing(door, pg):

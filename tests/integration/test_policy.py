@@ -427,7 +427,7 @@ def test_a_point_is_optional_where_none_can_be_made(ground):
     with ground.connect() as c:
         with ground.pg.admin() as admin:
             admin.execute("CREATE TYPE pol.pair AS (x int, y int); ALTER TYPE pol.pair OWNER TO app_trust")
-        sql = "ALTER TYPE pol.pair DROP ATTRIBUTE y"
+        sql = "ALTER TYPE pol.pair DROP ATTRIBUTE y CASCADE"
         asking = threading.Thread(target=lambda: c.execute(sql))
         asking.start()
         ticket = ground.ticket(sql)
@@ -472,7 +472,7 @@ def test_optional_waives_no_neighbour(ground):
         admin.execute("CREATE TYPE pol.pair AS (x int, y int); ALTER TYPE pol.pair OWNER TO app_trust")
     ground.reload({"rules": [{"name": "where it can be", "action": "allow", "recovery": "optional",
                               "risk": ["SAFE", "HIGH", "CRITICAL"]}]})
-    alone = "ALTER TYPE pol.pair DROP ATTRIBUTE y"
+    alone = "ALTER TYPE pol.pair DROP ATTRIBUTE y CASCADE"
     with ground.connect() as c:
         error = refused(c, f"DELETE FROM pol.t WHERE id < 50; {alone}", "ZB004")
         assert "one by one" in error.diag.message_hint

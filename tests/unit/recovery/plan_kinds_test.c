@@ -17,7 +17,6 @@ static const enum bs_kind by_rows[] = {
 
 /* No recovery point can be made of these: ZB004. */
 static const enum bs_kind refused[] = {
-    BS_KIND_ALTER_TYPE,
     BS_KIND_ALTER_TABLE_ALL,
     BS_KIND_COPY_TO_FILE,
     BS_KIND_COPY_PROGRAM,
@@ -83,6 +82,8 @@ objects(void)
         {BS_OBJECT_SCHEMA, true, true},
         {BS_OBJECT_FUNCTION, true, true},
         {BS_OBJECT_TYPE, true, true},
+        {BS_OBJECT_TYPE, false, true, BS_KIND_ALTER_TYPE, "t"},
+        {BS_OBJECT_TYPE, true, false, BS_KIND_ALTER_TYPE, "t"},
         {BS_OBJECT_NONE, false, true},
         {BS_OBJECT_OTHER, false, true},
         {BS_OBJECT_OTHER, true, false},
@@ -105,6 +106,7 @@ objects(void)
                                     .kind = rows[i].kind,
                                     .name = {NULL, rows[i].name == NULL ? "" : rows[i].name}};
         EXPECT_EQ(bs_plan_effect_has_definition(&e), rows[i].want);
+        EXPECT((bs_plan_why_refused(&e) != NULL) == (e.kind == BS_KIND_ALTER_TYPE && e.cascade));
     }
 }
 
