@@ -6,20 +6,14 @@
 
 #include "cli/actors.h"
 #include "cli/cmd.h"
+#include "cli/keeping.h"
 #include "cli/out.h"
 #include "cli/points.h"
 #include "cli/restoring.h"
 #include "gateway/retention.h"
-#include "recovery/keys.h"
-
-enum { ARENA = 512 << 20 };
 
 struct work {
-    struct bs_config *config;
-    struct bs_store *store;
-    struct bs_state *state;
-    struct bs_audit *audit;
-    struct bs_arena arena;
+    struct bs_keeping k;
     char by[BS_ACTOR_BY];
 };
 
@@ -39,16 +33,16 @@ note(void *ctx,
                                            .outcome = what,
                                            .text = reason};
 
-    return bs_audit_write(w->audit, &record, NULL, err);
+    return bs_audit_write(w->k.audit, &record, NULL, err);
 }
 
 static int
 erase(struct work *w, const char *point, const char *reason, bool json)
 {
-    const struct bs_retention r = {.config = w->config,
-                                   .store = w->store,
-                                   .state = w->state,
-                                   .audit = w->audit,
+    const struct bs_retention r = {.config = w->k.config,
+                                   .store = w->k.store,
+                                   .state = w->k.state,
+                                   .audit = w->k.audit,
                                    .by = w->by,
                                    .note = note,
                                    .ctx = w};
@@ -56,7 +50,7 @@ erase(struct work *w, const char *point, const char *reason, bool json)
     struct bs_err err = {0};
     char size[24];
 
-    if (bs_retention_erase(&r, point, reason, &d, &w->arena, &err) != BS_DONE)
+    if (bs_retention_erase(&r, point, reason, &d, &w->k.arena, &err) != BS_DONE)
         return bs_out_fail(&err);
     if (json) {
         bs_out_json(json_pack("{s:s,s:b,s:I,s:I,s:b,s:s*}", "point", d.id, "erased", true,
@@ -71,35 +65,6 @@ erase(struct work *w, const char *point, const char *reason, bool json)
              ? "copies made of the storage hold it until they go, or the configured key does"
              : "copies made of the storage hold it until they go: it was not encrypted");
     return 0;
-}
-
-static bool
-work_open(struct work *w, const struct bs_args *args, int *status)
-{
-    struct bs_err err = {0};
-
-    bs_arena_init(&w->arena, "points", ARENA);
-    bs_actor_local(w->by);
-    w->config = bs_cmd_config(args, status);
-    if (w->config == NULL)
-        return false;
-    if (bs_keys_open_store(w->config->storage_url, w->config->keys, w->config->key, &w->store,
-                           &err) == BS_DONE &&
-        bs_state_open(w->config->state_path, &w->state, &err) == BS_DONE &&
-        bs_cmd_side_audit(w->config, &w->audit, &err) == BS_DONE)
-        return true;
-    *status = bs_out_fail(&err);
-    return false;
-}
-
-static void
-work_close(struct work *w)
-{
-    bs_audit_close(&w->audit);
-    bs_state_close(&w->state);
-    bs_store_close(&w->store);
-    bs_config_unref(&w->config);
-    bs_arena_fini(&w->arena);
 }
 
 /* It will be shown wherever the point is named. */
@@ -150,10 +115,11 @@ bs_points_erase(int argc, char **argv)
     if (!is_reason(reason))
         return bs_out_usage("backstop points erase",
                             "say why with --reason: one line, at most 300 bytes");
+    bs_actor_local(w.by);
     (void)snprintf(question, sizeof(question), "Erase %.40s for good?", args.operands[0]);
-    if (work_open(&w, &args, &status) &&
+    if (bs_keeping_open(&w.k, &args, &status) &&
         bs_restoring_confirmed(&o, "backstop points erase", question, &status))
         status = erase(&w, args.operands[0], reason, args.json);
-    work_close(&w);
+    bs_keeping_close(&w.k);
     return status;
 }

@@ -7,49 +7,10 @@
 
 #include "base/clock.h"
 #include "cli/cmd.h"
+#include "cli/keeping.h"
 #include "cli/out.h"
 #include "cli/points.h"
 #include "gateway/retention.h"
-#include "recovery/keys.h"
-
-enum { ARENA = 512 << 20 };
-
-struct work {
-    struct bs_config *config;
-    struct bs_store *store;
-    struct bs_state *state;
-    struct bs_audit *audit;
-    struct bs_arena arena;
-};
-
-static void
-work_close(struct work *w)
-{
-    bs_audit_close(&w->audit);
-    bs_state_close(&w->state);
-    bs_store_close(&w->store);
-    bs_config_unref(&w->config);
-    bs_arena_fini(&w->arena);
-}
-
-/* False where something cannot be opened; that has been said. */
-static bool
-work_open(struct work *w, const struct bs_args *args, int *status)
-{
-    struct bs_err err = {0};
-
-    bs_arena_init(&w->arena, "points", ARENA);
-    w->config = bs_cmd_config(args, status);
-    if (w->config == NULL)
-        return false;
-    if (bs_keys_open_store(w->config->storage_url, w->config->keys, w->config->key, &w->store,
-                           &err) == BS_DONE &&
-        bs_state_open(w->config->state_path, &w->state, &err) == BS_DONE &&
-        bs_cmd_side_audit(w->config, &w->audit, &err) == BS_DONE)
-        return true;
-    *status = bs_out_fail(&err);
-    return false;
-}
 
 /* --- prune -------------------------------------------------------------------------------- */
 
@@ -143,7 +104,7 @@ say_done(const struct bs_retain_done *d)
 }
 
 static int
-prune(struct work *w, bool json)
+prune(struct bs_keeping *w, bool json)
 {
     struct telling t = {json, json_array()};
     const struct bs_retention r = {.config = w->config,
@@ -194,23 +155,23 @@ bs_points_prune(int argc, char **argv)
         .n_args = 1,
     };
     struct bs_args args;
-    struct work w = {0};
+    struct bs_keeping w = {0};
     int status = 0;
 
     if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
         return args.status;
-    if (work_open(&w, &args, &status)) {
+    if (bs_keeping_open(&w, &args, &status)) {
         const struct bs_retention r = {.config = w.config, .store = w.store, .state = w.state};
         status = dry ? dry_run(&r, &w.arena, args.json) : prune(&w, args.json);
     }
-    work_close(&w);
+    bs_keeping_close(&w);
     return status;
 }
 
 /* --- hold and release --------------------------------------------------------------------- */
 
 static enum bs_done
-note(struct work *w,
+note(struct bs_keeping *w,
      const struct bs_point_ref *p,
      enum bs_event_state state,
      const char *reason,
@@ -240,7 +201,7 @@ static int
 change(const struct bs_usage *usage, int argc, char **argv, bool hold, const char **reason)
 {
     struct bs_args args;
-    struct work w = {0};
+    struct bs_keeping w = {0};
     struct bs_point_ref p;
     struct bs_err err = {0};
     int status = 0;
@@ -249,7 +210,7 @@ change(const struct bs_usage *usage, int argc, char **argv, bool hold, const cha
         return args.status;
     if (hold && *reason == NULL)
         return bs_out_usage("backstop points hold", "say why with --reason");
-    if (!work_open(&w, &args, &status))
+    if (!bs_keeping_open(&w, &args, &status))
         goto out;
     if (bs_points_find(w.store, args.operands[0], &w.arena, &p, &err) == BS_DONE && p.expired)
         (void)BS_FAIL(&err, CONFLICT, "%s %s", p.id,
@@ -265,7 +226,7 @@ change(const struct bs_usage *usage, int argc, char **argv, bool hold, const cha
     else
         printf("%s is %s\n", p.id, hold ? "held: it stays until it is released" : "released");
 out:
-    work_close(&w);
+    bs_keeping_close(&w);
     return status;
 }
 
