@@ -10,22 +10,26 @@
 
 #include "recovery/facts.h"
 
-/* What its type and the server give a column anyway is not told. */
+/* What its type and the server give a column anyway is not told. The view of the widths is read once
+ * for each table, not for each column: it looks its rows up by their names. */
 static const char details_sql[] =
-    "SELECT a.attrelid, a.attnum, pg_catalog.pg_get_expr(d.adbin, d.adrelid),"
+    "WITH widths AS MATERIALIZED (SELECT c.oid, s.attname, s.avg_width FROM pg_catalog.pg_class c"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace, LATERAL (SELECT s.attname,"
+    " s.avg_width FROM pg_catalog.pg_stats s WHERE s.schemaname = n.nspname"
+    " AND s.tablename = c.relname AND NOT s.inherited OFFSET 0) s"
+    " WHERE c.oid = ANY ($1::pg_catalog.oid[]))"
+    " SELECT a.attrelid, a.attnum, pg_catalog.pg_get_expr(d.adbin, d.adrelid),"
     " CASE WHEN a.attstorage <> t.typstorage THEN CASE a.attstorage WHEN 'p' THEN 'PLAIN'"
     " WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END,"
     " CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,"
     " CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::pg_catalog.text END,"
     " pg_catalog.array_to_string(a.attoptions, ', '),"
-    " COALESCE((SELECT s.avg_width FROM pg_catalog.pg_stats s WHERE s.schemaname = n.nspname"
-    " AND s.tablename = c.relname AND s.attname = a.attname AND NOT s.inherited),"
-    " CASE WHEN t.typlen > 0 THEN t.typlen ELSE -1 END),"
-    " EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.contype = 'n' AND k.conrelid = c.oid"
+    " COALESCE(w.avg_width, CASE WHEN t.typlen > 0 THEN t.typlen ELSE -1 END),"
+    " EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.contype = 'n' AND k.conrelid = "
+    "a.attrelid"
     " AND k.conkey[1] = a.attnum AND (NOT k.conislocal OR NOT k.convalidated OR k.connoinherit))"
-    " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
-    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-    " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
+    " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
+    " LEFT JOIN widths w ON w.oid = a.attrelid AND w.attname = a.attname"
     " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
     " WHERE a.attrelid = ANY ($1::pg_catalog.oid[]) AND a.attnum > 0 AND NOT a.attisdropped";
 
