@@ -1,8 +1,8 @@
 """What a ticket says of the point that will be made, and what the configuration requires of it."""
 
 import json
-import re
 import os
+import re
 import subprocess
 import time
 
