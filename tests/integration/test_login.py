@@ -361,7 +361,8 @@ def test_too_many_connections_at_the_server(upstreams, pg):
 def test_server_ends_the_session(gateway, pg):
     with gateway.connect(autocommit=True) as c:
         with pg.admin() as a:
-            a.execute("SELECT pg_terminate_backend(%s)", (c.info.backend_pid,))
+            a.execute("SELECT pg_terminate_backend(%s, 5000)", (c.info.backend_pid,))
+        time.sleep(0.3)  # what is sent before the gateway has heard finds a closed connection
         with pytest.raises(psycopg.OperationalError, match="terminating connection"):
             c.execute("SELECT 1")
 

@@ -97,6 +97,7 @@ def test_nobody_is_named(busy):
 def test_ready_until_it_stops(pg):
     with running(Gateway(pg), "alice") as g:
         assert get(g, "/healthz")[0] == 200
+        wait_until(lambda: get(g, "/readyz")[0] == 200)
         assert get(g, "/readyz") == (200, "application/json", '{"status":"ready"}')
         with g.connect(autocommit=True) as c, ThreadPoolExecutor(1) as other:
             runs = other.submit(lambda: c.execute("SELECT pg_sleep(1.5), 42").fetchone()[1])
