@@ -76,18 +76,11 @@ add_hidden(struct bs_plan *plan,
 {
     for (size_t i = 0; i < facts->n_targets; i++) {
         const struct bs_target *t = &facts->targets[i];
+        struct bs_plan_table table = bs_plan_table_of(t);
+
+        table.exclusive = table.shape = table.ahead = true;
         if (bs_target_hides(t) && !is_planned(plan, t->oid) && !is_locked(locks, n_locks, t->oid))
-            plan->tables[plan->n_tables++] = (struct bs_plan_table){.oid = t->oid,
-                                                                    .schema = t->schema,
-                                                                    .name = t->name,
-                                                                    .relkind = t->relkind,
-                                                                    .reach = t->reach,
-                                                                    .kind = t->kind,
-                                                                    .est_rows = t->est_rows,
-                                                                    .est_bytes = t->est_bytes,
-                                                                    .exclusive = true,
-                                                                    .shape = true,
-                                                                    .ahead = true};
+            plan->tables[plan->n_tables++] = table;
     }
 }
 

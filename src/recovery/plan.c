@@ -278,24 +278,24 @@ is_locked_exclusively(const struct bs_target *t)
     return is_exclusive(t->kind) || t->lock == BS_TABLE_LOCK_ACCESS_EXCLUSIVE;
 }
 
+struct bs_plan_table
+bs_plan_table_of(const struct bs_target *t)
+{
+    return (struct bs_plan_table){t->oid,   t->schema, t->name,     t->relkind,
+                                  t->reach, t->kind,   t->est_rows, t->est_bytes};
+}
+
 /* shape: see struct bs_plan_table */
 static void
 add_table(struct planning *p, const struct bs_target *t, bool shape)
 {
     struct bs_plan *out = p->out;
     struct bs_plan_table *have = find_table(out, t->oid);
-    struct bs_plan_table table = {.oid = t->oid,
-                                  .schema = t->schema,
-                                  .name = t->name,
-                                  .relkind = t->relkind,
-                                  .reach = t->reach,
-                                  .kind = t->kind,
-                                  .est_rows = t->est_rows,
-                                  .est_bytes = t->est_bytes,
-                                  .exclusive = is_locked_exclusively(t),
-                                  .rewrites = t->rewrites,
-                                  .shape = shape};
+    struct bs_plan_table table = bs_plan_table_of(t);
 
+    table.exclusive = is_locked_exclusively(t);
+    table.rewrites = t->rewrites;
+    table.shape = shape;
     p->full = p->full || (!shape && !bs_plan_columns(p->unit, t, p->arena, &table));
     if (have == NULL) {
         have = &out->tables[out->n_tables++];

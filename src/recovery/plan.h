@@ -154,6 +154,9 @@ BS_MUST_CHECK enum bs_done bs_plan_select(const struct bs_snapshot *snapshot,
 
 /* A point is made before the unit runs. */
 bool bs_plan_makes_point(const struct bs_plan *plan);
+/* What the catalog says of a table, as a plan has it; nothing of what is done with it. */
+struct bs_plan_table bs_plan_table_of(const struct bs_target *t);
+
 /* A table that is locked before it does: see struct bs_plan_table. `rows`: so are those of ROWS. */
 bool bs_plan_locks(const struct bs_plan *plan, const struct bs_plan_table *table, bool rows);
 
