@@ -342,7 +342,7 @@ transmit(struct bs_link *l, struct bs_bytes b, size_t *n, struct bs_err *err)
     *n = sent < 0 ? 0 : (size_t)sent;
     if (sent >= 0 || errno == EAGAIN || errno == EWOULDBLOCK)
         return BS_DONE;
-    l->broken = l->eof = true;
+    l->broken = true; /* what the far side said before it went can still be read */
     return BS_FAIL(err, IO, "send: %s", strerror(errno));
 }
 

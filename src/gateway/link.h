@@ -45,7 +45,7 @@ struct bs_link {
     struct bs_buf wire; /* TLS only: records waiting for the socket */
     bool paused;        /* do not read: the other direction is full */
     bool eof;           /* the end of the stream was read, or it broke */
-    bool broken;        /* neither reading nor writing works any more */
+    bool broken;        /* writing does not work any more */
     bool said_last;     /* bs_link_say_last was called */
     bool hung_up;       /* HANGUP was reported (once) */
     int armed;          /* libuv events now asked for */

@@ -13,6 +13,8 @@
 #include "gateway/gateway.h"
 #include "gateway/running.h"
 
+#define LAST_READS 1024 /* of 32 KB, more than a socket holds; a server that goes on is not heard */
+
 static void
 put_relay(struct bs_relay *r)
 {
@@ -71,7 +73,9 @@ bs_relay_to_server(struct bs_relay *r, struct bs_bytes bytes)
 
     if (bs_relay_over(r) || bytes.n == 0)
         return;
-    if (bs_link_send(&r->s->server, bytes, &err) != BS_DONE)
+    /* A server that is gone may have said why: the session's pump finds the link broken, and has
+     * server_gone read that first. */
+    if (bs_link_send(&r->s->server, bytes, &err) != BS_DONE && !r->s->server.broken)
         bs_session_fail(r->s, "08006", "connection to the database was lost");
 }
 
@@ -233,10 +237,24 @@ bs_relay_on_client_gone(struct bs_session *s)
     enter(s, client_gone);
 }
 
+/* What the server said before it went, as far as it has arrived. */
+static void
+hear_out(struct bs_relay *r)
+{
+    struct bs_err ignored = {0};
+
+    bs_answers_pump(r);
+    for (int i = 0; i < LAST_READS; i++) {
+        if (bs_relay_over(r) || bs_link_read(&r->s->server, &ignored) != BS_LINK_GOT)
+            return;
+        bs_answers_pump(r);
+    }
+}
+
 static void
 server_gone(struct bs_relay *r)
 {
-    bs_answers_pump(r); /* its last words */
+    hear_out(r);
     if (!bs_relay_over(r))
         bs_gate_server_gone(r);
     if (!bs_relay_over(r))

@@ -269,7 +269,9 @@ bs_upstream_on_server(struct bs_session *s, int events)
 {
     struct bs_err err = {0};
 
-    if ((events & BS_LINK_WRITABLE) != 0 && bs_link_write(&s->server, &err) == BS_FAILED) {
+    /* A server that went away may have said why: the next read tells. */
+    if ((events & BS_LINK_WRITABLE) != 0 && bs_link_write(&s->server, &err) == BS_FAILED &&
+        !s->server.broken) {
         bs_upstream_way_failed_err(s, &err);
         return;
     }

@@ -1,6 +1,7 @@
 """Everything from accept to the first ReadyForQuery, cancel, and the life of the process."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -358,13 +359,68 @@ def test_too_many_connections_at_the_server(upstreams, pg):
             a.execute("ALTER ROLE app_pw CONNECTION LIMIT -1")
 
 
+def asleep(pid, wish):
+    os.kill(pid, signal.SIGSTOP if wish else signal.SIGCONT)
+    with open(f"/proc/{pid}/stat") as f:
+        wait_until(lambda: (f.seek(0), f.read().rsplit(")")[1].split()[0] == "T")[1] is wish)
+
+
+def session_of(gateway, pid):
+    line, = [x for x in gateway.log().splitlines() if f'"server_pid":{pid}}}' in x]
+    return json.loads(line)["session"]
+
+
+def ended(gateway):
+    return "".join(x for x in gateway.log().splitlines() if '"session refused"' in x)
+
+
 def test_server_ends_the_session(gateway, pg):
     with gateway.connect(autocommit=True) as c:
         with pg.admin() as a:
             a.execute("SELECT pg_terminate_backend(%s, 5000)", (c.info.backend_pid,))
-        time.sleep(0.3)  # what is sent before the gateway has heard finds a closed connection
         with pytest.raises(psycopg.OperationalError, match="terminating connection"):
             c.execute("SELECT 1")
+
+
+@pytest.mark.parametrize("name", ["scram-unix", "disable", "require"])
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_the_servers_last_words_reach_a_client_that_sends_just_then(upstreams, pg, name, first):
+    """The gateway sleeps while both happen, so that it finds a closed connection as it sends."""
+    with Raw(upstreams.port) as r:
+        seen = dict(r.login("alice", upstreams.passwords["alice"], database=name))
+        r.send(query("SELECT 1"))
+        assert r.until()[-1] == (b"Z", b"I")
+        asleep(upstreams.process.pid, True)
+        try:
+            if first == "client":
+                r.send(query("SELECT 2") * 2)
+            with pg.admin() as a:
+                a.execute("SELECT pg_terminate_backend(%s, 5000)",
+                          (struct.unpack("!I", seen[b"K"][:4])[0],))
+            if first == "server":
+                r.send(query("SELECT 2") * 2)
+        finally:
+            asleep(upstreams.process.pid, False)
+        told = r.error()
+        assert (told["S"], told["C"]) == ("FATAL", "57P01") and "administrator command" in told["M"]
+
+
+def test_the_servers_last_rows_reach_a_client_that_reads_slowly(gateway, pg):
+    """The line to the client is full, so the server is not read when it hangs up."""
+    with Raw(gateway.port) as r:
+        r.socket.close()
+        r.socket = socket.socket(socket.AF_UNIX)  # whose buffers have a known size
+        r.socket.connect(f"{gateway.folder}/socket/.s.PGSQL.{gateway.port}")
+        seen = dict(r.login("alice", gateway.passwords["alice"]))
+        pid, = struct.unpack("!I", seen[b"K"][:4])
+        with pg.admin() as a:
+            r.send(query("SELECT repeat('x', 1000) FROM generate_series(1, 560)"))
+            wait_until(lambda: a.execute("SELECT state, wait_event FROM pg_stat_activity WHERE pid = %s",
+                                         (pid,)).fetchone() == ("idle", "ClientRead"))
+            a.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        wait_until(lambda: f'"session":"{session_of(gateway, pid)}","client"' in ended(gateway))
+        kinds = [kind for kind, _ in r.until(b"E")]
+        assert kinds == [b"T"] + 560 * [b"D"] + [b"C", b"Z", b"E"]
 
 
 # --- cancel ----------------------------------------------------------------------------------
