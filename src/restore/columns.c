@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "restore/columns_anew.h"
 #include "restore/columns_inside.h"
 #include "restore/live.h"
 #include "restore/text.h"
@@ -152,6 +153,42 @@ way_of(const struct bs_columns_column *c, const char *live_expression)
     return c->same_type ? BS_COLUMN_FITS : BS_COLUMN_RETYPE;
 }
 
+/*
+ * A generated column takes another type only by a cast that assignments take, and another expression
+ * only from 17 on: else it is dropped, and computed anew.
+ */
+static enum bs_done
+look_at_generated(struct bs_restore *r,
+                  const struct bs_columns_table *t,
+                  struct bs_columns_column *c,
+                  struct bs_err *err)
+{
+    static const char find[] =
+        "SELECT 1 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t"
+        " ON t.oid = pg_catalog.to_regtype($3) WHERE a.attrelid = $1::oid AND a.attname = $2"
+        " AND (t.oid = a.atttypid OR t.typcategory = 'S' OR EXISTS (SELECT FROM pg_catalog.pg_cast"
+        " WHERE castsource = a.atttypid AND casttarget = t.oid AND castcontext IN ('a', 'i')))";
+    char oid[16];
+    const char *values[] = {oid, c->name, c->saved->type};
+    PGresult *result;
+
+    c->expresses = PQserverVersion(r->db.conn) >= 170000;
+    if (c->way != BS_COLUMN_EXPRESS)
+        return BS_DONE;
+    if (c->same_type) {
+        c->way = c->expresses ? BS_COLUMN_EXPRESS : BS_COLUMN_COMPUTE;
+        return BS_DONE;
+    }
+    (void)snprintf(oid, sizeof(oid), "%u", t->oid);
+    result = bs_rdb_ask(&r->db, find, 3, values, err);
+    if (result == NULL)
+        return BS_FAILED;
+    if (PQntuples(result) == 0)
+        c->way = BS_COLUMN_COMPUTE;
+    PQclear(result);
+    return BS_DONE;
+}
+
 /* The state of a sequence that the column draws from: rows without a saved value go on from there. */
 static void
 look_at_counter(const struct bs_restore *r,
@@ -201,7 +238,7 @@ look_at_column(struct bs_restore *r,
     c->unmatched =
         c->saved->identity == 0 && c->saved->generated == 0 ? c->saved->expression : NULL;
     look_at_counter(r, t, c);
-    return BS_DONE;
+    return look_at_generated(r, t, c, err);
 }
 
 /* What the statement altered in the table that it named, then what it added. */
@@ -222,8 +259,14 @@ list_columns(struct bs_restore *r, struct bs_columns_table *t, struct bs_err *er
     for (size_t i = 0; i < o->n_added; i++)
         t->columns[t->n_columns++] = (struct bs_columns_column){.name = o->added[i].name};
     for (size_t i = 0; i < t->n_columns; i++) {
+        const struct bs_columns_column *c = &t->columns[i];
         if (look_at_column(r, t, &t->columns[i], err) != BS_DONE)
             return BS_FAILED;
+        if (bs_columns_is_anew(c) && r->manifest.schema.key == NULL)
+            t->cannot = bs_arena_fmt(&r->arena,
+                                     "\"%s\" of %s.%s can only be dropped and made anew, and the"
+                                     " point has no definition of what hangs on it",
+                                     c->name, o->schema, o->name);
     }
     return BS_DONE;
 }

@@ -21,7 +21,8 @@ enum bs_column_way {
     BS_COLUMN_FITS = 0, /* it is as it was; perhaps some of its values are not */
     BS_COLUMN_ADD,      /* it is gone: added at the end, with the saved values */
     BS_COLUMN_RETYPE,   /* it has another type, or other values: gets its own back */
-    BS_COLUMN_COMPUTE,  /* generated, and gone or an ordinary one now: added at the end again */
+    BS_COLUMN_COMPUTE,  /* generated, and gone, or one now that cannot be altered back: added at the
+                         * end again */
     BS_COLUMN_EXPRESS,  /* generated from another expression, or as another type */
     BS_COLUMN_REMOVE,   /* the transaction had added it */
 };
@@ -38,6 +39,7 @@ struct bs_columns_column {
     bool same_type;
     bool live_default;
     bool live_generated;
+    bool expresses; /* generated: the server can give it another expression */
     bool live_identity;
     bool forth;            /* a saved value can be turned into the live type */
     bool matches;          /* so turned it tells rows apart, where they have no key */

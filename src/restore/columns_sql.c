@@ -623,11 +623,12 @@ bs_columns_put_generated(struct bs_buf *b, const struct bs_columns_table *t)
             bs_put_fmt(b, " TYPE %s", c->type);
             if (c->collation != NULL)
                 bs_put_fmt(b, " COLLATE %s", c->collation);
-        } else {
-            put_alter_column(b, t->object, false, c->name);
-            bs_put_fmt(b, " SET EXPRESSION AS (%s)", c->saved->expression);
+            bs_put_str(b, "; ");
         }
-        bs_put_str(b, "; ");
+        if (!c->expresses)
+            continue;
+        put_alter_column(b, t->object, false, c->name);
+        bs_put_fmt(b, " SET EXPRESSION AS (%s); ", c->saved->expression);
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "restore/columns_anew.h"
 #include "restore/columns_lost.h"
 #include "restore/where.h"
 
@@ -326,7 +327,8 @@ choose_entries(struct bs_work *w, struct bs_toc_want want, struct bs_err *err)
 
     if (c->n_tables == 0)
         return BS_DONE;
-    if (bs_columns_entries(w->r, c, &w->definition.saved, &keys, &n, err) != BS_DONE ||
+    if (bs_columns_mark_anew(w->r, c, &w->definition, err) != BS_DONE ||
+        bs_columns_entries(w->r, c, &w->definition.saved, &keys, &n, err) != BS_DONE ||
         bs_columns_table_keys(w->r, c, &tables, &n_tables, err) != BS_DONE)
         return BS_FAILED;
     all = bs_arena_array(&w->r->arena, n + want.n + 1, sizeof(*all));
