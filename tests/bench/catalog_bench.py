@@ -9,15 +9,12 @@ interleaved rounds. See README.md beside this.
 """
 
 import argparse
-import os
 import pathlib
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 
-from bench import Bench, Target, pg_program, run
+import peers
+from stage import PROGRAMS, Stage, act, cpu_seconds, pg_program, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -36,24 +33,28 @@ def make_big(bench, objects):
 
 def parts(bench):
     """The programs beside this, which print for themselves."""
-    folder = pathlib.Path(os.environ["BACKSTOP_BIN"]).resolve().parent / "tests" / "bench"
     to = f"host={bench.folder} port={bench.pg_port} user=postgres dbname="
-    print(run(folder / "bench-catalog", to + "big", "3"))
-    print(run(folder / "bench-verdict", f"small={to}bench", f"10000={to}big"))
+    print(run(PROGRAMS / "bench-catalog", to + "big", "3"))
+    print(run(PROGRAMS / "bench-verdict", f"small={to}bench", f"10000={to}big"))
+
+
+def measure(bench, peer, options):
+    """(transactions a second, microseconds of the gateway's CPU for each)"""
+    before = cpu_seconds(peer.pid) if peer.pid else 0
+    rate, done = peers.figures(peers.pgbench(bench, peer, "-S", clients=options.clients, seconds=options.seconds))
+    return rate, (cpu_seconds(peer.pid) - before) / done * 1e6 if peer.pid else 0
 
 
 def relay(bench, options):
-    targets = [Target("direct, small", bench.pg_port), Target("direct, 10,000", bench.pg_port,
-                                                              database="big")]
-    for database in ("bench", "big"):
-        targets.append(bench.start_backstop("counted", database))
-        targets[-1].name = "gateway, " + ("small" if database == "bench" else "10,000")
-        bench.wait_for(targets[-1])
+    targets = []
+    for database, size in (("bench", "small"), ("big", "10,000")):
+        for peer in (peers.direct(bench), peers.start_backstop(bench, database=database, audit_safe="counted")):
+            peer.database, peer.name = database, f"{'gateway' if peer.pid else 'direct'}, {size}"
+            targets.append(peer)
     rounds = []
     for number in range(options.rounds):
         turn = targets[number % 4:] + targets[:number % 4]
-        rounds.append({t.name: bench.measure(t, "simple", options.clients, options.seconds)
-                       for t in turn})
+        rounds.append({t.name: measure(bench, t, options) for t in turn})
     for t in targets:
         print(f"{t.name:20} {statistics.median(r[t.name][0] for r in rounds):9,.0f} tps"
               f" {statistics.median(r[t.name][1] for r in rounds):7.1f} us CPU of the gateway")
@@ -70,20 +71,17 @@ def main():
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--scale", type=int, default=5, help="of pgbench's tables")
     options = parser.parse_args()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="bs-bench-"))
-    folder.chmod(0o755)
-    bench = Bench(folder, options.scale)
-    try:
+    bench = Stage(options.scale)
+
+    def body():
         bench.start_postgres()
+        bench.fill("bench")
         make_big(bench, options.objects)
         parts(bench)
         relay(bench, options)
-    except subprocess.CalledProcessError as e:
-        sys.exit(f"bench: {e}\n{e.stderr}")
-    finally:
-        bench.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+
+    return act(bench, body)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

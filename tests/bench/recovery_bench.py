@@ -9,18 +9,13 @@ A recovery point of one table, its proof, restore, diff and the undo of one row,
 A ratio is made within a round: the peer's time divided by ours, so above 1 we are ahead.
 """
 
-import argparse
 import json
-import os
-import pathlib
 import shutil
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
 
-from bench import Bench, as_server_user, free_port, pg_program, run
+from stage import (BACKSTOP, PROGRAMS, Progress, Results, Stage, act, arguments, check_json, pg_program, run,
+                   seconds, write_json)
 
 WIDE = """
 CREATE TABLE wide (id bigint GENERATED ALWAYS AS IDENTITY, name text, country char(2),
@@ -48,34 +43,16 @@ TABLES = {"wide": (WIDE.replace("%", "%%").replace("%%(rows)d", "%(rows)d"),
           "narrow": (NARROW, "UPDATE narrow SET v = -1 WHERE id = 4711")}
 
 
-def seconds(function, *args):
-    start = time.monotonic()
-    out = function(*args)
-    return time.monotonic() - start, out
+class Recovery(Stage):
+    # maintenance_work_mem stays as it comes: pg_restore is quicker so than with more.
+    SETTINGS = "shared_buffers = 2GB\nmax_wal_size = 16GB\n"
 
-
-class Stage(Bench):
     def start(self):
         self.start_postgres()
-        # maintenance_work_mem stays as it comes: pg_restore is quicker so than with more.
-        self.psql("postgres", "ALTER SYSTEM SET shared_buffers = '2GB'",
-                  "ALTER SYSTEM SET max_wal_size = '16GB'")
-        run(*as_server_user([pg_program("pg_ctl"), "-D", self.folder / "pg", "-l",
-                             self.folder / "pg.log", "-w", "restart"]), cwd="/",
-            stdin=subprocess.DEVNULL)
         self.conninfo = f"host={self.folder} port={self.pg_port} user=postgres dbname=bench"
-        self.store, self.spool = self.folder / "points", self.folder / "spool"
-        self.config = self.folder / "backstop.yaml"
-        self.config.write_text(json.dumps({
-            "listen": [f"127.0.0.1:{free_port()}"],
-            "operators": {"listen": f"127.0.0.1:{free_port()}"},
-            "databases": {"bench": {
-                "upstream": self.conninfo,
-                "helper": self.conninfo.replace("user=postgres", "user=backstop")}},
-            "state": f"sqlite://{self.folder}/state.db",
-            "audit": {"directory": f"{self.folder}/audit"},
-            "storage": f"file://{self.store}", "spool": str(self.spool)}))
-        self.config.chmod(0o600)
+        folder = self.folder / "backstop"
+        self.store, self.spool = folder / "points", folder / "spool"
+        self.config = self.write_config(folder, {"bench": self.conninfo})[0]
 
     def sql(self, *statements):
         self.psql("bench", *statements)
@@ -98,12 +75,12 @@ class Stage(Bench):
         self.psql("postgres", "DROP DATABASE IF EXISTS other", "CREATE DATABASE other")
 
     def point(self, table, helpers, grade, *statement):
-        return json.loads(run(os.environ["BENCH_CAPTURE"], self.conninfo, f"file://{self.store}",
+        return json.loads(run(PROGRAMS / "bench-capture", self.conninfo, f"file://{self.store}",
                               str(self.spool), f"public.{table}", str(helpers), grade,
                               *statement))
 
     def restore(self, verb, *args):
-        out = subprocess.run([os.environ["BACKSTOP_BIN"], "restore", verb, *args, "--json",
+        out = subprocess.run([BACKSTOP, "restore", verb, *args, "--json",
                               "--config", str(self.config)], capture_output=True, text=True)
         # 1 is diff's answer where there are differences.
         if out.returncode != 0 and not (verb == "diff" and out.returncode == 1):
@@ -114,30 +91,9 @@ class Stage(Bench):
         shutil.rmtree(self.store, ignore_errors=True)
 
 
-class Results:
-    """Times of one round beside each other; ratios are made within it."""
-
-    def __init__(self):
-        self.rows = {}
-
-    def add(self, workload, clients, peer, ours, theirs, figure):
-        row = self.rows.setdefault((workload, clients, peer), {"figure": [], "ratio": []})
-        row["figure"].append(figure)
-        row["ratio"].append(theirs / ours)
-
-    def list(self):
-        return [{"workload": w, "clients": c, "peer": p,
-                 "figure": round(statistics.median(r["figure"]), 3),
-                 "ratio_min": round(min(r["ratio"]), 3),
-                 "ratio_median": round(statistics.median(r["ratio"]), 3),
-                 "ratio_max": round(max(r["ratio"]), 3)} for (w, c, p), r in self.rows.items()]
-
-    def show(self):
-        print("| workload | helpers | peer | figure | ratio | least | most |")
-        print("|----------|--------:|------|-------:|------:|------:|-----:|")
-        for r in self.list():
-            print(f"| {r['workload']} | {r['clients']} | {r['peer']} | {r['figure']:,.2f} |"
-                  f" {r['ratio_median']:.2f} | {r['ratio_min']:.2f} | {r['ratio_max']:.2f} |")
+def ahead(results, workload, clients, peer, ours, theirs, figure):
+    """Of two times."""
+    results.add(workload, clients, peer, figure, theirs / ours)
 
 
 def round_of(stage, table, results, rows, number, alone):
@@ -189,11 +145,11 @@ def add_captures(results, ours, what, rows):
     for helpers in (1, 2):
         t = ours[f"stored{helpers}"]
         for peer, key in peers:
-            results.add(f"capture {what}", helpers, peer, t, ours[key], rows / t)
+            ahead(results, f"capture {what}", helpers, peer, t, ours[key], rows / t)
     t = ours["proven"]
     for peer, key in peers[:2]:
-        results.add(f"capture with proof {what}", 2, peer, t, ours[key], rows / t)
-    results.add(f"locked, seconds, {what}", 2, "capture with proof", ours["locked"], t,
+        ahead(results, f"capture with proof {what}", 2, peer, t, ours[key], rows / t)
+    ahead(results, f"locked, seconds, {what}", 2, "capture with proof", ours["locked"], t,
                 ours["locked"])
 
 
@@ -202,53 +158,49 @@ def add_restores(results, ours, what, rows):
     back, two = ours["back"], ours["restored2"]
     for peer, theirs in (("pg_restore", ours["restored"]), ("pg_restore -j2", two),
                          ("pg_restore -j2, then copy binary", two + ours["copy"])):
-        results.add(f"restore copy-back of a dropped table {what}", 1, peer, back, theirs,
+        ahead(results, f"restore copy-back of a dropped table {what}", 1, peer, back, theirs,
                     rows / back)
-    results.add(f"restore run (rows alone) {what}", 1, "pg_restore", ours["run"],
+    ahead(results, f"restore run (rows alone) {what}", 1, "pg_restore", ours["run"],
                 ours["restored"], rows / ours["run"])
-    results.add(f"restore diff {what}", 1, "copy binary", ours["diff"], ours["copy"],
+    ahead(results, f"restore diff {what}", 1, "copy binary", ours["diff"], ours["copy"],
                 rows / ours["diff"])
-    results.add(f"restore preview, seconds, {what}", 1, "1 second", ours["preview"], 1,
+    ahead(results, f"restore preview, seconds, {what}", 1, "1 second", ours["preview"], 1,
                 ours["preview"])
-    results.add(f"undo of one row, seconds, {what}", 1, "1 second", ours["undo"], 1, ours["undo"])
+    ahead(results, f"undo of one row, seconds, {what}", 1, "1 second", ours["undo"], 1, ours["undo"])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
+    parser = arguments(__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--full", action="store_true",
                         help="10 million narrow rows, too, and captures of 4 million wide ones")
-    parser.add_argument("--only", default="wide,narrow", help="tables")
+    parser.add_argument("--only", default="wide,narrow", metavar="TABLE,..", help="tables")
     options = parser.parse_args()
     todo = [(table, options.rows, False) for table in options.only.split(",")]
+    if not all(table in TABLES for table, _, _ in todo):
+        parser.error(f"--only knows {', '.join(TABLES)}")
     if options.full:
         todo += [("narrow", 10_000_000, False), ("wide", 4_000_000, True)]
+    stage, results = Recovery(), Results()
 
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="bs-bench-"))
-    folder.chmod(0o755)
-    stage, results = Stage(folder, 1), Results()
-    try:
+    def body():
+        check_json(options.json)
         stage.start()
+        progress = Progress(len(todo) * options.rounds)
         for table, rows, alone in todo:
             stage.sql(TABLES[table][0] % {"rows": rows})
             stage.sql(f"VACUUM ANALYZE {table}")
             for number in range(options.rounds):
+                progress.step(f"{table}, {rows:,} rows")
                 round_of(stage, table, results, rows, number, alone)
-                print(f"{table}, {rows:,} rows: round {number + 1} of {options.rounds}",
-                      file=sys.stderr)
+                progress.line(f"{table}, {rows:,} rows: round {number + 1} of {options.rounds}")
             stage.sql(f"DROP TABLE {table}")
-        results.show()
-        if options.json:
-            options.json.write_text(json.dumps(results.list(), indent=1) + "\n")
-    except subprocess.CalledProcessError as e:
-        sys.exit(f"bench: {e}\n{e.stdout}\n{e.stderr}")
-    finally:
-        stage.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        results.show("helpers")
+        write_json(options.json, results.list())
+
+    return act(stage, body)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
