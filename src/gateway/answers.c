@@ -512,6 +512,17 @@ end_short(struct bs_relay *r, uint8_t type)
         bs_caps_warn(r);
 }
 
+static bool
+is_fatal(struct bs_bytes body)
+{
+    struct bs_report_fields report;
+    struct bs_err err = {0};
+
+    return bs_msg_read_report(body, &report, &err) == BS_DONE &&
+           (bs_bytes_equal(report.severity, BS_LIT("FATAL")) ||
+            bs_bytes_equal(report.severity, BS_LIT("PANIC")));
+}
+
 static void
 on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
 {
@@ -556,6 +567,8 @@ on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
         bs_gate_look(r, type, body);
     if (bs_relay_over(r))
         return;
+    if (type == 'E' && sink == BS_SINK_CLIENT)
+        r->said_fatal = r->said_fatal || is_fatal(body);
     emit(r, sink, whole);
     book(r, type);
     if (type != 'Z' || bs_relay_over(r))

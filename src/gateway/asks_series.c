@@ -113,11 +113,7 @@ look_at_bind(struct bs_relay *r,
     if (unsure)
         return NEXT_WAIT;
     if (p == NULL) {
-        *refusal =
-            bs_refusal_new("26000",
-                           bind.statement.n == 0 ? "unnamed prepared statement does not exist"
-                                                 : "prepared statement does not exist",
-                           NULL, NULL);
+        *refusal = bs_refusal_no_statement(bind.statement);
         return NEXT_REFUSE;
     }
     switch (bs_ask_judge_prepared(r, p)) {
@@ -222,7 +218,7 @@ gate_series(struct bs_relay *r,
             bs_replies_pending(&made, bind.statement, &p) == BS_PENDING_NONE)
             p = bs_names_find(&r->state.names, bind.statement);
         if (p == NULL) {
-            *refusal = bs_refusal_new("26000", "prepared statement does not exist", NULL, NULL);
+            *refusal = bs_refusal_no_statement(bind.statement);
             next = NEXT_REFUSE;
             break;
         }

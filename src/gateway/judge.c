@@ -126,6 +126,11 @@ refuse_form(const struct bs_judge *by, struct bs_verdict *v, struct bs_arena *ar
 {
     const struct bs_unit *u = &v->unit;
 
+    if (!u->parsed && !bs_utf8_valid(v->text)) {
+        bs_verdict_refuse(v, BS_E_SYNTAX, "22021", "invalid byte sequence for encoding \"UTF8\"",
+                          NULL);
+        return true;
+    }
     if (!u->parsed) {
         const char *text =
             bs_arena_fmt(arena, "%.300s", u->error == NULL ? "syntax error" : u->error);
@@ -153,8 +158,9 @@ refuse_unknown(struct bs_verdict *v, struct bs_arena *arena)
 {
     const char *name = v->facts.unknown == NULL ? "a name" : v->facts.unknown;
     bool object = v->facts.unknown_object;
-    const char *text = bs_arena_fmt(arena, "\"%.200s\" does not exist%s", name,
-                                    object ? ", or came with the server" : "");
+    const char *text =
+        bs_arena_fmt(arena, "%s\"%.200s\" does not exist%s", object ? "" : "relation ", name,
+                     object ? ", or came with the server" : "");
 
     v->refresh = true;
     bs_verdict_refuse(v, BS_E_NOT_FOUND, object ? "42704" : "42P01",
@@ -398,6 +404,15 @@ bs_judge_measured(const struct bs_judge *by,
  * EXECUTE runs what its name stands for, so that text is judged in its place. The values it passes
  * are expressions of its own: anything in them but what is SAFE is refused.
  */
+static const char *
+no_statement(struct bs_arena *arena, const char *label)
+{
+    const char *text = bs_arena_fmt(arena, "prepared statement \"%.63s\" does not exist",
+                                    label == NULL ? "" : label);
+
+    return text == NULL ? "prepared statement does not exist" : text;
+}
+
 static enum bs_done
 judge_execute(const struct bs_judge *by,
               struct bs_arena *arena,
@@ -414,7 +429,7 @@ judge_execute(const struct bs_judge *by,
         found = by->known->statement(by->known->names, s->label, &body);
     out->wait = found == BS_LOOKUP_WAIT;
     if (found != BS_LOOKUP_FOUND) {
-        bs_verdict_refuse(out, BS_E_NOT_FOUND, "26000", "prepared statement does not exist", NULL);
+        bs_verdict_refuse(out, BS_E_NOT_FOUND, "26000", no_statement(arena, s->label), NULL);
         return BS_DONE;
     }
     know_label(s);

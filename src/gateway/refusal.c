@@ -47,6 +47,18 @@ bs_refusal_aborted(void)
 }
 
 struct bs_refusal *
+bs_refusal_no_statement(struct bs_bytes name)
+{
+    char text[160]; /* a name has 63 bytes at most */
+
+    if (name.n == 0)
+        return bs_refusal_new("26000", "unnamed prepared statement does not exist", NULL, NULL);
+    (void)snprintf(text, sizeof(text), "prepared statement \"%.*s\" does not exist", (int)name.n,
+                   (const char *)name.p);
+    return bs_refusal_new("26000", text, NULL, NULL);
+}
+
+struct bs_refusal *
 bs_refusal_cancelled(void)
 {
     return bs_refusal_new("57014", "canceling statement due to user request", NULL, NULL);

@@ -31,6 +31,8 @@ void bs_refusal_put(struct bs_buf *out, const struct bs_refusal *f);
 
 /* What PostgreSQL says about anything but ROLLBACK in a failed transaction: 25P02. */
 struct bs_refusal *bs_refusal_aborted(void);
+/* And about a name that no prepared statement has ("" is the one without a name): 26000. */
+struct bs_refusal *bs_refusal_no_statement(struct bs_bytes name);
 /* And about a cancel: 57014. */
 struct bs_refusal *bs_refusal_cancelled(void);
 

@@ -257,7 +257,11 @@ server_gone(struct bs_relay *r)
     hear_out(r);
     if (!bs_relay_over(r))
         bs_gate_server_gone(r);
-    if (!bs_relay_over(r))
+    if (bs_relay_over(r))
+        return;
+    if (r->said_fatal)
+        bs_session_close(r->s);
+    else
         bs_session_fail(r->s, "08006", "the database closed the connection");
 }
 

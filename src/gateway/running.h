@@ -67,6 +67,7 @@ struct bs_relay {
     bool overwrote;     /* something that may change rows has passed in it, without a gate */
     bool passed_ddl;    /* DDL that is allowed was sent in the open transaction */
     bool client_gone;   /* it hung up while COMMIT was under way */
+    bool said_fatal;    /* the server has told the client why the session ends */
     bool stopping;      /* the gateway stops: the session ends with what it runs */
 
     /* The client's bytes in client.in: [0, used) are done with, [used, at) are whole messages of

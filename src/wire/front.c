@@ -48,7 +48,7 @@ bs_front_peek(struct bs_bytes in, uint32_t cap, struct bs_front_head *out, struc
     /* The type is judged before the length arrives: what is not in the table is never waited for. */
     if (in.n > 0 && rules[in.p[0]].name == NULL) {
         *out = (struct bs_front_head){0};
-        BS_FAIL(err, PROTOCOL, "unknown message type 0x%02x", in.p[0]);
+        BS_FAIL(err, PROTOCOL, "invalid frontend message type %u", in.p[0]);
         return BS_SCAN_BAD;
     }
     got = bs_frame_peek(in, &head.type, &head.body_len, err);
