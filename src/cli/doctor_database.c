@@ -254,8 +254,8 @@ open_actor(struct visit *v)
          * default. */
         const char *const keys[] = {"connect_timeout",  "dbname",          "options",
                                     "application_name", "client_encoding", NULL};
-        const char *const values[] = {"15", v->db->upstream, options, "backstop/doctor", "UTF8",
-                                      NULL};
+        const char *const values[] = {
+            "15", v->db->upstream_libpq, options, "backstop/doctor", "UTF8", NULL};
         v->actor = PQconnectdbParams(keys, values, 1);
     }
     bs_conninfo_fini(&info);

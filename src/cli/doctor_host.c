@@ -36,7 +36,7 @@ look_at_config(struct bs_doctor *d)
     bool password = false;
 
     for (size_t i = 0; i < c->n_databases; i++) {
-        const char *const texts[] = {c->databases[i].upstream, c->databases[i].helper};
+        const char *const texts[] = {c->databases[i].upstream_libpq, c->databases[i].helper};
         for (size_t k = 0; k < 2; k++) {
             PQconninfoOption *all = PQconninfoParse(texts[k], NULL);
             for (PQconninfoOption *o = all; o != NULL && o->keyword != NULL; o++)

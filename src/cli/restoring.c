@@ -119,7 +119,7 @@ bs_restoring_open(struct bs_restoring *w,
     if (database == NULL)
         goto failed;
     w->r.request.database = database->name;
-    w->r.request.dsn = o->dsn != NULL ? o->dsn : database->upstream;
+    w->r.request.dsn = o->dsn != NULL ? o->dsn : database->upstream_libpq;
     w->r.request.helper = database->helper;
     w->r.request.where = o->where;
     w->r.request.verify = o->verify;

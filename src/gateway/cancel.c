@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "gateway/conninfo.h"
 #include "gateway/gateway.h"
 #include "gateway/relay.h"
 #include "gateway/running.h"
@@ -142,6 +143,7 @@ struct request {
     uint8_t secret[BS_STARTUP_SECRET_MAX];
     size_t secret_len;
     struct bs_tls_ctx *tls; /* NULL: plain, as the session itself */
+    bool direct;            /* TLS from the first byte */
     const char *host;       /* lives as long as the gateway */
     char database[64];
     void (*then)(struct bs_relay *r, void *arg); /* NULL: nobody waits for it */
@@ -219,27 +221,38 @@ shake_hands(int fd, struct bs_tls *tls, struct bs_buf *out, struct bs_err *err)
     return done;
 }
 
+static enum bs_done
+ask_for_tls(int fd, struct bs_buf *out, struct bs_err *err)
+{
+    uint8_t answer = 0;
+    size_t n = 0;
+
+    bs_startup_put_ssl(out);
+    if (send_all(fd, out, err) == BS_FAILED || receive_some(fd, &answer, 1, &n, err) == BS_FAILED)
+        return BS_FAILED;
+    if (n == 1 && answer == 'S')
+        return BS_DONE;
+    return BS_FAIL(err, PROTOCOL, "the server does not do TLS for a cancel request");
+}
+
 /* The secret goes the way the session's own bytes go: encrypted where those are. */
 static enum bs_done
 send_encrypted(int fd, const struct request *r, struct bs_buf *out, struct bs_err *err)
 {
     struct bs_buf packet;
     struct bs_tls *tls = NULL;
-    uint8_t answer = 0;
-    size_t n = 0;
     enum bs_done done = BS_FAILED;
 
     bs_buf_init(&packet, BS_STARTUP_SECRET_MAX + 64);
-    bs_startup_put_ssl(out);
-    if (send_all(fd, out, err) == BS_FAILED || receive_some(fd, &answer, 1, &n, err) == BS_FAILED)
+    if (!r->direct && ask_for_tls(fd, out, err) == BS_FAILED)
         goto out;
-    if (answer != 'S') {
-        (void)BS_FAIL(err, PROTOCOL, "the server does not do TLS for a cancel request");
-        goto out;
-    }
     if (bs_tls_new(r->tls, r->host, &tls, err) == BS_FAILED ||
         shake_hands(fd, tls, out, err) == BS_FAILED)
         goto out;
+    if (r->direct && !bs_tls_is_postgresql(tls)) {
+        (void)BS_FAIL(err, PROTOCOL, "direct TLS was answered without ALPN \"postgresql\"");
+        goto out;
+    }
     bs_startup_put_cancel(&packet, r->pid, (struct bs_bytes){r->secret, r->secret_len});
     if (bs_tls_write(tls, bs_buf_view(&packet), err) == BS_FAILED)
         goto out;
@@ -327,6 +340,7 @@ bs_cancel_upstream_then(struct bs_session *s, void (*then)(struct bs_relay *r, v
     memcpy(r->secret, s->server_secret, s->server_secret_len);
     r->secret_len = s->server_secret_len;
     r->tls = s->server.tls != NULL ? s->gateway->upstream_tls[s->database_at] : NULL;
+    r->direct = s->gateway->upstreams[s->database_at].direct;
     r->host = s->server_host;
     r->then = then;
     (void)snprintf(r->database, sizeof(r->database), "%s", s->database);

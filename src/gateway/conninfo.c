@@ -18,6 +18,8 @@
 #include "base/arena.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "policy/conn_newer.h"
+#include "wire/startup.h"
 
 #define PASSFILE_MAX    (1024 * 1024)
 #define TIMEOUT_DEFAULT 10 /* seconds; libpq waits forever, a session must not */
@@ -40,7 +42,6 @@ static const struct {
     const char *only;
 } not_done[] = {
     {"target_session_attrs", "any"},
-    {"channel_binding", "prefer"},
     {"requirepeer", ""},
     {"sslcrl", ""},
     {"sslcrldir", ""},
@@ -273,6 +274,90 @@ fill_keep_alive(struct bs_conninfo *out,
 }
 
 static enum bs_done
+fill_channel_binding(struct bs_conninfo *out, const char *name, struct bs_err *err)
+{
+    static const char *const names[] = {
+        [BS_CHANNEL_BINDING_REQUIRE] = "require",
+        [BS_CHANNEL_BINDING_PREFER] = "prefer",
+        [BS_CHANNEL_BINDING_DISABLE] = "disable",
+    };
+
+    out->channel_binding = BS_CHANNEL_BINDING_PREFER;
+    if (name == NULL)
+        return BS_DONE;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            out->channel_binding = (enum bs_channel_binding)i;
+            return BS_DONE;
+        }
+    }
+    return BS_FAIL(err, CONFIG, "channel_binding \"%.16s\" is unknown", name);
+}
+
+/* A keyword that our libpq may not know, else its variable. */
+static const char *
+newer(const char *value, const char *variable)
+{
+    const char *env = value != NULL ? value : getenv(variable);
+
+    return env == NULL || env[0] == '\0' ? NULL : env;
+}
+
+/* As libpq 17 has it: with a weak sslmode, an older server would be talked to in plain. */
+static enum bs_done
+fill_negotiation(struct bs_conninfo *out, const char *name, const char *mode, struct bs_err *err)
+{
+    out->direct = name != NULL && strcmp(name, "direct") == 0;
+    if (name != NULL && !out->direct && strcmp(name, "postgres") != 0)
+        return BS_FAIL(err, CONFIG, "sslnegotiation \"%.16s\" is unknown", name);
+    if (!out->direct || out->sslmode <= BS_SSL_REQUIRE)
+        return BS_DONE;
+    (void)BS_FAIL(err, CONFIG, "weak sslmode \"%.16s\" may not be used with sslnegotiation=direct",
+                  mode);
+    bs_err_hint(err, "use sslmode=require, verify-ca or verify-full");
+    return BS_FAILED;
+}
+
+static enum bs_done
+read_version(const char *keyword, const char *text, uint16_t *minor, struct bs_err *err)
+{
+    if (strcmp(text, "latest") == 0 || strcmp(text, "3.2") == 0)
+        *minor = BS_STARTUP_MINOR;
+    else if (strcmp(text, "3.0") == 0)
+        *minor = 0;
+    else
+        return BS_FAIL(err, CONFIG, "%s \"%.16s\" is none of 3.0, 3.2 and latest", keyword, text);
+    return BS_DONE;
+}
+
+/* As libpq 18 has it: 3.0, because poolers and older servers may not know how to negotiate, unless
+ * something newer is asked for. */
+static enum bs_done
+fill_versions(struct bs_conninfo *out, const char *min, const char *max, struct bs_err *err)
+{
+    if (min != NULL && read_version("min_protocol_version", min, &out->minor_min, err) == BS_FAILED)
+        return BS_FAILED;
+    out->minor_max = out->minor_min;
+    if (max != NULL && read_version("max_protocol_version", max, &out->minor_max, err) == BS_FAILED)
+        return BS_FAILED;
+    if (out->minor_min > out->minor_max)
+        return BS_FAIL(err, CONFIG, "min_protocol_version is greater than max_protocol_version");
+    return BS_DONE;
+}
+
+static enum bs_done
+fill_newer(struct bs_conninfo *out,
+           const struct bs_conn_newer *n,
+           const char *mode,
+           struct bs_err *err)
+{
+    if (fill_negotiation(out, newer(n->sslnegotiation, "PGSSLNEGOTIATION"), mode, err) == BS_FAILED)
+        return BS_FAILED;
+    return fill_versions(out, newer(n->min_protocol_version, "PGMINPROTOCOLVERSION"),
+                         newer(n->max_protocol_version, "PGMAXPROTOCOLVERSION"), err);
+}
+
+static enum bs_done
 fill_timeout(struct bs_conninfo *out, const char *text, struct bs_err *err)
 {
     unsigned n;
@@ -289,11 +374,13 @@ fill_timeout(struct bs_conninfo *out, const char *text, struct bs_err *err)
 
 static enum bs_done
 fill(struct bs_conninfo *out,
+     const struct bs_conn_newer *newer_ones,
      const PQconninfoOption *own,
      const PQconninfoOption *defaults,
      struct bs_err *err)
 {
-    const char *mode = given(own, defaults, "sslmode");
+    const char *given_mode = given(own, defaults, "sslmode");
+    const char *mode = given_mode != NULL ? given_mode : "prefer";
     const char *passfile = given(own, defaults, "passfile");
     const char *user = given(own, defaults, "user");
     const char *dbname = given(own, defaults, "dbname");
@@ -313,7 +400,9 @@ fill(struct bs_conninfo *out,
     out->sslrootcert = file_or_home(given(own, defaults, "sslrootcert"), ".postgresql/root.crt");
     out->sslcert = file_or_home(given(own, defaults, "sslcert"), ".postgresql/postgresql.crt");
     out->sslkey = file_or_home(given(own, defaults, "sslkey"), ".postgresql/postgresql.key");
-    if (fill_sslmode(out, mode != NULL ? mode : "prefer", err) == BS_FAILED ||
+    if (fill_sslmode(out, mode, err) == BS_FAILED ||
+        fill_newer(out, newer_ones, mode, err) == BS_FAILED ||
+        fill_channel_binding(out, given(own, defaults, "channel_binding"), err) == BS_FAILED ||
         fill_timeout(out, given(own, defaults, "connect_timeout"), err) == BS_FAILED ||
         fill_keep_alive(out, own, defaults, err) == BS_FAILED)
         return BS_FAILED;
@@ -325,10 +414,13 @@ enum bs_done
 bs_conninfo_parse(const char *text, struct bs_conninfo *out, struct bs_err *err)
 {
     char *why = NULL;
-    PQconninfoOption *own = PQconninfoParse(text, &why), *defaults = NULL;
+    struct bs_conn_newer newer_ones;
+    PQconninfoOption *own, *defaults = NULL;
     enum bs_done done = BS_FAILED;
 
     *out = (struct bs_conninfo){0};
+    bs_conn_newer_split(text, &newer_ones);
+    own = PQconninfoParse(newer_ones.rest, &why);
     if (own == NULL) {
         /* libpq's own words may quote the string, and the string may hold a password. */
         (void)BS_FAIL(err, CONFIG, "not a valid connection string");
@@ -339,10 +431,11 @@ bs_conninfo_parse(const char *text, struct bs_conninfo *out, struct bs_err *err)
         (void)BS_FAIL(err, CONFIG, "libpq gives no connection defaults");
         goto out;
     }
-    done = fill(out, own, defaults, err);
+    done = fill(out, &newer_ones, own, defaults, err);
 out:
     if (done == BS_FAILED)
         bs_conninfo_fini(out);
+    bs_conn_newer_fini(&newer_ones);
     PQfreemem(why);
     PQconninfoFree(own);
     PQconninfoFree(defaults);

@@ -1,8 +1,8 @@
 /*
  * conninfo.h - where a database lives and how to log in there, read the way libpq reads it.
  *
- * A connection string, then PGSERVICE and the other PG* variables, then libpq's defaults. The
- * password file is read at each login, so that a changed password needs no restart.
+ * A connection string, then PGSERVICE and the other PG* variables, then libpq's defaults. Keywords
+ * that are newer than our libpq count, too: policy/conn_newer.h. The password file is read at each login, so that a changed password needs no restart.
  *
  * Layer  gateway. bs_conninfo_parse may change the environment for a moment (service files), so it
  *        may only run while there is one thread; bs_conninfo_password reads a file: job threads.
@@ -12,7 +12,9 @@
 #ifndef BS_GATEWAY_CONNINFO_H
 #define BS_GATEWAY_CONNINFO_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "gateway/link.h"
@@ -32,6 +34,13 @@ enum bs_sslmode {
     BS_SSL_DISABLE,
 };
 
+/* How SCRAM is bound to the TLS connection that it runs in. */
+enum bs_channel_binding {
+    BS_CHANNEL_BINDING_REQUIRE = 0, /* no other proof is good enough */
+    BS_CHANNEL_BINDING_PREFER,      /* where there is TLS and the server offers it */
+    BS_CHANNEL_BINDING_DISABLE,
+};
+
 struct bs_conninfo {
     struct bs_conn_host *hosts; /* tried in order */
     size_t n_hosts;             /* at least 1 */
@@ -40,8 +49,12 @@ struct bs_conninfo {
     char *password; /* from the string or PGPASSWORD; NULL: look into the password file */
     char *passfile;
     enum bs_sslmode sslmode;
-    char *sslrootcert; /* file of trusted certificates; NULL: none */
-    char *sslcert;     /* our certificate, if the server asks; NULL */
+    bool
+        direct; /* TLS from the first byte: sslnegotiation=direct; then sslmode is require or more */
+    enum bs_channel_binding channel_binding;
+    uint16_t minor_min, minor_max; /* of protocol 3: what we ask for is the newest one */
+    char *sslrootcert;             /* file of trusted certificates; NULL: none */
+    char *sslcert;                 /* our certificate, if the server asks; NULL */
     char *sslkey;
     char *options;            /* as given; sent before ours */
     unsigned connect_timeout; /* of one address, in seconds; never 0 */

@@ -59,7 +59,7 @@ rehearsal_of(struct bs_gate *g,
         v->executed.p != NULL && v->executed.p != v->text.p; /* EXECUTE has its own values */
 
     *out = (struct bs_rehearsal){
-        .conninfo = db->upstream,
+        .conninfo = db->upstream_libpq,
         .text = bs_arena_copy(&g->arena, v->text),
         .date_style = bs_session_param(g->s, "DateStyle"),
         .interval_style = bs_session_param(g->s, "IntervalStyle"),

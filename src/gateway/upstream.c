@@ -20,6 +20,7 @@
 #include "gateway/gateway.h"
 #include "gateway/upstream_parts.h"
 #include "gateway/worker.h"
+#include "wire/tls.h"
 
 #define LOOKUP_MS   30000
 #define MESSAGE_MAX (64 * 1024) /* of a server that is still logging us in */
@@ -148,6 +149,16 @@ open_socket(const struct bs_way *t)
     return -1;
 }
 
+static enum bs_done
+start_tls(struct bs_session *s, struct bs_err *err)
+{
+    const struct bs_conninfo *info = s->upstream->info;
+
+    s->upstream->step = BS_UPSTREAM_HANDSHAKE;
+    return bs_link_start_tls(&s->server, s->gateway->upstream_tls[s->database_at],
+                             info->hosts[bs_upstream_way(s)->host].host, err);
+}
+
 /* Opens the next way in. False: it failed at once. */
 static bool
 begin_try(struct bs_session *s, const struct bs_way *t)
@@ -163,13 +174,18 @@ begin_try(struct bs_session *s, const struct bs_way *t)
         s->server_host = u->info->hosts[t->host].host;
         bs_link_keep_alive(&s->server, &u->info->keep_alive);
         bs_session_set_timer(s, (uint64_t)u->info->connect_timeout * 1000);
-        if (t->tls) {
+        if (!t->tls) {
+            bs_upstream_send_startup(s);
+            return true;
+        }
+        if (!u->info->direct) {
             bs_startup_put_ssl(&s->server.out);
             u->step = BS_UPSTREAM_SSL;
-        } else {
-            bs_upstream_send_startup(s);
+            return true;
         }
-        return true;
+        if (start_tls(s, &err) == BS_DONE)
+            return true;
+        bs_link_close(&s->server);
     }
     BS_LOG(WARNING, "cannot connect to the database", BS_F_STR("database", s->database),
            BS_F_STR("host", u->info->hosts[t->host].host),
@@ -185,6 +201,8 @@ try_next(struct bs_session *s)
     bs_scram_client_fini(&u->scram);
     bs_buf_clear(&u->notices);
     u->step = BS_UPSTREAM_STOPPED;
+    u->minor = u->info->minor_max;
+    u->negotiated = false;
     s->generation++; /* a derivation of the try before comes too late */
     while (u->trying < u->found->n_ways)
         if (begin_try(s, &u->found->ways[u->trying++]))
@@ -215,10 +233,18 @@ on_ssl_answer(struct bs_session *s)
         bs_upstream_way_failed(s, "the server does not do TLS");
         return;
     }
-    s->upstream->step = BS_UPSTREAM_HANDSHAKE;
-    if (bs_link_start_tls(&s->server, s->gateway->upstream_tls[s->database_at],
-                          s->upstream->info->hosts[t->host].host, &err) == BS_FAILED)
+    if (start_tls(s, &err) == BS_FAILED)
         bs_upstream_way_failed_err(s, &err);
+}
+
+/* Without ALPN, who answered a direct handshake may be something else than a database. */
+static void
+on_tls_open(struct bs_session *s)
+{
+    if (s->upstream->info->direct && !bs_tls_is_postgresql(s->server.tls))
+        bs_upstream_way_failed(s, "direct TLS was answered without ALPN \"postgresql\"");
+    else
+        bs_upstream_send_startup(s);
 }
 
 /* --- events -------------------------------------------------------------------------------- */
@@ -258,7 +284,7 @@ advance(struct bs_session *s)
         on_ssl_answer(s);
     if (s->phase == BS_PHASE_UPSTREAM && u->step == BS_UPSTREAM_HANDSHAKE &&
         bs_link_tls_open(&s->server))
-        bs_upstream_send_startup(s);
+        on_tls_open(s);
     while (s->phase == BS_PHASE_UPSTREAM && s->upstream->step >= BS_UPSTREAM_AUTH &&
            take_message(s))
         continue;

@@ -12,6 +12,7 @@
 #include "gateway/worker.h"
 #include "wire/md5auth.h"
 #include "wire/messages.h"
+#include "wire/tls.h"
 
 /* PBKDF2 on its way to a job thread and back. */
 struct derivation {
@@ -55,18 +56,59 @@ answer_md5(struct bs_session *s, const uint8_t salt[4])
     bs_wipe(text, sizeof(text));
 }
 
+/* Which of the offered mechanisms, and what it is bound to. */
+struct choice {
+    const char *mechanism;
+    enum bs_scram_bound bound;
+    struct bs_scram_end_point end_point;
+};
+
+/*
+ * As libpq chooses. A certificate without a hash to bind to is no reason to do without: whoever
+ * sits in the middle could have one. NULL where there is a choice, else what is wrong.
+ */
+static const char *
+choose(const struct bs_session *s, const struct bs_auth_request *auth, struct choice *out)
+{
+    enum bs_channel_binding wish = s->upstream->info->channel_binding;
+    bool tls = bs_link_tls_open(&s->server);
+    bool plus = bs_auth_offers(auth, BS_SCRAM_MECHANISM_PLUS);
+
+    *out = (struct choice){.mechanism = BS_SCRAM_MECHANISM};
+    if (plus && !tls)
+        return "the server offers SCRAM-SHA-256-PLUS outside of TLS";
+    if (plus && wish != BS_CHANNEL_BINDING_DISABLE) {
+        bs_tls_end_point(s->server.tls, &out->end_point);
+        out->mechanism = BS_SCRAM_MECHANISM_PLUS;
+        out->bound = BS_SCRAM_BOUND;
+        return out->end_point.n != 0 ? NULL
+                                     : "the signature of the server's certificate names no hash "
+                                       "that a login could be bound to (channel_binding)";
+    }
+    if (wish == BS_CHANNEL_BINDING_REQUIRE)
+        return "channel binding is required, and the server does not offer it";
+    if (!bs_auth_offers(auth, BS_SCRAM_MECHANISM))
+        return "the server offers no SASL mechanism that we know";
+    out->bound =
+        tls && wish != BS_CHANNEL_BINDING_DISABLE ? BS_SCRAM_BOUND_ASKED : BS_SCRAM_BOUND_NOT;
+    return NULL;
+}
+
 static void
 begin_sasl(struct bs_session *s, const struct bs_auth_request *auth)
 {
+    struct choice how;
+    const char *wrong = choose(s, auth, &how);
     struct bs_buf first;
 
-    if (!bs_auth_offers(auth, BS_SCRAM_MECHANISM)) {
-        bs_upstream_way_failed(s, "the server offers no SASL mechanism that we know");
+    if (wrong != NULL) {
+        bs_upstream_way_failed(s, wrong);
         return;
     }
     bs_buf_init(&first, BS_SCRAM_MESSAGE_MAX);
-    bs_scram_client_first(&s->upstream->scram, BS_SCRAM_BOUND_NOT, NULL, &first);
-    bs_msg_put_sasl_initial(&s->server.out, BS_SCRAM_MECHANISM, bs_buf_view(&first));
+    bs_scram_client_first(&s->upstream->scram, how.bound,
+                          how.bound == BS_SCRAM_BOUND ? &how.end_point : NULL, &first);
+    bs_msg_put_sasl_initial(&s->server.out, how.mechanism, bs_buf_view(&first));
     bs_buf_fini(&first);
     s->upstream->step = BS_UPSTREAM_SASL;
 }
@@ -125,6 +167,11 @@ on_challenge(struct bs_session *s, struct bs_bytes data)
 static void
 on_first_request(struct bs_session *s, const struct bs_auth_request *auth)
 {
+    if (auth->kind != BS_AUTH_SASL &&
+        s->upstream->info->channel_binding == BS_CHANNEL_BINDING_REQUIRE) {
+        bs_upstream_way_failed(s, "channel binding is required, and the server asks for no SCRAM");
+        return;
+    }
     if (auth->kind == BS_AUTH_OK) {
         s->upstream->step = BS_UPSTREAM_SETTLING;
         return;

@@ -56,7 +56,9 @@ struct bs_upstream {
     size_t n_settings;
     enum bs_upstream_step step;
     struct bs_lookup *found;
-    size_t trying; /* index into found->ways */
+    size_t trying;   /* index into found->ways */
+    uint16_t minor;  /* of protocol 3, as it is spoken with the server */
+    bool negotiated; /* the server has brought it down, or named options */
     struct bs_scram_client scram;
     struct bs_buf notices;
     const char *sqlstate; /* for the client: the most telling failure so far */

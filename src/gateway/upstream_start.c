@@ -11,7 +11,11 @@
 #include "gateway/conninfo.h"
 #include "wire/messages.h"
 
-#define SETTINGS_MAX 128
+#define SETTINGS_MAX    128
+#define VERSION_3       (UINT32_C(3) << 16)
+#define NEVER_WAS       (VERSION_3 | 1) /* 3.1 was never given out */
+#define MINOR_LONG_KEYS 2               /* since 3.2 a cancel key may be longer than */
+#define SHORT_KEY       4               /* bytes */
 
 /* --- start-up packet ----------------------------------------------------------------------- */
 
@@ -81,7 +85,7 @@ bs_upstream_send_startup(struct bs_session *s)
     set(&to, "application_name", name);
     if (s->shielded)
         set(&to, "default_transaction_read_only", "on");
-    bs_startup_put(&s->server.out, to.list, to.n);
+    bs_startup_put(&s->server.out, u->minor, to.list, to.n);
     if (s->server.out.failed) {
         bs_session_fail(s, "54000", "start-up parameters are too long");
         return;
@@ -126,14 +130,64 @@ on_parameter(struct bs_session *s, struct bs_bytes body)
         bs_upstream_way_failed_err(s, &err);
 }
 
+/*
+ * The server speaks an older minor version than we asked for. Exactly what libpq accepts: once, a
+ * version that there is and that is allowed, and no option, as we sent none.
+ */
+static const char *
+judge_negotiation(const struct bs_upstream *u, const struct bs_negotiation *n)
+{
+    uint32_t asked = VERSION_3 | u->minor;
+
+    if (u->negotiated)
+        return "the server negotiates the protocol a second time";
+    if (n->n_unknown != 0)
+        return "the server refuses a protocol option that was not asked for";
+    if (n->version >= asked)
+        return "the server negotiates the protocol, but not to an older version";
+    if (n->version < VERSION_3 || n->version == NEVER_WAS)
+        return "the server negotiates a protocol version that does not exist";
+    if (n->version < (VERSION_3 | u->info->minor_min))
+        return "the server speaks no protocol version as new as min_protocol_version";
+    return NULL;
+}
+
+static void
+on_negotiation(struct bs_session *s, struct bs_bytes body)
+{
+    struct bs_upstream *u = s->upstream;
+    struct bs_negotiation n;
+    struct bs_err err = {0};
+    const char *wrong;
+
+    if (bs_msg_read_negotiation(body, &n, &err) == BS_FAILED) {
+        bs_upstream_way_failed_err(s, &err);
+        return;
+    }
+    wrong = judge_negotiation(u, &n);
+    if (wrong != NULL) {
+        bs_upstream_way_failed(s, wrong);
+        return;
+    }
+    u->negotiated = true;
+    u->minor = (uint16_t)n.version;
+}
+
+/* Only newer protocols have keys of another length. */
+static bool
+fits_version(const struct bs_session *s, struct bs_bytes secret)
+{
+    return secret.n <= sizeof(s->server_secret) &&
+           (s->upstream->minor >= MINOR_LONG_KEYS || secret.n == SHORT_KEY);
+}
+
 static void
 on_key(struct bs_session *s, struct bs_bytes body)
 {
     struct bs_key_data key;
     struct bs_err err = {0};
 
-    if (bs_msg_read_key_data(body, &key, &err) == BS_FAILED ||
-        key.secret.n > sizeof(s->server_secret)) {
+    if (bs_msg_read_key_data(body, &key, &err) == BS_FAILED || !fits_version(s, key.secret)) {
         bs_upstream_way_failed(s, "the server's cancel key cannot be read");
         return;
     }
@@ -194,6 +248,8 @@ bs_upstream_on_frame(struct bs_session *s, const struct bs_frame *frame)
         on_refusal(s, frame->body);
     else if (frame->type == 'N')
         keep_notice(s, frame);
+    else if (frame->type == 'v' && s->upstream->step == BS_UPSTREAM_AUTH)
+        on_negotiation(s, frame->body);
     else if (frame->type == 'R' && !settling)
         bs_upstream_on_auth(s, frame->body);
     else if (frame->type == 'S' && settling)

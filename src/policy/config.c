@@ -76,6 +76,7 @@ bs_config_unref(struct bs_config **c)
         return;
     for (size_t i = 0; i < h->config.n_databases; i++) {
         wipe(h->config.databases[i].upstream);
+        wipe(h->config.databases[i].upstream_libpq);
         wipe(h->config.databases[i].helper);
     }
     wipe(h->config.scratch);

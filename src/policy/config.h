@@ -33,10 +33,11 @@ struct bs_config_listen {
 };
 
 struct bs_config_database {
-    const char *name;        /* the name actors connect to */
-    const char *upstream;    /* conninfo that actors' sessions use; secret, never print */
-    const char *helper;      /* conninfo of the helper role; secret, never print */
-    const char *environment; /* badge for operators; "" where not given */
+    const char *name;           /* the name actors connect to */
+    const char *upstream;       /* conninfo that actors' sessions use; secret, never print */
+    const char *upstream_libpq; /* the same without keywords that our libpq does not know; secret */
+    const char *helper;         /* conninfo of the helper role; secret, never print */
+    const char *environment;    /* badge for operators; "" where not given */
 };
 
 struct bs_config_pg_dump {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/conn_newer.h"
 #include "policy/keeping.h"
 #include "policy/load.h"
 #include "policy/values.h"
@@ -185,6 +186,27 @@ bs_read_conninfo(struct bs_load *l, const struct bs_key *key, struct bs_scalar v
                         "%s: not a connection string (\"host=... dbname=...\" or postgresql://...)",
                         bs_key_shown(key));
     PQfreemem(why);
+}
+
+/* Of an actor's session the gateway itself reads keywords that are newer than its libpq. */
+static void
+read_upstream(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    struct bs_config_database *db =
+        (void *)((char *)into - offsetof(struct bs_config_database, upstream));
+    struct bs_conn_newer newer;
+    struct bs_scalar known = value;
+    char *rest;
+
+    bs_conn_newer_split(value.text, &newer);
+    rest = bs_load_str(l, bs_bytes_of(newer.rest));
+    bs_conn_newer_fini(&newer);
+    if (rest == NULL)
+        return;
+    known.text = rest;
+    bs_read_conninfo(l, key, known, &db->upstream_libpq);
+    if (db->upstream_libpq != NULL)
+        db->upstream = value.text;
 }
 
 /* The path of "scheme:///absolute" or "scheme:relative"; NULL where it is neither. */
@@ -451,7 +473,7 @@ const struct bs_key bs_keys[] = {
     {"operators",             0, .node = read_section},
     {"operators.listen",      0, .scalar = read_operators_listen, AT(operators), .fallback = "127.0.0.1:6580"},
     {"databases",             REQUIRED, .node = read_databases},
-    {"databases.*.upstream",  REQUIRED | CONNINFO, .scalar = bs_read_conninfo, DB(upstream)},
+    {"databases.*.upstream",  REQUIRED | CONNINFO, .scalar = read_upstream, DB(upstream)},
     {"databases.*.helper",    REQUIRED | CONNINFO, .scalar = bs_read_conninfo, DB(helper)},
     {"databases.*.environment", 0, .scalar = bs_read_text, DB(environment), .fallback = ""},
     {"state",                 REQUIRED, .scalar = read_state, AT(state_path)},

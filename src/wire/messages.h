@@ -175,6 +175,13 @@ struct bs_key_data {
     struct bs_bytes secret; /* 4 to 256 bytes */
 };
 
+/* A NegotiateProtocolVersion. */
+struct bs_negotiation {
+    uint32_t version; /* major << 16 | minor, of the newest that the server speaks */
+    size_t n_unknown;
+    struct bs_bytes unknown; /* n C strings: options that it does not know */
+};
+
 struct bs_notification {
     uint32_t pid;
     struct bs_bytes channel;
@@ -227,6 +234,8 @@ BS_MUST_CHECK enum bs_done
 bs_msg_read_auth(struct bs_bytes body, struct bs_auth_request *out, struct bs_err *err);
 /* True where an AuthenticationSASL offers that mechanism. */
 bool bs_auth_offers(const struct bs_auth_request *auth, const char *mechanism);
+BS_MUST_CHECK enum bs_done
+bs_msg_read_negotiation(struct bs_bytes body, struct bs_negotiation *out, struct bs_err *err);
 BS_MUST_CHECK enum bs_done
 bs_msg_read_notification(struct bs_bytes body, struct bs_notification *out, struct bs_err *err);
 

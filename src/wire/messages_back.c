@@ -192,6 +192,24 @@ bs_msg_read_key_data(struct bs_bytes body, struct bs_key_data *out, struct bs_er
 }
 
 enum bs_done
+bs_msg_read_negotiation(struct bs_bytes body, struct bs_negotiation *out, struct bs_err *err)
+{
+    struct bs_negotiation n = {0};
+    struct bs_bytes name;
+    uint32_t count;
+
+    if (!bs_take_u32(&body, &n.version) || !bs_take_u32(&body, &count))
+        return bs_part_malformed("protocol negotiation", err);
+    n.unknown = body;
+    while (bs_take_cstr(&body, &name))
+        n.n_unknown++;
+    if (body.n != 0 || n.n_unknown != count)
+        return bs_part_malformed("protocol negotiation", err);
+    *out = n;
+    return BS_DONE;
+}
+
+enum bs_done
 bs_msg_read_parameter_status(struct bs_bytes body,
                              struct bs_bytes *name,
                              struct bs_bytes *value,

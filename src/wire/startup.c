@@ -127,12 +127,12 @@ close_packet(struct bs_buf *b, size_t start)
 }
 
 void
-bs_startup_put(struct bs_buf *b, const struct bs_setting *settings, size_t n)
+bs_startup_put(struct bs_buf *b, uint16_t minor, const struct bs_setting *settings, size_t n)
 {
     size_t start = b->n;
 
     bs_put_u32(b, 0);
-    bs_put_u32(b, PROTOCOL_MAJOR << 16);
+    bs_put_u32(b, PROTOCOL_MAJOR << 16 | minor);
     for (size_t i = 0; i < n; i++) {
         if (settings[i].name[0] == '\0') /* would end the list */
             b->failed = true;

@@ -93,11 +93,11 @@ BS_MUST_CHECK enum bs_done bs_startup_judge(const struct bs_startup *in,
                                             struct bs_err *err);
 
 /*
- * Append a StartupMessage of protocol 3.0. The caller lists user, database and everything else;
+ * Append a StartupMessage of protocol 3.`minor`. The caller lists user, database and everything else;
  * of a name given twice the server takes the last. Whole or, with b->failed, nothing: also where
  * it would be longer than BS_STARTUP_MAX.
  */
-void bs_startup_put(struct bs_buf *b, const struct bs_setting *settings, size_t n);
+void bs_startup_put(struct bs_buf *b, uint16_t minor, const struct bs_setting *settings, size_t n);
 /* Append an SSLRequest. The answer is exactly one byte, 'S' or 'N'. */
 void bs_startup_put_ssl(struct bs_buf *b);
 /* Append a CancelRequest; `secret` of BS_STARTUP_SECRET_MIN to _MAX bytes. */

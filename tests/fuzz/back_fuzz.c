@@ -78,6 +78,7 @@ static void
 small(uint8_t type, struct bs_bytes body, struct bs_err *err)
 {
     struct bs_notification note;
+    struct bs_negotiation negotiation;
     struct bs_key_data key;
     struct bs_bytes name, value;
     struct bs_oids oids;
@@ -91,6 +92,8 @@ small(uint8_t type, struct bs_bytes body, struct bs_err *err)
         HOLD(name.n + value.n + 2 == body.n);
     if (type == 'A' && bs_msg_read_notification(body, &note, err) == BS_DONE)
         HOLD(note.channel.n + note.payload.n + 6 == body.n);
+    if (type == 'v' && bs_msg_read_negotiation(body, &negotiation, err) == BS_DONE)
+        HOLD(negotiation.unknown.n + 8 == body.n && negotiation.n_unknown <= body.n);
     if (type == 't' && bs_msg_read_param_types(body, &oids, err) == BS_DONE)
         HOLD(oids.n * 4 + 2 == body.n);
 }

@@ -52,7 +52,7 @@ check_again(const struct bs_startup_wish *w, struct bs_arena *arena)
     for (size_t i = 0; i < w->n_settings; i++)
         list[n++] = w->settings[i];
     bs_buf_init(&b, 65536);
-    bs_startup_put(&b, list, n);
+    bs_startup_put(&b, 0, list, n);
     if (!b.failed) {
         in = bs_buf_view(&b);
         HOLD(bs_startup_next(&in, &packet, &err) == BS_SCAN_GOT && in.n == 0);

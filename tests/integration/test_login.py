@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from conftest import PASSWORD, Gateway, running, wait_until
+from impostor import AUTH_OK, GOOD, KEY, READY, Impostor, status
 from rawwire import (GSSENC_REQUEST, SSL_REQUEST, Raw, cancel_request, message, query, startup)
 
 
@@ -570,44 +571,6 @@ def test_start_says_what_is_wrong_with_an_upstream(pg):
 
 # --- the server is not trusted ---------------------------------------------------------------
 
-
-class Impostor:
-    """A server that speaks a script: a list of functions of (socket, first packet)."""
-
-    def __init__(self, script):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.script = script
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        while True:
-            try:
-                s, _ = self.listener.accept()
-            except OSError:
-                return
-            with s:
-                try:
-                    s.settimeout(10)
-                    self.script(s, s.recv(10000))
-                    while s.recv(1000):
-                        pass
-                except OSError:
-                    pass
-
-
-AUTH_OK = message(b"R", struct.pack("!I", 0))
-READY = message(b"Z", b"I")
-
-
-def status(**params):
-    return b"".join(message(b"S", k.encode() + b"\0" + v.encode() + b"\0")
-                    for k, v in params.items())
-
-
-GOOD = dict(client_encoding="UTF8", standard_conforming_strings="on",
-            default_transaction_read_only="on", server_version="15.1")
-KEY = message(b"K", struct.pack("!II", 1, 2))
 
 LIES = {
     "other encoding": AUTH_OK + status(**{**GOOD, "client_encoding": "SJIS"}) + KEY + READY,

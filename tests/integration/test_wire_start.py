@@ -3,16 +3,15 @@
 import base64
 import contextlib
 import os
-import socket
 import ssl
 import struct
-import threading
 
 import psycopg
 import pytest
 
-from conftest import make_certificate, wait_until
-from rawwire import SSL_REQUEST, Raw, cancel_request, message, query, startup
+from conftest import wait_until
+from impostor import Middle
+from rawwire import Raw, cancel_request, message, query, startup
 
 
 def enter(gateway, r, version=0x00030000, actor="alice", **params):
@@ -141,50 +140,14 @@ def test_without_tls_plus_cannot_be_chosen(gateway):
         assert r.closed()
 
 
-class Middle:
-    """Terminates TLS with a certificate of its own and passes on what it reads."""
-
-    def __init__(self, gateway):
-        cert, key = make_certificate(gateway.folder, "middle")
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(cert, key)
-        self.far = gateway.port
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self.listener.accept()
-                threading.Thread(target=self._pass_on, args=(near,), daemon=True).start()
-
-    def _pass_on(self, near):
-        with contextlib.suppress(OSError, ssl.SSLError), Raw(self.far) as far:
-            assert near.recv(8) == SSL_REQUEST
-            near.sendall(b"S")
-            near = self.context.wrap_socket(near, server_side=True)
-            far.tls()
-
-            def back():
-                with contextlib.suppress(OSError, ssl.SSLError):
-                    while data := far.socket.recv(65536):
-                        near.sendall(data)
-                    near.close()
-
-            threading.Thread(target=back, daemon=True).start()
-            while data := near.recv(65536):
-                far.send(data)
-
-
 def test_a_login_cannot_be_passed_on_by_somebody_in_the_middle(gateway):
-    middle = Middle(gateway)
+    middle = Middle(gateway.port, gateway.folder)
     with gateway.connect(port=middle.port, sslmode="require", channel_binding="disable") as c:
         assert c.execute("SELECT 1").fetchone() == (1,), "without it, it can"
     for binding in ("prefer", "require"):
         with pytest.raises(psycopg.OperationalError, match="channel binding"):
             gateway.connect(port=middle.port, sslmode="require", channel_binding=binding)
-    middle.listener.close()
+    middle.close()
 
 
 # --- cancel ----------------------------------------------------------------------------------

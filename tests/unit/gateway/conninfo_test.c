@@ -73,6 +73,58 @@ keep_alive(void)
     }
 }
 
+/* As libpq 17 and 18 have them, which this libpq need not know. */
+static void
+newer_keywords(void)
+{
+    static const struct {
+        const char *text;
+        bool direct;
+        unsigned min, max;
+        enum bs_channel_binding binding;
+    } rows[] = {
+        {"user=u", false, 0, 0, BS_CHANNEL_BINDING_PREFER},
+        {"user=u channel_binding=require", false, 0, 0, BS_CHANNEL_BINDING_REQUIRE},
+        {"user=u channel_binding=disable", false, 0, 0, BS_CHANNEL_BINDING_DISABLE},
+        {"sslmode=require sslnegotiation=direct user=u", true, 0, 0, BS_CHANNEL_BINDING_PREFER},
+        {"sslnegotiation = 'dir\\ect'user=u sslmode=verify-ca", true, 0, 0,
+         BS_CHANNEL_BINDING_PREFER},
+        {"sslnegotiation=direct sslnegotiation=postgres user=u", false, 0, 0,
+         BS_CHANNEL_BINDING_PREFER},
+        {"user=u max_protocol_version=3.2", false, 0, 2, BS_CHANNEL_BINDING_PREFER},
+        {"user=u max_protocol_version=latest", false, 0, 2, BS_CHANNEL_BINDING_PREFER},
+        {"user=u min_protocol_version=3.2", false, 2, 2, BS_CHANNEL_BINDING_PREFER},
+        {"user=u min_protocol_version=3.0 max_protocol_version=3.0", false, 0, 0,
+         BS_CHANNEL_BINDING_PREFER},
+        {"postgresql://u:x%3f?y@h/"
+         "d?sslmode=verify-full&sslnegotiation=dir%65ct&min_protocol_version=3.2&application_name="
+         "a",
+         true, 2, 2, BS_CHANNEL_BINDING_PREFER},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct bs_conninfo c;
+        struct bs_err err = {0};
+        printf("# %s\n", rows[i].text);
+        REQUIRE(bs_conninfo_parse(rows[i].text, &c, &err) == BS_DONE);
+        EXPECT(strcmp(c.user, "u") == 0);
+        EXPECT_EQ(c.direct, rows[i].direct);
+        EXPECT_EQ(c.minor_min, rows[i].min);
+        EXPECT_EQ(c.minor_max, rows[i].max);
+        EXPECT_EQ(c.channel_binding, rows[i].binding);
+        bs_conninfo_fini(&c);
+    }
+    (void)setenv("PGSSLNEGOTIATION", "direct", 1);
+    (void)setenv("PGMAXPROTOCOLVERSION", "3.2", 1);
+    struct bs_conninfo c;
+    struct bs_err err = {0};
+    REQUIRE(bs_conninfo_parse("user=u sslmode=require", &c, &err) == BS_DONE);
+    EXPECT(c.direct && c.minor_max == 2);
+    bs_conninfo_fini(&c);
+    (void)unsetenv("PGSSLNEGOTIATION");
+    (void)unsetenv("PGMAXPROTOCOLVERSION");
+}
+
 static const char *const bad[] = {
     "user=u keepalives=2",
     "user=u keepalives_idle=-1",
@@ -88,7 +140,17 @@ static const char *const bad[] = {
     "user=u connect_timeout=1e3",
     "user=u connect_timeout=99999",
     "user=u target_session_attrs=read-write",
-    "user=u channel_binding=require",
+    "user=u channel_binding=maybe",
+    "user=u sslnegotiation=never",
+    "user=u sslnegotiation=direct",
+    "user=u sslnegotiation=direct sslmode=disable",
+    "user=u sslnegotiation=direct sslmode=allow",
+    "user=u sslmode=prefer sslnegotiation = 'direct'",
+    "postgresql://u@h/d?sslnegotiation=direct",
+    "user=u max_protocol_version=3.1",
+    "user=u max_protocol_version=3",
+    "user=u min_protocol_version=3.3",
+    "user=u min_protocol_version=3.2 max_protocol_version=3.0",
     "user=u replication=database",
 };
 
@@ -239,6 +301,7 @@ main(void)
     static const struct tap_case cases[] = {
         {"connection strings as libpq reads them", strings},
         {"how TCP finds a server that is gone", keep_alive},
+        {"keywords that libpq has learnt since", newer_keywords},
         {"what cannot be honoured is refused", refused},
         {"messages never quote the string", silent_about_secrets},
         {"PG* variables are the defaults", environment},

@@ -32,6 +32,7 @@ READER(tag, struct bs_tag, bs_msg_read_tag)
 READER(ready, uint8_t, bs_msg_read_ready)
 READER(key_data, struct bs_key_data, bs_msg_read_key_data)
 READER(auth, struct bs_auth_request, bs_msg_read_auth)
+READER(negotiation, struct bs_negotiation, bs_msg_read_negotiation)
 READER(notification, struct bs_notification, bs_msg_read_notification)
 
 static enum bs_done
@@ -175,6 +176,19 @@ static const struct {
      BS_E_PROTOCOL},
     {"key of 256", key_data, {BYTES("\0\0\0\x01" SECRET256)}, BS_OK},
     {"key of 257", key_data, {BYTES("\0\0\0\x01" SECRET256 "!")}, BS_E_PROTOCOL},
+
+    {"negotiation", negotiation, {BYTES("\0\x03\0\0\0\0\0\0")}, BS_OK},
+    {"negotiation, options", negotiation, {BYTES("\0\x03\0\x02\0\0\0\x02_pq_.a\0_pq_.b\0")}, BS_OK},
+    {"negotiation, one option less",
+     negotiation,
+     {BYTES("\0\x03\0\0\0\0\0\x02_pq_.a\0")},
+     BS_E_PROTOCOL},
+    {"negotiation, one more", negotiation, {BYTES("\0\x03\0\0\0\0\0\0_pq_.a\0")}, BS_E_PROTOCOL},
+    {"negotiation, count as if negative",
+     negotiation,
+     {BYTES("\0\x03\0\0\xff\xff\xff\xff")},
+     BS_E_PROTOCOL},
+    {"negotiation, open text", negotiation, {BYTES("\0\x03\0\0\0\0\0\x01_pq_.a")}, BS_E_PROTOCOL},
 
     {"status", parameter_status, {BYTES("TimeZone\0UTC\0")}, BS_OK},
     {"status, one text", parameter_status, {BYTES("TimeZone\0")}, BS_E_PROTOCOL},

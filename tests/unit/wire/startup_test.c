@@ -473,8 +473,12 @@ written_to_servers(void)
     struct bs_buf b;
 
     bs_buf_init(&b, 65536);
-    bs_startup_put(&b, settings, 2);
+    bs_startup_put(&b, 0, settings, 2);
     EXPECT(bs_bytes_equal(bs_buf_view(&b), BS_LIT("\0\0\0\x1b" V3 "user\0u\0database\0d\0\0")));
+    bs_buf_clear(&b);
+    bs_startup_put(&b, 2, settings, 2);
+    EXPECT(bs_bytes_equal(bs_buf_view(&b), BS_LIT("\0\0\0\x1b\0\x03\0\x02"
+                                                  "user\0u\0database\0d\0\0")));
     bs_buf_clear(&b);
     bs_startup_put_ssl(&b);
     EXPECT(bs_bytes_equal(bs_buf_view(&b), BS_LIT("\0\0\0\x08\x04\xd2\x16\x2f")));
@@ -488,7 +492,7 @@ written_to_servers(void)
     bs_startup_put_cancel(&b, 1, BS_LIT(SECRET256 "!"));
     EXPECT(b.failed && b.n == 0);
     bs_buf_clear(&b);
-    bs_startup_put(&b, nameless, 1);
+    bs_startup_put(&b, 0, nameless, 1);
     EXPECT(b.failed && b.n == 0);
     bs_buf_fini(&b);
 }
@@ -506,7 +510,7 @@ a_packet_has_a_largest_size(void)
 
         memset(value, 'x', n);
         bs_buf_init(&b, 65536);
-        bs_startup_put(&b, &s, 1);
+        bs_startup_put(&b, 0, &s, 1);
         EXPECT_EQ(b.failed, over);
         EXPECT_EQ(b.n, over ? 0 : BS_STARTUP_MAX);
         bs_buf_fini(&b);
