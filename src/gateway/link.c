@@ -230,7 +230,9 @@ bs_link_start_tls(struct bs_link *l, struct bs_tls_ctx *ctx, const char *host, s
 bool
 bs_link_tls_open(const struct bs_link *l)
 {
-    return l->tls != NULL && bs_tls_state(l->tls) == BS_TLS_OPEN;
+    enum bs_tls_state state = l->tls == NULL ? BS_TLS_HANDSHAKE : bs_tls_state(l->tls);
+
+    return state == BS_TLS_OPEN || state == BS_TLS_CLOSED;
 }
 
 /* --- reading ------------------------------------------------------------------------------- */
@@ -361,20 +363,12 @@ flush(struct bs_link *l, struct bs_buf *b, struct bs_err *err)
     return BS_DONE;
 }
 
-static bool
-may_encrypt(const struct bs_link *l)
-{
-    enum bs_tls_state state = bs_tls_state(l->tls);
-
-    return state == BS_TLS_OPEN || state == BS_TLS_CLOSED;
-}
-
 static enum bs_done
 write_tls(struct bs_link *l, struct bs_err *err)
 {
     if (l->out.failed)
         return BS_FAIL(err, LIMIT, "too many bytes wait for a socket");
-    if (l->out.n > 0 && may_encrypt(l)) {
+    if (l->out.n > 0 && bs_link_tls_open(l)) {
         if (bs_tls_write(l->tls, bs_buf_view(&l->out), err) == BS_FAILED)
             return BS_FAILED;
         l->bytes_out += l->out.n;
@@ -448,7 +442,7 @@ wants_to_send(const struct bs_link *l)
         return false;
     if (l->tls == NULL)
         return l->out.n > 0;
-    return l->wire.n > 0 || bs_tls_pending(l->tls) > 0 || (l->out.n > 0 && may_encrypt(l));
+    return l->wire.n > 0 || bs_tls_pending(l->tls) > 0 || (l->out.n > 0 && bs_link_tls_open(l));
 }
 
 void

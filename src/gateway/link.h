@@ -109,7 +109,8 @@ bs_link_send(struct bs_link *l, struct bs_bytes bytes, struct bs_err *err);
  */
 BS_MUST_CHECK enum bs_done
 bs_link_start_tls(struct bs_link *l, struct bs_tls_ctx *ctx, const char *host, struct bs_err *err);
-/* True once the handshake is over; false without TLS. */
+/* True once the handshake is over, also where the far side has ended the stream in the same
+ * breath; false without TLS. */
 bool bs_link_tls_open(const struct bs_link *l);
 
 /* Bytes not yet taken by the socket, of either buffer. Compare with a limit for back-pressure. */

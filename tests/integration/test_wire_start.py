@@ -173,3 +173,41 @@ def test_a_cancel_request_may_come_encrypted(gateway, way):
         wait_until(cancelled)
         assert r.next()[0] == b"T"
         assert r.error()["C"] == "57014"
+
+
+def all_at_once(sock, request):
+    """The end of the handshake, a request and the end of the stream, in one segment, as tokio-postgres may send them."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(coming, going)
+    while True:
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            sock.sendall(going.read())
+            coming.write(sock.recv(65536))
+    tls.write(request)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.unwrap()
+    sock.sendall(going.read())
+
+
+def test_an_encrypted_cancel_request_may_end_with_the_handshake(gateway):
+    with Raw(gateway.port) as r:
+        key = dict(enter(gateway, r))[b"K"]
+        r.send(query("SELECT pg_sleep(20)"))
+
+        def cancelled():
+            with Raw(gateway.port) as other:
+                other.send(SSL_REQUEST)
+                assert other.take(1) == b"S"
+                all_at_once(other.socket, cancel_request(struct.unpack("!I", key[:4])[0], key[4:]))
+                with contextlib.suppress(ConnectionError):
+                    other.socket.recv(1)
+            return r.readable()
+
+        wait_until(cancelled, 5)
+        assert r.next()[0] == b"T"
+        assert r.error()["C"] == "57014"
