@@ -45,6 +45,8 @@ copy_back(struct bs_restoring *w,
         return bs_out_fail(&err);
     bs_view_progress_end();
     bs_view_copyback(&w->r, &done);
+    if (done.n_again != 0)
+        return 1;
     if (done.compared && done.difference == NULL)
         return 0; /* whatever else was tried: nothing is left to give back */
     return bs_view_left(&done.changes) ? 1 : 0;

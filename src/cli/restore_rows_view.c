@@ -354,21 +354,21 @@ copyback_tables_json(const struct bs_copyback *c)
 json_t *
 bs_view_copyback_json(const struct bs_restore *r, const struct bs_copyback *c)
 {
-    return json_pack("{s:s,s:o,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*,s:o,s:b,s:o}",
-                     "point", r->manifest.id, "tables", copyback_tables_json(c), "columns",
-                     bs_view_columns_json(&c->columns), "objects",
-                     bs_view_strings(c->objects, c->n_objects), "sequences",
-                     (json_int_t)c->n_sequences, "sequences_left",
-                     bs_view_strings(c->sequences_left, c->n_sequences_left), "sequences_failed",
-                     c->sequences_failed, "refreshed", (json_int_t)c->n_refreshed, "before",
-                     c->point[0] == '\0' ? NULL : c->point, "definition",
-                     !c->compared            ? "not compared"
-                     : c->difference == NULL ? "identical"
-                                             : "differs",
-                     "difference", c->difference, "uncompared", c->uncompared, "cluster",
-                     bs_view_globals_json(c->globals, c->n_globals), "cluster_failed",
-                     c->globals_failed, "definitions", bs_view_changes_json(&c->changes),
-                     "reloaded", c->reloaded, "restart", bs_view_strings(c->restart, c->n_restart));
+    return json_pack(
+        "{s:s,s:o,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*,s:o,s:b,s:o,s:o}", "point",
+        r->manifest.id, "tables", copyback_tables_json(c), "columns",
+        bs_view_columns_json(&c->columns), "objects", bs_view_strings(c->objects, c->n_objects),
+        "sequences", (json_int_t)c->n_sequences, "sequences_left",
+        bs_view_strings(c->sequences_left, c->n_sequences_left), "sequences_failed",
+        c->sequences_failed, "refreshed", (json_int_t)c->n_refreshed, "before",
+        c->point[0] == '\0' ? NULL : c->point, "definition",
+        !c->compared            ? "not compared"
+        : c->difference == NULL ? "identical"
+                                : "differs",
+        "difference", c->difference, "uncompared", c->uncompared, "cluster",
+        bs_view_globals_json(c->globals, c->n_globals), "cluster_failed", c->globals_failed,
+        "definitions", bs_view_changes_json(&c->changes), "reloaded", c->reloaded, "restart",
+        bs_view_strings(c->restart, c->n_restart), "again", bs_view_strings(c->again, c->n_again));
 }
 
 static void
@@ -382,6 +382,11 @@ copyback_text(const struct bs_copyback *c)
     for (size_t i = 0; i < c->n_tables; i++)
         table_text(stdout, &c->tables[i]);
     bs_view_columns(stdout, &c->columns);
+    for (size_t i = 0; i < c->n_again; i++) {
+        fputs("  has another name; once it has its own, run this again for its rows: ", stdout);
+        bs_out_text(stdout, c->again[i]);
+        putchar('\n');
+    }
     if (c->n_sequences != 0)
         printf("  sequences set: %zu\n", c->n_sequences);
     for (size_t i = 0; i < c->n_sequences_left; i++) {

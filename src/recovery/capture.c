@@ -149,7 +149,9 @@ copy_all(struct bs_capture *c, struct bs_err *err)
         (earlier == NULL && bs_step_dump(c, err) != BS_DONE))
         return BS_FAILED;
     bs_step_enter(c, BS_CAPTURE_COPYING);
-    if (bs_facts_around(&c->helper, c->req.plan, &c->arena, &c->m, err) != BS_DONE ||
+    if (bs_facts_around(&c->helper, c->req.plan,
+                        (struct bs_named_before){c->req.earlier, c->req.n_earlier}, &c->arena,
+                        &c->m, err) != BS_DONE ||
         bs_step_closure_sequences(c, err) != BS_DONE ||
         keep_definition(c, earlier, err) != BS_DONE || bs_crew_copy(c, err) != BS_DONE ||
         bs_step_globals(c, err) != BS_DONE)

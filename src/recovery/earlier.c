@@ -239,10 +239,11 @@ check_since(struct bs_capture *c,
             struct bs_err *err)
 {
     struct bs_manifest now = *point;
+    struct bs_named_before before = {c->req.earlier, c->req.n_earlier};
 
     now.closure = NULL;
     now.n_closure = 0;
-    if (bs_named_closure(&c->helper, plan, arena, &now, err) != BS_DONE)
+    if (bs_named_closure(&c->helper, plan, before, arena, &now, err) != BS_DONE)
         return BS_FAILED;
     return bs_earlier_still(&c->helper, point, plan, &now, arena, err);
 }

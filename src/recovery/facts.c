@@ -512,6 +512,7 @@ name_relations(const struct bs_manifest *m, struct bs_arena *arena, struct about
 enum bs_done
 bs_facts_around(struct bs_helper *h,
                 const struct bs_plan *plan,
+                struct bs_named_before before,
                 struct bs_arena *arena,
                 struct bs_manifest *m,
                 struct bs_err *err)
@@ -534,7 +535,7 @@ bs_facts_around(struct bs_helper *h,
         return BS_FAILED;
     done = take_incoming(res, arena, m, err);
     PQclear(res);
-    if (done != BS_DONE || bs_named_closure(h, plan, arena, m, err) != BS_DONE)
+    if (done != BS_DONE || bs_named_closure(h, plan, before, arena, m, err) != BS_DONE)
         return BS_FAILED;
     if (bs_columns_closed(plan, m, err) != BS_DONE)
         return BS_FAILED;

@@ -11,6 +11,7 @@
 
 #include "recovery/helper.h"
 #include "recovery/manifest.h"
+#include "recovery/named.h"
 #include "recovery/plan.h"
 
 /*
@@ -40,6 +41,7 @@ BS_MUST_CHECK enum bs_done bs_facts_columns(struct bs_helper *h,
  * above. */
 BS_MUST_CHECK enum bs_done bs_facts_around(struct bs_helper *h,
                                            const struct bs_plan *plan,
+                                           struct bs_named_before before,
                                            struct bs_arena *arena,
                                            struct bs_manifest *m,
                                            struct bs_err *err);

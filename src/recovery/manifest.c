@@ -148,6 +148,8 @@ static const struct bs_field dependent_fields[] = {
     BS_FIELD(TEXT, identity),
     BS_FIELD(BOOL, part),
     BS_FIELD_OPTIONAL(MAYBE, version),
+    BS_FIELD_OPTIONAL(MAYBE, now_schema),
+    BS_FIELD_OPTIONAL(MAYBE, now_name),
     BS_FIELD_END,
 };
 #undef STRUCT

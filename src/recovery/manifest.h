@@ -232,6 +232,10 @@ struct bs_point_dependent {
     const char *identity; /* pg_identify_object's text */
     bool part;            /* goes with the relation even without CASCADE (index, own trigger) */
     const char *version;  /* of an extension, which no dump says; else NULL */
+    /* What the statement calls it from then on, for those after it in the same transaction: a dump
+     * still has the names from before. now_name NULL: the same; now_schema NULL: not told */
+    const char *now_schema;
+    const char *now_name;
 };
 
 struct bs_point_fk {

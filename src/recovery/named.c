@@ -13,11 +13,14 @@ enum {
     MAPPINGS = 1418,  /* pg_user_mapping, catalog/pg_user_mapping.h */
 };
 
-/* $1 sorts ("relation", ...), $2 schemas or NULL, $3 names; one row an object that may be meant. */
+/* $1 sorts ("relation", ...), $2 schemas or NULL, $3 names; $4 schemas by the names that the
+ * transaction has given them, $5 their OIDs. One row an object that may be meant. */
 static const char find_sql[] =
     "WITH w(sort, s, n) AS (SELECT * FROM ROWS FROM ("
     "pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]),"
-    " pg_catalog.unnest($3::pg_catalog.text[])) x), o(sort, cls, obj, s, n) AS ("
+    " pg_catalog.unnest($3::pg_catalog.text[])) x),"
+    " a(s, oid) AS (SELECT * FROM ROWS FROM (pg_catalog.unnest($4::pg_catalog.text[]),"
+    " pg_catalog.unnest($5::pg_catalog.oid[])) x), o(sort, cls, obj, s, n) AS ("
     "SELECT 'relation', 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, oid,"
     " relnamespace, relname FROM pg_catalog.pg_class"
 #define IN_SCHEMA(sort, catalog, schema, name)                                                     \
@@ -63,11 +66,13 @@ static const char find_sql[] =
                             "0",
                             "srvname") IN_SCHEMA("other", "pg_publication", "0", "pubname")
 #undef IN_SCHEMA
-                            ") SELECT DISTINCT o.cls, o.obj FROM w JOIN o ON o.sort = w.sort AND "
-                            "o.n = w.n"
+                            ") SELECT DISTINCT o.cls, o.obj FROM w JOIN o ON "
+                            "o.sort = w.sort AND o.n = w.n"
                             " LEFT JOIN pg_catalog.pg_namespace n ON n.oid = o.s"
                             " WHERE o.s = 0 OR n.nspname = w.s OR (w.s IS NULL AND n.nspname NOT IN"
-                            " ('pg_catalog', 'pg_toast', 'information_schema')) ORDER BY 1, 2";
+                            " ('pg_catalog', 'pg_toast', 'information_schema'))"
+                            " OR EXISTS (SELECT 1 FROM a WHERE a.s = w.s AND a.oid = n.oid)"
+                            " ORDER BY 1, 2";
 
 /*
  * $1 roles, $2 whether what they own goes: what they own and, where it goes, what others have granted
@@ -259,9 +264,97 @@ becomes_another(const struct bs_plan_named *n)
     return !begins(n->kind, "CREATE ") && !begins(n->kind, "DROP ");
 }
 
+/* Renamed, or moved, by an earlier statement of the transaction: the helper still sees it as it was. */
+static bool
+is_renamed(const struct bs_point_dependent *d)
+{
+    return d->now_name != NULL;
+}
+
+/* Which of the sorts of find_sql is looked for in that catalog? */
+static const char *
+sort_in(uint32_t class_oid)
+{
+    switch (class_oid) { /* catalog/pg_*.h */
+    case RELATIONS:
+        return "relation";
+    case 2615:
+        return "schema";
+    case 1255:
+        return "function";
+    case 1247:
+        return "type";
+    default:
+        return "other";
+    }
+}
+
+/* Does the name mean this one by now? Rather once too often: its schema may have got a name, too. */
+static bool
+is_called(const struct bs_point_dependent *d,
+          const struct bs_plan_named *n,
+          struct bs_named_before before)
+{
+    bool here = n->schema == NULL || d->now_schema == NULL || strcmp(n->schema, d->now_schema) == 0;
+
+    if (!is_renamed(d) || strcmp(d->now_name, n->name) != 0 ||
+        strcmp(sort_in(d->class_oid), sort_of(n->object)) != 0)
+        return false;
+    for (size_t i = 0; i < before.n && !here; i++) {
+        const struct bs_manifest *m = before.list[i];
+        for (size_t k = 0; k < m->n_closure && !here; k++)
+            here = is_renamed(&m->closure[k]) &&
+                   strcmp(sort_in(m->closure[k].class_oid), "schema") == 0 &&
+                   strcmp(m->closure[k].now_name, n->schema) == 0;
+    }
+    return here;
+}
+
+/* Is given each object that is found. */
+typedef void take_fn(void *ctx, uint32_t class_oid, uint32_t oid);
+
+static void
+take_base(void *ctx, uint32_t class_oid, uint32_t oid)
+{
+    bases_add(ctx, class_oid, oid, 0, NAMED);
+}
+
+static void
+take_renamed(const struct bs_plan_named *n, struct bs_named_before before, take_fn *take, void *ctx)
+{
+    for (size_t i = 0; i < before.n; i++) {
+        const struct bs_manifest *m = before.list[i];
+        for (size_t k = 0; k < m->n_closure; k++) {
+            if (is_called(&m->closure[k], n, before))
+                take(ctx, m->closure[k].class_oid, m->closure[k].oid);
+        }
+    }
+}
+
 struct names {
     struct bs_buf sorts, schemas, names;
+    struct bs_buf called, oids; /* schemas that are called otherwise by now */
 };
+
+static void
+names_init(struct names *w)
+{
+    bs_buf_init(&w->sorts, LIST_MAX);
+    bs_buf_init(&w->schemas, LIST_MAX);
+    bs_buf_init(&w->names, LIST_MAX);
+    bs_buf_init(&w->called, LIST_MAX);
+    bs_buf_init(&w->oids, LIST_MAX);
+}
+
+static void
+names_fini(struct names *w)
+{
+    bs_buf_fini(&w->sorts);
+    bs_buf_fini(&w->schemas);
+    bs_buf_fini(&w->names);
+    bs_buf_fini(&w->called);
+    bs_buf_fini(&w->oids);
+}
 
 static void
 add_name(struct names *to, const char *sort, const char *schema, const char *name)
@@ -271,26 +364,45 @@ add_name(struct names *to, const char *sort, const char *schema, const char *nam
     put_element(&to->names, name);
 }
 
-static enum bs_done
-look_up(struct bs_helper *h, struct names *which, struct bases *out, struct bs_err *err)
+static void
+add_schemas(struct names *to, struct bs_named_before before)
 {
-    const char *params[3];
+    for (size_t i = 0; i < before.n; i++) {
+        const struct bs_manifest *m = before.list[i];
+        for (size_t k = 0; k < m->n_closure; k++) {
+            const struct bs_point_dependent *d = &m->closure[k];
+            if (!is_renamed(d) || strcmp(sort_in(d->class_oid), "schema") != 0)
+                continue;
+            put_element(&to->called, d->now_name);
+            bs_put_fmt(&to->oids, "%s%u", to->oids.n == 0 ? "{" : ",", d->oid);
+        }
+    }
+    if (to->called.n == 0) {
+        bs_put_u8(&to->called, '{');
+        bs_put_u8(&to->oids, '{');
+    }
+}
+
+static enum bs_done
+look_up(struct bs_helper *h, struct names *which, take_fn *take, void *ctx, struct bs_err *err)
+{
+    struct bs_buf *const lists[] = {&which->sorts, &which->schemas, &which->names, &which->called,
+                                    &which->oids};
+    const char *params[5];
     PGresult *res = NULL;
     enum bs_done done;
 
     if (which->sorts.n == 0)
         return BS_DONE;
-    bs_put_cstr(&which->sorts, "}");
-    bs_put_cstr(&which->schemas, "}");
-    bs_put_cstr(&which->names, "}");
-    params[0] = (const char *)which->sorts.p;
-    params[1] = (const char *)which->schemas.p;
-    params[2] = (const char *)which->names.p;
-    if (which->sorts.failed || which->schemas.failed || which->names.failed)
-        return full(err);
-    done = bs_helper_query(h, find_sql, 3, params, &res, err);
+    for (size_t i = 0; i < 5; i++) {
+        bs_put_cstr(lists[i], "}");
+        params[i] = (const char *)lists[i]->p;
+        if (lists[i]->failed)
+            return full(err);
+    }
+    done = bs_helper_query(h, find_sql, 5, params, &res, err);
     for (int i = 0; done == BS_DONE && i < PQntuples(res); i++)
-        bases_add(out, oid_at(res, i, 0), oid_at(res, i, 1), 0, NAMED);
+        take(ctx, oid_at(res, i, 0), oid_at(res, i, 1));
     PQclear(res);
     return done;
 }
@@ -300,29 +412,74 @@ look_up(struct bs_helper *h, struct names *which, struct bases *out, struct bs_e
 static enum bs_done
 find_named(struct bs_helper *h,
            const struct bs_plan *plan,
+           struct bs_named_before before,
            bool others,
-           struct bases *out,
+           take_fn *take,
+           void *ctx,
            struct bs_err *err)
 {
     struct names which;
     enum bs_done done;
 
-    bs_buf_init(&which.sorts, LIST_MAX);
-    bs_buf_init(&which.schemas, LIST_MAX);
-    bs_buf_init(&which.names, LIST_MAX);
+    names_init(&which);
+    add_schemas(&which, before);
     for (size_t i = 0; i < plan->n_named; i++) {
         const struct bs_plan_named *n = &plan->named[i];
         if (others && !becomes_another(n))
             continue;
+        take_renamed(n, before, take, ctx);
         add_name(&which, sort_of(n->object), n->schema, n->name);
         if (others && n->schema == NULL && (n->replaces || begins(n->kind, "ALTER ")))
             add_name(&which, sort_of(n->object), "pg_catalog", n->name);
     }
-    done = look_up(h, &which, out, err);
-    bs_buf_fini(&which.sorts);
-    bs_buf_fini(&which.schemas);
-    bs_buf_fini(&which.names);
+    done = look_up(h, &which, take, ctx, err);
+    names_fini(&which);
     return done;
+}
+
+struct noting {
+    struct bs_manifest *m;
+    const struct bs_plan_named *n;
+    struct bs_arena *arena;
+    bool full;
+};
+
+static void
+take_name(void *ctx, uint32_t class_oid, uint32_t oid)
+{
+    struct noting *x = ctx;
+
+    for (size_t i = 0; i < x->m->n_closure; i++) {
+        struct bs_point_dependent *d = &x->m->closure[i];
+        if (d->class_oid != class_oid || d->oid != oid)
+            continue;
+        d->now_name = bs_arena_str(x->arena, x->n->to.name);
+        if (x->n->to.schema != NULL)
+            d->now_schema = bs_arena_str(x->arena, x->n->to.schema);
+        x->full = x->full || d->now_name == NULL;
+    }
+}
+
+/* For the statements after this one. */
+static enum bs_done
+note_names(struct bs_helper *h,
+           const struct bs_plan *plan,
+           struct bs_named_before before,
+           struct bs_arena *arena,
+           struct bs_manifest *m,
+           struct bs_err *err)
+{
+    for (size_t i = 0; i < plan->n_named; i++) {
+        struct noting x = {m, &plan->named[i], arena, false};
+        struct bs_plan one = {.named = &plan->named[i], .n_named = 1};
+        if (plan->named[i].to.name == NULL)
+            continue;
+        if (find_named(h, &one, before, false, take_name, &x, err) != BS_DONE)
+            return BS_FAILED;
+        if (x.full)
+            return full(err);
+    }
+    return BS_DONE;
 }
 
 /* $1 catalogs, $2 OIDs: those that no dump has, since an extension or the server brings them along.
@@ -340,14 +497,17 @@ static const char undumped_sql[] =
 
 /* What is changed must be in the dump as it was. */
 static enum bs_done
-check_dumped(struct bs_helper *h, const struct bs_plan *plan, struct bs_err *err)
+check_dumped(struct bs_helper *h,
+             const struct bs_plan *plan,
+             struct bs_named_before before,
+             struct bs_err *err)
 {
     struct bases b;
     PGresult *res = NULL;
     enum bs_done done;
 
     bases_init(&b);
-    done = find_named(h, plan, true, &b, err);
+    done = find_named(h, plan, before, true, take_base, &b, err);
     if (done == BS_DONE && b.cls.n != 0) {
         const char *params[2];
         bs_put_cstr(&b.cls, "}");
@@ -553,6 +713,7 @@ check_mappings(struct bs_helper *h,
 enum bs_done
 bs_named_closure(struct bs_helper *h,
                  const struct bs_plan *plan,
+                 struct bs_named_before before,
                  struct bs_arena *arena,
                  struct bs_manifest *m,
                  struct bs_err *err)
@@ -568,13 +729,15 @@ bs_named_closure(struct bs_helper *h,
         if (t->shape)
             bases_add(&b, RELATIONS, t->oid, 0, t->kind == BS_KIND_REASSIGN_OWNED ? ALONE : NAMED);
     }
-    done = check_dumped(h, plan, err);
+    done = check_dumped(h, plan, before, err);
     if (done == BS_DONE)
-        done = find_named(h, plan, false, &b, err);
+        done = find_named(h, plan, before, false, take_base, &b, err);
     if (done == BS_DONE)
         done = find_owned(h, plan, &b, err);
     if (done == BS_DONE)
         done = ask_closure(h, &b, arena, m, err);
+    if (done == BS_DONE)
+        done = note_names(h, plan, before, arena, m, err);
     bases_fini(&b);
     return done == BS_DONE ? check_mappings(h, plan, m, err) : BS_FAILED;
 }

@@ -13,6 +13,13 @@
 #include "recovery/manifest.h"
 #include "recovery/plan.h"
 
+/* Points of the same open transaction that are in force, earliest first: what their statements call
+ * something by now, the helper does not see. */
+struct bs_named_before {
+    const struct bs_manifest *const *list;
+    size_t n;
+};
+
 /*
  * Fills m->closure: all that hangs on m->objects, on the plan's tables that keep their rows and on
  * the objects that it names, and these last two themselves. A name without a schema stands for the
@@ -21,6 +28,7 @@
  */
 BS_MUST_CHECK enum bs_done bs_named_closure(struct bs_helper *h,
                                             const struct bs_plan *plan,
+                                            struct bs_named_before before,
                                             struct bs_arena *arena,
                                             struct bs_manifest *m,
                                             struct bs_err *err);

@@ -411,7 +411,7 @@ add_named(struct planning *p)
             if (bs_plan_needs_definition(e->kind) && e->name.name[0] != '\0')
                 out->named[out->n_named++] =
                     (struct bs_plan_named){e->object, e->name.schema, e->name.name, e->cascade,
-                                           e->kind,   e->replaces,    e->column};
+                                           e->kind,   e->replaces,    e->column,    e->to};
         }
         out->definition = out->definition || p->defines[i];
     }

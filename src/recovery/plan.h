@@ -83,6 +83,7 @@ struct bs_plan_named {
     enum bs_kind kind;  /* of a role: DROP OWNED and REASSIGN OWNED are about what it owns */
     bool replaces;      /* CREATE OR REPLACE of code */
     const char *column; /* as in struct bs_effect */
+    struct bs_name to;  /* the same */
 };
 
 struct bs_plan;

@@ -685,7 +685,8 @@ copy_all(struct bs_capture *c,
         c->m.objects[i].kind = "SNAPSHOT";
     /* Before an earlier object is named again: see retain.h. */
     if (bs_step_intend(c, err) != BS_DONE ||
-        bs_facts_around(&c->helper, c->req.plan, &c->arena, &c->m, err) != BS_DONE ||
+        bs_facts_around(&c->helper, c->req.plan, (struct bs_named_before){0}, &c->arena, &c->m,
+                        err) != BS_DONE ||
         copy_or_keep(c, what, earlier, report, err) != BS_DONE)
         return BS_FAILED;
     if (bs_child_wait(&c->dump, &c->watch, NULL, NULL, err) != BS_DONE ||

@@ -248,7 +248,8 @@ collect_saved(struct collecting *c)
         if (live == BS_SCOPE_NONE || !d->scope.saved_in[i])
             continue;
         if (!bs_bytes_equal(e->key, d->live.list[live].key)) {
-            if (bs_scope_moved(&d->saved, &d->live, &d->scope, i) != BS_SCOPE_STAYED)
+            if (bs_scope_may(&c->r->manifest.statement, e, BS_SCOPE_NAMED) &&
+                bs_scope_moved(&d->saved, &d->live, &d->scope, i) != BS_SCOPE_STAYED)
                 add(c, BS_CHANGE_MOVED, i, live);
         } else if (may_have(c->r, e) &&
                    !is_same(e, d->saved_says.texts[i], d->live_says.texts[live], &c->r->arena))

@@ -83,6 +83,8 @@ struct bs_copyback {
     struct bs_columns columns; /* of tables that are there: as they were found */
     const char **objects; /* entries of the definition that come back, as pg_restore -l tells */
     size_t n_objects;
+    const char **again; /* tables under another name: their rows only once they have their own */
+    size_t n_again;
     struct bs_changes changes;   /* of definitions; what of it is done: struct bs_altered.given */
     size_t n_sequences;          /* set or advanced */
     const char **sequences_left; /* that could not be set back: rows are beyond that already */

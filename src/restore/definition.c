@@ -329,6 +329,16 @@ bs_definition_has(const struct bs_definition *d, struct bs_bytes key)
     return false;
 }
 
+bool
+bs_definition_there(const struct bs_definition *d, struct bs_bytes key)
+{
+    for (size_t i = 0; d->there != NULL && i < d->saved.n; i++) {
+        if (d->there[i] && bs_bytes_equal(d->saved.list[i].key, key))
+            return true;
+    }
+    return false;
+}
+
 /* Scripts. */
 
 static bool

@@ -80,6 +80,8 @@ BS_MUST_CHECK enum bs_done bs_definition_split(struct bs_definition *d,
 
 /* True where that entry (bs_toc_key) is among what was chosen. */
 bool bs_definition_has(const struct bs_definition *d, struct bs_bytes key);
+/* True where that saved entry is there, under whatever name. */
+bool bs_definition_there(const struct bs_definition *d, struct bs_bytes key);
 
 /* Puts the SQL of one section of what was chosen, without psql's own commands. */
 BS_MUST_CHECK enum bs_done bs_definition_script(const struct bs_definition *d,

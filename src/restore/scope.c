@@ -584,6 +584,8 @@ bs_scope_may(const struct bs_point_statement *s,
 
     if (s->kind == NULL || s->text == NULL || !is_one_statement(s->text))
         return true;
+    if (fate == BS_SCOPE_NAMED)
+        return strncmp(s->kind, "DROP ", 5) != 0;
     if (strncmp(s->kind, "DROP ", 5) == 0 && !drops_part(s->kind))
         return fate == BS_SCOPE_LOST || cascades(s);
     for (size_t i = 0; i < sizeof(effects) / sizeof(effects[0]); i++) {

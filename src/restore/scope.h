@@ -31,6 +31,7 @@ struct bs_scope {
 enum bs_scope_fate {
     BS_SCOPE_LOST = 0,
     BS_SCOPE_CHANGED, /* or made, as a property of something else */
+    BS_SCOPE_NAMED,   /* called otherwise */
 };
 /* True where such a statement takes things away whole: their parts go with them, or stay. */
 bool bs_scope_takes_whole(const struct bs_point_statement *s);

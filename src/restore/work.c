@@ -375,8 +375,14 @@ find_lost(struct bs_work *w, const struct survey *s, struct bs_err *err)
         bs_changed_find(w->r, &w->definition, &w->out->changes, err) != BS_DONE)
         return BS_FAILED;
     w->defined = true;
+    w->out->again = bs_arena_array(&w->r->arena, s->n_lost + 1, sizeof(*w->out->again));
+    if (w->out->again == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
     for (size_t i = 0; i < s->n_lost; i++) {
-        if (!bs_definition_has(&w->definition, s->lost[i]))
+        /* It has another name: that comes back first. */
+        if (bs_definition_there(&w->definition, s->lost[i]))
+            w->out->again[w->out->n_again++] = bs_arena_copy(&w->r->arena, s->lost[i]);
+        else if (!bs_definition_has(&w->definition, s->lost[i]))
             return BS_FAIL(err, DATA, "the stored definition has no %.*s", (int)s->lost[i].n,
                            (const char *)s->lost[i].p);
     }

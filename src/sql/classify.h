@@ -65,6 +65,9 @@ struct bs_effect {
     bool blanks;
     bool password; /* ALTER ROLE ... PASSWORD: nothing tells afterwards what it was */
     bool members;  /* ALTER EXTENSION ADD, DROP: what it has, not what it is */
+    /* RENAME, SET SCHEMA of the thing itself, not of a part of it: what it is called from then on,
+     * with a schema where that is another one; else without a name */
+    struct bs_name to;
     bool replaces; /* CREATE OR REPLACE of code */
     /* UPDATE that INSERT ... ON CONFLICT DO UPDATE may do: at most the proposed rows; `keys` are
      * the columns of the conflict target, none where it names a constraint */

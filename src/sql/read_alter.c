@@ -317,6 +317,15 @@ effect_on(struct bs_reading *r,
     return bs_reading_effect(r, kind, named.object, named.name);
 }
 
+/* The thing itself, by which a later statement may name it; not what only stands in one. */
+static bool
+is_own_name(ObjectType type)
+{
+    return type != OBJECT_COLUMN && type != OBJECT_ATTRIBUTE && type != OBJECT_TABCONSTRAINT &&
+           type != OBJECT_DOMCONSTRAINT && type != OBJECT_TRIGGER && type != OBJECT_RULE &&
+           type != OBJECT_POLICY;
+}
+
 void
 bs_read_rename(struct bs_reading *r, const Node *node)
 {
@@ -338,6 +347,8 @@ bs_read_rename(struct bs_reading *r, const Node *node)
     else
         effect = effect_on(r, kind, rename->renameType, rename->relation, rename->object);
     effect->missing_ok = rename->missing_ok;
+    if (is_own_name(rename->renameType))
+        effect->to.name = bs_reading_keep(r, rename->newname);
 }
 
 void
@@ -345,10 +356,12 @@ bs_read_set_schema(struct bs_reading *r, const Node *node)
 {
     const AlterObjectSchemaStmt *alter = (const AlterObjectSchemaStmt *)(const void *)node;
     enum bs_kind kind = is_data(alter->objectType) ? BS_KIND_SET_SCHEMA : BS_KIND_SET_SCHEMA_CODE;
+    struct bs_effect *effect;
 
     bs_reading_enter(r, kind);
-    effect_on(r, kind, alter->objectType, alter->relation, alter->object)->missing_ok =
-        alter->missing_ok;
+    effect = effect_on(r, kind, alter->objectType, alter->relation, alter->object);
+    effect->missing_ok = alter->missing_ok;
+    effect->to = (struct bs_name){bs_reading_keep(r, alter->newschema), effect->name.name};
 }
 
 void

@@ -695,3 +695,84 @@ def test_tables_that_refer_to_each_other_are_dropped_in_one_transaction(site, or
     with site.pg.admin() as admin:
         assert admin.execute("SELECT to_regclass('defs.t'), to_regclass('defs.u')").fetchone() == (
             None, None)
+
+
+NAMED = """
+CREATE SCHEMA defs_x AUTHORIZATION app_trust;
+SET ROLE app_trust;
+CREATE FUNCTION defs.fg() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION defs.fh(int) RETURNS int LANGUAGE sql AS 'SELECT 2';
+CREATE VIEW defs.vg AS SELECT 1 x;
+CREATE VIEW defs.vh AS SELECT 2 y;
+CREATE DOMAIN defs.dg AS int;
+CREATE DOMAIN defs.dh AS text;
+CREATE TYPE defs.kind AS ENUM ('a');
+CREATE FUNCTION defs_x.deep() RETURNS int LANGUAGE sql AS 'SELECT 3';
+CREATE TABLE defs.tg (a int PRIMARY KEY);
+CREATE TABLE defs.th (b text);
+INSERT INTO defs.tg SELECT generate_series(1, 9);
+INSERT INTO defs.th VALUES ('x');
+RESET ROLE;
+"""
+DROPS = {  # what the transaction drops, under the name that it has given it, and what that was
+    "DROP FUNCTION defs.fg": "FUNCTION defs fh(integer)",
+    "DROP VIEW defs.vg": "VIEW defs vh",
+    "DROP DOMAIN defs.dg": "DOMAIN defs dh",
+    "DROP TYPE defs_y.kind": "TYPE defs kind",
+    "DROP FUNCTION defs_y.deep": "FUNCTION defs_x deep()",
+}
+RENAMES = [
+    "ALTER FUNCTION defs.fg RENAME TO fg0; ALTER VIEW defs.vg RENAME TO vg0; ALTER DOMAIN defs.dg RENAME TO dg0",
+    "ALTER FUNCTION defs.fh RENAME TO fg; ALTER VIEW defs.vh RENAME TO vg; ALTER DOMAIN defs.dh RENAME TO dg;"
+    " ALTER TYPE defs.kind SET SCHEMA defs_x",
+    "ALTER SCHEMA defs_x RENAME TO defs_y"]
+
+
+@pytest.fixture
+def names(site):
+    site.reset()
+    with site.pg.admin() as c:
+        c.execute("DROP SCHEMA IF EXISTS defs_x, defs_y CASCADE;" + NAMED)
+    yield site
+    with site.pg.admin() as c:
+        c.execute("DROP SCHEMA IF EXISTS defs_x, defs_y CASCADE")
+
+
+def copy_back(site, point, *more, status=0):
+    out = site.gateway.cli("restore", "copy-back", point.id, "--yes", "--json", "--dsn",
+                           site.pg.conninfo("postgres"), *more, check=False)
+    assert out.returncode == status, out.stdout + out.stderr
+    return json.loads(out.stdout)
+
+
+def test_what_is_dropped_under_another_name(names):
+    """The helper's snapshot still has the names from before the transaction."""
+    before = bare(names.live_dump())
+    with names.new_points() as points, names.connect() as c, c.transaction():
+        for one in [*RENAMES, *DROPS]:
+            c.execute(one)
+    by_text = {p.manifest()["statement"]["text"]: p for p in points}
+    assert len(by_text) == len(RENAMES) + len(DROPS) and bare(names.live_dump()) != before
+    for text in [RENAMES[-1], *DROPS, *RENAMES[:-1]]:
+        done = copy_back(names, by_text[text])
+        assert done["objects"] == ([DROPS[text]] if text in DROPS else []), (text, done)
+        # A statement that drops something gives nothing another name.
+        assert text in RENAMES or not any(d["what"] == "moved" for d in done["definitions"]), done
+    assert bare(names.live_dump()) == before
+
+
+def test_a_table_is_dropped_under_the_name_of_another(names):
+    """Its rows come back, and the name of the one that only got another one."""
+    before = bare(names.live_dump())
+    with names.new_points() as points, names.connect() as c, c.transaction():
+        c.execute("ALTER TABLE defs.tg RENAME TO tg0")
+        c.execute("ALTER TABLE defs.th RENAME TO tg")
+        c.execute("DROP TABLE defs.tg")
+    for point in points[:0:-1]:
+        copy_back(names, point)
+    assert copy_back(names, points[0], status=1)["again"] == ["TABLE defs tg"]
+    copy_back(names, points[0])
+    assert bare(names.live_dump()) == before
+    with names.pg.admin() as c:
+        assert c.execute("SELECT count(*) FROM defs.tg").fetchone() == (9,)
+        assert c.execute("SELECT b FROM defs.th").fetchall() == [("x",)]

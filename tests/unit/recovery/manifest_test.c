@@ -26,7 +26,7 @@ static struct bs_point_object objects[] = {
 static struct bs_point_sequence sequences[] = {
     {"public", "users_id_seq", 16383, 16384, "id", true, INT64_MIN, true}};
 static struct bs_point_dependent closure[] = {
-    {1259, 16500, "view", "public", "public.v", false},
+    {1259, 16500, "view", "public", "public.v", false, NULL, "other", "w"},
     {2606, 16501, "table constraint", NULL, "x on public.orders", true}};
 static struct bs_point_fk incoming[] = {
     {"fk", "public", "orders", 16600, 16601, 16384, "FOREIGN KEY (u) REFERENCES users(id)"}};
@@ -104,6 +104,9 @@ there_and_back(void)
     EXPECT_EQ(got.sequences[0].last_value, INT64_MIN);
     EXPECT(got.sequences[0].is_called && got.sequences[0].owned);
     EXPECT(got.n_closure == 2 && got.closure[1].part && got.closure[1].schema == NULL);
+    EXPECT(strcmp(got.closure[0].now_schema, "other") == 0 &&
+           strcmp(got.closure[0].now_name, "w") == 0);
+    EXPECT(got.closure[1].now_name == NULL);
     EXPECT(got.n_incoming == 1 && got.incoming[0].ref_oid == 16384);
     EXPECT(got.n_proofs == 1 && got.proofs[0].at_us == 1700000000123456);
     bs_buf_fini(&a);
