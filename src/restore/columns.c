@@ -8,12 +8,16 @@
 
 #include "restore/columns_anew.h"
 #include "restore/columns_inside.h"
+#include "restore/compare.h"
 #include "restore/live.h"
 #include "restore/text.h"
 
 #define SQL_MAX (4u << 20)
 
-enum { FIRST_AT = 1000000 }; /* numbers of temporary tables: others count from 0 */
+enum {
+    FIRST_AT = 1000000, /* numbers of temporary tables: others count from 0 */
+    COLUMNS_MAX = 1600, /* that a table can have */
+};
 
 enum bs_done
 bs_columns_full(struct bs_err *err)
@@ -61,7 +65,8 @@ static const char find_tree[] =
     " WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')"
     " UNION ALL SELECT i.inhrelid, t.depth + 1 FROM t JOIN pg_catalog.pg_inherits i"
     " ON i.inhparent = t.oid)"
-    " SELECT c.oid, n.nspname, c.relname, c.relkind FROM (SELECT oid, pg_catalog.max(depth) AS "
+    " SELECT c.oid, n.nspname, c.relname, c.relkind, c.relnatts FROM (SELECT oid, "
+    "pg_catalog.max(depth) AS "
     "depth"
     " FROM t GROUP BY oid) t JOIN pg_catalog.pg_class c ON c.oid = t.oid"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -241,6 +246,22 @@ look_at_column(struct bs_restore *r,
     return look_at_generated(r, t, c, err);
 }
 
+/* A dropped column keeps its number, and there are so many and no more. */
+static const char *
+lacks_room(struct bs_restore *r, const struct bs_columns_table *t)
+{
+    size_t n = t->most_columns;
+
+    for (size_t i = 0; i < t->n_columns; i++)
+        n += t->columns[i].way == BS_COLUMN_ADD || t->columns[i].way == BS_COLUMN_COMPUTE;
+    if (n == t->most_columns || n <= COLUMNS_MAX)
+        return NULL;
+    return bs_arena_fmt(&r->arena,
+                        "%s.%s has had %zu columns, counting those that were dropped, and a table"
+                        " has %d at most: none can be added",
+                        t->object->schema, t->object->name, t->most_columns, COLUMNS_MAX);
+}
+
 /* What the statement altered in the table that it named, then what it added. */
 static enum bs_done
 list_columns(struct bs_restore *r, struct bs_columns_table *t, struct bs_err *err)
@@ -268,6 +289,7 @@ list_columns(struct bs_restore *r, struct bs_columns_table *t, struct bs_err *er
                                      " point has no definition of what hangs on it",
                                      c->name, o->schema, o->name);
     }
+    t->cannot = t->cannot != NULL ? t->cannot : lacks_room(r, t);
     return BS_DONE;
 }
 
@@ -343,6 +365,7 @@ look_at_leaf(struct bs_restore *r,
         leaf->object = NULL;
         return BS_DONE;
     }
+    t->cannot = t->cannot != NULL ? t->cannot : bs_compare_cannot(o, &r->arena);
     leaf->equals = bs_arena_array(&r->arena, o->n_columns + 1, sizeof(*leaf->equals));
     if (leaf->equals == NULL)
         return bs_columns_full(err);
@@ -366,7 +389,7 @@ take_tree(struct bs_restore *r,
         return bs_columns_full(err);
     t->n_oids = 0;
     t->oid = n == 0 ? 0 : (uint32_t)bs_rdb_number(tree, 0, 0);
-    t->n_leaves = t->n_members = 0;
+    t->n_leaves = t->n_members = t->most_columns = 0;
     for (int i = 0; i < PQntuples(tree); i++) {
         struct bs_columns_leaf leaf = {.oid = (uint32_t)bs_rdb_number(tree, i, 0),
                                        .schema = bs_rdb_text(tree, i, 1, &r->arena),
@@ -375,6 +398,8 @@ take_tree(struct bs_restore *r,
             return bs_columns_full(err);
         leaf.object = object_named(&r->manifest, leaf.schema, leaf.name);
         t->oids_all[t->n_oids++] = leaf.oid;
+        if ((size_t)bs_rdb_number(tree, i, 4) > t->most_columns)
+            t->most_columns = (size_t)bs_rdb_number(tree, i, 4);
         if (leaf.object != NULL) {
             t->oids[t->n_members] = leaf.oid;
             t->members[t->n_members++] = leaf.object;

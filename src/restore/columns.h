@@ -82,6 +82,7 @@ struct bs_columns_table {
     size_t n_members;
     uint32_t *oids_all; /* of the whole tree */
     size_t n_oids;
+    size_t most_columns; /* that one of these has had */
     size_t at;
     bool origin_known;  /* rows that the statement has written can be told by their number */
     const char *cannot; /* why it cannot be done; NULL: it can */

@@ -179,8 +179,11 @@ bs_columns_print(struct bs_restore *r,
 {
     for (size_t i = 0; i < c->n_tables; i++) {
         const struct bs_columns_table *t = &c->tables[i];
-        if (t->cannot != NULL)
-            return BS_FAIL(err, CONFLICT, "%s", t->cannot);
+        if (t->cannot != NULL) {
+            (void)BS_FAIL(err, CONFLICT, "%s", t->cannot);
+            bs_err_hint(err, "restore run loads the saved values into a table of their own");
+            return BS_FAILED;
+        }
         if (!bs_columns_differ(t, how.remove))
             continue;
         if (!bs_columns_have_types(t)) {

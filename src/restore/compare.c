@@ -4,6 +4,8 @@
  */
 #include "restore/compare.h"
 
+#include <string.h>
+
 void
 bs_compare_put_saved(struct bs_buf *b, size_t at)
 {
@@ -260,6 +262,37 @@ bs_compare_put(struct bs_buf *b,
 }
 
 /* Loading. */
+
+enum { COLUMNS_MAX = 1600, OWN_COLUMNS = 2 }; /* of a table; BS_COMPARE_ROW, BS_COMPARE_LEAF */
+
+const char *
+bs_compare_cannot(const struct bs_point_object *o, struct bs_arena *arena)
+{
+    for (size_t i = 0; i < o->n_columns; i++) {
+        const char *name = o->columns[i].name;
+        if (strcmp(name, BS_COMPARE_ROW) == 0 || strcmp(name, BS_COMPARE_LEAF) == 0)
+            return bs_arena_fmt(arena,
+                                "%s.%s has a column \"%s\", which loading its saved rows beside"
+                                " the live ones needs itself",
+                                o->schema, o->name, name);
+    }
+    if (o->n_columns <= COLUMNS_MAX - OWN_COLUMNS)
+        return NULL;
+    return bs_arena_fmt(arena,
+                        "%s.%s has %zu columns: its saved rows need %d more to be loaded beside the"
+                        " live ones, and a table has %d at most",
+                        o->schema, o->name, o->n_columns, OWN_COLUMNS, COLUMNS_MAX);
+}
+
+bool
+bs_compare_of_lost(const struct bs_point_object *o)
+{
+    for (size_t i = 0; i < o->n_columns; i++) {
+        if (o->columns[i].generated != 0)
+            return true;
+    }
+    return false;
+}
 
 void
 bs_compare_put_table(struct bs_buf *b, const struct bs_shape *shape, size_t at)

@@ -15,6 +15,15 @@
 #define BS_COMPARE_ROW  "backstop:row"
 #define BS_COMPARE_LEAF "backstop:leaf"
 
+/*
+ * Why saved rows of it cannot be loaded beside the live ones: it has as many columns as a table can
+ * have, or one that is called like these two. NULL: they can. Pure; in the arena.
+ */
+const char *bs_compare_cannot(const struct bs_point_object *o, struct bs_arena *arena);
+/* True where its rows go by way of such a table also when it is made again: they hold generated
+ * columns, which COPY does not take. Pure. */
+bool bs_compare_of_lost(const struct bs_point_object *o);
+
 /* Names of table number `at`: pg_temp."backstop saved <at>" and pg_temp."backstop diff <at>". */
 void bs_compare_put_saved(struct bs_buf *b, size_t at);
 void bs_compare_put_result(struct bs_buf *b, size_t at);

@@ -65,7 +65,7 @@ lock_tables(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
             continue;
         done = bs_live_again(&w->r->db, &w->r->arena, live, err);
         if (done == BS_DONE)
-            done = bs_work_fits(live, err);
+            done = bs_work_fits(live, &w->r->arena, err);
     }
     return done;
 }

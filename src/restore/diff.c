@@ -124,10 +124,16 @@ bs_diff_load(struct bs_restore *r, struct bs_live *live, size_t at, struct bs_er
     const struct bs_point_object *o = live->object;
     struct bs_shape shape;
     struct bs_buf sql;
+    const char *cannot = bs_compare_cannot(o, &r->arena);
     enum bs_done done;
 
     if (bs_restore_portable(r, o, err) != BS_DONE)
         return BS_FAILED;
+    if (cannot != NULL) {
+        (void)BS_FAIL(err, CONFLICT, "%s", cannot);
+        bs_err_hint(err, "restore run loads the saved rows into a table of their own");
+        return BS_FAILED;
+    }
     if (bs_shape_find(&r->db, o, &r->arena, &shape, err) != BS_DONE ||
         bs_shape_check(&shape, err) != BS_DONE)
         return BS_FAILED;

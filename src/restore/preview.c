@@ -95,6 +95,16 @@ say_moved_columns(const struct sentences *s, const struct bs_preview_table *t)
                             o->schema, o->name, t->live.added[i]));
 }
 
+/* Its rows cannot be loaded beside it. */
+static void
+say_cannot(const struct sentences *s, const struct bs_point_object *o)
+{
+    const char *cannot = bs_compare_cannot(o, &s->r->arena);
+
+    if (cannot != NULL)
+        say(s, bs_arena_fmt(&s->r->arena, "%s: copy-back will refuse", cannot));
+}
+
 static void
 say_gone(const struct sentences *s, const struct bs_point_object *o)
 {
@@ -105,7 +115,9 @@ say_gone(const struct sentences *s, const struct bs_point_object *o)
                             "%s.%s is gone, and the point holds some of its rows only: copy-back"
                             " will refuse",
                             o->schema, o->name));
-    else if (s->r->manifest.schema.key == NULL)
+    else if (bs_compare_of_lost(o))
+        say_cannot(s, o);
+    if (!o->partial && s->r->manifest.schema.key == NULL)
         say(s, bs_arena_fmt(a, "%s.%s is gone, and the point holds no definition of it", o->schema,
                             o->name));
 }
@@ -167,6 +179,7 @@ say_conflicts(const struct sentences *s, const struct bs_preview_table *t)
     if (t->live.relkind != o->relkind)
         say(s, bs_arena_fmt(a, "%s.%s is now another kind of relation: copy-back will refuse",
                             o->schema, o->name));
+    say_cannot(s, o);
     say_moved_columns(s, t);
     if (t->live.n_triggers != 0)
         say(s, bs_arena_fmt(a, "%s.%s has %zu trigger%s on rows that are put back", o->schema,
@@ -310,11 +323,11 @@ compare_some(struct bs_restore *r,
 
 /* Whole tables only where it takes a moment, or where it was asked which of their rows are meant. */
 static bool
-is_compared(const struct bs_restore *r, const struct bs_preview_table *t)
+is_compared(struct bs_restore *r, const struct bs_preview_table *t)
 {
     const struct bs_point_object *o = t->object;
 
-    if (bs_point_alters(o))
+    if (bs_point_alters(o) || bs_compare_cannot(o, &r->arena) != NULL)
         return false;
     if (o->partial || r->request.where != NULL)
         return true;

@@ -91,11 +91,21 @@ say_how(const struct bs_live *live, struct bs_err *err)
     bs_buf_fini(&b);
 }
 
+static enum bs_done
+cannot_load(const struct bs_point_object *o, struct bs_arena *arena, struct bs_err *err)
+{
+    (void)BS_FAIL(err, CONFLICT, "%s", bs_compare_cannot(o, arena));
+    bs_err_hint(err, "restore run loads the saved rows into a table of their own");
+    return BS_FAILED;
+}
+
 enum bs_done
-bs_work_fits(const struct bs_live *live, struct bs_err *err)
+bs_work_fits(const struct bs_live *live, struct bs_arena *arena, struct bs_err *err)
 {
     const struct bs_point_object *o = live->object;
 
+    if (bs_compare_cannot(o, arena) != NULL)
+        return cannot_load(o, arena, err);
     if (bs_live_fits(live))
         return BS_DONE;
     if (!o->partial && live->exists && live->relkind == o->relkind && live->moved == NULL)
@@ -184,7 +194,7 @@ choose_parts(struct bs_work *w,
             bs_err_hint(err, "restore the point of what dropped it first: backstop points list");
             return BS_FAILED;
         }
-        if (bs_work_fits(&lives[i], err) != BS_DONE)
+        if (bs_work_fits(&lives[i], &w->r->arena, err) != BS_DONE)
             return BS_FAILED;
         w->out->tables[w->out->n_tables++].diff.live = lives[i];
     }
@@ -212,8 +222,10 @@ choose_tables(struct bs_work *w,
                                    : bs_definition_has(&w->definition, key_of(w, o));
         if (o->relkind != 'r' || o->partial || bs_point_alters(o) || !wanted)
             continue;
-        if (live->exists && bs_work_fits(live, err) != BS_DONE)
+        if (live->exists && bs_work_fits(live, &w->r->arena, err) != BS_DONE)
             return BS_FAILED;
+        if (!live->exists && bs_compare_of_lost(o) && bs_compare_cannot(o, &w->r->arena) != NULL)
+            return cannot_load(o, &w->r->arena, err);
         w->out->tables[w->out->n_tables++].diff.live = *live;
     }
     return choose_parts(w, picked, n, err);

@@ -42,7 +42,9 @@ struct bs_columns_how bs_work_columns(const struct bs_work *work);
 /* Which changed rows the options say to overwrite. */
 enum bs_merge_changed bs_work_changed(const struct bs_work *work);
 
-/* CONFLICT where the live table does not fit the saved rows, with what has moved. */
-BS_MUST_CHECK enum bs_done bs_work_fits(const struct bs_live *live, struct bs_err *err);
+/* CONFLICT where the live table does not fit the saved rows, with what has moved, or where they
+ * cannot be loaded beside it. */
+BS_MUST_CHECK enum bs_done
+bs_work_fits(const struct bs_live *live, struct bs_arena *arena, struct bs_err *err);
 
 #endif

@@ -1,6 +1,7 @@
 """Parts of what a point holds: conditions, conflicts and what is foreseen about them."""
 
 import json
+import re
 
 import pytest
 
@@ -366,6 +367,35 @@ def test_what_was_generated_goes_back_into_an_ordinary_column(site, pg, statemen
         c.execute("ALTER TABLE undo.pair ALTER g DROP EXPRESSION")
     answer(site, "copy-back", point, "--yes")
     assert rows(pg, "SELECT * FROM undo.pair ORDER BY id") == before
+
+
+NOT_BESIDE = {
+    "a name of its own": ('"backstop:row" text, g int GENERATED ALWAYS AS (id) STORED',
+                          ["DELETE FROM undo.odd WHERE id < 3", "DROP TABLE undo.odd"],
+                          'has a column "backstop:row"'),
+    "1600 columns": (", ".join(f"c{i} bool" for i in range(1599)),
+                     ["DELETE FROM undo.odd WHERE id < 3", "ALTER TABLE undo.odd DROP COLUMN c7"],
+                     "has (had )?1600 columns"),
+}
+
+
+@pytest.mark.parametrize("what", NOT_BESIDE)
+def test_rows_that_cannot_be_loaded_beside_live_ones(site, pg, what):
+    columns, statements, says = NOT_BESIDE[what]
+    with pg.admin() as c:
+        c.execute(f"SET ROLE app_trust; CREATE TABLE undo.odd (id int PRIMARY KEY, {columns});"
+                  "INSERT INTO undo.odd SELECT generate_series(1, 9); RESET ROLE; ANALYZE undo.odd")
+    for statement in statements:
+        point = destroy(site, statement)[0]
+        there = answer(site, "preview", point)["conflicts"]
+        assert any(re.search(f"undo.odd {says}.*will refuse", x) for x in there), there
+        assert not any("the database said" in x for x in there), there
+        for more in ((), ("--plan",)):
+            error = answer(site, "copy-back", point, "--yes", *more, status=1)["error"]
+            assert error["code"] == "CONFLICT" and "undo.odd has" in error["message"], error
+            assert error["hint"].startswith("restore run"), error
+        answer(site, "run", point)
+        answer(site, "discard", point, "--yes")
 
 
 def test_partitions_that_others_have_filled(site, pg):
