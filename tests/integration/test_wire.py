@@ -1,6 +1,5 @@
 """The scripts of tests/wire: the same answers through the gateway as from the server itself."""
 
-
 import pytest
 
 from conftest import Gateway, running
@@ -29,7 +28,6 @@ class Sides:
         self.operator = Operator(gateway)
         self.server = Player("pg", self.direct, admin)
         self.through = Player("bs", self.log_in, admin, self.decide)
-        self.known = {}  # what the server has said to each case: it is asked once
         self.last = None
 
     def direct(self, _):
