@@ -28,7 +28,8 @@
 #define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
-#define PAGE_BYTES 8192
+#define PAGE_BYTES       8192
+#define SMALL_PAGE_BYTES 1000 /* with its head, what malloc has at hand */
 
 struct bs_arena_page {
     struct bs_arena_page *next;
@@ -97,7 +98,23 @@ bs_free_secret(char **s)
 void
 bs_arena_init(struct bs_arena *a, const char *name, size_t max)
 {
-    *a = (struct bs_arena){.name = name, .max = max};
+    *a = (struct bs_arena){.name = name, .max = max, .page = PAGE_BYTES};
+}
+
+void
+bs_arena_init_small(struct bs_arena *a, const char *name, size_t max)
+{
+    *a = (struct bs_arena){.name = name, .max = max, .page = SMALL_PAGE_BYTES};
+}
+
+size_t
+bs_arena_held(const struct bs_arena *a)
+{
+    size_t n = 0;
+
+    for (const struct bs_arena_page *page = a->top; page != NULL; page = page->next)
+        n += sizeof(*page) + page->size;
+    return n;
 }
 
 /* Frees all pages but, where `keep` says so, one of ordinary size. */
@@ -128,7 +145,7 @@ free_pages(struct bs_arena *a, size_t keep)
 void
 bs_arena_reset(struct bs_arena *a)
 {
-    free_pages(a, PAGE_BYTES);
+    free_pages(a, a->page);
 }
 
 void
@@ -149,7 +166,7 @@ bs_arena_take(struct bs_arena *a, size_t n)
         return NULL;
     n = n == 0 ? step : (n + step - 1) / step * step;
     if (page == NULL || n > page->size - page->used) {
-        size_t size = n > PAGE_BYTES ? n : PAGE_BYTES;
+        size_t size = n > a->page ? n : a->page;
         page = malloc(sizeof(*page) + size);
         if (page == NULL)
             out_of_memory(size);

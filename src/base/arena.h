@@ -18,10 +18,14 @@ struct bs_arena {
     struct bs_arena_page *top; /* newest page first */
     size_t used;               /* bytes handed out since the last reset */
     size_t max;                /* ceiling in bytes */
+    size_t page;               /* bytes of an ordinary page */
 };
 
 void bs_arena_init(struct bs_arena *a, const char *name, size_t max);
-void bs_arena_reset(struct bs_arena *a); /* everything handed out dies here */
+/* The same with small pages, for what is kept for long and in numbers. */
+void bs_arena_init_small(struct bs_arena *a, const char *name, size_t max);
+size_t bs_arena_held(const struct bs_arena *a); /* bytes of its pages, used or not */
+void bs_arena_reset(struct bs_arena *a);        /* everything handed out dies here */
 void bs_arena_fini(struct bs_arena *a);
 void *bs_arena_take(struct bs_arena *a, size_t n);                   /* NULL past the ceiling */
 void *bs_arena_array(struct bs_arena *a, size_t count, size_t each); /* overflow-checked */

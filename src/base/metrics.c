@@ -21,6 +21,7 @@ enum unit {
 /* Written by one thread, read by any. */
 struct block {
     _Atomic uint64_t counters[BS_COUNTERS];
+    _Atomic uint64_t gauges[BS_GAUGES]; /* of one thread perhaps below 0: only the sum counts */
     struct {
         _Atomic uint64_t buckets[BUCKETS];
         _Atomic uint64_t sum;
@@ -32,9 +33,23 @@ static const struct {
     const char *name, *labels, *help;
 } counters[] = {
 #define BS_COUNTER(NAME, name, labels, help) {name, labels, help},
+#define BS_GAUGE(NAME, name, help)
 #define BS_HISTOGRAM(NAME, name, unit, help)
 #include "base/metrics_table.h"
 #undef BS_COUNTER
+#undef BS_GAUGE
+#undef BS_HISTOGRAM
+};
+
+static const struct {
+    const char *name, *help;
+} gauges[] = {
+#define BS_COUNTER(NAME, name, labels, help)
+#define BS_GAUGE(NAME, name, help) {name, help},
+#define BS_HISTOGRAM(NAME, name, unit, help)
+#include "base/metrics_table.h"
+#undef BS_COUNTER
+#undef BS_GAUGE
 #undef BS_HISTOGRAM
 };
 
@@ -43,9 +58,11 @@ static const struct {
     enum unit unit;
 } histograms[] = {
 #define BS_COUNTER(NAME, name, labels, help)
+#define BS_GAUGE(NAME, name, help)
 #define BS_HISTOGRAM(NAME, name, unit, help) {name, help, UNIT_##unit},
 #include "base/metrics_table.h"
 #undef BS_COUNTER
+#undef BS_GAUGE
 #undef BS_HISTOGRAM
 };
 
@@ -110,6 +127,14 @@ bs_count(enum bs_counter which)
     add(&b->counters[which], 1);
 }
 
+void
+bs_gauge_add(enum bs_gauge which, int64_t more)
+{
+    struct block *b = mine != NULL ? mine : take_block();
+
+    add(&b->gauges[which], (uint64_t)more);
+}
+
 static uint64_t
 bucket_end(enum unit unit, size_t i)
 {
@@ -163,6 +188,16 @@ put_counter(struct bs_buf *out, size_t i)
 }
 
 static void
+put_gauge(struct bs_buf *out, size_t i)
+{
+    uint64_t n = 0;
+
+    SUM(n, b, gauges[i]);
+    put_head(out, gauges[i].name, gauges[i].help, "gauge");
+    bs_put_fmt(out, "%s %" PRIu64 "\n", gauges[i].name, n);
+}
+
+static void
 put_number(struct bs_buf *out, enum unit unit, uint64_t n)
 {
     if (unit == UNIT_BYTES)
@@ -198,6 +233,8 @@ bs_metrics_put(struct bs_buf *out)
     pthread_mutex_lock(&lock);
     for (size_t i = 0; i < BS_COUNTERS; i++)
         put_counter(out, i);
+    for (size_t i = 0; i < BS_GAUGES; i++)
+        put_gauge(out, i);
     for (size_t i = 0; i < BS_HISTOGRAMS; i++)
         put_histogram(out, i);
     pthread_mutex_unlock(&lock);

@@ -1,6 +1,6 @@
 /*
- * metrics_table.h - everything that is counted or measured, once. Included with BS_COUNTER and
- * BS_HISTOGRAM defined. Names are Prometheus's; labels stand behind the name, those of one name
+ * metrics_table.h - everything that is counted or measured, once. Included with BS_COUNTER, BS_GAUGE
+ * and BS_HISTOGRAM defined. Names are Prometheus's; labels stand behind the name, those of one name
  * one below the other. What is measured in nanoseconds is shown in seconds.
  */
 /* clang-format off */
@@ -14,6 +14,11 @@ BS_COUNTER(LOGINS,          "backstop_logins_total",              "outcome=\"don
 BS_COUNTER(LOGINS_REFUSED,  "backstop_logins_total",              "outcome=\"refused\"",  "")
 BS_COUNTER(CAPTURES,        "backstop_captures_total",            "outcome=\"done\"",     "Recovery points that statements needed")
 BS_COUNTER(CAPTURES_FAILED, "backstop_captures_total",            "outcome=\"failed\"",   "")
+BS_COUNTER(VERDICT_HITS,    "backstop_verdict_cache_total",       "outcome=\"hit\"",      "Texts to be judged, by whether the worker had kept the verdict")
+BS_COUNTER(VERDICT_MISSES,  "backstop_verdict_cache_total",       "outcome=\"miss\"",     "")
+
+/*       NAME           name                           help */
+BS_GAUGE(VERDICT_BYTES, "backstop_verdict_cache_bytes", "Memory of the verdicts that are kept, of all workers")
 
 /*           NAME           name                              unit     help */
 BS_HISTOGRAM(RELAY,         "backstop_relay_seconds",         SECONDS, "Added by the gateway to what a client sends at once, from read to written; one of sixteen is measured")

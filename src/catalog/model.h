@@ -43,6 +43,7 @@ struct bs_dep {
 
 struct bs_snapshot {
     _Atomic int refs;
+    uint64_t serial;
     int64_t loaded_us;
     int version;
     struct bs_arena arena;

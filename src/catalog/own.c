@@ -9,6 +9,14 @@
 
 const struct bs_own bs_own_nothing = {0};
 
+bool
+bs_own_is_nothing(const struct bs_own *own)
+{
+    return own->names == NULL && own->told == NULL && !own->relations && !own->code &&
+           !own->writes && !own->keys && !own->classes && !own->lost && !own->asked &&
+           !own->stale && !own->moved;
+}
+
 /* clang-format off */
 /* DDL after which functions, operators and types still mean what the snapshot says. */
 static const uint8_t leaves_code[BS_KIND_COUNT] = {

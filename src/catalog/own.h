@@ -54,6 +54,9 @@ struct bs_own {
 /* Nothing of the session's own. */
 extern const struct bs_own bs_own_nothing;
 
+/* No judgement with it differs from one with bs_own_nothing; false where that would take a look. */
+bool bs_own_is_nothing(const struct bs_own *own);
+
 /* A statement that is sent. Where the arena is full, all is in doubt. */
 void bs_own_note(struct bs_own *own, const struct bs_stmt *stmt, struct bs_arena *arena);
 

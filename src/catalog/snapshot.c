@@ -14,9 +14,11 @@ size_t bs_catalog_max_bytes = (size_t)2 << 30;
 struct bs_snapshot *
 bs_snapshot_new(void)
 {
+    static _Atomic uint64_t last;
     struct bs_snapshot *s = bs_malloc(sizeof(*s));
 
     s->refs = 1;
+    s->serial = ++last;
     bs_arena_init(&s->arena, "snapshot", bs_catalog_max_bytes);
     return s;
 }
@@ -43,6 +45,12 @@ bs_snapshot_unref(struct bs_snapshot **s)
         free(*s);
     }
     *s = NULL;
+}
+
+uint64_t
+bs_snapshot_serial(const struct bs_snapshot *s)
+{
+    return s->serial;
 }
 
 int64_t

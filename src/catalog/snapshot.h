@@ -39,6 +39,8 @@ BS_MUST_CHECK enum bs_done bs_snapshot_refresh(const char *conninfo,
 struct bs_snapshot *bs_snapshot_ref(struct bs_snapshot *s); /* thread-safe */
 void bs_snapshot_unref(struct bs_snapshot **s);             /* accepts NULL; sets it NULL */
 
+/* Of this process no two snapshots have the same, those that are gone included; never 0. */
+uint64_t bs_snapshot_serial(const struct bs_snapshot *s);
 /* Microseconds of bs_mono_us when it was loaded. */
 int64_t bs_snapshot_loaded_us(const struct bs_snapshot *s);
 /* server_version_num, e.g. 150018. */

@@ -50,11 +50,17 @@ enum bs_heard {
 /* NULL, and not `unsure`: there is none of that name. */
 struct bs_prepared *bs_ask_find(struct bs_relay *r, struct bs_bytes name, bool *unsure);
 enum bs_heard bs_ask_load_catalog(struct bs_relay *r);
-/* Judges a text, loading the catalog first where that is needed. */
+/*
+ * Judges a text, loading the catalog first where that is needed.
+ *
+ * kept  a verdict that was kept will do (verdicts.h): a reference to what `out` then borrows from, or
+ *       NULL; it is the caller's. Itself NULL: all of `out` is to be in the arena
+ */
 enum bs_heard bs_ask_judge(struct bs_relay *r,
                            struct bs_bytes text,
                            struct bs_arena *arena,
-                           struct bs_verdict *out);
+                           struct bs_verdict *out,
+                           struct bs_kept **kept);
 /* A gated text once more, by the catalog that there is now. */
 void bs_ask_judge_again(struct bs_relay *r,
                         struct bs_prepared *p,
@@ -62,11 +68,12 @@ void bs_ask_judge_again(struct bs_relay *r,
                         struct bs_verdict *v);
 /* What was judged was measured: judges it by that. It is refused where that fails. */
 void bs_ask_judge_measured(struct bs_relay *r, struct bs_arena *arena, struct bs_verdict *v);
-/* Judges what a name stands for, as it is about to run. */
+/* Judges what a name stands for, as it is about to run. `kept`: as of bs_ask_judge. */
 enum bs_heard bs_ask_judge_named(struct bs_relay *r,
                                  struct bs_prepared *p,
                                  struct bs_arena *arena,
-                                 struct bs_verdict *out);
+                                 struct bs_verdict *out,
+                                 struct bs_kept **kept);
 /* A statement that the server knows by name: judged again where the catalog or the session has
  * changed since. */
 enum bs_heard bs_ask_judge_prepared(struct bs_relay *r, struct bs_prepared *p);

@@ -7,6 +7,7 @@
 #include "gateway/gateway.h"
 #include "gateway/judge.h"
 #include "gateway/reload.h"
+#include "gateway/verdicts.h"
 #include "gateway/worker.h"
 #include "sql/secrets.h"
 
@@ -196,10 +197,15 @@ enum bs_heard
 bs_ask_judge(struct bs_relay *r,
              struct bs_bytes text,
              struct bs_arena *arena,
-             struct bs_verdict *out)
+             struct bs_verdict *out,
+             struct bs_kept **kept)
 {
     struct bs_err err = {0};
     struct bs_judge by;
+    enum bs_done done;
+
+    if (kept != NULL)
+        *kept = NULL;
 
     if (catalog(r) == NULL && !r->loaded)
         return bs_ask_load_catalog(r);
@@ -216,7 +222,12 @@ bs_ask_judge(struct bs_relay *r,
         return BS_HEARD;
     }
     by = judge_of(r);
-    if (bs_judge(&by, text, arena, out, &err) != BS_DONE)
+    if (kept == NULL)
+        done = bs_judge(&by, text, arena, out, &err);
+    else
+        done =
+            bs_verdicts_judge(bs_worker_verdicts(r->s->worker), &by, text, arena, out, kept, &err);
+    if (done != BS_DONE)
         bs_verdict_refuse(out, err.code, NULL, "the statement is too large to be judged", NULL);
     if (out->wait)
         return BS_HEARD_UNSURE;
@@ -236,7 +247,8 @@ bs_ask_judge_again(struct bs_relay *r,
     enum bs_heard heard;
 
     r->loaded = true; /* by whoever asks: nobody goes away to load it now */
-    heard = p == NULL ? bs_ask_judge(r, text, arena, v) : bs_ask_judge_named(r, p, arena, v);
+    heard = p == NULL ? bs_ask_judge(r, text, arena, v, NULL)
+                      : bs_ask_judge_named(r, p, arena, v, NULL);
     r->loaded = loaded;
     if (heard != BS_HEARD)
         bs_verdict_refuse(v, BS_E_CONFLICT, "40001", "the catalog has changed meanwhile",
@@ -256,9 +268,10 @@ enum bs_heard
 bs_ask_judge_named(struct bs_relay *r,
                    struct bs_prepared *p,
                    struct bs_arena *arena,
-                   struct bs_verdict *out)
+                   struct bs_verdict *out,
+                   struct bs_kept **kept)
 {
-    enum bs_heard heard = bs_ask_judge(r, p->text, arena, out);
+    enum bs_heard heard = bs_ask_judge(r, p->text, arena, out, kept);
 
     if (heard == BS_HEARD && p->prepared_in_sql)
         out->executed = p->text;
@@ -282,7 +295,7 @@ bs_ask_judge_prepared(struct bs_relay *r, struct bs_prepared *p)
         p->verdict.epoch == r->epoch)
         return BS_HEARD;
     bs_prepared_rewind(p);
-    heard = bs_ask_judge_named(r, p, &p->arena, &p->verdict);
+    heard = bs_ask_judge_named(r, p, &p->arena, &p->verdict, &p->kept);
     p->judged = heard == BS_HEARD;
     p->shaky = shaky;
     return heard;

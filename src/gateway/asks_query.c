@@ -7,6 +7,7 @@
 #include "gateway/gate.h"
 #include "gateway/judge.h"
 #include "gateway/note.h"
+#include "gateway/verdicts.h"
 #include "wire/messages.h"
 
 #define STATEMENTS_MAX 16384 /* prepared ones that a session may have at a time */
@@ -123,8 +124,8 @@ gate_query(struct bs_relay *r, const struct bs_verdict *judged, struct bs_bytes 
         return true;
     }
     r->loaded = true; /* the same catalog as a moment ago */
-    heard =
-        bs_ask_judge(r, (struct bs_bytes){(uint8_t *)text, judged->text.n}, bs_gate_arena(g), v);
+    heard = bs_ask_judge(r, (struct bs_bytes){(uint8_t *)text, judged->text.n}, bs_gate_arena(g), v,
+                         NULL);
     bs_ask_judge_lock(r, v);
     if (heard != BS_HEARD || v->way != judged->way) {
         bs_gate_free(&g);
@@ -192,8 +193,10 @@ bool
 bs_ask_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
 {
     struct bs_verdict v = {0};
+    struct bs_kept *kept = NULL;
     struct bs_bytes text;
     struct bs_err err = {0};
+    bool go_on;
 
     if (bs_ask_must_recall(r))
         return bs_ask_recall(r);
@@ -202,7 +205,7 @@ bs_ask_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
         return false;
     }
     bs_arena_reset(&r->s->message);
-    switch (bs_ask_judge(r, text, &r->s->message, &v)) {
+    switch (bs_ask_judge(r, text, &r->s->message, &v, &kept)) {
     case BS_HEARD_NOT:
         return false;
     case BS_HEARD_UNSURE:
@@ -210,7 +213,9 @@ bs_ask_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
     case BS_HEARD:
         break;
     }
-    return act_on_query(r, &v, bs_ask_bytes(r, r->used, end), end);
+    go_on = act_on_query(r, &v, bs_ask_bytes(r, r->used, end), end);
+    bs_kept_unref(&kept);
+    return go_on;
 }
 
 static const char by_number[] = "function calls by number are not supported";
@@ -247,7 +252,7 @@ bs_ask_function_call(struct bs_relay *r, const struct bs_frame *f, size_t end)
     text = r->status == 'E' ? NULL : bs_function_call_text(&call, &r->s->message);
     if (text == NULL)
         return refuse_call(r, end);
-    switch (bs_ask_judge(r, bs_bytes_of(text), &r->s->message, &v)) {
+    switch (bs_ask_judge(r, bs_bytes_of(text), &r->s->message, &v, NULL)) {
     case BS_HEARD_NOT:
         return false;
     case BS_HEARD_UNSURE:

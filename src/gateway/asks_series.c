@@ -181,7 +181,7 @@ gate_bind(struct bs_relay *r,
         *refusal = bs_refusal_new("54000", "the series is too long to be held", NULL, NULL);
         return NEXT_REFUSE;
     }
-    if (bs_ask_judge_named(r, p, bs_gate_arena(g), v) != BS_HEARD)
+    if (bs_ask_judge_named(r, p, bs_gate_arena(g), v, NULL) != BS_HEARD)
         return NEXT_STOP;
     bs_ask_judge_lock(r, v);
     next = next_of(r, *v, refusal);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/verdicts.h"
+
 #define PREPARED_MAX (512u << 20) /* of what judging one text may take */
 #define CURSORS_MAX  10000
 
@@ -57,6 +59,7 @@ bs_prepared_rewind(struct bs_prepared *p)
 {
     p->judged = false;
     p->verdict = (struct bs_verdict){0};
+    bs_kept_unref(&p->kept);
     bs_arena_reset(&p->arena);
 }
 
@@ -71,6 +74,7 @@ void
 bs_prepared_unref(struct bs_prepared **p)
 {
     if (*p != NULL && --(*p)->refs == 0) {
+        bs_kept_unref(&(*p)->kept);
         bs_arena_fini(&(*p)->arena);
         free((void *)(uintptr_t)(*p)->text.p);
         free(*p);

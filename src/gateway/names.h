@@ -14,6 +14,8 @@
 
 #include "gateway/judge.h"
 
+struct bs_kept; /* gateway/verdicts.h */
+
 #define BS_SQL_NAME_MAX 63 /* NAMEDATALEN - 1 */
 
 #define BS_PREPARED_TYPES 64 /* declared parameter types that are kept, for tickets */
@@ -25,7 +27,8 @@ struct bs_prepared {
     struct bs_bytes text;              /* its own copy */
     uint32_t types[BS_PREPARED_TYPES]; /* as declared by Parse; 0: left to the server */
     bool more_types;                   /* somebody's own, behind those */
-    struct bs_verdict verdict;         /* in `arena`; counts only where `judged` */
+    struct bs_verdict verdict;         /* in `arena` or `kept`; counts only where `judged` */
+    struct bs_kept *kept;              /* a reference; NULL */
     struct bs_arena arena;
     bool prepared_in_sql; /* made by PREPARE, whose whole text it has */
     bool judged;

@@ -19,6 +19,8 @@
 #include "gateway/gateway.h"
 #include "gateway/login.h"
 #include "gateway/relay.h"
+#include "gateway/verdicts.h"
+#include "policy/config.h"
 
 #define LISTENERS_MAX  32
 #define ACCEPTS_A_TURN 32  /* then the sessions get their turn */
@@ -48,6 +50,7 @@ struct bs_worker {
     unsigned jobs; /* posted and not yet answered */
     struct bs_session *sessions;
     struct bs_logins logins;
+    struct bs_verdicts *verdicts;
     atomic_uint load; /* sessions here, or on their way here */
     struct listener listeners[LISTENERS_MAX];
     size_t n_listeners;
@@ -312,6 +315,7 @@ bs_worker_new(struct bs_gateway *g, unsigned index, struct bs_worker **out, stru
     }
     w->bell.data = w;
     w->rest.data = w;
+    w->verdicts = bs_verdicts_new((size_t)g->config->verdict_bytes);
     *out = w;
     return BS_DONE;
 }
@@ -437,6 +441,7 @@ bs_worker_free(struct bs_worker **wp)
     read_mail(w); /* letters that came too late own something, too */
     bs_assert(uv_loop_close(&w->loop) == 0);
     (void)pthread_mutex_destroy(&w->lock);
+    bs_verdicts_free(&w->verdicts);
     free(w);
 }
 
@@ -484,6 +489,12 @@ struct bs_logins *
 bs_worker_logins(struct bs_worker *w)
 {
     return &w->logins;
+}
+
+struct bs_verdicts *
+bs_worker_verdicts(struct bs_worker *w)
+{
+    return w->verdicts;
 }
 
 struct bs_gateway *

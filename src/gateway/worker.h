@@ -14,6 +14,7 @@
 
 struct bs_gateway; /* gateway/gateway.h */
 struct bs_logins;
+struct bs_verdicts;
 struct bs_worker;
 
 /* Runs on the worker's thread. */
@@ -58,7 +59,8 @@ void bs_worker_job(
 struct bs_session *bs_worker_session(struct bs_worker *w, const char *id);
 
 uv_loop_t *bs_worker_loop(struct bs_worker *w);
-struct bs_logins *bs_worker_logins(struct bs_worker *w); /* gateway/login.h */
+struct bs_logins *bs_worker_logins(struct bs_worker *w);     /* gateway/login.h */
+struct bs_verdicts *bs_worker_verdicts(struct bs_worker *w); /* gateway/verdicts.h */
 struct bs_gateway *bs_worker_gateway(struct bs_worker *w);
 
 /* Another policy is in force: tell every session. Thread-safe. */

@@ -91,6 +91,12 @@ same_workers(const struct bs_config *a, const struct bs_config *b)
 }
 
 static bool
+same_verdict_cache(const struct bs_config *a, const struct bs_config *b)
+{
+    return a->verdict_bytes == b->verdict_bytes;
+}
+
+static bool
 same_hold(const struct bs_config *a, const struct bs_config *b)
 {
     return a->hold_wait_ms == b->hold_wait_ms && a->hold_notice_ms == b->hold_notice_ms &&
@@ -176,10 +182,19 @@ static const struct {
     const char *key;
     bool (*same)(const struct bs_config *a, const struct bs_config *b);
 } keys[] = {
-    {"listen", same_listens},    {"operators", same_operators}, {"databases", same_databases},
-    {"state", same_state},       {"audit", same_audit},         {"storage", same_storage},
-    {"spool", same_spool},       {"workers", same_workers},     {"hold", same_hold},
-    {"recovery", same_recovery}, {"restore", same_restore},     {"audit_safe", same_audit_safe},
+    {"listen", same_listens},
+    {"operators", same_operators},
+    {"databases", same_databases},
+    {"state", same_state},
+    {"audit", same_audit},
+    {"storage", same_storage},
+    {"spool", same_spool},
+    {"workers", same_workers},
+    {"hold", same_hold},
+    {"recovery", same_recovery},
+    {"restore", same_restore},
+    {"audit_safe", same_audit_safe},
+    {"verdict_cache", same_verdict_cache},
 };
 
 const char *

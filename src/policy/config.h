@@ -91,6 +91,7 @@ struct bs_config {
     const char *storage_url;   /* "file:///absolute/path", "s3://..." */
     const char *spool;         /* local folder */
     int64_t workers;           /* 1 to 64 */
+    int64_t verdict_bytes;     /* of kept verdicts, each worker; 0: none are kept */
     int64_t hold_wait_ms;      /* how long a statement waits on the wire; 0: not at all */
     int64_t hold_notice_ms;    /* between NOTICEs while it waits */
     int64_t hold_decide_ms;    /* how long operators have to decide */

@@ -482,6 +482,7 @@ const struct bs_key bs_keys[] = {
     {"storage",               REQUIRED, .scalar = read_storage, AT(storage_path)},
     {"spool",                 REQUIRED, .scalar = read_path, AT(spool)},
     {"workers",               0, .scalar = bs_read_integer, AT(workers), .fallback = "2", .min = 1, .max = 64},
+    {"verdict_cache",         0, .scalar = read_size, AT(verdict_bytes), .fallback = "8MB", .min = 0, .max = INT64_C(4) << 30},
     {"hold",                  0, .node = read_section},
     {"hold.wait",             0, .scalar = bs_read_duration, AT(hold_wait_ms), .fallback = "20s", .min = 0, .max = DAY_MS},
     {"hold.notice",           0, .scalar = bs_read_duration, AT(hold_notice_ms), .fallback = "10s", .min = 1000, .max = DAY_MS},
