@@ -24,18 +24,18 @@
 
 #define SEND_TIMEOUT_MS 10000
 
-struct entry {
+struct bs_cancel_entry {
     uint32_t pid;
     uint8_t secret[BS_SECRET_MAX];
     size_t secret_len;
     char id[BS_ULID_TEXT];
     struct bs_worker *worker;
-    struct entry *next;
+    struct bs_cancel_entry *next, *prev;
 };
 
 struct bs_cancels {
     pthread_mutex_t lock;
-    struct entry *first;
+    struct bs_cancel_entry *first;
 };
 
 struct bs_cancels *
@@ -56,7 +56,7 @@ bs_cancels_free(struct bs_cancels **cp)
     if (c == NULL)
         return;
     while (c->first != NULL) {
-        struct entry *next = c->first->next;
+        struct bs_cancel_entry *next = c->first->next;
         free(c->first);
         c->first = next;
     }
@@ -67,7 +67,7 @@ bs_cancels_free(struct bs_cancels **cp)
 void
 bs_cancels_add(struct bs_cancels *c, struct bs_session *s)
 {
-    struct entry *e = bs_malloc(sizeof(*e));
+    struct bs_cancel_entry *e = bs_malloc(sizeof(*e));
 
     bs_assert(s->secret_len != 0);
     bs_random(s->secret, s->secret_len);
@@ -76,8 +76,11 @@ bs_cancels_add(struct bs_cancels *c, struct bs_session *s)
     e->secret_len = s->secret_len;
     memcpy(e->id, s->id, sizeof(e->id));
     e->worker = s->worker;
+    s->cancel = e;
     pthread_mutex_lock(&c->lock);
     e->next = c->first;
+    if (e->next != NULL)
+        e->next->prev = e;
     c->first = e;
     pthread_mutex_unlock(&c->lock);
 }
@@ -85,18 +88,21 @@ bs_cancels_add(struct bs_cancels *c, struct bs_session *s)
 void
 bs_cancels_remove(struct bs_cancels *c, struct bs_session *s)
 {
-    struct entry *gone = NULL;
+    struct bs_cancel_entry *e = s->cancel;
 
+    if (e == NULL)
+        return;
+    s->cancel = NULL;
     pthread_mutex_lock(&c->lock);
-    for (struct entry **at = &c->first; *at != NULL; at = &(*at)->next) {
-        if (strcmp((*at)->id, s->id) == 0) {
-            gone = *at;
-            *at = gone->next;
-            break;
-        }
-    }
+    if (e->next != NULL)
+        e->next->prev = e->prev;
+    if (e->prev != NULL)
+        e->prev->next = e->next;
+    else
+        c->first = e->next;
     pthread_mutex_unlock(&c->lock);
-    free(gone);
+    bs_wipe(e, sizeof(*e));
+    free(e);
 }
 
 /* On the session's worker; it may have ended meanwhile. */
@@ -120,7 +126,7 @@ bs_cancels_request(struct bs_cancels *c, uint32_t pid, struct bs_bytes secret)
     char id[BS_ULID_TEXT] = "";
 
     pthread_mutex_lock(&c->lock);
-    for (const struct entry *e = c->first; e != NULL; e = e->next) {
+    for (const struct bs_cancel_entry *e = c->first; e != NULL; e = e->next) {
         struct bs_bytes own = {e->secret, e->secret_len};
         if (bs_bytes_equal_secret(own, secret) && e->pid == pid) {
             memcpy(id, e->id, sizeof(id));

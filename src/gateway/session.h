@@ -16,12 +16,13 @@
 #include "gateway/link.h"
 #include "policy/decide.h"
 
-struct bs_worker;   /* gateway/worker.h */
-struct bs_gateway;  /* gateway/gateway.h */
-struct bs_login;    /* gateway/login.h */
-struct bs_upstream; /* gateway/upstream.h */
-struct bs_relay;    /* relay.c: the state of a running session */
-struct bs_setting;  /* wire/startup.h */
+struct bs_worker;       /* gateway/worker.h */
+struct bs_cancel_entry; /* gateway/cancel.c */
+struct bs_gateway;      /* gateway/gateway.h */
+struct bs_login;        /* gateway/login.h */
+struct bs_upstream;     /* gateway/upstream.h */
+struct bs_relay;        /* relay.c: the state of a running session */
+struct bs_setting;      /* wire/startup.h */
 
 enum bs_phase {
     BS_PHASE_CLOSED = 0, /* nothing may happen any more; memory waits for the last reference */
@@ -75,9 +76,10 @@ struct bs_session {
     uint32_t server_pid; /* backend PID; the client is told the same */
     uint8_t server_secret[256];
     size_t server_secret_len;
-    uint8_t secret[BS_SECRET_MAX]; /* our own; the server's never reaches the client */
-    size_t secret_len;             /* by the protocol that the client speaks */
-    struct bs_param *params;       /* ParameterStatus values of the server, newest value kept */
+    uint8_t secret[BS_SECRET_MAX];  /* our own; the server's never reaches the client */
+    size_t secret_len;              /* by the protocol that the client speaks */
+    struct bs_cancel_entry *cancel; /* in the table of those who may cancel; NULL: not yet */
+    struct bs_param *params;        /* ParameterStatus values of the server, newest value kept */
 
     struct bs_arena arena;   /* lives as long as the session */
     struct bs_arena message; /* for one message or unit; the relay resets it */
