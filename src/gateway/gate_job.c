@@ -331,6 +331,22 @@ bs_gate_progress(const struct bs_gate *g, const struct bs_capture *c)
                                       .budget_us = g->budget_us};
 }
 
+/*
+ * A statement outside of a transaction: its end is whether it succeeds. What others change of the
+ * cluster from here on, or take from it, no lock keeps them from, and no audit will see.
+ */
+static void
+arm_bare(struct bs_gate *g, struct bs_err *err)
+{
+    const struct bs_point_event armed = {.state = BS_EVENT_ARMED, .by = "gateway"};
+
+    if (bs_capture_event(g->capture, &armed, err) != BS_DONE)
+        return;
+    if (g->plan.globals != 0 &&
+        bs_capture_still(g->capture, g->point.manifest, &g->plan, &g->arena, err) != BS_DONE)
+        bs_gate_tell_no_point(g, err);
+}
+
 static void
 work_capture(struct bs_gate *g, struct bs_err *err)
 {
@@ -354,9 +370,8 @@ work_capture(struct bs_gate *g, struct bs_err *err)
         note_speed(g);
     if (g->captured)
         bs_gate_index_point(g, &g->point);
-    if (g->captured && !g->plan.in_block) /* its end is whether it succeeds */
-        (void)!bs_capture_event(
-            g->capture, &(struct bs_point_event){.state = BS_EVENT_ARMED, .by = "gateway"}, err);
+    if (g->captured && !g->plan.in_block)
+        arm_bare(g, err);
 }
 
 /* The capture is handed to the worker before it runs, so that it can be aborted. */

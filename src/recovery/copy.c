@@ -257,9 +257,11 @@ bs_step_globals(struct bs_capture *c, struct bs_err *err)
     if (c->m.globals == NULL)
         return BS_FAIL(err, LIMIT, "no memory set aside for what belongs to the cluster");
     c->m.n_globals = 1;
-    if (bs_step_copy(c, c->m.n_objects, NULL, err) == BS_DONE)
-        return bs_earlier_globals(&c->helper, c->req.plan->globals, c->m.source.server_version_num,
-                                  &c->arena, &c->m.globals->digest, err);
+    /* The number first: no snapshot holds the server's file, which may change behind it. */
+    if (bs_earlier_globals(&c->helper, c->req.plan->globals, c->m.source.server_version_num,
+                           &c->arena, &c->m.globals->digest, err) == BS_DONE &&
+        bs_step_copy(c, c->m.n_objects, NULL, err) == BS_DONE)
+        return BS_DONE;
     c->m.n_globals = 0;
     if (strcmp(c->helper.sqlstate, "42501") == 0 && bs_globals_hint(c->req.plan->globals) != NULL)
         bs_err_hint(err, "%s", bs_globals_hint(c->req.plan->globals));

@@ -9,6 +9,7 @@ import pytest
 
 from conftest import Gateway, running, wait_until
 from operator_side import Operator
+from relay import Relay
 from stored import Store
 
 SETUP = """
@@ -101,12 +102,18 @@ def site(pg):
         c.execute("ALTER ROLE backstop NOSUPERUSER BYPASSRLS")
         c.execute("GRANT pg_read_all_data, pg_read_all_stats, pg_signal_backend TO backstop")
         c.execute("GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO backstop")
-    g = Gateway(pg, tls=False, policy={"rules": [rule]}, databases={"app": pg.conninfo("postgres")})
+    helpers = Relay(pg.folder / f".s.PGSQL.{pg.port}")
+    helper = psycopg.conninfo.make_conninfo("", host="127.0.0.1", port=helpers.port, user="backstop",
+                                            dbname="app", sslmode="disable")
+    g = Gateway(pg, tls=False, policy={"rules": [rule]}, extra={
+        "databases": {"app": {"upstream": pg.conninfo("postgres"), "helper": helper}}})
     Operator(g)
     with running(g, "root") as g:
         site = Site(pg, g)
+        site.helpers = helpers
         yield site
         site.clear()
+    helpers.close()
     with pg.admin() as c:
         c.execute("ALTER ROLE backstop SUPERUSER")
 
@@ -290,6 +297,38 @@ def test_what_counts_at_the_next_start_is_told(system):
     point, = site.run("ALTER SYSTEM RESET max_connections")
     done = json.loads(site.cli("restore", "copy-back", point.id, "--yes", "--json").stdout)
     assert done["restart"] == ["max_connections"]
+
+
+@pytest.mark.parametrize("sql,theirs", [
+    ("ALTER SYSTEM SET work_mem = '9MB'", "ALTER SYSTEM SET work_mem = '7MB'"),
+    ("ALTER SYSTEM RESET ALL", "ALTER SYSTEM SET log_line_prefix = '%p '"),
+])
+def test_what_others_set_meanwhile_is_not_overwritten(system, sql, theirs):
+    """Between the point and the statement; nobody could tell afterwards what it was."""
+    site, ends = system, []
+
+    def run():
+        try:
+            site.run(sql)
+        except psycopg.Error as error:
+            ends.append(error.sqlstate)
+
+    stop = site.helpers.stop_at("COPY (SELECT g.class", "answered")
+    running = threading.Thread(target=run)
+    running.start()
+    try:
+        stop.wait()
+        with site.pg.admin() as c:
+            c.execute(theirs)
+    finally:
+        stop.go()
+        running.join(30)
+    point = max(site.store.points(), key=lambda p: p.id)
+    was = theirs.split("'")[1]
+    assert ends == ["ZB004"] and was in dict(settings(site)).values()
+    wait_until(lambda: point.events()[-1] in ("rolled_back", "not_used"))
+    site.run(sql)  # and again, with nobody else
+    assert was not in dict(settings(site)).values()
 
 
 def test_a_setting_that_cannot_be_read_is_not_overwritten(system):
