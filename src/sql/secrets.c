@@ -1,6 +1,7 @@
 /* secrets.c - see secrets.h. */
 #include "sql/secrets.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -10,7 +11,7 @@
 #define STARS "'***'"
 
 /* Which strings of a statement are hidden. */
-enum hides { HIDES_NONE, HIDES_PASSWORD, HIDES_SETTING, HIDES_ALL };
+enum hides { HIDES_NONE, HIDES_PASSWORD, HIDES_SETTING, HIDES_ALL, HIDES_CODE };
 
 static const struct {
     enum bs_kind kind;
@@ -28,6 +29,9 @@ static const struct {
     {BS_KIND_ALTER_USER_MAPPING, HIDES_ALL},
     {BS_KIND_CREATE_SUBSCRIPTION, HIDES_ALL},
     {BS_KIND_ALTER_SUBSCRIPTION, HIDES_ALL},
+    {BS_KIND_DO, HIDES_CODE},
+    {BS_KIND_CREATE_FUNCTION, HIDES_CODE},
+    {BS_KIND_CREATE_PROCEDURE, HIDES_CODE},
 };
 
 static enum hides
@@ -39,16 +43,6 @@ hides(const struct bs_stmt *s)
     }
     return HIDES_NONE;
 }
-
-struct writer {
-    struct bs_bytes text;
-    const struct bs_unit *unit;
-    size_t stmt;      /* the first that does not end before the token */
-    bool password;    /* the token before is PASSWORD, or a string that was hidden */
-    uint8_t *out;     /* NULL: only looks whether there is anything */
-    size_t n, copied; /* bytes of out; of the text, that are in it or hidden */
-    bool any;
-};
 
 static bool
 is_string(struct bs_bytes token)
@@ -66,6 +60,189 @@ is_password(struct bs_bytes token)
     return token.n == strlen(word) + 2 * quote &&
            strncasecmp((const char *)token.p + quote, word, strlen(word)) == 0;
 }
+
+/* Bodies of code. */
+
+enum {
+    DEEPEST = 4, /* EXECUTE 'ALTER ...' in a body in a body */
+    GROWTH = 4,  /* of a text, at most: each string gets a few bytes more */
+    TOKENS_MAX = 1 << 20,
+};
+
+struct tokens {
+    struct bs_bytes text;
+    struct bs_token *list;
+    size_t n, room;
+};
+
+static bool
+keep_token(void *with, struct bs_token token)
+{
+    struct tokens *t = with;
+
+    if (t->n == t->room) {
+        t->room = t->room == 0 ? 256 : t->room * 2;
+        t->list = bs_realloc(t->list, t->room * sizeof(*t->list));
+    }
+    t->list[t->n++] = token;
+    return t->n < TOKENS_MAX;
+}
+
+static bool
+take_tokens(struct tokens *t, struct bs_bytes text)
+{
+    *t = (struct tokens){.text = text};
+    return memchr(text.p, '\0', text.n) == NULL && bs_utf8_valid(text) && !bs_lex_is_slow(text) &&
+           bs_lex(text, keep_token, t);
+}
+
+static struct bs_bytes
+token_at(const struct tokens *t, size_t i)
+{
+    if (i >= t->n)
+        return (struct bs_bytes){0};
+    return (struct bs_bytes){t->text.p + t->list[i].from, t->list[i].to - t->list[i].from};
+}
+
+static bool
+is_any(struct bs_bytes token, const char *const *words)
+{
+    for (; *words != NULL; words++) {
+        if (strlen(*words) == token.n && strncasecmp((const char *)token.p, *words, token.n) == 0)
+            return true;
+    }
+    return false;
+}
+
+#define IS(token, ...) is_any(token, (const char *const[]){__VA_ARGS__, NULL})
+
+/*
+ * Of the statement that begins with this token of a body. Only where one begins there for certain:
+ * password 'DROP TABLE t' may also be a value that is run.
+ */
+static enum hides
+hides_from(const struct tokens *t, size_t i)
+{
+    struct bs_bytes what = token_at(t, i + 1);
+
+    if (i != 0 && !IS(token_at(t, i - 1), ";", "BEGIN", "THEN", "ELSE", "LOOP", ">>"))
+        return HIDES_NONE;
+    if (!IS(token_at(t, i), "ALTER", "CREATE"))
+        return HIDES_NONE;
+    if (IS(what, "SERVER", "SUBSCRIPTION", "FOREIGN") ||
+        (IS(what, "USER") && IS(token_at(t, i + 2), "MAPPING")))
+        return HIDES_ALL;
+    return IS(what, "ROLE", "USER", "GROUP") ? HIDES_PASSWORD : HIDES_NONE;
+}
+
+static bool hide_body(struct bs_bytes text, int depth, struct bs_buf *out);
+
+/* A string whose value is code: '...' or $x$...$x$. False: there is nothing to hide, or it is not
+ * clear what its value is. */
+static bool
+hide_string(struct bs_bytes token, int depth, struct bs_buf *out)
+{
+    size_t quote = token.n != 0 && token.p[0] == '\'' ? 1 : 0;
+    struct bs_buf plain, hidden;
+    bool any, clear = true;
+
+    for (size_t i = 1; token.p[0] == '$' && quote == 0 && i < token.n; i++)
+        quote = token.p[i] == '$' ? i + 1 : 0;
+    if (quote == 0 || token.n < 2 * quote)
+        return false;
+    bs_buf_init(&plain, token.n + 1);
+    bs_buf_init(&hidden, GROWTH * token.n + 64);
+    for (size_t i = quote; i < token.n - quote; i++) {
+        bs_put_u8(&plain, token.p[i]);
+        if (quote != 1 || token.p[i] != '\'')
+            continue;
+        clear = clear && i + 1 < token.n - quote && token.p[i + 1] == '\'';
+        i++;
+    }
+    any = clear && hide_body(bs_buf_view(&plain), depth + 1, &hidden) && !hidden.failed;
+    if (any) {
+        bs_put_bytes(out, (struct bs_bytes){token.p, quote});
+        for (size_t i = 0; i < hidden.n; i++) {
+            bs_put_u8(out, hidden.p[i]);
+            if (quote == 1 && hidden.p[i] == '\'')
+                bs_put_u8(out, '\'');
+        }
+        bs_put_bytes(out, (struct bs_bytes){token.p + token.n - quote, quote});
+    }
+    bs_buf_fini(&plain);
+    bs_buf_fini(&hidden);
+    return any;
+}
+
+/* Is it a constant that runs, as it stands? */
+static bool
+is_executed(const struct tokens *t, size_t i)
+{
+    return i != 0 && IS(token_at(t, i - 1), "EXECUTE") &&
+           (i + 1 == t->n || IS(token_at(t, i + 1), ";", "INTO", "USING"));
+}
+
+/* PL/pgSQL or SQL; what it puts together from parts stays as it is. False: nothing is hidden. */
+static bool
+hide_body(struct bs_bytes text, int depth, struct bs_buf *out)
+{
+    enum hides what = HIDES_NONE;
+    bool any = false, password = false;
+    struct tokens t = {0};
+    size_t copied = 0;
+
+    if (text.n == 0 || depth > DEEPEST || !take_tokens(&t, text)) {
+        free(t.list);
+        return false;
+    }
+    for (size_t i = 0; i < t.n; i++) {
+        struct bs_bytes b = token_at(&t, i);
+        bool hide = is_string(b) && (what == HIDES_ALL || (what == HIDES_PASSWORD && password));
+        size_t n = out->n;
+        what = hides_from(&t, i) != HIDES_NONE ? hides_from(&t, i) : IS(b, ";") ? HIDES_NONE : what;
+        password = hide || is_password(b);
+        if (!hide && !(is_string(b) && is_executed(&t, i)))
+            continue;
+        bs_put_bytes(out, (struct bs_bytes){text.p + copied, t.list[i].from - copied});
+        if (hide)
+            bs_put_str(out, STARS);
+        else if (!hide_string(b, depth, out)) {
+            out->n = n;
+            continue;
+        }
+        copied = t.list[i].to;
+        any = true;
+    }
+    bs_put_bytes(out, (struct bs_bytes){text.p + copied, text.n - copied});
+    free(t.list);
+    return any;
+}
+
+/* All that it says of a language is one whose code has the same strings and comments. */
+static bool
+is_known_language(struct bs_bytes statement)
+{
+    struct tokens t = {0};
+    bool known = take_tokens(&t, statement);
+
+    for (size_t i = 0; known && i + 1 < t.n; i++) {
+        if (IS(token_at(&t, i), "LANGUAGE"))
+            known = IS(token_at(&t, i + 1), "plpgsql", "sql", "'plpgsql'", "'sql'", "\"plpgsql\"",
+                       "\"sql\"");
+    }
+    free(t.list);
+    return known;
+}
+
+struct writer {
+    struct bs_bytes text;
+    const struct bs_unit *unit;
+    size_t stmt;      /* the first that does not end before the token */
+    bool password;    /* the token before is PASSWORD, or a string that was hidden */
+    uint8_t *out;     /* NULL: only looks whether there is anything */
+    size_t n, copied; /* bytes of out; of the text, that are in it or hidden */
+    bool any;
+};
 
 static bool
 names_secret(struct bs_bytes b)
@@ -102,6 +279,23 @@ put(struct writer *w, const void *p, size_t n)
     w->n += n;
 }
 
+static void
+put_code(struct writer *w, struct bs_token token, const struct bs_stmt *s)
+{
+    struct bs_buf hidden;
+
+    bs_buf_init(&hidden, GROWTH * w->text.n + 64);
+    if (is_known_language((struct bs_bytes){w->text.p + s->from, s->to - s->from}) &&
+        hide_string((struct bs_bytes){w->text.p + token.from, token.to - token.from}, 0, &hidden) &&
+        !hidden.failed) {
+        put(w, w->text.p + w->copied, token.from - w->copied);
+        put(w, hidden.p, hidden.n);
+        w->copied = token.to;
+        w->any = true;
+    }
+    bs_buf_fini(&hidden);
+}
+
 static bool
 take_token(void *with, struct bs_token token)
 {
@@ -114,6 +308,8 @@ take_token(void *with, struct bs_token token)
                          (what == HIDES_SETTING &&
                           names_secret((struct bs_bytes){w->text.p + s->from, s->to - s->from})));
 
+    if (what == HIDES_CODE && is_string(b))
+        put_code(w, token, s);
     if (hide) {
         put(w, w->text.p + w->copied, token.from - w->copied);
         put(w, STARS, strlen(STARS));

@@ -17,7 +17,8 @@
  * Puts '***' where a string may be a password: behind PASSWORD in statements about roles, every string of
  * those about foreign servers, wrappers, user mappings and subscriptions, and settings that hold one.
  * Whole strings only, and only where a string is nothing but a value: nobody can hide what runs from
- * the one who reads it. Strings inside of bodies of code stay.
+ * the one who reads it. The same in the bodies of DO and of functions in SQL and PL/pgSQL, and in a constant
+ * that EXECUTE runs there; what a body puts together from parts stays, as do other languages.
  *
  * unit  the text's own judgement; NULL: none. Of what was not parsed, strings behind PASSWORD
  * out   `text` itself where there is nothing to hide

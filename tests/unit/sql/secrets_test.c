@@ -32,6 +32,25 @@ static const struct { const char *in, *want; } rows[] = {
      "ALTER ROLE a PASSWORD '***'; DO LANGUAGE password 'DELETE FROM t'"},
     {"ALTER ROLE a LOGIN -- PASSWORD '\n; DROP TABLE t; --'", "ALTER ROLE a LOGIN -- PASSWORD '\n; DROP TABLE t; --'"},
     {"UPDATE t SET password = 'one'", "UPDATE t SET password = 'one'"},
+    /* In bodies of code. */
+    {"DO $$BEGIN ALTER ROLE a PASSWORD 'one'; PERFORM 'x'; END$$", "DO $$BEGIN ALTER ROLE a PASSWORD '***'; PERFORM 'x'; END$$"},
+    {"DO $x$BEGIN IF true THEN create user a encrypted password $$one$$ login; END IF; END$x$",
+     "DO $x$BEGIN IF true THEN create user a encrypted password '***' login; END IF; END$x$"},
+    {"DO 'BEGIN ALTER ROLE a PASSWORD ''one''; END'", "DO 'BEGIN ALTER ROLE a PASSWORD ''***''; END'"},
+    {"DO $$BEGIN EXECUTE 'ALTER ROLE a PASSWORD ''o''''ne'''; END$$",
+     "DO $$BEGIN EXECUTE 'ALTER ROLE a PASSWORD ''***'''; END$$"},
+    {"CREATE FUNCTION f(p text) RETURNS void LANGUAGE plpgsql AS $$BEGIN CREATE USER MAPPING FOR a SERVER s"
+     " OPTIONS (user 'b', token 'one'); RAISE NOTICE 'x'; END$$",
+     "CREATE FUNCTION f(p text) RETURNS void LANGUAGE plpgsql AS $$BEGIN CREATE USER MAPPING FOR a SERVER s"
+     " OPTIONS (user '***', token '***'); RAISE NOTICE 'x'; END$$"},
+    {"CREATE OR REPLACE PROCEDURE f() AS 'SELECT 1; ALTER ROLE a PASSWORD E''o\\\\''''ne''' LANGUAGE sql",
+     "CREATE OR REPLACE PROCEDURE f() AS 'SELECT 1; ALTER ROLE a PASSWORD ''***''' LANGUAGE sql"},
+    /* What runs there stays: a value of a type that is called so, other languages, strings put together. */
+    {"DO $$BEGIN EXECUTE password 'DROP TABLE t'; END$$", "DO $$BEGIN EXECUTE password 'DROP TABLE t'; END$$"},
+    {"DO $$BEGIN x := ALTER ROLE a PASSWORD 'one'; END$$", "DO $$BEGIN x := ALTER ROLE a PASSWORD 'one'; END$$"},
+    {"CREATE FUNCTION f(language plpgsql) RETURNS int LANGUAGE plpython3u AS $$ALTER ROLE a PASSWORD 'one'$$",
+     "CREATE FUNCTION f(language plpgsql) RETURNS int LANGUAGE plpython3u AS $$ALTER ROLE a PASSWORD 'one'$$"},
+    {"DO $$BEGIN EXECUTE 'ALTER ROLE a PASSWORD ''one''' || x; END$$", "DO $$BEGIN EXECUTE 'ALTER ROLE a PASSWORD ''one''' || x; END$$"},
     {"", ""},
 };
 /* clang-format on */
