@@ -20,6 +20,8 @@
 struct bs_bytes bs_ask_bytes(const struct bs_relay *r, size_t from, size_t to);
 /* The next message waits for something other than its own bytes. */
 bool bs_ask_stall(struct bs_relay *r);
+/* Sends a Flush of our own. */
+void bs_ask_flush(struct bs_relay *r);
 /* For answers that decide what is done next. Those of an open series come only when asked for. */
 bool bs_ask_wait(struct bs_relay *r);
 bool bs_ask_wait_for_copy(struct bs_relay *r);

@@ -31,17 +31,22 @@ bs_ask_stall(struct bs_relay *r)
     return false;
 }
 
-bool
-bs_ask_wait(struct bs_relay *r)
+void
+bs_ask_flush(struct bs_relay *r)
 {
     struct bs_buf b;
 
-    if (r->series_open) {
-        bs_buf_init(&b, 16);
-        bs_msg_put_flush(&b);
-        bs_relay_to_server(r, bs_buf_view(&b));
-        bs_buf_fini(&b);
-    }
+    bs_buf_init(&b, 16);
+    bs_msg_put_flush(&b);
+    bs_relay_to_server(r, bs_buf_view(&b));
+    bs_buf_fini(&b);
+}
+
+bool
+bs_ask_wait(struct bs_relay *r)
+{
+    if (r->series_open)
+        bs_ask_flush(r);
     return bs_ask_stall(r);
 }
 

@@ -3,6 +3,9 @@
  * gated as one.
  */
 #include "gateway/asking.h"
+
+#include <string.h>
+
 #include "gateway/evade.h"
 #include "gateway/gate.h"
 #include "gateway/judge.h"
@@ -10,11 +13,15 @@
 #include "wire/front.h"
 #include "wire/messages.h"
 
+/* How long the rest of a gated series may take behind a Flush. */
+#define PUT_OFF_MS 1000
+
 /* How a message of a series is dealt with. */
 enum next {
     NEXT_STOP = 0, /* the session ended, or the catalog is being loaded */
     NEXT_SEND,
     NEXT_WAIT, /* for answers that decide what a name means */
+    NEXT_MORE, /* for what the client sends behind its Flush */
     NEXT_GATE,
     NEXT_REFUSE, /* `refusal` */
 };
@@ -71,6 +78,28 @@ is_run_at_once(struct bs_bytes portal, struct bs_bytes rest)
     return false;
 }
 
+static bool
+ends_with_flush(struct bs_bytes rest)
+{
+    struct bs_err err = {0};
+    struct bs_frame f = {0};
+
+    while (bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT)
+        continue;
+    return f.type == BS_FRONT_FLUSH;
+}
+
+/* Transaction control whose Execute is behind the Flush, or that needs a series up to Sync. */
+static bool
+is_put_off(const struct bs_relay *r,
+           const struct bs_prepared *p,
+           struct bs_bytes portal,
+           struct bs_bytes rest)
+{
+    return bs_verdict_is_boundary(&p->verdict) && ends_with_flush(rest) &&
+           (!is_run_at_once(portal, rest) || bs_ask_ends_guarded(r, &p->verdict.unit));
+}
+
 /*
  * A portal outlives its series. One of COMMIT that is run when something gated has run meanwhile
  * would pass the audit by, and one of ROLLBACK TO would undo what counts as done: nobody looks at
@@ -124,6 +153,8 @@ look_at_bind(struct bs_relay *r,
     case BS_HEARD:
         break;
     }
+    if (is_put_off(r, p, bind.portal, rest))
+        return NEXT_MORE;
     next = next_of(r, p->verdict, refusal);
     if (next == NEXT_REFUSE)
         bs_evade_refused(r, &p->verdict, body, p);
@@ -337,6 +368,34 @@ enter_gate(struct bs_relay *r, size_t last, size_t end)
     return r->mode == BS_MODE_RELAY;
 }
 
+/*
+ * What is gated goes to the gate with its Sync, and pg8000 sends a Flush behind each Bind and Execute.
+ * It does not wait for the answer, so that Flush, the last message of [used, end), is as good as not
+ * sent. A client that does wait is refused in a moment.
+ */
+static bool
+put_off(struct bs_relay *r, size_t last, size_t end)
+{
+    struct bs_buf *in = &r->s->client.in;
+
+    memmove(in->p + last, in->p + end, in->n - end);
+    in->n -= end - last;
+    r->at = last;
+    r->put_off = true;
+    bs_session_set_timer(r->s, PUT_OFF_MS);
+    if (r->series_open)
+        bs_ask_flush(r);
+    return !bs_relay_over(r);
+}
+
+void
+bs_asks_timer(struct bs_relay *r)
+{
+    (void)bs_ask_series(r, r->at, r->at);
+    if (!bs_relay_over(r) && r->series_open)
+        bs_ask_flush(r);
+}
+
 /* Sends the messages [used, to) that have been entered one by one. */
 static bool
 send_looked_at(struct bs_relay *r, size_t to)
@@ -359,8 +418,12 @@ runs(uint8_t type)
 bool
 bs_ask_series(struct bs_relay *r, size_t last, size_t end)
 {
+    bool flushed = last != end && r->s->client.in.p[last] == BS_FRONT_FLUSH;
     size_t at = r->used;
 
+    if (r->put_off)
+        bs_session_set_timer(r->s, 0);
+    r->put_off = false;
     if (bs_ask_must_recall(r))
         return bs_ask_recall(r);
     while (at < end) {
@@ -383,6 +446,8 @@ bs_ask_series(struct bs_relay *r, size_t last, size_t end)
                 return bs_ask_wait(r);
             if (next == NEXT_REFUSE)
                 return refuse_series(r, refusal, last, end);
+            if (next == NEXT_MORE || (next == NEXT_GATE && flushed && !r->series_wrote))
+                return put_off(r, last, end);
             if (next == NEXT_GATE)
                 return enter_gate(r, last, end);
             r->stalled = true;

@@ -286,10 +286,19 @@ bs_relay_on_cancel(struct bs_session *s)
     enter(s, cancel);
 }
 
+static void
+timer(struct bs_relay *r)
+{
+    if (r->put_off)
+        bs_asks_timer(r);
+    else
+        bs_gate_timer(r);
+}
+
 void
 bs_relay_on_timer(struct bs_session *s)
 {
-    enter(s, bs_gate_timer);
+    enter(s, timer);
 }
 
 void

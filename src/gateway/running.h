@@ -78,6 +78,7 @@ struct bs_relay {
     bool series_open;            /* messages were forwarded since the last Sync */
     bool series_wrote;           /* among them a Bind of something that is not SAFE */
     struct bs_effects *run_next; /* of a Bind whose Execute is to be owed: what that does; NULL */
+    bool put_off;        /* a Flush of [used, at) was taken out: its Sync is to come first */
     bool series_failed;  /* the server has failed it: skip to the client's Sync, which is to come */
     bool copy_portals;   /* a portal of this transaction may copy in */
     bool copy_wait;      /* stalled because of `copying` */
@@ -130,6 +131,8 @@ void bs_asks_pump(struct bs_relay *r);
 /* What bs_judge asks for; `relay` is a struct bs_relay. */
 enum bs_lookup bs_asks_statement(void *relay, const char *label, struct bs_bytes *text);
 bool bs_asks_cursor(void *relay, const char *label);
+/* The time is over in which the rest of a gated series had to come. */
+void bs_asks_timer(struct bs_relay *r);
 /* Something that bs_asks_pump waits for has come. */
 bool bs_asks_may_go_on(const struct bs_relay *r);
 /* Books that a message may copy in. */

@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 import threading
+import time
 
 import pytest
 
@@ -563,6 +564,31 @@ def test_a_gated_bind_before_flush(place, series):
         got = r.until(last=b"E")
         assert set(errors(got)) <= REFUSED and errors(got)
         assert ask(r, execute(), SYNC)[-1] == (b"Z", b"I")
+        answers(r)
+
+
+@pytest.mark.parametrize("pause", [0, 0.05])
+def test_flush_behind_bind_and_execute(place, pause):
+    """As pg8000 sends all that it runs: what is gated waits for its Sync, and COMMIT for its Execute."""
+    def runs(r, sql):
+        ask(r, parse("", sql), SYNC)
+        for piece in (bind("", "") + FLUSH, execute() + FLUSH):
+            r.send(piece)
+            time.sleep(pause)
+        return ask(r, SYNC)
+
+    with place.raw() as r:
+        for end in ("COMMIT", "ROLLBACK"):
+            assert kinds(runs(r, "BEGIN")) == b"2CZ"
+            assert kinds(runs(r, "SELECT 1")) == b"2DCZ"
+            got = runs(r, end)
+            assert kinds(got) == b"2CZ" and got[-1] == (b"Z", b"I")
+        got = runs(r, DELETE)
+        assert errors(got) == ["ZB001"] and got[-1] == (b"Z", b"I")
+        runs(r, "BEGIN")
+        got = runs(r, DELETE)
+        assert errors(got) == ["ZB001"] and got[-1] == (b"Z", b"E")
+        assert runs(r, "ROLLBACK")[-1] == (b"Z", b"I")
         answers(r)
 
 
