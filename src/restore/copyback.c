@@ -16,6 +16,7 @@
 #include "restore/merge.h"
 #include "restore/settings.h"
 #include "restore/siblings.h"
+#include "restore/staging.h"
 
 #define SQL_MAX (4u << 20)
 
@@ -501,6 +502,23 @@ transact_somehow(struct bs_work *w, const struct bs_copyback *plan, struct bs_er
     return BS_FAILED;
 }
 
+/* Where more sessions than one have failed, it is one that does it. */
+static enum bs_done
+transact_staged(struct bs_work *w, const struct bs_copyback *plan, struct bs_err *err)
+{
+    enum bs_done done;
+    bool again;
+
+    bs_staging_open(w);
+    done = transact_somehow(w, plan, err);
+    again = done != BS_DONE && bs_staging_failed(w);
+    bs_staging_close(w);
+    if (!again)
+        return done;
+    *err = (struct bs_err){0};
+    return transact_somehow(w, plan, err);
+}
+
 /* An extension that stays in another version looks the same in a dump. */
 static bool
 keeps_version(const struct bs_changes *c)
@@ -593,7 +611,7 @@ bs_copyback_run(struct bs_restore *r,
     if (done == BS_DONE) {
         done = bs_restore_begin(r, &step, err);
         if (done == BS_DONE) {
-            done = transact_somehow(&work, plan, err);
+            done = transact_staged(&work, plan, err);
             if (done == BS_DONE)
                 step.rows = bs_copyback_rows(out);
             step.before = out->point;

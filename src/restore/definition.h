@@ -45,6 +45,7 @@ struct bs_definition {
      * bs_definition_split. */
     size_t *early;
     size_t n_early;
+    const bool *staged; /* of saved.list: made by staging.h, in no script; NULL: none */
 };
 
 enum bs_definition_section {

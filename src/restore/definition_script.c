@@ -71,6 +71,8 @@ belongs(const struct bs_definition *d, size_t entry, enum moment when, bool atta
 {
     const struct bs_toc_entry *e = &d->saved.list[entry];
 
+    if (d->staged != NULL && d->staged[entry])
+        return false;
     switch (when) {
     case BEFORE_COLUMNS:
         return is_early(d, entry) && !joins_living(d, e);
@@ -85,13 +87,6 @@ belongs(const struct bs_definition *d, size_t entry, enum moment when, bool atta
         return !attached || !is_index(d, e);
     }
 }
-
-/*
- * A GIN index is gathered in a tree in memory, and one that the processor's caches do not hold is
- * slower the larger it grows; of other indexes the opposite is true. From 18 on GIN is built by
- * several processes, whose number depends on the memory.
- */
-#define GIN_MEMORY "16MB"
 
 static bool
 makes_gin(const struct bs_definition *d, size_t entry)
@@ -159,7 +154,7 @@ put_pieces(const struct bs_definition *d,
     for (size_t at = 0, k; done == BS_DONE && at < n; at += k) {
         bool gin = makes_gin(d, list[at]);
         k = alike(d, list + at, n - at);
-        bs_put_str(out, gin ? "SET maintenance_work_mem = '" GIN_MEMORY "';\n" : "");
+        bs_put_str(out, gin ? "SET maintenance_work_mem = '" BS_RDB_GIN_MEMORY "';\n" : "");
         done = put_piece(d, section, list + at, k, out, err);
         bs_put_str(out, gin ? "SET maintenance_work_mem = '" BS_RDB_MAINTENANCE_MEMORY "';\n" : "");
     }

@@ -2,8 +2,9 @@
  * entries.h - the script that pg_restore writes of a dump, cut by the entries of its table of
  * contents: what each says, to be compared and shown.
  *
- * Only to be compared and shown: a function's body may hold lines that look like the comments by
- * which it is cut. What runs is always what pg_restore writes of chosen entries alone.
+ * To be compared and shown: a function's body may hold lines that look like the comments by which
+ * it is cut. What runs is what pg_restore writes of chosen entries alone; or, where nothing looked so
+ * (`certain`), what one of these texts was understood to say (staged_index.h).
  *
  * Layer  restore. Pure.
  * Owns   texts borrow the script, or live in the arena.

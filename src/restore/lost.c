@@ -10,6 +10,7 @@
 #include "restore/defaults.h"
 #include "restore/merge.h"
 #include "restore/prove.h"
+#include "restore/staging.h"
 
 #define SCRIPT_MAX (256u << 20)
 
@@ -104,14 +105,29 @@ put_copy_in(struct bs_buf *sql, const struct bs_point_object *o)
     bs_put_str(sql, ", FREEZE)");
 }
 
+enum bs_done
+bs_lost_copy_in(struct bs_restore *r,
+                const struct bs_point_object *o,
+                struct bs_buf *sql,
+                struct bs_err *err)
+{
+    struct bs_restore_telling tell = {
+        r, bs_arena_fmt(&r->arena, "loading %s.%s", o->schema, o->name), o->raw_bytes};
+
+    put_copy_in(sql, o);
+    if (bs_rdb_load(&r->db, sql, r->request.store, o, r->manifest.source.data_encoding,
+                    bs_restore_tell_bytes, &tell, err) != BS_DONE)
+        return BS_FAILED;
+    bs_buf_clear(sql);
+    return BS_DONE;
+}
+
 /* Saved rows hold generated columns, too, which COPY does not take: those go by way of a table. */
 static enum bs_done
 load_rebuilt(struct bs_work *w, size_t at, struct bs_buf *sql, struct bs_err *err)
 {
     struct bs_live *live = &w->out->tables[at].diff.live;
     const struct bs_point_object *o = live->object;
-    struct bs_restore_telling tell = {
-        w->r, bs_arena_fmt(&w->r->arena, "loading %s.%s", o->schema, o->name), o->raw_bytes};
 
     if (bs_restore_portable(w->r, o, err) != BS_DONE)
         return BS_FAILED;
@@ -121,19 +137,14 @@ load_rebuilt(struct bs_work *w, size_t at, struct bs_buf *sql, struct bs_err *er
         bs_merge_put_insert_all(sql, live, at);
         return run(w, sql, err);
     }
-    put_copy_in(sql, o);
-    if (bs_rdb_load(&w->r->db, sql, w->r->request.store, o, w->r->manifest.source.data_encoding,
-                    bs_restore_tell_bytes, &tell, err) != BS_DONE)
-        return BS_FAILED;
-    bs_buf_clear(sql);
-    return BS_DONE;
+    return bs_lost_copy_in(w->r, o, sql, err);
 }
 
 static enum bs_done
 rebuild_tables(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
 {
     for (size_t i = 0; i < w->out->n_tables; i++) {
-        if (bs_lost_is(&w->out->tables[i]) &&
+        if (bs_lost_is(&w->out->tables[i]) && !bs_staging_has(w, i) &&
             (load_rebuilt(w, i, sql, err) != BS_DONE ||
              bs_prove_rows(w->r, w->out->tables[i].diff.live.object, i, err) != BS_DONE))
             return BS_FAILED;
@@ -150,7 +161,8 @@ bs_lost_begin(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
         return BS_FAILED;
     if (w->definition.n_early != 0 && run_section(w, BS_DEFINITION_BEFORE_COLUMNS, err) != BS_DONE)
         return BS_FAILED;
-    if (bs_columns_apply(w->r, &w->out->columns, bs_work_columns(w), err) != BS_DONE ||
+    if (bs_staging_publish(w, err) != BS_DONE ||
+        bs_columns_apply(w->r, &w->out->columns, bs_work_columns(w), err) != BS_DONE ||
         run_section(w, BS_DEFINITION_BEFORE_ROWS, err) != BS_DONE)
         return BS_FAILED;
     return rebuild_tables(w, sql, err);
@@ -206,7 +218,8 @@ enum bs_done
 bs_lost_end(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
 {
     w->out->n_refreshed = 0;
-    if (run_section(w, BS_DEFINITION_AFTER_ROWS, err) != BS_DONE ||
+    if (bs_staging_keys(w, err) != BS_DONE ||
+        run_section(w, BS_DEFINITION_AFTER_ROWS, err) != BS_DONE ||
         (w->defaults != NULL && bs_rdb_do(&w->r->db, w->defaults, err) != BS_DONE))
         return BS_FAILED;
     /* Where rows were saved in part, nothing was lost that sequences would have to go beyond. */

@@ -15,6 +15,19 @@
 bool bs_lost_is(const struct bs_copyback_table *t);
 
 /*
+ * The saved rows into a new table that has their columns, none of them generated, within the
+ * transaction that made it.
+ *
+ * object   as saved, with the schema and name where they go
+ * sql      empty, and empty again where it is done
+ * err      those of bs_rdb_load
+ */
+BS_MUST_CHECK enum bs_done bs_lost_copy_in(struct bs_restore *r,
+                                           const struct bs_point_object *object,
+                                           struct bs_buf *sql,
+                                           struct bs_err *err);
+
+/*
  * Before rows of living tables are written: lost objects and their rows.
  *
  * sql   empty, and empty again where it is done; any bytes

@@ -187,6 +187,32 @@ bs_rdb_run(struct bs_rdb *db, struct bs_buf *sql, struct bs_err *err)
     return text == NULL ? BS_FAILED : bs_rdb_do(db, text, err);
 }
 
+enum bs_done
+bs_rdb_start(struct bs_rdb *db, struct bs_buf *sql, struct bs_err *err)
+{
+    const char *text = text_of(sql, err);
+
+    if (text == NULL)
+        return BS_FAILED;
+    if (PQsendQuery(db->conn, text) == 1)
+        return BS_DONE;
+    return BS_FAIL(err, UNAVAILABLE, "the connection to the database was lost");
+}
+
+enum bs_done
+bs_rdb_wait(struct bs_rdb *db, struct bs_err *err)
+{
+    enum bs_done done = BS_DONE;
+    PGresult *result;
+
+    while ((result = PQgetResult(db->conn)) != NULL) {
+        if (done == BS_DONE && !succeeded(result))
+            done = server_failed(db, result, err);
+        PQclear(result);
+    }
+    return done;
+}
+
 /* What the server prints for a bigint; its whole range. */
 static int64_t
 number_of(const char *text)
@@ -356,8 +382,8 @@ bs_rdb_load(struct bs_rdb *db,
 /* Rows out. */
 
 /* Asks the server to stop, and takes what is still on its way. */
-static void
-give_up(struct bs_rdb *db)
+void
+bs_rdb_stop(struct bs_rdb *db)
 {
     PGcancel *cancel = PQgetCancel(db->conn);
     char why[256];
@@ -393,7 +419,7 @@ bs_rdb_copy_out(
         done = take(ctx, (struct bs_bytes){(const uint8_t *)row, (size_t)n}, err);
         PQfreemem(row);
         if (done != BS_DONE) {
-            give_up(db);
+            bs_rdb_stop(db);
             return BS_FAILED;
         }
     }
@@ -418,7 +444,7 @@ bs_rdb_texts_out(
                                    (size_t)PQgetlength(result, 0, 0)};
             done = take(ctx, row, err);
             if (done != BS_DONE)
-                give_up(db);
+                bs_rdb_stop(db);
         } else if (PQresultStatus(result) != PGRES_TUPLES_OK && done == BS_DONE)
             done = server_failed(db, result, err);
         PQclear(result);

@@ -20,6 +20,12 @@
 
 /* maintenance_work_mem of the session, unless what is built is quicker with another. */
 #define BS_RDB_MAINTENANCE_MEMORY "256MB"
+/*
+ * Of a GIN index: it is gathered in a tree in memory, and one that the processor's caches do not hold
+ * is slower the larger it grows; of other indexes the opposite is true. From 18 on GIN is built by
+ * several processes, whose number depends on the memory.
+ */
+#define BS_RDB_GIN_MEMORY "16MB"
 
 struct bs_rdb {
     PGconn *conn; /* NULL: not connected */
@@ -43,6 +49,12 @@ BS_MUST_CHECK enum bs_done bs_rdb_pin(struct bs_rdb *db, struct bs_err *err);
 BS_MUST_CHECK enum bs_done bs_rdb_do(struct bs_rdb *db, const char *sql, struct bs_err *err);
 /* The same for text in a buffer; LIMIT where the buffer has overflowed. Adds the final NUL. */
 BS_MUST_CHECK enum bs_done bs_rdb_run(struct bs_rdb *db, struct bs_buf *sql, struct bs_err *err);
+/* Starts commands; the caller waits for them with bs_rdb_wait before it does anything else here. */
+BS_MUST_CHECK enum bs_done bs_rdb_start(struct bs_rdb *db, struct bs_buf *sql, struct bs_err *err);
+/* Errors as bs_rdb_do: the first one. */
+BS_MUST_CHECK enum bs_done bs_rdb_wait(struct bs_rdb *db, struct bs_err *err);
+/* Asks the server to stop what was started, and waits until it has. */
+void bs_rdb_stop(struct bs_rdb *db);
 /*
  * COMMIT. CONFLICT where the server rolled back instead, UNCERTAIN where its answer was lost, and
  * the errors of bs_rdb_do.

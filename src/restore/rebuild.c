@@ -15,14 +15,14 @@
 #define SQL_MAX (4u << 20) /* bytes of one statement: 1600 columns with long names fit */
 
 /* The comment by which our own schemas and tables are known. */
-static const char *
-marker_of(struct bs_restore *r)
+const char *
+bs_rebuild_marker(struct bs_restore *r)
 {
     return bs_arena_fmt(&r->arena, BS_RESTORE_MARKER "%s", r->manifest.id);
 }
 
-static const char *
-default_schema(struct bs_restore *r)
+const char *
+bs_rebuild_schema(struct bs_restore *r)
 {
     const char *id = r->manifest.id;
     size_t n = strlen(id);
@@ -83,8 +83,8 @@ static const char table_grantees[] =
     GRANTEES " FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a"
              " WHERE c.oid = pg_catalog.to_regclass($1) AND a.grantee <> c.relowner";
 
-static enum bs_done
-make_schema(struct bs_restore *r, const char *schema, struct bs_err *err)
+enum bs_done
+bs_rebuild_make_schema(struct bs_restore *r, const char *schema, struct bs_err *err)
 {
     const char *name = quoted(r, schema, NULL);
     struct bs_buf sql;
@@ -94,7 +94,7 @@ make_schema(struct bs_restore *r, const char *schema, struct bs_err *err)
         return BS_FAIL(err, LIMIT, "the restore's memory is used up");
     bs_buf_init(&sql, SQL_MAX);
     bs_put_fmt(&sql, "CREATE SCHEMA %s; COMMENT ON SCHEMA %s IS ", name, name);
-    bs_put_literal(&sql, marker_of(r));
+    bs_put_literal(&sql, bs_rebuild_marker(r));
     done = bs_rdb_run(&r->db, &sql, err);
     bs_buf_fini(&sql);
     if (done != BS_DONE)
@@ -117,10 +117,10 @@ ensure_schema(struct bs_restore *r, const char *schema, struct bs_err *err)
     if (result == NULL)
         return BS_FAILED;
     there = PQntuples(result) == 1;
-    ours = there && strcmp(PQgetvalue(result, 0, 0), marker_of(r)) == 0;
+    ours = there && strcmp(PQgetvalue(result, 0, 0), bs_rebuild_marker(r)) == 0;
     PQclear(result);
     if (!there)
-        return make_schema(r, schema, err);
+        return bs_rebuild_make_schema(r, schema, err);
     if (!ours)
         return BS_FAIL(err, CONFLICT, "schema \"%.63s\" exists and was not made from this point",
                        schema);
@@ -143,7 +143,7 @@ make_table(struct bs_restore *r,
     bs_put_fmt(&sql, "CREATE TABLE %s (", name);
     bs_put_columns(&sql, shape, BS_COLUMN_AS_SAVED);
     bs_put_fmt(&sql, "); COMMENT ON TABLE %s IS ", name);
-    bs_put_literal(&sql, marker_of(r));
+    bs_put_literal(&sql, bs_rebuild_marker(r));
     done = bs_rdb_run(&r->db, &sql, err);
     bs_buf_fini(&sql);
     if (done != BS_DONE)
@@ -332,7 +332,7 @@ choose_tables(struct bs_restore *r,
               struct bs_err *err)
 {
     const struct bs_point_object **picked;
-    const char *schema = default_schema(r);
+    const char *schema = bs_rebuild_schema(r);
     size_t n;
 
     if (bs_restore_pick(r, table, &picked, &n, err) != BS_DONE ||
@@ -397,6 +397,8 @@ bs_rebuild_run(struct bs_restore *r,
 
 /* Discarding. */
 
+enum { SCHEMAS = 2 }; /* that a point may have */
+
 static const char find_ours[] =
     "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"
     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -433,13 +435,14 @@ drop_one(struct bs_restore *r,
 static enum bs_done
 drop_tables(struct bs_restore *r, struct bs_discard *out, struct bs_err *err)
 {
-    const char *values[] = {marker_of(r)};
+    const char *values[] = {bs_rebuild_marker(r)};
     PGresult *result = bs_rdb_ask(&r->db, find_ours, 1, values, err);
     enum bs_done done = BS_DONE;
 
     if (result == NULL)
         return BS_FAILED;
-    out->dropped = bs_arena_array(&r->arena, (size_t)PQntuples(result) + 2, sizeof(*out->dropped));
+    out->dropped =
+        bs_arena_array(&r->arena, (size_t)PQntuples(result) + SCHEMAS + 1, sizeof(*out->dropped));
     if (out->dropped == NULL)
         done = BS_FAIL(err, LIMIT, "the restore's memory is used up");
     for (int i = 0; done == BS_DONE && i < PQntuples(result); i++)
@@ -448,20 +451,20 @@ drop_tables(struct bs_restore *r, struct bs_discard *out, struct bs_err *err)
     return done;
 }
 
-/* Its name is made from the id, so there is one at most. */
+/* Names are made from the id: one of a run, and one that an interrupted copy-back has left. */
 static enum bs_done
-drop_schema(struct bs_restore *r, struct bs_discard *out, struct bs_err *err)
+drop_schemas(struct bs_restore *r, struct bs_discard *out, struct bs_err *err)
 {
-    const char *values[] = {marker_of(r)};
+    const char *values[] = {bs_rebuild_marker(r)};
     PGresult *result = bs_rdb_ask(&r->db, find_our_schemas, 1, values, err);
-    enum bs_done done = BS_DONE;
+    enum bs_done done = result == NULL ? BS_FAILED : BS_DONE;
 
-    if (result == NULL)
-        return BS_FAILED;
-    if (PQntuples(result) != 0 && PQgetvalue(result, 0, 1)[0] == 't')
-        out->kept = bs_rdb_text(result, 0, 0, &r->arena);
-    else if (PQntuples(result) != 0)
-        done = drop_one(r, "SCHEMA", PQgetvalue(result, 0, 0), NULL, out, err);
+    for (int i = 0; done == BS_DONE && i < PQntuples(result) && i < SCHEMAS; i++) {
+        if (PQgetvalue(result, i, 1)[0] == 't')
+            out->kept = bs_rdb_text(result, i, 0, &r->arena);
+        else
+            done = drop_one(r, "SCHEMA", PQgetvalue(result, i, 0), NULL, out, err);
+    }
     PQclear(result);
     return done;
 }
@@ -472,7 +475,7 @@ discard_all(struct bs_restore *r, struct bs_discard *out, struct bs_err *err)
 
     if (bs_rdb_do(&r->db, "BEGIN", err) != BS_DONE)
         return BS_FAILED;
-    if (drop_tables(r, out, err) == BS_DONE && drop_schema(r, out, err) == BS_DONE)
+    if (drop_tables(r, out, err) == BS_DONE && drop_schemas(r, out, err) == BS_DONE)
         return bs_rdb_commit(&r->db, err);
     bs_rdb_rollback(&r->db);
     return BS_FAILED;

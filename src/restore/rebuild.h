@@ -49,6 +49,14 @@ BS_MUST_CHECK enum bs_done bs_rebuild_run(struct bs_restore *r,
                                           struct bs_rebuild *out,
                                           struct bs_err *err);
 
+/* The comment by which the point's own schemas and tables are known; NULL past the arena's ceiling. */
+const char *bs_rebuild_marker(struct bs_restore *r);
+/* The name of its schema, recovery_<end of the id>; likewise. */
+const char *bs_rebuild_schema(struct bs_restore *r);
+/* Makes a schema with that comment, and without privileges for anybody. Errors of bs_rdb_do. */
+BS_MUST_CHECK enum bs_done
+bs_rebuild_make_schema(struct bs_restore *r, const char *schema, struct bs_err *err);
+
 struct bs_discard {
     const char **dropped; /* "recovery_x.users", then the schema's name where it went, too */
     size_t n_dropped;

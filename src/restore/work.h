@@ -12,6 +12,8 @@
 #include "restore/definition.h"
 #include "restore/merge.h"
 
+struct bs_staging;
+
 struct bs_work {
     struct bs_restore *r;
     const struct bs_copyback_options *options;
@@ -21,6 +23,7 @@ struct bs_work {
     const char *defaults;               /* SQL of bs_defaults_plain; NULL: did not run */
     bool parts;                         /* some tables were saved in part */
     bool defined;                       /* the definition was opened */
+    struct bs_staging *staging;         /* tables loaded beside (staging.h); NULL: none */
 };
 
 /*
