@@ -67,19 +67,6 @@ erase(struct work *w, const char *point, const char *reason, bool json)
     return 0;
 }
 
-/* It will be shown wherever the point is named. */
-static bool
-is_reason(const char *text)
-{
-    if (text == NULL || text[0] == '\0' || strlen(text) > 300)
-        return false;
-    for (const char *p = text; *p != '\0'; p++) {
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 int
 bs_points_erase(int argc, char **argv)
 {
@@ -112,7 +99,7 @@ bs_points_erase(int argc, char **argv)
 
     if (bs_args_take(&usage, argc, argv, &args) != BS_ARGS_RUN)
         return args.status;
-    if (!is_reason(reason))
+    if (!bs_out_is_reason(reason))
         return bs_out_usage("backstop points erase",
                             "say why with --reason: one line, at most 300 bytes");
     bs_actor_local(w.by);

@@ -208,8 +208,9 @@ change(const struct bs_usage *usage, int argc, char **argv, bool hold, const cha
 
     if (bs_args_take(usage, argc, argv, &args) != BS_ARGS_RUN)
         return args.status;
-    if (hold && *reason == NULL)
-        return bs_out_usage("backstop points hold", "say why with --reason");
+    if ((hold || *reason != NULL) && !bs_out_is_reason(*reason))
+        return bs_out_usage(hold ? "backstop points hold" : "backstop points release",
+                            "say why with --reason: one line, at most 300 bytes");
     if (!bs_keeping_open(&w, &args, &status))
         goto out;
     if (bs_points_find(w.store, args.operands[0], &w.arena, &p, &err) == BS_DONE && p.expired)

@@ -112,8 +112,9 @@ bs_points_settle(int argc, char **argv)
         return args.status;
     if (committed == rolled_back)
         return bs_out_usage("backstop points settle", "say --committed or --rolled-back");
-    if (reason == NULL || reason[0] == '\0')
-        return bs_out_usage("backstop points settle", "say with --reason how that is known");
+    if (!bs_out_is_reason(reason))
+        return bs_out_usage("backstop points settle",
+                            "say with --reason how that is known: one line, at most 300 bytes");
     if (bs_restoring_open(&w, &args, args.operands[0], &o, BS_RESTORING_HERE, &status, &err))
         status = err.code != BS_OK
                      ? bs_out_fail(&err)

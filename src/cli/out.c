@@ -183,6 +183,18 @@ bs_out_fail_with(const struct bs_err *err, json_t *more)
     return info->exit_status;
 }
 
+bool
+bs_out_is_reason(const char *text)
+{
+    if (text == NULL || text[0] == '\0' || strlen(text) > 300)
+        return false;
+    for (const char *p = text; *p != '\0'; p++) {
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 int
 bs_out_usage(const char *verb, const char *fmt, ...)
 {

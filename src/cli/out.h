@@ -56,6 +56,9 @@ int bs_out_fail_with(const struct bs_err *err, json_t *more);
 /* The same for a wrong command line; returns 64. */
 int bs_out_usage(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Words that are shown wherever what they are about is named: one line, at most 300 bytes. NULL: no. */
+bool bs_out_is_reason(const char *text);
+
 /* A table: a cell at a time, printed aligned at the end. Cells are copied. Zero it first. */
 struct bs_table {
     const char *const *heads;

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/out.h"
 
@@ -351,12 +352,60 @@ copyback_tables_json(const struct bs_copyback *c)
     return list;
 }
 
+/* Nothing can write rows into a materialized view; of one that was refreshed the point has the old. */
+static bool
+is_beside(const struct bs_point_object *o)
+{
+    return o->relkind == 'm' && o->format != BS_ROWS_NONE && o->kind != NULL &&
+           strcmp(o->kind, "REFRESH MATERIALIZED VIEW") == 0;
+}
+
+static json_t *
+beside_json(const struct bs_manifest *m)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < m->n_objects; i++) {
+        if (is_beside(&m->objects[i]))
+            (void)json_array_append_new(
+                list, json_pack("{s:s,s:s,s:I}", "schema", m->objects[i].schema, "name",
+                                m->objects[i].name, "rows", (json_int_t)m->objects[i].row_count));
+    }
+    return list;
+}
+
+static void
+beside_text(const struct bs_manifest *m)
+{
+    for (size_t i = 0; i < m->n_objects; i++) {
+        const struct bs_point_object *o = &m->objects[i];
+        if (!is_beside(o))
+            continue;
+        fputs("  the rows that ", stdout);
+        bs_out_text(stdout, o->schema);
+        putchar('.');
+        bs_out_text(stdout, o->name);
+        printf(" had before it was refreshed (%lld) cannot be written into it; to have them"
+               " beside it, or as a file:\n",
+               (long long)o->row_count);
+        for (int way = 0; way < 2; way++) {
+            printf(way == 0 ? "    backstop restore run %s --table '"
+                            : "    backstop points export %s --format csv --table '",
+                   m->id);
+            bs_out_text(stdout, o->schema);
+            putchar('.');
+            bs_out_text(stdout, o->name);
+            puts("'");
+        }
+    }
+}
+
 json_t *
 bs_view_copyback_json(const struct bs_restore *r, const struct bs_copyback *c)
 {
     return json_pack(
-        "{s:s,s:o,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*,s:o,s:b,s:o,s:o}", "point",
-        r->manifest.id, "tables", copyback_tables_json(c), "columns",
+        "{s:s,s:o,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*,s:o,s:b,s:o,s:o,s:o}",
+        "point", r->manifest.id, "tables", copyback_tables_json(c), "columns",
         bs_view_columns_json(&c->columns), "objects", bs_view_strings(c->objects, c->n_objects),
         "sequences", (json_int_t)c->n_sequences, "sequences_left",
         bs_view_strings(c->sequences_left, c->n_sequences_left), "sequences_failed",
@@ -368,11 +417,12 @@ bs_view_copyback_json(const struct bs_restore *r, const struct bs_copyback *c)
         "difference", c->difference, "uncompared", c->uncompared, "cluster",
         bs_view_globals_json(c->globals, c->n_globals), "cluster_failed", c->globals_failed,
         "definitions", bs_view_changes_json(&c->changes), "reloaded", c->reloaded, "restart",
-        bs_view_strings(c->restart, c->n_restart), "again", bs_view_strings(c->again, c->n_again));
+        bs_view_strings(c->restart, c->n_restart), "again", bs_view_strings(c->again, c->n_again),
+        "beside", beside_json(&r->manifest));
 }
 
 static void
-copyback_text(const struct bs_copyback *c)
+copyback_text(const struct bs_restore *r, const struct bs_copyback *c)
 {
     if (c->n_objects == 0 && c->n_tables == 0 && c->n_globals == 0 && c->columns.n_tables == 0 &&
         c->changes.n == 0)
@@ -387,6 +437,7 @@ copyback_text(const struct bs_copyback *c)
         bs_out_text(stdout, c->again[i]);
         putchar('\n');
     }
+    beside_text(&r->manifest);
     if (c->n_sequences != 0)
         printf("  sequences set: %zu\n", c->n_sequences);
     for (size_t i = 0; i < c->n_sequences_left; i++) {
@@ -435,7 +486,7 @@ bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c)
     if (bs_out_json_mode())
         bs_out_json(bs_view_copyback_json(r, c));
     else
-        copyback_text(c);
+        copyback_text(r, c);
 }
 
 /* Groups. */
@@ -458,7 +509,7 @@ member_text(const struct bs_group_member *m)
 {
     printf("%s\n", m->r.manifest.id);
     if (m->done)
-        copyback_text(&m->back);
+        copyback_text(&m->r, &m->back);
     if (m->removed != 0)
         printf("  rows of the transaction removed: %lld\n", (long long)m->removed);
     if (m->err.code == BS_OK && !m->done)

@@ -4,6 +4,7 @@ of the schema as it was and names what the statement names; the audit says that 
 import contextlib
 import json
 import pathlib
+import shlex
 import subprocess
 import threading
 import time
@@ -776,3 +777,23 @@ def test_a_table_is_dropped_under_the_name_of_another(names):
     with names.pg.admin() as c:
         assert c.execute("SELECT count(*) FROM defs.tg").fetchone() == (9,)
         assert c.execute("SELECT b FROM defs.th").fetchall() == [("x",)]
+
+
+def test_the_old_rows_of_a_refreshed_view_can_be_had(site):
+    """They cannot be written into it, but the copy-back says how they are had; the commands are right."""
+    site.reset()
+    with site.pg.admin() as c:
+        old = c.execute("SELECT * FROM defs.mv ORDER BY 1").fetchall()
+        c.execute("TRUNCATE defs.t CASCADE")
+    with site.new_points() as points, site.connect() as c:
+        c.execute("REFRESH MATERIALIZED VIEW defs.mv")
+    assert copy_back(site, points[0])["beside"] == [{"schema": "defs", "name": "mv", "rows": len(old)}]
+    told = site.gateway.cli("restore", "copy-back", points[0].id, "--yes", "--dsn",
+                            site.pg.conninfo("postgres")).stdout
+    run, export = [shlex.split(x)[1:] for x in told.splitlines() if x.startswith("    backstop ")]
+    site.gateway.cli(*run, "--yes", "--dsn", site.pg.conninfo("postgres"))
+    with site.pg.admin() as c:
+        schema = c.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'recovery%'").fetchone()[0]
+        assert c.execute(f"SELECT * FROM {schema}.mv ORDER BY 1").fetchall() == old
+        c.execute(f"DROP SCHEMA {schema} CASCADE")
+    assert len(site.gateway.cli(*export, "--dsn", site.pg.conninfo("postgres")).stdout.splitlines()) == len(old) + 1

@@ -131,6 +131,7 @@ def test_held_until_released(place):
     for _ in range(3):
         place.snapshot("kept.a", change="a")
     assert answer(place.g, "points", "hold", first, status=64)
+    assert answer(place.g, "points", "hold", first, "--reason", "case\n4711", status=64)
     assert answer(place.g, "points", "hold", first, "--reason", "case 4711")["held"]
     assert answer(place.g, "points", "hold", first, "-r", "again", status=1)
     assert place.fates()[first] == ("stays", "held")

@@ -73,6 +73,7 @@ def refused(gateway, point, end, *words, code="CONFLICT", status=1):
 
 def test_the_server_is_asked_and_not_contradicted(gateway, point):
     assert answer(gateway, "settle", point, "--committed", status=64)  # no reason
+    assert answer(gateway, "settle", point, "--committed", "--reason", "looked\nat the rows", status=64)
     assert answer(gateway, "settle", point, *WHY, status=64)
     assert answer(gateway, "settle", point, "--committed", "--rolled-back", *WHY, status=64)
     refused(gateway, point, "--rolled-back", "the server says", "committed")
