@@ -26,6 +26,8 @@ import time
 import psycopg
 import pytest
 
+import shaping
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PASSWORD = "it's a p:ss\\word"  # of every role of the server that has one; awkward on purpose
 # Below 32768, and never those of another process of this suite (gw0, gw1, ...).
@@ -146,6 +148,18 @@ class Postgres:
         with self.admin() as c:
             c.execute("GRANT ALL ON SCHEMA public TO PUBLIC")
 
+        self.shaped = {"unix": (str(self.folder), self.port), "tcp": ("127.0.0.1", self.port)}
+        self.shapers = []
+        if shaping.HOW:
+            self.shape(shaping.HOW)
+
+    def shape(self, how):
+        """Relays before the server, where conninfo() finds them."""
+        port = free_port()
+        folder, local = shaping.folder_for(self.folder / f".s.PGSQL.{self.port}", how)
+        self.shapers += [local, shaping.Shaper(port, self.port, how)]
+        self.shaped = {"unix": (str(folder), self.port), "tcp": ("127.0.0.1", port)}
+
     def _run(self, program, *args):
         subprocess.run(as_server_user([str(self.bin / program), *map(str, args)]), check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd="/")
@@ -158,14 +172,15 @@ class Postgres:
             yield c
 
     def conninfo(self, user, how="unix", **more):
-        where = {"unix": str(self.folder), "tcp": "127.0.0.1"}[how]
-        return psycopg.conninfo.make_conninfo(
-            "", host=where, port=self.port, user=user, dbname="app", **more)
+        host, port = self.shaped[how]
+        return psycopg.conninfo.make_conninfo("", host=host, port=port, user=user, dbname="app", **more)
 
     def restart(self):
         self._run("pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", "60", "-m", "fast", "restart")
 
     def stop(self):
+        for shaper in self.shapers:
+            shaper.close()
         with contextlib.suppress(subprocess.CalledProcessError):
             self._run("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -211,6 +226,7 @@ class Gateway:
         self.pg = pg
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bs-gw-"))
         self.port = free_port()
+        self.listens = free_port() if shaping.HOW else self.port  # else a relay is between the two
         self.operators_port = free_port()
         self.passwords = {}
         self.env = {**os.environ, **(env or {})}
@@ -220,7 +236,7 @@ class Gateway:
         (self.folder / "socket").mkdir()
         self.databases = databases or {"app": pg.conninfo("app_trust")}
         text = {
-            "listen": [f"127.0.0.1:{self.port}", f"unix:{self.folder}/socket"],
+            "listen": [f"127.0.0.1:{self.listens}", f"unix:{self.folder}/socket"],
             "operators": {"listen": f"127.0.0.1:{self.operators_port}"},
             "databases": {
                 name: {"upstream": upstream, "helper": pg.conninfo("backstop"),
@@ -232,6 +248,7 @@ class Gateway:
             "spool": f"{self.folder}/spool",
             "workers": 2,
         }
+        self.shaper = shaping.Shaper(self.port, self.listens) if shaping.HOW else None
         if tls:
             self.certificate, key = make_certificate(self.folder)
             text["tls"] = {"cert": str(self.certificate), "key": str(key)}
@@ -296,6 +313,8 @@ class Gateway:
             raise
 
     def remove(self):
+        if self.shaper:
+            self.shaper.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -323,6 +342,7 @@ def running(gateway, *agents):
         assert "ERROR: AddressSanitizer" not in gateway.log()
         assert "ERROR: LeakSanitizer" not in gateway.log(), gateway.log()
         assert "runtime error:" not in gateway.log(), gateway.log()
+        assert "WARNING: ThreadSanitizer" not in gateway.log(), gateway.log()
     finally:
         if gateway.process is not None and gateway.process.poll() is None:
             gateway.process.kill()
