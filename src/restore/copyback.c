@@ -91,6 +91,20 @@ takes_made(const struct bs_work *w, const struct bs_diff_table *d)
            (!w->options->removes_later && bs_keyless_replaces(d));
 }
 
+static enum bs_done
+join_partitions(struct bs_work *w, struct bs_err *err)
+{
+    size_t n = w->out->n_tables;
+    struct bs_diff_table **all = bs_arena_array(&w->r->arena, n + 1, sizeof(*all));
+
+    if (all == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    for (size_t i = 0; i < n; i++)
+        all[i] = &w->out->tables[i].diff;
+    bs_keyless_join(all, n);
+    return BS_DONE;
+}
+
 /* Saved rows beside the live ones, and what differs. */
 static enum bs_done
 compare_tables(struct bs_work *w, enum bs_diff_depth depth, struct bs_err *err)
@@ -111,7 +125,7 @@ compare_tables(struct bs_work *w, enum bs_diff_depth depth, struct bs_err *err)
         t->updated = t->diff.changed - left_alone(w, &t->diff);
         t->removed = takes_made(w, &t->diff) ? t->diff.made : 0;
     }
-    return BS_DONE;
+    return join_partitions(w, err);
 }
 
 /*

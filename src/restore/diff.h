@@ -41,6 +41,11 @@ struct bs_keyless {
     bool rewritten; /* it was emptied, or written anew: what was counted before that is not here */
     int64_t own;    /* live rows that the transaction wrote */
     int64_t others; /* live rows that others wrote since, and that no saved row is like */
+    /* Of a point that was made for no statement, so that nobody knows what was done since: */
+    bool snapshot;
+    uint32_t root;      /* of the partitions; itself where it is none */
+    int64_t partitions; /* leaves that it has */
+    int64_t compared;   /* of these, and others counts them together (bs_keyless_join) */
     bool
         only_newer; /* a live row that is older than the transaction is no saved row's counterpart */
 };

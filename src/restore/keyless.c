@@ -3,6 +3,7 @@
  */
 #include "restore/keyless.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "recovery/moved.h"
@@ -73,6 +74,35 @@ count_own(struct bs_restore *r, const struct bs_live *live, int64_t *own, struct
     return ask_number(r, &sql, own, err);
 }
 
+/* Its partitions, where it is one. */
+static enum bs_done
+look_at_tree(struct bs_restore *r,
+             const struct bs_live *live,
+             struct bs_keyless *k,
+             struct bs_err *err)
+{
+    static const char find[] =
+        "SELECT r.oid, (SELECT pg_catalog.count(*) FROM pg_catalog.pg_partition_tree(r.oid)"
+        " WHERE isleaf) FROM (SELECT pg_catalog.pg_partition_root($1::pg_catalog.oid)::"
+        "pg_catalog.oid AS oid) r WHERE r.oid IS NOT NULL";
+    char oid[16];
+    const char *values[] = {oid};
+    PGresult *result;
+
+    (void)snprintf(oid, sizeof(oid), "%u", live->oid);
+    result = bs_rdb_ask(&r->db, find, 1, values, err);
+    if (result == NULL)
+        return BS_FAILED;
+    k->root = live->oid;
+    k->partitions = k->compared = 1;
+    if (PQntuples(result) == 1) {
+        k->root = (uint32_t)bs_rdb_number(result, 0, 0);
+        k->partitions = bs_rdb_number(result, 0, 1);
+    }
+    PQclear(result);
+    return BS_DONE;
+}
+
 enum bs_done
 bs_keyless_count(struct bs_restore *r, struct bs_diff_table *t, struct bs_err *err)
 {
@@ -84,6 +114,9 @@ bs_keyless_count(struct bs_restore *r, struct bs_diff_table *t, struct bs_err *e
     if (read_moved(r, err) != BS_DONE || count_own(r, &t->live, &k->own, err) != BS_DONE)
         return BS_FAILED;
     add_up(r, &t->live, k);
+    k->snapshot = r->ref.outcome == BS_EVENT_TAKEN;
+    if (k->snapshot && look_at_tree(r, &t->live, k, err) != BS_DONE)
+        return BS_FAILED;
     /* As many as were replaced were saved, and all that it wrote is there: so none was only locked,
      * and a row that is older than the transaction has never been one of these. */
     k->only_newer = r->origin.known && k->counted && !k->rewritten && t->live.object->partial &&
@@ -112,6 +145,21 @@ bs_keyless_others(struct bs_restore *r, size_t at, struct bs_diff_table *t, stru
     bs_compare_put_result(&sql, at);
     bs_put_str(&sql, " d WHERE d.live = l.ctid AND d.leaf = l.tableoid)");
     return ask_number(r, &sql, &t->keyless.others, err);
+}
+
+void
+bs_keyless_join(struct bs_diff_table *const *all, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct bs_keyless *k = &all[i]->keyless;
+        for (size_t j = 0; j < n && k->snapshot; j++) {
+            const struct bs_diff_table *other = all[j];
+            if (j == i || !other->keyless.snapshot || other->keyless.root != k->root)
+                continue;
+            k->others += other->extra;
+            k->compared++;
+        }
+    }
 }
 
 bool
@@ -154,6 +202,31 @@ may_have_changed(const struct bs_diff_table *t)
            t->missing > k->updated + k->deleted;
 }
 
+/* A saved row may be there, changed: here, or in a partition that nobody has looked at. */
+static enum bs_done
+check_snapshot(const struct bs_diff_table *t, struct bs_err *err)
+{
+    const struct bs_keyless *k = &t->keyless;
+    const char *name = t->live.object->name;
+
+    if (k->others == 0 && k->compared >= k->partitions)
+        return BS_DONE;
+    if (k->others != 0)
+        (void)BS_FAIL(
+            err, CONFLICT,
+            "\"%.63s\" has no key: %lld saved rows of it are not there, and of %lld others"
+            " that are it cannot be told which of those they were",
+            name, (long long)t->missing, (long long)k->others);
+    else
+        (void)BS_FAIL(err, CONFLICT,
+                      "\"%.63s\" has no key: %lld saved rows of it are not there, and may be in"
+                      " another partition, changed",
+                      name, (long long)t->missing);
+    bs_err_hint(err, "nothing was done, so that no row is there twice; restore run loads the saved"
+                     " rows into a table of their own, and --where puts those back that it names");
+    return BS_FAILED;
+}
+
 enum bs_done
 bs_keyless_check(const struct bs_diff_table *t, bool removed, struct bs_err *err)
 {
@@ -161,6 +234,8 @@ bs_keyless_check(const struct bs_diff_table *t, bool removed, struct bs_err *err
 
     if (t->live.key != BS_LIVE_NO_KEY || t->missing == 0 || t->chosen)
         return BS_DONE;
+    if (t->keyless.snapshot)
+        return check_snapshot(t, err);
     if (may_have_changed(t)) {
         (void)BS_FAIL(err, CONFLICT,
                       "\"%.63s\" has no key: %lld rows of it were written by others since, and"

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "restore/keyless.h"
 #include "restore/text.h"
 #include "restore/where.h"
 
@@ -145,9 +146,12 @@ static void
 say_parts(const struct sentences *s, const struct bs_preview_table *t)
 {
     const struct bs_diff_table *d = t->diff;
+    struct bs_err why = {0};
 
     if (d == NULL)
         return;
+    if (bs_keyless_check(d, false, &why) != BS_DONE)
+        say(s, bs_arena_fmt(&s->r->arena, "%s: copy-back will refuse", why.message));
     say_rows(s, d->conflicts, t->object,
              "changed since, by others: left alone, unless --conflict overwrite");
     say_rows(s, d->near, t->object,
@@ -287,6 +291,19 @@ foresee(struct bs_restore *r, struct preview_diff *d, struct bs_err *err)
     return BS_DONE;
 }
 
+static enum bs_done
+join_partitions(struct bs_restore *r, struct bs_diff *d, struct bs_err *err)
+{
+    struct bs_diff_table **all = bs_arena_array(&r->arena, d->n_tables + 1, sizeof(*all));
+
+    if (all == NULL)
+        return BS_FAIL(err, LIMIT, "the point has too many objects");
+    for (size_t i = 0; i < d->n_tables; i++)
+        all[i] = &d->tables[i];
+    bs_keyless_join(all, d->n_tables);
+    return BS_DONE;
+}
+
 /* In a transaction that is rolled back; where it cannot be done, that is said. */
 static enum bs_done
 compare_some(struct bs_restore *r,
@@ -307,6 +324,8 @@ compare_some(struct bs_restore *r,
                   err) != BS_DONE)
         return BS_FAILED;
     done = bs_diff_tables(r, picked, n, &out->diff, &why);
+    if (done == BS_DONE)
+        done = join_partitions(r, &out->diff, &why);
     if (done == BS_DONE)
         done = foresee(r, out, &why);
     bs_rdb_rollback(&r->db);

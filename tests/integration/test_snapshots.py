@@ -126,6 +126,45 @@ def test_what_a_superuser_emptied_comes_back_by_every_verb(site, pg):
     answer(site, "restore", "discard", point, "--yes")
 
 
+def refused(site, point, *more):
+    error = answer(site, "restore", "copy-back", point, "--yes", *more, status=1)["error"]
+    assert error["code"] == "CONFLICT" and "no key" in error["message"], error
+    assert "restore run" in error["hint"] and "--where" in error["hint"]
+
+
+def test_rows_without_a_key_are_not_doubled(site, pg):
+    """A row that somebody has changed since looks like one that is gone and a new one."""
+    with pg.admin() as c:
+        c.execute("SET ROLE app_trust; CREATE TABLE snap.plain (a int, b text);"
+                  "INSERT INTO snap.plain SELECT g, 'x' FROM generate_series(1, 9) g;"
+                  "CREATE TABLE snap.halves (a int, b text) PARTITION BY LIST (b);"
+                  "CREATE TABLE snap.left PARTITION OF snap.halves FOR VALUES IN ('l');"
+                  "CREATE TABLE snap.right PARTITION OF snap.halves FOR VALUES IN ('r');"
+                  "INSERT INTO snap.halves SELECT g, 'l' FROM generate_series(1, 9) g")
+    before = rows(pg, "snap.plain"), rows(pg, "snap.halves")
+    point = answer(site, "snapshot", "snap.plain", "snap.halves")["point"]
+    with pg.admin() as c:
+        c.execute("UPDATE snap.plain SET b = 'y' WHERE a < 3;"
+                  "UPDATE snap.halves SET b = 'r' WHERE a < 3")
+    after = rows(pg, "snap.plain"), rows(pg, "snap.halves")
+    told = [x for x in answer(site, "restore", "preview", point)["conflicts"] if "will refuse" in x]
+    assert any('"plain" has no key: 2 saved' in x and "of 2 others" in x for x in told), told
+    assert any('"left" has no key: 2 saved' in x and "of 2 others" in x for x in told), told
+    refused(site, point)
+    for table in ("snap.plain", "snap.left"):
+        refused(site, point, "--table", table)
+        refused(site, point, "--table", table, "--conflict", "overwrite")
+    assert (rows(pg, "snap.plain"), rows(pg, "snap.halves")) == after
+    # Whoever says which ones has them.
+    back = answer(site, "restore", "copy-back", point, "--yes", "--table", "snap.plain", "--where",
+                  "a = 1")
+    assert back["tables"][0]["inserted"] == 1
+    with pg.admin() as c:
+        c.execute("DELETE FROM snap.plain WHERE a < 3; DELETE FROM snap.halves WHERE a < 3")
+    answer(site, "restore", "copy-back", point, "--yes")
+    assert (rows(pg, "snap.plain"), rows(pg, "snap.halves")) == before
+
+
 CHANGES = {
     "nothing": ("SELECT 1", set()),
     "insert": ("INSERT INTO snap.users VALUES (2000, 'x')", {"users"}),
