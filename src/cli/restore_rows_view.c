@@ -529,12 +529,18 @@ bs_view_group(const struct bs_group *g)
     if (!bs_out_json_mode()) {
         for (size_t i = 0; i < g->n; i++)
             member_text(&g->members[i]);
+        if (g->apart != NULL) {
+            fputs("Each in a transaction of its own: ", stdout);
+            bs_out_text(stdout, g->apart);
+            putchar('\n');
+        }
         return;
     }
     list = json_array();
     for (size_t i = 0; i < g->n; i++)
         (void)json_array_append_new(list, member_json(&g->members[i]));
-    bs_out_json(json_pack("{s:b,s:o}", "done", g->n_done == g->n, "points", list));
+    bs_out_json(
+        json_pack("{s:b,s:o,s:s*}", "done", g->n_done == g->n, "points", list, "apart", g->apart));
 }
 
 void

@@ -422,6 +422,18 @@ write_all(struct bs_work *w,
 }
 
 enum bs_done
+bs_copyback_lock(struct bs_work *w, struct bs_err *err)
+{
+    struct bs_buf sql;
+    enum bs_done done;
+
+    bs_buf_init(&sql, SQL_MAX);
+    done = lock_tables(w, &sql, err);
+    bs_buf_fini(&sql);
+    return done == BS_DONE ? bs_columns_lock(w->r, &w->out->columns, err) : BS_FAILED;
+}
+
+enum bs_done
 bs_copyback_begin(struct bs_safety *safety, struct bs_work *w, struct bs_err *err)
 {
     if (bs_rdb_do(&w->r->db, "BEGIN", err) != BS_DONE)

@@ -17,6 +17,8 @@
  * bs_copyback_end. Errors of bs_rdb_ask. */
 BS_MUST_CHECK enum bs_done
 bs_copyback_begin(struct bs_safety *safety, struct bs_work *w, struct bs_err *err);
+/* Locks what a work will write, for a recovery point of it that is made before; looks again. */
+BS_MUST_CHECK enum bs_done bs_copyback_lock(struct bs_work *w, struct bs_err *err);
 /*
  * Gives back what one work is about, proven, but for what the end proves of the whole transaction.
  *

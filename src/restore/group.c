@@ -155,11 +155,12 @@ run_apart(struct bs_group *g, const struct bs_copyback_options *options, struct 
 enum bs_done
 bs_group_run(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err)
 {
-    bool fits = false;
-    enum bs_done done = bs_together_run(g, options, &fits, err);
+    enum bs_done done = bs_together_run(g, options, err);
 
-    if (done == BS_DONE && !fits)
+    if (done == BS_DONE && g->apart != NULL) {
+        *err = (struct bs_err){0};
         done = run_apart(g, options, err);
+    }
     for (size_t i = 0; i < g->n; i++)
         g->n_done += g->members[i].done;
     return done;

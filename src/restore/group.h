@@ -7,9 +7,9 @@
  * are taken away in a second round: by then what it changed has been written anew and cannot be
  * mistaken for them.
  *
- * Rows go back in one transaction: all of them or none. Where one of the points brings a definition
- * back - a lost table, a column, a role - each is a transaction of its own, with its own proof and
- * its own recovery point.
+ * All goes back in one transaction, definitions, too, or nothing. Where definitions stand against that -
+ * one needs what only a dump after another would show - each point is a transaction of its own, with its
+ * own proof and its own recovery point; `apart` says why.
  *
  * Layer  restore. Blocks.
  * Owns   a bs_group owns its members' restores, until bs_group_close.
@@ -31,6 +31,7 @@ struct bs_group {
     struct bs_group_member *members; /* newest first */
     size_t n;
     size_t n_done;
+    const char *apart; /* why each is given back by itself; NULL: in one transaction */
 };
 
 /*

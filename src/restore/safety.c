@@ -102,9 +102,10 @@ add_globals(struct bs_plan *plan, const struct bs_work *w, struct bs_err *err)
     return BS_DONE;
 }
 
-/* Tables that will be written; the plan's estimates are the saved ones, near enough for room. */
+/* Tables that will be written, or with `any` may be; the plan's estimates are the saved ones, near
+ * enough for room. */
 static enum bs_done
-make_plan(struct bs_plan *plan, struct bs_work *w, size_t room, struct bs_err *err)
+make_plan(struct bs_plan *plan, struct bs_work *w, size_t room, bool any, struct bs_err *err)
 {
     const struct bs_copyback *c = w->out;
 
@@ -117,7 +118,7 @@ make_plan(struct bs_plan *plan, struct bs_work *w, size_t room, struct bs_err *e
     for (size_t i = 0; i < c->n_tables; i++) {
         const struct bs_copyback_table *t = &c->tables[i];
         const struct bs_point_object *o = t->diff.live.object;
-        if (!t->diff.live.exists || t->inserted + t->updated + t->removed == 0)
+        if (!t->diff.live.exists || (!any && t->inserted + t->updated + t->removed == 0))
             continue;
         plan->tables[plan->n_tables++] = (struct bs_plan_table){
             .oid = t->diff.live.oid,
@@ -125,7 +126,7 @@ make_plan(struct bs_plan *plan, struct bs_work *w, size_t room, struct bs_err *e
             .name = o->name,
             .relkind = t->diff.live.relkind,
             .reach = BS_REACH_TARGET,
-            .kind = t->updated != 0 ? BS_KIND_UPDATE : BS_KIND_INSERT,
+            .kind = any || t->updated != 0 ? BS_KIND_UPDATE : BS_KIND_INSERT,
             .est_rows = (double)t->diff.live_rows,
             .est_bytes = o->raw_bytes,
         };
@@ -253,6 +254,7 @@ add_point(struct bs_safety *s, struct bs_work *w, const struct bs_plan *plan, st
         all[i] = s->points[i];
     *own = *plan;
     s->points = all;
+    s->kept = s->kept == NULL ? NULL : &all[0]; /* it is always the first */
     s->points[s->n_points] = (struct bs_safety_point){.plan = own};
     return &s->points[s->n_points++];
 }
@@ -389,13 +391,21 @@ bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
     struct bs_plan plan;
     uint64_t xid = 0;
 
-    if (add_work(s, w, err) != BS_DONE || make_plan(&plan, w, s->plan.n_tables, err) != BS_DONE)
+    if (add_work(s, w, err) != BS_DONE ||
+        make_plan(&plan, w, s->plan.n_tables, false, err) != BS_DONE)
         return BS_FAILED;
     if (w->parts) {
         add_plan(s, &plan);
         return note_all_places(s, w, err);
     }
     leave_out_kept(s, w, &plan);
+    if (s->kept != NULL && plan.n_tables == 0) {
+        memcpy(w->out->point, s->kept->id, sizeof(w->out->point));
+        return BS_DONE;
+    }
+    if (s->kept != NULL)
+        return BS_FAIL(err, CONFLICT, "\"%.63s\" is there only since the restore began",
+                       plan.tables[0].name);
     if (plan.n_tables == 0 && plan.globals == 0 && !plan.definition)
         return BS_DONE;
     if (ask_xid(w, &xid, err) != BS_DONE)
@@ -405,6 +415,89 @@ bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
         return BS_FAILED;
     point->whole = true;
     note_point(point, w, &result);
+    return BS_DONE;
+}
+
+/* `more` of one work, into that of all; `all` has the room. A whole copy holds a table's columns, too. */
+static void
+unite(struct bs_plan *all, const struct bs_plan *more)
+{
+    bool any_name =
+        (all->globals != 0 && all->n_about == 0) || (more->globals != 0 && more->n_about == 0);
+
+    for (size_t i = 0; i < more->n_tables; i++) {
+        const struct bs_plan_table *t = &more->tables[i];
+        struct bs_plan_table *same = table_in(all, t->oid);
+        if (same == NULL)
+            all->tables[all->n_tables++] = *t;
+        else if ((same->shape && !t->shape) || (same->n_columns != 0 && t->n_columns == 0))
+            *same = *t;
+        else if (same->n_columns != 0 && t->n_columns != 0)
+            same->n_columns = 0; /* different ones: all of it */
+    }
+    for (size_t i = 0; i < more->n_named; i++)
+        all->named[all->n_named++] = more->named[i];
+    for (size_t i = 0; i < more->n_about; i++)
+        all->about[all->n_about++] = more->about[i];
+    all->n_about = any_name ? 0 : all->n_about;
+    all->globals |= more->globals;
+    all->definition = all->definition || more->definition;
+    all->est_bytes += more->est_bytes;
+    if (more->kind == BS_PLAN_WHOLE && more->n_tables != 0)
+        all->kind = BS_PLAN_WHOLE;
+}
+
+static enum bs_done
+unite_all(struct bs_plan *all, struct bs_work *const *works, size_t n, struct bs_err *err)
+{
+    struct bs_arena *a = &works[0]->r->arena;
+    struct bs_plan *plans = bs_arena_array(a, n + 1, sizeof(*plans));
+    size_t tables = 0, named = 0, about = 0;
+
+    *all =
+        (struct bs_plan){.kind = BS_PLAN_RECORD, .why = "a copy-back changes it", .in_block = true};
+    for (size_t i = 0; plans != NULL && i < n; i++) {
+        if (works[i]->parts)
+            continue;
+        if (make_plan(&plans[i], works[i], 0, true, err) != BS_DONE)
+            return BS_FAILED;
+        tables += plans[i].n_tables;
+        named += plans[i].n_named;
+        about += plans[i].n_about;
+    }
+    all->tables = bs_arena_array(a, tables + 1, sizeof(*all->tables));
+    all->named = bs_arena_array(a, named + 1, sizeof(*all->named));
+    all->about = bs_arena_array(a, about + 1, sizeof(*all->about));
+    if (plans == NULL || all->tables == NULL || all->named == NULL || all->about == NULL)
+        return BS_FAIL(err, LIMIT, "the points have too many objects");
+    for (size_t i = 0; i < n; i++) {
+        if (!works[i]->parts)
+            unite(all, &plans[i]);
+    }
+    qsort(all->tables, all->n_tables, sizeof(*all->tables), by_oid);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_safety_take_all(struct bs_safety *s, struct bs_work *const *works, size_t n, struct bs_err *err)
+{
+    struct bs_capture_result result = {0};
+    struct bs_safety_point *point;
+    struct bs_plan plan;
+    uint64_t xid = 0;
+
+    if (unite_all(&plan, works, n, err) != BS_DONE)
+        return BS_FAILED;
+    if (plan.n_tables == 0 && plan.globals == 0 && !plan.definition)
+        return BS_DONE;
+    if (ask_xid(works[0], &xid, err) != BS_DONE)
+        return BS_FAILED;
+    point = open_capture(s, works[0], &plan, xid, err);
+    if (point == NULL || bs_capture_run(point->capture, &result, err) != BS_DONE)
+        return BS_FAILED;
+    point->whole = true;
+    note_point(point, works[0], &result);
+    s->kept = point;
     return BS_DONE;
 }
 
@@ -516,14 +609,18 @@ altered(struct bs_work *w)
 }
 
 static enum bs_done
-check_locks(struct bs_work *w, struct bs_err *err)
+check_locks(const struct bs_safety *s, struct bs_work *w, struct bs_err *err)
 {
     const char *values[] = {altered(w)};
     PGresult *result;
     enum bs_done done = BS_DONE;
 
-    if (w->out->n_objects != 0 || w->out->changes.n != 0)
-        return BS_DONE; /* definitions are made under such locks */
+    for (size_t i = 0; i < s->n_works; i++) {
+        const struct bs_copyback *out = s->works[i]->out;
+        if (out->n_objects != 0 || out->changes.n != 0 ||
+            (s->n_works > 1 && out->columns.n_tables != 0))
+            return BS_DONE; /* definitions are made under such locks */
+    }
     result = bs_rdb_ask(&w->r->db, find_emptied, 1, values, err);
     if (result == NULL)
         return BS_FAILED;
@@ -582,7 +679,7 @@ bs_safety_check(struct bs_safety *s, struct bs_work *w, struct bs_err *err)
         read_counters(w, &list, &n, err) != BS_DONE)
         return BS_FAILED;
     subtract(s, list, n);
-    if (check_counters(s, list, n, err) != BS_DONE || check_locks(w, err) != BS_DONE)
+    if (check_counters(s, list, n, err) != BS_DONE || check_locks(s, w, err) != BS_DONE)
         return BS_FAILED;
     return s->parts ? keep_rows(s, w, list, n, err) : BS_DONE;
 }

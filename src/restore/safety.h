@@ -38,7 +38,8 @@ struct bs_safety {
     struct bs_plan plan;             /* of all that are kept in part */
     struct bs_safety_places *places; /* where the rows are that are about to be replaced */
     size_t n_places;
-    struct bs_safety_count *before; /* what the server had counted when the transaction began */
+    const struct bs_safety_point *kept; /* of bs_safety_take_all; NULL: each work keeps its own */
+    struct bs_safety_count *before;     /* what the server had counted when the transaction began */
     size_t n_before;
 };
 
@@ -52,6 +53,14 @@ bs_safety_begin(struct bs_safety *s, struct bs_work *w, struct bs_err *err);
  */
 BS_MUST_CHECK enum bs_done
 bs_safety_take(struct bs_safety *s, struct bs_work *w, struct bs_err *err);
+/*
+ * The same for several works at once, before any of them writes: one point of the definition, of all
+ * living tables that works with whole tables are about, changed or not, and of the cluster. What it has
+ * bs_safety_take does not keep again. Where there is nothing to keep: no point. The session has locked
+ * the tables.
+ */
+BS_MUST_CHECK enum bs_done
+bs_safety_take_all(struct bs_safety *s, struct bs_work *const *works, size_t n, struct bs_err *err);
 /*
  * After all is written: from here on the transaction is read only. `w` is any of the works. UNCOVERED where
  * rows were updated or deleted that were not to be, or a table emptied. Where a point holds rows of

@@ -22,8 +22,10 @@ struct turn {
 
 struct part {
     struct bs_group_member *m;
-    struct bs_work work;     /* owns the definition's files */
+    bool later;          /* its tables are gone: it is opened once another part has brought them */
+    struct bs_work work; /* owns the definition's files */
     struct bs_copyback back; /* as it was found */
+    struct bs_changes named; /* of this try: what has its name back */
     struct turn turns[ROUNDS];
 };
 
@@ -33,6 +35,10 @@ struct together {
     struct part **order[ROUNDS];
     struct bs_copyback_options how[ROUNDS];
     size_t rounds;
+    bool defines; /* definitions come back, too: one point of them is made before */
+    /* What the try has made or changed: two points of one transaction may name the same. */
+    const char **made;
+    size_t n_made;
     /* Where the last try ended, and how many have failed there. */
     size_t round, at;
     size_t stuck;
@@ -47,29 +53,48 @@ brings_definition(const struct part *p)
            p->m->r.manifest.n_globals != 0 || bs_giveback_count(&p->work) != 0;
 }
 
-/* A table that is gone is waited for where another point may bring it. */
+/* What was found before the transaction has to hold in it. Rows and definition of one point, and
+ * columns that are looked at in a second round, are found anew after what comes before them. */
+static const char *
+stands_apart(const struct together *t, const struct part *p)
+{
+    if (p->work.parts && brings_definition(p))
+        return "a point holds rows and definitions";
+    if (p->back.columns.n_tables != 0 && t->rounds > 1)
+        return "columns come back, and rows that the transaction made are to go";
+    return NULL;
+}
+
+/* A table that is gone is waited for where another point may bring it: its rows need no dump. */
 static enum bs_done
-open_all(struct together *t,
-         const struct bs_copyback_options *options,
-         bool *fits,
-         struct bs_err *err)
+open_all(struct together *t, const struct bs_copyback_options *options, struct bs_err *err)
 {
     struct bs_err first = {0};
+    const struct bs_group_member *waits = NULL;
 
-    *fits = true;
+    t->g->apart = NULL;
     for (size_t i = 0; i < t->g->n; i++) {
         struct part *p = &t->parts[i];
         struct bs_err *why = &t->g->members[i].err;
         p->m = &t->g->members[i];
         *why = (struct bs_err){0};
-        if (bs_work_open(&p->m->r, options, &p->back, &p->work, why) == BS_DONE)
-            *fits = *fits && !brings_definition(p);
-        else if (first.code == BS_OK || first.code == BS_E_CONFLICT)
+        if (bs_work_open(&p->m->r, options, &p->back, &p->work, why) == BS_DONE) {
+            t->defines = t->defines || brings_definition(p);
+            t->g->apart = t->g->apart != NULL ? t->g->apart : stands_apart(t, p);
+            continue;
+        }
+        p->later = why->code == BS_E_CONFLICT && p->m->r.manifest.schema.key == NULL;
+        waits = why->code == BS_E_CONFLICT && !p->later ? p->m : waits;
+        if (first.code == BS_OK || first.code == BS_E_CONFLICT)
             first = *why;
     }
-    if (first.code == BS_OK || (first.code == BS_E_CONFLICT && !*fits))
+    if (first.code == BS_OK)
         return BS_DONE;
-    *fits = true;
+    if (first.code == BS_E_CONFLICT && t->defines) {
+        if (waits != NULL)
+            t->g->apart = "what one point needs, another brings, and only a dump shows it";
+        return BS_DONE;
+    }
     *err = first;
     return BS_FAILED;
 }
@@ -103,17 +128,164 @@ share_session(struct bs_group *g)
 
 /* One try. */
 
+static bool
+is_noted(const struct together *t, const char *what)
+{
+    for (size_t i = 0; i < t->n_made; i++) {
+        if (strcmp(t->made[i], what) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* True where that was made in this try already; else it is noted. */
+static bool
+is_made(struct together *t, const char *what)
+{
+    if (is_noted(t, what))
+        return true;
+    t->made = bs_realloc(t->made, (t->n_made + 1) * sizeof(*t->made));
+    t->made[t->n_made++] = what;
+    return false;
+}
+
+static const char *
+name_of(const struct part *p, const struct bs_altered *c)
+{
+    const char *what =
+        bs_arena_fmt(&p->m->r.arena, "%s: %s %s", bs_change_word(c->kind), c->type, c->name);
+
+    return what == NULL ? "" : what;
+}
+
+/* Entries of the definition that nobody has brought yet. */
 static enum bs_done
-take_turn(
-    struct together *t, struct part *p, size_t round, struct bs_safety *safety, struct bs_err *err)
+leave_made(struct together *t, struct part *p, struct turn *turn, struct bs_err *err)
+{
+    struct bs_arena *a = &p->m->r.arena;
+    struct bs_definition *d = &turn->work.definition;
+    struct bs_copyback *back = &turn->back;
+    size_t *chosen = bs_arena_array(a, d->n_chosen + 1, sizeof(*chosen)), n = 0;
+    size_t *early = bs_arena_array(a, d->n_early + 1, sizeof(*early)), n_early = 0;
+    struct bs_altered *changes = bs_arena_array(a, back->changes.n + 1, sizeof(*changes));
+    const char **objects = bs_arena_array(a, d->n_chosen + 1, sizeof(*objects));
+
+    if (chosen == NULL || early == NULL || changes == NULL || objects == NULL)
+        return BS_FAIL(err, LIMIT, "the restore's memory is used up");
+    for (size_t i = 0; i < d->n_chosen; i++) {
+        const char *key = bs_arena_copy(a, d->saved.list[d->chosen[i]].key);
+        if (key == NULL)
+            return BS_FAIL(err, LIMIT, "the restore's memory is used up");
+        if (is_made(t, key))
+            continue;
+        objects[n] = key;
+        chosen[n++] = d->chosen[i];
+    }
+    for (size_t i = 0; i < d->n_early; i++) {
+        bool left = true;
+        for (size_t k = 0; k < n && left; k++)
+            left = chosen[k] != d->early[i];
+        if (!left)
+            early[n_early++] = d->early[i];
+    }
+    d->early = early;
+    d->n_early = n_early;
+    d->chosen = chosen;
+    d->n_chosen = back->n_objects = n;
+    back->objects = objects;
+    n = 0;
+    for (size_t i = 0; i < back->changes.n; i++) {
+        const struct bs_altered *c = &back->changes.list[i];
+        if (c->kind == BS_CHANGE_LOST || !bs_giveback_wanted(&turn->work, c) ||
+            (c->kind != BS_CHANGE_MOVED && !is_made(t, name_of(p, c))))
+            changes[n++] = *c;
+    }
+    back->changes.list = changes;
+    back->changes.n = n;
+    return BS_DONE;
+}
+
+/* Those of one part that nobody has given back yet; true where one of them was. */
+static bool
+give_names(struct together *t, struct part *p, bool *any, struct bs_err *err)
+{
+    struct bs_copyback back = p->back;
+    struct bs_work work = p->work;
+    bool done;
+
+    back.changes = (struct bs_changes){0};
+    back.changes.list =
+        bs_arena_array(&p->m->r.arena, p->back.changes.n + 1, sizeof(*back.changes.list));
+    for (size_t i = 0; back.changes.list != NULL && i < p->back.changes.n; i++) {
+        struct bs_altered *c = &p->back.changes.list[i];
+        if (c->kind == BS_CHANGE_MOVED && !is_noted(t, name_of(p, c)))
+            back.changes.list[back.changes.n++] = *c;
+    }
+    work.out = &back;
+    work.options = &t->how[0];
+    done = back.changes.list != NULL && bs_giveback_names(&work, err) == BS_DONE;
+    for (size_t i = 0; done && i < back.changes.n; i++) {
+        struct bs_altered *c = &back.changes.list[i];
+        if (!c->given)
+            continue;
+        *any = true;
+        done = !is_made(t, name_of(p, c));
+        p->named.list[p->named.n++] = *c;
+    }
+    return done;
+}
+
+/* What comes back may be in a schema, or need a function, that is called otherwise by now: so the names
+ * of all parts first. One may have to give up its name to another. */
+static enum bs_done
+give_all_names(struct together *t, struct bs_err *err)
+{
+    bool more = true;
+
+    for (size_t i = 0; i < t->g->n; i++) {
+        struct part *p = &t->parts[i];
+        p->named = (struct bs_changes){0};
+        p->named.list =
+            bs_arena_array(&p->m->r.arena, p->back.changes.n + 1, sizeof(*p->named.list));
+        if (p->named.list == NULL)
+            return BS_FAIL(err, LIMIT, "the restore's memory is used up");
+    }
+    while (more) {
+        more = false;
+        for (size_t i = 0; i < t->g->n; i++) {
+            if (!give_names(t, &t->parts[i], &more, err))
+                return BS_FAILED;
+        }
+    }
+    return BS_DONE;
+}
+
+/* A table that another part has brought is there now. */
+static enum bs_done
+look_again(struct part *p, struct turn *turn, struct bs_err *err)
+{
+    for (size_t i = 0; i < turn->back.n_tables; i++) {
+        struct bs_live *live = &turn->back.tables[i].diff.live;
+        if (!live->exists &&
+            bs_live_look(&p->m->r.db, live->object, &p->m->r.arena, live, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+find_turn(struct together *t, struct part *p, size_t round, struct bs_err *err)
 {
     struct turn *turn = &p->turns[round];
-    const char *phases = bs_copyback_order(&turn->back, turn->order);
     size_t n = p->back.n_tables;
 
-    if (phases == NULL) { /* the rows are others by now */
-        turn->order = 0;
-        phases = bs_copyback_order(&turn->back, 0);
+    if (p->later) {
+        struct bs_copyback back;
+        bs_work_close(&p->work);
+        if (bs_work_open(&p->m->r, &t->how[round], &back, &p->work, err) != BS_DONE)
+            return BS_FAILED;
+        p->back = back;
+        n = back.n_tables;
     }
     turn->back = p->back;
     turn->back.tables = bs_arena_array(&p->m->r.arena, n + 1, sizeof(*turn->back.tables));
@@ -124,9 +296,46 @@ take_turn(
     turn->work = p->work;
     turn->work.out = &turn->back;
     turn->work.options = &t->how[round];
-    if (bs_rdb_do(&p->m->r.db, "DISCARD TEMP", err) != BS_DONE)
+    if (!t->defines)
+        return BS_DONE;
+    return look_again(p, turn, err) == BS_DONE ? leave_made(t, p, turn, err) : BS_FAILED;
+}
+
+static enum bs_done
+take_turn(
+    struct together *t, struct part *p, size_t round, struct bs_safety *safety, struct bs_err *err)
+{
+    struct turn *turn = &p->turns[round];
+    const char *phases = bs_copyback_order(&turn->back, turn->order);
+
+    if (phases == NULL) { /* the rows are others by now */
+        turn->order = 0;
+        phases = bs_copyback_order(&turn->back, 0);
+    }
+    if (bs_rdb_do(&p->m->r.db, "DISCARD TEMP", err) != BS_DONE ||
+        find_turn(t, p, round, err) != BS_DONE)
         return BS_FAILED;
     return bs_copyback_write(&turn->work, safety, NULL, phases, err);
+}
+
+/* No dump of what is there can be made once the first part has written. */
+static enum bs_done
+keep_all(struct together *t, struct bs_safety *safety, struct bs_err *err)
+{
+    struct bs_work **works = bs_malloc(t->g->n * sizeof(*works));
+    enum bs_done done = BS_DONE;
+    size_t n = 0;
+
+    for (size_t i = 0; done == BS_DONE && i < t->g->n; i++) {
+        if (t->parts[i].later || t->parts[i].work.parts)
+            continue;
+        works[n++] = &t->parts[i].work;
+        done = bs_copyback_lock(works[n - 1], err);
+    }
+    if (done == BS_DONE && n != 0)
+        done = bs_safety_take_all(safety, works, n, err);
+    free(works);
+    return done;
 }
 
 static enum bs_done
@@ -157,10 +366,27 @@ try_once(struct together *t, struct bs_err *err)
     struct bs_work *any = &t->parts[0].work;
     enum bs_done done = bs_copyback_begin(&safety, any, err);
 
+    t->n_made = 0;
+    if (done == BS_DONE && t->defines)
+        done = keep_all(t, &safety, err);
+    if (done == BS_DONE && t->defines)
+        done = give_all_names(t, err);
     t->round = done == BS_DONE ? t->round : t->rounds;
     if (done == BS_DONE)
         done = write_all(t, &safety, err);
     return bs_copyback_end(&safety, any, done, err);
+}
+
+/* A definition may need another one: a schema that is called otherwise, a type, a function. */
+static bool
+may_wait(const struct together *t, const struct bs_err *err)
+{
+    static const char *const missing[] = {"42", "3F", "2B"};
+    bool any = bs_group_may_wait(err);
+
+    for (size_t i = 0; t->defines && i < sizeof(missing) / sizeof(missing[0]); i++)
+        any = any || strncmp(err->sqlstate, missing[i], 2) == 0;
+    return any;
 }
 
 /* True where another order is left that may help: of one's rows first, then of the points. */
@@ -180,7 +406,7 @@ reorder(struct together *t, const struct bs_err *err)
         return true;
     }
     turn->order = 0;
-    if (!bs_group_may_wait(err) || ++t->stuck >= t->g->n - t->at)
+    if (!may_wait(t, err) || ++t->stuck >= t->g->n - t->at)
         return false;
     memmove(order + t->at, order + t->at + 1, (t->g->n - t->at - 1) * sizeof(struct part *));
     order[t->g->n - 1] = p;
@@ -202,6 +428,14 @@ try_all(struct together *t, struct bs_err *err)
 
 /* After. */
 
+/* What got its name back, beside all else; the one list has room for both. */
+static void
+add_named(const struct part *p, struct bs_copyback *back)
+{
+    for (size_t i = 0; i < p->named.n; i++)
+        back->changes.list[back->changes.n++] = p->named.list[i];
+}
+
 static void
 tell_member(struct together *t, struct part *p)
 {
@@ -215,7 +449,9 @@ tell_member(struct together *t, struct part *p)
         if (back->point[0] == '\0')
             memcpy(back->point, one->point, sizeof(back->point));
     }
+    add_named(p, back);
     bs_copyback_after(&p->turns[0].work);
+    p->work.definition = p->turns[0].work.definition; /* what it has read again is its own */
     p->m->back = *back;
     p->m->removed = removed;
     p->m->done = true;
@@ -256,10 +492,7 @@ run_recorded(struct together *t, struct bs_err *err)
 }
 
 enum bs_done
-bs_together_run(struct bs_group *g,
-                const struct bs_copyback_options *options,
-                bool *fits,
-                struct bs_err *err)
+bs_together_run(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err)
 {
     struct together t = {
         .g = g,
@@ -275,13 +508,16 @@ bs_together_run(struct bs_group *g,
     memset(t.parts, 0, g->n * sizeof(*t.parts));
     done = make_room(&t, err);
     if (done == BS_DONE)
-        done = open_all(&t, options, fits, err);
-    if (done == BS_DONE && *fits) {
+        done = open_all(&t, options, err);
+    if (done == BS_DONE && g->apart == NULL) {
         share_session(g);
         done = run_recorded(&t, err);
+        if (done != BS_DONE && t.defines && err->code != BS_E_UNCERTAIN && err->hint[0] == '\0')
+            bs_err_hint(err, "nothing was done; restore copy-back gives back each point by itself");
     }
     for (size_t i = 0; i < g->n; i++)
         bs_work_close(&t.parts[i].work);
     free(t.parts);
-    return done;
+    free(t.made);
+    return g->apart == NULL ? done : BS_DONE;
 }

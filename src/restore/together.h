@@ -1,8 +1,9 @@
 /*
  * together.h - the points of a group given back in one transaction: all of it, or nothing.
  *
- * For points whose tables are all there. What comes back as a definition is read by pg_dump, in a
- * session that does not see what is not committed.
+ * Definitions, too: what is there is read by pg_dump before anything is written, and kept in one point;
+ * what one of the points has made again, the next leaves. A point whose tables another brings is looked
+ * at when they are there.
  *
  * Layer  restore. Blocks.
  * Owns   nothing that outlives the call.
@@ -14,14 +15,12 @@
 
 /*
  * Gives them back, in whichever order the constraints allow. Their restores share the first one's
- * session from then on.
+ * session from then on. Where definitions stand against it, nothing is done, g->apart says why, and
+ * there is no error.
  *
- * fits   out: false where a definition has to come back: nothing was done, and there is no error
  * err    as bs_copyback_run: nothing was done, but for UNCERTAIN. Members say why not, too.
  */
-BS_MUST_CHECK enum bs_done bs_together_run(struct bs_group *g,
-                                           const struct bs_copyback_options *options,
-                                           bool *fits,
-                                           struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_together_run(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err);
 
 #endif

@@ -709,9 +709,9 @@ CREATE DOMAIN defs.dg AS int;
 CREATE DOMAIN defs.dh AS text;
 CREATE TYPE defs.kind AS ENUM ('a');
 CREATE FUNCTION defs_x.deep() RETURNS int LANGUAGE sql AS 'SELECT 3';
-CREATE TABLE defs.tg (a int PRIMARY KEY);
+CREATE TABLE defs.tg (a int PRIMARY KEY, b text);
 CREATE TABLE defs.th (b text);
-INSERT INTO defs.tg SELECT generate_series(1, 9);
+INSERT INTO defs.tg SELECT g, 'b' || g FROM generate_series(1, 9) g;
 INSERT INTO defs.th VALUES ('x');
 RESET ROLE;
 """
@@ -797,3 +797,53 @@ def test_the_old_rows_of_a_refreshed_view_can_be_had(site):
         assert c.execute(f"SELECT * FROM {schema}.mv ORDER BY 1").fetchall() == old
         c.execute(f"DROP SCHEMA {schema} CASCADE")
     assert len(site.gateway.cli(*export, "--dsn", site.pg.conninfo("postgres")).stdout.splitlines()) == len(old) + 1
+
+
+MIXED = ["ALTER TABLE defs.t ALTER COLUMN a SET DEFAULT 8", "DROP VIEW defs.vw CASCADE", "UPDATE defs.tg SET b = 'x' WHERE a < 3",
+         "CREATE OR REPLACE FUNCTION defs.f(int) RETURNS int LANGUAGE sql AS 'SELECT 9'",
+         "GRANT SELECT ON defs.u TO app_pw", "DROP TABLE defs.th"]
+
+
+def rows_of(site, *tables):
+    with site.pg.admin() as c:
+        return [c.execute(f"SELECT x::text FROM defs.{t} x ORDER BY 1").fetchall() for t in tables]
+
+
+@pytest.mark.parametrize("statements", [[*RENAMES, *DROPS], MIXED], ids=["names", "mixed"])
+def test_definitions_of_a_transaction_go_back_in_one(names, statements):
+    """And what that changed in things that were there, one undo changes back."""
+    site = names
+    rows = rows_of(site, "tg", "th")
+    before = bare(site.live_dump())
+    with site.new_points() as points, site.connect() as c, c.transaction():
+        for one in statements:
+            c.execute(one)
+    after = bare(site.live_dump())
+    assert after != before and len(points) >= len(statements) - 1
+    there = {p.id for p in site.points()}
+    done = copy_back(site, points[0], "--group")
+    undo = [p for p in site.points() if p.id not in there and p.committed()]
+    assert "apart" not in done and done["done"] and bare(site.live_dump()) == before, done
+    assert rows_of(site, "tg", "th") == rows
+    # One of all definitions and whole tables, beside the one of rows; of one transaction.
+    assert len(undo) == (2 if statements is MIXED else 1), [p.manifest() for p in undo]
+    copy_back(site, undo[0], "--group")
+    now = bare(site.live_dump())
+    for line in after:
+        assert line in now or "defs_y" in line, line
+    if statements is MIXED:
+        assert rows_of(site, "tg")[0] != rows[0]
+
+
+def test_definitions_of_a_transaction_go_back_or_none(names):
+    """What others have made under one of the names stands against all of it."""
+    site = names
+    with site.new_points() as points, site.connect() as c, c.transaction():
+        c.execute("DROP FUNCTION defs.fg")
+        c.execute("DROP DOMAIN defs.dg")
+    with site.pg.admin() as c:
+        c.execute("CREATE TYPE defs.dg AS (x int)")
+    now = bare(site.live_dump())
+    out = site.gateway.cli("restore", "copy-back", points[0].id, "--group", "--yes", "--dsn",
+                           site.pg.conninfo("postgres"), check=False)
+    assert out.returncode != 0 and "each point by itself" in out.stderr and bare(site.live_dump()) == now
