@@ -34,6 +34,7 @@ harmless(void)
         "version",
         "any_value",
         "uuidv7",
+        "pg_get_sequence_data", /* pg_dump 18 */
         "json_to_record",
         "generate_series",
         "float4send",
