@@ -20,6 +20,7 @@
 #include "base/metrics.h"
 
 #define QUEUE_BYTES (64u << 20)
+#define LINE_BYTES  700    /* about what a line has beside its statement */
 #define GATHER_US   5000   /* from one write to the next, where nobody waits for them */
 #define SYNC_US     200000 /* longest time they stay unsynced */
 
@@ -203,9 +204,13 @@ make_text(struct bs_audit *a,
           struct bs_buf *text,
           struct bs_err *err)
 {
+    size_t enough = LINE_BYTES + record->statement.n;
+
     if (record->kind <= BS_AUDIT_NONE || record->kind >= BS_AUDIT_KINDS)
         return BS_FAIL(err, DATA, "an audit record needs a kind");
     bs_buf_init(text, a->queue_max - sizeof(uint32_t));
+    if (enough <= text->max) /* at once, for nearly every line */
+        (void)bs_buf_room(text, enough);
     bs_audit_line(record, text);
     if (!text->failed)
         return BS_DONE;

@@ -83,12 +83,10 @@ load_work(void *arg)
 static void
 loaded(struct bs_relay *r, void *arg)
 {
-    const struct load *l = arg;
-
+    (void)arg;
     if (r->mode != BS_MODE_CATALOG)
         return;
     r->loaded = true;
-    r->load_error = l->err;
     bs_relay_resume(r);
 }
 

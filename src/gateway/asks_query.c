@@ -8,6 +8,7 @@
 #include "gateway/judge.h"
 #include "gateway/note.h"
 #include "gateway/verdicts.h"
+#include "gateway/worker.h"
 #include "wire/messages.h"
 
 #define STATEMENTS_MAX 16384 /* prepared ones that a session may have at a time */
@@ -193,6 +194,7 @@ bool
 bs_ask_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
 {
     struct bs_verdict v = {0};
+    struct bs_arena *arena = bs_worker_message(r->s->worker);
     struct bs_kept *kept = NULL;
     struct bs_bytes text;
     struct bs_err err = {0};
@@ -204,8 +206,8 @@ bs_ask_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
         bs_session_fail(r->s, "08P01", "invalid message format");
         return false;
     }
-    bs_arena_reset(&r->s->message);
-    switch (bs_ask_judge(r, text, &r->s->message, &v, &kept)) {
+    bs_arena_reset(arena);
+    switch (bs_ask_judge(r, text, arena, &v, &kept)) {
     case BS_HEARD_NOT:
         return false;
     case BS_HEARD_UNSURE:
@@ -237,6 +239,7 @@ refuse_call(struct bs_relay *r, size_t end)
 bool
 bs_ask_function_call(struct bs_relay *r, const struct bs_frame *f, size_t end)
 {
+    struct bs_arena *arena = bs_worker_message(r->s->worker);
     struct bs_function_call call = {0};
     struct bs_verdict v = {0};
     struct bs_err err = {0};
@@ -248,11 +251,11 @@ bs_ask_function_call(struct bs_relay *r, const struct bs_frame *f, size_t end)
         bs_session_fail(r->s, "08P01", "invalid message format");
         return false;
     }
-    bs_arena_reset(&r->s->message);
-    text = r->status == 'E' ? NULL : bs_function_call_text(&call, &r->s->message);
+    bs_arena_reset(arena);
+    text = r->status == 'E' ? NULL : bs_function_call_text(&call, arena);
     if (text == NULL)
         return refuse_call(r, end);
-    switch (bs_ask_judge(r, bs_bytes_of(text), &r->s->message, &v, NULL)) {
+    switch (bs_ask_judge(r, bs_bytes_of(text), arena, &v, NULL)) {
     case BS_HEARD_NOT:
         return false;
     case BS_HEARD_UNSURE:

@@ -24,12 +24,12 @@
 
 struct bs_database {
     const struct bs_config_database *config;
-    pthread_mutex_t pointer; /* guards snapshot, stale, checked */
+    pthread_mutex_t pointer; /* guards snapshot, stale; and who writes checked */
     pthread_mutex_t loading; /* held while the server is asked */
     struct bs_catalog_session *session;
     struct bs_snapshot *snapshot;
-    int64_t stale_us;   /* a snapshot that was true before this moment does not count */
-    int64_t checked_us; /* the snapshot was true then; 0: there is none */
+    int64_t stale_us;           /* a snapshot that was true before this moment does not count */
+    _Atomic int64_t checked_us; /* the snapshot was true then; 0: there is none */
     _Atomic uint64_t epoch;
     int64_t took_us; /* the last refresh; by whoever holds `loading` */
     bool moved;      /* counters have since; by the same */
@@ -161,12 +161,7 @@ bs_database_snapshot(struct bs_database *db)
 int64_t
 bs_database_checked_us(struct bs_database *db)
 {
-    int64_t at_us;
-
-    pthread_mutex_lock(&db->pointer);
-    at_us = db->checked_us;
-    pthread_mutex_unlock(&db->pointer);
-    return at_us;
+    return atomic_load_explicit(&db->checked_us, memory_order_relaxed);
 }
 
 void

@@ -11,6 +11,7 @@
 
 #define PREPARED_MAX (512u << 20) /* of what judging one text may take */
 #define CURSORS_MAX  10000
+#define SLOTS        64
 
 struct bs_cursor {
     char name[BS_SQL_NAME_MAX + 1];
@@ -26,7 +27,7 @@ slot_of(struct bs_bytes name)
 
     for (size_t i = 0; i < name.n; i++)
         h = (h ^ name.p[i]) * 16777619u;
-    return h % 64;
+    return h % SLOTS;
 }
 
 static void
@@ -85,13 +86,15 @@ bs_prepared_unref(struct bs_prepared **p)
 void
 bs_names_clear(struct bs_names *names)
 {
-    for (size_t i = 0; i < 64; i++) {
+    for (size_t i = 0; names->table != NULL && i < SLOTS; i++) {
         while (names->table[i] != NULL) {
             struct bs_prepared *p = names->table[i];
             names->table[i] = p->next;
             bs_prepared_unref(&p);
         }
     }
+    free(names->table);
+    names->table = NULL;
     names->n = 0;
 }
 
@@ -105,6 +108,8 @@ bs_names_fini(struct bs_names *names)
 struct bs_prepared *
 bs_names_find(const struct bs_names *names, struct bs_bytes name)
 {
+    if (names->table == NULL)
+        return NULL;
     for (struct bs_prepared *p = names->table[slot_of(name)]; p != NULL; p = p->next) {
         if (bs_bytes_equal(bs_bytes_of(p->name), name))
             return p;
@@ -115,8 +120,11 @@ bs_names_find(const struct bs_names *names, struct bs_bytes name)
 void
 bs_names_put(struct bs_names *names, struct bs_prepared *p)
 {
-    struct bs_prepared **at = &names->table[slot_of(bs_bytes_of(p->name))];
+    struct bs_prepared **at;
 
+    if (names->table == NULL)
+        names->table = bs_malloc(SLOTS * sizeof(names->table[0]));
+    at = &names->table[slot_of(bs_bytes_of(p->name))];
     bs_prepared_ref(p);
     bs_names_remove(names, bs_bytes_of(p->name));
     p->next = *at;
@@ -127,6 +135,8 @@ bs_names_put(struct bs_names *names, struct bs_prepared *p)
 void
 bs_names_remove(struct bs_names *names, struct bs_bytes name)
 {
+    if (names->table == NULL)
+        return;
     for (struct bs_prepared **at = &names->table[slot_of(name)]; *at != NULL; at = &(*at)->next) {
         struct bs_prepared *p = *at;
         if (!bs_bytes_equal(bs_bytes_of(p->name), name))
@@ -142,7 +152,7 @@ bs_names_remove(struct bs_names *names, struct bs_bytes name)
 void
 bs_names_doubt(struct bs_names *names)
 {
-    for (size_t i = 0; i < 64; i++) {
+    for (size_t i = 0; names->table != NULL && i < SLOTS; i++) {
         for (struct bs_prepared *p = names->table[i]; p != NULL; p = p->next)
             p->doubted = p->name[0] != '\0';
     }
@@ -151,7 +161,7 @@ bs_names_doubt(struct bs_names *names)
 void
 bs_names_drop_doubted(struct bs_names *names)
 {
-    for (size_t i = 0; i < 64; i++) {
+    for (size_t i = 0; names->table != NULL && i < SLOTS; i++) {
         for (struct bs_prepared **at = &names->table[i]; *at != NULL;) {
             struct bs_prepared *p = *at;
             if (!p->doubted) {

@@ -38,7 +38,7 @@ struct bs_prepared {
 };
 
 struct bs_names {
-    struct bs_prepared *table[64];
+    struct bs_prepared **table; /* NULL as long as there is none */
     size_t n;
     struct bs_cursor *cursors;
     size_t n_cursors;

@@ -9,6 +9,9 @@
 #include "gateway/caps.h"
 #include "gateway/refusal.h"
 
+#define RING_LEAST 4
+#define RING_KEPT  16
+
 static struct bs_reply *
 entry(struct bs_replies *r, size_t i)
 {
@@ -50,7 +53,7 @@ bs_replies_push(struct bs_replies *r, enum bs_reply_kind kind)
 
     bs_assert(r->n < BS_REPLIES_MAX + BS_REPLIES_SERIES);
     if (r->n == r->cap) {
-        size_t cap = r->cap == 0 ? 16 : r->cap * 2;
+        size_t cap = r->cap == 0 ? RING_LEAST : r->cap * 2;
         struct bs_reply *ring = bs_malloc(cap * sizeof(*ring));
         for (size_t i = 0; i < r->n; i++)
             ring[i] = *entry(r, i);
@@ -83,6 +86,10 @@ bs_replies_pop(struct bs_replies *r)
     drop_entry(r, entry(r, 0));
     r->head = (r->head + 1) % r->cap;
     r->n--;
+    if (r->n == 0 && r->cap > RING_KEPT) { /* an idle session keeps little */
+        free(r->ring);
+        *r = (struct bs_replies){0};
+    }
 }
 
 void

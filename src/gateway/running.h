@@ -47,8 +47,7 @@ struct bs_relay {
     struct bs_session_state state;
     struct bs_known known; /* how bs_judge looks up names of the session */
     struct bs_replies replies;
-    bool loaded;              /* the catalog was loaded for the very message that is judged next */
-    struct bs_err load_error; /* loading it failed */
+    bool loaded; /* the catalog was loaded for the very message that is judged next */
 
     /* The server's word. */
     char status;        /* of the last ReadyForQuery: I, T, E */

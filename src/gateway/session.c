@@ -29,7 +29,6 @@
 /* Ceilings. A whole message may be as long as the server itself accepts. */
 #define LINK_MAX      ((size_t)1024 * 1024 * 1024 + 64 * 1024)
 #define ARENA_MAX     ((size_t)16 * 1024 * 1024)
-#define MESSAGE_MAX   ((size_t)512 * 1024 * 1024)
 #define PARAMS_MAX    256
 #define PROBE_S       15   /* between TCP's questions to a client that is silent */
 #define PROBES        4    /* that nobody answers */
@@ -78,8 +77,7 @@ bs_session_accept(struct bs_worker *w, int fd, char *address)
         .server = {.fd = -1},
     };
     bs_ulid_new(s->id);
-    bs_arena_init(&s->arena, "session", ARENA_MAX);
-    bs_arena_init(&s->message, "message", MESSAGE_MAX);
+    bs_arena_init_small(&s->arena, "session", ARENA_MAX);
     s->timer = bs_malloc(sizeof(*s->timer));
     (void)uv_timer_init(bs_worker_loop(w), s->timer);
     s->timer->data = s;
@@ -102,8 +100,6 @@ free_params(struct bs_param *p)
 {
     while (p != NULL) {
         struct bs_param *next = p->next;
-        free(p->name);
-        free(p->value);
         free(p);
         p = next;
     }
@@ -124,7 +120,6 @@ bs_session_unref(struct bs_session *s)
     bs_assert(s->phase == BS_PHASE_CLOSED);
     free_params(s->params);
     bs_arena_fini(&s->arena);
-    bs_arena_fini(&s->message);
     bs_wipe(s->server_secret, sizeof(s->server_secret));
     bs_wipe(s->secret, sizeof(s->secret));
     free(s->address);
@@ -500,14 +495,20 @@ bs_session_param(const struct bs_session *s, const char *name)
     return p == NULL ? NULL : p->value;
 }
 
-static char *
-copy(struct bs_bytes b)
+/* One block for all of it: every session keeps more than a dozen. */
+static struct bs_param *
+new_param(struct bs_bytes name, struct bs_bytes value, struct bs_param *next)
 {
-    char *text = bs_malloc(b.n + 1);
+    struct bs_param *p = bs_malloc(sizeof(*p) + name.n + 1 + value.n + 1);
 
-    if (b.n != 0)
-        memcpy(text, b.p, b.n);
-    return text;
+    p->next = next;
+    p->name = p->text;
+    p->value = p->text + name.n + 1;
+    if (name.n != 0)
+        memcpy(p->name, name.p, name.n);
+    if (value.n != 0)
+        memcpy(p->value, value.p, value.n);
+    return p;
 }
 
 enum bs_done
@@ -516,21 +517,16 @@ bs_session_set_param(struct bs_session *s,
                      struct bs_bytes value,
                      struct bs_err *err)
 {
-    struct bs_param *p = find_param(s, name);
+    struct bs_param **at = &s->params, *old;
+    size_t n = 0;
 
-    if (p == NULL) {
-        struct bs_param **last = &s->params;
-        size_t n = 0;
-        for (; *last != NULL; last = &(*last)->next)
-            n++;
-        if (n >= PARAMS_MAX)
-            return BS_FAIL(err, LIMIT, "the server reports more than %d parameters", PARAMS_MAX);
-        p = bs_malloc(sizeof(*p));
-        p->name = copy(name);
-        *last = p;
-    }
-    free(p->value);
-    p->value = copy(value);
+    for (; *at != NULL && !bs_bytes_equal(bs_bytes_of((*at)->name), name); at = &(*at)->next)
+        n++;
+    old = *at;
+    if (old == NULL && n >= PARAMS_MAX)
+        return BS_FAIL(err, LIMIT, "the server reports more than %d parameters", PARAMS_MAX);
+    *at = new_param(name, value, old == NULL ? NULL : old->next);
+    free(old);
     return BS_DONE;
 }
 

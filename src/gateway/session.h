@@ -39,6 +39,7 @@ struct bs_param {
     char *name;
     char *value;
     struct bs_param *next;
+    char text[]; /* both */
 };
 
 struct bs_session {
@@ -81,9 +82,8 @@ struct bs_session {
     struct bs_cancel_entry *cancel; /* in the table of those who may cancel; NULL: not yet */
     struct bs_param *params;        /* ParameterStatus values of the server, newest value kept */
 
-    struct bs_arena arena;   /* lives as long as the session */
-    struct bs_arena message; /* for one message or unit; the relay resets it */
-    uv_timer_t *timer;       /* bs_session_set_timer */
+    struct bs_arena arena; /* lives as long as the session */
+    uv_timer_t *timer;     /* bs_session_set_timer */
 
     struct bs_login *login;       /* until authenticated */
     struct bs_upstream *upstream; /* until the server is ready */

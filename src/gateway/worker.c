@@ -25,6 +25,7 @@
 #define LISTENERS_MAX  32
 #define ACCEPTS_A_TURN 32  /* then the sessions get their turn */
 #define ACCEPT_REST_MS 200 /* after running out of descriptors */
+#define MESSAGE_MAX    ((size_t)512 << 20)
 
 struct letter {
     bs_post_fn *fn;
@@ -51,6 +52,7 @@ struct bs_worker {
     struct bs_session *sessions;
     struct bs_logins logins;
     struct bs_verdicts *verdicts;
+    struct bs_arena message;
     atomic_uint load; /* sessions here, or on their way here */
     struct listener listeners[LISTENERS_MAX];
     size_t n_listeners;
@@ -315,6 +317,7 @@ bs_worker_new(struct bs_gateway *g, unsigned index, struct bs_worker **out, stru
     }
     w->bell.data = w;
     w->rest.data = w;
+    bs_arena_init(&w->message, "message", MESSAGE_MAX);
     w->verdicts = bs_verdicts_new((size_t)g->config->verdict_bytes);
     *out = w;
     return BS_DONE;
@@ -442,6 +445,7 @@ bs_worker_free(struct bs_worker **wp)
     bs_assert(uv_loop_close(&w->loop) == 0);
     (void)pthread_mutex_destroy(&w->lock);
     bs_verdicts_free(&w->verdicts);
+    bs_arena_fini(&w->message);
     free(w);
 }
 
@@ -489,6 +493,12 @@ struct bs_logins *
 bs_worker_logins(struct bs_worker *w)
 {
     return &w->logins;
+}
+
+struct bs_arena *
+bs_worker_message(struct bs_worker *w)
+{
+    return &w->message;
 }
 
 struct bs_verdicts *

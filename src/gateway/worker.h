@@ -61,6 +61,8 @@ struct bs_session *bs_worker_session(struct bs_worker *w, const char *id);
 uv_loop_t *bs_worker_loop(struct bs_worker *w);
 struct bs_logins *bs_worker_logins(struct bs_worker *w);     /* gateway/login.h */
 struct bs_verdicts *bs_worker_verdicts(struct bs_worker *w); /* gateway/verdicts.h */
+/* For one message of any session, from when it is judged until it is sent: nothing of it lives on. */
+struct bs_arena *bs_worker_message(struct bs_worker *w);
 struct bs_gateway *bs_worker_gateway(struct bs_worker *w);
 
 /* Another policy is in force: tell every session. Thread-safe. */

@@ -14,6 +14,22 @@
 #include "tap.h"
 
 static void
+an_arena_of_small_pages(void)
+{
+    struct bs_arena a;
+
+    bs_arena_init_small(&a, "test", 100000);
+    EXPECT_EQ(bs_arena_held(&a), 0);
+    EXPECT(bs_arena_take(&a, 10) != NULL);
+    EXPECT(bs_arena_held(&a) > 10 && bs_arena_held(&a) <= 1024);
+    EXPECT(bs_arena_take(&a, 5000) != NULL);
+    EXPECT(bs_arena_held(&a) > 5000);
+    bs_arena_reset(&a);
+    EXPECT(bs_arena_held(&a) > 0 && bs_arena_held(&a) <= 1024);
+    bs_arena_fini(&a);
+}
+
+static void
 an_arena_has_a_ceiling(void)
 {
     struct bs_arena a;
@@ -127,6 +143,7 @@ main(void)
 {
     static const struct tap_case cases[] = {
         {"an arena has a ceiling", an_arena_has_a_ceiling},
+        {"an arena of small pages", an_arena_of_small_pages},
         {"the first failure wins", the_first_failure_wins},
         {"times come back", times_come_back},
         {"ulids sort by age", ulids_sort_by_age},
