@@ -186,6 +186,26 @@ def test_what_a_crash_leaves_is_hidden_and_goes(shop, pg, how):
     assert not exists(pg, loading(point))
 
 
+@pytest.mark.parametrize("when", ["rows go in", "rows are in"])
+def test_a_client_that_dies_on_the_way_leaves_nothing_in_place(shop, pg, when):
+    before = picture(pg)
+    point = destroy(shop, "DROP TABLE shop.customers CASCADE")
+    with pg.admin() as c, copying_back(shop, point) as process:
+        wait_for(pg, "SELECT 1 FROM pg_stat_progress_copy WHERE command = 'COPY FROM'")
+        with c.transaction():
+            c.execute("LOCK TABLE pg_catalog.pg_default_acl")
+            if when == "rows are in":
+                wait_for(pg, f"SELECT 1 FROM pg_namespace WHERE nspname = '{loading(point)}'")
+            process.kill()
+            process.wait()
+    wait_for(pg, "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity"
+             " WHERE application_name = 'backstop/restore')")
+    assert ask(pg, "SELECT to_regclass('shop.customers') IS NULL")
+    assert answer(shop, "copy-back", point, "--yes")["definition"] == "identical"
+    assert picture(pg) == before
+    assert was_staged(pg, "customers") and not exists(pg, loading(point))
+
+
 @pytest.mark.parametrize("change", ["UPDATE {} SET name = 'x' WHERE id = 7",
                                     "ALTER TABLE {} ALTER note SET DEFAULT 'x'"])
 def test_what_was_changed_before_the_proof_is_not_given_back(shop, pg, change):
