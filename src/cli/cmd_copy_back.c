@@ -97,9 +97,12 @@ give_group_back(struct bs_restoring *w,
     enum bs_done done = bs_group_open(&w->r, &group, err);
 
     if (done == BS_DONE && !o->yes && isatty(STDIN_FILENO) == 1) {
-        bs_group_plan(&group, how);
+        done = bs_group_look(&group, how, err);
+        if (done == BS_DONE)
+            bs_group_plan(&group, how);
         bs_view_progress_end();
-        bs_view_group_plan(&group);
+        if (done == BS_DONE)
+            bs_view_group_plan(&group);
     }
     if (done == BS_DONE && bs_restoring_confirmed(o, "restore copy-back", "Do this?", status)) {
         done = bs_group_run(&group, how, err);

@@ -55,9 +55,10 @@ show_made(const struct bs_planfile *p, const char *file)
 
     bs_time_format(p->expires_us, expires);
     if (bs_out_json_mode()) {
-        bs_out_json(json_pack("{s:s,s:s,s:s,s:s,s:O}", "plan", p->sha256, "point", p->point, "file",
-                              file, "expires_at", expires, "tables",
-                              json_object_get(p->json, "tables")));
+        bs_out_json(json_pack("{s:s,s:s,s:s,s:s,s:O*,s:O*}", "plan", p->sha256, "point", p->point,
+                              "file", file, "expires_at", expires, "tables",
+                              json_object_get(p->json, "tables"), "members",
+                              json_object_get(p->json, "members")));
         return;
     }
     bs_out_line("plan", p->sha256);
@@ -73,26 +74,34 @@ static int
 make(struct bs_restoring *w,
      const struct bs_restoring_options *o,
      const struct bs_copyback_options *how,
+     bool all,
      const char *file)
 {
     struct bs_planfile_maker maker = {.now_us = bs_now_us()};
     struct bs_planfile p = {0};
+    struct bs_group group = {0};
     struct bs_copyback plan;
     struct bs_err err = {0};
     enum bs_done done = bs_restoring_operator(w, o->token_file, &err);
 
     maker.by = w->operator_.name;
     maker.expires_us = maker.now_us + w->config->plan_life_ms * 1000;
+    if (done == BS_DONE && all)
+        done = bs_group_open(&w->r, &group, &err);
     if (done == BS_DONE)
-        done = bs_planfile_make(&w->r, how, &maker, &p, &plan, &err);
+        done = all ? bs_planfile_make_group(&w->r, &group, how, &maker, &p, &err)
+                   : bs_planfile_make(&w->r, how, &maker, &p, &plan, &err);
     bs_view_progress_end();
     if (done == BS_DONE)
         done = keep(w, &p, maker.now_us, file, &err);
     if (done == BS_DONE) {
-        if (!bs_out_json_mode())
+        if (!bs_out_json_mode() && all)
+            bs_view_group_plan(&group);
+        else if (!bs_out_json_mode())
             bs_view_plan(&w->r, &plan);
         show_made(&p, file);
     }
+    bs_group_close(&group);
     bs_planfile_fini(&p);
     return done == BS_DONE ? 0 : bs_out_fail(&err);
 }
@@ -104,9 +113,13 @@ bs_restore_plan(int argc, char **argv)
     struct bs_restoring_how how = {0};
     struct bs_copyback_options what;
     const char *file = NULL;
+    bool group = false;
     const struct bs_arg options[] = {
-        BS_RESTORING_OPTIONS(o), BS_RESTORING_WHERE(o),
-        BS_RESTORING_HOW(how),   {"output", 'o', BS_ARG_TEXT, "FILE", "the new plan", &file},
+        BS_RESTORING_OPTIONS(o),
+        BS_RESTORING_WHERE(o),
+        BS_RESTORING_HOW(how),
+        {"group", 0, BS_ARG_FLAG, NULL, "all points of the same transaction, in one", &group},
+        {"output", 'o', BS_ARG_TEXT, "FILE", "the new plan", &file},
         BS_RESTORING_TOKEN(o),
     };
     const struct bs_usage usage = {
@@ -133,8 +146,10 @@ bs_restore_plan(int argc, char **argv)
         return bs_out_usage(NAME, "-o says which file the plan goes to");
     if (!bs_restoring_take_how(&how, &o, &what))
         return bs_out_usage(NAME, "--conflict is skip, overwrite or abort");
+    if (group && (o.table != NULL || o.where != NULL))
+        return bs_out_usage(NAME, "--group gives back all of all points");
     if (bs_restoring_open(&w, &args, args.operands[0], &o, BS_RESTORING_ELSEWHERE, &status, &err))
-        status = err.code != BS_OK ? bs_out_fail(&err) : make(&w, &o, &what, file);
+        status = err.code != BS_OK ? bs_out_fail(&err) : make(&w, &o, &what, group, file);
     bs_restoring_close(&w);
     return status;
 }
@@ -159,13 +174,16 @@ read_file(const char *file, struct bs_planfile *p, struct bs_err *err)
 static void
 show(const struct bs_planfile *p)
 {
-    const json_t *tables = json_object_get(p->json, "tables");
+    const json_t *tables = json_object_get(p->json, p->group ? "members" : "tables");
     char *options = json_dumps(json_object_get(p->json, "options"), JSON_COMPACT);
     size_t i;
     json_t *t;
 
     bs_out_lines(stderr, p->sql, 0);
-    fprintf(stderr, "\nCopy-back of %s, planned by ", p->point);
+    fprintf(stderr,
+            p->group ? "\nCopy-back of %s and all points of its transaction, planned by "
+                     : "\nCopy-back of %s, planned by ",
+            p->point);
     bs_out_text(stderr, p->made_by);
     fputs("\noptions ", stderr);
     bs_out_text(stderr, options == NULL ? "?" : options);
@@ -269,12 +287,13 @@ bs_restore_approve(int argc, char **argv)
 
 /* Carrying it out. */
 
-/* Nothing is used up before it is sure that the plan still holds. */
+/* Nothing is used up before it is sure that the plan still holds. `g`: of a group. */
 static enum bs_done
 check(struct bs_restoring *w,
       const struct bs_restoring_options *o,
       const struct bs_planfile *p,
       struct bs_copyback *now,
+      struct bs_group *g,
       struct bs_err *err)
 {
     struct bs_restore_plan row;
@@ -288,33 +307,59 @@ check(struct bs_restoring *w,
         bs_err_hint(err, "another operator runs: backstop restore approve FILE");
         return BS_FAILED;
     }
-    return bs_planfile_compare(&w->r, p, now, err);
+    if (!p->group)
+        return bs_planfile_compare(&w->r, p, now, err);
+    if (bs_group_open(&w->r, g, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_planfile_compare_group(&w->r, g, p, err);
+}
+
+/* What was agreed to, once. */
+static int
+carry_out_now(struct bs_restoring *w,
+              const struct bs_planfile *p,
+              struct bs_copyback *now,
+              struct bs_group *g)
+{
+    struct bs_copyback_options how = p->options;
+    struct bs_copyback done;
+    struct bs_err err = {0};
+
+    how.plan = p->sha256;
+    if (bs_state_plan_use(w->state, p->sha256, w->operator_.name, bs_now_us(), &err) != BS_DONE ||
+        (p->group ? bs_group_run(g, &how, &err) : bs_copyback_run(&w->r, &how, now, &done, &err)) !=
+            BS_DONE)
+        return bs_out_fail(&err);
+    bs_view_progress_end();
+    if (p->group)
+        bs_view_group(g);
+    else
+        bs_view_copyback(&w->r, &done);
+    return 0;
 }
 
 static int
 carry_out(struct bs_restoring *w, const struct bs_restoring_options *o, const struct bs_planfile *p)
 {
-    struct bs_copyback_options how = p->options;
-    struct bs_copyback now, done;
+    struct bs_group group = {0};
+    struct bs_copyback now;
     struct bs_err err = {0};
     int status = 0;
 
-    how.plan = p->sha256;
-    if (check(w, o, p, &now, &err) != BS_DONE) {
+    if (check(w, o, p, &now, &group, &err) != BS_DONE) {
         bs_view_progress_end();
-        return bs_out_fail(&err);
+        status = bs_out_fail(&err);
+    } else {
+        bs_view_progress_end();
+        if (!o->yes && isatty(STDIN_FILENO) == 1 && p->group)
+            bs_view_group_plan(&group);
+        else if (!o->yes && isatty(STDIN_FILENO) == 1)
+            bs_view_plan(&w->r, &now);
+        if (bs_restoring_confirmed(o, "restore copy-back", "Do this?", &status))
+            status = carry_out_now(w, p, &now, &group);
     }
-    bs_view_progress_end();
-    if (!o->yes && isatty(STDIN_FILENO) == 1)
-        bs_view_plan(&w->r, &now);
-    if (!bs_restoring_confirmed(o, "restore copy-back", "Do this?", &status))
-        return status;
-    if (bs_state_plan_use(w->state, p->sha256, w->operator_.name, bs_now_us(), &err) != BS_DONE ||
-        bs_copyback_run(&w->r, &how, &now, &done, &err) != BS_DONE)
-        return bs_out_fail(&err);
-    bs_view_progress_end();
-    bs_view_copyback(&w->r, &done);
-    return 0;
+    bs_group_close(&group);
+    return status;
 }
 
 int

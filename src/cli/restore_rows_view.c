@@ -546,10 +546,24 @@ bs_view_group(const struct bs_group *g)
 void
 bs_view_group_plan(const struct bs_group *g)
 {
+    fputs(g->apart == NULL ? "All of it in one transaction, or nothing:\n"
+                           : "Each in a transaction of its own: ",
+          stderr);
+    if (g->apart != NULL) {
+        bs_out_text(stderr, g->apart);
+        fputc('\n', stderr);
+    }
     for (size_t i = 0; i < g->n; i++) {
         const struct bs_group_member *m = &g->members[i];
-        if (m->done) {
+        if (m->planned) {
             bs_view_plan(&m->r, &m->back);
+            for (size_t k = 0; k < m->back.n_globals; k++) {
+                if (m->back.globals[k].outside && m->back.globals[k].shown != NULL) {
+                    fputs("  after that transaction, in none: ", stderr);
+                    bs_out_text(stderr, m->back.globals[k].shown);
+                    fputc('\n', stderr);
+                }
+            }
             continue;
         }
         fprintf(stderr, "Copy-back of %s, not by itself: ", m->r.manifest.id);

@@ -434,6 +434,15 @@ bs_copyback_lock(struct bs_work *w, struct bs_err *err)
 }
 
 enum bs_done
+bs_copyback_agrees(struct bs_work *w, const struct bs_copyback *plan, struct bs_err *err)
+{
+    if (bs_copyback_lock(w, err) != BS_DONE || compare_tables(w, BS_DIFF_COUNTS, err) != BS_DONE ||
+        bs_columns_compare(w->r, &w->out->columns, err) != BS_DONE)
+        return BS_FAILED;
+    return check_plan(w->out, plan, err);
+}
+
+enum bs_done
 bs_copyback_begin(struct bs_safety *safety, struct bs_work *w, struct bs_err *err)
 {
     if (bs_rdb_do(&w->r->db, "BEGIN", err) != BS_DONE)

@@ -19,6 +19,9 @@ BS_MUST_CHECK enum bs_done
 bs_copyback_begin(struct bs_safety *safety, struct bs_work *w, struct bs_err *err);
 /* Locks what a work will write, for a recovery point of it that is made before; looks again. */
 BS_MUST_CHECK enum bs_done bs_copyback_lock(struct bs_work *w, struct bs_err *err);
+/* Locks, counts, and compares with what was agreed to; nothing is written. CONFLICT where it differs. */
+BS_MUST_CHECK enum bs_done
+bs_copyback_agrees(struct bs_work *w, const struct bs_copyback *plan, struct bs_err *err);
 /*
  * Gives back what one work is about, proven, but for what the end proves of the whole transaction.
  *

@@ -78,7 +78,7 @@ bs_group_plan(struct bs_group *g, const struct bs_copyback_options *options)
     for (size_t i = 0; i < g->n; i++) {
         struct bs_group_member *m = &g->members[i];
         m->err = (struct bs_err){0};
-        m->done = bs_copyback_plan(&m->r, options, &m->back, &m->err) == BS_DONE;
+        m->planned = bs_copyback_plan(&m->r, options, &m->back, &m->err) == BS_DONE;
     }
 }
 
@@ -153,10 +153,18 @@ run_apart(struct bs_group *g, const struct bs_copyback_options *options, struct 
 }
 
 enum bs_done
+bs_group_look(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err)
+{
+    return bs_together_look(g, options, err);
+}
+
+enum bs_done
 bs_group_run(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err)
 {
     enum bs_done done = bs_together_run(g, options, err);
 
+    if (done == BS_DONE && g->apart != NULL && g->bound)
+        return BS_FAIL(err, CONFLICT, "it cannot be one transaction by now: %.300s", g->apart);
     if (done == BS_DONE && g->apart != NULL) {
         *err = (struct bs_err){0};
         done = run_apart(g, options, err);

@@ -24,6 +24,7 @@ struct bs_group_member {
     struct bs_copyback back; /* what was done; of the last round */
     int64_t removed;         /* rows that the transaction had made */
     bool done;
+    bool planned; /* `back` is what was agreed to; where the group is bound, it has to be that */
     struct bs_err err; /* why not; code BS_OK where it was not tried */
 };
 
@@ -31,6 +32,7 @@ struct bs_group {
     struct bs_group_member *members; /* newest first */
     size_t n;
     size_t n_done;
+    bool bound;        /* to what was agreed to: in one transaction, or not at all */
     const char *apart; /* why each is given back by itself; NULL: in one transaction */
 };
 
@@ -43,6 +45,9 @@ struct bs_group {
  */
 BS_MUST_CHECK enum bs_done
 bs_group_open(struct bs_restore *r, struct bs_group *out, struct bs_err *err);
+/* Only finds out whether it can be one transaction: `apart`. As bs_together_run. */
+BS_MUST_CHECK enum bs_done
+bs_group_look(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err);
 /* Counts what each would do by itself; where one needs another first, its `err` says so. */
 void bs_group_plan(struct bs_group *g, const struct bs_copyback_options *options);
 /*

@@ -186,6 +186,68 @@ what(struct bs_restore *r,
     return done;
 }
 
+static enum bs_done
+member_what(struct bs_group_member *m,
+            const struct bs_copyback_options *options,
+            json_t **out,
+            struct bs_err *err)
+{
+    char sha256[BS_SHA256_TEXT];
+
+    m->err = (struct bs_err){0};
+    m->planned = what(&m->r, options, &m->back, out, &m->err) == BS_DONE;
+    if (m->planned)
+        return BS_DONE;
+    if (!bs_group_may_wait(&m->err)) {
+        *err = m->err;
+        return BS_FAILED;
+    }
+    if (manifest_digest(&m->r, sha256, err) != BS_DONE)
+        return BS_FAILED;
+    *out = json_pack("{s:s,s:s,s:s}", "point", m->r.manifest.id, "manifest_sha256", sha256, "waits",
+                     m->err.message);
+    return *out == NULL ? BS_FAIL(err, DATA, "a name is not UTF-8") : BS_DONE;
+}
+
+/* A group: each of its points by itself, and the SQL of all for people. */
+static enum bs_done
+group_what(struct bs_restore *r,
+           struct bs_group *g,
+           const struct bs_copyback_options *options,
+           json_t **out,
+           struct bs_err *err)
+{
+    json_t *members = json_array(), *target = NULL;
+    char sha256[BS_SHA256_TEXT];
+    struct bs_buf sql;
+    enum bs_done done = manifest_digest(r, sha256, err);
+
+    bs_buf_init(&sql, SQL_MAX);
+    for (size_t i = 0; done == BS_DONE && i < g->n; i++) {
+        json_t *one = NULL;
+        done = member_what(&g->members[i], options, &one, err);
+        bs_put_fmt(&sql, "-- %s\n", g->members[i].r.manifest.id);
+        if (json_object_get(one, "sql") != NULL)
+            bs_put_str(&sql, json_string_value(json_object_get(one, "sql")));
+        (void)json_array_append_new(members, one);
+    }
+    if (done == BS_DONE && sql.failed)
+        done = BS_FAIL(err, LIMIT, "the plan's SQL is longer than %u bytes", SQL_MAX);
+    if (done == BS_DONE) {
+        target = target_json(r, err);
+        done = target == NULL ? BS_FAILED : BS_DONE;
+    }
+    if (done == BS_DONE)
+        *out = json_pack("{s:s,s:s,s:o,s:o,s:O,s:s%}", "point", r->manifest.id, "manifest_sha256",
+                         sha256, "target", target, "options", options_json(r, options), "members",
+                         members, "sql", sql.p, sql.n);
+    json_decref(members);
+    bs_buf_fini(&sql);
+    if (done == BS_DONE && *out == NULL)
+        return BS_FAIL(err, DATA, "a name is not UTF-8");
+    return done;
+}
+
 /* Files. */
 
 static enum bs_done
@@ -218,10 +280,39 @@ take(struct bs_planfile *p)
     p->manifest_sha256 = json_string_value(json_object_get(p->json, "manifest_sha256"));
     p->made_by = json_string_value(json_object_get(p->json, "made_by"));
     p->sql = json_string_value(json_object_get(p->json, "sql"));
-    return kind != NULL && strcmp(kind, "copy-back") == 0 && expires != NULL &&
+    p->group = kind != NULL && strcmp(kind, "copy-back group") == 0;
+    return kind != NULL && (p->group || strcmp(kind, "copy-back") == 0) && expires != NULL &&
            bs_time_parse(expires, &p->expires_us, &ignored) == BS_DONE && p->point != NULL &&
            p->manifest_sha256 != NULL && p->made_by != NULL && p->sql != NULL &&
            take_options(json_object_get(p->json, "options"), p);
+}
+
+/* Who, until when, and the digest; recorded. */
+static enum bs_done
+sign(struct bs_restore *r,
+     const char *kind,
+     const struct bs_planfile_maker *maker,
+     struct bs_planfile *out,
+     struct bs_err *err)
+{
+    struct bs_restore_step step = {.action = "plan", .rows = -1};
+    char made[BS_TIME_TEXT], expires[BS_TIME_TEXT];
+
+    bs_time_format(maker->now_us, made);
+    bs_time_format(maker->expires_us, expires);
+    (void)json_object_update_new(
+        out->json, json_pack("{s:i,s:s,s:s,s:s,s:s}", "format", BS_PLANFILE_FORMAT, "kind", kind,
+                             "made_by", maker->by, "made_at", made, "expires_at", expires));
+    if (digest(out->json, out->sha256, err) != BS_DONE)
+        return BS_FAILED;
+    (void)json_object_set_new(out->json, "sha256", json_string(out->sha256));
+    if (!take(out))
+        return BS_FAIL(err, INTERNAL, "a plan cannot be read again");
+    step.plan = out->sha256;
+    step.table = out->options.table;
+    if (bs_restore_begin(r, &step, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_restore_end(r, &step, BS_DONE, err);
 }
 
 enum bs_done
@@ -232,26 +323,29 @@ bs_planfile_make(struct bs_restore *r,
                  struct bs_copyback *plan,
                  struct bs_err *err)
 {
-    struct bs_restore_step step = {.action = "plan", .table = options->table, .rows = -1};
-    char made[BS_TIME_TEXT], expires[BS_TIME_TEXT];
-
     if (what(r, options, plan, &out->json, err) != BS_DONE)
         return BS_FAILED;
-    bs_time_format(maker->now_us, made);
-    bs_time_format(maker->expires_us, expires);
-    (void)json_object_update_new(out->json,
-                                 json_pack("{s:i,s:s,s:s,s:s,s:s}", "format", BS_PLANFILE_FORMAT,
-                                           "kind", "copy-back", "made_by", maker->by, "made_at",
-                                           made, "expires_at", expires));
-    if (digest(out->json, out->sha256, err) != BS_DONE)
+    return sign(r, "copy-back", maker, out, err);
+}
+
+enum bs_done
+bs_planfile_make_group(struct bs_restore *r,
+                       struct bs_group *g,
+                       const struct bs_copyback_options *options,
+                       const struct bs_planfile_maker *maker,
+                       struct bs_planfile *out,
+                       struct bs_err *err)
+{
+    if (bs_group_look(g, options, err) != BS_DONE)
         return BS_FAILED;
-    (void)json_object_set_new(out->json, "sha256", json_string(out->sha256));
-    if (!take(out))
-        return BS_FAIL(err, INTERNAL, "a plan cannot be read again");
-    step.plan = out->sha256;
-    if (bs_restore_begin(r, &step, err) != BS_DONE)
+    if (g->apart != NULL) {
+        (void)BS_FAIL(err, CONFLICT, "it cannot be one transaction: %.300s", g->apart);
+        bs_err_hint(err, "make a plan of each point");
         return BS_FAILED;
-    return bs_restore_end(r, &step, BS_DONE, err);
+    }
+    if (group_what(r, g, options, &out->json, err) != BS_DONE)
+        return BS_FAILED;
+    return sign(r, "copy-back group", maker, out, err);
 }
 
 enum bs_done
@@ -316,14 +410,30 @@ bs_planfile_check_point(struct bs_restore *r, const struct bs_planfile *p, struc
 static const char *
 difference(const json_t *now, const json_t *then)
 {
-    static const char *const parts[] = {"point",  "manifest_sha256", "target",  "options",
-                                        "tables", "objects",         "globals", "sql"};
+    static const char *const parts[] = {"point",   "manifest_sha256", "target",
+                                        "options", "tables",          "objects",
+                                        "globals", "members",         "sql"};
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        if (!json_equal(json_object_get(now, parts[i]), json_object_get(then, parts[i])))
+        const json_t *a = json_object_get(now, parts[i]), *b = json_object_get(then, parts[i]);
+        if ((a != NULL || b != NULL) && !json_equal(a, b))
             return parts[i];
     }
     return NULL;
+}
+
+/* Gives `now` up. */
+static enum bs_done
+must_be_same(json_t *now, const struct bs_planfile *p, struct bs_err *err)
+{
+    const char *part = difference(now, p->json);
+
+    json_decref(now);
+    if (part == NULL)
+        return BS_DONE;
+    (void)BS_FAIL(err, CONFLICT, "the plan is not what would be done now: \"%s\" differs", part);
+    bs_err_hint(err, "nothing was done; make a new plan, and have it approved");
+    return BS_FAILED;
 }
 
 enum bs_done
@@ -332,16 +442,23 @@ bs_planfile_compare(struct bs_restore *r,
                     struct bs_copyback *now,
                     struct bs_err *err)
 {
-    const char *part;
     json_t *json = NULL;
 
     if (what(r, &p->options, now, &json, err) != BS_DONE)
         return BS_FAILED;
-    part = difference(json, p->json);
-    json_decref(json);
-    if (part == NULL)
-        return BS_DONE;
-    (void)BS_FAIL(err, CONFLICT, "the plan is not what would be done now: \"%s\" differs", part);
-    bs_err_hint(err, "nothing was done; make a new plan, and have it approved");
-    return BS_FAILED;
+    return must_be_same(json, p, err);
+}
+
+enum bs_done
+bs_planfile_compare_group(struct bs_restore *r,
+                          struct bs_group *g,
+                          const struct bs_planfile *p,
+                          struct bs_err *err)
+{
+    json_t *json = NULL;
+
+    if (group_what(r, g, &p->options, &json, err) != BS_DONE)
+        return BS_FAILED;
+    g->bound = true;
+    return must_be_same(json, p, err);
 }

@@ -14,7 +14,7 @@
 
 #include <jansson.h>
 
-#include "restore/copyback.h"
+#include "restore/group.h"
 
 #define BS_PLANFILE_FORMAT 1
 #define BS_PLANFILE_MAX    (256u << 20) /* bytes of a file that is read */
@@ -30,6 +30,7 @@ struct bs_planfile {
     const char *where; /* NULL: none */
     struct bs_copyback_options options;
     const char *sql;
+    bool group; /* all points of the transaction; of members, not of a copy-back */
 };
 
 /* Who makes a plan, and until when it is good. */
@@ -52,6 +53,18 @@ BS_MUST_CHECK enum bs_done bs_planfile_make(struct bs_restore *r,
                                             struct bs_planfile *out,
                                             struct bs_copyback *plan,
                                             struct bs_err *err);
+/*
+ * The same for all points of a transaction, in one transaction. What each would do by itself is in its
+ * member's `back`; of one that waits for another only that is said.
+ *
+ * err   CONFLICT: it cannot be one transaction
+ */
+BS_MUST_CHECK enum bs_done bs_planfile_make_group(struct bs_restore *r,
+                                                  struct bs_group *g,
+                                                  const struct bs_copyback_options *options,
+                                                  const struct bs_planfile_maker *maker,
+                                                  struct bs_planfile *out,
+                                                  struct bs_err *err);
 /* Puts the file's text. LIMIT. */
 BS_MUST_CHECK enum bs_done
 bs_planfile_print(const struct bs_planfile *p, struct bs_buf *out, struct bs_err *err);
@@ -76,5 +89,10 @@ BS_MUST_CHECK enum bs_done bs_planfile_compare(struct bs_restore *r,
                                                const struct bs_planfile *p,
                                                struct bs_copyback *now,
                                                struct bs_err *err);
+/* The same of a group, which is then bound to it: bs_group_run does that, or nothing. */
+BS_MUST_CHECK enum bs_done bs_planfile_compare_group(struct bs_restore *r,
+                                                     struct bs_group *g,
+                                                     const struct bs_planfile *p,
+                                                     struct bs_err *err);
 
 #endif

@@ -273,20 +273,12 @@ look_again(struct part *p, struct turn *turn, struct bs_err *err)
     return BS_DONE;
 }
 
+/* A work of its own, about tables of its own: what one try counts is not for the next. */
 static enum bs_done
-find_turn(struct together *t, struct part *p, size_t round, struct bs_err *err)
+copy_work(struct part *p, struct turn *turn, struct bs_err *err)
 {
-    struct turn *turn = &p->turns[round];
     size_t n = p->back.n_tables;
 
-    if (p->later) {
-        struct bs_copyback back;
-        bs_work_close(&p->work);
-        if (bs_work_open(&p->m->r, &t->how[round], &back, &p->work, err) != BS_DONE)
-            return BS_FAILED;
-        p->back = back;
-        n = back.n_tables;
-    }
     turn->back = p->back;
     turn->back.tables = bs_arena_array(&p->m->r.arena, n + 1, sizeof(*turn->back.tables));
     if (turn->back.tables == NULL)
@@ -295,6 +287,23 @@ find_turn(struct together *t, struct part *p, size_t round, struct bs_err *err)
         memcpy(turn->back.tables, p->back.tables, n * sizeof(*turn->back.tables));
     turn->work = p->work;
     turn->work.out = &turn->back;
+    return BS_DONE;
+}
+
+static enum bs_done
+find_turn(struct together *t, struct part *p, size_t round, struct bs_err *err)
+{
+    struct turn *turn = &p->turns[round];
+
+    if (p->later) {
+        struct bs_copyback back;
+        bs_work_close(&p->work);
+        if (bs_work_open(&p->m->r, &t->how[round], &back, &p->work, err) != BS_DONE)
+            return BS_FAILED;
+        p->back = back;
+    }
+    if (copy_work(p, turn, err) != BS_DONE)
+        return BS_FAILED;
     turn->work.options = &t->how[round];
     if (!t->defines)
         return BS_DONE;
@@ -359,6 +368,25 @@ write_all(struct together *t, struct bs_safety *safety, struct bs_err *err)
     return BS_DONE;
 }
 
+/* What was agreed to has to be what each would do by itself, now that nobody else can change it. */
+static enum bs_done
+check_bound(struct together *t, struct bs_err *err)
+{
+    for (size_t i = 0; t->g->bound && i < t->g->n; i++) {
+        struct part *p = &t->parts[i];
+        struct turn look;
+        if (!p->m->planned)
+            continue;
+        if (p->later)
+            return BS_FAIL(err, CONFLICT, "the database has changed since the plan was made");
+        if (bs_rdb_do(&p->m->r.db, "DISCARD TEMP", err) != BS_DONE ||
+            copy_work(p, &look, err) != BS_DONE ||
+            bs_copyback_agrees(&look.work, &p->m->back, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
 static enum bs_done
 try_once(struct together *t, struct bs_err *err)
 {
@@ -367,16 +395,17 @@ try_once(struct together *t, struct bs_err *err)
     enum bs_done done = bs_copyback_begin(&safety, any, err);
 
     t->n_made = 0;
+    if (done == BS_DONE)
+        done = check_bound(t, err);
     if (done == BS_DONE && t->defines)
         done = keep_all(t, &safety, err);
     if (done == BS_DONE && t->defines)
         done = give_all_names(t, err);
-    t->round = done == BS_DONE ? t->round : t->rounds;
+    t->round = done == BS_DONE ? t->round : t->rounds; /* no other order helps */
     if (done == BS_DONE)
         done = write_all(t, &safety, err);
     return bs_copyback_end(&safety, any, done, err);
 }
-
 /* A definition may need another one: a schema that is called otherwise, a type, a function. */
 static bool
 may_wait(const struct together *t, const struct bs_err *err)
@@ -491,21 +520,49 @@ run_recorded(struct together *t, struct bs_err *err)
     return err->code == BS_OK ? done : BS_FAILED;
 }
 
-enum bs_done
-bs_together_run(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err)
+static void
+begin(struct together *t, struct bs_group *g, const struct bs_copyback_options *options)
 {
-    struct together t = {
+    *t = (struct together){
         .g = g,
         .how = {*options, *options},
         .rounds = options->made == BS_COPYBACK_REMOVE ? 2 : 1,
     };
+    t->how[0].made = BS_COPYBACK_KEEP;
+    t->how[0].removes_later = options->made == BS_COPYBACK_REMOVE;
+    t->how[1].others_back = true;
+    t->parts = bs_malloc(g->n * sizeof(*t->parts));
+    memset(t->parts, 0, g->n * sizeof(*t->parts));
+}
+
+static void
+end(struct together *t)
+{
+    for (size_t i = 0; i < t->g->n; i++)
+        bs_work_close(&t->parts[i].work);
+    free(t->parts);
+    free(t->made);
+}
+
+enum bs_done
+bs_together_look(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err)
+{
+    struct together t;
     enum bs_done done;
 
-    t.how[0].made = BS_COPYBACK_KEEP;
-    t.how[0].removes_later = options->made == BS_COPYBACK_REMOVE;
-    t.how[1].others_back = true;
-    t.parts = bs_malloc(g->n * sizeof(*t.parts));
-    memset(t.parts, 0, g->n * sizeof(*t.parts));
+    begin(&t, g, options);
+    done = open_all(&t, options, err);
+    end(&t);
+    return done;
+}
+
+enum bs_done
+bs_together_run(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err)
+{
+    struct together t;
+    enum bs_done done;
+
+    begin(&t, g, options);
     done = make_room(&t, err);
     if (done == BS_DONE)
         done = open_all(&t, options, err);
@@ -515,9 +572,6 @@ bs_together_run(struct bs_group *g, const struct bs_copyback_options *options, s
         if (done != BS_DONE && t.defines && err->code != BS_E_UNCERTAIN && err->hint[0] == '\0')
             bs_err_hint(err, "nothing was done; restore copy-back gives back each point by itself");
     }
-    for (size_t i = 0; i < g->n; i++)
-        bs_work_close(&t.parts[i].work);
-    free(t.parts);
-    free(t.made);
-    return g->apart == NULL ? done : BS_DONE;
+    end(&t);
+    return done;
 }

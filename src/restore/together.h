@@ -22,5 +22,8 @@
  */
 BS_MUST_CHECK enum bs_done
 bs_together_run(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err);
+/* Only whether it can be one: g->apart. */
+BS_MUST_CHECK enum bs_done
+bs_together_look(struct bs_group *g, const struct bs_copyback_options *options, struct bs_err *err);
 
 #endif

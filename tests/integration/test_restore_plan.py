@@ -6,6 +6,7 @@ import pytest
 
 from conftest import Gateway, running
 from operator_side import Operator
+from test_restore_group import transaction
 from test_undo import MADE, answer, destroy, picture
 
 
@@ -206,3 +207,28 @@ def test_the_word_of_a_revoked_operator_is_worth_nothing(site, pg, tmp_path):
     assert "no operator any more" in error["message"]
     with pg.admin() as c:
         assert c.execute("SELECT count(*) FROM undo.t WHERE id <= 5").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("between", [None, "UPDATE undo.t SET v = 'theirs' WHERE id = 3",
+                                     "INSERT INTO undo.child VALUES (5, 1, NULL)"])
+def test_a_plan_of_all_points_of_a_transaction(site, pg, tmp_path, between):
+    """Rows and a table that is gone; what others do meanwhile makes it another plan."""
+    before = picture(pg)
+    made = transaction(site, "UPDATE undo.t SET v = 'x' WHERE id <= 5", "DROP TABLE undo.ident",
+                       "DELETE FROM undo.child WHERE id = 5")
+    file = tmp_path / "plan.json"
+    shown = plan(site, made[0], file, "--group")
+    assert sorted(m["point"] for m in shown["members"]) == sorted(made)
+    assert "INSERT INTO" in json.loads(file.read_text())["sql"]
+    assert carry_out(site, file, status=3)["error"]["code"] == "HELD"
+    approve(site, file)
+    if between is not None:
+        with pg.admin() as c:
+            c.execute(between)
+        assert carry_out(site, file, status=1)["error"]["code"] == "CONFLICT"
+        with pg.admin() as c:
+            assert c.execute("SELECT to_regclass('undo.ident')").fetchone() == (None,)
+        return
+    done = carry_out(site, file)
+    assert done["done"] and "apart" not in done and picture(pg) == before
+    assert carry_out(site, file, status=1)["error"]["code"] == "CONFLICT"
