@@ -602,6 +602,62 @@ a_dropped_foreign_table_is_told(void)
     }
 }
 
+/* Of a composite type a definition has all, where a point has it, for the statement that shrinks it. */
+static void
+a_dropped_attribute_is_told(void)
+{
+    static const struct {
+        char relkind;
+        const char *type, *column,
+            *key; /* in the closure; that the plan takes; of the definition */
+        bool told, ddl;
+        size_t found;
+    } cases[] = {{'c', "composite type", "a", "k", true, true, 0},
+                 {'c', "composite type", "a", "k", false, true, 1},
+                 {'c', "composite type", "a", "k", true, false, 1},
+                 {'c', "composite type", "a", NULL, true, true, 1},
+                 {'c', "composite type", NULL, "k", true, true, 1},
+                 {'c', "type", "a", "k", true, true, 1},
+                 {'r', "composite type", "a", "k", true, true, 1}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct bs_reading_row was = {.oid = ITEMS, .relkind = cases[i].relkind}, is = was;
+        struct bs_reading before = {&was, 1, 1}, after = {&is, 1, 1};
+        struct bs_lock lock = {.locktype = "relation",
+                               .mode = "AccessExclusiveLock",
+                               .granted = true,
+                               .relation_oid = ITEMS,
+                               .relkind = cases[i].relkind,
+                               .schema = "public",
+                               .name = "pair"};
+        struct bs_point_dependent d = {
+            .class_oid = PG_CLASS, .oid = cases[i].told ? ITEMS : VIEW, .type = cases[i].type};
+        struct bs_manifest m = {.closure = &d, .n_closure = 1, .schema = {.key = cases[i].key}};
+        struct bs_plan_named named = {.kind = BS_KIND_ALTER_TYPE, .column = cases[i].column};
+        struct bs_plan plan = {.kind = BS_PLAN_RECORD,
+                               .ddl = cases[i].ddl,
+                               .definition = true,
+                               .named = &named,
+                               .n_named = 1};
+        struct bs_covered part = {.plan = &plan, .manifest = &m};
+        struct bs_coverage in = {.before = &before,
+                                 .after = &after,
+                                 .locks = &lock,
+                                 .n_locks = 1,
+                                 .parts = &part,
+                                 .n_parts = 1};
+        struct bs_uncovered found;
+        struct bs_err err = {0};
+        struct bs_arena arena;
+        bs_arena_init(&arena, "test", 1 << 20);
+        is.gone = 1;
+        EXPECT_EQ(bs_coverage_check(&in, &arena, &found, &err), BS_DONE);
+        if (!tap_equal((intmax_t)found.n, (intmax_t)cases[i].found, "found", __FILE__, __LINE__))
+            printf("# in row %zu\n", i);
+        bs_arena_fini(&arena);
+    }
+}
+
 static void
 readings_are_read_strictly(void)
 {
@@ -647,6 +703,7 @@ main(void)
         {"what is kept of the cluster", what_is_kept_of_the_cluster},
         {"a dropped column is seen", a_dropped_column_is_seen},
         {"a dropped foreign table is told", a_dropped_foreign_table_is_told},
+        {"a dropped attribute is told", a_dropped_attribute_is_told},
         {"readings are read strictly", readings_are_read_strictly},
     };
     return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
