@@ -27,7 +27,8 @@ bs_judging_unknown(struct bs_judging *j, struct bs_name name)
     if ((j->own == NULL && (j->relations_changed || j->temporary)) || j->out->unknown_name)
         return;
     j->out->unknown_name = true;
-    j->out->unknown = bs_arena_str(j->arena, name.name);
+    j->out->unknown = bs_arena_fmt(j->arena, "%s%s%s", name.schema == NULL ? "" : name.schema,
+                                   name.schema == NULL ? "" : ".", name.name);
     j->full = j->full || j->out->unknown == NULL;
 }
 
