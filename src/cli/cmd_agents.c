@@ -53,14 +53,16 @@ print_secret(struct bs_actors *a, const struct bs_agent *agent, const char *pass
         json_t *databases = json_array();
         for (size_t i = 0; i < agent->n_databases; i++)
             (void)json_array_append_new(databases, json_string(agent->databases[i]));
-        bs_out_json(json_pack("{s:s,s:s,s:o,s:o}", "name", agent->name, "password", password,
-                              "databases", databases, "expires",
-                              bs_actor_json_time(agent->expires_us)));
+        bs_out_json(json_pack("{s:s,s:s?,s:o,s:o}", "name", agent->name, "password",
+                              agent->certificate_only ? NULL : password, "databases", databases,
+                              "expires", bs_actor_json_time(agent->expires_us)));
         return;
     }
-    printf("agent:     %s\ndatabases: %s\npassword:  %s\n\n"
-           "The password is not stored and not shown again.\n",
-           agent->name, join(&a->arena, agent), password);
+    printf("agent:     %s\ndatabases: %s\n", agent->name, join(&a->arena, agent));
+    if (agent->certificate != NULL)
+        printf("certificate: %s\n", agent->certificate);
+    if (!agent->certificate_only)
+        printf("password:  %s\n\nThe password is not stored and not shown again.\n", password);
     print_how_to_connect(a->config, agent->name, agent->databases[0]);
 }
 
@@ -111,10 +113,54 @@ add(struct bs_actors *a, struct bs_agent *agent, const char *expires, struct bs_
     return done;
 }
 
+/* The options that name an agent's certificate. */
+struct certificate {
+    const char *common_name, *subject;
+    bool only, none;
+};
+
+/* As the state has it; NULL: no certificate is asked for. */
+static const char *
+certificate_text(struct bs_arena *arena, const struct certificate *c)
+{
+    if (c->subject != NULL)
+        return bs_arena_fmt(arena, "dn:%s", c->subject);
+    return c->common_name == NULL ? NULL : bs_arena_fmt(arena, "cn:%s", c->common_name);
+}
+
+/* What is wrong with them together; NULL: nothing. */
+static const char *
+certificate_wrong(const struct certificate *c)
+{
+    bool named = c->common_name != NULL || c->subject != NULL;
+
+    if (c->common_name != NULL && c->subject != NULL)
+        return "give it --certificate-cn or --certificate-dn, not both";
+    if (c->only && !named)
+        return "--certificate-only needs --certificate-cn or --certificate-dn";
+    return c->none && named ? "--no-certificate takes no certificate" : NULL;
+}
+
+#define CERTIFICATE_ARGS(c)                                                                        \
+    {"certificate-cn", 0, BS_ARG_TEXT, "NAME", "the common name in the certificate it shows",      \
+     &(c).common_name},                                                                            \
+        {"certificate-dn",                                                                         \
+         0,                                                                                        \
+         BS_ARG_TEXT,                                                                              \
+         "SUBJECT",                                                                                \
+         "the same by the whole subject, as RFC 2253 writes it",                                   \
+         &(c).subject},                                                                            \
+    {                                                                                              \
+        "certificate-only", 0, BS_ARG_FLAG, NULL,                                                  \
+            "the certificate is enough; no password is asked for", &(c).only                       \
+    }
+
 static int
 agents_add(int argc, char **argv)
 {
     struct bs_arg_texts databases = {.n = 0};
+    struct certificate certificate = {0};
+    const char *wrong;
     const char *owner = NULL, *expires = NULL, *group = NULL;
     const struct bs_arg args[] = {
         {"database", 'd', BS_ARG_TEXTS, "NAME", "configured database it may use; may be repeated",
@@ -123,6 +169,7 @@ agents_add(int argc, char **argv)
         {"group", 'g', BS_ARG_TEXT, "GROUP", "what policies may name instead of it", &group},
         {"expires", 'e', BS_ARG_TEXT, "TIME", "from now, like 30d or 12h (default: never)",
          &expires},
+        CERTIFICATE_ARGS(certificate),
     };
     const struct bs_usage usage = {
         .verb = "agents add",
@@ -133,7 +180,7 @@ agents_add(int argc, char **argv)
         .min = 1,
         .max = 1,
         .args = args,
-        .n_args = 4,
+        .n_args = 7,
         .examples =
             "  backstop agents add cursor-alice --database app --owner alice\n"
             "  backstop agents add night-job --database app --database shop --expires 30d\n",
@@ -147,12 +194,17 @@ agents_add(int argc, char **argv)
         return got.status;
     if (databases.n == 0)
         return bs_out_usage("backstop agents add", "--database is missing");
+    wrong = certificate_wrong(&certificate);
+    if (wrong != NULL)
+        return bs_out_usage("backstop agents add", "%s", wrong);
     if (bs_actors_open(&a, &got, &status)) {
         struct bs_agent agent = {.name = got.operands[0],
                                  .owner = owner,
                                  .group = group,
                                  .databases = databases.list,
-                                 .n_databases = databases.n};
+                                 .n_databases = databases.n,
+                                 .certificate = certificate_text(&a.arena, &certificate),
+                                 .certificate_only = certificate.only};
         if (add(&a, &agent, expires, &err) != BS_DONE)
             status = bs_out_fail(&err);
     }
@@ -169,6 +221,9 @@ rotate(struct bs_actors *a, const char *name, struct bs_err *err)
 
     if (done == BS_DONE)
         done = bs_state_agent_get(a->state, name, &a->arena, &agent, err);
+    if (done == BS_DONE && agent.certificate_only)
+        done = BS_FAIL(err, CONFLICT, "\"%.63s\" has no password: it logs in by certificate alone",
+                       name);
     if (done == BS_DONE)
         done = bs_state_agent_rekey(a->state, name, verifier, a->by, err);
     if (done == BS_DONE)
@@ -204,52 +259,103 @@ agents_rotate(int argc, char **argv)
 
 /* --- set --- */
 
-static void
-say_group(const char *name, const char *group)
+struct changes {
+    const char *group;
+    bool no_group;
+    struct certificate certificate;
+};
+
+static bool
+changes_group(const struct changes *c)
 {
-    if (bs_out_json_mode())
-        bs_out_json(json_pack("{s:s,s:s?}", "name", name, "group", group));
-    else if (group == NULL)
+    return c->group != NULL || c->no_group;
+}
+
+static bool
+changes_certificate(const struct changes *c)
+{
+    return c->certificate.common_name != NULL || c->certificate.subject != NULL ||
+           c->certificate.none;
+}
+
+static void
+say_changes(const char *name, const struct changes *c, const char *certificate)
+{
+    if (bs_out_json_mode()) {
+        json_t *all = json_pack("{s:s}", "name", name);
+        if (changes_group(c))
+            (void)json_object_update_new(all, json_pack("{s:s?}", "group", c->group));
+        if (changes_certificate(c))
+            (void)json_object_update_new(all, json_pack("{s:s?,s:b}", "certificate", certificate,
+                                                        "certificate_only", c->certificate.only));
+        bs_out_json(all);
+        return;
+    }
+    if (c->no_group)
         printf("agent %s is in no group\n", name);
-    else
-        printf("agent %s is in the group %s\n", name, group);
+    else if (c->group != NULL)
+        printf("agent %s is in the group %s\n", name, c->group);
+    if (c->certificate.none)
+        printf("agent %s needs no certificate\n", name);
+    else if (certificate != NULL)
+        printf("agent %s logs in with the certificate %s%s\n", name, certificate,
+               c->certificate.only ? " alone" : " and its password");
+}
+
+static int
+set(struct bs_actors *a, const char *name, const struct changes *c)
+{
+    const char *certificate = certificate_text(&a->arena, &c->certificate);
+    struct bs_err err = {0};
+
+    if (changes_group(c) &&
+        bs_state_agent_regroup(a->state, name, c->group, a->by, &err) != BS_DONE)
+        return bs_out_fail(&err);
+    if (changes_certificate(c) &&
+        bs_state_agent_certify(a->state, name, certificate, c->certificate.only, a->by, &err) !=
+            BS_DONE)
+        return bs_out_fail(&err);
+    say_changes(name, c, certificate);
+    return 0;
 }
 
 static int
 agents_set(int argc, char **argv)
 {
-    const char *group = NULL;
-    bool none = false;
+    struct changes c = {0};
     const struct bs_arg args[] = {
-        {"group", 'g', BS_ARG_TEXT, "GROUP", "what policies may name instead of it", &group},
-        {"no-group", 'n', BS_ARG_FLAG, NULL, "take it out of its group", &none},
+        {"group", 'g', BS_ARG_TEXT, "GROUP", "what policies may name instead of it", &c.group},
+        {"no-group", 'n', BS_ARG_FLAG, NULL, "take it out of its group", &c.no_group},
+        CERTIFICATE_ARGS(c.certificate),
+        {"no-certificate", 0, BS_ARG_FLAG, NULL, "let it in without one", &c.certificate.none},
     };
     const struct bs_usage usage = {
         .verb = "agents set",
         .operands = "NAME",
-        .summary = "Put an agent into a group, or out of it.",
-        .details = "Sessions that are open stay in the group they began with.",
+        .summary = "Put an agent into a group or out of it, or name its certificate.",
+        .details = "Sessions that are open stay as they began.",
         .min = 1,
         .max = 1,
         .args = args,
-        .n_args = 2,
-        .examples = "  backstop agents set cursor-alice --group analysts\n",
+        .n_args = 6,
+        .examples = "  backstop agents set cursor-alice --group analysts\n"
+                    "  backstop agents set night-job --certificate-cn night-job.example\n",
     };
     struct bs_args got;
     struct bs_actors a;
-    struct bs_err err = {0};
+    const char *wrong;
     int status = 0;
 
     if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
         return got.status;
-    if ((group != NULL) == none)
-        return bs_out_usage("backstop agents set", "give it --group or --no-group");
-    if (bs_actors_open(&a, &got, &status)) {
-        if (bs_state_agent_regroup(a.state, got.operands[0], group, a.by, &err) != BS_DONE)
-            status = bs_out_fail(&err);
-        else
-            say_group(got.operands[0], group);
-    }
+    wrong = certificate_wrong(&c.certificate);
+    if (wrong == NULL &&
+        ((c.group != NULL && c.no_group) || (!changes_group(&c) && !changes_certificate(&c))))
+        wrong = "give it --group or --no-group, or what its certificate says";
+    if (wrong != NULL)
+        return bs_out_usage("backstop agents set", "%s", wrong);
+    if (bs_actors_open(&a, &got, &status))
+        status = set(&a, got.operands[0], &c);
     bs_actors_close(&a);
     return status;
 }
@@ -278,12 +384,13 @@ print_agents_json(const struct bs_agent *agents, size_t n)
             (void)json_array_append_new(databases, json_string(g->databases[d]));
         (void)json_array_append_new(
             list,
-            json_pack("{s:s,s:s?,s:s?,s:o,s:s,s:o,s:o,s:o,s:o,s:s?}", "name", g->name, "owner",
-                      g->owner, "group", g->group, "databases", databases, "status",
+            json_pack("{s:s,s:s?,s:s?,s:o,s:s,s:o,s:o,s:o,s:o,s:s?,s:s?,s:b}", "name", g->name,
+                      "owner", g->owner, "group", g->group, "databases", databases, "status",
                       agent_status(g, bs_now_us()), "created", bs_actor_json_time(g->created_us),
                       "expires", bs_actor_json_time(g->expires_us), "revoked",
                       bs_actor_json_time(g->revoked_us), "quarantined",
-                      bs_actor_json_time(g->quarantined_us), "quarantine_why", g->quarantine_why));
+                      bs_actor_json_time(g->quarantined_us), "quarantine_why", g->quarantine_why,
+                      "certificate", g->certificate, "certificate_only", g->certificate_only));
     }
     bs_out_json(list);
 }

@@ -163,6 +163,10 @@ static void
 look_at_tls(struct bs_doctor *d)
 {
     const struct bs_config *c = d->config;
+    const struct bs_tls_server_options options = {.cert_file = c->tls_cert,
+                                                  .key_file = c->tls_key,
+                                                  .client_ca_file = c->tls_client_ca,
+                                                  .client_crl_file = c->tls_client_crl};
     struct bs_tls_ctx *tls = NULL;
     const char *beyond = NULL;
     struct bs_err err = {0};
@@ -177,7 +181,7 @@ look_at_tls(struct bs_doctor *d)
              beyond);
     else if (c->tls_cert == NULL)
         NOTE(d, OK, "tls", NULL, "tls: none, and none is needed: agents connect on this host only");
-    else if (bs_tls_ctx_new_server(c->tls_cert, c->tls_key, &tls, &err) != BS_DONE)
+    else if (bs_tls_ctx_new_server(&options, &tls, &err) != BS_DONE)
         NOTE(d, FAIL, "tls", NULL, "tls: %s", err.message);
     else
         look_at_expiry(d);

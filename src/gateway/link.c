@@ -270,10 +270,12 @@ read_tls(struct bs_link *l, struct bs_err *err)
 
     if (got != BS_LINK_GOT)
         return got;
+    if (l->deaf)
+        return BS_LINK_AGAIN;
     if (decrypt(l, (struct bs_bytes){records, n}, err) == BS_FAILED) {
         struct bs_err ignored = {0};
         (void)!bs_link_write(l, &ignored); /* the alert tells the far side why */
-        l->broken = l->eof = true;
+        l->broken = l->deaf = true;
         return BS_LINK_ERROR;
     }
     l->bytes_in += l->in.n - before;

@@ -46,6 +46,7 @@ struct bs_link {
     bool paused;        /* do not read: the other direction is full */
     bool eof;           /* the end of the stream was read, or it broke */
     bool broken;        /* writing does not work any more */
+    bool deaf;          /* TLS failed: what still comes is received and thrown away */
     bool said_last;     /* bs_link_say_last was called */
     bool hung_up;       /* HANGUP was reported (once) */
     int armed;          /* libuv events now asked for */

@@ -46,8 +46,9 @@ struct bs_login {
     struct bs_session *older, *newer; /* of the worker's, in the order of their arrival */
     enum step step;
     bool asked_ssl, asked_gss, direct;
-    bool found;   /* the actor exists; whether it may log in is the verifier's to say */
-    bool allowed; /* it may use the database */
+    bool found;     /* the actor exists; whether it may log in is the verifier's to say */
+    bool allowed;   /* it may use the database */
+    bool certified; /* by a certificate alone */
     struct bs_startup_wish wish;
     struct bs_scram_server scram;
 };
@@ -149,6 +150,7 @@ record(struct bs_session *s, const char *outcome, const char *sqlstate)
         .application = l->wish.application_name,
         .outcome = outcome,
         .sqlstate = sqlstate,
+        .detail = l->certified ? "{\"login\":\"certificate\"}" : NULL,
     };
     struct bs_err err = {0};
 
@@ -246,6 +248,8 @@ on_encryption(struct bs_session *s, enum bs_startup_kind kind)
 
 /* --- who it is ----------------------------------------------------------------------------- */
 
+static void admit(struct bs_session *s);
+
 static void
 look_up(void *arg)
 {
@@ -270,6 +274,28 @@ lookup_free(struct lookup *k)
     free(k);
 }
 
+/* Whether the client has shown the certificate that the actor needs, where it needs one. */
+static bool
+certificate_fits(struct bs_session *s, const struct bs_agent *agent)
+{
+    char name[BS_TLS_SUBJECT], subject[BS_TLS_SUBJECT];
+    const char *want = agent->certificate, *seen;
+
+    if (want == NULL)
+        return true;
+    if (s->client.tls == NULL || !bs_tls_client_subject(s->client.tls, name, subject)) {
+        BS_LOG(INFO, "the agent needs a certificate, and the client shows none",
+               BS_F_STR("actor", agent->name), BS_F_STR("client", s->address));
+        return false;
+    }
+    seen = strncmp(want, "dn:", 3) == 0 ? subject : name;
+    if (seen[0] != '\0' && strcmp(want + 3, seen) == 0)
+        return true;
+    BS_LOG(INFO, "the client's certificate is not the agent's", BS_F_STR("actor", agent->name),
+           BS_F_STR("client", s->address), BS_F_STR("subject", subject));
+    return false;
+}
+
 /* The verifier to ask with; one that refuses in the end where the actor may not log in. */
 static void
 choose_verifier(struct bs_session *s, const struct lookup *k, struct bs_scram_verifier *out)
@@ -286,6 +312,22 @@ choose_verifier(struct bs_session *s, const struct lookup *k, struct bs_scram_ve
     bs_scram_verifier_mock((struct bs_bytes){g->mock_secret, sizeof(g->mock_secret)}, k->name, out);
 }
 
+/*
+ * Without its certificate an actor is treated like one that is revoked: the same exchange, the same
+ * refusal at its end. So it is where only the certificate counts, and there is no password to know.
+ */
+static void
+judge_certificate(struct bs_session *s, struct lookup *k)
+{
+    bool fits;
+
+    if (k->failed || !k->found)
+        return;
+    fits = certificate_fits(s, &k->agent);
+    s->login->certified = fits && k->usable && k->agent.certificate_only;
+    k->usable = k->usable && fits && !k->agent.certificate_only;
+}
+
 static void
 looked_up(struct bs_session *s, bool current, void *arg)
 {
@@ -294,13 +336,20 @@ looked_up(struct bs_session *s, bool current, void *arg)
     struct lookup *k = arg;
     struct bs_scram_verifier verifier = {0};
 
-    if (current && k->failed) {
+    if (!current) {
+        lookup_free(k);
+        return;
+    }
+    s->login->found = k->found;
+    s->login->allowed = k->allowed;
+    s->owner = k->found ? bs_arena_str(&s->arena, k->agent.owner) : NULL;
+    s->group = k->found ? bs_arena_str(&s->arena, k->agent.group) : NULL;
+    judge_certificate(s, k);
+    if (k->failed) {
         bs_session_fail(s, "58000", "the gateway cannot look up its actors now");
-    } else if (current) {
-        s->login->found = k->found;
-        s->login->allowed = k->allowed;
-        s->owner = k->found ? bs_arena_str(&s->arena, k->agent.owner) : NULL;
-        s->group = k->found ? bs_arena_str(&s->arena, k->agent.group) : NULL;
+    } else if (s->login->certified) {
+        admit(s);
+    } else {
         choose_verifier(s, k, &verifier);
         if (s->client_tls)
             bs_tls_end_point(s->client.tls, &end_point);
@@ -329,6 +378,17 @@ begin_lookup(struct bs_session *s)
 
 /* --- start-up packets ---------------------------------------------------------------------- */
 
+/* Or needs none. */
+static bool
+has_certificate(struct bs_session *s)
+{
+    const struct bs_config_clients *c = atomic_load(&s->gateway->clients);
+    char name[BS_TLS_SUBJECT], subject[BS_TLS_SUBJECT];
+
+    return c->certificate != BS_CONFIG_CLIENT_CERT_REQUIRE ||
+           (s->client.tls != NULL && bs_tls_client_subject(s->client.tls, name, subject));
+}
+
 static void
 on_startup(struct bs_session *s, const struct bs_startup *packet)
 {
@@ -341,6 +401,11 @@ on_startup(struct bs_session *s, const struct bs_startup *packet)
     }
     if (wish->negotiate)
         bs_msg_put_negotiate(&s->client.out, wish->minor, wish->unknown, wish->n_unknown);
+    if (!has_certificate(s)) {
+        (void)record(s, "refused", "28000");
+        bs_session_fail(s, "28000", "connection requires a valid client certificate");
+        return;
+    }
     s->secret_len = wish->minor < MINOR_LONG_KEYS ? SHORT_KEY : BS_SECRET_MAX;
     begin_lookup(s);
 }
@@ -450,7 +515,7 @@ count_in(struct bs_session *s)
     return false;
 }
 
-/* The password was right: may the actor use that database, and where is it? */
+/* It is who it says: may the actor use that database, and where is it? */
 static void
 admit(struct bs_session *s)
 {

@@ -81,8 +81,13 @@ put_in_force(struct bs_gateway *g, const struct bs_config *c, struct bs_reloaded
 static enum bs_done
 open_tls(const struct bs_config *c, struct bs_tls_ctx **out, struct bs_err *err)
 {
+    const struct bs_tls_server_options options = {.cert_file = c->tls_cert,
+                                                  .key_file = c->tls_key,
+                                                  .client_ca_file = c->tls_client_ca,
+                                                  .client_crl_file = c->tls_client_crl};
+
     *out = NULL;
-    if (c->tls_cert == NULL || bs_tls_ctx_new_server(c->tls_cert, c->tls_key, out, err) == BS_DONE)
+    if (c->tls_cert == NULL || bs_tls_ctx_new_server(&options, out, err) == BS_DONE)
         return BS_DONE;
     bs_err_prefix(err, "tls");
     return BS_FAILED;

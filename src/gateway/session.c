@@ -33,7 +33,7 @@
 #define PROBE_S       15   /* between TCP's questions to a client that is silent */
 #define PROBES        4    /* that nobody answers */
 #define MEASURE_EVERY 16   /* of a client's turns: the clock costs, too */
-#define LINGER_MS     1000 /* for the client to take the last message and hang up */
+#define LINGER_MS     2000 /* for a client that takes nothing more, or does not hang up */
 
 static void on_client(struct bs_link *l, int events);
 static void on_timer(uv_timer_t *timer);
@@ -206,11 +206,14 @@ linger(struct bs_session *s)
     if (s->phase != BS_PHASE_CLOSING)
         return;
     if (!bs_link_is_open(&s->client) || s->client.eof ||
-        bs_link_write(&s->client, &err) == BS_FAILED) {
+        (!s->client.deaf && bs_link_write(&s->client, &err) == BS_FAILED)) {
         bs_session_kill(s);
         return;
     }
-    if (bs_link_pending(&s->client) == 0 && !s->client.said_last)
+    if (bs_link_pending(&s->client) < s->owed)
+        bs_session_set_timer(s, LINGER_MS); /* it reads slowly, but it reads */
+    s->owed = bs_link_pending(&s->client);
+    if ((s->client.deaf || bs_link_pending(&s->client) == 0) && !s->client.said_last)
         bs_link_say_last(&s->client);
     bs_buf_clear(&s->client.in);
     bs_link_resume(&s->client);
@@ -273,6 +276,18 @@ bs_session_fail_err(struct bs_session *s, const struct bs_err *err)
 
 /* --- events -------------------------------------------------------------------------------- */
 
+/*
+ * With TLS 1.3 a client has finished before its certificate is judged, and may have sent more: the
+ * alert that says what is wrong with it must not be overtaken by a reset.
+ */
+static void
+tls_failed(struct bs_session *s, const struct bs_err *err)
+{
+    BS_LOG(INFO, "TLS with a client failed", BS_F_STR("client", s->address),
+           BS_F_STR("reason", err->message));
+    bs_session_close(s);
+}
+
 static void
 client_gone(struct bs_session *s)
 {
@@ -311,8 +326,14 @@ read_client(struct bs_session *s)
         if (s->phase == BS_PHASE_LOGIN)
             bs_login_on_client(s); /* the TLS handshake moved */
         break;
-    case BS_LINK_EOF:
     case BS_LINK_ERROR:
+        if (s->phase == BS_PHASE_LOGIN && s->client.deaf) {
+            tls_failed(s, &err);
+            break;
+        }
+        client_gone(s);
+        break;
+    case BS_LINK_EOF:
     default:
         client_gone(s);
         break;

@@ -72,6 +72,7 @@ struct bs_session {
     struct bs_link client;
     struct bs_link server;
     unsigned turns;   /* of the client, to measure one of many */
+    size_t owed;      /* while closing: bytes that the client has not taken yet */
     bool client_gone; /* bs_relay_on_client_gone was called */
     bool server_gone;
     uint32_t server_pid; /* backend PID; the client is told the same */
@@ -125,7 +126,7 @@ void bs_session_fail(struct bs_session *s, const char *sqlstate, const char *fmt
 void bs_session_fail_err(struct bs_session *s, const struct bs_err *err);
 
 /*
- * The end without a message: what `client.out` holds is still sent (for two seconds at most), the
+ * The end without a message: what `client.out` holds is still sent (for two seconds after it has taken the last), the
  * server gets Terminate, then both are closed. Open jobs find the generation changed.
  */
 void bs_session_close(struct bs_session *s);

@@ -150,6 +150,21 @@ finish_listen(struct bs_load *l)
     }
 }
 
+static void
+finish_tls(struct bs_load *l)
+{
+    const struct bs_config *c = l->config;
+
+    if (c->tls_client_ca != NULL)
+        return;
+    if (c->tls_client_crl != NULL)
+        bs_load_problem(l, 0,
+                        "tls.client_crl needs tls.client_ca: no client is asked for a certificate");
+    if (c->clients.certificate == BS_CONFIG_CLIENT_CERT_REQUIRE)
+        bs_load_problem(l, 0,
+                        "tls.client_cert: \"require\" needs tls.client_ca: nobody could log in");
+}
+
 /* Two databases with one helper and upstream are fine; one role for both jobs is not. */
 static void
 finish_databases(struct bs_load *l)
@@ -175,6 +190,7 @@ read_document(struct bs_load *l)
     }
     bs_load_map(l, root, "", "", l->config);
     finish_listen(l);
+    finish_tls(l);
     finish_databases(l);
     bs_check_rules(l);
     bs_check_keeping(l);

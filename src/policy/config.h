@@ -64,6 +64,12 @@ enum bs_config_audit_safe {
     BS_CONFIG_AUDIT_COUNTED, /* a number per session */
 };
 
+/* Which clients must show a certificate. */
+enum bs_config_client_cert {
+    BS_CONFIG_CLIENT_CERT_OPTIONAL = 0, /* of those agents that one is named for */
+    BS_CONFIG_CLIENT_CERT_REQUIRE,      /* every one */
+};
+
 /* What clients may do before and beside their statements. A reload puts others in force. */
 struct bs_config_clients {
     int64_t login_ms;        /* from accept to the proof of who it is */
@@ -71,6 +77,7 @@ struct bs_config_clients {
     int64_t per_actor;       /* sessions of one actor; 0: any number */
     int64_t keepalive_ms;    /* of silence, before TCP asks whether a client is still there */
     int64_t user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the system's */
+    enum bs_config_client_cert certificate; /* tls.client_cert, which is reloaded with them */
 };
 
 /* Immutable. All paths are absolute; strings and arrays live as long as the config. */
@@ -81,6 +88,8 @@ struct bs_config {
     size_t n_listen;
     const char *tls_cert; /* NULL together with tls_key: no TLS towards actors */
     const char *tls_key;
+    const char *tls_client_ca;  /* roots of clients' certificates; NULL: none is asked for */
+    const char *tls_client_crl; /* NULL: none */
     struct bs_config_clients clients;
     struct bs_config_listen operators; /* TCP on loopback */
     struct bs_config_database *databases;

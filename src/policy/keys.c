@@ -437,6 +437,7 @@ read_profile(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, voi
 static const char *const grades[] = {"stored", "read-back", "restored", NULL};
 static const char *const drops[] = {"refuse", "dump", NULL};
 static const char *const restore_approvals[] = {"none", "second", NULL};
+static const char *const client_certs[] = {"optional", "require", NULL};
 static const char *const audits[] = {"all", "sampled", "counted", NULL};
 static const char *const modes[] = {"enforce", "shadow", NULL};
 static const char *const profiles[] = {"read-only", "dml", "full", NULL};
@@ -464,6 +465,9 @@ const struct bs_key bs_keys[] = {
     {"tls",                   0, .node = read_section},
     {"tls.cert",              REQUIRED, .scalar = read_path, AT(tls_cert)},
     {"tls.key",               REQUIRED, .scalar = read_path, AT(tls_key)},
+    {"tls.client_ca",         0, .scalar = read_path, AT(tls_client_ca)},
+    {"tls.client_crl",        0, .scalar = read_path, AT(tls_client_crl)},
+    {"tls.client_cert",       0, .scalar = bs_read_choice, AT(clients.certificate), .fallback = "optional", .words = client_certs},
     {"clients",               0, .node = read_section},
     {"clients.login",         0, .scalar = bs_read_duration, AT(clients.login_ms), .fallback = "30s", .min = 1000, .max = 600000},
     {"clients.connections",   0, .scalar = bs_read_integer, AT(clients.connections), .fallback = "10000", .min = 1, .max = 1000000},

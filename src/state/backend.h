@@ -44,6 +44,12 @@ struct bs_state_ops {
                                  const char *name,
                                  const char *by,
                                  struct bs_err *err);
+    enum bs_done (*agent_certify)(struct bs_state *s,
+                                  const char *name,
+                                  const char *certificate,
+                                  bool only,
+                                  const char *by,
+                                  struct bs_err *err);
     enum bs_done (*agent_regroup)(struct bs_state *s,
                                   const char *name,
                                   const char *group,

@@ -30,6 +30,10 @@ struct bs_agent {
     int64_t revoked_us;         /* 0: not revoked */
     int64_t quarantined_us;     /* 0: not; else it may only read until a human releases it */
     const char *quarantine_why; /* for operators; NULL where it is not */
+    /* What the client's certificate must say: "cn:NAME" or "dn:SUBJECT" (RFC 2253); NULL: none is
+     * asked for. */
+    const char *certificate;
+    bool certificate_only; /* it is proof enough; else the password is asked for, too */
 };
 
 /* Zero may nothing; each higher one may what the lower ones may. */

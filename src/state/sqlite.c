@@ -75,6 +75,9 @@ static const char *const migrations[] = {
     " made_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, approved_by TEXT,"
     " approved_us INTEGER NOT NULL, reason TEXT, used_by TEXT, used_us INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID;",
+    /* Agents that show a certificate. */
+    "ALTER TABLE agents ADD COLUMN certificate TEXT;"
+    "ALTER TABLE agents ADD COLUMN certificate_only INTEGER NOT NULL DEFAULT 0;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -518,6 +521,7 @@ const struct bs_state_ops bs_state_sqlite = {
     .agent_rekey = bs_sq_agent_rekey,
     .agent_revoke = bs_sq_agent_revoke,
     .agent_regroup = bs_sq_agent_regroup,
+    .agent_certify = bs_sq_agent_certify,
     .agent_quarantine = bs_sq_agent_quarantine,
     .agent_release = bs_sq_agent_release,
     .operator_add = bs_sq_operator_add,

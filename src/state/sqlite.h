@@ -125,6 +125,12 @@ enum bs_done bs_sq_agent_rekey(
     struct bs_state *s, const char *name, const char *verifier, const char *by, struct bs_err *err);
 enum bs_done
 bs_sq_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
+enum bs_done bs_sq_agent_certify(struct bs_state *s,
+                                 const char *name,
+                                 const char *certificate,
+                                 bool only,
+                                 const char *by,
+                                 struct bs_err *err);
 enum bs_done bs_sq_agent_regroup(
     struct bs_state *s, const char *name, const char *group, const char *by, struct bs_err *err);
 enum bs_done bs_sq_agent_quarantine(

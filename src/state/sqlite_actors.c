@@ -12,7 +12,7 @@
 
 #define AGENT_COLUMNS                                                                              \
     "name, owner, databases, verifier, created_us, expires_us, revoked_us, quarantined_us,"        \
-    " quarantine_why, actor_group"
+    " quarantine_why, actor_group, certificate, certificate_only"
 #define OPERATOR_COLUMNS "name, role, token_sha256, created_us, revoked_us"
 
 /* Takes over the reference to `detail`. */
@@ -86,6 +86,8 @@ read_agent(struct bs_sq_rows *r, void *item, struct bs_err *err)
     a->quarantined_us = bs_sq_int(r, 7);
     a->quarantine_why = bs_sq_text(r, 8);
     a->group = bs_sq_text(r, 9);
+    a->certificate = bs_sq_text(r, 10);
+    a->certificate_only = bs_sq_int(r, 11) != 0;
     return parse_databases(r, a, err);
 }
 
@@ -97,6 +99,13 @@ json_databases(const struct bs_agent *agent)
     for (size_t i = 0; i < agent->n_databases; i++)
         (void)json_array_append_new(list, json_string(agent->databases[i]));
     return list;
+}
+
+static void
+put_certificate(json_t *detail, const char *certificate, bool only)
+{
+    (void)json_object_set_new(detail, "certificate", json_string(certificate));
+    (void)json_object_set_new(detail, "certificate_only", json_boolean(only));
 }
 
 /* Never the verifier. */
@@ -111,6 +120,8 @@ agent_detail(const struct bs_agent *agent)
         (void)json_object_set_new(detail, "owner", json_string(agent->owner));
     if (agent->group != NULL)
         (void)json_object_set_new(detail, "group", json_string(agent->group));
+    if (agent->certificate != NULL)
+        put_certificate(detail, agent->certificate, agent->certificate_only);
     if (agent->expires_us != 0) {
         bs_time_format(agent->expires_us, at);
         (void)json_object_set_new(detail, "expires", json_string(at));
@@ -166,11 +177,12 @@ insert_agent(struct bs_sqlite *q, const struct bs_agent *a, struct bs_err *err)
     json_decref(list);
     if (databases == NULL)
         return BS_FAIL(err, INTERNAL, "the databases cannot be written as JSON");
-    done = bs_sq_run(q, "INSERT INTO agents (" AGENT_COLUMNS ") VALUES (?,?,?,?,?,?,0,0,NULL,?)",
-                     BS_SQ_VALUES(BS_SQ_T(a->name), BS_SQ_T(a->owner), BS_SQ_T(databases),
-                                  BS_SQ_T(a->verifier), BS_SQ_I(a->created_us),
-                                  BS_SQ_I(a->expires_us), BS_SQ_T(a->group)),
-                     NULL, err);
+    done = bs_sq_run(
+        q, "INSERT INTO agents (" AGENT_COLUMNS ") VALUES (?,?,?,?,?,?,0,0,NULL,?,?,?)",
+        BS_SQ_VALUES(BS_SQ_T(a->name), BS_SQ_T(a->owner), BS_SQ_T(databases), BS_SQ_T(a->verifier),
+                     BS_SQ_I(a->created_us), BS_SQ_I(a->expires_us), BS_SQ_T(a->group),
+                     BS_SQ_T(a->certificate), BS_SQ_I(a->certificate_only)),
+        NULL, err);
     free(databases);
     return done;
 }
@@ -280,6 +292,35 @@ bs_sq_agent_regroup(
                          BS_SQ_VALUES(BS_SQ_T(group), BS_SQ_T(name)), NULL, err);
     if (done == BS_DONE)
         done = put_change(q, by, "agent.regroup", name, json_pack("{s:s?}", "group", group), err);
+    return bs_sq_end(q, done, err);
+}
+
+enum bs_done
+bs_sq_agent_certify(struct bs_state *s,
+                    const char *name,
+                    const char *certificate,
+                    bool only,
+                    const char *by,
+                    struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    json_t *detail = json_object();
+    enum bs_done done;
+
+    if (certificate != NULL)
+        put_certificate(detail, certificate, only);
+    if (bs_sq_begin(q, err) != BS_DONE) {
+        json_decref(detail);
+        return BS_FAILED;
+    }
+    done = check_in_force(q, "agents", name, err);
+    if (done == BS_DONE)
+        done =
+            bs_sq_run(q, "UPDATE agents SET certificate = ?, certificate_only = ? WHERE name = ?",
+                      BS_SQ_VALUES(BS_SQ_T(certificate), BS_SQ_I(only), BS_SQ_T(name)), NULL, err);
+    if (done == BS_DONE)
+        done = put_change(q, by, "agent.certify", name, json_incref(detail), err);
+    json_decref(detail);
     return bs_sq_end(q, done, err);
 }
 

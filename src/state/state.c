@@ -58,6 +58,8 @@ database_check(const char *name, struct bs_err *err)
     return BS_DONE;
 }
 
+#define CERTIFICATE_MAX 1024 /* bytes of what a certificate must say */
+
 /* Enough to keep a clear password out of the table; SCRAM itself reads it with more care. */
 static enum bs_done
 verifier_check(const char *verifier, struct bs_err *err)
@@ -119,6 +121,19 @@ ticket_texts_check(const struct bs_ticket *t, struct bs_err *err)
 
 /* --- agents and operators --- */
 
+static enum bs_done
+check_certificate(const char *certificate, bool only, struct bs_err *err)
+{
+    if (certificate == NULL && only)
+        return BS_FAIL(err, USAGE, "no certificate is named that could be proof enough");
+    if (certificate == NULL)
+        return BS_DONE;
+    if ((strncmp(certificate, "cn:", 3) != 0 && strncmp(certificate, "dn:", 3) != 0) ||
+        certificate[3] == '\0' || strlen(certificate) > CERTIFICATE_MAX || !text_ok(certificate))
+        return BS_FAIL(err, USAGE, "the name in a certificate is empty, too long or not UTF-8");
+    return BS_DONE;
+}
+
 enum bs_done
 bs_state_agent_add(struct bs_state *s,
                    const struct bs_agent *agent,
@@ -127,7 +142,8 @@ bs_state_agent_add(struct bs_state *s,
 {
     struct bs_agent row = *agent;
 
-    if (agent_check(agent, err) != BS_DONE)
+    if (agent_check(agent, err) != BS_DONE ||
+        check_certificate(agent->certificate, agent->certificate_only, err) != BS_DONE)
         return BS_FAILED;
     row.revoked_us = 0;
     if (row.created_us == 0)
@@ -171,6 +187,19 @@ enum bs_done
 bs_state_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err)
 {
     return s->ops->agent_revoke(s, name, by, err);
+}
+
+enum bs_done
+bs_state_agent_certify(struct bs_state *s,
+                       const char *name,
+                       const char *certificate,
+                       bool only,
+                       const char *by,
+                       struct bs_err *err)
+{
+    if (check_certificate(certificate, only, err) != BS_DONE)
+        return BS_FAILED;
+    return s->ops->agent_certify(s, name, certificate, only, by, err);
 }
 
 enum bs_done

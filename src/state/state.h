@@ -66,6 +66,20 @@ BS_MUST_CHECK enum bs_done
 bs_state_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
 
 /*
+ * What an agent's certificate must say from now on; its sessions that are open stay open.
+ *
+ * certificate  as in struct bs_agent; NULL: none is asked for
+ * only         it is proof enough, no password is asked for
+ * err          NOT_FOUND; CONFLICT: revoked; USAGE: not of that form
+ */
+BS_MUST_CHECK enum bs_done bs_state_agent_certify(struct bs_state *s,
+                                                  const char *name,
+                                                  const char *certificate,
+                                                  bool only,
+                                                  const char *by,
+                                                  struct bs_err *err);
+
+/*
  * Put an agent into a group, out of the one it was in. Its sessions that are open keep the old one.
  *
  * group  NULL: into none

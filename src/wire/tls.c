@@ -136,9 +136,9 @@ break_off(struct bs_tls *t, struct bs_err *err)
     long verdict = SSL_get_verify_result(t->ssl);
 
     t->state = BS_TLS_BROKEN;
-    if (t->role == BS_TLS_CLIENT && verdict != X509_V_OK &&
-        ERR_GET_REASON(ERR_peek_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED)
-        (void)BS_FAIL(err, AUTH, "the server's certificate is not accepted: %s",
+    if (verdict != X509_V_OK && ERR_GET_REASON(ERR_peek_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+        (void)BS_FAIL(err, AUTH, "the %s's certificate is not accepted: %s",
+                      t->role == BS_TLS_CLIENT ? "server" : "client",
                       X509_verify_cert_error_string(verdict));
     else
         (void)BS_FAIL(err, PROTOCOL, "TLS failed: %s", bs_tls_reason());
@@ -288,6 +288,61 @@ bs_tls_end_point(const struct bs_tls *t, struct bs_scram_end_point *out)
         out->n = n;
     X509_free(far);
     ERR_clear_error();
+}
+
+/* Empty where it would not be one name and nothing else. */
+static void
+read_common_name(const X509_NAME *name, char out[BS_TLS_SUBJECT])
+{
+    int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+    unsigned char *text = NULL;
+    int n;
+
+    out[0] = '\0';
+    if (at < 0 || X509_NAME_get_index_by_NID(name, NID_commonName, at) >= 0)
+        return;
+    n = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+    if (n > 0 && n < BS_TLS_SUBJECT && memchr(text, '\0', (size_t)n) == NULL) {
+        memcpy(out, text, (size_t)n);
+        out[n] = '\0';
+    }
+    OPENSSL_free(text);
+}
+
+/* Empty where it does not fit. */
+static void
+read_subject(const X509_NAME *name, char out[BS_TLS_SUBJECT])
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    size_t n = 0;
+
+    out[0] = '\0';
+    if (bio != NULL &&
+        X509_NAME_print_ex(bio, name, 0,
+                           (XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB)) >= 0 &&
+        BIO_ctrl_pending(bio) < BS_TLS_SUBJECT &&
+        BIO_read_ex(bio, out, BS_TLS_SUBJECT - 1, &n) == 1)
+        out[n] = '\0';
+    BIO_free(bio);
+}
+
+bool
+bs_tls_client_subject(const struct bs_tls *t,
+                      char common_name[BS_TLS_SUBJECT],
+                      char subject[BS_TLS_SUBJECT])
+{
+    X509 *cert = t->role == BS_TLS_SERVER ? SSL_get1_peer_certificate(t->ssl) : NULL;
+    bool good =
+        cert != NULL && t->state == BS_TLS_OPEN && SSL_get_verify_result(t->ssl) == X509_V_OK;
+
+    common_name[0] = subject[0] = '\0';
+    if (good) {
+        read_common_name(X509_get_subject_name(cert), common_name);
+        read_subject(X509_get_subject_name(cert), subject);
+    }
+    X509_free(cert);
+    ERR_clear_error();
+    return good;
 }
 
 bool

@@ -43,9 +43,19 @@ struct bs_tls_client_options {
     const char *key_file;  /* its key; NULL: in cert_file */
 };
 
+struct bs_tls_server_options {
+    const char *cert_file, *key_file; /* PEM */
+    /* PEM: clients are asked for a certificate, and one that is not of these roots ends the handshake;
+     * who has none is let go on. NULL: they are not asked. */
+    const char *client_ca_file;
+    const char
+        *client_crl_file; /* PEM: lists of every root and intermediate; NULL: none is checked */
+};
+
+#define BS_TLS_SUBJECT 1024 /* bytes of a subject, with its NUL */
+
 /* For actors: TLS 1.2 or later. err CONFIG: a file cannot be used; the message names it. */
-BS_MUST_CHECK enum bs_done bs_tls_ctx_new_server(const char *cert_file,
-                                                 const char *key_file,
+BS_MUST_CHECK enum bs_done bs_tls_ctx_new_server(const struct bs_tls_server_options *options,
                                                  struct bs_tls_ctx **out,
                                                  struct bs_err *err);
 /* Towards the database: TLS 1.2 or later. err CONFIG as above. */
@@ -89,6 +99,14 @@ size_t bs_tls_pending(const struct bs_tls *t); /* bytes that bs_tls_drain would 
 /* Tell the far side that we will send no more; then drain. */
 void bs_tls_shutdown(struct bs_tls *t);
 
+/*
+ * What the client's certificate says, checked against the roots: its one common name (empty where it
+ * has none or several, or one with a NUL in it), and its subject as RFC 2253 writes it. False: it has
+ * shown none.
+ */
+bool bs_tls_client_subject(const struct bs_tls *t,
+                           char common_name[BS_TLS_SUBJECT],
+                           char subject[BS_TLS_SUBJECT]);
 /* "TLSv1.3", once OPEN. */
 const char *bs_tls_version(const struct bs_tls *t);
 /*

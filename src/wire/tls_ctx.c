@@ -110,12 +110,40 @@ load_identity(SSL_CTX *ssl, const char *cert_file, const char *key_file, struct 
     return BS_DONE;
 }
 
+/* Whoever shows a certificate must show a good one; who must show one is the login's to say. */
 static enum bs_done
-set_up_server(SSL_CTX *ssl, const char *cert_file, const char *key_file, struct bs_err *err)
+ask_clients(SSL_CTX *ssl, const struct bs_tls_server_options *o, struct bs_err *err)
+{
+    STACK_OF(X509_NAME) * names;
+    X509_STORE *store = SSL_CTX_get_cert_store(ssl);
+
+    if (o->client_ca_file == NULL)
+        return BS_DONE;
+    names = SSL_load_client_CA_file(o->client_ca_file);
+    if (names == NULL || SSL_CTX_load_verify_file(ssl, o->client_ca_file) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return BS_FAIL(err, CONFIG, "root certificate file \"%s\" cannot be used: %s",
+                       o->client_ca_file, bs_tls_reason());
+    }
+    SSL_CTX_set_client_CA_list(ssl, names);
+    SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, NULL);
+    if (o->client_crl_file == NULL)
+        return BS_DONE;
+    if (X509_STORE_load_file(store, o->client_crl_file) != 1)
+        return BS_FAIL(err, CONFIG, "revocation list file \"%s\" cannot be used: %s",
+                       o->client_crl_file, bs_tls_reason());
+    (void)X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    return BS_DONE;
+}
+
+static enum bs_done
+set_up_server(SSL_CTX *ssl, const struct bs_tls_server_options *o, struct bs_err *err)
 {
     SSL_CTX_set_alpn_select_cb(ssl, choose_alpn, NULL);
     (void)SSL_CTX_set_dh_auto(ssl, 1);
-    return load_identity(ssl, cert_file, key_file, err);
+    if (load_identity(ssl, o->cert_file, o->key_file, err) == BS_FAILED)
+        return BS_FAILED;
+    return ask_clients(ssl, o, err);
 }
 
 static enum bs_done
@@ -169,8 +197,7 @@ finish(SSL_CTX *ssl,
 }
 
 enum bs_done
-bs_tls_ctx_new_server(const char *cert_file,
-                      const char *key_file,
+bs_tls_ctx_new_server(const struct bs_tls_server_options *options,
                       struct bs_tls_ctx **out,
                       struct bs_err *err)
 {
@@ -181,8 +208,7 @@ bs_tls_ctx_new_server(const char *cert_file,
     ssl = new_ssl_ctx(TLS_server_method());
     if (ssl == NULL)
         return BS_FAIL(err, INTERNAL, "TLS cannot be set up: %s", bs_tls_reason());
-    return finish(ssl, set_up_server(ssl, cert_file, key_file, err), BS_TLS_SERVER,
-                  BS_TLS_CHECK_NONE, out);
+    return finish(ssl, set_up_server(ssl, options, err), BS_TLS_SERVER, BS_TLS_CHECK_NONE, out);
 }
 
 enum bs_done

@@ -1,7 +1,6 @@
 """Everything from accept to the first ReadyForQuery, cancel, and the life of the process."""
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -366,15 +365,6 @@ def asleep(pid, wish):
         wait_until(lambda: (f.seek(0), f.read().rsplit(")")[1].split()[0] == "T")[1] is wish)
 
 
-def session_of(gateway, pid):
-    line, = [x for x in gateway.log().splitlines() if f'"server_pid":{pid}}}' in x]
-    return json.loads(line)["session"]
-
-
-def ended(gateway):
-    return "".join(x for x in gateway.log().splitlines() if '"session refused"' in x)
-
-
 def test_server_ends_the_session(gateway, pg):
     with gateway.connect(autocommit=True) as c:
         with pg.admin() as a:
@@ -415,13 +405,12 @@ def test_the_servers_last_rows_reach_a_client_that_reads_slowly(gateway, pg):
         seen = dict(r.login("alice", gateway.passwords["alice"]))
         pid, = struct.unpack("!I", seen[b"K"][:4])
         with pg.admin() as a:
-            r.send(query("SELECT repeat('x', 1000) FROM generate_series(1, 560)"))
+            r.send(query("SELECT repeat('x', 1000) FROM generate_series(1, 480)"))
             wait_until(lambda: a.execute("SELECT state, wait_event FROM pg_stat_activity WHERE pid = %s",
                                          (pid,)).fetchone() == ("idle", "ClientRead"))
             a.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
-        wait_until(lambda: f'"session":"{session_of(gateway, pid)}","client"' in ended(gateway))
         kinds = [kind for kind, _ in r.until(b"E")]
-        assert kinds == [b"T"] + 560 * [b"D"] + [b"C", b"Z", b"E"]
+        assert kinds == [b"T"] + 480 * [b"D"] + [b"C", b"Z", b"E"]
 
 
 # --- cancel ----------------------------------------------------------------------------------

@@ -65,6 +65,12 @@ static const struct row rows[] = {
     {"a list for a value", HEAD "workers: [2]\n", {{AFTER, "workers: must be a single plain value"}}},
     {"a value for a map", HEAD "hold: 20s\n", {{AFTER, "a map of keys is expected in hold"}}},
     {"NUL inside", HEAD "workers: \"2\\0\"\n", {{AFTER, "workers: must be a single plain value"}}},
+    {"revocations of nobody",
+     HEAD "tls: {cert: a, key: b, client_crl: c}\n",
+     {{0, "tls.client_crl needs tls.client_ca"}}},
+    {"certificates of nobody",
+     HEAD "tls: {cert: a, key: b, client_cert: require}\n",
+     {{0, "needs tls.client_ca: nobody could log in"}}},
     {"half of tls", HEAD "tls: {cert: a}\n", {{AFTER, "key \"key\" in tls is missing"}}},
 
     /* Values. */

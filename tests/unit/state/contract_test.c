@@ -181,6 +181,19 @@ agents(void)
     EXPECT_EQ(CODE(bs_state_agent_regroup(state, a.name, NULL, "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
     EXPECT(got.group == NULL);
+    EXPECT(got.certificate == NULL && !got.certificate_only);
+    EXPECT_EQ(CODE(bs_state_agent_certify(state, a.name, "cn:bot", true, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
+    EXPECT(got.certificate != NULL && strcmp(got.certificate, "cn:bot") == 0);
+    EXPECT(got.certificate_only);
+    EXPECT_EQ(CODE(bs_state_agent_certify(state, a.name, NULL, false, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
+    EXPECT(got.certificate == NULL && !got.certificate_only);
+    EXPECT_EQ(CODE(bs_state_agent_certify(state, a.name, NULL, true, "me", &err)), BS_E_USAGE);
+    EXPECT_EQ(CODE(bs_state_agent_certify(state, a.name, "bot", false, "me", &err)), BS_E_USAGE);
+    EXPECT_EQ(CODE(bs_state_agent_certify(state, a.name, "dn:", false, "me", &err)), BS_E_USAGE);
+    EXPECT_EQ(CODE(bs_state_agent_certify(state, "nobody", "cn:b", false, "me", &err)),
+              BS_E_NOT_FOUND);
     EXPECT_EQ(CODE(bs_state_agent_regroup(state, a.name, "No Name", "me", &err)), BS_E_USAGE);
     EXPECT_EQ(CODE(bs_state_agent_regroup(state, "nobody", "x", "me", &err)), BS_E_NOT_FOUND);
     EXPECT_EQ(CODE(bs_state_agent_rekey(state, a.name, VERIFIER "2", "me", &err)), BS_OK);
@@ -190,6 +203,7 @@ agents(void)
     EXPECT_EQ(CODE(bs_state_agent_revoke(state, a.name, "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_revoke(state, a.name, "me", &err)), BS_E_CONFLICT);
     EXPECT_EQ(CODE(bs_state_agent_regroup(state, a.name, "x", "me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_agent_certify(state, a.name, "cn:b", true, "me", &err)), BS_E_CONFLICT);
     EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
     EXPECT(got.revoked_us > 0 && !bs_agent_may(&got, "app", 1));
     EXPECT(strcmp(got.verifier, VERIFIER "2") == 0);
@@ -799,9 +813,12 @@ first_version_is_migrated(void)
     exec("DROP TABLE plans; DROP TABLE blocked; ALTER TABLE agents DROP COLUMN quarantined_us;"
          "ALTER TABLE agents DROP COLUMN quarantine_why; ALTER TABLE tickets DROP COLUMN harms;"
          "ALTER TABLE tickets DROP COLUMN evades; ALTER TABLE agents DROP COLUMN actor_group;"
+         "ALTER TABLE agents DROP COLUMN certificate;"
+         "ALTER TABLE agents DROP COLUMN certificate_only;"
          "PRAGMA user_version = 1");
     REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
     EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(got.certificate == NULL && !got.certificate_only);
     EXPECT(got.quarantined_us == 0 && strcmp(got.owner, "alice") == 0);
     EXPECT_EQ(CODE(bs_state_agent_quarantine(state, "a", NULL, "gateway", &err)), BS_OK);
     tear_down();

@@ -153,8 +153,9 @@ open_pair(
     *p = (struct pair){.server_done = BS_DONE, .client_done = BS_DONE};
     bs_buf_init(&p->server_plain, 1 << 20);
     bs_buf_init(&p->client_plain, 1 << 20);
-    return bs_tls_ctx_new_server(path(cert), path("good.key"), &p->server_ctx, &p->err) ==
-               BS_DONE &&
+    return bs_tls_ctx_new_server(&(struct bs_tls_server_options){.cert_file = path(cert),
+                                                                 .key_file = path("good.key")},
+                                 &p->server_ctx, &p->err) == BS_DONE &&
            bs_tls_ctx_new_client(&o, &p->client_ctx, &p->err) == BS_DONE &&
            bs_tls_new(p->server_ctx, NULL, &p->server, &p->err) == BS_DONE &&
            bs_tls_new(p->client_ctx, host, &p->client, &p->err) == BS_DONE;
@@ -369,8 +370,11 @@ contexts_that_cannot_be(void)
 
     for (size_t i = 0; i < N(bad); i++) {
         err = (struct bs_err){0};
-        EXPECT_EQ(bs_tls_ctx_new_server(path(bad[i].cert), path(bad[i].key), &ctx, &err),
-                  BS_FAILED);
+        EXPECT_EQ(
+            bs_tls_ctx_new_server(&(struct bs_tls_server_options){.cert_file = path(bad[i].cert),
+                                                                  .key_file = path(bad[i].key)},
+                                  &ctx, &err),
+            BS_FAILED);
         EXPECT(ctx == NULL);
         EXPECT_EQ(err.code, BS_E_CONFIG);
         EXPECT(strstr(err.message, bad[i].names) != NULL);
