@@ -11,7 +11,7 @@ import pytest
 
 from conftest import wait_until
 from impostor import Middle
-from rawwire import Raw, cancel_request, message, query, startup
+from rawwire import SSL_REQUEST, Raw, cancel_request, message, query, startup
 
 
 def enter(gateway, r, version=0x00030000, actor="alice", **params):
