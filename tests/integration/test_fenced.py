@@ -204,8 +204,8 @@ def as_it_was(site):
     assert site.properties() == properties and site.state() == was
 
 
-def test_a_statement_that_fails_leaves_it(site):
-    site.reset()
+def failing(site):
+    """The point of a DROP DATABASE that the server refuses."""
     with site.pg.admin() as c:
         c.execute("ALTER DATABASE fence IS_TEMPLATE true")
     with as_it_was(site), pytest.raises(psycopg.errors.WrongObjectType):
@@ -214,6 +214,20 @@ def test_a_statement_that_fails_leaves_it(site):
         c.execute("ALTER DATABASE fence IS_TEMPLATE false")
     point = max(site.store.points(), key=lambda p: p.id)
     wait_until(lambda: point.events()[-1] == "rolled_back")
+    return point
+
+
+def forget_the_end(point):
+    """What is left is that it was armed."""
+    for name in point.names():
+        if name.endswith(("-committed.json", "-rolled_back.json", "-restored.json")):
+            (point.store.folder / point.prefix / name).unlink()
+    assert point.events()[-1] == "armed"
+
+
+def test_a_statement_that_fails_leaves_it(site):
+    site.reset()
+    failing(site)
     refused(site, "there is no database", "DROP DATABASE IF EXISTS fence_none")
 
 
@@ -253,6 +267,12 @@ def test_nobody_gets_in_and_nothing_changes_unseen(site):
             with pytest.raises(psycopg.Error) as second:  # is told so, and puts nothing back
                 site.run()
             assert second.value.sqlstate == "ZB004"
+            with site.pg.admin() as c:  # nor where somebody has opened it again
+                c.execute("ALTER DATABASE fence ALLOW_CONNECTIONS true CONNECTION LIMIT 9")
+            with pytest.raises(psycopg.Error) as second:
+                site.run()
+            assert second.value.sqlstate == "ZB004"
+            wait_until(lambda: "somebody else is dropping" in site.gateway.log())
             with site.inside() as c:  # but a superuser does
                 c.execute("UPDATE t SET v = v WHERE id = 1")
         assert said[0].sqlstate == "ZB004"
@@ -333,8 +353,12 @@ def test_a_gateway_that_is_killed_leaves_a_fence_that_the_next_one_lifts(site):
     assert site.state() == was
     del config["recovery"]["drop_database"]
     g.config.write_text(json.dumps(config))
+    failed = failing(site)
     g.stop()
+    for p in (point, failed):  # how it ended was never written down: the server still says it
+        forget_the_end(p)
     g.start()
+    wait_until(lambda: point.committed() and failed.events()[-1] == "rolled_back")
     with as_it_was(site), pytest.raises(psycopg.Error) as off:
         site.run()
     assert off.value.sqlstate == "ZB004"
