@@ -1,12 +1,12 @@
 /*
- * classify_bench.c - microseconds to judge a text that was not seen before; the best of several
- * rounds, since other work on the machine only ever adds.
+ * classify_bench.c - microseconds of CPU to classify a text that was not seen before; the best of
+ * several rounds, since other work on the machine only ever adds.
  *
  *     ninja -C build tests/bench/bench-classify && build/tests/bench/bench-classify
  */
 #include <stdio.h>
 
-#include "base/clock.h"
+#include "cpu.h"
 #include "sql/classify.h"
 
 #define ROUNDS 20
@@ -36,7 +36,7 @@ static const struct {
 static double
 round_us(struct bs_bytes text, struct bs_arena *arena)
 {
-    int64_t start = bs_mono_us();
+    double start = cpu_us();
 
     for (int i = 0; i < TIMES; i++) {
         struct bs_unit unit;
@@ -45,7 +45,7 @@ round_us(struct bs_bytes text, struct bs_arena *arena)
             return 0;
         bs_arena_reset(arena);
     }
-    return (double)(bs_mono_us() - start) / TIMES;
+    return (cpu_us() - start) / TIMES;
 }
 
 int

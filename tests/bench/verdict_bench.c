@@ -8,8 +8,8 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "cpu.h"
 #include "gateway/judge.h"
 
 #define ROUNDS   20
@@ -47,17 +47,6 @@ struct with {
     struct bs_snapshot *snapshot;
 };
 
-/* Of this thread's CPU: others on the machine do not count. */
-static double
-cpu_us(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-/* Microseconds each; 0 where the text did not pass. */
 static double
 round_us(const struct bs_judge *by, struct bs_bytes text, struct bs_arena *arena)
 {
