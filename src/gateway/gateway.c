@@ -42,8 +42,7 @@
 #include "wire/tls.h"
 
 #define JOB_THREADS   "64" /* libuv's own default of 4 is for files, not for captures that last */
-#define STOP_SECONDS  30   /* for a graceful stop */
-#define KILL_SECONDS  5    /* for jobs after that */
+#define KILL_SECONDS  5    /* for sessions that are ended, and then for jobs */
 #define LOOK_EVERY_MS 50
 
 /* --- opening what all workers share -------------------------------------------------------- */
@@ -261,6 +260,14 @@ serve(struct bs_gateway *g, const sigset_t *set)
 }
 
 static void
+end_workers(struct bs_gateway *g)
+{
+    BS_LOG(WARNING, "ending what still runs", BS_F_STR("key", "clients.drain"));
+    for (unsigned i = 0; i < g->n_workers; i++)
+        bs_worker_end(g->workers[i]);
+}
+
+static void
 kill_workers(struct bs_gateway *g, const char *why)
 {
     BS_LOG(WARNING, "closing what is left", BS_F_STR("why", why));
@@ -272,8 +279,9 @@ kill_workers(struct bs_gateway *g, const char *why)
 static void
 stop_workers(struct bs_gateway *g, const sigset_t *set)
 {
-    int64_t end_us = bs_mono_us() + (int64_t)STOP_SECONDS * 1000000;
-    bool killed = false;
+    const struct bs_config_clients *c = atomic_load(&g->clients);
+    int64_t end_us = bs_mono_us() + (c == NULL ? 0 : c->drain_ms * 1000);
+    bool ended = false, killed = false;
 
     atomic_store(&g->stopping, true);
     for (unsigned i = 0; i < g->n_workers; i++)
@@ -286,9 +294,13 @@ stop_workers(struct bs_gateway *g, const sigset_t *set)
             BS_LOG(ERROR, "a job does not end: leaving it", BS_F_INT("pid", getpid()));
             _exit(EXIT_FAILURE);
         }
-        killed = true;
         end_us = bs_mono_us() + (int64_t)KILL_SECONDS * 1000000;
-        kill_workers(g, again ? "signal" : "deadline");
+        killed = again || ended;
+        ended = true;
+        if (killed)
+            kill_workers(g, again ? "signal" : "deadline");
+        else
+            end_workers(g);
     }
     for (unsigned i = 0; i < g->n_workers; i++)
         bs_worker_join(g->workers[i]);

@@ -176,6 +176,24 @@ bs_relay_end_stopped(struct bs_relay *r)
         bs_session_fail(r->s, "57P01", "terminating connection: the gateway is shutting down");
 }
 
+/* What it runs is cancelled, so that the server does not go on with it for nobody. */
+static void
+end_late(struct bs_relay *r)
+{
+    bs_cancel_upstream(r->s);
+    bs_gate_server_gone(r); /* says so where something may have taken effect */
+    if (!bs_relay_over(r))
+        bs_session_fail(r->s, "57P01",
+                        "terminating connection: the gateway is shutting down, and the statement "
+                        "had not ended in time; it was cancelled");
+}
+
+void
+bs_relay_on_deadline(struct bs_session *s)
+{
+    enter(s, end_late);
+}
+
 static void
 stop(struct bs_relay *r)
 {

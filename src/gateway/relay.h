@@ -36,6 +36,7 @@ void bs_relay_on_cancel(struct bs_session *s);
 /* The time set by bs_session_set_timer has passed. */
 void bs_relay_on_timer(struct bs_session *s);
 /* The gateway stops: what the server or the gate runs is finished, then bs_session_fail(57P01). */
+void bs_relay_on_deadline(struct bs_session *s);
 void bs_relay_on_shutdown(struct bs_session *s);
 void bs_relay_on_outdated(struct bs_session *s); /* session.h: `outdated` was set */
 /* The session is closing: give back s->relay. Called once; jobs may still be out. */

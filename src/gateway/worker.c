@@ -394,6 +394,29 @@ bs_worker_stop(struct bs_worker *w)
 }
 
 static void
+end_session(struct bs_session *s)
+{
+    if (s->phase == BS_PHASE_RELAY)
+        bs_relay_on_deadline(s);
+    else
+        bs_session_fail(s, "57P01", "terminating connection: the gateway is shutting down");
+    bs_session_pump(s);
+}
+
+static void
+end_all(struct bs_worker *w, void *arg)
+{
+    (void)arg;
+    for_each(w, end_session);
+}
+
+void
+bs_worker_end(struct bs_worker *w)
+{
+    bs_worker_post(w, end_all, NULL);
+}
+
+static void
 kill_all(struct bs_worker *w, void *arg)
 {
     stop(w, arg);

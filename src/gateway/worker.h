@@ -69,6 +69,8 @@ struct bs_gateway *bs_worker_gateway(struct bs_worker *w);
 void bs_worker_policy_changed(struct bs_worker *w);
 /* Stop accepting, tell every session, end the thread when the last is gone. Thread-safe. */
 void bs_worker_stop(struct bs_worker *w);
+/* End every session, with a word to its client. Thread-safe. */
+void bs_worker_end(struct bs_worker *w);
 /* Close every session now. Thread-safe. */
 void bs_worker_kill(struct bs_worker *w);
 /* Wait for the thread to end. */

@@ -77,6 +77,7 @@ struct bs_config_clients {
     int64_t per_actor;       /* sessions of one actor; 0: any number */
     int64_t keepalive_ms;    /* of silence, before TCP asks whether a client is still there */
     int64_t user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the system's */
+    int64_t drain_ms;        /* at SIGTERM, for statements that run */
     enum bs_config_client_cert certificate; /* tls.client_cert, which is reloaded with them */
 };
 

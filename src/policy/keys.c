@@ -474,6 +474,7 @@ const struct bs_key bs_keys[] = {
     {"clients.per_actor",     0, .scalar = bs_read_integer, AT(clients.per_actor), .min = 1, .max = 1000000},
     {"clients.keepalive",     0, .scalar = bs_read_duration, AT(clients.keepalive_ms), .fallback = "60s", .min = 1000, .max = DAY_MS / 4},
     {"clients.user_timeout",  0, .scalar = bs_read_duration, AT(clients.user_timeout_ms), .fallback = "0s", .min = 0, .max = DAY_MS},
+    {"clients.drain",         0, .scalar = bs_read_duration, AT(clients.drain_ms), .fallback = "30s", .min = 0, .max = DAY_MS},
     {"operators",             0, .node = read_section},
     {"operators.listen",      0, .scalar = read_operators_listen, AT(operators), .fallback = "127.0.0.1:6580"},
     {"databases",             REQUIRED, .node = read_databases},

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from conftest import ROOT, Gateway, binary, free_port, wait_until
+from conftest import ROOT, Gateway, binary, free_port, running, wait_until
 from rawwire import Raw, query, report
 
 UNITS = sorted((ROOT / "packaging" / "systemd").glob("backstop.*"))
@@ -168,3 +168,17 @@ def test_what_runs_ends_and_the_rest_hears_why(pg):
     with pg.admin() as a:
         assert a.execute("SELECT count(*) FROM stops").fetchone() == (1,)
         a.execute("DROP TABLE stops")
+
+
+def test_a_statement_that_does_not_end_is_cancelled_at_the_deadline(pg):
+    g = Gateway(pg, extra={"clients": {"drain": "300ms"}})
+    with running(g, "alice"), g.connect(autocommit=True) as c, ThreadPoolExecutor(1) as other:
+        runs = other.submit(c.execute, "SELECT pg_sleep(60), 45")
+        active(pg, "SELECT pg_sleep(60), 45")
+        g.process.send_signal(signal.SIGTERM)
+        with pytest.raises(psycopg.errors.AdminShutdown, match="had not ended in time"):
+            runs.result(20)
+        with pg.admin() as a:
+            wait_until(lambda: a.execute("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%, 45' AND"
+                                         " pid <> pg_backend_pid()").fetchone() == (0,))
+        assert g.process.wait(30) == 0
