@@ -75,6 +75,18 @@ def test_another_major_version_is_refused(gateway, version):
         assert r.closed()
 
 
+@pytest.mark.parametrize("params", [
+    {"replication": "database"}, {"replication": "on"}, {"replication": "maybe"},
+    {"options": "-c replication=database"}, {"search_path": "evil"}, {"options": "--search-path=evil"},
+], ids=str)
+def test_what_a_start_up_may_not_ask_for(gateway, params):
+    """WIRE 3.2: a walsender has a grammar of its own, and nobody has vetted such a search_path."""
+    with Raw(gateway.port) as r:
+        r.send(startup(user="alice", database="app", **params))
+        assert r.error()["C"] == "0A000"
+        assert r.closed()
+
+
 @pytest.mark.parametrize("version", ["3.0", "3.2", "latest"])
 def test_libpq_with_each_protocol_version(gateway, version):
     """libpq's own checks of what it is answered; from version 18 on it can be told what to ask for."""
