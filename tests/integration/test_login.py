@@ -8,7 +8,6 @@ import ssl
 import statistics
 import struct
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
