@@ -304,11 +304,11 @@ def workloads():
         arguments = ("-S", "-M", mode)
         yield Pgbench(f"select, {mode}", 16, everybody, arguments)
         yield Alone(f"select, {mode}", 1, ("direct", *bouncers), arguments, share=0.6)
-        yield Pgbench(f"select, {mode}", 64, bouncers, arguments)
+        yield Pgbench(f"select, {mode}", 64, bouncers, arguments, share=0.6)
         if mode != "extended":
             yield Pgbench(f"select, {mode}, Unix socket", 16, ("pgbouncer", "ours"), arguments, how="unix")
-    yield Pgbench("repeated text, simple", 16, ("pgbouncer", "ours"), ("-f", "repeated.sql", "-M", "simple"))
-    yield Pgbench("TPC-B, simple", 16, ("pgbouncer", "ours"), ("-M", "simple"))
+    yield Pgbench("repeated text, simple", 16, ("pgbouncer", "ours"), ("-f", "repeated.sql", "-M", "simple"), share=0.6)
+    yield Pgbench("TPC-B, simple", 16, ("pgbouncer", "ours"), ("-M", "simple"), share=0.6)
     yield Pgbench("connect", 16, everybody, ("-S", "-C"), share=0.6)
     yield Copy("copy out", 1, everybody)
     yield Copy("copy in", 1, everybody)
@@ -333,7 +333,7 @@ def promised(results):
 def main():
     parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=int, help="of each slice; 5, with --full 15")
+    parser.add_argument("--seconds", type=int, help="of a slice; 5, with --full 15; some have 0.6 of it")
     parser.add_argument("--only", default="", metavar="TEXT,..", help="workloads with one of these texts in their name")
     parser.add_argument("--megabytes", type=int, help="of COPY and of what is protected; 256, with --full 1000")
     parser.add_argument("--scale", type=int, default=10, help="of pgbench's tables")
