@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the gateway costs on the wire, beside HAProxy, PgBouncer and no gateway, in interleaved rounds.
 
-    script/bench wire [--json FILE] [--rounds N] [--seconds N] [--only TEXT,..] [--full]
+    script/bench wire [--json FILE] [--rounds N] [--seconds N] [--only TEXT..] [--full]
 
 A ratio is made within a round and turned so that above 1 we are ahead. See README.md beside this.
 """
@@ -334,7 +334,8 @@ def main():
     parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, help="of a slice; 5, with --full 15; some have 0.6 of it")
-    parser.add_argument("--only", default="", metavar="TEXT,..", help="workloads with one of these texts in their name")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT",
+                        help="workloads with one of these texts in their name")
     parser.add_argument("--megabytes", type=int, help="of COPY and of what is protected; 256, with --full 1000")
     parser.add_argument("--scale", type=int, default=10, help="of pgbench's tables")
     parser.add_argument("--full", action="store_true", help="longer slices and 1 GB: an hour and a half")
@@ -343,9 +344,8 @@ def main():
     options.megabytes = options.megabytes or (1000 if options.full else 256)
     if min(options.rounds, options.seconds, options.megabytes, options.scale) < 1:
         parser.error("numbers start at 1")
-    texts = options.only.split(",")
-    loads = [w for w in workloads() if any(t in f"{w.name}, {w.clients} clients" for t in texts)]
-    single = {n: f for n, f in once().items() if any(t in n for t in texts)}
+    loads = [w for w in workloads() if any(t in f"{w.name}, {w.clients} clients" for t in options.only)]
+    single = {n: f for n, f in once().items() if any(t in n for t in options.only)}
     if not loads and not single:
         parser.error("--only leaves nothing; the workloads are: " +
                      "; ".join([*dict.fromkeys(w.name for w in workloads()), *once()]))
