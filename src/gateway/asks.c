@@ -71,6 +71,7 @@ bs_ask_settle(struct bs_relay *r, size_t to)
     r->at = to;
     r->collected = 0;
     r->loaded = false;
+    r->put_off_over = false;
     r->stalled = false;
     r->copy_wait = false;
     r->capped.wait = false;

@@ -96,7 +96,7 @@ is_put_off(const struct bs_relay *r,
            struct bs_bytes portal,
            struct bs_bytes rest)
 {
-    return bs_verdict_is_boundary(&p->verdict) && ends_with_flush(rest) &&
+    return !r->put_off_over && bs_verdict_is_boundary(&p->verdict) && ends_with_flush(rest) &&
            (!is_run_at_once(portal, rest) || bs_ask_ends_guarded(r, &p->verdict.unit));
 }
 
@@ -369,6 +369,21 @@ enter_gate(struct bs_relay *r, size_t last, size_t end)
 }
 
 /*
+ * Takes the Flush [last, end) out, with those that follow it: what they ask for is asked for once.
+ */
+static void
+take_flush(struct bs_relay *r, size_t last, size_t end)
+{
+    struct bs_buf *in = &r->s->client.in;
+
+    while (in->n - end >= end - last && memcmp(in->p + last, in->p + end, end - last) == 0)
+        end += BS_FRAME_HEAD;
+    memmove(in->p + last, in->p + end, in->n - end);
+    in->n -= end - last;
+    r->at = last;
+}
+
+/*
  * What is gated goes to the gate with its Sync, and pg8000 sends a Flush behind each Bind and Execute.
  * It does not wait for the answer, so that Flush, the last message of [used, end), is as good as not
  * sent. A client that does wait is refused in a moment.
@@ -376,24 +391,32 @@ enter_gate(struct bs_relay *r, size_t last, size_t end)
 static bool
 put_off(struct bs_relay *r, size_t last, size_t end)
 {
-    struct bs_buf *in = &r->s->client.in;
-
-    memmove(in->p + last, in->p + end, in->n - end);
-    in->n -= end - last;
-    r->at = last;
+    take_flush(r, last, end);
     r->put_off = true;
+    r->put_off_at = r->collected;
     bs_session_set_timer(r->s, PUT_OFF_MS);
     if (r->series_open)
         bs_ask_flush(r);
     return !bs_relay_over(r);
 }
 
+/* The Flush is put back: what becomes of the series may have to wait, for the catalog say, and whoever
+ * resumes it finds a message. */
 void
 bs_asks_timer(struct bs_relay *r)
 {
-    (void)bs_ask_series(r, r->at, r->at);
-    if (!bs_relay_over(r) && r->series_open)
-        bs_ask_flush(r);
+    struct bs_buf *in = &r->s->client.in;
+
+    r->put_off = false;
+    r->put_off_over = true;
+    if (bs_buf_room(in, BS_FRAME_HEAD) == NULL) {
+        bs_session_fail(r->s, "54000", "the series is too long to be held");
+        return;
+    }
+    memmove(in->p + r->at + BS_FRAME_HEAD, in->p + r->at, in->n - r->at);
+    memcpy(in->p + r->at, "H\0\0\0\4", BS_FRAME_HEAD);
+    in->n += BS_FRAME_HEAD;
+    bs_asks_pump(r);
 }
 
 /* Sends the messages [used, to) that have been entered one by one. */
@@ -421,6 +444,10 @@ bs_ask_series(struct bs_relay *r, size_t last, size_t end)
     bool flushed = last != end && r->s->client.in.p[last] == BS_FRONT_FLUSH;
     size_t at = r->used;
 
+    if (r->put_off && flushed && r->collected == r->put_off_at) {
+        take_flush(r, last, end); /* nothing has come that it could be about */
+        return true;
+    }
     if (r->put_off)
         bs_session_set_timer(r->s, 0);
     r->put_off = false;
@@ -446,7 +473,8 @@ bs_ask_series(struct bs_relay *r, size_t last, size_t end)
                 return bs_ask_wait(r);
             if (next == NEXT_REFUSE)
                 return refuse_series(r, refusal, last, end);
-            if (next == NEXT_MORE || (next == NEXT_GATE && flushed && !r->series_wrote))
+            if (next == NEXT_MORE ||
+                (next == NEXT_GATE && flushed && !r->series_wrote && !r->put_off_over))
                 return put_off(r, last, end);
             if (next == NEXT_GATE)
                 return enter_gate(r, last, end);

@@ -77,7 +77,9 @@ struct bs_relay {
     bool series_open;            /* messages were forwarded since the last Sync */
     bool series_wrote;           /* among them a Bind of something that is not SAFE */
     struct bs_effects *run_next; /* of a Bind whose Execute is to be owed: what that does; NULL */
-    bool put_off;        /* a Flush of [used, at) was taken out: its Sync is to come first */
+    bool put_off;      /* a Flush at `at` was taken out: the Sync of [used, at) is to come first */
+    bool put_off_over; /* the time for that is over, and the Flush is there again */
+    unsigned put_off_at; /* `collected` when it was taken out */
     bool series_failed;  /* the server has failed it: skip to the client's Sync, which is to come */
     bool copy_portals;   /* a portal of this transaction may copy in */
     bool copy_wait;      /* stalled because of `copying` */

@@ -592,6 +592,30 @@ def test_flush_behind_bind_and_execute(place, pause):
         answers(r)
 
 
+def test_a_flush_that_was_put_off_while_the_catalog_changes(place):
+    """The series is judged anew when its second is over; a client that waits hears of it."""
+    create = query("CREATE TABLE ground.passing ()")
+    with place.raw() as r, place.raw() as other:
+        assert errors(ask(other, create)) == ["ZB001"]
+        place.operator.decide(place.operator.tickets()[0]["id"], "approve")
+        r.send(parse("", DELETE) + bind("", "") + execute() + FLUSH)
+        assert r.next() == (b"1", b"")
+        assert not errors(ask(other, create))
+        assert errors(r.until(last=b"E")) == ["0A000"]
+        assert ask(r, SYNC)[-1] == (b"Z", b"I")
+        answers(r)
+
+
+def test_a_flood_of_flushes_behind_what_is_put_off(place):
+    """None of them makes the gateway look at the series again."""
+    with place.raw() as r:
+        ask(r, parse("", "COMMIT"), SYNC)
+        r.socket.settimeout(5)
+        r.send(bind("", "") + describe("P", "") * 4000 + FLUSH * 20_000 + SYNC)
+        assert errors(r.until()) == ["0A000"]
+        answers(r)
+
+
 def test_a_gated_bind_behind_a_safe_one(place):
     with place.raw() as r:
         got = ask(r, parse("a", "SELECT 1"), bind("", "a"), execute(), parse("b", DELETE),
