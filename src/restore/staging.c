@@ -437,7 +437,7 @@ put_index(const struct bs_work *w, const struct staged_index *x, struct bs_buf *
 {
     bool gin = w->definition.gin_apart && bs_bytes_equal(x->is.method, BS_LIT("gin"));
 
-    bs_put_fmt(sql, "SET maintenance_work_mem = '%s'; ",
+    bs_put_fmt(sql, "SET default_tablespace = ''; SET maintenance_work_mem = '%s'; ",
                gin ? BS_RDB_GIN_MEMORY : BS_RDB_MAINTENANCE_MEMORY);
     bs_put_staged_index(sql, &x->is, x->table->there.schema, x->table->there.name);
     bs_put_str(sql, "; ");

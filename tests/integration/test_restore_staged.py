@@ -158,6 +158,28 @@ def test_it_comes_back_as_it_was(shop, pg):
         c.execute("INSERT INTO shop.customers (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'x')")
 
 
+def test_indexes_go_where_they_were(shop, pg):
+    """The sessions that build them would have them where the database's settings say."""
+    with pg.admin() as c:
+        c.autocommit = True
+        c.execute("SET allow_in_place_tablespaces = on")
+        c.execute("CREATE TABLESPACE fast LOCATION ''")
+        c.execute("GRANT CREATE ON TABLESPACE fast TO app_trust")
+        c.execute("CREATE INDEX customers_fast ON shop.customers (name DESC) TABLESPACE fast")
+        c.execute("ALTER DATABASE app SET default_tablespace = fast")
+    try:
+        before = picture(pg)
+        point = destroy(shop, "DROP TABLE shop.customers CASCADE")
+        answer(shop, "copy-back", point, "--yes")
+        assert picture(pg) == before and was_staged(pg, "customers")
+    finally:
+        with pg.admin() as c:
+            c.autocommit = True
+            c.execute("ALTER DATABASE app RESET default_tablespace")
+            c.execute("DROP INDEX IF EXISTS shop.customers_fast")
+            c.execute("DROP TABLESPACE fast")
+
+
 @pytest.mark.parametrize("how", ["client", "server"])
 def test_what_a_crash_leaves_is_hidden_and_goes(shop, pg, how):
     before = picture(pg)
