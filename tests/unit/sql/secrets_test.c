@@ -45,6 +45,13 @@ static const struct { const char *in, *want; } rows[] = {
      " OPTIONS (user '***', token '***'); RAISE NOTICE 'x'; END$$"},
     {"CREATE OR REPLACE PROCEDURE f() AS 'SELECT 1; ALTER ROLE a PASSWORD E''o\\\\''''ne''' LANGUAGE sql",
      "CREATE OR REPLACE PROCEDURE f() AS 'SELECT 1; ALTER ROLE a PASSWORD ''***''' LANGUAGE sql"},
+    {"DO $$BEGIN EXECUTE E'ALTER ROLE a\\n PASSWORD \\'one\\''; END$$",
+     "DO $$BEGIN EXECUTE E'ALTER ROLE a\n PASSWORD ''***'''; END$$"},
+    {"DO e'BEGIN ALTER ROLE \"a\\\\b\" PASSWORD \\'one''''two\\'; END'", "DO e'BEGIN ALTER ROLE \"a\\\\b\" PASSWORD ''***''; END'"},
+    {"DO $$BEGIN EXECUTE 'ALTER ROLE a '\n  'PASSWORD ''one'''; END$$", "DO $$BEGIN EXECUTE 'ALTER ROLE a PASSWORD ''***'''; END$$"},
+    {"DO $$BEGIN EXECUTE('ALTER ROLE a PASSWORD ''one'''); END$$", "DO $$BEGIN EXECUTE('ALTER ROLE a PASSWORD ''***'''); END$$"},
+    {"DO $$BEGIN EXECUTE ('ALTER ROLE a PASSWORD ''one''') || x; f('ALTER ROLE a PASSWORD ''one'''); END$$",
+     "DO $$BEGIN EXECUTE ('ALTER ROLE a PASSWORD ''one''') || x; f('ALTER ROLE a PASSWORD ''one'''); END$$"},
     /* What runs there stays: a value of a type that is called so, other languages, strings put together. */
     {"DO $$BEGIN EXECUTE password 'DROP TABLE t'; END$$", "DO $$BEGIN EXECUTE password 'DROP TABLE t'; END$$"},
     {"DO $$BEGIN x := ALTER ROLE a PASSWORD 'one'; END$$", "DO $$BEGIN x := ALTER ROLE a PASSWORD 'one'; END$$"},
