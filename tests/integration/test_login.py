@@ -405,8 +405,9 @@ def test_the_servers_last_rows_reach_a_client_that_reads_slowly(gateway, pg):
         pid, = struct.unpack("!I", seen[b"K"][:4])
         with pg.admin() as a:
             r.send(query("SELECT repeat('x', 1000) FROM generate_series(1, 480)"))
-            wait_until(lambda: a.execute("SELECT state, wait_event FROM pg_stat_activity WHERE pid = %s",
-                                         (pid,)).fetchone() == ("idle", "ClientRead"))
+            wait_until(lambda: a.execute(
+                "SELECT state, wait_event FROM pg_stat_activity WHERE pid = %s AND query LIKE 'SELECT repeat%%'",
+                (pid,)).fetchone() == ("idle", "ClientRead"))
             a.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
         kinds = [kind for kind, _ in r.until(b"E")]
         assert kinds == [b"T"] + 480 * [b"D"] + [b"C", b"Z", b"E"]
