@@ -312,6 +312,17 @@ send_request(void *arg)
                BS_F_STR("reason", err.message));
 }
 
+/* What it was meant for may be over: then the second one would hit something else. */
+static void
+cancelled(struct bs_session *s)
+{
+    bool again = s->cancel_again && s->relay != NULL && !bs_relay_quiet(s->relay);
+
+    s->cancelling = s->cancel_again = false;
+    if (again)
+        bs_cancel_upstream(s);
+}
+
 static void
 request_done(struct bs_session *s, bool current, void *arg)
 {
@@ -319,14 +330,23 @@ request_done(struct bs_session *s, bool current, void *arg)
 
     if (current && r->then != NULL)
         bs_relay_act(s, r->then, NULL);
+    else if (current)
+        cancelled(s);
     bs_wipe(arg, sizeof(struct request));
     free(arg);
 }
 
+/*
+ * One at a time, and one more behind it however often it is asked for: whoever floods us with the
+ * key of its own session takes one job thread, not all of them, and not the server's time either.
+ */
 void
 bs_cancel_upstream(struct bs_session *s)
 {
-    (void)bs_cancel_upstream_then(s, NULL);
+    if (s->cancelling)
+        s->cancel_again = true;
+    else
+        s->cancelling = bs_cancel_upstream_then(s, NULL);
 }
 
 bool

@@ -30,6 +30,7 @@ bool bs_cancels_request(struct bs_cancels *c, uint32_t pid, struct bs_bytes secr
 /*
  * Ask the server to cancel what this session runs there: a real CancelRequest, sent from a job
  * thread to the address the session is connected to. No answer is expected. Worker thread.
+ * While one is on its way others wait, as one.
  */
 void bs_cancel_upstream(struct bs_session *s);
 /*

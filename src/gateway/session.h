@@ -81,7 +81,8 @@ struct bs_session {
     uint8_t secret[BS_SECRET_MAX];  /* our own; the server's never reaches the client */
     size_t secret_len;              /* by the protocol that the client speaks */
     struct bs_cancel_entry *cancel; /* in the table of those who may cancel; NULL: not yet */
-    struct bs_param *params;        /* ParameterStatus values of the server, newest value kept */
+    bool cancelling, cancel_again; /* a cancel is on its way to the server; one more is to follow */
+    struct bs_param *params;       /* ParameterStatus values of the server, newest value kept */
 
     struct bs_arena arena; /* lives as long as the session */
     uv_timer_t *timer;     /* bs_session_set_timer */

@@ -3,6 +3,7 @@ of whatever major version and with one that lies."""
 
 import contextlib
 import json
+import select
 import socket
 import ssl
 import struct
@@ -13,9 +14,10 @@ import pytest
 
 from conftest import PASSWORD, Gateway, running, wait_until
 from impostor import AUTH_OK, GOOD, KEY, READY, Impostor, Middle, status
-from rawwire import SSL_REQUEST, message
+from rawwire import SSL_REQUEST, SYNC, Raw, cancel_request, message
 
 V3 = 0x00030000
+CANCEL = struct.pack("!I", 80877102)
 
 
 def why(gateway, since):
@@ -206,6 +208,33 @@ def test_what_a_server_may_say(liar, what):
         wait_until(lambda: liar.heard is not None)
         assert b"y\0" not in liar.heard, "the password"
     assert liar.asked == {"old": V3, "any": V3 + 2, "new": V3 + 2, "bound": V3}[name]
+
+
+def test_cancels_of_one_session_reach_the_server_one_by_one(liar):
+    """Each takes a job thread until the server has closed; a flood of them must not take all."""
+    def comes(seconds):
+        return bool(select.select([liar.listener], [], [], seconds)[0])
+
+    def take():
+        s, _ = liar.listener.accept()
+        with s:
+            assert s.recv(16)[4:8] == CANCEL
+            return comes(0.2)
+
+    liar.says = REST + KEY + READY
+    with Raw(liar.gateway.port) as r:
+        seen = r.login("alice", liar.gateway.passwords["alice"], database="old")
+        key = dict(seen[:-1])[b"K"]
+        r.send(SYNC)  # which is not answered
+        for _ in range(10):
+            with Raw(liar.gateway.port) as c:
+                c.send(cancel_request(struct.unpack("!I", key[:4])[0], key[4:]))
+                assert c.closed()
+        assert comes(5)
+        assert not take(), "a second one beside the first"
+        assert comes(5), "but one of them behind it"
+        assert not take()
+        assert not comes(0.2), "and no more"
 
 
 @pytest.fixture(scope="module")
