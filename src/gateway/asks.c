@@ -359,6 +359,8 @@ step(struct bs_relay *r)
         return false;
     if (r->skip_client != 0)
         return stream_copy_rest(r, rest.n);
+    if (r->keeps_refused) /* else a pipeline of them would take all job threads */
+        return bs_ask_stall(r);
     switch (bs_front_peek(rest, BS_FRAME_MAX_BODY, &head, &err)) {
     case BS_SCAN_MORE:
         return false;

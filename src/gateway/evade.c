@@ -266,14 +266,26 @@ work(void *arg)
 }
 
 static void
-done(struct bs_session *s, bool current, void *arg)
+free_job(struct job *j)
 {
-    struct job *j = arg;
-
-    (void)s;
-    (void)current;
     bs_gate_unref(&j->g);
     free(j);
+}
+
+static void
+kept(struct bs_relay *r, void *arg)
+{
+    (void)arg;
+    r->keeps_refused = r->stalled = false;
+    bs_asks_pump(r);
+}
+
+static void
+done(struct bs_session *s, bool current, void *arg)
+{
+    free_job(arg);
+    if (current)
+        bs_relay_act(s, kept, NULL);
 }
 
 /* A gate that holds nothing: only to name and to compare what was asked. */
@@ -298,10 +310,11 @@ bs_evade_refused(struct bs_relay *r,
         look_at_refused(g, as, &j->found, &err) != BS_DONE) {
         BS_LOG(WARNING, "what was blocked is not kept", BS_F_STR("session", r->s->id),
                BS_F_STR("reason", err.message));
-        done(r->s, true, j);
+        free_job(j);
     } else if (as == UNRECOVERABLE && g->evades == NULL) {
-        done(r->s, true, j); /* nothing to be kept */
+        free_job(j); /* nothing to be kept */
     } else {
+        r->keeps_refused = true;
         bs_worker_job(r->s->worker, r->s, work, done, j);
     }
 }

@@ -85,6 +85,7 @@ struct bs_relay {
     bool copy_wait;      /* stalled because of `copying` */
     bool copy_sync;      /* the Sync of the gated unit was read, and ignored, while copying */
     bool stalled;        /* the next message waits for something other than its own bytes */
+    bool keeps_refused;  /* a refusal is being made durable: the next message waits for that */
     bool full;           /* it waits until fewer answers are owed */
     uint64_t safe_count; /* statements passed, where the audit only counts them */
     struct bs_capped capped;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import time
 
@@ -292,6 +293,22 @@ def test_blocked_counts_too(made):
         # Blocked again, in other words: extended protocol, with another spelling.
         assert made.ask(c, "TRUNCATE TABLE ev.audit, ev.other", [])[0] == "42501"
     assert len(wait_until(lambda: len(made.audit(actor)) == 2 and made.audit(actor))) == 2
+
+
+def test_a_pipeline_of_what_is_blocked(made):
+    """Each is durable before the next is looked at: else the first that come would take all job threads,
+    and nobody else could log in."""
+    actor, n = made.actor("blocked"), 400
+    with Raw(made.gateway.port, timeout=60) as raw:
+        raw.login(actor, made.gateway.passwords[actor])
+        raw.send(b"".join(query("TRUNCATE ev.third" + ", ev.third" * i) for i in range(n)))
+        for _ in range(n):
+            assert report(dict(raw.until())[b"E"])["C"] == "42501"
+    answered_us = time.time_ns() // 1000
+    wait_until(lambda: len(made.audit(actor)) == n - 1)
+    with sqlite3.connect(made.gateway.folder / "state.db") as db:
+        kept = db.execute("SELECT at_us FROM blocked WHERE actor = ? ORDER BY 1 DESC", (actor,)).fetchall()
+    assert kept[1][0] <= answered_us, "all but the last"
 
 
 def test_what_was_not_decided_does_not_count(made):
