@@ -82,7 +82,8 @@ bs_ask_judge_lock(const struct bs_relay *r, struct bs_verdict *v)
     const struct bs_plan *plan = &v->plan;
 
     if (v->way != BS_WAY_PASS || r->status != 'T' || plan->kind != BS_PLAN_RECORD ||
-        !plan->in_block || v->decision.recovery_waived || bs_verdict_is_prepare(v))
+        !plan->in_block || v->decision.recovery_waived || v->decision.shadow ||
+        bs_verdict_is_prepare(v))
         return;
     for (size_t i = 0; i < v->facts.n_targets; i++) {
         if (bs_target_hides(&v->facts.targets[i]))

@@ -329,6 +329,25 @@ def test_in_shadow_everything_runs_and_is_told(ground):
     assert len(list((ground.gateway.folder / "points").glob("**/manifest*"))) == points
 
 
+LOCKED = ("SELECT DISTINCT mode FROM pg_locks WHERE relation = 'pol.t'::regclass "
+          "AND pid <> pg_backend_pid() AND mode <> 'AccessShareLock' ORDER BY 1")
+
+
+@pytest.mark.parametrize("params, sql, mode", [
+    (None, "ALTER TABLE pol.t ALTER v SET STATISTICS 150", "ShareUpdateExclusiveLock"),
+    ((), "ALTER TABLE pol.t ALTER v SET STATISTICS 150", "ShareUpdateExclusiveLock"),
+    (None, "DELETE FROM pol.t WHERE id <= 3", "RowExclusiveLock"),
+], ids=["a query", "a series", "rows"])
+def test_in_shadow_nothing_else_is_locked(ground, params, sql, mode):
+    """Also what would run under protection although the policy lets it pass: a lock that others wait for."""
+    ground.reload({"mode": "shadow"})
+    with ground.connect() as c, ground.pg.admin() as admin:
+        c.execute("BEGIN")
+        c.execute(sql, params, prepare=params is not None)
+        assert [m for m, in admin.execute(LOCKED)] == [mode]
+        c.execute("ROLLBACK")
+
+
 def test_the_wires_own_refusals_stay_in_shadow(ground):
     ground.reload({"mode": "shadow"})
     with ground.connect() as c:
