@@ -248,7 +248,10 @@ class Gateway:
             "spool": f"{self.folder}/spool",
             "workers": 2,
         }
-        self.shaper = shaping.Shaper(self.port, self.listens) if shaping.HOW else None
+        self.shapers = []
+        if shaping.HOW:
+            local = [self.folder / "socket" / f".s.PGSQL.{port}" for port in (self.port, self.listens)]
+            self.shapers = [shaping.Shaper(self.port, self.listens), shaping.Shaper(*local)]
         if tls:
             self.certificate, key = make_certificate(self.folder)
             text["tls"] = {"cert": str(self.certificate), "key": str(key)}
@@ -313,8 +316,8 @@ class Gateway:
             raise
 
     def remove(self):
-        if self.shaper:
-            self.shaper.close()
+        for shaper in self.shapers:
+            shaper.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -2,6 +2,9 @@
 
 BACKSTOP_RELAY=split or =coalesce puts them on both legs of every gateway of the suite: before its TCP port,
 and before the server (conftest.py).
+
+Each is a process of its own: PQcancel waits for the answer with the interpreter's lock in its hand, and a relay
+of the same interpreter would never give it one.
 """
 
 import contextlib
@@ -9,6 +12,8 @@ import os
 import pathlib
 import select
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 
@@ -36,37 +41,29 @@ def more(source, data):
     return data, False
 
 
-class Shaper:
-    """Listens at `where`, a TCP port or a path, for the server at `target`, either as well."""
+class Relay:
+    """In the process of its own: from the listener to the target, a TCP port or a path."""
 
-    def __init__(self, where, target, how=HOW):
-        self.target, self.how = target, how
-        if isinstance(where, int):
-            self.listener = socket.create_server(("127.0.0.1", where), backlog=128)
-        else:
-            self.listener = socket.socket(socket.AF_UNIX)
-            self.listener.bind(str(where))
-            self.listener.listen(128)
-            os.chmod(where, 0o777)
-        threading.Thread(target=self.accept, daemon=True).start()
+    def __init__(self, listener, target, how):
+        self.listener, self.target, self.how = listener, target, how
 
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                try:
-                    server = self.connect()
-                except OSError:
-                    client.close()
-                    continue
-                for pair in ((client, server), (server, client)):
-                    threading.Thread(target=self.run, args=pair, daemon=True).start()
+    def serve(self):
+        while True:
+            client, _ = self.listener.accept()
+            try:
+                server = self.connect()
+            except OSError:
+                client.close()
+                continue
+            for pair in ((client, server), (server, client)):
+                threading.Thread(target=self.run, args=pair, daemon=True).start()
+            del client, server, pair  # closed when both threads are through
 
     def connect(self):
-        if isinstance(self.target, int):
-            return socket.create_connection(("127.0.0.1", self.target))
+        if self.target.isdigit():
+            return socket.create_connection(("127.0.0.1", int(self.target)))
         server = socket.socket(socket.AF_UNIX)
-        server.connect(str(self.target))
+        server.connect(self.target)
         return server
 
     def run(self, source, out):
@@ -83,10 +80,26 @@ class Shaper:
         with contextlib.suppress(OSError):
             out.shutdown(socket.SHUT_WR)
 
+
+class Shaper:
+    """Listens at `where`, a TCP port or a path, for the server at `target`, either as well."""
+
+    def __init__(self, where, target, how=HOW):
+        if isinstance(where, int):
+            listener = socket.create_server(("127.0.0.1", where), backlog=128)
+        else:
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(str(where))
+            listener.listen(128)
+            os.chmod(where, 0o777)
+        with listener:
+            self.process = subprocess.Popen(
+                [sys.executable, __file__, str(listener.fileno()), str(target), how],
+                stdin=subprocess.PIPE, pass_fds=[listener.fileno()])
+
     def close(self):
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def folder_for(socket_path, how=HOW):
@@ -94,3 +107,14 @@ def folder_for(socket_path, how=HOW):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bs-shape-"))
     folder.chmod(0o755)
     return folder, Shaper(folder / socket_path.name, socket_path, how)
+
+
+def main():
+    fd, target, how = sys.argv[1:]
+    relay = Relay(socket.socket(fileno=int(fd)), target, how)
+    threading.Thread(target=relay.serve, daemon=True).start()
+    sys.stdin.read()  # until whoever started it closes it, or is gone
+
+
+if __name__ == "__main__":
+    main()
