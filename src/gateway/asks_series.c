@@ -78,17 +78,6 @@ is_run_at_once(struct bs_bytes portal, struct bs_bytes rest)
     return false;
 }
 
-static bool
-ends_with_flush(struct bs_bytes rest)
-{
-    struct bs_err err = {0};
-    struct bs_frame f = {0};
-
-    while (bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT)
-        continue;
-    return f.type == BS_FRONT_FLUSH;
-}
-
 /* Transaction control whose Execute is behind the Flush, or that needs a series up to Sync. */
 static bool
 is_put_off(const struct bs_relay *r,
@@ -96,7 +85,7 @@ is_put_off(const struct bs_relay *r,
            struct bs_bytes portal,
            struct bs_bytes rest)
 {
-    return !r->put_off_over && bs_verdict_is_boundary(&p->verdict) && ends_with_flush(rest) &&
+    return bs_verdict_is_boundary(&p->verdict) &&
            (!is_run_at_once(portal, rest) || bs_ask_ends_guarded(r, &p->verdict.unit));
 }
 
@@ -122,6 +111,7 @@ static enum next
 look_at_bind(struct bs_relay *r,
              struct bs_bytes body,
              struct bs_bytes rest,
+             bool may_put_off,
              struct bs_refusal **refusal)
 {
     enum next next;
@@ -153,7 +143,7 @@ look_at_bind(struct bs_relay *r,
     case BS_HEARD:
         break;
     }
-    if (is_put_off(r, p, bind.portal, rest))
+    if (may_put_off && is_put_off(r, p, bind.portal, rest))
         return NEXT_MORE;
     next = next_of(r, p->verdict, refusal);
     if (next == NEXT_REFUSE)
@@ -161,11 +151,13 @@ look_at_bind(struct bs_relay *r,
     return next == NEXT_SEND ? look_at_control(p, bind.portal, rest, refusal) : next;
 }
 
-/* A message of a series: legal? understood? allowed? `rest` is what follows it. */
+/* A message of a series: legal? understood? allowed? `rest` is what follows it, and may_put_off that
+ * it ends with a Flush that is taken out where that helps. */
 static enum next
 look_at(struct bs_relay *r,
         const struct bs_frame *f,
         struct bs_bytes rest,
+        bool may_put_off,
         struct bs_refusal **refusal)
 {
     struct bs_err err = {0};
@@ -175,7 +167,7 @@ look_at(struct bs_relay *r,
     enum bs_done done = BS_DONE;
 
     if (f->type == BS_FRONT_BIND)
-        return look_at_bind(r, f->body, rest, refusal);
+        return look_at_bind(r, f->body, rest, may_put_off, refusal);
     if (f->type == BS_FRONT_PARSE)
         done = bs_msg_read_parse(f->body, &parse, &err);
     else if (f->type == BS_FRONT_DESCRIBE || f->type == BS_FRONT_CLOSE)
@@ -461,7 +453,7 @@ bs_ask_series(struct bs_relay *r, size_t last, size_t end)
         bs_assert(bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT);
         if (runs(f.type) && bs_caps_hold(r))
             return send_looked_at(r, at) && bs_ask_wait_for_rows(r);
-        enum next next = look_at(r, &f, rest, &refusal);
+        enum next next = look_at(r, &f, rest, flushed && !r->put_off_over, &refusal);
         if (next != NEXT_SEND) {
             bool loaded = r->loaded;
             if (bs_relay_over(r) || (at != r->used && !send_looked_at(r, at))) {
