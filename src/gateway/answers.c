@@ -594,6 +594,19 @@ streams(const struct bs_relay *r, uint8_t type)
     return (type == 'D' && !r->inject.running) || type == 'd';
 }
 
+/* A row or COPY data, with `n` bytes behind the head, and the whole ones like it that follow: where
+ * no rows are counted, they all go to one place. */
+static void
+stream(struct bs_relay *r, struct bs_bytes rest, uint8_t type, uint32_t n)
+{
+    size_t run = r->capped.owed == 0 ? bs_frame_run(rest, type) : 0;
+
+    if (r->capped.owed != 0)
+        bs_caps_row(r, type);
+    emit(r, sink_now(r, type), run != 0 ? run : BS_FRAME_HEAD);
+    r->skip_server = run != 0 ? 0 : n;
+}
+
 static bool
 known(uint8_t type)
 {
@@ -634,10 +647,7 @@ step(struct bs_relay *r)
     if (type == 'Z' && r->capped.cancels != 0)
         return false; /* what would be sent next could be hit by a cancel that is on its way */
     if (streams(r, type)) {
-        if (r->capped.owed != 0)
-            bs_caps_row(r, type);
-        emit(r, sink_now(r, type), BS_FRAME_HEAD);
-        r->skip_server = n;
+        stream(r, rest, type, n);
         return true;
     }
     if (rest.n - BS_FRAME_HEAD < n)

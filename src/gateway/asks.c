@@ -6,6 +6,8 @@
  * run code and the values decide the effect; Parse makes the server run nothing. Messages are
  * looked at once their series is whole, so that a hold begins before its first message is sent.
  */
+#include <string.h>
+
 #include "gateway/asking.h"
 #include "gateway/gate.h"
 #include "wire/front.h"
@@ -14,6 +16,9 @@
 /* A series without Sync or Flush that is longer than this is looked at as it comes. */
 #define SERIES_MAX      (1u << 20)
 #define SERIES_MESSAGES 4096
+
+/* Bytes of a CopyData that go on although more of it is to come. */
+#define COPY_PIECE ((size_t)16 * 1024)
 
 /* The longest Query or Parse, in bytes: a longer text cannot be judged, so it is not read at all. */
 #define STATEMENT_MAX ((16u << 20) + 1024)
@@ -96,68 +101,81 @@ bs_ask_wait_for_rows(struct bs_relay *r)
 /* The next n bytes of the client are done with; `ahead` goes to the server before them. Where the
  * server does not copy, it would ignore them, so they are not sent at all. */
 static bool
-pass_copy_data(struct bs_relay *r, const struct bs_buf *ahead, size_t skip, size_t n)
+pass_copy_data(struct bs_relay *r, struct bs_bytes ahead, size_t n)
 {
-    if (r->copy_in && n != 0) {
-        bs_relay_to_server(r, bs_buf_view(ahead));
-        bs_relay_to_server(r, bs_ask_bytes(r, r->used + skip, r->used + skip + n));
-    }
+    if (r->copy_in)
+        bs_relay_to_server_after(r, ahead, bs_ask_bytes(r, r->used, r->used + n));
     if (bs_relay_over(r))
         return false;
-    r->used += skip + n;
+    r->used += n;
     r->at = r->used;
     return true;
 }
 
-/*
- * A piece of a CopyData. It goes on as a message of its own, since the server does not care how
- * the data are cut: so at any moment what the server has are whole messages, and what we send it
- * cannot become the rest of one, whenever it gives the COPY up.
- */
-static bool
-stream_copy_piece(struct bs_relay *r, size_t skip, size_t n)
+static void
+put_copy_head(struct bs_buf *head, size_t n)
 {
-    struct bs_buf head;
-    bool go_on;
-
-    bs_buf_init(&head, 16);
-    bs_put_u8(&head, BS_FRONT_COPY_DATA);
-    bs_put_u32(&head, (uint32_t)n + 4);
-    go_on = pass_copy_data(r, &head, skip, n);
-    bs_buf_fini(&head);
-    return go_on;
+    bs_put_u8(head, BS_FRONT_COPY_DATA);
+    bs_put_u32(head, (uint32_t)n + 4);
 }
 
-/* The rest of a CopyData that has begun: as much of it goes on as is there. */
+/*
+ * The rest of a CopyData that has begun: as much of it goes on as is there, but for a scrap. It
+ * goes as a message of its own, since the server does not care how the data are cut: so at any
+ * moment what the server has are whole messages, and what we send it cannot become the rest of
+ * one, whenever it gives the COPY up.
+ */
 static bool
 stream_copy_rest(struct bs_relay *r, size_t have)
 {
     size_t n = have < r->skip_client ? have : (size_t)r->skip_client;
+    struct bs_buf head;
+    bool go_on;
 
+    if (n < r->skip_client && n < COPY_PIECE)
+        return false;
     r->skip_client -= n;
-    return stream_copy_piece(r, 0, n);
+    bs_buf_init(&head, BS_FRAME_HEAD);
+    put_copy_head(&head, n);
+    go_on = pass_copy_data(r, bs_buf_view(&head), n);
+    bs_buf_fini(&head);
+    return go_on;
 }
 
-/* CopyData is never assembled. All whole ones that are there go on at once. */
+/* A long CopyData begins with `piece`, the last of what is there: it becomes a message of its own,
+ * by another length in its head. False where it is to wait for more. */
+static bool
+cut_copy(struct bs_relay *r, struct bs_bytes piece)
+{
+    struct bs_err err = {0};
+    struct bs_buf head;
+    uint32_t body = 0;
+    uint8_t type = 0;
+
+    if (piece.n < COPY_PIECE || piece.p[0] != BS_FRONT_COPY_DATA ||
+        bs_frame_peek(piece, &type, &body, &err) != BS_SCAN_GOT)
+        return false;
+    r->skip_client = body - (piece.n - BS_FRAME_HEAD);
+    bs_buf_init(&head, BS_FRAME_HEAD);
+    put_copy_head(&head, piece.n - BS_FRAME_HEAD);
+    memcpy(r->s->client.in.p + (r->s->client.in.n - piece.n), head.p, head.n);
+    bs_buf_fini(&head);
+    return true;
+}
+
+/*
+ * CopyData is never assembled, but for short ones: all whole ones that are there go on in one
+ * send, and the beginning of a long one with them. A driver writes its buffer whenever that is
+ * full, wherever its messages end; to send each scrap by itself made four packets of one.
+ */
 static bool
 stream_copy(struct bs_relay *r, struct bs_bytes rest)
 {
-    const struct bs_buf nothing = {0};
-    struct bs_bytes in = rest;
-    struct bs_err err = {0};
-    struct bs_frame f;
-    uint32_t body = 0;
-    uint8_t type;
+    size_t n = bs_frame_run(rest, BS_FRONT_COPY_DATA);
 
-    while (in.n != 0 && in.p[0] == BS_FRONT_COPY_DATA &&
-           bs_frame_next(&in, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT)
-        continue;
-    if (in.n != rest.n)
-        return pass_copy_data(r, &nothing, 0, rest.n - in.n);
-    if (bs_frame_peek(rest, &type, &body, &err) != BS_SCAN_GOT)
-        return false;
-    r->skip_client = body - (rest.n - BS_FRAME_HEAD);
-    return stream_copy_piece(r, BS_FRAME_HEAD, rest.n - BS_FRAME_HEAD);
+    if (cut_copy(r, (struct bs_bytes){rest.p + n, rest.n - n}))
+        n = rest.n;
+    return n != 0 && pass_copy_data(r, (struct bs_bytes){NULL, 0}, n);
 }
 
 /* A message that is as good as not sent. */

@@ -13,12 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "wire/tls.h"
 
-#define CHUNK      ((size_t)32 * 1024) /* of one recv */
+#define CHUNK      ((size_t)64 * 1024) /* of one recv */
 #define SPARES_MAX 32
 #define TRIM_ABOVE ((size_t)256)
 
@@ -334,14 +335,17 @@ is_broken(struct bs_link *l, struct bs_err *err)
     return true;
 }
 
-/* One send; *n bytes were taken, perhaps none. */
+/* One send of both, of which the first may be empty; *n bytes were taken, perhaps none. */
 static enum bs_done
-transmit(struct bs_link *l, struct bs_bytes b, size_t *n, struct bs_err *err)
+transmit(struct bs_link *l, struct bs_bytes ahead, struct bs_bytes b, size_t *n, struct bs_err *err)
 {
+    struct iovec parts[2] = {{(void *)(uintptr_t)ahead.p, ahead.n}, {(void *)(uintptr_t)b.p, b.n}};
+    const struct msghdr both = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t sent;
 
     do
-        sent = send(l->fd, b.p, b.n, MSG_NOSIGNAL);
+        sent = ahead.n == 0 ? send(l->fd, b.p, b.n, MSG_NOSIGNAL)
+                            : sendmsg(l->fd, &both, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     *n = sent < 0 ? 0 : (size_t)sent;
     if (sent >= 0 || errno == EAGAIN || errno == EWOULDBLOCK)
@@ -359,7 +363,7 @@ flush(struct bs_link *l, struct bs_buf *b, struct bs_err *err)
         return BS_FAIL(err, LIMIT, "too many bytes wait for a socket");
     if (b->n == 0)
         return BS_DONE;
-    if (transmit(l, bs_buf_view(b), &n, err) == BS_FAILED)
+    if (transmit(l, (struct bs_bytes){NULL, 0}, bs_buf_view(b), &n, err) == BS_FAILED)
         return BS_FAILED;
     bs_buf_drop(b, n);
     return BS_DONE;
@@ -398,16 +402,39 @@ bs_link_write(struct bs_link *l, struct bs_err *err)
 enum bs_done
 bs_link_send(struct bs_link *l, struct bs_bytes bytes, struct bs_err *err)
 {
+    return bs_link_send_two(l, (struct bs_bytes){NULL, 0}, bytes, err);
+}
+
+/* The first n bytes of *b were sent, or as many as it has; the rest of n. */
+static size_t
+sent_of(struct bs_bytes *b, size_t n)
+{
+    size_t some = n < b->n ? n : b->n;
+
+    if (some != 0)
+        *b = (struct bs_bytes){b->p + some, b->n - some};
+    return n - some;
+}
+
+enum bs_done
+bs_link_send_two(struct bs_link *l,
+                 struct bs_bytes ahead,
+                 struct bs_bytes bytes,
+                 struct bs_err *err)
+{
     size_t n = 0;
 
     if (is_broken(l, err))
         return BS_FAILED;
-    if (l->tls == NULL && l->out.n == 0 && bytes.n > 0) {
-        if (transmit(l, bytes, &n, err) == BS_FAILED)
+    if (l->tls == NULL && l->out.n == 0 && ahead.n + bytes.n > 0) {
+        if (transmit(l, ahead, bytes, &n, err) == BS_FAILED)
             return BS_FAILED;
         l->bytes_out += n;
     }
-    bs_put_bytes(&l->out, (struct bs_bytes){bytes.p + n, bytes.n - n});
+    n = sent_of(&ahead, n);
+    (void)sent_of(&bytes, n);
+    bs_put_bytes(&l->out, ahead);
+    bs_put_bytes(&l->out, bytes);
     return l->out.failed ? BS_FAIL(err, LIMIT, "too many bytes wait for a socket") : BS_DONE;
 }
 

@@ -100,6 +100,11 @@ BS_MUST_CHECK enum bs_done bs_link_write(struct bs_link *l, struct bs_err *err);
  */
 BS_MUST_CHECK enum bs_done
 bs_link_send(struct bs_link *l, struct bs_bytes bytes, struct bs_err *err);
+/* The same with `ahead`, which may be empty, before them: one system call, one packet. */
+BS_MUST_CHECK enum bs_done bs_link_send_two(struct bs_link *l,
+                                            struct bs_bytes ahead,
+                                            struct bs_bytes bytes,
+                                            struct bs_err *err);
 
 /*
  * Go over to TLS: what `in` holds and all that follows are records. Nothing put into `out` from

@@ -13,7 +13,7 @@
 #include "gateway/gateway.h"
 #include "gateway/running.h"
 
-#define LAST_READS 1024 /* of 32 KB, more than a socket holds; a server that goes on is not heard */
+#define LAST_READS 512 /* of 64 KB, more than a socket holds; a server that goes on is not heard */
 
 static void
 put_relay(struct bs_relay *r)
@@ -69,13 +69,19 @@ bs_relay_free(struct bs_session *s)
 void
 bs_relay_to_server(struct bs_relay *r, struct bs_bytes bytes)
 {
+    bs_relay_to_server_after(r, (struct bs_bytes){NULL, 0}, bytes);
+}
+
+void
+bs_relay_to_server_after(struct bs_relay *r, struct bs_bytes ahead, struct bs_bytes bytes)
+{
     struct bs_err err = {0};
 
     if (bs_relay_over(r) || bytes.n == 0)
         return;
     /* A server that is gone may have said why: the session's pump finds the link broken, and has
      * server_gone read that first. */
-    if (bs_link_send(&r->s->server, bytes, &err) != BS_DONE && !r->s->server.broken)
+    if (bs_link_send_two(&r->s->server, ahead, bytes, &err) != BS_DONE && !r->s->server.broken)
         bs_session_fail(r->s, "08006", "connection to the database was lost");
 }
 

@@ -119,6 +119,8 @@ bool bs_relay_end_outdated(struct bs_relay *r);
 void bs_relay_end_stopped(struct bs_relay *r);
 /* Bytes for the server. */
 void bs_relay_to_server(struct bs_relay *r, struct bs_bytes bytes);
+/* The same with `ahead`, which may be empty, before them, in one packet. */
+void bs_relay_to_server_after(struct bs_relay *r, struct bs_bytes ahead, struct bs_bytes bytes);
 /* Bytes for the client, in order behind what was relayed. */
 void bs_relay_to_client(struct bs_relay *r, struct bs_bytes bytes);
 /* Nothing is in flight: the server owes no answer and no message is half forwarded. */

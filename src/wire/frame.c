@@ -60,3 +60,20 @@ bs_frame_next(struct bs_bytes *in, uint32_t max_body, struct bs_frame *out, stru
     *out = frame;
     return BS_SCAN_GOT;
 }
+
+size_t
+bs_frame_run(struct bs_bytes in, uint8_t type)
+{
+    const uint8_t *p;
+    size_t n = 0;
+    uint32_t length;
+
+    while (in.n - n >= BS_FRAME_HEAD && in.p[n] == type) {
+        p = in.p + n + 1;
+        length = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+        if (length < LENGTH_WORD || length > in.n - n - 1)
+            break;
+        n += 1 + (size_t)length;
+    }
+    return n;
+}

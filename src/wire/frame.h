@@ -47,4 +47,11 @@ bs_frame_next(struct bs_bytes *in, uint32_t max_body, struct bs_frame *out, stru
 BS_MUST_CHECK enum bs_scan
 bs_frame_peek(struct bs_bytes in, uint8_t *type, uint32_t *body_len, struct bs_err *err);
 
+/*
+ * Bytes of the whole messages of one type at the front of `in`: for rows and COPY data, of which
+ * there are so many that a call for each is what a bulk result costs. It ends before the first that
+ * is of another type, not whole or not sane; bs_frame_peek says which.
+ */
+size_t bs_frame_run(struct bs_bytes in, uint8_t type);
+
 #endif

@@ -53,6 +53,8 @@ class Line:
     def to_server(self):
         with contextlib.suppress(OSError):
             while data := self.client.recv(65536):
+                if self.relay.heard is not None:
+                    self.relay.heard += data
                 self.forward(data)
         with contextlib.suppress(OSError):
             self.server.shutdown(socket.SHUT_WR)
@@ -99,6 +101,7 @@ class Relay:
         self.port = free_port()
         self.lock = threading.Lock()
         self.refuse = False  # new lines
+        self.heard = None  # a bytearray: all that is sent to the server, while there is one line
         self.stops = []
         self.listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self.accept, daemon=True).start()

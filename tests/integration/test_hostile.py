@@ -18,6 +18,7 @@ from conftest import wait_until
 from place import a_place
 from rawwire import (COPY_DONE, FLUSH, SYNC, TERMINATE, Raw, bind, close, describe, execute,
                      message, parse, query, report, startup)
+from relay import Relay
 
 DELETE = "DELETE FROM ground.t"
 REFUSED = {"ZB001", "ZB004", "42501", "0A000"}
@@ -821,6 +822,44 @@ def test_copy_in(place, start, data, how):
         else:
             assert not errors(seen)
         answers(r)
+
+
+SHORT = [message(b"d", b"x" * 8190 + b"\n")] * 40  # as psql cuts them; it sends 8192 bytes at a time
+LONG = [message(b"d", b"y" * 300_000 + b"\n" + b"z" * 50_000), message(b"d", b"\n")]
+
+
+def copy_data(heard):
+    """The bodies of the CopyData behind the COPY, up to CopyDone."""
+    at, bodies = heard.index(query(COPY_IN)) + len(query(COPY_IN)), []
+    while heard[at:at + 1] == b"d":
+        n = struct.unpack("!I", heard[at + 1:at + 5])[0]
+        bodies.append(bytes(heard[at + 5:at + 1 + n]))
+        at += 1 + n
+    assert heard[at:at + 5] == COPY_DONE
+    return bodies
+
+
+def test_copy_data_are_not_chopped(place, pg):
+    """Wherever the client's writes end: short messages go on as they came, long ones in large pieces."""
+    relay = Relay(pg.folder / f".s.PGSQL.{pg.port}")
+    upstream = f"host=127.0.0.1 port={relay.port} user=app_trust dbname=app sslmode=disable"
+    with a_place(pg, databases={"app": {"upstream": upstream, "helper": pg.conninfo("backstop")}}) as heard:
+        for messages, piece in ((SHORT, 8192), (SHORT, 1000), (LONG, 1000), (LONG + SHORT + LONG, 8192)):
+            with heard.raw() as r:
+                relay.heard = bytearray()
+                r.send(query(COPY_IN))
+                r.until(last=b"G")
+                data = b"".join(messages)
+                for at in range(0, len(data), piece):
+                    r.send(data[at:at + piece])
+                r.send(COPY_DONE)
+                assert kinds(r.until()) == b"CZ"
+            bodies = copy_data(relay.heard)
+            assert b"".join(bodies) == b"".join(m[5:] for m in messages)
+            assert [b for b in bodies if b in (SHORT[0][5:], b"\n")] == [m[5:] for m in messages if len(m) < 9000]
+            pieces = sum(len(m) // 16_000 + 1 for m in messages)
+            assert len(bodies) <= pieces
+    relay.close()
 
 
 @pytest.mark.parametrize("extended", [False, True], ids=["simple", "extended"])

@@ -151,6 +151,37 @@ back_pressure(void)
     end(&s);
 }
 
+/* Two views go as one, wherever the socket stops taking them. */
+static void
+two_at_once(void)
+{
+    static uint8_t big[1 << 20], got[(1 << 20) + 16];
+    struct side s;
+    struct bs_err err = {0};
+    size_t n = 0, want = 4 + 2 + 4 + sizeof(big);
+
+    for (size_t i = 0; i < sizeof(big); i++)
+        big[i] = (uint8_t)(i * 7 / 3);
+    REQUIRE(begin(&s));
+    EXPECT_EQ(bs_link_send_two(&s.link, BS_LIT("head"), BS_LIT("ab"), &err), BS_DONE);
+    EXPECT_EQ(s.link.out.n, 0);
+    EXPECT_EQ(bs_link_send_two(&s.link, BS_LIT("more"), (struct bs_bytes){big, sizeof(big)}, &err),
+              BS_DONE);
+    EXPECT(s.link.out.n != 0); /* more than a socket holds */
+    while (n < want) {
+        ssize_t some = read(s.far, got + n, sizeof(got) - n);
+        REQUIRE(some > 0);
+        n += (size_t)some;
+        EXPECT_EQ(bs_link_write(&s.link, &err), BS_DONE);
+    }
+    EXPECT(memcmp(got, "headabmore", 10) == 0 && memcmp(got + 10, big, sizeof(big)) == 0);
+    EXPECT_EQ(s.link.bytes_out, want);
+    bs_put_str(&s.link.out, "1");
+    EXPECT_EQ(bs_link_send_two(&s.link, BS_LIT("2"), BS_LIT("3"), &err), BS_DONE);
+    EXPECT(bs_bytes_equal(bs_buf_view(&s.link.out), BS_LIT("123")));
+    end(&s);
+}
+
 /* bs_link_send must never overtake what is queued. */
 static void
 order(void)
@@ -281,6 +312,7 @@ main(void)
         {"a hang-up shows while reading is paused", hang_up_while_paused},
         {"what the socket does not take waits", back_pressure},
         {"a direct send does not overtake", order},
+        {"two views are sent as one", two_at_once},
         {"a broken link forgets and does not spin", broken},
         {"a full buffer is an error", full},
         {"empty buffers are given back", trim},

@@ -109,6 +109,34 @@ one_after_the_other(void)
     EXPECT_EQ(in.n, 1);
 }
 
+/* Whole messages of the one type, and no byte that is not there. */
+static void
+runs(void)
+{
+    static const struct {
+        struct bs_bytes in;
+        size_t want;
+    } all[] = {
+        {{BYTES("")}, 0},
+        {{BYTES("d\0\0\0\x05x")}, 6},
+        {{BYTES("d\0\0\0\x05xd\0\0\0\x04")}, 11},
+        {{BYTES("d\0\0\0\x05xc\0\0\0\x04")}, 6},
+        {{BYTES("c\0\0\0\x04")}, 0},
+        {{BYTES("d\0\0\0\x05xd\0\0\0")}, 6},
+        {{BYTES("d\0\0\0\x05xd\0\0\0\x06y")}, 6},
+        {{BYTES("d\0\0\0\x05xd\0\0\0\x03yyyyyy")}, 6},
+        {{BYTES("d\0\0\0\x05xd\xff\xff\xff\xffyyyyyy")}, 6},
+        {{BYTES("d\0\0\0\0")}, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        struct bs_bytes copy = exact(all[i].in);
+
+        EXPECT_EQ(bs_frame_run(copy, 'd'), all[i].want);
+        drop(copy);
+    }
+}
+
 int
 main(void)
 {
@@ -117,6 +145,7 @@ main(void)
         {"peeks without the body", peeks_without_the_body},
         {"peek refuses", peek_refuses},
         {"one after the other", one_after_the_other},
+        {"a run of one type", runs},
     };
 
     return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
