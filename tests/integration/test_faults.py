@@ -4,6 +4,7 @@ The server and its lines work; see test_crash.py for when they do not.
 """
 
 import contextlib
+import re
 import signal
 import subprocess
 import threading
@@ -49,6 +50,31 @@ def test_started_without_its_helper(scene):
     assert scene.operator.tickets() == []
     scene.helpers.refuse = False
     scene.settle(committed=False)
+
+
+def test_no_start_up_setting_of_an_actor_reaches_a_helper(scene, monkeypatch):
+    """CVE-2025-12819: a search_path from a client's start-up packet was set where a pooler asks for its own."""
+    told = {}
+    for relay in (scene.actors, scene.helpers):
+        said, match = told.setdefault(relay, []), relay.match
+        monkeypatch.setattr(relay, "match", lambda data, said=said, match=match: said.append(data) or match(data))
+    with scene.pg.admin() as c:  # so that the catalog's reader starts anew, too
+        c.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'backstop'")
+    for how in ({"options": "-c search_path=canary"}, {"options": "-csearch_path=canary -c geqo=on"},
+                {"options": "--search-path=canary"}):
+        with pytest.raises(psycopg.OperationalError, match="search_path"):
+            scene.connect(**how)
+    asking = scene.approved(DROP, application_name="canary",
+                            options="-c TimeZone=Pacific/Chatham -c statement_timeout=76543")
+    assert asking.done() is None
+    scene.settle(committed=True)
+    actors, helpers = (b"".join(told[relay]) for relay in (scene.actors, scene.helpers))
+    for mark in (b"Chatham", b"76543"):
+        assert mark in actors and mark not in helpers
+    assert b"canary" not in actors + helpers
+    logins = re.findall(rb"application_name\0backstop/(catalog|helper)\0", helpers)
+    assert set(logins) == {b"catalog", b"helper"}
+    wait_until(lambda: b"".join(told[scene.helpers]).count(b"set_config('search_path', ''") >= len(logins))
 
 
 @pytest.mark.parametrize("needle", [b") TO STDOUT", b"pg_export_snapshot", b"l.relation, l.mode"])
