@@ -168,6 +168,7 @@ two_at_once(void)
     EXPECT_EQ(bs_link_send_two(&s.link, BS_LIT("more"), (struct bs_bytes){big, sizeof(big)}, &err),
               BS_DONE);
     EXPECT(s.link.out.n != 0); /* more than a socket holds */
+    REQUIRE(s.link.bytes_out + s.link.out.n == want);
     while (n < want) {
         ssize_t some = read(s.far, got + n, sizeof(got) - n);
         REQUIRE(some > 0);
