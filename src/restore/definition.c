@@ -242,7 +242,8 @@ look_at_entries(struct bs_restore *r, bool about, struct bs_definition *d, struc
     d->there = bs_arena_array(&r->arena, d->saved.n + 1, sizeof(*d->there));
     d->rowless = bs_arena_array(&r->arena, d->saved.n + 1, sizeof(*d->rowless));
     if (d->also == NULL || d->there == NULL || d->rowless == NULL ||
-        bs_scope_find(&d->saved, &d->live, &r->manifest, &r->arena, &d->scope, err) != BS_DONE)
+        bs_scope_find(&d->saved, &d->live, &r->manifest, r->same_database, &r->arena, &d->scope,
+                      err) != BS_DONE)
         return BS_FAIL(err, LIMIT, "the dump has too many entries");
     if (!r->same_database)
         d->also = d->there = NULL; /* nothing there is what was there, whatever its name or OID */

@@ -615,6 +615,8 @@ check_locks(const struct bs_safety *s, struct bs_work *w, struct bs_err *err)
     PGresult *result;
     enum bs_done done = BS_DONE;
 
+    if (s->named)
+        return BS_DONE;
     for (size_t i = 0; i < s->n_works; i++) {
         const struct bs_copyback *out = s->works[i]->out;
         if (out->n_objects != 0 || out->changes.n != 0 ||

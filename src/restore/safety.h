@@ -41,6 +41,7 @@ struct bs_safety {
     const struct bs_safety_point *kept; /* of bs_safety_take_all; NULL: each work keeps its own */
     struct bs_safety_count *before;     /* what the server had counted when the transaction began */
     size_t n_before;
+    bool named; /* what is not in a work's changes got its name back, under a lock as of TRUNCATE */
 };
 
 /* After BEGIN: reads the counters that the later ones are compared with. Errors of bs_rdb_ask. */

@@ -199,30 +199,89 @@ find(
     return found;
 }
 
-static void
-pair_all(const struct bs_toc *saved,
+static struct keyed *
+sorted(const struct bs_toc *toc, compare_fn *compare, struct bs_arena *arena)
+{
+    struct keyed *list = bs_arena_array(arena, toc->n + 1, sizeof(*list));
+
+    for (size_t i = 0; list != NULL && i < toc->n; i++)
+        list[i] = keyed_of(toc, i);
+    if (list != NULL)
+        qsort(list, toc->n, sizeof(*list), compare);
+    return list;
+}
+
+/* Of the same OID, and not paired yet. An OID may be anybody's by now, but not of another kind. */
+static const struct keyed *
+find_oid(const struct bs_toc *saved,
+         size_t i,
          const struct bs_toc *live,
-         struct keyed *list,
+         const struct keyed *oids,
          struct bs_scope *s)
 {
-    for (size_t i = 0; i < live->n; i++)
-        list[i] = keyed_of(live, i);
-    qsort(list, live->n, sizeof(*list), by_key);
+    const struct keyed *hit = NULL;
+
+    if (s->live_of[i] == BS_SCOPE_NONE && saved->list[i].class_oid != 0)
+        hit = find(oids, live->n, keyed_of(saved, i), by_oid, s);
+    if (hit != NULL &&
+        bs_bytes_equal(bs_toc_words(&saved->list[i]).kind, bs_toc_words(&live->list[hit->at]).kind))
+        return hit;
+    return NULL;
+}
+
+/*
+ * What has another name by now, where one that was called otherwise has got its: both are there, and
+ * not what they are called tells which is which.
+ */
+static void
+pair_renamed(const struct bs_toc *saved,
+             const struct bs_toc *live,
+             const struct keyed *keys,
+             const struct keyed *oids,
+             const struct keyed *were,
+             struct bs_scope *s)
+{
     for (size_t i = 0; i < saved->n; i++) {
-        const struct keyed *hit = find(list, live->n, keyed_of(saved, i), by_key, s);
+        const struct keyed mine = keyed_of(saved, i), *now = find_oid(saved, i, live, oids, s),
+                           *other = now == NULL ? NULL : find(keys, live->n, mine, by_key, s),
+                           *was = NULL;
+        if (other != NULL && now->at != other->at && by_oid(other, &mine) != 0 &&
+            by_key(now, &mine) != 0)
+            was = bsearch(other, were, saved->n, sizeof(*were), by_oid);
+        if (was != NULL && bs_bytes_equal(bs_toc_words(&saved->list[was->at]).kind,
+                                          bs_toc_words(&live->list[other->at]).kind))
+            pair(s, i, now->at);
+    }
+}
+
+static enum bs_done
+pair_all(const struct bs_toc *saved,
+         const struct bs_toc *live,
+         bool same_database,
+         struct bs_arena *arena,
+         struct bs_scope *s,
+         struct bs_err *err)
+{
+    const struct keyed *keys = sorted(live, by_key, arena), *oids = sorted(live, by_oid, arena),
+                       *were = sorted(saved, by_oid, arena);
+
+    if (keys == NULL || oids == NULL || were == NULL)
+        return BS_FAIL(err, LIMIT, "the dump has too many entries");
+    if (same_database)
+        pair_renamed(saved, live, keys, oids, were, s);
+    for (size_t i = 0; i < saved->n; i++) {
+        const struct keyed *hit = s->live_of[i] != BS_SCOPE_NONE
+                                      ? NULL
+                                      : find(keys, live->n, keyed_of(saved, i), by_key, s);
         if (hit != NULL)
             pair(s, i, hit->at);
     }
-    qsort(list, live->n, sizeof(*list), by_oid);
     for (size_t i = 0; i < saved->n; i++) {
-        const struct keyed *hit = NULL;
-        if (s->live_of[i] == BS_SCOPE_NONE && saved->list[i].class_oid != 0)
-            hit = find(list, live->n, keyed_of(saved, i), by_oid, s);
-        /* An OID may be anybody's by now, but not of another kind. */
-        if (hit != NULL && bs_bytes_equal(bs_toc_words(&saved->list[i]).kind,
-                                          bs_toc_words(&live->list[hit->at]).kind))
+        const struct keyed *hit = find_oid(saved, i, live, oids, s);
+        if (hit != NULL)
             pair(s, i, hit->at);
     }
+    return BS_DONE;
 }
 
 /* What has no catalog row of its own is called by its object's name: renamed along with it. */
@@ -454,12 +513,11 @@ enum bs_done
 bs_scope_find(const struct bs_toc *saved,
               const struct bs_toc *live,
               const struct bs_manifest *m,
+              bool same_database,
               struct bs_arena *arena,
               struct bs_scope *out,
               struct bs_err *err)
 {
-    struct keyed *list = bs_arena_array(arena, live->n + 1, sizeof(*list));
-
     *out = (struct bs_scope){
         .live_of = bs_arena_array(arena, saved->n + 1, sizeof(*out->live_of)),
         .saved_of = bs_arena_array(arena, live->n + 1, sizeof(*out->saved_of)),
@@ -469,7 +527,7 @@ bs_scope_find(const struct bs_toc *saved,
         .saved_along = bs_arena_array(arena, saved->n + 1, sizeof(bool)),
         .live_along = bs_arena_array(arena, live->n + 1, sizeof(bool)),
     };
-    if (list == NULL || out->live_of == NULL || out->saved_of == NULL || out->saved_in == NULL ||
+    if (out->live_of == NULL || out->saved_of == NULL || out->saved_in == NULL ||
         out->live_in == NULL || out->saved_named == NULL || out->saved_along == NULL ||
         out->live_along == NULL)
         return BS_FAIL(err, LIMIT, "the dump has too many entries");
@@ -477,7 +535,8 @@ bs_scope_find(const struct bs_toc *saved,
         out->live_of[i] = BS_SCOPE_NONE;
     for (size_t i = 0; i < live->n; i++)
         out->saved_of[i] = BS_SCOPE_NONE;
-    pair_all(saved, live, list, out);
+    if (pair_all(saved, live, same_database, arena, out, err) != BS_DONE)
+        return BS_FAILED;
     mark_along(saved, live, out->live_of, out->saved_along);
     mark_along(live, saved, out->saved_of, out->live_along);
     mark(saved, live, m, out);

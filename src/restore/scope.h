@@ -3,7 +3,8 @@
  * which of them the point's statement was about.
  *
  * The same: by kind, schema and name; else by OID, and then it was renamed or moved to another
- * schema. What the statement was about: the objects that the manifest names, and what is part of
+ * schema. In the saved one's own database by OID first, where its name has gone to another one that
+ * was there, too. What the statement was about: the objects that the manifest names, and what is part of
  * them (indexes, constraints, triggers, policies, defaults, comments, privileges, ...).
  *
  * Layer  restore. Pure.
@@ -42,11 +43,13 @@ bool bs_scope_may(const struct bs_point_statement *s,
 
 /*
  * m        whose closure and objects are what the statement was about
+ * same_database  `live` is of the database that `saved` is of
  * err      LIMIT
  */
 BS_MUST_CHECK enum bs_done bs_scope_find(const struct bs_toc *saved,
                                          const struct bs_toc *live,
                                          const struct bs_manifest *m,
+                                         bool same_database,
                                          struct bs_arena *arena,
                                          struct bs_scope *out,
                                          struct bs_err *err);

@@ -401,6 +401,8 @@ try_once(struct together *t, struct bs_err *err)
         done = keep_all(t, &safety, err);
     if (done == BS_DONE && t->defines)
         done = give_all_names(t, err);
+    for (size_t i = 0; i < t->g->n; i++)
+        safety.named = safety.named || t->parts[i].named.n != 0;
     t->round = done == BS_DONE ? t->round : t->rounds; /* no other order helps */
     if (done == BS_DONE)
         done = write_all(t, &safety, err);

@@ -201,6 +201,20 @@ choose_parts(struct bs_work *w,
     return BS_DONE;
 }
 
+/*
+ * Another table has the name by now. What gives it back gives the saved table its own: until then its
+ * rows have no place.
+ */
+static bool
+is_under_another_name(struct bs_work *w, const struct survey *s, size_t at)
+{
+    const struct bs_point_object *o = &w->r->manifest.objects[at];
+
+    return o->relkind == 'r' && !o->partial && !bs_point_alters(o) && s->lives[at].exists &&
+           s->lives[at].moved != NULL && w->defined && w->options->table == NULL &&
+           bs_definition_there(&w->definition, key_of(w, o));
+}
+
 /* Materialized views are refreshed, partitioned tables have no rows: neither is loaded. */
 static enum bs_done
 choose_tables(struct bs_work *w,
@@ -220,7 +234,8 @@ choose_tables(struct bs_work *w,
         /* What comes back with another one's definition must not come back empty. */
         bool wanted = live->exists ? is_picked(picked, n, o)
                                    : bs_definition_has(&w->definition, key_of(w, o));
-        if (o->relkind != 'r' || o->partial || bs_point_alters(o) || !wanted)
+        if (o->relkind != 'r' || o->partial || bs_point_alters(o) || !wanted ||
+            is_under_another_name(w, s, i))
             continue;
         if (live->exists && bs_work_fits(live, &w->r->arena, err) != BS_DONE)
             return BS_FAILED;
@@ -387,9 +402,15 @@ find_lost(struct bs_work *w, const struct survey *s, struct bs_err *err)
         bs_changed_find(w->r, &w->definition, &w->out->changes, err) != BS_DONE)
         return BS_FAILED;
     w->defined = true;
-    w->out->again = bs_arena_array(&w->r->arena, s->n_lost + 1, sizeof(*w->out->again));
+    w->out->again =
+        bs_arena_array(&w->r->arena, w->r->manifest.n_objects + 1, sizeof(*w->out->again));
     if (w->out->again == NULL)
         return BS_FAIL(err, LIMIT, "the point has too many objects");
+    for (size_t i = 0; i < w->r->manifest.n_objects && about; i++) {
+        if (is_under_another_name(w, s, i))
+            w->out->again[w->out->n_again++] =
+                bs_arena_copy(&w->r->arena, key_of(w, &w->r->manifest.objects[i]));
+    }
     for (size_t i = 0; i < s->n_lost; i++) {
         /* It has another name: that comes back first. */
         if (bs_definition_there(&w->definition, s->lost[i]))

@@ -779,6 +779,33 @@ def test_a_table_is_dropped_under_the_name_of_another(names):
         assert c.execute("SELECT b FROM defs.th").fetchall() == [("x",)]
 
 
+@pytest.mark.parametrize("statements", [
+    ["ALTER FUNCTION defs.f1 RENAME TO f0", "ALTER FUNCTION defs.f2 RENAME TO f1"],
+    ["ALTER VIEW defs.vg RENAME TO v0; ALTER VIEW defs.vh RENAME TO vg"],
+    ["ALTER TABLE defs.tg RENAME TO t0", "ALTER TABLE defs.th RENAME TO tg", "TRUNCATE defs.tg"]],
+    ids=["functions", "views", "tables"])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_name_that_was_passed_on_goes_back(names, statements, together):
+    """Both are there: the one that has the name is not the one that was altered."""
+    site = names
+    with site.pg.admin() as c:
+        c.execute("SET ROLE app_trust")
+        for n in (1, 2):
+            c.execute(f"CREATE FUNCTION defs.f{n}(int) RETURNS int LANGUAGE sql AS 'SELECT {n}'")
+            c.execute(f"CREATE VIEW defs.w{n} AS SELECT defs.f{n}(1)")
+    before, rows = bare(site.live_dump()), rows_of(site, "tg", "th")
+    with site.new_points() as points, site.connect() as c, c.transaction():
+        for one in statements:
+            c.execute(one)
+    assert bare(site.live_dump()) != before
+    # Names first, and then the rows of what has its own again.
+    for _ in range(2 if "TRUNCATE defs.tg" in statements else 1):
+        for point in points[:1] if together else points[::-1]:
+            site.gateway.cli("restore", "copy-back", point.id, "--yes", "--dsn",
+                             site.pg.conninfo("postgres"), *["--group"][:together], check=False)
+    assert bare(site.live_dump()) == before and rows_of(site, "tg", "th") == rows
+
+
 def test_the_old_rows_of_a_refreshed_view_can_be_had(site):
     """They cannot be written into it, but the copy-back says how they are had; the commands are right."""
     site.reset()

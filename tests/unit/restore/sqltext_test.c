@@ -156,12 +156,38 @@ pairs_what_was_renamed(void)
     bs_arena_init(&a, "test", 1 << 20);
     REQUIRE(bs_toc_parse(bs_bytes_of(then), &a, &saved, &err) == BS_DONE);
     REQUIRE(bs_toc_parse(bs_bytes_of(now), &a, &live, &err) == BS_DONE);
-    REQUIRE(bs_scope_find(&saved, &live, &m, &a, &s, &err) == BS_DONE);
+    REQUIRE(bs_scope_find(&saved, &live, &m, true, &a, &s, &err) == BS_DONE);
     EXPECT_EQ(s.live_of[0], 0);
     EXPECT(s.saved_in[0] && s.saved_in[1] && !s.saved_in[2]);
     EXPECT(s.saved_along[1] && s.live_along[1] && !s.saved_along[2]);
     EXPECT_EQ(bs_scope_moved(&saved, &live, &s, 0), BS_SCOPE_RENAMED);
     EXPECT(s.live_of[2] == BS_SCOPE_NONE);
+    bs_arena_fini(&a);
+}
+
+/* Nor is what has got the name of another one that other one, where both were there. */
+static void
+pairs_what_has_the_others_name(void)
+{
+    static const char now[] = ";\n7; 1259 10 TABLE public t2 app\n8; 1259 20 TABLE public t app\n"
+                              "9; 1259 31 TABLE public u app\n",
+                      then[] = ";\n1; 1259 10 TABLE public t app\n2; 1259 20 TABLE public s app\n"
+                               "3; 1259 30 TABLE public u app\n";
+    struct bs_manifest m = {0};
+    struct bs_arena a;
+    struct bs_toc saved, live;
+    struct bs_scope s;
+    struct bs_err err = {0};
+
+    bs_arena_init(&a, "test", 1 << 20);
+    REQUIRE(bs_toc_parse(bs_bytes_of(then), &a, &saved, &err) == BS_DONE);
+    REQUIRE(bs_toc_parse(bs_bytes_of(now), &a, &live, &err) == BS_DONE);
+    REQUIRE(bs_scope_find(&saved, &live, &m, true, &a, &s, &err) == BS_DONE);
+    EXPECT(s.live_of[0] == 0 && s.live_of[1] == 1);
+    EXPECT_EQ(s.live_of[2], 2); /* made again: no other one has its name */
+    /* Elsewhere a number says nothing. */
+    REQUIRE(bs_scope_find(&saved, &live, &m, false, &a, &s, &err) == BS_DONE);
+    EXPECT(s.live_of[0] == 1 && s.live_of[1] == BS_SCOPE_NONE && s.live_of[2] == 2);
     bs_arena_fini(&a);
 }
 
@@ -175,6 +201,7 @@ main(void)
         {"cuts a script by its entries", cuts_a_script_by_its_entries},
         {"a kind says what it can do", a_kind_says_what_it_can_do},
         {"pairs what was renamed", pairs_what_was_renamed},
+        {"pairs what has the other's name", pairs_what_has_the_others_name},
     };
 
     return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
