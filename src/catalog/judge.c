@@ -273,9 +273,12 @@ judge_stmt(struct bs_judging *j)
 bool
 bs_catalog_type_runs_code(const struct bs_snapshot *snapshot, uint32_t type)
 {
-    const struct bs_taint *t = bs_snapshot_type_taint(snapshot, type);
+    const struct bs_taint *t;
 
-    return type >= BS_FIRST_OWN_TYPE && (t->risk != BS_RISK_SAFE || t->n_runs != 0);
+    if (type < BS_FIRST_OWN_TYPE) /* nearly all; not looked up, since each Bind asks for several */
+        return false;
+    t = bs_snapshot_type_taint(snapshot, type);
+    return t->risk != BS_RISK_SAFE || t->n_runs != 0;
 }
 
 enum bs_done
