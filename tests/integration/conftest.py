@@ -46,6 +46,9 @@ def free_port():
                 continue
 
 
+direct_only = pytest.mark.skipif(shaping.HOW != "", reason="what stands at the end of the line is a relay")
+
+
 def binary():
     path = pathlib.Path(os.environ.get("BACKSTOP_BIN", ROOT / "build" / "backstop"))
     if not path.exists():

@@ -20,7 +20,7 @@ import threading
 HOW = os.environ.get("BACKSTOP_RELAY", "")
 SINGLE = 400  # bytes of one read that are sent one by one; the rest of a long one in pieces
 PIECE = 1021
-QUIET = 0.003  # seconds without a byte after which what has come is sent as one
+QUIET_MS = 3  # without a byte after which what has come is sent as one
 MOST = 1 << 18
 
 
@@ -33,7 +33,9 @@ def split(out, data):
 
 def more(source, data):
     """What else comes while it does not stop; and whether that is the end."""
-    while len(data) < MOST and select.select([source], [], [], QUIET)[0]:
+    coming = select.poll()  # select() knows no descriptor above 1023
+    coming.register(source, select.POLLIN)
+    while len(data) < MOST and coming.poll(QUIET_MS):
         piece = source.recv(65536)
         if not piece:
             return data, True

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from conftest import PASSWORD, Gateway, running, wait_until
+from conftest import PASSWORD, Gateway, direct_only, running, wait_until
 from impostor import AUTH_OK, GOOD, KEY, READY, Impostor, status
 from rawwire import (GSSENC_REQUEST, SSL_REQUEST, Raw, cancel_request, message, query, startup)
 
@@ -283,8 +283,8 @@ def upstreams(pg):
     root = str(pg.certificate)
     passfile = pg.folder / "pgpass"
     escaped = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
-    passfile.write_text(f"127.0.0.1:{pg.port}:app:app_scram:{escaped}\n"
-                        f"{pg.folder}:{pg.port}:app:app_md5:{escaped}\n")
+    tcp, unix = (":".join(map(str, pg.shaped[how])) for how in ("tcp", "unix"))
+    passfile.write_text(f"{tcp}:app:app_scram:{escaped}\n{unix}:app:app_md5:{escaped}\n")
     passfile.chmod(0o600)
     databases = {
         "trust": pg.conninfo("app_trust", "tcp"),
@@ -510,6 +510,7 @@ def test_client_that_dies_during_login_at_the_server(pg):
             server.close()
 
 
+@direct_only
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
 def test_clean_stop(pg, sig):
     with running(Gateway(pg), "alice") as g:
@@ -540,6 +541,7 @@ def test_starts_again_after_a_kill(pg):
             assert c.execute("SELECT 1").fetchone() == (1,)
 
 
+@direct_only
 def test_second_gateway_on_the_same_port_refuses(gateway, pg):
     other = Gateway(pg)
     text = other.config.read_text().replace(f":{other.port}", f":{gateway.port}")

@@ -9,7 +9,7 @@ import time
 import psycopg
 import pytest
 
-from conftest import Gateway, make_certificate, running, wait_until
+from conftest import Gateway, direct_only, make_certificate, running, wait_until
 from rawwire import SSL_REQUEST, Raw, cancel_request, query, startup
 
 
@@ -107,6 +107,7 @@ def test_wrong_cancels_make_a_host_wait(tight):
         assert r.error()["C"] == "57014"
 
 
+@direct_only
 def test_tcp_asks_whether_a_silent_client_is_still_there(tight):
     with tight.connect():
         timers = [line.split()[5] for line in open("/proc/net/tcp").read().splitlines()[1:]

@@ -44,7 +44,8 @@ def ways(pg):
 
     def tls(user="app_tls", port=None, **more):
         text = pg.conninfo(user, "tcp", password=PASSWORD, sslmode=more.pop("sslmode", "require"))
-        text = text.replace(f"port={pg.port}", f"port={port or pg.port}")
+        if port:
+            text = psycopg.conninfo.make_conninfo(text, port=port)
         return " ".join([text, *(f"{k}={v}" for k, v in more.items())])
 
     databases = {
