@@ -11,7 +11,7 @@ from rawwire import (COPY_DONE, FLUSH, SYNC, TERMINATE, Raw, bind, close, descri
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "wire"
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
-STEP = re.compile(r"(?P<who>[A-Z]?)(?P<how>[<>])(?P<only>pg|bs)?(?P<since>\d+[+-])? (?P<what>.*)")
+STEP = re.compile(r"(?P<who>[A-Z]?)(?P<how>[<>])(?P<maybe>\??)(?P<only>pg|bs)?(?P<since>\d+[+-])? (?P<what>.*)")
 
 
 @dataclasses.dataclass
@@ -22,6 +22,7 @@ class Step:
     only: str = ""  # "pg" or "bs": where this line is true of one side only
     since: str = ""  # "18+" or "17-": of servers from 18 on, or up to 17
     words: tuple = ()
+    maybe: bool = False  # may be left out: what comes then is for the next line
 
 
 @dataclasses.dataclass
@@ -83,7 +84,8 @@ def read(path):
             found = STEP.fullmatch(line)
             assert found, f"{path.name}:{number}: cannot be read: {line}"
             case.steps.append(Step(number, found["how"], found["who"] or "A", found["only"] or "",
-                                   found["since"] or "", words(found["what"])))
+                                   found["since"] or "", words(found["what"]),
+                                   found["maybe"] == "?"))
     for case in cases:
         differs = any(step.only for step in case.steps)
         assert differs == bool(case.reason), f"{case}: what differs has a reason (~), and only that"
@@ -274,6 +276,9 @@ class Player:
         got = received(r)
         while held(case, step, got):
             got = received(r)
+        if step.maybe and not fits(step.words, render(got)):
+            r.unread = [got]
+            return
         seen.append(f"  {step.who}< {shown(render(got))}")
         if got is None:
             r.ended = True
@@ -330,6 +335,8 @@ def held(case, step, got):
 
 
 def received(r):
+    if getattr(r, "unread", None):
+        return r.unread.pop()
     try:
         return r.next()
     except ConnectionResetError:
