@@ -70,6 +70,7 @@ def test_it_is_asked_as_ever(recorder, packages, tmp_path):
 def test_the_page_names_what_is_run():
     """docs/clients.md and what is installed cannot drift apart."""
     page = (ROOT / "docs" / "clients.md").read_text()
+    page = page[page.index("<!-- end -->"):]  # the table above it is made by script/clients, and has its own test
     wanted = (ROOT / "tests/integration/requirements.txt").read_text().replace("[binary]", "")
     wanted += "".join(f"{name}=={version}\n" for name, version in json.loads(
         (ROOT / "tests/integration/node/package.json").read_text())["dependencies"].items())
