@@ -555,15 +555,6 @@ bs_columns_put_lock(struct bs_buf *b, const struct bs_columns_table *t, const ch
 }
 
 enum bs_done
-bs_columns_run(struct bs_restore *r, struct bs_buf *sql, struct bs_err *err)
-{
-    enum bs_done done = sql->n == 0 ? BS_DONE : bs_rdb_run(&r->db, sql, err);
-
-    bs_buf_clear(sql);
-    return done;
-}
-
-enum bs_done
 bs_columns_lock(struct bs_restore *r, struct bs_columns *c, struct bs_err *err)
 {
     const struct bs_columns_table **order =
@@ -581,7 +572,7 @@ bs_columns_lock(struct bs_restore *r, struct bs_columns *c, struct bs_err *err)
     bs_buf_init(&sql, SQL_MAX);
     for (size_t i = 0; done == BS_DONE && i < n; i++) {
         bs_columns_put_lock(&sql, order[i], "SHARE ROW EXCLUSIVE");
-        done = bs_columns_run(r, &sql, err);
+        done = bs_rdb_flush(&r->db, &sql, err);
     }
     bs_buf_fini(&sql);
     for (size_t i = 0; done == BS_DONE && i < c->n_tables; i++)

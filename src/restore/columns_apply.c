@@ -30,7 +30,7 @@ lock_out(struct bs_restore *r,
         bs_put_str(sql, "SAVEPOINT backstop_lock; SET LOCAL lock_timeout = '500ms'; ");
         bs_columns_put_lock(sql, t, "ACCESS EXCLUSIVE");
         bs_put_str(sql, "; RELEASE backstop_lock; SET LOCAL lock_timeout = '10s'");
-        if (bs_columns_run(r, sql, &why) == BS_DONE)
+        if (bs_rdb_flush(&r->db, sql, &why) == BS_DONE)
             return BS_DONE;
         if (bs_rdb_do(&r->db, "ROLLBACK TO backstop_lock; RELEASE backstop_lock", err) != BS_DONE)
             return BS_FAILED;
@@ -76,11 +76,11 @@ fill_values(struct bs_restore *r,
     int64_t before = 0;
 
     bs_columns_put_values(sql, t);
-    if (bs_columns_run(r, sql, err) != BS_DONE)
+    if (bs_rdb_flush(&r->db, sql, err) != BS_DONE)
         return BS_FAILED;
     for (size_t i = 0; i < t->n_leaves; i++) {
         bs_columns_put_fill(sql, t, &t->leaves[i], conflict, before);
-        if (bs_columns_run(r, sql, err) != BS_DONE)
+        if (bs_rdb_flush(&r->db, sql, err) != BS_DONE)
             return say_unfit(t, err);
         before += t->leaves[i].made;
     }
@@ -100,13 +100,13 @@ write_values(struct bs_restore *r,
         return BS_FAILED;
     bs_columns_put_clear(sql, t);
     bs_columns_put_functions(sql, t);
-    if (bs_columns_run(r, sql, err) != BS_DONE)
+    if (bs_rdb_flush(&r->db, sql, err) != BS_DONE)
         return BS_FAILED;
     bs_columns_put_alter(sql, t);
-    if (bs_columns_run(r, sql, err) != BS_DONE)
+    if (bs_rdb_flush(&r->db, sql, err) != BS_DONE)
         return BS_FAILED;
     bs_columns_put_functions_off(sql, t);
-    return bs_columns_run(r, sql, err);
+    return bs_rdb_flush(&r->db, sql, err);
 }
 
 static enum bs_done
@@ -124,7 +124,7 @@ apply_table(struct bs_restore *r,
         return BS_FAILED;
     /* Only then the defaults go: by the number of the column's own row it is told who wrote rows. */
     bs_columns_put_add(sql, t);
-    if (bs_columns_run(r, sql, err) != BS_DONE ||
+    if (bs_rdb_flush(&r->db, sql, err) != BS_DONE ||
         write_values(r, t, how.conflict, sql, err) != BS_DONE)
         return BS_FAILED;
     bs_columns_put_generated(sql, t);
@@ -132,7 +132,7 @@ apply_table(struct bs_restore *r,
         bs_columns_put_settings(sql, t, t->members[i]);
     if (how.remove)
         bs_columns_put_remove(sql, t);
-    return bs_columns_run(r, sql, err);
+    return bs_rdb_flush(&r->db, sql, err);
 }
 
 /* Its type came back a moment ago, so only now can its values be looked at. */
@@ -203,7 +203,7 @@ advance(struct bs_restore *r,
         bs_put_literal(sql, s->schema);
         bs_put_str(sql, " AND c.relname = ");
         bs_put_literal(sql, s->name);
-        if (bs_columns_run(r, sql, err) != BS_DONE)
+        if (bs_rdb_flush(&r->db, sql, err) != BS_DONE)
             return BS_FAILED;
     }
     return BS_DONE;

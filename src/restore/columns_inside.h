@@ -12,9 +12,6 @@
 
 /* Sets LIMIT. Returns BS_FAILED. */
 enum bs_done bs_columns_full(struct bs_err *err);
-/* Runs what is in the buffer, where there is anything, and empties it. */
-BS_MUST_CHECK enum bs_done
-bs_columns_run(struct bs_restore *r, struct bs_buf *sql, struct bs_err *err);
 void bs_columns_put_lock(struct bs_buf *b, const struct bs_columns_table *t, const char *mode);
 /* The table, its tree and its columns as they are now; counts are forgotten. */
 BS_MUST_CHECK enum bs_done

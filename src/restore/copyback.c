@@ -20,16 +20,6 @@
 
 #define SQL_MAX (4u << 20)
 
-/* Runs what is in the buffer, and empties it. */
-static enum bs_done
-run(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
-{
-    enum bs_done done = sql->n == 0 ? BS_DONE : bs_rdb_run(&w->r->db, sql, err);
-
-    bs_buf_clear(sql);
-    return done;
-}
-
 /* Before: locks and counts. */
 
 static int
@@ -58,7 +48,7 @@ lock_tables(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
     qsort(order, n, sizeof(*order), by_oid);
     for (size_t i = 0; done == BS_DONE && i < n; i++) {
         bs_merge_put_lock(sql, order[i]);
-        done = run(w, sql, err);
+        done = bs_rdb_flush(&w->r->db, sql, err);
     }
     for (size_t i = 0; done == BS_DONE && i < out->n_tables; i++) {
         struct bs_live *live = &out->tables[i].diff.live;
@@ -325,7 +315,7 @@ merge_tables(struct bs_work *w, const char *phases, struct bs_buf *sql, struct b
 
     for (size_t i = 0; off && i < w->out->n_tables; i++)
         bs_merge_put_triggers_off(sql, &w->out->tables[i].diff.live);
-    done = run(w, sql, err);
+    done = bs_rdb_flush(&w->r->db, sql, err);
     for (; done == BS_DONE && *phases != '\0'; phases++)
         done = merge_phase(w, *phases, sql, err);
     /* A table with checks outstanding cannot be altered. */
@@ -333,7 +323,7 @@ merge_tables(struct bs_work *w, const char *phases, struct bs_buf *sql, struct b
         done = bs_rdb_do(&w->r->db, "SET CONSTRAINTS ALL IMMEDIATE", err);
     for (size_t i = 0; off && i < w->out->n_tables; i++)
         bs_merge_put_triggers_on(sql, &w->out->tables[i].diff.live);
-    return done == BS_DONE ? run(w, sql, err) : done;
+    return done == BS_DONE ? bs_rdb_flush(&w->r->db, sql, err) : done;
 }
 
 /* After. */

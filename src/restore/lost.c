@@ -20,16 +20,6 @@ bs_lost_is(const struct bs_copyback_table *t)
     return !t->diff.live.exists;
 }
 
-/* Runs what is in the buffer, and empties it. */
-static enum bs_done
-run(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
-{
-    enum bs_done done = bs_rdb_run(&w->r->db, sql, err);
-
-    bs_buf_clear(sql);
-    return done;
-}
-
 /* Someone may have dropped it as a whole, initdb's own schema included. */
 static enum bs_done
 ensure_public(struct bs_work *w, struct bs_err *err)
@@ -135,7 +125,7 @@ load_rebuilt(struct bs_work *w, size_t at, struct bs_buf *sql, struct bs_err *er
         if (bs_diff_load(w->r, live, at, err) != BS_DONE)
             return BS_FAILED;
         bs_merge_put_insert_all(sql, live, at);
-        return run(w, sql, err);
+        return bs_rdb_flush(&w->r->db, sql, err);
     }
     return bs_lost_copy_in(w->r, o, sql, err);
 }
@@ -207,7 +197,7 @@ refresh_views(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
             continue;
         bs_restore_tell(w->r, "refreshing materialized views", 0, 0);
         bs_put_fmt(sql, "REFRESH MATERIALIZED VIEW %s", PQgetvalue(views, i, 0));
-        done = run(w, sql, err);
+        done = bs_rdb_flush(&w->r->db, sql, err);
         w->out->n_refreshed++;
     }
     PQclear(views);

@@ -188,6 +188,15 @@ bs_rdb_run(struct bs_rdb *db, struct bs_buf *sql, struct bs_err *err)
 }
 
 enum bs_done
+bs_rdb_flush(struct bs_rdb *db, struct bs_buf *sql, struct bs_err *err)
+{
+    enum bs_done done = sql->n == 0 && !sql->failed ? BS_DONE : bs_rdb_run(db, sql, err);
+
+    bs_buf_clear(sql);
+    return done;
+}
+
+enum bs_done
 bs_rdb_start(struct bs_rdb *db, struct bs_buf *sql, struct bs_err *err)
 {
     const char *text = text_of(sql, err);

@@ -49,6 +49,8 @@ BS_MUST_CHECK enum bs_done bs_rdb_pin(struct bs_rdb *db, struct bs_err *err);
 BS_MUST_CHECK enum bs_done bs_rdb_do(struct bs_rdb *db, const char *sql, struct bs_err *err);
 /* The same for text in a buffer; LIMIT where the buffer has overflowed. Adds the final NUL. */
 BS_MUST_CHECK enum bs_done bs_rdb_run(struct bs_rdb *db, struct bs_buf *sql, struct bs_err *err);
+/* The same where there is anything in it, and empties it. */
+BS_MUST_CHECK enum bs_done bs_rdb_flush(struct bs_rdb *db, struct bs_buf *sql, struct bs_err *err);
 /* Starts commands; the caller waits for them with bs_rdb_wait before it does anything else here. */
 BS_MUST_CHECK enum bs_done bs_rdb_start(struct bs_rdb *db, struct bs_buf *sql, struct bs_err *err);
 /* Errors as bs_rdb_do: the first one. */

@@ -225,16 +225,6 @@ static const char find_same[] =
     " WHERE a.attrelid = c.oid AND a.xmin <> $3::pg_catalog.xid)"
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid)";
 
-/* Runs what is in the buffer, and empties it. */
-static enum bs_done
-run(struct bs_work *w, struct bs_buf *sql, struct bs_err *err)
-{
-    enum bs_done done = bs_rdb_run(&w->r->db, sql, err);
-
-    bs_buf_clear(sql);
-    return done;
-}
-
 static enum bs_done
 drop_left(struct bs_work *w, const struct bs_staging *s, struct bs_err *err)
 {
@@ -324,7 +314,7 @@ move_tables(struct bs_work *w, struct bs_staging *s, struct bs_buf *sql, struct 
         return BS_FAIL(err, UNSUPPORTED, "a table has to be loaded within the transaction");
     for (size_t i = 0; i < s->n_tables; i++)
         put_away(w, &s->tables[i], sql);
-    return run(w, sql, err);
+    return bs_rdb_flush(&w->r->db, sql, err);
 }
 
 static enum bs_done
@@ -497,7 +487,7 @@ lock_tables(struct bs_work *w, const struct bs_staging *s, struct bs_buf *sql, s
         bs_put_name(sql, s->schema, s->tables[i].there.name);
         bs_put_str(sql, " IN SHARE MODE; ");
     }
-    return run(w, sql, err);
+    return bs_rdb_flush(&w->r->db, sql, err);
 }
 
 static enum bs_done
@@ -561,7 +551,7 @@ give_places(struct bs_work *w, const struct bs_staging *s, struct bs_buf *sql, s
     }
     bs_put_str(sql, "DROP SCHEMA ");
     bs_put_ident(sql, s->schema);
-    return run(w, sql, err);
+    return bs_rdb_flush(&w->r->db, sql, err);
 }
 
 enum bs_done
@@ -597,7 +587,7 @@ bs_staging_keys(struct bs_work *w, struct bs_err *err)
         bs_put_staged_key(&sql, &x->is, o->schema, o->name);
         bs_put_str(&sql, "; ");
     }
-    s->failed = sql.n != 0 && run(w, &sql, err) != BS_DONE;
+    s->failed = bs_rdb_flush(&w->r->db, &sql, err) != BS_DONE;
     bs_buf_fini(&sql);
     return s->failed ? BS_FAILED : BS_DONE;
 }
