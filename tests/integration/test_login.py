@@ -396,7 +396,8 @@ def test_the_servers_last_words_reach_a_client_that_sends_just_then(upstreams, p
 
 
 def test_the_servers_last_rows_reach_a_client_that_reads_slowly(gateway, pg):
-    """The line to the client is full, so the server is not read when it hangs up."""
+    """The line to the client is full, so the server is not read when it hangs up: less than 500 rows fit into the
+    client's side, more than 550 also fill the server's, which then is not idle."""
     with Raw(gateway.port) as r:
         r.socket.close()
         r.socket = socket.socket(socket.AF_UNIX)  # whose buffers have a known size
@@ -404,13 +405,13 @@ def test_the_servers_last_rows_reach_a_client_that_reads_slowly(gateway, pg):
         seen = dict(r.login("alice", gateway.passwords["alice"]))
         pid, = struct.unpack("!I", seen[b"K"][:4])
         with pg.admin() as a:
-            r.send(query("SELECT repeat('x', 1000) FROM generate_series(1, 480)"))
+            r.send(query("SELECT repeat('x', 1000) FROM generate_series(1, 520)"))
             wait_until(lambda: a.execute(
                 "SELECT state, wait_event FROM pg_stat_activity WHERE pid = %s AND query LIKE 'SELECT repeat%%'",
                 (pid,)).fetchone() == ("idle", "ClientRead"))
             a.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
         kinds = [kind for kind, _ in r.until(b"E")]
-        assert kinds == [b"T"] + 480 * [b"D"] + [b"C", b"Z", b"E"]
+        assert kinds == [b"T"] + 520 * [b"D"] + [b"C", b"Z", b"E"]
 
 
 # --- cancel ----------------------------------------------------------------------------------
