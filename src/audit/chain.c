@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
+#include <openssl/evp.h>
 #include <openssl/sha.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,13 +24,41 @@
 
 #define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
 
+static EVP_MD *sha256; /* fetching it costs more than hashing a line */
+
+static void
+fetch_sha256(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    bs_assert(sha256 != NULL);
+}
+
 void
 bs_audit_hash(struct bs_bytes line, char out[BS_HASH_TEXT])
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     unsigned char digest[SHA256_DIGEST_LENGTH];
 
-    SHA256(line.p, line.n, digest);
+    (void)pthread_once(&once, fetch_sha256);
+    bs_assert(EVP_Digest(line.p, line.n, digest, NULL, sha256, NULL) == 1);
     bs_hex(digest, sizeof(digest), out);
+}
+
+/* By hand, since there is one for every statement. */
+void
+bs_line_begin(struct bs_buf *out, uint64_t seq, const char prev[BS_HASH_TEXT])
+{
+    uint8_t digits[20];
+    size_t at = sizeof(digits);
+
+    do
+        digits[--at] = (uint8_t)('0' + seq % 10);
+    while ((seq /= 10) != 0);
+    bs_put_bytes(out, BS_LIT("{\"seq\":"));
+    bs_put_bytes(out, (struct bs_bytes){digits + at, sizeof(digits) - at});
+    bs_put_bytes(out, BS_LIT(",\"prev\":\""));
+    bs_put_bytes(out, (struct bs_bytes){(const uint8_t *)prev, BS_HASH_TEXT - 1});
+    bs_put_bytes(out, BS_LIT("\","));
 }
 
 /* --- files --- */

@@ -23,6 +23,8 @@
 #define BS_HEAD_BYTES   128 /* fixed, so that it can be overwritten in place */
 
 void bs_audit_hash(struct bs_bytes line, char out[BS_HASH_TEXT]);
+/* `{"seq":N,"prev":"<64 hex>",`, with which each line begins. */
+void bs_line_begin(struct bs_buf *out, uint64_t seq, const char prev[BS_HASH_TEXT]);
 
 /* --- files --- */
 

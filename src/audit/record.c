@@ -21,7 +21,7 @@
 
 #define QUEUE_BYTES (64u << 20)
 #define LINE_BYTES  700    /* about what a line has beside its statement */
-#define GATHER_US   5000   /* from one write to the next, where nobody waits for them */
+#define GATHER_US   20000  /* from one write to the next, where nobody waits for them */
 #define SYNC_US     200000 /* longest time they stay unsynced */
 
 struct bs_audit {
@@ -35,6 +35,7 @@ struct bs_audit {
     uint64_t queued;      /* seq of the last record in the queue */
     uint64_t durable;     /* seq up to which all is on disk */
     unsigned waiting;     /* callers of bs_audit_write that are not served yet */
+    bool idle;            /* the writer sleeps until it is woken; else it looks by itself, soon */
     bool stopping;
     struct bs_err failed;   /* code BS_OK: has not */
     int64_t queue_since_ns; /* of bs_mono_ns: the oldest record in the queue; 0: none */
@@ -44,7 +45,7 @@ struct bs_audit {
     bool dirty;          /* something is written but not synced */
     int64_t since_ns;    /* the oldest record that is not synced; 0: none */
     int64_t sync_due_us; /* then; of bs_mono_us */
-    int64_t taken_us;    /* the last batch was taken from the queue */
+    int64_t taken_us;    /* it looked at the queue last */
 };
 
 static const char *const kinds[] = {
@@ -78,21 +79,20 @@ wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t mono_us)
     (void)pthread_cond_timedwait(cond, lock, &at);
 }
 
-/* Waits for something to do: a record, a sync that is due, or the end. Holds the lock. What comes
- * after a pause is written at once, what comes after that gathers. */
+/*
+ * Waits for something to do: a record, a sync that is due, or the end. Holds the lock. What comes
+ * after a pause is written at once, what comes after that gathers; meanwhile nobody has to wake the
+ * writer, each time at the cost of whoever runs.
+ */
 static void
 wait_for_work(struct bs_audit *a)
 {
     int64_t until_us;
 
-    while (a->queue.n == 0 && !a->stopping) {
-        if (!a->dirty)
-            (void)pthread_cond_wait(&a->work, &a->lock);
-        else if (bs_mono_us() >= a->sync_due_us)
-            return;
-        else
-            wait_until(&a->work, &a->lock, a->sync_due_us);
-    }
+    a->idle = true;
+    while (a->queue.n == 0 && !a->stopping && !a->dirty)
+        (void)pthread_cond_wait(&a->work, &a->lock);
+    a->idle = false;
     until_us = a->taken_us + GATHER_US;
     while (a->waiting == 0 && !a->stopping && a->queue.n < a->queue_max / 2 &&
            bs_mono_us() < until_us)
@@ -110,8 +110,7 @@ make_lines(struct bs_audit *a)
     bs_buf_clear(&a->lines);
     while (bs_take_u32(&in, &n) && bs_take_bytes(&in, n, &text)) {
         size_t from = a->lines.n;
-        bs_put_fmt(&a->lines, "{\"seq\":%llu,\"prev\":\"%s\",", (unsigned long long)++f->seq,
-                   f->hash);
+        bs_line_begin(&a->lines, ++f->seq, f->hash);
         bs_put_bytes(&a->lines, text);
         bs_assert(!a->lines.failed);
         bs_audit_hash((struct bs_bytes){a->lines.p + from, a->lines.n - from}, f->hash);
@@ -161,7 +160,7 @@ round_of_work(struct bs_audit *a)
     wait_for_work(a);
     if (a->queue.n == 0 && a->stopping && !a->dirty)
         return false;
-    a->taken_us = a->queue.n == 0 ? a->taken_us : bs_mono_us();
+    a->taken_us = bs_mono_us();
     if (a->since_ns == 0)
         a->since_ns = a->queue_since_ns;
     a->queue_since_ns = 0;
@@ -258,8 +257,9 @@ bs_audit_enqueue(struct bs_audit *a, const struct bs_audit_record *record, struc
     if (done == BS_DONE) {
         size_t before = a->queue.n;
         put_text(a, &text);
-        /* The writer needs to know of the first one, and when it should hurry. */
-        if (before == 0 || (before < a->queue_max / 2 && a->queue.n >= a->queue_max / 2))
+        /* The writer needs to know when it sleeps, and when it should hurry. */
+        if ((before == 0 && a->idle) ||
+            (before < a->queue_max / 2 && a->queue.n >= a->queue_max / 2))
             (void)pthread_cond_signal(&a->work);
     }
     (void)pthread_mutex_unlock(&a->lock);
