@@ -43,20 +43,57 @@ is_plain(uint8_t c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+/* Of eight bytes at once, in any order: whether one of them is not plain. */
+static bool
+has_special(uint64_t eight)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t quote = eight ^ ones * '"', backslash = eight ^ ones * '\\', del = eight ^ ones * 0x7f;
+
+    /* A byte that is subtracted too much from borrows from its top bit; those >= 0x80 have it. */
+    return (((eight - ones * 0x20) | (quote - ones) | (backslash - ones) | (del - ones)) & tops) !=
+           0;
+}
+
 static size_t
 skip_plain(struct bs_bytes text, size_t i)
 {
+    uint64_t eight;
+
+    for (; text.n - i >= sizeof(eight); i += sizeof(eight)) {
+        memcpy(&eight, text.p + i, sizeof(eight));
+        if (has_special(eight))
+            break;
+    }
     while (i < text.n && is_plain(text.p[i]))
         i++;
     return i;
 }
 
-/* Runs of bytes that need no escape are copied at once; nearly every text is one such run. */
+/* before `"` text `"`, of a text without anything to escape. */
 static void
-put_string(struct bs_buf *out, struct bs_bytes text)
+put_plain(struct bs_buf *out, struct bs_bytes before, struct bs_bytes text)
 {
-    size_t from = 0, i = skip_plain(text, 0);
-    bool valid = i == text.n || bs_utf8_valid(text);
+    uint8_t *at = bs_buf_room(out, before.n + text.n + 2);
+
+    if (at == NULL)
+        return;
+    if (before.n != 0)
+        memcpy(at, before.p, before.n);
+    at += before.n;
+    at[0] = '"';
+    if (text.n != 0)
+        memcpy(at + 1, text.p, text.n);
+    at[text.n + 1] = '"';
+    out->n += before.n + text.n + 2;
+}
+
+/* Runs of bytes that need no escape are copied at once. */
+static void
+put_escapes(struct bs_buf *out, struct bs_bytes text, size_t i)
+{
+    size_t from = 0;
+    bool valid = bs_utf8_valid(text);
 
     bs_put_u8(out, '"');
     while (i < text.n) {
@@ -75,6 +112,25 @@ put_string(struct bs_buf *out, struct bs_bytes text)
     }
     bs_put_bytes(out, (struct bs_bytes){text.p + from, text.n - from});
     bs_put_u8(out, '"');
+}
+
+static void
+put_behind(struct bs_buf *out, struct bs_bytes before, struct bs_bytes text)
+{
+    size_t plain = skip_plain(text, 0);
+
+    if (plain == text.n) { /* nearly every one */
+        put_plain(out, before, text);
+        return;
+    }
+    bs_put_bytes(out, before);
+    put_escapes(out, text, plain);
+}
+
+static void
+put_string(struct bs_buf *out, struct bs_bytes text)
+{
+    put_behind(out, (struct bs_bytes){0}, text);
 }
 
 static void
@@ -135,8 +191,7 @@ put_statement(struct bs_buf *out, const struct bs_audit_record *r)
     if (r->statement.n == 0)
         return;
     if (bs_utf8_valid(r->statement)) {
-        put_key(out, "statement");
-        put_string(out, r->statement);
+        put_behind(out, BS_LIT(",\"statement\":"), r->statement);
         return;
     }
     put_key(out, "statement_base64");
@@ -210,8 +265,8 @@ put_fields(struct bs_buf *out, const struct bs_audit_record *r, const struct fie
         memcpy(&text, (const char *)r + f[i].at, sizeof(text));
         if (text == NULL || text[0] == '\0')
             continue;
-        bs_put_bytes(out, (struct bs_bytes){(const uint8_t *)f[i].key, f[i].key_len});
-        put_string(out, bs_bytes_of(text));
+        put_behind(out, (struct bs_bytes){(const uint8_t *)f[i].key, f[i].key_len},
+                   bs_bytes_of(text));
     }
 }
 
@@ -223,11 +278,8 @@ bs_audit_line(const struct bs_audit_record *record, struct bs_buf *out)
     char at[BS_TIME_TEXT];
 
     bs_time_format(record->at_us != 0 ? record->at_us : bs_now_us(), at);
-    bs_put_str(out, "\"at\":\"");
-    bs_put_str(out, at);
-    bs_put_str(out, "\",\"kind\":\"");
-    bs_put_str(out, bs_audit_kind_name(record->kind));
-    bs_put_u8(out, '"');
+    put_behind(out, BS_LIT("\"at\":"), bs_bytes_of(at));
+    put_behind(out, BS_LIT(",\"kind\":"), bs_bytes_of(bs_audit_kind_name(record->kind)));
     put_fields(out, record, who, COUNT(who));
     put_statement(out, record);
     put_fields(out, record, what, COUNT(what));

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/line.h"
 #include "cpu.h"
 #include "gateway/verdicts.h"
 #include "wire/front.h"
@@ -22,6 +23,7 @@ struct bench {
     struct bs_judge by;
     struct bs_verdicts *verdicts;
     struct bs_arena arena;
+    struct bs_buf text;
     bool failed;
 };
 
@@ -76,10 +78,35 @@ miss(struct bench *b)
     return done;
 }
 
+/* The text of a record as SAFE traffic makes it. */
+static bool
+line(struct bench *b)
+{
+    static const struct bs_audit_record record = {
+        .kind = BS_AUDIT_JUDGED,
+        .actor = "bench-agent",
+        .owner = "alice",
+        .database = "bench",
+        .role = "app_rw",
+        .session = "01KB1P7V5V1ZJ5N0GX7T5W2Q9M",
+        .client = "127.0.0.1:40312",
+        .application = "pgbench",
+        .statement = BS_LIT_INIT(SQL),
+        .statement_kind = "SELECT",
+        .risk = "SAFE",
+        .decision = "allow",
+        .policy = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    };
+
+    bs_buf_clear(&b->text);
+    bs_audit_line(&record, &b->text);
+    return !b->text.failed;
+}
+
 static const struct {
     const char *name;
     bool (*run)(struct bench *b);
-} parts[] = {{"framing", framing}, {"cache hit", hit}, {"cache miss", miss}};
+} parts[] = {{"framing", framing}, {"cache hit", hit}, {"cache miss", miss}, {"audit line", line}};
 
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 
@@ -121,6 +148,7 @@ main(int argc, char **argv)
     }
     bs_policy_init(&b.policy);
     bs_arena_init(&b.arena, "bench", 1u << 20);
+    bs_buf_init(&b.text, 1u << 20);
     b.by = (struct bs_judge){.policy = &b.policy,
                              .subject = {"bench", "bench"},
                              .snapshot = snapshot,
@@ -136,6 +164,7 @@ main(int argc, char **argv)
     }
     bs_verdicts_free(&b.verdicts);
     bs_arena_fini(&b.arena);
+    bs_buf_fini(&b.text);
     bs_snapshot_unref(&snapshot);
     if (b.failed)
         fprintf(stderr, "a part did not do what it is named for\n");

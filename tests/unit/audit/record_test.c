@@ -123,7 +123,7 @@ line_of(const struct bs_audit_record *r)
     bs_put_u8(&out, '{');
     bs_audit_line(r, &out);
     EXPECT(!out.failed);
-    EXPECT(memchr(out.p, '\n', out.n) == NULL);
+    EXPECT(memchr(out.p, '\n', out.n) == NULL && memchr(out.p, 0x7f, out.n) == NULL);
     root = json_loadb((const char *)out.p, out.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     EXPECT(root != NULL);
     bs_buf_fini(&out);
@@ -256,6 +256,25 @@ hostile_texts(void)
     EXPECT(json_object_get(root, "statement") == NULL);
     EXPECT(has(root, "statement_base64", "//5h"));
     json_decref(root);
+}
+
+/* Eight bytes are looked at at once: each byte at each place of a text longer than that. */
+static void
+every_byte_at_every_place(void)
+{
+    for (int c = 1; c < 256; c++) {
+        for (size_t at = 0; at < 19; at++) {
+            char text[] = "0123456789abcdefghi", want[64];
+            struct bs_audit_record r = {.kind = BS_AUDIT_NOTE, .actor = text};
+            json_t *root;
+            text[at] = (char)c;
+            (void)snprintf(want, sizeof(want), "%.*s%s%s", (int)at, text,
+                           c < 0x80 ? (char[]){(char)c, 0} : "\xef\xbf\xbd", text + at + 1);
+            root = line_of(&r); /* a control character as it is would be no JSON */
+            EXPECT(has(root, "actor", want));
+            json_decref(root);
+        }
+    }
 }
 
 /* --- the log --- */
@@ -703,6 +722,7 @@ static const struct tap_case cases[] = {
     {"every field is in the line", every_field},
     {"empty fields are left out", empty_fields_are_left_out},
     {"hostile texts stay one line of JSON", hostile_texts},
+    {"each byte at each place of a text", every_byte_at_every_place},
     {"the chain goes on after a reopen", goes_on_after_reopen},
     {"a record without a kind is refused", no_kind_is_refused},
     {"one process at a time", one_process_at_a_time},
