@@ -365,7 +365,7 @@ bs_cancel_upstream_then(struct bs_session *s, void (*then)(struct bs_relay *r, v
     r->pid = s->server_pid;
     memcpy(r->secret, s->server_secret, s->server_secret_len);
     r->secret_len = s->server_secret_len;
-    r->tls = s->server.tls != NULL ? s->gateway->upstream_tls[s->database_at] : NULL;
+    r->tls = s->server.tls != NULL ? atomic_load(&s->gateway->upstream_tls)[s->database_at] : NULL;
     r->direct = s->gateway->upstreams[s->database_at].direct;
     r->host = s->server_host;
     r->then = then;

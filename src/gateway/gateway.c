@@ -105,38 +105,14 @@ open_store(struct bs_gateway *g, struct bs_err *err)
     return BS_DONE;
 }
 
-/* What each sslmode checks, as libpq does it: a root file makes `require` check, too. */
-static enum bs_done
-open_upstream_tls(const struct bs_conninfo *c, struct bs_tls_ctx **out, struct bs_err *err)
-{
-    struct bs_tls_client_options options = {.cert_file = c->sslcert, .key_file = c->sslkey};
-
-    if (c->sslmode == BS_SSL_DISABLE)
-        return BS_DONE;
-    if (c->sslmode == BS_SSL_VERIFY_FULL)
-        options.check = BS_TLS_CHECK_FULL;
-    else if (c->sslmode == BS_SSL_VERIFY_CA ||
-             (c->sslmode == BS_SSL_REQUIRE && c->sslrootcert != NULL))
-        options.check = BS_TLS_CHECK_CHAIN;
-    else
-        options.check = BS_TLS_CHECK_NONE;
-    if (options.check != BS_TLS_CHECK_NONE)
-        options.root_file = c->sslrootcert;
-    if (options.check != BS_TLS_CHECK_NONE && options.root_file == NULL)
-        return BS_FAIL(err, CONFIG, "this sslmode needs sslrootcert");
-    return bs_tls_ctx_new_client(&options, out, err);
-}
-
 static enum bs_done
 read_upstreams(struct bs_gateway *g, struct bs_err *err)
 {
     const struct bs_config *c = g->config;
 
     g->upstreams = bs_malloc(c->n_databases * sizeof(*g->upstreams));
-    g->upstream_tls = bs_malloc(c->n_databases * sizeof(struct bs_tls_ctx *));
     for (size_t i = 0; i < c->n_databases; i++) {
-        if (bs_conninfo_parse(c->databases[i].upstream, &g->upstreams[i], err) == BS_FAILED ||
-            open_upstream_tls(&g->upstreams[i], &g->upstream_tls[i], err) == BS_FAILED) {
+        if (bs_conninfo_parse(c->databases[i].upstream, &g->upstreams[i], err) == BS_FAILED) {
             bs_err_prefix(err, "databases: %s: upstream", c->databases[i].name);
             return BS_FAILED;
         }
@@ -322,12 +298,9 @@ close_all(struct bs_gateway *g)
     bs_databases_free(&g->databases);
     bs_readiness_free(&g->readiness);
     bs_progress_free(&g->progress);
-    for (size_t i = 0; g->upstreams != NULL && i < g->config->n_databases; i++) {
+    for (size_t i = 0; g->upstreams != NULL && i < g->config->n_databases; i++)
         bs_conninfo_fini(&g->upstreams[i]);
-        bs_tls_ctx_free(&g->upstream_tls[i]);
-    }
     free(g->upstreams);
-    free(g->upstream_tls);
     bs_wipe(g->mock_secret, sizeof(g->mock_secret));
     bs_store_close(&g->store);
     bs_late_free(&g->late);

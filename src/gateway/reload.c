@@ -10,6 +10,7 @@
 #include "audit/record.h"
 #include "base/bytes.h"
 #include "base/log.h"
+#include "gateway/conninfo.h"
 #include "gateway/databases.h"
 #include "gateway/gateway.h"
 #include "gateway/scheduler.h"
@@ -23,6 +24,7 @@ struct bs_reloaded {
     struct bs_config *config;     /* NULL: the first, which is not ours */
     const struct bs_config *says; /* the same; never NULL */
     struct bs_tls_ctx *tls;       /* NULL: it has no certificate */
+    struct bs_tls_ctx **upstream; /* towards each database; NULL where sslmode is disable */
     struct bs_reloaded *before;
 };
 
@@ -66,7 +68,7 @@ record(struct bs_gateway *g,
     return done;
 }
 
-/* Everything of `c` that a running gateway takes over. r->config and r->tls are g's from here on. */
+/* Everything of `c` that a running gateway takes over. What r has is g's from here on. */
 static void
 put_in_force(struct bs_gateway *g, const struct bs_config *c, struct bs_reloaded *r)
 {
@@ -76,10 +78,11 @@ put_in_force(struct bs_gateway *g, const struct bs_config *c, struct bs_reloaded
     atomic_store_explicit(&g->policy, c->policy, memory_order_release);
     atomic_store_explicit(&g->clients, &c->clients, memory_order_release);
     atomic_store_explicit(&g->tls, r->tls, memory_order_release);
+    atomic_store_explicit(&g->upstream_tls, r->upstream, memory_order_release);
 }
 
 static enum bs_done
-open_tls(const struct bs_config *c, struct bs_tls_ctx **out, struct bs_err *err)
+open_clients(const struct bs_config *c, struct bs_tls_ctx **out, struct bs_err *err)
 {
     const struct bs_tls_server_options options = {.cert_file = c->tls_cert,
                                                   .key_file = c->tls_key,
@@ -93,21 +96,67 @@ open_tls(const struct bs_config *c, struct bs_tls_ctx **out, struct bs_err *err)
     return BS_FAILED;
 }
 
+/* What each sslmode checks, as libpq does it: a root file makes `require` check, too. */
+static enum bs_done
+open_upstream(const struct bs_conninfo *c, struct bs_tls_ctx **out, struct bs_err *err)
+{
+    struct bs_tls_client_options options = {.cert_file = c->sslcert, .key_file = c->sslkey};
+
+    if (c->sslmode == BS_SSL_DISABLE)
+        return BS_DONE;
+    if (c->sslmode == BS_SSL_VERIFY_FULL)
+        options.check = BS_TLS_CHECK_FULL;
+    else if (c->sslmode == BS_SSL_VERIFY_CA ||
+             (c->sslmode == BS_SSL_REQUIRE && c->sslrootcert != NULL))
+        options.check = BS_TLS_CHECK_CHAIN;
+    else
+        options.check = BS_TLS_CHECK_NONE;
+    if (options.check != BS_TLS_CHECK_NONE)
+        options.root_file = c->sslrootcert;
+    if (options.check != BS_TLS_CHECK_NONE && options.root_file == NULL)
+        return BS_FAIL(err, CONFIG, "this sslmode needs sslrootcert");
+    return bs_tls_ctx_new_client(&options, out, err);
+}
+
+/* The files as they are now: the strings that name them are those of the start (tell_changes). */
+static enum bs_done
+open_tls(const struct bs_gateway *g,
+         const struct bs_config *c,
+         struct bs_reloaded *r,
+         struct bs_err *err)
+{
+    r->upstream = bs_malloc(g->config->n_databases * sizeof(struct bs_tls_ctx *));
+    for (size_t i = 0; i < g->config->n_databases; i++) {
+        if (open_upstream(&g->upstreams[i], &r->upstream[i], err) == BS_DONE)
+            continue;
+        bs_err_prefix(err, "databases: %s: upstream", g->config->databases[i].name);
+        return BS_FAILED;
+    }
+    return open_clients(c, &r->tls, err);
+}
+
+static void
+free_reloaded(const struct bs_gateway *g, struct bs_reloaded *r)
+{
+    for (size_t i = 0; r->upstream != NULL && i < g->config->n_databases; i++)
+        bs_tls_ctx_free(&r->upstream[i]);
+    free(r->upstream);
+    bs_tls_ctx_free(&r->tls);
+    bs_config_unref(&r->config);
+    free(r);
+}
+
 enum bs_done
 bs_reload_begin(struct bs_gateway *g, struct bs_err *err)
 {
     const struct bs_policy *policy = g->config->policy;
-    struct bs_reloaded *r;
-    struct bs_tls_ctx *tls;
+    struct bs_reloaded *r = bs_malloc(sizeof(*r));
 
-    if (open_tls(g->config, &tls, err) != BS_DONE)
-        return BS_FAILED;
-    if (record(g, "start", "done", policy, NULL, err) != BS_DONE) {
-        bs_tls_ctx_free(&tls);
+    if (open_tls(g, g->config, r, err) != BS_DONE ||
+        record(g, "start", "done", policy, NULL, err) != BS_DONE) {
+        free_reloaded(g, r);
         return BS_FAILED;
     }
-    r = bs_malloc(sizeof(*r));
-    r->tls = tls;
     put_in_force(g, g->config, r);
     warn_of_shadow(policy);
     return BS_DONE;
@@ -119,9 +168,7 @@ bs_reload_end(struct bs_gateway *g)
     while (g->reloaded != NULL) {
         struct bs_reloaded *r = g->reloaded;
         g->reloaded = r->before;
-        bs_config_unref(&r->config);
-        bs_tls_ctx_free(&r->tls);
-        free(r);
+        free_reloaded(g, r);
     }
 }
 
@@ -204,7 +251,7 @@ take_over(struct bs_gateway *g, struct bs_reloaded *r, struct bs_err *err)
     if (!bs_config_same_places(g->config, r->config))
         return BS_FAIL(err, CONFIG,
                        "names or environments of databases have changed, which needs a restart");
-    if (open_tls(r->config, &r->tls, err) != BS_DONE)
+    if (open_tls(g, r->config, r, err) != BS_DONE)
         return BS_FAILED;
     if (!bs_config_same_keeping(g->reloaded->says, r->config)) {
         if (record(g, "reload", "done", policy, "snapshots, retention or verify have changed",
@@ -239,7 +286,5 @@ bs_reload(struct bs_gateway *g)
     if (take_over(g, r, &err) == BS_DONE)
         return;
     refuse(g, err.message);
-    bs_tls_ctx_free(&r->tls);
-    bs_config_unref(&c);
-    free(r);
+    free_reloaded(g, r);
 }

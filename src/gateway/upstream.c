@@ -155,7 +155,7 @@ start_tls(struct bs_session *s, struct bs_err *err)
     const struct bs_conninfo *info = s->upstream->info;
 
     s->upstream->step = BS_UPSTREAM_HANDSHAKE;
-    return bs_link_start_tls(&s->server, s->gateway->upstream_tls[s->database_at],
+    return bs_link_start_tls(&s->server, atomic_load(&s->gateway->upstream_tls)[s->database_at],
                              info->hosts[bs_upstream_way(s)->host].host, err);
 }
 

@@ -3,10 +3,13 @@ of whatever major version and with one that lies."""
 
 import contextlib
 import json
+import pathlib
 import select
+import signal
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 
 import psycopg
@@ -344,3 +347,37 @@ def test_a_refusal_that_comes_before_our_first_byte_is_heard(pg, tmp_path):
         with pytest.raises(psycopg.OperationalError, match="has too many connections already"):
             g.connect()
     listener.close()
+
+
+# --- SIGHUP ----------------------------------------------------------------------------------
+
+
+def hup(gateway, says):
+    before = gateway.log().count(says)
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: gateway.log().count(says) > before)
+
+
+def test_other_roots_of_a_server_count_after_a_reload(pg, tmp_path):
+    """Same name, other content, as whoever renews certificates leaves it; one that cannot be read changes nothing."""
+    root, stranger = tmp_path / "root.crt", tmp_path / "stranger.crt"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-subj", "/CN=stranger", "-keyout", tmp_path / "key", "-out", stranger],
+                   check=True, capture_output=True)
+    own = pathlib.Path(pg.certificate).read_bytes()
+    root.write_bytes(own)
+    upstream = pg.conninfo("app_tls", "tcp", password=PASSWORD, sslmode="verify-ca", sslrootcert=root)
+    with running(Gateway(pg, {"app": upstream}, tls=False), "alice") as g:
+        g.connect().close()
+        root.write_bytes(stranger.read_bytes())
+        g.connect().close()  # nobody has said that there are others
+        hup(g, "same as before")
+        with refused(g, "app", "certificate"):
+            pass
+        root.write_text("no certificate")
+        hup(g, "was not reloaded")
+        with refused(g, "app", "certificate"):
+            pass
+        root.write_bytes(own)
+        hup(g, "same as before")
+        g.connect().close()
