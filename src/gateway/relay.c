@@ -182,6 +182,17 @@ bs_relay_end_stopped(struct bs_relay *r)
         bs_session_fail(r->s, "57P01", "terminating connection: the gateway is shutting down");
 }
 
+bool
+bs_relay_midway(struct bs_session *s)
+{
+    struct bs_relay *r = s->relay;
+
+    if (r->sink != BS_SINK_CLIENT)
+        return false;
+    bs_answers_flush(r);
+    return !bs_relay_over(r) && r->skip_server != 0;
+}
+
 /* What it runs is cancelled, so that the server does not go on with it for nobody. */
 static void
 end_late(struct bs_relay *r)

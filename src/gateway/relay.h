@@ -39,6 +39,11 @@ void bs_relay_on_timer(struct bs_session *s);
 void bs_relay_on_deadline(struct bs_session *s);
 void bs_relay_on_shutdown(struct bs_session *s);
 void bs_relay_on_outdated(struct bs_session *s); /* session.h: `outdated` was set */
+/*
+ * What was read of the server goes on to the client. True where that ends in the middle of a message
+ * (rows and COPY data are not assembled): another one behind it would be taken for its rest.
+ */
+bool bs_relay_midway(struct bs_session *s);
 /* The session is closing: give back s->relay. Called once; jobs may still be out. */
 void bs_relay_free(struct bs_session *s);
 

@@ -247,9 +247,12 @@ fail(struct bs_session *s, const struct bs_report *report)
            BS_F_STR("actor", s->actor), BS_F_STR("database", s->database),
            BS_F_STR("sqlstate", report->sqlstate), BS_F_STR("reason", report->message));
     bs_session_ref(s);
-    if (bs_link_is_open(&s->client))
+    if (!bs_link_is_open(&s->client) || (s->relay != NULL && bs_relay_midway(s)))
+        bs_session_close(s); /* there is nobody to tell, or no way to */
+    if (s->phase != BS_PHASE_CLOSED && s->phase != BS_PHASE_CLOSING) {
         bs_msg_put_error(&s->client.out, report);
-    begin_closing(s);
+        begin_closing(s);
+    }
     bs_session_unref(s);
 }
 

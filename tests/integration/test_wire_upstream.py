@@ -17,7 +17,7 @@ import pytest
 
 from conftest import PASSWORD, Gateway, running, wait_until
 from impostor import AUTH_OK, GOOD, KEY, READY, Impostor, Middle, status
-from rawwire import SSL_REQUEST, SYNC, Raw, cancel_request, message
+from rawwire import SSL_REQUEST, SYNC, Raw, cancel_request, message, query
 
 V3 = 0x00030000
 CANCEL = struct.pack("!I", 80877102)
@@ -239,6 +239,45 @@ def test_cancels_of_one_session_reach_the_server_one_by_one(liar):
         assert comes(5), "but one of them behind it"
         assert not take()
         assert not comes(0.2), "and no more"
+
+
+ROW = struct.pack("!Hi", 1, 100) + b"v" * 100
+
+
+@pytest.mark.parametrize("sent,says", [
+    (message(b"D", ROW), True), (message(b"D", ROW)[:30], False), (message(b"D", ROW)[:5], False),
+    (message(b"D", ROW)[:4], True), (message(b"D", ROW) + message(b"D", ROW)[:-1], False),
+])
+@pytest.mark.parametrize("cause", ["gone", "stopped"])
+def test_an_error_of_ours_comes_between_messages_or_not_at_all(pg, sent, says, cause):
+    """Within a row the client would read it as values."""
+    columns = message(b"T", struct.pack("!H", 1) + b"v\0" + struct.pack("!IHIhih", 0, 0, 25, -1, -1, 0))
+    gone = threading.Event()
+
+    def script(s, packet):
+        s.sendall(REST + KEY + READY)
+        if s.recv(1000)[:1] == b"Q":
+            s.sendall(columns + sent)
+            gone.wait(20)
+            s.close()
+
+    impostor = Impostor(script)
+    upstream = f"host=127.0.0.1 port={impostor.port} user=x password=y sslmode=disable"
+    gateway = Gateway(pg, {"app": upstream}, tls=False, extra={"clients": {"drain": "1s"}})
+    with running(gateway, "alice") as g, Raw(g.port) as r:
+        r.login("alice", g.passwords["alice"])
+        r.send(query("SELECT 'v'"))
+        whole = sent if len(sent) > 4 else b""
+        assert r.take(len(columns) + len(whole)) == columns + whole
+        if cause == "gone":
+            gone.set()
+        else:
+            g.process.send_signal(signal.SIGTERM)
+        if says:
+            assert r.error()["S"] == "FATAL"
+        assert r.closed()
+        gone.set()
+    impostor.listener.close()
 
 
 @pytest.fixture(scope="module")
