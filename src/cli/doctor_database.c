@@ -259,6 +259,12 @@ open_actor(struct visit *v)
         v->actor = PQconnectdbParams(keys, values, 1);
     }
     bs_conninfo_fini(&info);
+    if (strcmp(v->db->upstream, v->db->upstream_libpq) != 0)
+        NOTE(
+            v, INFO, "upstream.libpq", NULL,
+            "upstream: has keywords that the gateway goes by and libpq %d, by which this connects, "
+            "does not know; it was tried without them",
+            PQlibVersion() / 10000);
     if (PQstatus(v->actor) == CONNECTION_OK)
         return true;
     v->d->unreachable = true;

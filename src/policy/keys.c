@@ -166,6 +166,46 @@ read_operators_listen(struct bs_load *l,
         *(struct bs_config_listen *)into = out;
 }
 
+#define UNKNOWN_OPTION "invalid connection option \""
+
+/* The libpq that brought the option whose name libpq's message ends with; 0: none that is known. */
+static int
+libpq_of(const char *why, const char **name)
+{
+    static const struct {
+        const char *name;
+        int since;
+    } all[] = {{"require_auth", 16},         {"sslcertmode", 16},      {"gssdelegation", 16},
+               {"load_balance_hosts", 16},   {"sslnegotiation", 17},   {"min_protocol_version", 18},
+               {"max_protocol_version", 18}, {"scram_client_key", 18}, {"scram_server_key", 18},
+               {"sslkeylogfile", 18},        {"servicefile", 18}};
+    const char *at = why + strlen(UNKNOWN_OPTION);
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        size_t n = strlen(all[i].name);
+        *name = all[i].name;
+        if (strncmp(at, all[i].name, n) == 0 && at[n] == '"')
+            return all[i].since;
+    }
+    return 0;
+}
+
+static void
+refuse_option(struct bs_load *l, const struct bs_key *key, int line, const char *why)
+{
+    const char *name;
+    int since = libpq_of(why, &name), ours = PQlibVersion() / 10000;
+
+    if (since > ours)
+        bs_load_problem(
+            l, line,
+            "%s: \"%s\" is of libpq %d and newer, and this program connects by libpq %d: "
+            "leave it out here",
+            bs_key_shown(key), name, since, ours);
+    else
+        bs_load_problem(l, line, "%s: %.*s", bs_key_shown(key), (int)strcspn(why, "\n"), why);
+}
+
 /* Nothing of the value is ever quoted: it may hold a password. libpq's message names an option only
  * where the option is unknown. */
 void
@@ -179,8 +219,8 @@ bs_read_conninfo(struct bs_load *l, const struct bs_key *key, struct bs_scalar v
         PQconninfoFree(options);
         return;
     }
-    if (why != NULL && strncmp(why, "invalid connection option ", 26) == 0)
-        bs_load_problem(l, value.line, "%s: %.*s", bs_key_shown(key), (int)strcspn(why, "\n"), why);
+    if (why != NULL && strncmp(why, UNKNOWN_OPTION, strlen(UNKNOWN_OPTION)) == 0)
+        refuse_option(l, key, value.line, why);
     else
         bs_load_problem(l, value.line,
                         "%s: not a connection string (\"host=... dbname=...\" or postgresql://...)",

@@ -1,6 +1,7 @@
 """backstop doctor: what is in place is found good, and each broken thing is found broken."""
 
 import contextlib
+import ctypes
 import json
 import re
 import shutil
@@ -296,6 +297,15 @@ def test_one_role_for_both(site, gateway):
     status, found = examine(gateway)
     assert status == 0, found
     assert any("helper's role, too" in f["message"] for f in found["upstream.rights"])
+
+
+def test_what_is_tried_without_a_newer_keyword_is_told(site, gateway):
+    """The gateway goes by it, an older libpq does not."""
+    older = ctypes.CDLL("libpq.so.5").PQlibVersion() < 180000
+    change(gateway, database(upstream=site.conninfo("app_rw") + " max_protocol_version=3.0"))
+    status, found = examine(gateway)
+    assert status == 0 and levels(found, "upstream.connect") == ["ok"]
+    assert levels(found, "upstream.libpq") == (["info"] if older else [])
 
 
 def test_what_the_gateway_cannot_do_in_a_connection_string(site, gateway):

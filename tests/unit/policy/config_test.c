@@ -1,6 +1,7 @@
 /*
  * config_test.c - texts and everything that is wrong with them, each with its line.
  */
+#include <libpq-fe.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -387,6 +388,42 @@ static const char sample[] =
     "    - {name: no schema drops, kinds: [DROP SCHEMA, DROP DATABASE], action: block}\n";
 
 /* A store that is not local has a URL and no folder. */
+/* Of an upstream the gateway reads some itself; a helper's are libpq's. */
+static void
+keywords_of_a_newer_libpq(void)
+{
+    static const struct {
+        const char *upstream, *helper, *key, *option;
+        int since;
+    } cases[] = {
+        {"sslnegotiation=direct", "", NULL, NULL, 0},
+        {"max_protocol_version=3.2", "", NULL, NULL, 0},
+        {"channel_binding=require", "channel_binding=require", NULL, NULL, 0},
+        {"", "sslnegotiation=direct", "helper", "sslnegotiation", 17},
+        {"", "max_protocol_version=3.2", "helper", "max_protocol_version", 18},
+        {"require_auth=md5", "", "upstream", "require_auth", 16},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[1024], says[200] = "";
+        struct row row = {"a newer libpq", text, {{0}}};
+        (void)snprintf(text, sizeof(text),
+                       "listen: ['127.0.0.1:1']\n"
+                       "databases: {a: {upstream: 'dbname=a %s',\n helper: 'user=b dbname=a %s'}}\n"
+                       "state: sqlite:s\naudit: {directory: a}\nspool: c\nstorage: file:b\n",
+                       cases[i].upstream, cases[i].helper);
+        if (cases[i].since > PQlibVersion() / 10000) {
+            (void)snprintf(says, sizeof(says),
+                           "%s: \"%s\" is of libpq %d and newer, and this program connects by "
+                           "libpq %d: leave it out here",
+                           cases[i].key, cases[i].option, cases[i].since, PQlibVersion() / 10000);
+            row.want[0].line = strcmp(cases[i].key, "helper") == 0 ? 3 : 2;
+            row.want[0].says = says;
+        }
+        check_row(&row);
+    }
+}
+
 static void
 storage_elsewhere(void)
 {
@@ -664,6 +701,7 @@ main(void)
         {"every key of the policy", every_key_of_the_policy},
         {"fallbacks", fallbacks},
         {"the whole file", whole_file},
+        {"keywords of a newer libpq", keywords_of_a_newer_libpq},
         {"storage elsewhere", storage_elsewhere},
         {"secrets", secrets},
         {"too large", too_large},
