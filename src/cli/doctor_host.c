@@ -236,7 +236,7 @@ look_at_agents(struct bs_doctor *d)
     }
     for (size_t i = 0; i < d->n_agents; i++) {
         const struct bs_agent *a = &d->agents[i];
-        if (a->revoked_us != 0 || (a->expires_us != 0 && a->expires_us <= bs_now_us()))
+        if (bs_agent_shut_out(a, bs_now_us()) != NULL)
             continue;
         active++;
         if (a->expires_us == 0) {

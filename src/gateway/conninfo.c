@@ -540,15 +540,15 @@ passfile_is_usable(const char *path)
 }
 
 char *
-bs_conninfo_password(const struct bs_conninfo *c, const struct bs_conn_host *h)
+bs_conninfo_password(const struct bs_conninfo *c, const struct bs_conn_host *h, const char *user)
 {
     const char *host = strcmp(h->host, DEFAULT_PGSOCKET_DIR) == 0 ? "localhost" : h->host;
-    const char *const want[4] = {host, h->port, c->dbname, c->user};
+    const char *const want[4] = {host, h->port, c->dbname, user};
     struct bs_buf text;
     struct bs_err err = {0};
     char *found = NULL;
 
-    if (c->password != NULL)
+    if (c->password != NULL && strcmp(user, c->user) == 0)
         return bs_strdup(c->password);
     if (!passfile_is_usable(c->passfile))
         return NULL;

@@ -70,11 +70,13 @@ void bs_conninfo_fini(struct bs_conninfo *c); /* wipes the password; accepts a z
 int bs_conn_host_is_unix(const struct bs_conn_host *h);
 
 /*
- * The password for one host: the given one, else the first line of the password file that fits.
+ * The password of a role for one host: the given one, else the first line of the password file that
+ * fits. A password that is given is that of c->user, and of no other role.
  * A file that others may read is ignored, as libpq does, and logged.
  *
  * Returns a copy to be freed with bs_free_secret, or NULL where there is none.
  */
-char *bs_conninfo_password(const struct bs_conninfo *c, const struct bs_conn_host *h);
+char *
+bs_conninfo_password(const struct bs_conninfo *c, const struct bs_conn_host *h, const char *user);
 
 #endif

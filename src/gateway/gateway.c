@@ -33,6 +33,7 @@
 #include "gateway/reload.h"
 #include "gateway/scheduler.h"
 #include "gateway/service.h"
+#include "gateway/standing.h"
 #include "gateway/waiters.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
@@ -86,6 +87,9 @@ open_tickets(struct bs_gateway *g, struct bs_err *err)
     if (bs_waiters_new(g->tickets, &g->waiters, err) != BS_DONE)
         return BS_FAILED;
     g->late = bs_late_new(g->tickets);
+    g->standings = bs_standings_new();
+    if (bs_standings_look(g->standings, g->state, err) != BS_DONE)
+        return BS_FAILED;
     g->evasion = bs_evasion_new();
     if (bs_tickets_subscribe(g->tickets, bs_evasion_on_ticket, g->evasion, err) != BS_DONE ||
         bs_evasion_load(g->evasion, g->state, g->config->policy->evasion.window_ms * 1000, err) !=
@@ -303,6 +307,7 @@ close_all(struct bs_gateway *g)
     free(g->upstreams);
     bs_wipe(g->mock_secret, sizeof(g->mock_secret));
     bs_store_close(&g->store);
+    bs_standings_free(&g->standings);
     bs_late_free(&g->late);
     bs_approved_free(&g->approved);
     bs_waiters_free(&g->waiters);

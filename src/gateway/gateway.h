@@ -27,6 +27,7 @@ struct bs_progress;  /* gateway/progress.h */
 struct bs_readiness; /* gateway/readiness.h */
 struct bs_reloaded;  /* gateway/reload.c */
 struct bs_scheduler; /* gateway/scheduler.h */
+struct bs_standings; /* gateway/standing.h */
 struct bs_state;     /* state/state.h */
 struct bs_store;     /* storage/storage.h */
 struct bs_tls_ctx;   /* wire/tls.h */
@@ -41,10 +42,11 @@ struct bs_gateway {
     struct bs_state *state;
     struct bs_audit *audit;
     struct bs_tickets *tickets;
-    struct bs_waiters *waiters;   /* sessions that wait for a decision */
-    struct bs_approved *approved; /* actors with a ticket to use */
-    struct bs_evasion *evasion;   /* what was refused, and who is quarantined */
-    struct bs_late *late;         /* ends of tickets that the state must still take */
+    struct bs_waiters *waiters;     /* sessions that wait for a decision */
+    struct bs_approved *approved;   /* actors with a ticket to use */
+    struct bs_evasion *evasion;     /* what was refused, and who is quarantined */
+    struct bs_standings *standings; /* which actors are let in */
+    struct bs_late *late;           /* ends of tickets that the state must still take */
     struct bs_store *store;
     struct bs_databases *databases;
     struct bs_readiness *readiness;

@@ -17,6 +17,7 @@
 #include "gateway/gateway.h"
 #include "gateway/limits.h"
 #include "gateway/reload.h"
+#include "gateway/standing.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
@@ -46,9 +47,10 @@ struct bs_login {
     struct bs_session *older, *newer; /* of the worker's, in the order of their arrival */
     enum step step;
     bool asked_ssl, asked_gss, direct;
-    bool found;     /* the actor exists; whether it may log in is the verifier's to say */
-    bool allowed;   /* it may use the database */
-    bool certified; /* by a certificate alone */
+    bool found;      /* the actor exists; whether it may log in is the verifier's to say */
+    bool allowed;    /* it may use the database */
+    bool certified;  /* by a certificate alone */
+    const char *why; /* why it may not log in whatever it proves; for operators; NULL: it may */
     struct bs_startup_wish wish;
     struct bs_scram_server scram;
 };
@@ -58,11 +60,13 @@ struct lookup {
     struct bs_state *state;
     char *name;
     char *database;
+    char *client; /* address */
     struct bs_arena arena;
     bool failed; /* the state did not answer */
     bool found;
-    bool usable;  /* neither revoked nor expired */
-    bool allowed; /* the database is on its list */
+    const char *why; /* it may not log in: "revoked", "disabled", "expired", "address"; else NULL */
+    bool allowed;    /* the database is on its list */
+    int64_t seen;    /* changes of actors, before it was looked up */
     struct bs_agent agent;
 };
 
@@ -151,6 +155,7 @@ record(struct bs_session *s, const char *outcome, const char *sqlstate)
         .outcome = outcome,
         .sqlstate = sqlstate,
         .detail = l->certified ? "{\"login\":\"certificate\"}" : NULL,
+        .text = sqlstate == NULL ? NULL : l->why,
     };
     struct bs_err err = {0};
 
@@ -257,11 +262,16 @@ look_up(void *arg)
     struct bs_err err = {0};
     int64_t now = bs_now_us();
 
+    k->failed = bs_state_change_count(k->state, &k->seen, &err) != BS_DONE;
+    if (k->failed)
+        return;
     k->found = bs_state_agent_get(k->state, k->name, &k->arena, &k->agent, &err) == BS_DONE;
     k->failed = !k->found && err.code != BS_E_NOT_FOUND;
     if (!k->found)
         return;
-    k->usable = k->agent.revoked_us == 0 && (k->agent.expires_us == 0 || now < k->agent.expires_us);
+    k->why = bs_agent_shut_out(&k->agent, now);
+    if (k->why == NULL && !bs_agent_may_come(&k->agent, k->client))
+        k->why = "not from this address";
     k->allowed = bs_agent_may(&k->agent, k->database, now);
 }
 
@@ -271,6 +281,7 @@ lookup_free(struct lookup *k)
     bs_arena_fini(&k->arena);
     free(k->name);
     free(k->database);
+    free(k->client);
     free(k);
 }
 
@@ -304,7 +315,7 @@ choose_verifier(struct bs_session *s, const struct lookup *k, struct bs_scram_ve
     struct bs_err err = {0};
 
     if (k->found && bs_scram_verifier_parse(k->agent.verifier, out, &err) == BS_DONE) {
-        out->known = out->known && k->usable;
+        out->known = out->known && k->why == NULL;
         return;
     }
     if (k->found)
@@ -321,11 +332,14 @@ judge_certificate(struct bs_session *s, struct lookup *k)
 {
     bool fits;
 
-    if (k->failed || !k->found)
+    if (k->failed || !k->found || k->why != NULL)
         return;
     fits = certificate_fits(s, &k->agent);
-    s->login->certified = fits && k->usable && k->agent.certificate_only;
-    k->usable = k->usable && fits && !k->agent.certificate_only;
+    s->login->certified = fits && k->agent.certificate_only;
+    if (!fits)
+        k->why = "without its certificate";
+    else if (k->agent.certificate_only)
+        k->why = "it has no password"; /* its certificate lets it in */
 }
 
 static void
@@ -344,7 +358,12 @@ looked_up(struct bs_session *s, bool current, void *arg)
     s->login->allowed = k->allowed;
     s->owner = k->found ? bs_arena_str(&s->arena, k->agent.owner) : NULL;
     s->group = k->found ? bs_arena_str(&s->arena, k->agent.group) : NULL;
+    s->actor_since_us = k->agent.created_us;
+    s->ends_us = k->agent.expires_us;
+    s->standing_seen = k->seen;
+    s->server_user = k->found ? bs_arena_str(&s->arena, k->agent.role) : NULL;
     judge_certificate(s, k);
+    s->login->why = k->why;
     if (k->failed) {
         bs_session_fail(s, "58000", "the gateway cannot look up its actors now");
     } else if (s->login->certified) {
@@ -370,6 +389,7 @@ begin_lookup(struct bs_session *s)
     k->state = s->gateway->state;
     k->name = bs_strdup(s->login->wish.user);
     k->database = bs_strdup(s->login->wish.database);
+    k->client = bs_strdup(s->address);
     bs_arena_init(&k->arena, "lookup", LOOKUP_ARENA);
     s->login->step = STEP_STOPPED;
     bs_link_pause(&s->client);
@@ -515,6 +535,19 @@ count_in(struct bs_session *s)
     return false;
 }
 
+/* Revoked while it was logging in: it looks as if it had been before. */
+static bool
+is_ended(struct bs_session *s)
+{
+    s->ended = bs_standings_judge(s->gateway->standings, s);
+    if (s->ended == NULL)
+        return false;
+    (void)record(s, "refused", "28P01");
+    bs_session_fail(s, "28P01", "password authentication failed for user \"%.*s\"", BS_NAME_MAX,
+                    s->login->wish.user);
+    return true;
+}
+
 /* It is who it says: may the actor use that database, and where is it? */
 static void
 admit(struct bs_session *s)
@@ -534,13 +567,13 @@ admit(struct bs_session *s)
                         BS_NAME_MAX, wish.database);
         return;
     }
-    if (!count_in(s))
+    s->actor = wish.user;
+    if (is_ended(s) || !count_in(s))
         return;
     if (!record(s, "done", NULL)) {
         bs_session_fail(s, "58030", "the gateway cannot write its audit log");
         return;
     }
-    s->actor = wish.user;
     s->database = db->name;
     s->database_at = (size_t)(db - g->config->databases);
     s->application_name = wish.application_name;

@@ -211,6 +211,24 @@ bs_relay_on_deadline(struct bs_session *s)
     enter(s, end_late);
 }
 
+/* The transaction that runs is rolled back by it, unless it is in its COMMIT already: how that
+ * ends must be known, and bs_relay_resume comes back here. */
+static void
+end_now(struct bs_relay *r)
+{
+    if (bs_gate_committing(r))
+        return;
+    if (!bs_relay_quiet(r))
+        bs_cancel_upstream(r->s);
+    bs_session_fail(r->s, "57P01", "terminating connection: %s", r->s->ended);
+}
+
+void
+bs_relay_on_ended(struct bs_session *s)
+{
+    enter(s, end_now);
+}
+
 static void
 stop(struct bs_relay *r)
 {
@@ -227,6 +245,8 @@ bs_relay_resume(struct bs_relay *r)
     r->stalled = false;
     if (r->client_gone)
         bs_session_close(r->s);
+    else if (r->s->ended != NULL)
+        end_now(r);
     else
         bs_relay_end_stopped(r);
     if (!bs_relay_over(r))

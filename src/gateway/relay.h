@@ -38,6 +38,8 @@ void bs_relay_on_timer(struct bs_session *s);
 /* The gateway stops: what the server or the gate runs is finished, then bs_session_fail(57P01). */
 void bs_relay_on_deadline(struct bs_session *s);
 void bs_relay_on_shutdown(struct bs_session *s);
+/* session.h: `ended` was set. What runs is cancelled; only a COMMIT of ours is waited for. */
+void bs_relay_on_ended(struct bs_session *s);
 void bs_relay_on_outdated(struct bs_session *s); /* session.h: `outdated` was set */
 /*
  * What was read of the server goes on to the client. True where that ends in the middle of a message

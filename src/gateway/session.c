@@ -21,6 +21,7 @@
 #include "gateway/login.h"
 #include "gateway/relay.h"
 #include "gateway/reload.h"
+#include "gateway/standing.h"
 #include "gateway/upstream.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
@@ -482,6 +483,21 @@ find_param(const struct bs_session *s, struct bs_bytes name)
         if (bs_bytes_equal(bs_bytes_of(p->name), name))
             return p;
     return NULL;
+}
+
+void
+bs_session_check_standing(struct bs_session *s)
+{
+    if (s->actor == NULL || s->ended != NULL || !is_live(s))
+        return;
+    s->ended = bs_standings_judge(s->gateway->standings, s);
+    if (s->ended == NULL)
+        return;
+    if (s->phase == BS_PHASE_RELAY)
+        bs_relay_on_ended(s);
+    else
+        bs_session_fail(s, "57P01", "terminating connection: %s", s->ended);
+    bs_session_pump(s);
 }
 
 /* The shield is set when the server session begins, so another one needs another session. */

@@ -55,16 +55,20 @@ struct bs_session {
     int64_t started_us;    /* bs_now_us at accept */
     bool client_tls;
 
-    const char *actor;            /* authenticated name; NULL before */
-    const char *counted_as;       /* bs_limits_leave is owed for it; NULL: not */
-    const char *owner;            /* the human who answers for the actor; may be NULL */
-    const char *group;            /* the actor's; NULL: in none */
-    const char *database;         /* configured name */
-    const char *server_host;      /* as configured: the name its certificate has; for logs only */
-    const char *server_user;      /* the role on the server; from the upstream's conninfo */
-    bool shielded;                /* the server session has default_transaction_read_only = on */
-    bool outdated;                /* by the policy in force it should be the other way round */
-    const char *application_name; /* what the client called itself: a claim; may be NULL */
+    const char *actor;       /* authenticated name; NULL before */
+    int64_t actor_since_us;  /* when that actor was added */
+    int64_t ends_us;         /* when its time is over; 0: never */
+    int64_t standing_seen;   /* of the changes of actors, up to where it was judged: standing.h */
+    const char *ended;       /* why it has to end, for its client; NULL: it may stay */
+    const char *counted_as;  /* bs_limits_leave is owed for it; NULL: not */
+    const char *owner;       /* the human who answers for the actor; may be NULL */
+    const char *group;       /* the actor's; NULL: in none */
+    const char *database;    /* configured name */
+    const char *server_host; /* as configured: the name its certificate has; for logs only */
+    const char *server_user; /* the role on the server: the actor's, else the upstream's */
+    bool shielded;           /* the server session has default_transaction_read_only = on */
+    bool outdated;           /* by the policy in force it should be the other way round */
+    const char *application_name;    /* what the client called itself: a claim; may be NULL */
     const struct bs_setting *claims; /* "run", "purpose", "parent": claims, too; for display */
     size_t n_claims;
     size_t database_at; /* index into config->databases */
@@ -139,6 +143,8 @@ void bs_session_kill(struct bs_session *s);
 void bs_session_ref(struct bs_session *s);
 void bs_session_unref(struct bs_session *s);
 
+/* For the worker: ends a session whose actor is let in no more (standing.h), at once. */
+void bs_session_check_standing(struct bs_session *s);
 /* For the worker: another policy is in force. Ends a session whose shield is now wrong, once idle. */
 void bs_session_policy_changed(struct bs_session *s);
 /* For the worker: a new session on an accepted socket, in phase LOGIN. Closes fd on failure. */

@@ -59,8 +59,10 @@ bs_upstream_begin(struct bs_session *s, const struct bs_setting *settings, size_
     u->sqlstate = "08001";
     bs_buf_init(&u->notices, NOTICES_MAX);
     s->upstream = u;
-    s->server_user = u->info->user;
+    if (s->server_user == NULL)
+        s->server_user = u->info->user;
     k->info = u->info;
+    k->user = s->server_user; /* in the session's arena, or the conninfo: outlives the job */
     bs_session_set_timer(s, LOOKUP_MS);
     bs_worker_job(s->worker, s, bs_lookup_run, looked_up, k);
 }

@@ -116,6 +116,6 @@ bs_lookup_run(void *arg)
             look_up_unix(k, i);
         else
             look_up_inet(k, i);
-        k->passwords[i] = bs_conninfo_password(k->info, h);
+        k->passwords[i] = bs_conninfo_password(k->info, h, k->user);
     }
 }

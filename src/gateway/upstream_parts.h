@@ -44,6 +44,7 @@ struct bs_way {
 /* What a job thread finds out before the first connect. */
 struct bs_lookup {
     const struct bs_conninfo *info;
+    const char *user; /* the role that logs in */
     struct bs_way ways[2 * BS_ADDRESSES_MAX];
     size_t n_ways;
     char *passwords[BS_ADDRESSES_MAX]; /* one a host; NULL: none */

@@ -73,7 +73,7 @@ bs_upstream_send_startup(struct bs_session *s)
         bs_session_fail(s, "54000", "too many start-up parameters");
         return;
     }
-    set(&to, "user", u->info->user);
+    set(&to, "user", s->server_user);
     set(&to, "database", u->info->dbname);
     set(&to, "options", options);
     for (size_t i = 0; i < u->n_settings; i++)

@@ -443,6 +443,19 @@ bs_worker_policy_changed(struct bs_worker *w)
     bs_worker_post(w, tell_policy, NULL);
 }
 
+static void
+check_standings(struct bs_worker *w, void *arg)
+{
+    (void)arg;
+    for_each(w, bs_session_check_standing);
+}
+
+void
+bs_worker_check_standings(struct bs_worker *w)
+{
+    bs_worker_post(w, check_standings, NULL);
+}
+
 void
 bs_worker_join(struct bs_worker *w)
 {

@@ -67,6 +67,8 @@ struct bs_gateway *bs_worker_gateway(struct bs_worker *w);
 
 /* Another policy is in force: tell every session. Thread-safe. */
 void bs_worker_policy_changed(struct bs_worker *w);
+/* Actors were revoked, or their time is over: end their sessions. Thread-safe. */
+void bs_worker_check_standings(struct bs_worker *w);
 /* Stop accepting, tell every session, end the thread when the last is gone. Thread-safe. */
 void bs_worker_stop(struct bs_worker *w);
 /* End every session, with a word to its client. Thread-safe. */

@@ -44,17 +44,11 @@ struct bs_state_ops {
                                  const char *name,
                                  const char *by,
                                  struct bs_err *err);
-    enum bs_done (*agent_certify)(struct bs_state *s,
-                                  const char *name,
-                                  const char *certificate,
-                                  bool only,
-                                  const char *by,
-                                  struct bs_err *err);
-    enum bs_done (*agent_regroup)(struct bs_state *s,
-                                  const char *name,
-                                  const char *group,
-                                  const char *by,
-                                  struct bs_err *err);
+    enum bs_done (*agent_alter)(struct bs_state *s,
+                                const struct bs_agent *row,
+                                unsigned fields,
+                                const char *by,
+                                struct bs_err *err);
     enum bs_done (*agent_quarantine)(
         struct bs_state *s, const char *name, const char *why, const char *by, struct bs_err *err);
     enum bs_done (*agent_release)(struct bs_state *s,
@@ -173,6 +167,7 @@ struct bs_state_ops {
                                 struct bs_change **out,
                                 size_t *n,
                                 struct bs_err *err);
+    enum bs_done (*change_count)(struct bs_state *s, int64_t *out, struct bs_err *err);
     enum bs_done (*change_drop)(struct bs_state *s, int64_t id, struct bs_err *err);
 };
 

@@ -6,6 +6,7 @@
 #include <openssl/sha.h>
 #include <string.h>
 
+#include "base/cidr.h"
 #include "base/clock.h"
 
 static const char name_letters[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -26,10 +27,92 @@ bs_name_check(const char *what, const char *name, struct bs_err *err)
     return BS_DONE;
 }
 
+const char *
+bs_agent_shut_out(const struct bs_agent *agent, int64_t now_us)
+{
+    if (agent->revoked_us != 0)
+        return "revoked";
+    if (agent->disabled_us != 0)
+        return "disabled";
+    return agent->expires_us != 0 && agent->expires_us <= now_us ? "expired" : NULL;
+}
+
+const char *
+bs_agent_status(const struct bs_agent *agent, int64_t now_us)
+{
+    const char *out = bs_agent_shut_out(agent, now_us);
+
+    if (out != NULL)
+        return out;
+    return agent->quarantined_us != 0 ? "quarantined" : "active";
+}
+
+bool
+bs_agent_may_come(const struct bs_agent *agent, const char *client)
+{
+    for (size_t i = 0; i < agent->n_addresses; i++) {
+        struct bs_cidr range;
+        const char *why;
+        if (bs_cidr_parse(agent->addresses[i], &range, &why) && bs_cidr_has(&range, client))
+            return true;
+    }
+    return agent->n_addresses == 0;
+}
+
+void
+bs_agent_overlay(struct bs_agent *to, const struct bs_agent *from, unsigned fields)
+{
+    if ((fields & BS_AGENT_OWNER) != 0)
+        to->owner = from->owner;
+    if ((fields & BS_AGENT_GROUP) != 0)
+        to->group = from->group;
+    if ((fields & BS_AGENT_DATABASES) != 0) {
+        to->databases = from->databases;
+        to->n_databases = from->n_databases;
+    }
+    if ((fields & BS_AGENT_EXPIRES) != 0)
+        to->expires_us = from->expires_us;
+    if ((fields & BS_AGENT_CERTIFICATE) != 0) {
+        to->certificate = from->certificate;
+        to->certificate_only = from->certificate_only;
+    }
+    if ((fields & BS_AGENT_ADDRESSES) != 0) {
+        to->addresses = from->addresses;
+        to->n_addresses = from->n_addresses;
+    }
+    if ((fields & BS_AGENT_ROLE) != 0)
+        to->role = from->role;
+    if ((fields & BS_AGENT_KIND) != 0)
+        to->kind = from->kind;
+    if ((fields & BS_AGENT_DISABLED) != 0)
+        to->disabled_us = from->disabled_us;
+}
+
+static const char *const actor_kinds[] = {
+    [BS_ACTOR_AGENT] = "agent", [BS_ACTOR_APP] = "app", [BS_ACTOR_PERSON] = "person"};
+
+const char *
+bs_actor_kind_name(enum bs_actor_kind kind)
+{
+    return (unsigned)kind < BS_ACTOR_KINDS ? actor_kinds[kind] : actor_kinds[BS_ACTOR_AGENT];
+}
+
+bool
+bs_actor_kind_find(const char *name, enum bs_actor_kind *out)
+{
+    for (enum bs_actor_kind k = BS_ACTOR_AGENT; name != NULL && k < BS_ACTOR_KINDS; k++) {
+        if (strcmp(actor_kinds[k], name) != 0)
+            continue;
+        *out = k;
+        return true;
+    }
+    return false;
+}
+
 bool
 bs_agent_may(const struct bs_agent *agent, const char *database, int64_t now_us)
 {
-    if (agent->revoked_us != 0 || (agent->expires_us != 0 && agent->expires_us <= now_us))
+    if (bs_agent_shut_out(agent, now_us) != NULL)
         return false;
     for (size_t i = 0; i < agent->n_databases; i++) {
         if (strcmp(agent->databases[i], database) == 0)

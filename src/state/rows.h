@@ -17,9 +17,20 @@
 #define BS_SHA256_TEXT 65 /* 64 lower-case hex digits and a NUL */
 #define BS_TICKET_ID   29 /* "T-", 26 characters and a NUL */
 
+/* What connects. It is said in records and lists; what one may do, the policy says. */
+enum bs_actor_kind {
+    BS_ACTOR_AGENT = 0, /* decides by itself what it sends */
+    BS_ACTOR_APP,       /* a program */
+    BS_ACTOR_PERSON,
+    BS_ACTOR_KINDS
+};
+
+#define BS_ADDRESSES_OF_ACTOR 64 /* ranges of client addresses that one may be let in from */
+
 /* Who may connect. All times are microseconds since 1970, UTC; 0: not set. */
 struct bs_agent {
     const char *name;
+    enum bs_actor_kind kind;
     const char *owner;      /* the human who answers for it; NULL: nobody named */
     const char *group;      /* what policies may name instead of it; NULL: in none */
     const char **databases; /* configured names it may connect to; n_databases, at least one */
@@ -27,13 +38,30 @@ struct bs_agent {
     const char *verifier;       /* SCRAM-SHA-256 verifier text, as in pg_authid.rolpassword */
     int64_t created_us;         /* 0 in bs_state_agent_add: now */
     int64_t expires_us;         /* 0: never */
-    int64_t revoked_us;         /* 0: not revoked */
+    int64_t revoked_us;         /* 0: not revoked; for good */
+    int64_t disabled_us;        /* 0: not; else it is not let in until it is enabled again */
     int64_t quarantined_us;     /* 0: not; else it may only read until a human releases it */
     const char *quarantine_why; /* for operators; NULL where it is not */
     /* What the client's certificate must say: "cn:NAME" or "dn:SUBJECT" (RFC 2253); NULL: none is
      * asked for. */
     const char *certificate;
-    bool certificate_only; /* it is proof enough; else the password is asked for, too */
+    bool certificate_only;  /* it is proof enough; else the password is asked for, too */
+    const char **addresses; /* where it may come from, as base/cidr.h reads them; none: anywhere */
+    size_t n_addresses;
+    const char *role; /* that its sessions log in to the database with; NULL: that of `upstream` */
+};
+
+/* What bs_state_agent_alter writes, as bits. */
+enum bs_agent_field {
+    BS_AGENT_OWNER = 1u << 0,
+    BS_AGENT_GROUP = 1u << 1,
+    BS_AGENT_DATABASES = 1u << 2,
+    BS_AGENT_EXPIRES = 1u << 3,
+    BS_AGENT_CERTIFICATE = 1u << 4, /* and certificate_only */
+    BS_AGENT_ADDRESSES = 1u << 5,
+    BS_AGENT_ROLE = 1u << 6,
+    BS_AGENT_KIND = 1u << 7,
+    BS_AGENT_DISABLED = 1u << 8, /* disabled_us */
 };
 
 /* Zero may nothing; each higher one may what the lower ones may. */
@@ -165,8 +193,19 @@ struct bs_change {
 /* [a-z0-9._-], 1 to 63 bytes, not starting with '.' or '-'. USAGE says what is wrong with `what`. */
 BS_MUST_CHECK enum bs_done bs_name_check(const char *what, const char *name, struct bs_err *err);
 
-/* May this agent connect to that database at that time? */
+/* May this agent connect to that database at that time? Where it comes from is not looked at. */
 bool bs_agent_may(const struct bs_agent *agent, const char *database, int64_t now_us);
+/* "revoked", "disabled", "expired": nobody is let in with it; else "quarantined" or "active". */
+const char *bs_agent_status(const struct bs_agent *agent, int64_t now_us);
+/* Why it is not let in at all, "revoked", "disabled" or "expired"; NULL: it is. */
+const char *bs_agent_shut_out(const struct bs_agent *agent, int64_t now_us);
+/* May it come from that client address ("127.0.0.1:40312", "unix:/run/backstop")? */
+bool bs_agent_may_come(const struct bs_agent *agent, const char *client);
+/* Copies the named fields; texts stay where they are. */
+void bs_agent_overlay(struct bs_agent *to, const struct bs_agent *from, unsigned fields);
+
+const char *bs_actor_kind_name(enum bs_actor_kind kind); /* "agent", "app", "person" */
+BS_MUST_CHECK bool bs_actor_kind_find(const char *name, enum bs_actor_kind *out);
 
 const char *bs_role_name(enum bs_role role); /* "viewer", ...; "none" */
 enum bs_role bs_role_find(const char *name); /* NONE where there is none of that name */

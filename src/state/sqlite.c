@@ -78,6 +78,12 @@ static const char *const migrations[] = {
     /* Agents that show a certificate. */
     "ALTER TABLE agents ADD COLUMN certificate TEXT;"
     "ALTER TABLE agents ADD COLUMN certificate_only INTEGER NOT NULL DEFAULT 0;",
+    /* What connects, where from, and with which role of the database; and the switch. */
+    "ALTER TABLE agents ADD COLUMN kind TEXT NOT NULL DEFAULT 'agent'"
+    " CHECK (kind IN ('agent','app','person'));"
+    "ALTER TABLE agents ADD COLUMN addresses TEXT NOT NULL DEFAULT '[]';"
+    "ALTER TABLE agents ADD COLUMN db_role TEXT;"
+    "ALTER TABLE agents ADD COLUMN disabled_us INTEGER NOT NULL DEFAULT 0;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -520,8 +526,7 @@ const struct bs_state_ops bs_state_sqlite = {
     .agent_list = bs_sq_agent_list,
     .agent_rekey = bs_sq_agent_rekey,
     .agent_revoke = bs_sq_agent_revoke,
-    .agent_regroup = bs_sq_agent_regroup,
-    .agent_certify = bs_sq_agent_certify,
+    .agent_alter = bs_sq_agent_alter,
     .agent_quarantine = bs_sq_agent_quarantine,
     .agent_release = bs_sq_agent_release,
     .operator_add = bs_sq_operator_add,
@@ -548,5 +553,6 @@ const struct bs_state_ops bs_state_sqlite = {
     .plan_approve = bs_sq_plan_approve,
     .plan_use = bs_sq_plan_use,
     .change_list = bs_sq_change_list,
+    .change_count = bs_sq_change_count,
     .change_drop = bs_sq_change_drop,
 };

@@ -125,14 +125,11 @@ enum bs_done bs_sq_agent_rekey(
     struct bs_state *s, const char *name, const char *verifier, const char *by, struct bs_err *err);
 enum bs_done
 bs_sq_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
-enum bs_done bs_sq_agent_certify(struct bs_state *s,
-                                 const char *name,
-                                 const char *certificate,
-                                 bool only,
-                                 const char *by,
-                                 struct bs_err *err);
-enum bs_done bs_sq_agent_regroup(
-    struct bs_state *s, const char *name, const char *group, const char *by, struct bs_err *err);
+enum bs_done bs_sq_agent_alter(struct bs_state *s,
+                               const struct bs_agent *row,
+                               unsigned fields,
+                               const char *by,
+                               struct bs_err *err);
 enum bs_done bs_sq_agent_quarantine(
     struct bs_state *s, const char *name, const char *why, const char *by, struct bs_err *err);
 enum bs_done bs_sq_agent_release(
@@ -232,6 +229,7 @@ enum bs_done bs_sq_change_list(struct bs_state *s,
                                struct bs_change **out,
                                size_t *n,
                                struct bs_err *err);
+enum bs_done bs_sq_change_count(struct bs_state *s, int64_t *out, struct bs_err *err);
 enum bs_done bs_sq_change_drop(struct bs_state *s, int64_t id, struct bs_err *err);
 
 #endif

@@ -12,7 +12,9 @@
 
 #define AGENT_COLUMNS                                                                              \
     "name, owner, databases, verifier, created_us, expires_us, revoked_us, quarantined_us,"        \
-    " quarantine_why, actor_group, certificate, certificate_only"
+    " quarantine_why, actor_group, certificate, certificate_only, kind, addresses, db_role,"       \
+    " disabled_us"
+#define ROW_BYTES        (1u << 20) /* ceiling of one agent */
 #define OPERATOR_COLUMNS "name, role, token_sha256, created_us, revoked_us"
 
 /* Takes over the reference to `detail`. */
@@ -41,10 +43,16 @@ put_change(struct bs_sqlite *q,
 
 /* --- agents --- */
 
+/* A column with a JSON array of texts; what: of which. */
 static enum bs_done
-parse_databases(struct bs_sq_rows *r, struct bs_agent *a, struct bs_err *err)
+read_list(struct bs_sq_rows *r,
+          int column,
+          const char *what,
+          const char ***out,
+          size_t *n,
+          struct bs_err *err)
 {
-    const char *text = bs_sq_text(r, 2);
+    const char *text = bs_sq_text(r, column);
     json_t *list = text == NULL ? NULL : json_loads(text, 0, NULL);
     enum bs_done done = BS_DONE;
     size_t i;
@@ -52,21 +60,21 @@ parse_databases(struct bs_sq_rows *r, struct bs_agent *a, struct bs_err *err)
 
     if (!json_is_array(list)) {
         json_decref(list);
-        return r->full ? BS_DONE : BS_FAIL(err, DAMAGED, "the databases of an agent are damaged");
+        return r->full ? BS_DONE : BS_FAIL(err, DAMAGED, "the %s of an agent are damaged", what);
     }
-    a->databases = bs_arena_array(r->arena, json_array_size(list) + 1, sizeof(*a->databases));
-    r->full = r->full || a->databases == NULL;
+    *out = bs_arena_array(r->arena, json_array_size(list) + 1, sizeof(**out));
+    r->full = r->full || *out == NULL;
     json_array_foreach(list, i, item)
     {
-        if (a->databases == NULL)
+        if (*out == NULL)
             break;
         if (!json_is_string(item)) {
-            done = BS_FAIL(err, DAMAGED, "the databases of an agent are damaged");
+            done = BS_FAIL(err, DAMAGED, "the %s of an agent are damaged", what);
             break;
         }
-        a->databases[i] = bs_arena_str(r->arena, json_string_value(item));
-        r->full = r->full || a->databases[i] == NULL;
-        a->n_databases++;
+        (*out)[i] = bs_arena_str(r->arena, json_string_value(item));
+        r->full = r->full || (*out)[i] == NULL;
+        ++*n;
     }
     json_decref(list);
     return done;
@@ -88,45 +96,89 @@ read_agent(struct bs_sq_rows *r, void *item, struct bs_err *err)
     a->group = bs_sq_text(r, 9);
     a->certificate = bs_sq_text(r, 10);
     a->certificate_only = bs_sq_int(r, 11) != 0;
-    return parse_databases(r, a, err);
+    a->role = bs_sq_text(r, 14);
+    a->disabled_us = bs_sq_int(r, 15);
+    if (!bs_actor_kind_find((const char *)sqlite3_column_text(r->st, 12), &a->kind))
+        return BS_FAIL(err, DAMAGED, "the kind of an agent is damaged");
+    if (read_list(r, 2, "databases", &a->databases, &a->n_databases, err) != BS_DONE)
+        return BS_FAILED;
+    return read_list(r, 13, "addresses", &a->addresses, &a->n_addresses, err);
 }
 
 static json_t *
-json_databases(const struct bs_agent *agent)
+json_list(const char *const *texts, size_t n)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < agent->n_databases; i++)
-        (void)json_array_append_new(list, json_string(agent->databases[i]));
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(list, json_string(texts[i]));
     return list;
 }
 
-static void
-put_certificate(json_t *detail, const char *certificate, bool only)
+/* As it is stored; to be freed. */
+static char *
+list_text(const char *const *texts, size_t n)
 {
-    (void)json_object_set_new(detail, "certificate", json_string(certificate));
-    (void)json_object_set_new(detail, "certificate_only", json_boolean(only));
+    json_t *list = json_list(texts, n);
+    char *text = json_dumps(list, JSON_COMPACT);
+
+    json_decref(list);
+    return text;
 }
 
-/* Never the verifier. */
 static json_t *
-agent_detail(const struct bs_agent *agent)
+text_or_null(const char *text)
 {
-    json_t *detail = json_object();
+    return text == NULL ? json_null() : json_string(text);
+}
+
+static json_t *
+time_or_null(int64_t at_us)
+{
     char at[BS_TIME_TEXT];
 
-    (void)json_object_set_new(detail, "databases", json_databases(agent));
-    if (agent->owner != NULL)
-        (void)json_object_set_new(detail, "owner", json_string(agent->owner));
-    if (agent->group != NULL)
-        (void)json_object_set_new(detail, "group", json_string(agent->group));
-    if (agent->certificate != NULL)
-        put_certificate(detail, agent->certificate, agent->certificate_only);
-    if (agent->expires_us != 0) {
-        bs_time_format(agent->expires_us, at);
-        (void)json_object_set_new(detail, "expires", json_string(at));
+    if (at_us == 0)
+        return json_null();
+    bs_time_format(at_us, at);
+    return json_string(at);
+}
+
+/* What of an agent is told to the audit: those fields. Never the verifier. */
+static json_t *
+agent_detail(const struct bs_agent *a, unsigned fields)
+{
+    json_t *detail = json_object();
+
+    if ((fields & BS_AGENT_KIND) != 0)
+        (void)json_object_set_new(detail, "kind", json_string(bs_actor_kind_name(a->kind)));
+    if ((fields & BS_AGENT_DATABASES) != 0)
+        (void)json_object_set_new(detail, "databases", json_list(a->databases, a->n_databases));
+    if ((fields & BS_AGENT_OWNER) != 0)
+        (void)json_object_set_new(detail, "owner", text_or_null(a->owner));
+    if ((fields & BS_AGENT_GROUP) != 0)
+        (void)json_object_set_new(detail, "group", text_or_null(a->group));
+    if ((fields & BS_AGENT_CERTIFICATE) != 0) {
+        (void)json_object_set_new(detail, "certificate", text_or_null(a->certificate));
+        (void)json_object_set_new(detail, "certificate_only", json_boolean(a->certificate_only));
     }
+    if ((fields & BS_AGENT_ADDRESSES) != 0)
+        (void)json_object_set_new(detail, "addresses", json_list(a->addresses, a->n_addresses));
+    if ((fields & BS_AGENT_ROLE) != 0)
+        (void)json_object_set_new(detail, "role", text_or_null(a->role));
+    if ((fields & BS_AGENT_EXPIRES) != 0)
+        (void)json_object_set_new(detail, "expires", time_or_null(a->expires_us));
     return detail;
+}
+
+/* Those of a new agent that say anything. */
+static unsigned
+fields_set(const struct bs_agent *a)
+{
+    return BS_AGENT_DATABASES | (a->kind != BS_ACTOR_AGENT ? BS_AGENT_KIND : 0) |
+           (a->owner != NULL ? BS_AGENT_OWNER : 0) | (a->group != NULL ? BS_AGENT_GROUP : 0) |
+           (a->certificate != NULL ? BS_AGENT_CERTIFICATE : 0) |
+           (a->n_addresses != 0 ? BS_AGENT_ADDRESSES : 0) | (a->role != NULL ? BS_AGENT_ROLE : 0) |
+           (a->expires_us != 0 ? BS_AGENT_EXPIRES : 0);
 }
 
 /*
@@ -170,20 +222,23 @@ check_free(struct bs_sqlite *q, const char *table, const char *name, struct bs_e
 static enum bs_done
 insert_agent(struct bs_sqlite *q, const struct bs_agent *a, struct bs_err *err)
 {
-    json_t *list = json_databases(a);
-    char *databases = json_dumps(list, JSON_COMPACT);
-    enum bs_done done;
+    char *databases = list_text(a->databases, a->n_databases);
+    char *addresses = list_text(a->addresses, a->n_addresses);
+    enum bs_done done = BS_FAILED;
 
-    json_decref(list);
-    if (databases == NULL)
-        return BS_FAIL(err, INTERNAL, "the databases cannot be written as JSON");
-    done = bs_sq_run(
-        q, "INSERT INTO agents (" AGENT_COLUMNS ") VALUES (?,?,?,?,?,?,0,0,NULL,?,?,?)",
-        BS_SQ_VALUES(BS_SQ_T(a->name), BS_SQ_T(a->owner), BS_SQ_T(databases), BS_SQ_T(a->verifier),
-                     BS_SQ_I(a->created_us), BS_SQ_I(a->expires_us), BS_SQ_T(a->group),
-                     BS_SQ_T(a->certificate), BS_SQ_I(a->certificate_only)),
-        NULL, err);
+    if (databases == NULL || addresses == NULL)
+        (void)BS_FAIL(err, INTERNAL, "an agent cannot be written as JSON");
+    else
+        done = bs_sq_run(
+            q, "INSERT INTO agents (" AGENT_COLUMNS ") VALUES (?,?,?,?,?,?,0,0,NULL,?,?,?,?,?,?,0)",
+            BS_SQ_VALUES(BS_SQ_T(a->name), BS_SQ_T(a->owner), BS_SQ_T(databases),
+                         BS_SQ_T(a->verifier), BS_SQ_I(a->created_us), BS_SQ_I(a->expires_us),
+                         BS_SQ_T(a->group), BS_SQ_T(a->certificate), BS_SQ_I(a->certificate_only),
+                         BS_SQ_T(bs_actor_kind_name(a->kind)), BS_SQ_T(addresses),
+                         BS_SQ_T(a->role)),
+            NULL, err);
     free(databases);
+    free(addresses);
     return done;
 }
 
@@ -202,7 +257,8 @@ bs_sq_agent_add(struct bs_state *s,
     if (done == BS_DONE)
         done = insert_agent(q, agent, err);
     if (done == BS_DONE)
-        done = put_change(q, by, "agent.add", agent->name, agent_detail(agent), err);
+        done = put_change(q, by, "agent.add", agent->name, agent_detail(agent, fields_set(agent)),
+                          err);
     return bs_sq_end(q, done, err);
 }
 
@@ -277,50 +333,73 @@ bs_sq_agent_revoke(struct bs_state *s, const char *name, const char *by, struct 
     return bs_sq_end(q, done, err);
 }
 
-enum bs_done
-bs_sq_agent_regroup(
-    struct bs_state *s, const char *name, const char *group, const char *by, struct bs_err *err)
+static enum bs_done
+update_agent(struct bs_sqlite *q, const struct bs_agent *a, struct bs_err *err)
 {
-    struct bs_sqlite *q = bs_sq_of(s);
-    enum bs_done done;
+    char *databases = list_text(a->databases, a->n_databases);
+    char *addresses = list_text(a->addresses, a->n_addresses);
+    enum bs_done done = BS_FAILED;
 
-    if (bs_sq_begin(q, err) != BS_DONE)
+    if (databases == NULL || addresses == NULL)
+        (void)BS_FAIL(err, INTERNAL, "an agent cannot be written as JSON");
+    else
+        done = bs_sq_run(q,
+                         "UPDATE agents SET owner = ?, actor_group = ?, databases = ?,"
+                         " expires_us = ?, certificate = ?, certificate_only = ?, addresses = ?,"
+                         " db_role = ?, kind = ?, disabled_us = ? WHERE name = ?",
+                         BS_SQ_VALUES(BS_SQ_T(a->owner), BS_SQ_T(a->group), BS_SQ_T(databases),
+                                      BS_SQ_I(a->expires_us), BS_SQ_T(a->certificate),
+                                      BS_SQ_I(a->certificate_only), BS_SQ_T(addresses),
+                                      BS_SQ_T(a->role), BS_SQ_T(bs_actor_kind_name(a->kind)),
+                                      BS_SQ_I(a->disabled_us), BS_SQ_T(a->name)),
+                         NULL, err);
+    free(databases);
+    free(addresses);
+    return done;
+}
+
+/* Inside a transaction; `arena` for the row as it is. */
+static enum bs_done
+alter(struct bs_sqlite *q,
+      const struct bs_agent *row,
+      unsigned fields,
+      struct bs_arena *arena,
+      struct bs_err *err)
+{
+    struct bs_agent a = {0};
+
+    if (check_in_force(q, "agents", row->name, err) != BS_DONE ||
+        bs_sq_one(q, "SELECT " AGENT_COLUMNS " FROM agents WHERE name = ?",
+                  BS_SQ_VALUES(BS_SQ_T(row->name)), arena, read_agent, &a, "agent", err) != BS_DONE)
         return BS_FAILED;
-    done = check_in_force(q, "agents", name, err);
-    if (done == BS_DONE)
-        done = bs_sq_run(q, "UPDATE agents SET actor_group = ? WHERE name = ?",
-                         BS_SQ_VALUES(BS_SQ_T(group), BS_SQ_T(name)), NULL, err);
-    if (done == BS_DONE)
-        done = put_change(q, by, "agent.regroup", name, json_pack("{s:s?}", "group", group), err);
-    return bs_sq_end(q, done, err);
+    if ((fields & BS_AGENT_DISABLED) != 0 && (a.disabled_us != 0) == (row->disabled_us != 0))
+        return BS_FAIL(err, CONFLICT, "\"%.63s\" is %s", row->name,
+                       row->disabled_us != 0 ? "disabled already" : "not disabled");
+    bs_agent_overlay(&a, row, fields);
+    return update_agent(q, &a, err);
 }
 
 enum bs_done
-bs_sq_agent_certify(struct bs_state *s,
-                    const char *name,
-                    const char *certificate,
-                    bool only,
-                    const char *by,
-                    struct bs_err *err)
+bs_sq_agent_alter(struct bs_state *s,
+                  const struct bs_agent *row,
+                  unsigned fields,
+                  const char *by,
+                  struct bs_err *err)
 {
     struct bs_sqlite *q = bs_sq_of(s);
-    json_t *detail = json_object();
+    const char *action = "agent.set";
+    struct bs_arena arena;
     enum bs_done done;
 
-    if (certificate != NULL)
-        put_certificate(detail, certificate, only);
-    if (bs_sq_begin(q, err) != BS_DONE) {
-        json_decref(detail);
+    if (fields == BS_AGENT_DISABLED)
+        action = row->disabled_us != 0 ? "agent.disable" : "agent.enable";
+    if (bs_sq_begin(q, err) != BS_DONE)
         return BS_FAILED;
-    }
-    done = check_in_force(q, "agents", name, err);
+    bs_arena_init(&arena, "agent", ROW_BYTES);
+    done = alter(q, row, fields, &arena, err);
     if (done == BS_DONE)
-        done =
-            bs_sq_run(q, "UPDATE agents SET certificate = ?, certificate_only = ? WHERE name = ?",
-                      BS_SQ_VALUES(BS_SQ_T(certificate), BS_SQ_I(only), BS_SQ_T(name)), NULL, err);
-    if (done == BS_DONE)
-        done = put_change(q, by, "agent.certify", name, json_incref(detail), err);
-    json_decref(detail);
+        done = put_change(q, by, action, row->name, agent_detail(row, fields), err);
+    bs_arena_fini(&arena);
     return bs_sq_end(q, done, err);
 }
 
@@ -531,6 +610,20 @@ bs_sq_change_list(struct bs_state *s,
         &rows, n, err);
     bs_sq_unlock(q);
     *out = rows;
+    return done;
+}
+
+/* The number of the newest one, also after it was dropped: AUTOINCREMENT remembers. */
+enum bs_done
+bs_sq_change_count(struct bs_state *s, int64_t *out, struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    enum bs_done done;
+
+    bs_sq_lock(q);
+    done = bs_sq_number(q, "SELECT seq FROM sqlite_sequence WHERE name = 'changes'",
+                        BS_SQ_NO_VALUES, 0, out, err);
+    bs_sq_unlock(q);
     return done;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/cidr.h"
 #include "base/clock.h"
 #include "state/backend.h"
 
@@ -45,15 +46,15 @@ text_ok(const char *text)
 }
 
 static enum bs_done
-database_check(const char *name, struct bs_err *err)
+name_of_database_check(const char *what, const char *name, struct bs_err *err)
 {
     size_t n = strlen(name);
 
     if (n == 0 || n > BS_NAME_MAX || !text_ok(name))
-        return BS_FAIL(err, USAGE, "a database name must have 1 to %d bytes", BS_NAME_MAX);
+        return BS_FAIL(err, USAGE, "%s must have 1 to %d bytes", what, BS_NAME_MAX);
     for (size_t i = 0; i < n; i++) {
         if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
-            return BS_FAIL(err, USAGE, "a database name has a control character");
+            return BS_FAIL(err, USAGE, "%s has a control character", what);
     }
     return BS_DONE;
 }
@@ -73,6 +74,33 @@ verifier_check(const char *verifier, struct bs_err *err)
 }
 
 static enum bs_done
+check_certificate(const char *certificate, bool only, struct bs_err *err)
+{
+    if (certificate == NULL && only)
+        return BS_FAIL(err, USAGE, "no certificate is named that could be proof enough");
+    if (certificate == NULL)
+        return BS_DONE;
+    if ((strncmp(certificate, "cn:", 3) != 0 && strncmp(certificate, "dn:", 3) != 0) ||
+        certificate[3] == '\0' || strlen(certificate) > CERTIFICATE_MAX || !text_ok(certificate))
+        return BS_FAIL(err, USAGE, "the name in a certificate is empty, too long or not UTF-8");
+    return BS_DONE;
+}
+
+static enum bs_done
+check_addresses(const struct bs_agent *agent, struct bs_err *err)
+{
+    if (agent->n_addresses > BS_ADDRESSES_OF_ACTOR)
+        return BS_FAIL(err, USAGE, "more than %d ranges of addresses", BS_ADDRESSES_OF_ACTOR);
+    for (size_t i = 0; i < agent->n_addresses; i++) {
+        struct bs_cidr range;
+        const char *why;
+        if (!bs_cidr_parse(agent->addresses[i], &range, &why))
+            return BS_FAIL(err, USAGE, "the address \"%.63s\": %s", agent->addresses[i], why);
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
 agent_check(const struct bs_agent *agent, struct bs_err *err)
 {
     if (bs_name_check("an agent's name", agent->name, err) != BS_DONE)
@@ -84,10 +112,14 @@ agent_check(const struct bs_agent *agent, struct bs_err *err)
     if (agent->n_databases == 0)
         return BS_FAIL(err, USAGE, "an agent needs at least one database");
     for (size_t i = 0; i < agent->n_databases; i++) {
-        if (database_check(agent->databases[i], err) != BS_DONE)
+        if (name_of_database_check("a database's name", agent->databases[i], err) != BS_DONE)
             return BS_FAILED;
     }
-    return verifier_check(agent->verifier, err);
+    if (agent->role != NULL && name_of_database_check("a role's name", agent->role, err) != BS_DONE)
+        return BS_FAILED;
+    if (check_certificate(agent->certificate, agent->certificate_only, err) != BS_DONE)
+        return BS_FAILED;
+    return check_addresses(agent, err);
 }
 
 static enum bs_done
@@ -121,19 +153,6 @@ ticket_texts_check(const struct bs_ticket *t, struct bs_err *err)
 
 /* --- agents and operators --- */
 
-static enum bs_done
-check_certificate(const char *certificate, bool only, struct bs_err *err)
-{
-    if (certificate == NULL && only)
-        return BS_FAIL(err, USAGE, "no certificate is named that could be proof enough");
-    if (certificate == NULL)
-        return BS_DONE;
-    if ((strncmp(certificate, "cn:", 3) != 0 && strncmp(certificate, "dn:", 3) != 0) ||
-        certificate[3] == '\0' || strlen(certificate) > CERTIFICATE_MAX || !text_ok(certificate))
-        return BS_FAIL(err, USAGE, "the name in a certificate is empty, too long or not UTF-8");
-    return BS_DONE;
-}
-
 enum bs_done
 bs_state_agent_add(struct bs_state *s,
                    const struct bs_agent *agent,
@@ -142,10 +161,9 @@ bs_state_agent_add(struct bs_state *s,
 {
     struct bs_agent row = *agent;
 
-    if (agent_check(agent, err) != BS_DONE ||
-        check_certificate(agent->certificate, agent->certificate_only, err) != BS_DONE)
+    if (agent_check(agent, err) != BS_DONE || verifier_check(agent->verifier, err) != BS_DONE)
         return BS_FAILED;
-    row.revoked_us = 0;
+    row.revoked_us = row.disabled_us = 0;
     if (row.created_us == 0)
         row.created_us = bs_now_us();
     return s->ops->agent_add(s, &row, by, err);
@@ -190,25 +208,19 @@ bs_state_agent_revoke(struct bs_state *s, const char *name, const char *by, stru
 }
 
 enum bs_done
-bs_state_agent_certify(struct bs_state *s,
-                       const char *name,
-                       const char *certificate,
-                       bool only,
-                       const char *by,
-                       struct bs_err *err)
+bs_state_agent_alter(struct bs_state *s,
+                     const struct bs_agent *row,
+                     unsigned fields,
+                     const char *by,
+                     struct bs_err *err)
 {
-    if (check_certificate(certificate, only, err) != BS_DONE)
-        return BS_FAILED;
-    return s->ops->agent_certify(s, name, certificate, only, by, err);
-}
+    const char *databases[] = {"any"};
+    struct bs_agent looked_at = {.name = row->name, .databases = databases, .n_databases = 1};
 
-enum bs_done
-bs_state_agent_regroup(
-    struct bs_state *s, const char *name, const char *group, const char *by, struct bs_err *err)
-{
-    if (group != NULL && bs_name_check("a group's name", group, err) != BS_DONE)
+    bs_agent_overlay(&looked_at, row, fields);
+    if (agent_check(&looked_at, err) != BS_DONE)
         return BS_FAILED;
-    return s->ops->agent_regroup(s, name, group, by, err);
+    return s->ops->agent_alter(s, row, fields, by, err);
 }
 
 enum bs_done
@@ -585,6 +597,13 @@ bs_state_change_list(struct bs_state *s,
     *out = NULL;
     *n = 0;
     return s->ops->change_list(s, limit, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_change_count(struct bs_state *s, int64_t *out, struct bs_err *err)
+{
+    *out = 0;
+    return s->ops->change_count(s, out, err);
 }
 
 enum bs_done

@@ -66,27 +66,18 @@ BS_MUST_CHECK enum bs_done
 bs_state_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
 
 /*
- * What an agent's certificate must say from now on; its sessions that are open stay open.
+ * Write some fields of an agent. A new expiry, and being disabled, count for its open sessions, too
+ * (gateway/standing.h); the others for those that begin from now on.
  *
- * certificate  as in struct bs_agent; NULL: none is asked for
- * only         it is proof enough, no password is asked for
- * err          NOT_FOUND; CONFLICT: revoked; USAGE: not of that form
+ * row     its name, and the values of `fields`
+ * fields  bits of enum bs_agent_field
+ * err     NOT_FOUND; CONFLICT: revoked, or disabled (enabled) already; USAGE: a value is malformed
  */
-BS_MUST_CHECK enum bs_done bs_state_agent_certify(struct bs_state *s,
-                                                  const char *name,
-                                                  const char *certificate,
-                                                  bool only,
-                                                  const char *by,
-                                                  struct bs_err *err);
-
-/*
- * Put an agent into a group, out of the one it was in. Its sessions that are open keep the old one.
- *
- * group  NULL: into none
- * err    NOT_FOUND; CONFLICT: revoked; USAGE: no name for a group
- */
-BS_MUST_CHECK enum bs_done bs_state_agent_regroup(
-    struct bs_state *s, const char *name, const char *group, const char *by, struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_state_agent_alter(struct bs_state *s,
+                                                const struct bs_agent *row,
+                                                unsigned fields,
+                                                const char *by,
+                                                struct bs_err *err);
 
 /*
  * Let an agent only read, from now on, until a human releases it. Nothing where it is so already.
@@ -271,6 +262,12 @@ BS_MUST_CHECK enum bs_done bs_state_change_list(struct bs_state *s,
                                                 struct bs_change **out,
                                                 size_t *n,
                                                 struct bs_err *err);
+/*
+ * A number that grows with each change, by any process: who has seen it knows whether there is
+ * something to look at again. Cheap.
+ */
+BS_MUST_CHECK enum bs_done
+bs_state_change_count(struct bs_state *s, int64_t *out, struct bs_err *err);
 /* The audit has it: forget it. */
 BS_MUST_CHECK enum bs_done bs_state_change_drop(struct bs_state *s, int64_t id, struct bs_err *err);
 

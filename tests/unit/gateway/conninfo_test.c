@@ -240,12 +240,38 @@ passfile(void)
 
         printf("# %s\n", passwords[i].conninfo);
         REQUIRE(bs_conninfo_parse(passwords[i].conninfo, &c, &err) == BS_DONE);
-        got = bs_conninfo_password(&c, &c.hosts[0]);
+        got = bs_conninfo_password(&c, &c.hosts[0], c.user);
         EXPECT((got == NULL) == (passwords[i].want == NULL));
         EXPECT(got == NULL || strcmp(got, passwords[i].want) == 0);
         bs_free_secret(&got);
         bs_conninfo_fini(&c);
     }
+    (void)close(fd);
+    (void)unlink(path);
+    (void)unsetenv("PGPASSFILE");
+}
+
+/* The password in the string is that of its own role: another one has its own line in the file. */
+static void
+password_of_another_role(void)
+{
+    char path[] = "/tmp/bs-passfile-XXXXXX";
+    int fd = mkstemp(path);
+    struct bs_conninfo c;
+    struct bs_err err = {0};
+    char *got;
+
+    REQUIRE(fd >= 0 && write(fd, "*:*:*:other:theirs\n", 19) == 19);
+    (void)setenv("PGPASSFILE", path, 1);
+    REQUIRE(bs_conninfo_parse("host=h user=u password=ours", &c, &err) == BS_DONE);
+    got = bs_conninfo_password(&c, &c.hosts[0], "u");
+    EXPECT(got != NULL && strcmp(got, "ours") == 0);
+    bs_free_secret(&got);
+    got = bs_conninfo_password(&c, &c.hosts[0], "other");
+    EXPECT(got != NULL && strcmp(got, "theirs") == 0);
+    bs_free_secret(&got);
+    EXPECT(bs_conninfo_password(&c, &c.hosts[0], "third") == NULL);
+    bs_conninfo_fini(&c);
     (void)close(fd);
     (void)unlink(path);
     (void)unsetenv("PGPASSFILE");
@@ -263,11 +289,11 @@ passfile_rights(void)
     REQUIRE(fd >= 0 && write(fd, "*:*:*:*:open\n", 13) == 13);
     (void)setenv("PGPASSFILE", path, 1);
     REQUIRE(bs_conninfo_parse("host=h user=u", &c, &err) == BS_DONE);
-    char *got = bs_conninfo_password(&c, &c.hosts[0]);
+    char *got = bs_conninfo_password(&c, &c.hosts[0], c.user);
     EXPECT(got != NULL);
     bs_free_secret(&got);
     REQUIRE(fchmod(fd, 0640) == 0);
-    EXPECT(bs_conninfo_password(&c, &c.hosts[0]) == NULL);
+    EXPECT(bs_conninfo_password(&c, &c.hosts[0], c.user) == NULL);
     bs_conninfo_fini(&c);
     (void)close(fd);
     (void)unlink(path);
@@ -307,6 +333,7 @@ main(void)
         {"PG* variables are the defaults", environment},
         {"a service gives defaults", service},
         {"the password file", passfile},
+        {"the password of another role", password_of_another_role},
         {"a password file that others can read", passfile_rights},
     };
 

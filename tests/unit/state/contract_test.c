@@ -154,6 +154,23 @@ an_agent(const char *name)
                              .expires_us = 5000};
 }
 
+static enum bs_code
+alter(const struct bs_agent *row, unsigned fields)
+{
+    struct bs_err err = {0};
+
+    return CODE(bs_state_agent_alter(state, row, fields, "me", &err));
+}
+
+static enum bs_code
+certify(const char *name, const char *certificate, bool only)
+{
+    const struct bs_agent row = {
+        .name = name, .certificate = certificate, .certificate_only = only};
+
+    return alter(&row, BS_AGENT_CERTIFICATE);
+}
+
 static void
 agents(void)
 {
@@ -175,35 +192,37 @@ agents(void)
     EXPECT(bs_agent_may(&got, "app", 4999));
     EXPECT(!bs_agent_may(&got, "app", 5000)); /* expires at, not after */
     EXPECT(!bs_agent_may(&got, "ap", 1));
-    EXPECT_EQ(CODE(bs_state_agent_regroup(state, a.name, "other", "me", &err)), BS_OK);
+    EXPECT_EQ(alter(&(struct bs_agent){.name = a.name, .group = "other"}, BS_AGENT_GROUP), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
     EXPECT(got.group != NULL && strcmp(got.group, "other") == 0);
-    EXPECT_EQ(CODE(bs_state_agent_regroup(state, a.name, NULL, "me", &err)), BS_OK);
+    EXPECT_EQ(alter(&(struct bs_agent){.name = a.name}, BS_AGENT_GROUP), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
     EXPECT(got.group == NULL);
     EXPECT(got.certificate == NULL && !got.certificate_only);
-    EXPECT_EQ(CODE(bs_state_agent_certify(state, a.name, "cn:bot", true, "me", &err)), BS_OK);
+    EXPECT_EQ(certify(a.name, "cn:bot", true), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
     EXPECT(got.certificate != NULL && strcmp(got.certificate, "cn:bot") == 0);
     EXPECT(got.certificate_only);
-    EXPECT_EQ(CODE(bs_state_agent_certify(state, a.name, NULL, false, "me", &err)), BS_OK);
+    EXPECT_EQ(certify(a.name, NULL, false), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
     EXPECT(got.certificate == NULL && !got.certificate_only);
-    EXPECT_EQ(CODE(bs_state_agent_certify(state, a.name, NULL, true, "me", &err)), BS_E_USAGE);
-    EXPECT_EQ(CODE(bs_state_agent_certify(state, a.name, "bot", false, "me", &err)), BS_E_USAGE);
-    EXPECT_EQ(CODE(bs_state_agent_certify(state, a.name, "dn:", false, "me", &err)), BS_E_USAGE);
-    EXPECT_EQ(CODE(bs_state_agent_certify(state, "nobody", "cn:b", false, "me", &err)),
+    EXPECT_EQ(certify(a.name, NULL, true), BS_E_USAGE);
+    EXPECT_EQ(certify(a.name, "bot", false), BS_E_USAGE);
+    EXPECT_EQ(certify(a.name, "dn:", false), BS_E_USAGE);
+    EXPECT_EQ(certify("nobody", "cn:b", false), BS_E_NOT_FOUND);
+    EXPECT_EQ(alter(&(struct bs_agent){.name = a.name, .group = "No Name"}, BS_AGENT_GROUP),
+              BS_E_USAGE);
+    EXPECT_EQ(alter(&(struct bs_agent){.name = "nobody", .group = "x"}, BS_AGENT_GROUP),
               BS_E_NOT_FOUND);
-    EXPECT_EQ(CODE(bs_state_agent_regroup(state, a.name, "No Name", "me", &err)), BS_E_USAGE);
-    EXPECT_EQ(CODE(bs_state_agent_regroup(state, "nobody", "x", "me", &err)), BS_E_NOT_FOUND);
     EXPECT_EQ(CODE(bs_state_agent_rekey(state, a.name, VERIFIER "2", "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_rekey(state, a.name, "secret", "me", &err)), BS_E_USAGE);
     EXPECT_EQ(CODE(bs_state_agent_rekey(state, "nobody", VERIFIER, "me", &err)), BS_E_NOT_FOUND);
     EXPECT_EQ(CODE(bs_state_agent_revoke(state, "nobody", "me", &err)), BS_E_NOT_FOUND);
     EXPECT_EQ(CODE(bs_state_agent_revoke(state, a.name, "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_revoke(state, a.name, "me", &err)), BS_E_CONFLICT);
-    EXPECT_EQ(CODE(bs_state_agent_regroup(state, a.name, "x", "me", &err)), BS_E_CONFLICT);
-    EXPECT_EQ(CODE(bs_state_agent_certify(state, a.name, "cn:b", true, "me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(alter(&(struct bs_agent){.name = a.name, .group = "x"}, BS_AGENT_GROUP),
+              BS_E_CONFLICT);
+    EXPECT_EQ(certify(a.name, "cn:b", true), BS_E_CONFLICT);
     EXPECT_EQ(CODE(bs_state_agent_get(state, a.name, &arena, &got, &err)), BS_OK);
     EXPECT(got.revoked_us > 0 && !bs_agent_may(&got, "app", 1));
     EXPECT(strcmp(got.verifier, VERIFIER "2") == 0);
@@ -248,6 +267,56 @@ names(void)
         if (tap_misses != 0)
             printf("# in row %zu\n", i);
     }
+}
+
+/* Each field alone is written, and nothing else. */
+static void
+altered_agents(void)
+{
+    struct bs_err err = {0};
+    struct bs_agent a = an_agent("a"), got;
+    const char *list[] = {"10.0.0.0/8", "local"}, *other[] = {"other"};
+    const struct bs_agent to = {.name = "a",
+                                .owner = "bob",
+                                .kind = BS_ACTOR_PERSON,
+                                .role = "app_ro",
+                                .expires_us = 9000,
+                                .disabled_us = 7,
+                                .databases = other,
+                                .n_databases = 1,
+                                .addresses = list,
+                                .n_addresses = 2};
+    int64_t before, after;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_change_count(state, &before, &err)), BS_OK);
+    EXPECT_EQ(alter(&to, BS_AGENT_OWNER), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.owner, "bob") == 0 && got.kind == BS_ACTOR_AGENT && got.role == NULL);
+    EXPECT(got.expires_us == 5000 && got.n_databases == 2 && got.n_addresses == 0);
+    EXPECT_EQ(alter(&to, BS_AGENT_KIND | BS_AGENT_ROLE | BS_AGENT_EXPIRES), BS_OK);
+    EXPECT_EQ(alter(&to, BS_AGENT_DATABASES | BS_AGENT_ADDRESSES), BS_OK);
+    EXPECT_EQ(alter(&(struct bs_agent){.name = "a"}, BS_AGENT_DISABLED), BS_E_CONFLICT);
+    EXPECT_EQ(alter(&to, BS_AGENT_DISABLED), BS_OK);
+    EXPECT_EQ(alter(&to, BS_AGENT_DISABLED), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(got.kind == BS_ACTOR_PERSON && strcmp(got.role, "app_ro") == 0);
+    EXPECT(got.expires_us == 9000 && strcmp(got.databases[0], "other") == 0);
+    EXPECT(got.n_databases == 1 && got.n_addresses == 2 && strcmp(got.group, "apps") == 0);
+    EXPECT(bs_agent_may_come(&got, "10.1.2.3:4") && bs_agent_may_come(&got, "unix:/run"));
+    EXPECT(!bs_agent_may_come(&got, "11.1.2.3:4"));
+    EXPECT(strcmp(bs_agent_status(&got, 1), "disabled") == 0 && !bs_agent_may(&got, "other", 1));
+    EXPECT_EQ(alter(&(struct bs_agent){.name = "a"}, BS_AGENT_DISABLED), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(bs_agent_may(&got, "other", 1) && strcmp(bs_agent_status(&got, 9000), "expired") == 0);
+    EXPECT_EQ(CODE(bs_state_change_count(state, &after, &err)), BS_OK);
+    EXPECT_EQ(after, before + 5);
+    list[1] = "10.0.0.1/8";
+    EXPECT_EQ(alter(&to, BS_AGENT_ADDRESSES), BS_E_USAGE);
+    EXPECT_EQ(alter(&(struct bs_agent){.name = "a"}, BS_AGENT_DATABASES), BS_E_USAGE);
+    EXPECT_EQ(alter(&(struct bs_agent){.name = "a", .role = ""}, BS_AGENT_ROLE), BS_E_USAGE);
+    tear_down();
 }
 
 static void
@@ -815,10 +884,13 @@ first_version_is_migrated(void)
          "ALTER TABLE tickets DROP COLUMN evades; ALTER TABLE agents DROP COLUMN actor_group;"
          "ALTER TABLE agents DROP COLUMN certificate;"
          "ALTER TABLE agents DROP COLUMN certificate_only;"
+         "ALTER TABLE agents DROP COLUMN kind; ALTER TABLE agents DROP COLUMN addresses;"
+         "ALTER TABLE agents DROP COLUMN db_role; ALTER TABLE agents DROP COLUMN disabled_us;"
          "PRAGMA user_version = 1");
     REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
     EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
     EXPECT(got.certificate == NULL && !got.certificate_only);
+    EXPECT(got.kind == BS_ACTOR_AGENT && got.n_addresses == 0 && got.role == NULL);
     EXPECT(got.quarantined_us == 0 && strcmp(got.owner, "alice") == 0);
     EXPECT_EQ(CODE(bs_state_agent_quarantine(state, "a", NULL, "gateway", &err)), BS_OK);
     tear_down();
@@ -830,6 +902,7 @@ static const struct tap_case cases[] = {
     {"another program's or a newer file is refused", refuses_other_files},
     {"names", names},
     {"agents: add, get, list, rekey, revoke, again", agents},
+    {"agents: altered, field by field", altered_agents},
     {"agents: what is malformed is refused", bad_agents},
     {"agents: quarantined and released", quarantine},
     {"what was blocked: put, list, drop, and a limit", blocked},

@@ -1,0 +1,174 @@
+/*
+ * agents.c - options into a row, and a row into JSON.
+ */
+#include "cli/agents.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "policy/values.h"
+
+#define YEARS_MS(n) (INT64_C(n) * 366 * 86400 * 1000)
+
+/* --- options ------------------------------------------------------------------------------ */
+
+/* What is wrong with them together; NULL: nothing. */
+static const char *
+contradiction(const struct bs_agent_options *o)
+{
+    bool named = o->common_name != NULL || o->subject != NULL;
+
+    if (o->common_name != NULL && o->subject != NULL)
+        return "give it --certificate-cn or --certificate-dn, not both";
+    if (o->certificate_only && !named)
+        return "--certificate-only needs --certificate-cn or --certificate-dn";
+    if (o->no_certificate && named)
+        return "--no-certificate takes no certificate";
+    if (o->no_group && o->group != NULL)
+        return "give it --group or --no-group";
+    if (o->no_owner && o->owner != NULL)
+        return "give it --owner or --no-owner";
+    if (o->no_expiry && o->expires != NULL)
+        return "give it --expires or --no-expiry";
+    if (o->any_address && o->addresses.n > 0)
+        return "give it --address or --any-address";
+    return o->no_role && o->role != NULL ? "give it --role or --no-role" : NULL;
+}
+
+static unsigned
+fields_of(const struct bs_agent_options *o)
+{
+    bool certificate = o->common_name != NULL || o->subject != NULL || o->no_certificate;
+
+    return (o->databases.n > 0 ? BS_AGENT_DATABASES : 0) | (o->kind != NULL ? BS_AGENT_KIND : 0) |
+           (o->owner != NULL || o->no_owner ? BS_AGENT_OWNER : 0) |
+           (o->group != NULL || o->no_group ? BS_AGENT_GROUP : 0) |
+           (o->expires != NULL || o->no_expiry ? BS_AGENT_EXPIRES : 0) |
+           (o->addresses.n > 0 || o->any_address ? BS_AGENT_ADDRESSES : 0) |
+           (o->role != NULL || o->no_role ? BS_AGENT_ROLE : 0) |
+           (certificate ? BS_AGENT_CERTIFICATE : 0);
+}
+
+static enum bs_done
+check_databases(const struct bs_config *config, const struct bs_agent *agent, struct bs_err *err)
+{
+    for (size_t i = 0; i < agent->n_databases; i++) {
+        if (bs_config_database_find(config, agent->databases[i]) != NULL)
+            continue;
+        (void)BS_FAIL(err, USAGE, "no database \"%.63s\" is configured", agent->databases[i]);
+        bs_err_hint(err, "databases are the keys under `databases:` in %.150s", config->file);
+        return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
+read_expiry(const char *text, int64_t *out_us, struct bs_err *err)
+{
+    int64_t ms;
+
+    if (text == NULL)
+        return BS_DONE;
+    if (!bs_value_duration(text, &ms) || ms <= 0 || ms > YEARS_MS(100))
+        return BS_FAIL(err, USAGE, "--expires takes a duration like 30d or 12h");
+    *out_us = bs_now_us() + ms * 1000;
+    return BS_DONE;
+}
+
+/* As the state has it; NULL: no certificate is asked for. */
+static const char *
+certificate_text(const struct bs_agent_options *o, struct bs_arena *arena)
+{
+    if (o->subject != NULL)
+        return bs_arena_fmt(arena, "dn:%s", o->subject);
+    return o->common_name == NULL ? NULL : bs_arena_fmt(arena, "cn:%s", o->common_name);
+}
+
+/* The row keeps pointers that are not const, as the state reads them into an arena. */
+static const char **
+keep(struct bs_arena *arena, const struct bs_arg_texts *texts)
+{
+    const char **all = bs_arena_array(arena, texts->n + 1, sizeof(*all));
+
+    for (size_t i = 0; all != NULL && i < texts->n; i++)
+        all[i] = texts->list[i];
+    return all;
+}
+
+enum bs_done
+bs_agent_options_read(const struct bs_agent_options *o,
+                      const struct bs_config *config,
+                      struct bs_arena *arena,
+                      struct bs_agent *out,
+                      unsigned *fields,
+                      struct bs_err *err)
+{
+    const char *wrong = contradiction(o);
+
+    if (wrong != NULL)
+        return BS_FAIL(err, USAGE, "%s", wrong);
+    *fields = fields_of(o);
+    out->owner = o->owner;
+    out->group = o->group;
+    out->role = o->role;
+    out->certificate = certificate_text(o, arena);
+    out->certificate_only = o->certificate_only;
+    out->databases = keep(arena, &o->databases);
+    out->n_databases = o->databases.n;
+    out->addresses = keep(arena, &o->addresses);
+    out->n_addresses = o->addresses.n;
+    if (out->databases == NULL || out->addresses == NULL)
+        return BS_FAIL(err, LIMIT, "too many options");
+    if (o->kind != NULL && !bs_actor_kind_find(o->kind, &out->kind))
+        return BS_FAIL(err, USAGE, "there is no kind \"%.40s\": agent, app or person", o->kind);
+    if (check_databases(config, out, err) != BS_DONE)
+        return BS_FAILED;
+    return read_expiry(o->expires, &out->expires_us, err);
+}
+
+/* --- shown -------------------------------------------------------------------------------- */
+
+const char *
+bs_agent_join(struct bs_arena *arena, const char *const *texts, size_t n)
+{
+    const char *all = n == 0 ? "-" : texts[0];
+
+    for (size_t i = 1; i < n && all != NULL; i++)
+        all = bs_arena_fmt(arena, "%s,%s", all, texts[i]);
+    return all == NULL ? "..." : all;
+}
+
+json_t *
+bs_agent_json_list(const char *const *texts, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(list, json_string(texts[i]));
+    return list;
+}
+
+static void
+put(json_t *o, const char *name, json_t *value)
+{
+    (void)json_object_set_new(o, name, value);
+}
+
+json_t *
+bs_agent_json(const struct bs_agent *g, int64_t now_us)
+{
+    json_t *o = json_pack("{s:s,s:s,s:s?,s:s?,s:s?,s:s,s:s?,s:s?,s:b}", "name", g->name, "kind",
+                          bs_actor_kind_name(g->kind), "owner", g->owner, "group", g->group, "role",
+                          g->role, "status", bs_agent_status(g, now_us), "quarantine_why",
+                          g->quarantine_why, "certificate", g->certificate, "certificate_only",
+                          (int)g->certificate_only);
+
+    put(o, "databases", bs_agent_json_list(g->databases, g->n_databases));
+    put(o, "addresses", bs_agent_json_list(g->addresses, g->n_addresses));
+    put(o, "created", bs_actor_json_time(g->created_us));
+    put(o, "expires", bs_actor_json_time(g->expires_us));
+    put(o, "disabled", bs_actor_json_time(g->disabled_us));
+    put(o, "revoked", bs_actor_json_time(g->revoked_us));
+    put(o, "quarantined", bs_actor_json_time(g->quarantined_us));
+    return o;
+}

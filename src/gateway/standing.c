@@ -1,0 +1,162 @@
+/*
+ * standing.c - a sorted list of the actors that are let in, replaced as a whole. A session keeps
+ * what it was told, so that most rounds cost it two comparisons.
+ */
+#include "gateway/standing.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "gateway/session.h"
+#include "state/state.h"
+
+#define ARENA_BYTES (256u << 20)
+
+#define ENDED   "this user may connect no more"
+#define EXPIRED "the time of this user is over"
+
+struct actor {
+    const char *name;
+    int64_t since_us;   /* when it was added: a name that was given again is another actor */
+    int64_t expires_us; /* 0: never */
+};
+
+struct list {
+    struct bs_arena arena;
+    struct actor *actors; /* by name */
+    size_t n;
+};
+
+struct bs_standings {
+    pthread_mutex_t lock; /* guards the list */
+    struct list list;
+    _Atomic int64_t seen; /* bs_state_change_count before it was read; -1: never */
+};
+
+struct bs_standings *
+bs_standings_new(void)
+{
+    struct bs_standings *s = bs_malloc(sizeof(*s));
+
+    bs_assert(pthread_mutex_init(&s->lock, NULL) == 0);
+    bs_arena_init(&s->list.arena, "actors", ARENA_BYTES);
+    atomic_init(&s->seen, -1);
+    return s;
+}
+
+void
+bs_standings_free(struct bs_standings **sp)
+{
+    struct bs_standings *s = *sp;
+
+    *sp = NULL;
+    if (s == NULL)
+        return;
+    bs_arena_fini(&s->list.arena);
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+/* --- reading ------------------------------------------------------------------------------ */
+
+static int
+by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct actor *)a)->name, ((const struct actor *)b)->name);
+}
+
+/* Of all there are, those that are let in until their time is over; their secrets stay behind. */
+static enum bs_done
+select_actors(const struct bs_agent *all, size_t n, struct list *out, struct bs_err *err)
+{
+    out->actors = bs_arena_array(&out->arena, n + 1, sizeof(*out->actors));
+    if (out->actors == NULL)
+        return BS_FAIL(err, LIMIT, "too many actors");
+    for (size_t i = 0; i < n; i++) {
+        struct actor *a = &out->actors[out->n];
+        if (all[i].revoked_us != 0 || all[i].disabled_us != 0)
+            continue;
+        a->name = bs_arena_str(&out->arena, all[i].name);
+        a->since_us = all[i].created_us;
+        a->expires_us = all[i].expires_us;
+        if (a->name == NULL)
+            return BS_FAIL(err, LIMIT, "too many actors");
+        out->n++;
+    }
+    qsort(out->actors, out->n, sizeof(*out->actors), by_name);
+    return BS_DONE;
+}
+
+static enum bs_done
+read_list(struct bs_state *state, struct list *out, struct bs_err *err)
+{
+    struct bs_arena arena;
+    struct bs_agent *all;
+    size_t n;
+    enum bs_done done;
+
+    bs_arena_init(&arena, "actors as stored", ARENA_BYTES);
+    done = bs_state_agent_list(state, &arena, &all, &n, err);
+    if (done == BS_DONE)
+        done = select_actors(all, n, out, err);
+    bs_arena_fini(&arena);
+    return done;
+}
+
+enum bs_done
+bs_standings_look(struct bs_standings *s, struct bs_state *state, struct bs_err *err)
+{
+    struct list list = {.n = 0}, old;
+    int64_t changes;
+
+    if (bs_state_change_count(state, &changes, err) != BS_DONE)
+        return BS_FAILED;
+    if (changes == atomic_load(&s->seen))
+        return BS_DONE;
+    bs_arena_init(&list.arena, "actors", ARENA_BYTES);
+    if (read_list(state, &list, err) != BS_DONE) {
+        bs_arena_fini(&list.arena);
+        return BS_FAILED;
+    }
+    pthread_mutex_lock(&s->lock);
+    old = s->list;
+    s->list = list;
+    atomic_store(&s->seen, changes);
+    pthread_mutex_unlock(&s->lock);
+    bs_arena_fini(&old.arena);
+    return BS_DONE;
+}
+
+/* --- judging ------------------------------------------------------------------------------ */
+
+static const char *
+judge(struct bs_standings *s, struct bs_session *session)
+{
+    const struct actor key = {.name = session->actor}, *a = NULL;
+
+    pthread_mutex_lock(&s->lock);
+    if (s->list.n > 0)
+        a = bsearch(&key, s->list.actors, s->list.n, sizeof(key), by_name);
+    if (a != NULL && a->since_us != session->actor_since_us)
+        a = NULL;
+    session->ends_us = a == NULL ? 0 : a->expires_us;
+    session->standing_seen = atomic_load(&s->seen);
+    pthread_mutex_unlock(&s->lock);
+    return a == NULL ? ENDED : NULL;
+}
+
+const char *
+bs_standings_judge(struct bs_standings *s, struct bs_session *session)
+{
+    const char *why = NULL;
+
+    if (session->standing_seen < atomic_load(&s->seen)) /* else it was looked up later */
+        why = judge(s, session);
+    if (why == NULL && session->ends_us != 0 && session->ends_us <= bs_now_us())
+        why = EXPIRED;
+    return why;
+}

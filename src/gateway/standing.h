@@ -1,0 +1,40 @@
+/*
+ * standing.h - who may stay: whether the actor that a session logged in as is still let in.
+ *
+ * Actors are revoked, disabled and given another expiry by other processes, which write into the
+ * state. The keeper looks once a second whether there was a change, and only then reads; the
+ * workers are told and end what must end. A session whose login was looked up before the change is
+ * judged again when it is let in, so none slips through between the two.
+ *
+ * Layer  gateway. Thread-safe. bs_standings_look reads the state: not on a worker.
+ * Owns   copies of the names.
+ */
+#ifndef BS_GATEWAY_STANDING_H
+#define BS_GATEWAY_STANDING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct bs_session;   /* gateway/session.h */
+struct bs_standings; /* opaque */
+struct bs_state;     /* state/state.h */
+
+struct bs_standings *bs_standings_new(void);
+void bs_standings_free(struct bs_standings **s); /* accepts NULL; sets it NULL */
+
+/* Reads who is let in, where anything has changed. What was known stays in force on failure. */
+BS_MUST_CHECK enum bs_done
+bs_standings_look(struct bs_standings *s, struct bs_state *state, struct bs_err *err);
+
+/*
+ * Why a session that was let in has to end now; NULL: it may stay.
+ *
+ * session  on its worker; what it was told is kept in it
+ *
+ * Returns a literal for its client: it says nothing of who did it.
+ */
+const char *bs_standings_judge(struct bs_standings *s, struct bs_session *session);
+
+#endif

@@ -1,0 +1,244 @@
+"""Who an actor is: where it may come from, its role, and what ends it - in sessions that are open, too."""
+
+import json
+import threading
+import time
+
+import psycopg
+import pytest
+
+from conftest import PASSWORD, Gateway, running, wait_until
+from rawwire import Raw, startup
+
+WRONG = "password authentication failed"
+
+
+@pytest.fixture(scope="module")
+def gw(pg):
+    upstream = pg.conninfo("app_trust")
+    with running(Gateway(pg, {"app": upstream}, extra={"hold": {"wait": "0s"}}), "alice") as g:
+        g.cli("operators", "add", "kim")
+        yield g
+
+
+def add(gw, name, *args):
+    out = json.loads(gw.cli("agents", "add", name, "--database", "app", "--json", *args).stdout)
+    gw.passwords[name] = out["password"]
+    return out
+
+
+def records(gw, **want):
+    lines = gw.cli("audit", "tail", "-n", "100000", "--json").stdout.splitlines()
+    return [r for r in map(json.loads, lines) if all(r.get(k) == v for k, v in want.items())]
+
+
+def refused(gw, name, **more):
+    with pytest.raises(psycopg.OperationalError) as e:
+        gw.connect(name, sslmode="disable", **more)
+    return str(e.value)
+
+
+def agent(gw, name):
+    return next(a for a in json.loads(gw.cli("agents", "list", "--json").stdout) if a["name"] == name)
+
+
+def ended(c, seconds=5):
+    """The words with which the gateway ended a session."""
+    began = time.monotonic()
+    while time.monotonic() < began + seconds:
+        try:
+            c.execute("SELECT 1")
+            c.rollback()
+        except psycopg.OperationalError as e:
+            assert e.sqlstate == "57P01", e
+            return str(e)
+        time.sleep(0.05)
+    raise AssertionError("the session goes on")
+
+
+# --- what is known of an actor -----------------------------------------------------------------
+
+
+def test_an_actor_keeps_what_it_was_given(gw):
+    add(gw, "job", "--kind", "app", "--owner", "dora", "--group", "jobs", "--address", "127.0.0.0/8",
+        "--address", "local", "--role", "app_clerk")
+    got = agent(gw, "job")
+    assert {k: got[k] for k in ("kind", "owner", "group", "addresses", "role", "status")} == {
+        "kind": "app", "owner": "dora", "group": "jobs", "addresses": ["127.0.0.0/8", "local"],
+        "role": "app_clerk", "status": "active"}
+    detail = wait_until(lambda: records(gw, action="agent.add", subject="job"))[0]["detail"]
+    assert detail["addresses"] == ["127.0.0.0/8", "local"] and detail["kind"] == "app"
+    gw.cli("agents", "set", "job", "--kind", "person", "--no-owner", "--any-address", "--no-role")
+    got = agent(gw, "job")
+    assert (got["kind"], got["owner"], got["addresses"], got["role"], got["group"]) == (
+        "person", None, [], None, "jobs")
+    changed = wait_until(lambda: records(gw, action="agent.set", subject="job"))[0]["detail"]
+    assert changed == {"kind": "person", "owner": None, "addresses": [], "role": None}
+
+
+@pytest.mark.parametrize("args", [
+    ("--kind", "robot"), ("--address", "10.0.0.1/8"), ("--address", "everywhere"), ("--role", ""),
+    ("--role", "a", "--no-role"), ("--address", "local", "--any-address"), (), ("--expires", "soon")])
+def test_what_cannot_be_is_refused(gw, args):
+    out = gw.cli("agents", "set", "alice", *args, check=False)
+    assert out.returncode == 64 and out.stderr.startswith("backstop: error: "), out.stderr
+
+
+# --- where it comes from -----------------------------------------------------------------------
+
+
+def test_only_from_its_addresses(gw):
+    add(gw, "fixed", "--address", "192.0.2.0/24")
+    assert WRONG in refused(gw, "fixed")
+    gw.cli("agents", "set", "fixed", "--address", "local")
+    assert WRONG in refused(gw, "fixed")
+    gw.connect("fixed", host=f"{gw.folder}/socket").close()
+    gw.cli("agents", "set", "fixed", "--address", "192.0.2.0/24", "--address", "127.0.0.1")
+    gw.connect("fixed").close()
+    assert WRONG in refused(gw, "fixed", host=f"{gw.folder}/socket")
+    why = wait_until(lambda: records(gw, kind="session_open", actor="fixed", outcome="refused"))
+    assert {r["text"] for r in why} == {"not from this address"}
+
+
+def test_a_wrong_address_tells_nothing_of_the_password(gw):
+    add(gw, "far", "--address", "192.0.2.0/24")
+    right, wrong = refused(gw, "far"), refused(gw, "far", password="wrong")
+    assert right == wrong
+    assert right == refused(gw, "nobody", password="wrong").replace("nobody", "far")
+
+
+# --- its role on the server ----------------------------------------------------------------------
+
+
+def test_a_mapped_role_is_who_the_server_sees(gw):
+    add(gw, "clerk", "--role", "app_clerk")
+    for name, role in (("clerk", "app_clerk"), ("alice", "app_trust")):
+        with gw.connect(name, autocommit=True) as c:
+            assert c.execute("SELECT session_user::text, current_user::text").fetchone() == (role, role)
+            with pytest.raises(psycopg.Error) as e:
+                c.execute("CREATE TABLE public.mine (id int)")
+            assert e.value.sqlstate == "ZB001"
+        ticket = wait_until(lambda n=name: records(gw, kind="judged", actor=n, decision="approve"))[-1]
+        assert ticket["role"] == role
+
+
+def test_a_mapped_role_has_a_password_of_its_own(pg, tmp_path):
+    """Not the one in the connection string, which is another role's."""
+    passfile = tmp_path / "pgpass"
+    escaped = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
+    passfile.write_text(f"*:*:*:app_scram:{escaped}\n")
+    passfile.chmod(0o600)
+    upstream = pg.conninfo("app_pw", password=PASSWORD)
+    with running(Gateway(pg, {"app": upstream}, env={"PGPASSFILE": str(passfile)}), "alice") as g:
+        add(g, "scram", "--role", "app_scram")
+        with g.connect("scram") as c:
+            assert c.execute("SELECT session_user::text").fetchone() == ("app_scram",)
+        passfile.write_text("")
+        with pytest.raises(psycopg.OperationalError, match="cannot be reached now"):
+            g.connect("scram")
+        g.connect("alice").close()
+
+
+# --- what ends it --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [("revoke",), ("disable",), ("set", "--expires", "1ms")], ids=lambda h: h[0])
+def test_open_sessions_end(gw, how):
+    name = f"ends-{how[0]}"
+    add(gw, name)
+    with gw.connect(name) as idle, gw.connect("alice") as other:
+        gw.cli("agents", how[0], name, *how[1:])
+        words = ended(idle)
+        assert ("time of this user is over" if how[0] == "set" else "may connect no more") in words
+        assert WRONG in refused(gw, name)
+        assert other.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_what_it_runs_is_cancelled_and_rolled_back(gw, pg):
+    add(gw, "busy")
+    told = []
+
+    def run():
+        with gw.connect("busy") as c:
+            try:
+                c.execute("SELECT pg_sleep(60)")
+            except psycopg.Error as e:
+                told.append(e.sqlstate)
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def runs():
+        with pg.admin() as a:
+            return a.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'backstop/busy'"
+                             " AND state = 'active'").fetchall()
+    wait_until(runs)
+    gw.cli("agents", "revoke", "busy")
+    thread.join(10)
+    assert told == ["57P01"]
+    wait_until(lambda: not runs())
+
+
+def test_a_held_statement_ends_with_its_actor(pg):
+    with running(Gateway(pg, extra={"hold": {"wait": "60s"}}), "alice") as g:
+        g.cli("operators", "add", "kim")
+        told = []
+
+        def run():
+            with g.connect("alice", autocommit=True) as c:
+                try:
+                    c.execute("CREATE TABLE public.held (id int)")
+                except psycopg.Error as e:
+                    told.append(e.sqlstate)
+        thread = threading.Thread(target=run)
+        thread.start()
+        wait_until(lambda: records(g, kind="judged", actor="alice", decision="approve"))
+        g.cli("agents", "disable", "alice")
+        thread.join(10)
+        assert told == ["57P01"]
+        g.cli("agents", "enable", "alice")
+        g.connect("alice").close()
+
+
+def test_a_disabled_actor_comes_back_with_its_password(gw):
+    add(gw, "rests")
+    gw.cli("agents", "disable", "rests")
+    assert agent(gw, "rests")["status"] == "disabled" and WRONG in refused(gw, "rests")
+    assert gw.cli("agents", "disable", "rests", check=False).returncode == 1
+    gw.cli("agents", "enable", "rests")
+    gw.connect("rests").close()
+    assert wait_until(lambda: records(gw, action="agent.enable", subject="rests"))
+
+
+def test_time_runs_out_in_an_open_session(gw):
+    add(gw, "brief", "--expires", "2s")
+    with gw.connect("brief") as c:
+        assert "time of this user is over" in ended(c)
+
+
+def test_more_time_counts_for_an_open_session(gw):
+    add(gw, "longer", "--expires", "3s")
+    with gw.connect("longer") as c:
+        gw.cli("agents", "set", "longer", "--no-expiry")
+        time.sleep(4.5)
+        assert c.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_name_given_again_is_another_actor(gw):
+    add(gw, "twice")
+    with gw.connect("twice") as old:
+        gw.cli("agents", "revoke", "twice")
+        add(gw, "twice")
+        ended(old)
+    gw.connect("twice").close()
+
+
+def test_revoked_between_the_challenge_and_the_proof(gw):
+    """The login was looked up before; its proof is right, and comes too late."""
+    add(gw, "between")
+    with Raw(gw.port) as r:
+        r.send(startup(user="between", database="app"))
+        wait_until(r.readable)
+        gw.cli("agents", "revoke", "between")
+        time.sleep(1.5)
+        kind, body = r.scram(gw.passwords["between"])[-1]
+        assert kind == b"E" and b"C28P01" in body
