@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/siphash.h"
+#include "sql/numbers.h"
 
 #define TEXT_MAX     ((size_t)64 << 10)
 #define SEEN         4096 /* texts that came once: the newest of each slot */
@@ -22,8 +23,10 @@
 
 /* Whose the text is: the part of the key that finds. */
 struct key {
-    struct bs_hash128 text;
+    struct bs_hash128 hash;
     uint64_t who;
+    struct bs_bytes text;
+    bool blanked; /* the text stands for all that differ from it in their numbers only */
 };
 
 struct bs_kept {
@@ -48,6 +51,7 @@ struct bs_verdicts {
     size_t mask;
     struct bs_kept *newest, *oldest;
     uint64_t seen[SEEN];
+    uint8_t blanked[TEXT_MAX]; /* of the text that is judged now */
 };
 
 struct bs_verdicts *
@@ -111,7 +115,7 @@ unlink_use(struct bs_verdicts *v, struct bs_kept *k)
 static struct bs_kept **
 slot_of(struct bs_verdicts *v, const struct key *key)
 {
-    return &v->slots[(key->text.lo ^ key->who) & v->mask];
+    return &v->slots[(key->hash.lo ^ key->who) & v->mask];
 }
 
 static void
@@ -152,17 +156,19 @@ hash_name(uint64_t h, const char *name)
 
 /* Names of actors are the operator's, not a stranger's. */
 static struct key
-key_of(const struct bs_verdicts *v, const struct bs_judge *by, struct bs_bytes text)
+key_of(const struct bs_verdicts *v, const struct bs_judge *by, struct bs_bytes text, bool blanked)
 {
     uint64_t who = hash_name(UINT64_C(14695981039346656037), by->subject.actor);
 
-    return (struct key){bs_siphash(v->secret, text), hash_name(who, by->subject.database)};
+    return (struct key){bs_siphash(v->secret, text), hash_name(who, by->subject.database) + blanked,
+                        text, blanked};
 }
 
 static bool
 is_key(const struct key *a, const struct key *b)
 {
-    return a->text.lo == b->text.lo && a->text.hi == b->text.hi && a->who == b->who;
+    return a->hash.lo == b->hash.lo && a->hash.hi == b->hash.hi && a->who == b->who &&
+           a->blanked == b->blanked && bs_bytes_equal(a->text, b->text);
 }
 
 static bool
@@ -198,12 +204,11 @@ has_plain_names(const struct bs_judge *by)
 }
 
 static struct bs_kept *
-find(struct bs_verdicts *v, const struct key *key, const struct bs_judge *by, struct bs_bytes text)
+find(struct bs_verdicts *v, const struct key *key, const struct bs_judge *by)
 {
     struct bs_kept *k = *slot_of(v, key);
 
-    while (k != NULL && !(is_key(&k->key, key) && bs_bytes_equal(k->verdict.text, text) &&
-                          is_subject(&k->subject, &by->subject)))
+    while (k != NULL && !(is_key(&k->key, key) && is_subject(&k->subject, &by->subject)))
         k = k->next;
     return k;
 }
@@ -223,7 +228,7 @@ is_keepable(const struct bs_verdict *v)
 static bool
 came_before(struct bs_verdicts *v, const struct key *key)
 {
-    uint64_t tag = key->text.hi ^ key->who, *slot = &v->seen[(key->text.lo ^ key->who) % SEEN];
+    uint64_t tag = key->hash.hi ^ key->who, *slot = &v->seen[(key->hash.lo ^ key->who) % SEEN];
     bool before = *slot == tag && tag != 0;
 
     *slot = tag;
@@ -251,23 +256,26 @@ new_kept(const struct key *key, const struct bs_judge *by, size_t max_bytes)
 
 /* Judged once more, where it is kept. False: it takes too much. */
 static bool
-judge_kept(struct bs_kept *k, const struct bs_judge *by, struct bs_bytes text)
+judge_kept(struct bs_kept *k, const struct bs_judge *by)
 {
-    uint8_t *copy = (uint8_t *)bs_arena_copy(&k->arena, text);
+    uint8_t *copy = (uint8_t *)bs_arena_copy(&k->arena, k->key.text);
     struct bs_err err = {0};
 
-    return copy != NULL && is_subject(&k->subject, &by->subject) &&
-           bs_judge(by, (struct bs_bytes){copy, text.n}, &k->arena, &k->verdict, &err) == BS_DONE &&
+    if (copy == NULL)
+        return false;
+    k->key.text.p = copy;
+    return is_subject(&k->subject, &by->subject) &&
+           bs_judge(by, k->key.text, &k->arena, &k->verdict, &err) == BS_DONE &&
            is_keepable(&k->verdict);
 }
 
 static void
-keep(struct bs_verdicts *v, const struct key *key, const struct bs_judge *by, struct bs_bytes text)
+keep(struct bs_verdicts *v, const struct key *key, const struct bs_judge *by)
 {
     struct bs_kept *k = new_kept(key, by, v->max_bytes / SHARE_OF_ALL), **slot = slot_of(v, key);
 
     k->bytes = sizeof(*k);
-    if (judge_kept(k, by, text))
+    if (judge_kept(k, by))
         k->bytes += bs_arena_held(&k->arena);
     else
         k->bytes = SIZE_MAX;
@@ -301,6 +309,29 @@ use(struct bs_verdicts *v,
     out->epoch = by->epoch;
 }
 
+/* All its numbers are compared with columns: whatever they are, it is judged the same. */
+static bool
+is_any_number(const struct bs_verdict *v, size_t numbers)
+{
+    const struct bs_unit *u = &v->unit;
+
+    return numbers != 0 && u->n_compared == numbers && u->n_stmts == 1 &&
+           u->stmts[0].kind == BS_KIND_SELECT && u->stmts[0].control == BS_CONTROL_NONE;
+}
+
+/* What is kept under that key and holds now; one that does not is forgotten. */
+static struct bs_kept *
+look_up(struct bs_verdicts *v, const struct key *key, const struct bs_judge *by, bool *before)
+{
+    struct bs_kept *k = find(v, key, by);
+
+    if (k == NULL || is_current(k, by))
+        return k;
+    *before = true;
+    forget(v, k);
+    return NULL;
+}
+
 enum bs_done
 bs_verdicts_judge(struct bs_verdicts *v,
                   const struct bs_judge *by,
@@ -310,28 +341,36 @@ bs_verdicts_judge(struct bs_verdicts *v,
                   struct bs_kept **kept,
                   struct bs_err *err)
 {
-    struct bs_kept *k;
-    struct key key;
-    bool before;
+    struct key exact, blank = {0};
+    struct bs_kept *k = NULL;
+    size_t numbers = 0;
+    bool before = false;
 
     *kept = NULL;
     if (v->max_bytes == 0 || text.n > TEXT_MAX || !has_plain_names(by))
         return bs_judge(by, text, arena, out, err);
-    key = key_of(v, by, text);
-    k = find(v, &key, by, text);
-    if (k != NULL && is_current(k, by)) {
+    if (bs_numbers_blank(text, v->blanked, &numbers) && numbers != 0) {
+        blank = key_of(v, by, (struct bs_bytes){v->blanked, text.n}, true);
+        k = look_up(v, &blank, by, &before);
+    } else
+        numbers = 0;
+    if (k == NULL) {
+        exact = key_of(v, by, text, false);
+        k = look_up(v, &exact, by, &before);
+    }
+    if (k != NULL) {
         bs_count(BS_COUNT_VERDICT_HITS);
         use(v, k, by, text, out);
         *kept = k;
         return BS_DONE;
     }
     bs_count(BS_COUNT_VERDICT_MISSES);
-    before = came_before(v, &key) || k != NULL;
-    if (k != NULL)
-        forget(v, k);
     if (bs_judge(by, text, arena, out, err) != BS_DONE)
         return BS_FAILED;
+    if (is_any_number(out, numbers))
+        exact = blank;
+    before = came_before(v, &exact) || before;
     if (before && is_keepable(out))
-        keep(v, &key, by, text);
+        keep(v, &exact, by);
     return BS_DONE;
 }

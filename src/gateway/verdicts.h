@@ -14,6 +14,10 @@
  * otherwise ends (answers.c), a text that reads differently is judged as the worse (sql/classify.c), and
  * there is one grammar in a process. A text with a password in it is not kept, nor one above 64 KB.
  *
+ * A SELECT whose only constants are whole numbers that columns are compared with is kept once for all
+ * numbers of as many digits: all are int4, and nothing that judges what is only read looks at their value.
+ * Anything else in the text that could be a number, or hide one, and it is kept for itself alone.
+ *
  * A text is kept when it comes a second time, so that those that never do cost no memory and push
  * nothing out; what was not used for longest goes first. The hash has a key that nobody outside
  * knows, and texts are compared besides: nobody can make two of them meet.

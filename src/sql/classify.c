@@ -85,6 +85,7 @@ read_stmt(struct job *job, const RawStmt *raw, size_t *spent, struct bs_stmt *st
     r.walk.spent = *spent;
     bs_reading_run(&r, raw->stmt);
     *spent = r.walk.spent;
+    job->unit->n_compared += r.n_compared;
     bs_walk_fini(&r.walk);
     job->full = job->full || r.full;
 }

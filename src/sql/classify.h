@@ -192,6 +192,7 @@ struct bs_unit {
     uint32_t error_at; /* 1-based character position, 0: none */
     struct bs_stmt *stmts;
     size_t n_stmts;
+    size_t n_compared; /* whole numbers that are compared with a column: id = 4711 */
 };
 
 /* Limits beyond which a text is "too deep" or "too large": CRITICAL, not parsed further. */

@@ -144,6 +144,39 @@ use_between(struct bs_reading *r, A_Expr_Kind kind)
     use_operator(r, bs_name_of_text(not ? ">" : "<="), 2);
 }
 
+static bool
+is_whole_number(const Node *node)
+{
+    const A_Const *value = (const A_Const *)(const void *)node;
+
+    return node != NULL && node->type == T_A_Const && !value->isnull &&
+           value->val.node.type == T_Integer;
+}
+
+static bool
+is_column(const Node *node)
+{
+    return node != NULL && node->type == T_ColumnRef;
+}
+
+/* column = 1: which number it is has no part in any verdict on what is only read. */
+static bool
+compares_with_number(const A_Expr *expr)
+{
+    static const char *const comparisons[] = {"=", "<", ">", "<=", ">=", "<>"};
+    struct bs_name name = bs_name_of_list(expr->name);
+
+    if (expr->kind != AEXPR_OP || name.schema != NULL ||
+        !((is_column(expr->lexpr) && is_whole_number(expr->rexpr)) ||
+          (is_whole_number(expr->lexpr) && is_column(expr->rexpr))))
+        return false;
+    for (size_t i = 0; i < sizeof(comparisons) / sizeof(comparisons[0]); i++) {
+        if (strcmp(name.name, comparisons[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 void
 bs_read_operator(struct bs_reading *r, const Node *node)
 {
@@ -153,6 +186,7 @@ bs_read_operator(struct bs_reading *r, const Node *node)
         use_between(r, expr->kind);
     else
         use_operator(r, bs_name_of_list(expr->name), expr->lexpr == NULL ? 1 : 2);
+    r->n_compared += compares_with_number(expr);
     bs_walk_push_children(&r->walk, node, expr->name, NULL);
 }
 

@@ -28,6 +28,7 @@ struct bs_reading {
     bool locks_rows;              /* SELECT ... FOR UPDATE somewhere */
     const FuncCall *setting_call; /* a set_config whose name the WHERE of its SELECT tells ... */
     const char *setting_name;     /* ... in the tree's memory */
+    size_t n_compared;            /* see struct bs_unit */
     size_t cap_effects, cap_reads, cap_calls, cap_reasons;
     uint32_t *seen; /* index + 1 of a read or, with the top bit, of a call */
     size_t n_seen, cap_seen;
