@@ -1,6 +1,7 @@
 """A server that is not one, and somebody in the middle: what the gateway must not fall for."""
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -73,16 +74,25 @@ class Middle:
             near.sendall(b"S")
             near = self.context.wrap_socket(near, server_side=True)
             far.tls()
+            self._both_ways(near, far.socket)
 
-            def back():
-                with contextlib.suppress(OSError, ssl.SSLError):
-                    while data := far.socket.recv(65536):
-                        near.sendall(data)
-                    near.close()
-
-            threading.Thread(target=back, daemon=True).start()
-            while data := near.recv(65536):
-                far.send(data)
+    @staticmethod
+    def _both_ways(near, far):
+        """In one thread: OpenSSL's connections are no thing for two."""
+        to = {near: far, far: near}
+        with near:
+            while True:
+                for s in [s for s in to if s.pending()] or select.select(list(to), [], [])[0]:
+                    s.setblocking(False)  # there may be nothing in it but a session ticket, or half a record
+                    try:
+                        data = s.recv(65536)
+                    except ssl.SSLWantReadError:
+                        continue
+                    finally:
+                        s.setblocking(True)
+                    if not data:
+                        return
+                    to[s].sendall(data)
 
     def close(self):
         self.listener.close()
