@@ -33,7 +33,7 @@ from conftest import Gateway, Postgres, free_port, running, wait_until
 from operator_side import Operator
 
 logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # of connections that it did not expect to lose
-RESTS = 6  # at least; the first is for what is made once
+RESTS = 6  # at least, and one every 5 minutes; the first is for what is made once
 SCHEMA = """
 CREATE SCHEMA soak;
 CREATE TABLE soak.log (id bigint PRIMARY KEY, v text);
@@ -342,7 +342,7 @@ class Soak:
         for beside in (self.operating, self.killing):
             threading.Thread(target=beside, daemon=True).start()
         end = time.monotonic() + minutes * 60
-        each = max(10, minutes * 60 / RESTS)
+        each = min(300, max(10, minutes * 60 / RESTS))
         while time.monotonic() < end:
             self.load(min(each, max(1, end - time.monotonic())))
             self.rest()
