@@ -644,8 +644,10 @@ step(struct bs_relay *r)
         bs_session_fail(r->s, "08P01", "the database sent a message that is not expected");
         return false;
     }
-    if (type == 'Z' && r->capped.cancels != 0)
+    if (type == 'Z' && (r->capped.cancels != 0 || r->s->cancelling)) {
+        r->s->cancel_over = r->s->cancelling;
         return false; /* what would be sent next could be hit by a cancel that is on its way */
+    }
     if (streams(r, type)) {
         stream(r, rest, type, n);
         return true;

@@ -105,38 +105,76 @@ bs_cancels_remove(struct bs_cancels *c, struct bs_session *s)
     free(e);
 }
 
-/* On the session's worker; it may have ended meanwhile. */
+/* A CancelRequest on its way to the session that it is for, and back to the one that brought it. */
+struct errand {
+    char to[BS_ULID_TEXT];
+    char from[BS_ULID_TEXT];
+    struct bs_worker *worker; /* of `from` */
+    void (*then)(struct bs_session *from);
+};
+
+/* Either may have ended meanwhile. */
+static void
+answer(struct bs_worker *w, void *arg)
+{
+    struct errand *e = arg;
+    struct bs_session *s = bs_worker_session(w, e->from);
+
+    if (s != NULL)
+        e->then(s);
+    free(e);
+}
+
 static void
 deliver(struct bs_worker *w, void *arg)
 {
-    char *id = arg;
-    struct bs_session *s = bs_worker_session(w, id);
+    struct errand *e = arg;
+    struct bs_session *s = bs_worker_session(w, e->to);
 
-    if (s != NULL && s->phase == BS_PHASE_RELAY) {
-        bs_relay_on_cancel(s);
+    if (s != NULL) {
+        bs_session_ref(s);
+        bs_session_hear(s); /* its statement was sent before, and may not have been read */
+        if (s->phase == BS_PHASE_RELAY)
+            bs_relay_on_cancel(s);
         bs_session_pump(s);
+        bs_session_unref(s);
     }
-    free(id);
+    bs_worker_post(e->worker, answer, e);
+}
+
+static struct errand *
+new_errand(const struct bs_cancel_entry *to,
+           const struct bs_session *from,
+           void (*then)(struct bs_session *from))
+{
+    struct errand *e = bs_malloc(sizeof(*e));
+
+    memcpy(e->to, to->id, sizeof(e->to));
+    memcpy(e->from, from->id, sizeof(e->from));
+    e->worker = from->worker;
+    e->then = then;
+    return e;
 }
 
 bool
-bs_cancels_request(struct bs_cancels *c, uint32_t pid, struct bs_bytes secret)
+bs_cancels_request(struct bs_cancels *c,
+                   uint32_t pid,
+                   struct bs_bytes secret,
+                   const struct bs_session *from,
+                   void (*then)(struct bs_session *from))
 {
-    struct bs_worker *worker = NULL;
-    char id[BS_ULID_TEXT] = "";
+    const struct bs_cancel_entry *found = NULL;
 
     pthread_mutex_lock(&c->lock);
     for (const struct bs_cancel_entry *e = c->first; e != NULL; e = e->next) {
         struct bs_bytes own = {e->secret, e->secret_len};
-        if (bs_bytes_equal_secret(own, secret) && e->pid == pid) {
-            memcpy(id, e->id, sizeof(id));
-            worker = e->worker;
-        }
+        if (bs_bytes_equal_secret(own, secret) && e->pid == pid)
+            found = e;
     }
-    if (worker != NULL)
-        bs_worker_post(worker, deliver, bs_strdup(id));
+    if (found != NULL)
+        bs_worker_post(found->worker, deliver, new_errand(found, from, then));
     pthread_mutex_unlock(&c->lock);
-    return worker != NULL;
+    return found != NULL;
 }
 
 /* --- towards the server -------------------------------------------------------------------- */
@@ -312,15 +350,22 @@ send_request(void *arg)
                BS_F_STR("reason", err.message));
 }
 
-/* What it was meant for may be over: then the second one would hit something else. */
+/*
+ * The server has had the signal; ReadyForQuery has waited, lest the next statement be hit by it, and
+ * by one more.
+ */
 static void
-cancelled(struct bs_session *s)
+cancelled(struct bs_relay *r, void *arg)
 {
-    bool again = s->cancel_again && s->relay != NULL && !bs_relay_quiet(s->relay);
+    struct bs_session *s = r->s;
+    bool again = s->cancel_again && !s->cancel_over && !bs_relay_quiet(r);
 
-    s->cancelling = s->cancel_again = false;
+    (void)arg;
+    s->cancelling = s->cancel_again = s->cancel_over = false;
     if (again)
         bs_cancel_upstream(s);
+    else
+        bs_answers_pump(r);
 }
 
 static void
@@ -328,10 +373,8 @@ request_done(struct bs_session *s, bool current, void *arg)
 {
     const struct request *r = arg;
 
-    if (current && r->then != NULL)
-        bs_relay_act(s, r->then, NULL);
-    else if (current)
-        cancelled(s);
+    if (current)
+        bs_relay_act(s, r->then != NULL ? r->then : cancelled, NULL);
     bs_wipe(arg, sizeof(struct request));
     free(arg);
 }

@@ -23,14 +23,23 @@ void bs_cancels_add(struct bs_cancels *c, struct bs_session *s);
 /* Accepts a session that was never added. */
 void bs_cancels_remove(struct bs_cancels *c, struct bs_session *s);
 
-/* A CancelRequest: posts bs_relay_on_cancel to the worker of the session it belongs to.
- * False: nobody has that key. */
-bool bs_cancels_request(struct bs_cancels *c, uint32_t pid, struct bs_bytes secret);
+/*
+ * A CancelRequest: tells the session that it is for. False: nobody has that key.
+ *
+ * from  the session that brought it
+ * then  called on its worker, if it is still open, when that has been done: whoever waits for the
+ *       end of the connection may then send the next statement, and it will not be hit
+ */
+bool bs_cancels_request(struct bs_cancels *c,
+                        uint32_t pid,
+                        struct bs_bytes secret,
+                        const struct bs_session *from,
+                        void (*then)(struct bs_session *from));
 
 /*
  * Ask the server to cancel what this session runs there: a real CancelRequest, sent from a job
  * thread to the address the session is connected to. No answer is expected. Worker thread.
- * While one is on its way others wait, as one.
+ * While one is on its way others wait, as one, and so does ReadyForQuery.
  */
 void bs_cancel_upstream(struct bs_session *s);
 /*

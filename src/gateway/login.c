@@ -430,6 +430,14 @@ on_startup(struct bs_session *s, const struct bs_startup *packet)
     begin_lookup(s);
 }
 
+/* No answer but the end: clients wait for it. */
+static void
+end_cancel(struct bs_session *s)
+{
+    bs_link_say_last(&s->client);
+    bs_session_kill(s);
+}
+
 /* Nothing is known of who sends it. */
 static void
 on_cancel(struct bs_session *s, const struct bs_startup *packet)
@@ -437,13 +445,16 @@ on_cancel(struct bs_session *s, const struct bs_startup *packet)
     struct bs_limits *limits = s->gateway->limits;
     int64_t now_us = bs_mono_us();
 
-    if (!bs_limits_may_cancel(limits, s->address, now_us))
+    s->login->step = STEP_STOPPED;
+    if (!bs_limits_may_cancel(limits, s->address, now_us)) {
         BS_LOG(WARNING, "cancel request ignored: too many wrong ones",
                BS_F_STR("client", s->address));
-    else if (!bs_cancels_request(s->gateway->cancels, packet->pid, packet->secret))
+        end_cancel(s);
+    } else if (!bs_cancels_request(s->gateway->cancels, packet->pid, packet->secret, s,
+                                   end_cancel)) {
         bs_limits_wrong_cancel(limits, s->address, now_us);
-    bs_link_say_last(&s->client); /* no answer but the end, and at once: clients wait for it */
-    bs_session_kill(s);
+        end_cancel(s);
+    }
 }
 
 static void

@@ -326,12 +326,13 @@ bs_relay_on_server_gone(struct bs_session *s)
     enter(s, server_gone);
 }
 
+/* Where nothing runs there is nothing to cancel, and what is sent next must not be hit. */
 static void
 cancel(struct bs_relay *r)
 {
     if (r->mode == BS_MODE_GATE)
         bs_gate_cancel(r);
-    else
+    else if (!bs_relay_quiet(r))
         bs_cancel_upstream(r->s);
 }
 

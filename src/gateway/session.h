@@ -86,6 +86,7 @@ struct bs_session {
     size_t secret_len;              /* by the protocol that the client speaks */
     struct bs_cancel_entry *cancel; /* in the table of those who may cancel; NULL: not yet */
     bool cancelling, cancel_again; /* a cancel is on its way to the server; one more is to follow */
+    bool cancel_over;              /* what it was for has ended meanwhile */
     struct bs_param *params;       /* ParameterStatus values of the server, newest value kept */
 
     struct bs_arena arena; /* lives as long as the session */
@@ -138,6 +139,10 @@ void bs_session_close(struct bs_session *s);
 
 /* The end at once: nothing more is sent. */
 void bs_session_kill(struct bs_session *s);
+
+/* Reads what has come from the client of a running session, before something else is done about it.
+ * May end the session. */
+void bs_session_hear(struct bs_session *s);
 
 /* A reference keeps the memory, not the life: a closed session stays readable until unref. */
 void bs_session_ref(struct bs_session *s);

@@ -462,6 +462,8 @@ bs_worker_join(struct bs_worker *w)
     if (w->started)
         (void)pthread_join(w->thread, NULL);
     w->started = false;
+    /* Letters that came too late own something, too, and may be answered by another worker. */
+    read_mail(w);
 }
 
 void
@@ -477,7 +479,7 @@ bs_worker_free(struct bs_worker **wp)
         stop(w, NULL);
         (void)uv_run(&w->loop, UV_RUN_DEFAULT);
     }
-    read_mail(w); /* letters that came too late own something, too */
+    read_mail(w);
     bs_assert(uv_loop_close(&w->loop) == 0);
     (void)pthread_mutex_destroy(&w->lock);
     bs_verdicts_free(&w->verdicts);

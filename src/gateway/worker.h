@@ -43,7 +43,8 @@ BS_MUST_CHECK enum bs_done bs_worker_start(struct bs_worker *w, struct bs_err *e
 
 /*
  * Run a function on the worker's thread. Thread-safe; kept in order; may be called before start.
- * What comes after the worker has ended is run by bs_worker_free, when no session is left.
+ * What comes after the worker has ended is run by bs_worker_join and bs_worker_free, when no session
+ * is left. Those are called in the same order for all workers: a letter may answer by another one.
  */
 void bs_worker_post(struct bs_worker *w, bs_post_fn *fn, void *arg);
 
