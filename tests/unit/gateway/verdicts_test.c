@@ -350,6 +350,35 @@ another_policy(void)
     EXPECT(n_passed > 400);
 }
 
+/* A rule lets everything pass; what is not SAFE is judged each time all the same. */
+static void
+only_what_is_safe(void)
+{
+    static const char *const texts[] = {"SELECT pg_reload_conf()", "SELECT lo_unlink(1)",
+                                        "CHECKPOINT", "DO 'BEGIN END'",
+                                        "ALTER SYSTEM SET jit = on"};
+    const size_t n = sizeof(texts) / sizeof(texts[0]);
+    struct bs_policy other;
+    struct bs_rule rule;
+    struct bs_judge by = plain();
+
+    bs_policy_init(&other);
+    bs_rule_init(&rule);
+    rule.name = rule.says = "all";
+    rule.action = BS_ACTION_ALLOW;
+    rule.keep = BS_KEEP_NOT;
+    rule.risks = BS_RISK_BITS_ALL;
+    other.rules = &rule;
+    other.n_rules = 1;
+    bs_policy_seal(&other);
+    by.policy = &other;
+    n_kept = n_passed = 0;
+    for (size_t i = 0; i < n; i++)
+        compare(&by, bs_bytes_of(texts[i]));
+    EXPECT_EQ(n_passed, n);
+    EXPECT_EQ(n_kept, 0);
+}
+
 /* What a name means is another thing now: a function that shadows a built-in one. */
 static void
 another_catalog(void)
@@ -563,6 +592,7 @@ main(void)
         {"names of the session", names_of_the_session},
         {"whose texts", others_texts},
         {"another policy", another_policy},
+        {"only what is safe", only_what_is_safe},
         {"another catalog", another_catalog},
         {"kept at the second time, for one actor", at_the_second_time},
         {"other numbers", other_numbers},
