@@ -130,6 +130,16 @@ look_back(struct bs_relay *r)
     r->state.went_back = false;
 }
 
+/* The first that this answer names has its name now. */
+static void
+name_prepared(struct bs_relay *r, struct bs_reply *head)
+{
+    struct bs_prepared *p = bs_replies_named(&r->replies, head);
+
+    bs_names_put(&r->state.names, p);
+    bs_prepared_unref(&p);
+}
+
 /* The statements of a message take effect one CommandComplete at a time. */
 static void
 complete_statement(struct bs_relay *r, struct bs_reply *head)
@@ -140,11 +150,11 @@ complete_statement(struct bs_relay *r, struct bs_reply *head)
         bs_effects_step(head->effects, &r->state);
         look_back(r);
     }
-    if (head->prepared != NULL) {
-        bs_names_put(&r->state.names, head->prepared);
-        bs_replies_name(&r->replies, head, NULL);
-        r->preparing--;
+    if (head->prepared != NULL && head->prepared->at == head->ended) {
+        name_prepared(r, head);
+        r->preparing -= head->prepared == NULL;
     }
+    head->ended++;
     if (r->capped.on)
         bs_caps_declared(r, head);
 }
@@ -188,7 +198,7 @@ on_parse_complete(struct bs_relay *r)
     if (head == NULL)
         return;
     if (head->prepared != NULL)
-        bs_names_put(&r->state.names, head->prepared);
+        name_prepared(r, head);
     pop(r);
 }
 

@@ -66,14 +66,25 @@ bs_asks_owe_copy(struct bs_relay *r, struct bs_reply *reply)
 void
 bs_ask_owe_prepare(struct bs_relay *r, struct bs_reply *reply, const struct bs_verdict *v)
 {
-    struct bs_prepared *p;
+    const struct bs_unit *unit = &v->unit;
+    bool alone = unit->n_stmts == 1;
+    char query[BS_SHA256_TEXT] = "";
 
-    if (!bs_verdict_is_prepare(v))
-        return;
-    p = bs_prepared_new(bs_bytes_of(v->unit.stmts[0].label), v->text);
-    p->prepared_in_sql = true;
-    bs_replies_name(&r->replies, reply, p);
-    r->preparing++;
+    for (size_t i = 0; v->executed.p == NULL && i < unit->n_stmts; i++) {
+        const struct bs_stmt *s = &unit->stmts[i];
+        struct bs_bytes own = {v->text.p + s->from, s->to - s->from};
+        struct bs_prepared *p;
+        if (s->control != BS_CONTROL_PREPARE)
+            continue;
+        if (!alone && query[0] == '\0')
+            bs_sha256_text((const char *)v->text.p, query); /* a NUL ends each text */
+        p = bs_prepared_new(bs_bytes_of(s->label), alone ? v->text : own);
+        p->prepared_in_sql = true;
+        p->at = i;
+        memcpy(p->query, query, sizeof(p->query));
+        r->preparing += reply->prepared == NULL;
+        bs_replies_name(&r->replies, reply, p);
+    }
 }
 
 static bool

@@ -13,6 +13,7 @@
 #define BS_GATEWAY_NAMES_H
 
 #include "gateway/judge.h"
+#include "state/rows.h"
 
 struct bs_kept; /* gateway/verdicts.h */
 
@@ -30,11 +31,13 @@ struct bs_prepared {
     struct bs_verdict verdict;         /* in `arena` or `kept`; counts only where `judged` */
     struct bs_kept *kept;              /* a reference; NULL */
     struct bs_arena arena;
-    bool prepared_in_sql; /* made by PREPARE, whose whole text it has */
+    bool prepared_in_sql;       /* made by PREPARE, whose whole text it has */
+    size_t at;                  /* that is this statement of its Query */
+    char query[BS_SHA256_TEXT]; /* digest of the Query, which the server shows; "": just `text` */
     bool judged;
     bool doubted; /* the server may mean something else by that name */
     bool shaky;   /* judged while the session's own doings could change what names mean */
-    struct bs_prepared *next;
+    struct bs_prepared *next; /* of a table's slot, or of a reply */
 };
 
 struct bs_names {

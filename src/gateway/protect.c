@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/asking.h"
 #include "gateway/cancel.h"
 #include "gateway/gate.h"
 #include "gateway/gateway.h"
@@ -548,6 +549,8 @@ send_query(struct bs_relay *r, struct bs_gate *g)
     struct bs_reply *reply = bs_replies_push(&r->replies, BS_REPLY_QUERY);
 
     reply->effects = bs_effects_of(&v->unit);
+    reply->ended = v->wrapped; /* its BEGIN is not sent */
+    bs_ask_owe_prepare(r, reply, v);
     if (g->step == BS_GATE_RUN)
         bs_caps_owe_query(r, reply, v, true);
     reply->dirty = true;

@@ -83,7 +83,7 @@ on_row(struct bs_relay *r, const struct bs_bytes *values, size_t n)
     if (p == NULL)
         return;
     bs_sha256_text((const char *)p->text.p, text); /* copies end with a NUL */
-    p->doubted = !bs_bytes_equal(values[1], bs_bytes_of(text)) ||
+    p->doubted = !bs_bytes_equal(values[1], bs_bytes_of(p->query[0] == '\0' ? text : p->query)) ||
                  bs_bytes_equal(values[2], BS_LIT("t")) != p->prepared_in_sql;
 }
 

@@ -21,16 +21,34 @@ entry(struct bs_replies *r, size_t i)
 void
 bs_replies_name(struct bs_replies *r, struct bs_reply *reply, struct bs_prepared *prepared)
 {
-    r->naming -= reply->prepared != NULL;
-    bs_prepared_unref(&reply->prepared);
-    reply->prepared = prepared;
-    r->naming += prepared != NULL;
+    struct bs_prepared **at = &reply->prepared;
+
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = prepared;
+    r->naming++;
+}
+
+struct bs_prepared *
+bs_replies_named(struct bs_replies *r, struct bs_reply *reply)
+{
+    struct bs_prepared *first = reply->prepared;
+
+    if (first == NULL)
+        return NULL;
+    reply->prepared = first->next;
+    first->next = NULL;
+    r->naming--;
+    return first;
 }
 
 static void
 drop_entry(struct bs_replies *r, struct bs_reply *e)
 {
-    bs_replies_name(r, e, NULL);
+    struct bs_prepared *p;
+
+    while ((p = bs_replies_named(r, e)) != NULL)
+        bs_prepared_unref(&p);
     bs_effects_free(&e->effects);
     bs_refusal_free(&e->refusal);
     bs_caps_free(&e->caps);
@@ -103,6 +121,16 @@ bs_replies_remove(struct bs_replies *r, size_t i)
     r->n--;
 }
 
+static bool
+gives(const struct bs_reply *e, struct bs_bytes name)
+{
+    const struct bs_prepared *p = e->prepared;
+
+    while (p != NULL && !bs_bytes_equal(bs_bytes_of(p->name), name))
+        p = p->next;
+    return p != NULL;
+}
+
 /*
  * A name must never be judged by a Parse that may fail: the server could still have an older
  * statement of that name (42P05). Within one series that cannot do harm, since the failure makes
@@ -117,7 +145,7 @@ bs_replies_pending(struct bs_replies *r, struct bs_bytes name, struct bs_prepare
         struct bs_reply *e = entry(r, i);
         if (e->kind == BS_REPLY_SYNC)
             same_series = false;
-        if (e->prepared == NULL || !bs_bytes_equal(bs_bytes_of(e->prepared->name), name))
+        if (!gives(e, name))
             continue;
         if (e->kind != BS_REPLY_PARSE || !same_series)
             return BS_PENDING_UNSURE;

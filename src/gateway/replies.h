@@ -42,7 +42,8 @@ struct bs_reply {
     bool counted;                 /* QUERY, EXECUTE: its rows are counted (caps.h) */
     bool cut_short;               /* past the cap it goes on, without its rows */
     struct bs_caps *caps;         /* QUERY, BIND: of its statements; NULL: none */
-    struct bs_prepared *prepared; /* PARSE, and QUERY of one PREPARE: see bs_replies_name */
+    struct bs_prepared *prepared; /* PARSE, and QUERY of PREPAREs: see bs_replies_name */
+    size_t ended;                 /* QUERY: so many of its statements have */
     struct bs_effects *effects;   /* QUERY, BIND, EXECUTE: what its statements do to the session */
     struct bs_refusal *refusal;   /* POISON: what the client is told instead */
     char name[BS_SQL_NAME_MAX + 1]; /* BIND, EXECUTE: portal; CLOSE: what is closed */
@@ -52,7 +53,7 @@ struct bs_reply {
 struct bs_replies {
     struct bs_reply *ring;
     size_t cap, head, n;
-    size_t naming; /* entries with `prepared`: without any, no name is in question */
+    size_t naming; /* in `prepared` of all entries: without any, no name is in question */
 };
 
 #define BS_REPLIES_MAX    16384 /* entries; a client that is owed more answers is not read further */
@@ -65,8 +66,10 @@ struct bs_reply *bs_replies_push(struct bs_replies *r, enum bs_reply_kind kind);
 struct bs_reply *bs_replies_head(struct bs_replies *r);
 /* The i-th entry from the head, or NULL. */
 struct bs_reply *bs_replies_at(struct bs_replies *r, size_t i);
-/* Its answer will give a statement its name; takes the reference. NULL: it does so no more. */
+/* Its answer will give a statement its name, after those that it gives already; takes the reference. */
 void bs_replies_name(struct bs_replies *r, struct bs_reply *reply, struct bs_prepared *prepared);
+/* The first of them, which has it by now: a reference for the caller. NULL: there is none. */
+struct bs_prepared *bs_replies_named(struct bs_replies *r, struct bs_reply *reply);
 void bs_replies_pop(struct bs_replies *r);
 /* Takes out the i-th entry from the head. */
 void bs_replies_remove(struct bs_replies *r, size_t i);

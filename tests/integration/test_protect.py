@@ -515,6 +515,32 @@ def test_a_prepared_delete_is_gated_where_it_runs(site, shop):
         assert caught.value.sqlstate == "26000"
 
 
+def test_prepared_beside_other_statements(site, shop):
+    """Of one Query, each name that PREPARE has given, and no other."""
+    with site.connect(autocommit=True) as c:
+        c.execute("SET work_mem = '5MB'; PREPARE one AS SELECT 1; PREPARE two(int) AS SELECT $1 + 1; SELECT 1")
+        assert c.execute("EXECUTE one").fetchone() == (1,)
+        assert c.execute("EXECUTE two(1)").fetchone() == (2,)
+        c.execute("PREPARE four AS DELETE FROM shop.plain WHERE id = 1")
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            c.execute("PREPARE three AS SELECT 3; SELECT 1 / 0; DEALLOCATE four; PREPARE four AS SELECT 4")
+        assert c.execute("EXECUTE three").fetchone() == (3,)
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            c.execute("SELECT 1; SELECT 1 / 0; DEALLOCATE four; PREPARE four AS SELECT 4")
+        with pytest.raises(psycopg.Error) as caught:
+            c.execute("EXECUTE four")
+        assert caught.value.sqlstate == "ZB001", "it deletes"
+        site.operator.decide(site.operator.next_ticket()["id"], "deny")
+        c.execute("DEALLOCATE three; PREPARE three AS SELECT 33; DEALLOCATE one")
+        assert c.execute("EXECUTE three").fetchone() == (33,)
+        with pytest.raises(psycopg.Error) as caught:
+            c.execute("EXECUTE one")
+        assert caught.value.sqlstate == "26000"
+        approved(site, lambda: c.execute("DELETE FROM shop.plain WHERE id = 2; PREPARE five AS SELECT 5"))
+        for name, value in ("five", 5), ("three", 33):  # asked for: triggers are code that nobody could read
+            assert c.execute(f"EXECUTE {name}").fetchone() == (value,)
+
+
 def test_a_cursor_is_judged_where_it_is_declared(site, shop):
     with site.connect() as c:
         c.execute("BEGIN")

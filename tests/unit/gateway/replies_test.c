@@ -65,6 +65,14 @@ one_is_taken_out_of_the_middle(void)
     bs_replies_fini(&r);
 }
 
+/* The last entry's answer gives that name, too. */
+static void
+give(struct bs_replies *r, const char *name)
+{
+    bs_replies_name(r, bs_replies_at(r, r->n - 1),
+                    bs_prepared_new(bs_bytes_of(name), BS_LIT("PREPARE s AS SELECT 2")));
+}
+
 /* A name must never be judged by a Parse that may fail while an older statement has the name. */
 static void
 what_a_name_may_mean(void)
@@ -87,14 +95,20 @@ what_a_name_may_mean(void)
     p = owe_parse(&r, "s");
     EXPECT_EQ(bs_replies_pending(&r, BS_LIT("s"), &got), BS_PENDING_PARSE);
     EXPECT(got == p);
-    bs_replies_name(&r, bs_replies_push(&r, BS_REPLY_QUERY),
-                    bs_prepared_new(BS_LIT("s"), BS_LIT("PREPARE s AS SELECT 2")));
+    bs_replies_push(&r, BS_REPLY_QUERY);
+    give(&r, "s");
+    give(&r, "t");
     EXPECT_EQ(bs_replies_pending(&r, BS_LIT("s"), &got), BS_PENDING_UNSURE);
-    EXPECT_EQ(r.naming, 4);
-    bs_replies_name(&r, bs_replies_at(&r, r.n - 1), NULL); /* answered, but for its end */
+    EXPECT_EQ(bs_replies_pending(&r, BS_LIT("t"), &got), BS_PENDING_UNSURE);
+    EXPECT_EQ(r.naming, 5);
+    p = bs_replies_named(&r, bs_replies_at(&r, r.n - 1)); /* of its statements one has ended */
+    EXPECT(p != NULL && strcmp(p->name, "s") == 0 && p->next == NULL);
+    bs_prepared_unref(&p);
     EXPECT_EQ(bs_replies_pending(&r, BS_LIT("s"), &got), BS_PENDING_PARSE);
+    EXPECT_EQ(bs_replies_pending(&r, BS_LIT("t"), &got), BS_PENDING_UNSURE);
+    EXPECT_EQ(r.naming, 4);
     bs_replies_remove(&r, 1);
-    EXPECT_EQ(r.naming, 2);
+    EXPECT_EQ(r.naming, 3);
     while (r.n != 0)
         bs_replies_pop(&r);
     EXPECT_EQ(r.naming, 0);
