@@ -6,23 +6,17 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/files.h"
-
-#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
 
 static EVP_MD *sha256; /* fetching it costs more than hashing a line */
 
@@ -67,6 +61,12 @@ void
 bs_segment_name(uint64_t first_seq, char out[BS_SEGMENT_NAME])
 {
     (void)snprintf(out, BS_SEGMENT_NAME, "audit-%012llu.jsonl", (unsigned long long)first_seq);
+}
+
+void
+bs_segment_head_name(uint64_t first_seq, char out[BS_SEGMENT_NAME])
+{
+    (void)snprintf(out, BS_SEGMENT_NAME, "audit-%012llu.head", (unsigned long long)first_seq);
 }
 
 /* 0: not the name of a segment. */
@@ -125,114 +125,6 @@ bs_segments_fini(struct bs_segments *s)
     *s = (struct bs_segments){0};
 }
 
-/* --- head --- */
-
-static bool
-is_hash(const char *text)
-{
-    return text != NULL && strlen(text) == BS_HASH_TEXT - 1 &&
-           strspn(text, "0123456789abcdef") == BS_HASH_TEXT - 1;
-}
-
-static enum bs_done
-head_parse(struct bs_bytes text, struct bs_head *out, struct bs_err *err)
-{
-    json_t *root = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
-    json_t *seq = json_object_get(root, "seq");
-    const char *hash = json_string_value(json_object_get(root, "hash"));
-    bool good = text.n == BS_HEAD_BYTES && json_is_integer(seq) && json_integer_value(seq) >= 0 &&
-                is_hash(hash);
-
-    if (good) {
-        out->there = true;
-        out->seq = (uint64_t)json_integer_value(seq);
-        memcpy(out->hash, hash, BS_HASH_TEXT);
-    }
-    json_decref(root);
-    return good ? BS_DONE : BS_FAIL(err, DAMAGED, "the head of the audit log cannot be read");
-}
-
-static enum bs_done
-head_load(const char *directory, struct bs_buf *out, struct bs_err *err)
-{
-    char path[PATH_MAX];
-
-    (void)snprintf(path, sizeof(path), "%s/%s", directory, BS_HEAD_FILE);
-    return bs_file_read(path, out, err);
-}
-
-/* Twice the same: it may be overwritten while it is read. */
-enum bs_done
-bs_head_read(const char *directory, struct bs_head *out, struct bs_err *err)
-{
-    struct bs_buf one, two;
-    struct bs_err why = {0};
-    enum bs_done done = BS_FAILED;
-
-    *out = (struct bs_head){.hash = ZEROS};
-    bs_buf_init(&one, 4096);
-    bs_buf_init(&two, 4096);
-    for (int tries = 0; tries < 100; tries++) {
-        bs_buf_clear(&one);
-        bs_buf_clear(&two);
-        if (head_load(directory, &one, &why) != BS_DONE ||
-            head_load(directory, &two, &why) != BS_DONE)
-            break;
-        done = BS_DONE;
-        if (bs_bytes_equal(bs_buf_view(&one), bs_buf_view(&two)))
-            break;
-        (void)sched_yield();
-    }
-    if (why.code == BS_E_NOT_FOUND)
-        done = BS_DONE;
-    else if (why.code != BS_OK)
-        done = bs_err_set(err, why.code, "%s", why.message);
-    else
-        done = head_parse(bs_buf_view(&one), out, err);
-    bs_buf_fini(&one);
-    bs_buf_fini(&two);
-    return done;
-}
-
-static void
-head_text(const struct bs_head *head, char out[BS_HEAD_BYTES + 1])
-{
-    int n = snprintf(out, BS_HEAD_BYTES + 1, "{\"seq\":%llu,\"hash\":\"%s\"}",
-                     (unsigned long long)head->seq, head->hash);
-
-    bs_assert(n > 0 && n < BS_HEAD_BYTES);
-    memset(out + n, ' ', (size_t)(BS_HEAD_BYTES - n));
-    out[BS_HEAD_BYTES - 1] = '\n';
-    out[BS_HEAD_BYTES] = '\0';
-}
-
-enum bs_done
-bs_head_write(int fd, const struct bs_head *head, struct bs_err *err)
-{
-    char text[BS_HEAD_BYTES + 1];
-    ssize_t put;
-
-    head_text(head, text);
-    do
-        put = pwrite(fd, text, BS_HEAD_BYTES, 0);
-    while (put < 0 && errno == EINTR);
-    if (put != BS_HEAD_BYTES)
-        return BS_FAIL(err, IO, "cannot write the head of the audit log: %s",
-                       put < 0 ? strerror(errno) : "short write");
-    return BS_DONE;
-}
-
-enum bs_done
-bs_head_create(const char *directory, struct bs_err *err)
-{
-    const struct bs_head none = {.hash = ZEROS};
-    char text[BS_HEAD_BYTES + 1], path[PATH_MAX];
-
-    head_text(&none, text);
-    (void)snprintf(path, sizeof(path), "%s/%s", directory, BS_HEAD_FILE);
-    return bs_file_create(path, bs_bytes_of(text), 0600, err);
-}
-
 /* --- the walk --- */
 
 void
@@ -240,7 +132,7 @@ bs_chain_start(struct bs_chain *c, uint64_t first_seq, const struct bs_head *hea
 {
     *c = (struct bs_chain){.seq = first_seq - 1, .head = *head};
     if (first_seq == 1)
-        memcpy(c->hash, ZEROS, BS_HASH_TEXT);
+        memcpy(c->hash, BS_HASH_ZEROS, BS_HASH_TEXT);
     c->head_seen = head->there && head->seq == 0;
 }
 

@@ -1,10 +1,10 @@
 /*
- * chain.h - the files of a log, its head, and the walk along the chain that open and verify share.
+ * chain.h - the files of a log, and the walk along the chain that open and verify share.
  *
  * A line is `{"seq":N,"prev":"<64 hex>","at":...}` and a newline; `prev` is the SHA-256 of the line
  * before, without its newline; 64 zeros before the first.
  *
- * Layer  audit. Reads files; bs_head_write writes one.
+ * Layer  audit. Reads files.
  * Owns   bs_segments: see there.
  */
 #ifndef BS_AUDIT_CHAIN_H
@@ -14,13 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "audit/head.h"
 #include "base/bytes.h"
 #include "base/err.h"
 
-#define BS_HASH_TEXT    65 /* SHA-256 in hex and a NUL */
 #define BS_SEGMENT_NAME 40 /* "audit-000000000001.jsonl" and room for longer numbers */
-#define BS_HEAD_FILE    "head.json"
-#define BS_HEAD_BYTES   128 /* fixed, so that it can be overwritten in place */
 
 void bs_audit_hash(struct bs_bytes line, char out[BS_HASH_TEXT]);
 /* `{"seq":N,"prev":"<64 hex>",`, with which each line begins. */
@@ -29,6 +27,8 @@ void bs_line_begin(struct bs_buf *out, uint64_t seq, const char prev[BS_HASH_TEX
 /* --- files --- */
 
 void bs_segment_name(uint64_t first_seq, char out[BS_SEGMENT_NAME]);
+/* Of the head that a finished one has to itself: "audit-000000000001.head". */
+void bs_segment_head_name(uint64_t first_seq, char out[BS_SEGMENT_NAME]);
 
 /* First seqs of the segments in a directory, ascending. Zero it first; free with bs_segments_fini. */
 struct bs_segments {
@@ -40,23 +40,6 @@ struct bs_segments {
 BS_MUST_CHECK enum bs_done
 bs_segments_list(const char *directory, struct bs_segments *out, struct bs_err *err);
 void bs_segments_fini(struct bs_segments *s);
-
-/* --- head --- */
-
-/* The last line that is known to be durable. */
-struct bs_head {
-    bool there;
-    uint64_t seq; /* 0: none yet */
-    char hash[BS_HASH_TEXT];
-};
-
-/* DAMAGED: it is there but cannot be read. A missing one is BS_DONE with `there` false. */
-BS_MUST_CHECK enum bs_done
-bs_head_read(const char *directory, struct bs_head *out, struct bs_err *err);
-/* Overwrite in place; not synced. */
-BS_MUST_CHECK enum bs_done bs_head_write(int fd, const struct bs_head *head, struct bs_err *err);
-/* A new head file for a log without records. */
-BS_MUST_CHECK enum bs_done bs_head_create(const char *directory, struct bs_err *err);
 
 /* --- the walk --- */
 

@@ -149,6 +149,7 @@ open_segment(struct bs_log_file *f, uint64_t first, int flags, struct bs_err *er
     f->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0600);
     if (f->fd < 0 || fstat(f->fd, &st) != 0)
         return BS_FAIL(err, IO, "cannot open \"%.300s\": %s", path, strerror(errno));
+    f->first = first;
     f->size = (uint64_t)st.st_size;
     f->begun_us = bs_mono_us();
     return BS_DONE;
@@ -203,19 +204,44 @@ resume(struct bs_log_file *f, const struct tail *t, struct bs_err *err)
     return bs_log_file_sync(f, err);
 }
 
+/* Of a log that has begun, the key cannot be made anew: nothing would say who signed so far. */
 static enum bs_done
-open_all(struct bs_log_file *f, struct bs_segments *segments, struct bs_err *err)
+open_key(struct bs_log_file *f, const char *path, const struct bs_head *head, struct bs_err *err)
+{
+    const char *wrong;
+
+    if (path == NULL)
+        return BS_DONE;
+    if (!head->there)
+        return bs_audit_key_make(path, &f->key, err);
+    if (bs_audit_key_open(path, &f->key, err) != BS_DONE) {
+        bs_err_prefix(err, "the key that the audit log is signed with");
+        bs_err_hint(err, "put the key back, or keep the folder as evidence and start a new one");
+        return BS_FAILED;
+    }
+    wrong = bs_head_wrong(head, f->key);
+    if (wrong == NULL)
+        return BS_DONE;
+    (void)BS_FAIL(err, DAMAGED, "the head of the audit log %s", wrong);
+    bs_err_hint(err,
+                "see `backstop audit verify`; keep the folder as evidence and start a new one");
+    return BS_FAILED;
+}
+
+static enum bs_done
+open_all(struct bs_log_file *f, const char *key, struct bs_segments *segments, struct bs_err *err)
 {
     struct bs_head head;
     struct tail tail = {0};
 
     if (bs_dir_make(f->directory, err) != BS_DONE || take_lock(f, err) != BS_DONE ||
         bs_segments_list(f->directory, segments, err) != BS_DONE ||
-        bs_head_read(f->directory, &head, err) != BS_DONE)
+        bs_head_read(f->directory, BS_HEAD_FILE, &head, err) != BS_DONE ||
+        open_key(f, key, &head, err) != BS_DONE)
         return BS_FAILED;
     if (segments->n == 0 && !head.there) {
-        if (bs_head_create(f->directory, err) != BS_DONE ||
-            bs_head_read(f->directory, &head, err) != BS_DONE)
+        head = bs_head_make(0, BS_HASH_ZEROS, f->key);
+        if (bs_head_store(f->directory, BS_HEAD_FILE, &head, err) != BS_DONE)
             return BS_FAILED;
     }
     if (walk_tail(f, segments, &head, &tail, err) != BS_DONE)
@@ -237,7 +263,7 @@ bs_log_file_open(struct bs_log_file *f, const struct bs_audit_options *options, 
         .head_fd = -1,
         .fd = -1,
     };
-    done = open_all(f, &segments, err);
+    done = open_all(f, options->key, &segments, err);
     bs_segments_fini(&segments);
     if (done != BS_DONE)
         bs_log_file_close(f);
@@ -258,6 +284,7 @@ bs_log_file_close(struct bs_log_file *f)
     close_fd(&f->fd);
     close_fd(&f->head_fd);
     close_fd(&f->lock_fd);
+    bs_audit_key_free(&f->key);
     free(f->directory);
     f->directory = NULL;
 }
@@ -276,12 +303,27 @@ bs_log_file_append(struct bs_log_file *f, struct bs_bytes lines, struct bs_err *
 enum bs_done
 bs_log_file_sync(struct bs_log_file *f, struct bs_err *err)
 {
-    struct bs_head head = {.there = true, .seq = f->seq};
+    struct bs_head head;
 
     if (fdatasync(f->fd) != 0)
         return BS_FAIL(err, IO, "cannot sync the audit log: %s", strerror(errno));
-    memcpy(head.hash, f->hash, sizeof(head.hash));
+    head = bs_head_make(f->seq, f->hash, f->key);
     return bs_head_write(f->head_fd, &head, err);
+}
+
+/* The head that the file keeps. Nothing reads it while the file is the last one. */
+static enum bs_done
+finish_segment(struct bs_log_file *f, struct bs_err *err)
+{
+    struct bs_head head = bs_head_make(f->seq, f->hash, f->key);
+    char name[BS_SEGMENT_NAME];
+
+    if (bs_log_file_sync(f, err) != BS_DONE)
+        return BS_FAILED;
+    if (fsync(f->head_fd) != 0)
+        return BS_FAIL(err, IO, "cannot sync the head of the audit log: %s", strerror(errno));
+    bs_segment_head_name(f->first, name);
+    return f->key == NULL ? BS_DONE : bs_head_store(f->directory, name, &head, err);
 }
 
 enum bs_done
@@ -291,10 +333,8 @@ bs_log_file_turn(struct bs_log_file *f, struct bs_err *err)
 
     if (f->size == 0 || (f->size < f->segment_bytes && !old))
         return BS_DONE;
-    if (bs_log_file_sync(f, err) != BS_DONE)
+    if (finish_segment(f, err) != BS_DONE)
         return BS_FAILED;
-    if (fsync(f->head_fd) != 0)
-        return BS_FAIL(err, IO, "cannot sync the head of the audit log: %s", strerror(errno));
     close_fd(&f->fd);
     return new_segment(f, err);
 }

@@ -14,12 +14,14 @@
 
 struct bs_log_file {
     char *directory;
+    struct bs_audit_key *key; /* that heads are signed with; NULL: they are not */
     uint64_t segment_bytes;
     int64_t segment_age_us;
     int lock_fd; /* -1 where not open, as the others */
     int head_fd;
     int fd;
-    uint64_t size;           /* of the file that grows */
+    uint64_t first;          /* of the file that grows: its first seq */
+    uint64_t size;           /* of it */
     int64_t begun_us;        /* bs_mono_us when it was begun or opened */
     uint64_t seq;            /* last line written */
     char hash[BS_HASH_TEXT]; /* of it */

@@ -35,7 +35,8 @@ holds_log(const char *path, struct bs_err *err)
     bool holds = false;
 
     if (bs_segments_list(path, &segments, err) == BS_DONE)
-        holds = segments.n != 0 || bs_head_read(path, &head, &ignored) != BS_DONE || head.there;
+        holds = segments.n != 0 || bs_head_read(path, BS_HEAD_FILE, &head, &ignored) != BS_DONE ||
+                head.there;
     bs_segments_fini(&segments);
     return holds;
 }

@@ -4,7 +4,7 @@
  * Each line carries `seq`, `at` and `prev`, the SHA-256 of the line before without its newline, also
  * across files; so an edit, a removal or a swap breaks the chain (verify.h). A file is named for its
  * first seq, "audit-000000000001.jsonl"; a new one is begun by size or age. "head.json" remembers
- * the last durable seq and its hash, so that a cut tail shows.
+ * the last durable seq and its hash, so that a cut tail shows; it is signed (signing.h).
  *
  * One thread writes; whatever is waiting goes to disk in one write and one fsync. After an I/O error
  * everything fails until the log is opened again: no audit, no effect.
@@ -84,17 +84,19 @@ struct bs_audit_record {
 
 struct bs_audit_options {
     const char *directory;  /* made with mode 0700 where it is missing */
+    const char *key;        /* file of the key that heads are signed with; NULL: they are not */
     uint64_t segment_bytes; /* 0: 64 MB */
     int64_t segment_age_us; /* 0: a day */
     size_t queue_bytes;     /* memory for what waits; 0: 64 MB */
 };
 
 /*
- * Open the log: takes the lock, checks the chain of the last file against the head, sets a torn
+ * Open the log: takes the lock, checks the head and the chain of the last file, sets a torn
  * last line aside (a file "torn-..." and a NOTE record that names it), starts the writer.
  *
  * err   UNAVAILABLE: another process has it open; DAMAGED: the chain is broken or its tail is
- *       missing (see verify.h); IO
+ *       missing (see verify.h), or the head is not signed by the key; NOT_FOUND: a log that has
+ *       begun is there, but not its key; IO
  */
 BS_MUST_CHECK enum bs_done
 bs_audit_open(const struct bs_audit_options *options, struct bs_audit **out, struct bs_err *err);

@@ -1,5 +1,5 @@
 /*
- * cmd_audit.c - read and check the audit log: `backstop audit tail | verify`. Reads files only.
+ * cmd_audit.c - read and check the audit log: `backstop audit tail | verify | key`. Reads files only.
  */
 #include <jansson.h>
 #include <limits.h>
@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "audit/logs.h"
+#include "audit/signing.h"
 #include "audit/verify.h"
 #include "base/arena.h"
 #include "cli/cmd.h"
@@ -181,8 +182,9 @@ static json_t *
 verdict_json(const struct checked *c)
 {
     const struct bs_audit_verdict *v = &c->v;
-    json_t *root = json_pack("{s:s,s:b,s:I,s:i,s:b}", "log", c->log, "intact", v->intact, "records",
-                             (json_int_t)v->records, "files", (int)v->files, "torn", v->torn);
+    json_t *root = json_pack("{s:s,s:b,s:I,s:i,s:b,s:b}", "log", c->log, "intact", v->intact,
+                             "records", (json_int_t)v->records, "files", (int)v->files, "torn",
+                             v->torn, "signatures", v->signatures);
 
     if (!v->intact)
         (void)json_object_set_new(root, "break",
@@ -198,7 +200,7 @@ print_verdicts_json(const struct checked *all, size_t n)
 {
     json_t *logs = json_array(), *root, *cut = NULL;
     json_int_t records = 0, files = 0;
-    bool intact = true, torn = false;
+    bool intact = true, torn = false, signatures = true;
 
     for (size_t i = 0; i < n; i++) {
         json_t *one = verdict_json(&all[i]);
@@ -206,12 +208,13 @@ print_verdicts_json(const struct checked *all, size_t n)
         files += all[i].v.files;
         intact = intact && all[i].v.intact;
         torn = torn || all[i].v.torn;
+        signatures = signatures && all[i].v.signatures;
         if (cut == NULL)
             cut = json_object_get(one, "break");
         (void)json_array_append_new(logs, one);
     }
-    root = json_pack("{s:b,s:I,s:I,s:b,s:O*}", "intact", intact, "records", records, "files", files,
-                     "torn", torn, "break", cut);
+    root = json_pack("{s:b,s:I,s:I,s:b,s:b,s:O*}", "intact", intact, "records", records, "files",
+                     files, "torn", torn, "signatures", signatures, "break", cut);
     (void)json_object_set_new(root, "logs", logs);
     bs_out_json(root);
 }
@@ -230,24 +233,31 @@ print_verdict(const struct checked *c)
         printf("%llu records before it are good\n", (unsigned long long)v->records);
         return;
     }
-    printf("%sintact%s: %llu records in %u files\n", bs_out_paint(stdout, BS_PAINT_GREEN),
-           bs_out_paint(stdout, BS_PAINT_NONE), (unsigned long long)v->records, v->files);
+    printf("%sintact%s%s: %llu records in %u files\n", bs_out_paint(stdout, BS_PAINT_GREEN),
+           v->signatures ? " and signed" : "", bs_out_paint(stdout, BS_PAINT_NONE),
+           (unsigned long long)v->records, v->files);
     if (v->torn)
         printf("the last line is not whole: it is being written, or a crash cut it off\n");
 }
 
 static enum bs_done
-verify_one(const char *directory, struct checked *c, struct bs_err *err)
+verify_one(const char *directory,
+           const struct bs_audit_key *key,
+           struct checked *c,
+           struct bs_err *err)
 {
     char path[PATH_MAX];
 
     (void)snprintf(path, sizeof(path), "%s%s%s", directory, c->log[0] == '\0' ? "" : "/", c->log);
-    return bs_audit_verify(path, &c->v, err);
+    return bs_audit_verify(path, key, &c->v, err);
 }
 
 /* Exit status: 0 where all are intact. */
 static int
-verify_logs(const char *directory, const struct bs_audit_logs *logs, bool json)
+verify_logs(const char *directory,
+            const struct bs_audit_logs *logs,
+            const struct bs_audit_key *key,
+            bool json)
 {
     struct checked *all = bs_malloc((logs->n + 1) * sizeof(*all));
     struct bs_err err = {0};
@@ -255,7 +265,7 @@ verify_logs(const char *directory, const struct bs_audit_logs *logs, bool json)
 
     for (size_t i = 0; i < logs->n && err.code == BS_OK; i++) {
         all[i].log = logs->names[i];
-        if (verify_one(directory, &all[i], &err) != BS_DONE)
+        if (verify_one(directory, key, &all[i], &err) != BS_DONE)
             status = bs_out_fail(&err);
         else if (!all[i].v.intact)
             status = 1;
@@ -264,26 +274,55 @@ verify_logs(const char *directory, const struct bs_audit_logs *logs, bool json)
         print_verdicts_json(all, logs->n);
     for (size_t i = 0; i < logs->n && err.code == BS_OK && !json; i++)
         print_verdict(&all[i]);
+    if (err.code == BS_OK && key == NULL && !json)
+        printf("signatures were not checked: name the public key with --key\n");
     free(all);
     return status;
+}
+
+static enum bs_done
+verify(const char *directory, const char *key_file, bool json, int *status, struct bs_err *err)
+{
+    struct bs_audit_logs logs = {0};
+    struct bs_audit_key *key = NULL;
+    enum bs_done done = BS_DONE;
+
+    if (key_file != NULL)
+        done = bs_audit_key_load(key_file, &key, err);
+    if (done == BS_DONE)
+        done = bs_audit_logs_list(directory, &logs, err);
+    if (done == BS_DONE)
+        *status = verify_logs(directory, &logs, key, json);
+    bs_audit_logs_fini(&logs);
+    bs_audit_key_free(&key);
+    return done;
 }
 
 static int
 audit_verify(int argc, char **argv)
 {
+    const char *key = NULL;
+    const struct bs_arg args[] = {
+        {"key", 'k', BS_ARG_TEXT, "FILE", "the public key, as `backstop audit key` prints it",
+         &key},
+    };
     const struct bs_usage usage = {
         .verb = "audit verify",
         .operands = "[DIRECTORY]",
-        .summary = "Check the chain of the audit log: was anything edited, removed or swapped?",
-        .details =
-            "That of the gateway and, in folders within, those of restores. Needs no running\n"
-            "gateway. Exit status 0: all intact; 1: broken. Without DIRECTORY the one of\n"
-            "the configuration.",
+        .summary = "Check the audit log: was anything edited, removed, swapped or forged?",
+        .details = "That of the gateway and, in folders within, those of restores: the chain of "
+                   "all lines,\n"
+                   "and the signatures of its heads. Needs no running gateway. Exit status 0: all "
+                   "intact;\n"
+                   "1: broken. Without DIRECTORY folder and key of the configuration.",
         .max = 1,
+        .args = args,
+        .n_args = 1,
+        .examples = "  backstop audit verify\n"
+                    "  backstop audit verify --key audit.pub /mnt/evidence/audit\n",
     };
     struct bs_args got;
     struct bs_config *config;
-    struct bs_audit_logs logs = {0};
     struct bs_err err = {0};
     const char *directory;
     int status = 0;
@@ -291,13 +330,62 @@ audit_verify(int argc, char **argv)
     if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
         return got.status;
     directory = find_directory(&got, &config, &status);
-    if (directory == NULL)
-        return status;
-    if (bs_audit_logs_list(directory, &logs, &err) != BS_DONE)
+    if (key == NULL && config != NULL)
+        key = config->audit_key;
+    if (directory != NULL && verify(directory, key, got.json, &status, &err) != BS_DONE)
         status = bs_out_fail(&err);
+    bs_config_unref(&config);
+    return status;
+}
+
+/* --- key --- */
+
+static void
+print_key(const struct bs_audit_key *key, bool json)
+{
+    struct bs_buf pem;
+
+    bs_buf_init(&pem, 4096);
+    bs_audit_key_public(key, &pem);
+    bs_put_u8(&pem, '\0');
+    if (json)
+        bs_out_json(json_pack("{s:s,s:s,s:s}", "key", bs_audit_key_id(key), "algorithm", "Ed25519",
+                              "public", (const char *)pem.p));
     else
-        status = verify_logs(directory, &logs, got.json);
-    bs_audit_logs_fini(&logs);
+        fputs((const char *)pem.p, stdout);
+    bs_buf_fini(&pem);
+}
+
+static int
+audit_key(int argc, char **argv)
+{
+    const struct bs_usage usage = {
+        .verb = "audit key",
+        .operands = "",
+        .summary = "Print the public key that the heads of the audit log are signed with.",
+        .details = "Keep it where the gateway's host cannot change it: with it, `audit verify "
+                   "--key` tells\n"
+                   "anywhere whether a copy of the log is what the gateway wrote. The private key "
+                   "is made\n"
+                   "when the gateway first starts (audit.key of the configuration).",
+        .examples = "  backstop audit key > audit.pub\n",
+    };
+    struct bs_args got;
+    struct bs_config *config;
+    struct bs_audit_key *key = NULL;
+    struct bs_err err = {0};
+    int status = 0;
+
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    config = bs_cmd_config(&got, &status);
+    if (config == NULL)
+        return status;
+    if (bs_audit_key_load(config->audit_key, &key, &err) == BS_DONE)
+        print_key(key, got.json);
+    else
+        status = bs_out_fail(&err);
+    bs_audit_key_free(&key);
     bs_config_unref(&config);
     return status;
 }
@@ -308,8 +396,9 @@ bs_cmd_audit(int argc, char **argv)
     static const struct bs_verb verbs[] = {
         {"tail", "show the last records", audit_tail},
         {"verify", "check that nothing was changed", audit_verify},
+        {"key", "print the public key of its signatures", audit_key},
     };
 
-    return bs_verbs_run("backstop audit", "What was asked, judged, decided and done.", verbs, 2,
+    return bs_verbs_run("backstop audit", "What was asked, judged, decided and done.", verbs, 3,
                         argc, argv);
 }

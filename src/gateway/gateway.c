@@ -66,7 +66,10 @@ open_state(struct bs_gateway *g, struct bs_err *err)
 static enum bs_done
 open_audit(struct bs_gateway *g, struct bs_err *err)
 {
-    const struct bs_audit_options options = {.directory = g->config->audit_directory};
+    const struct bs_audit_options options = {
+        .directory = g->config->audit_directory,
+        .key = g->config->audit_key,
+    };
 
     if (bs_audit_open(&options, &g->audit, err) == BS_FAILED) {
         bs_err_prefix(err, "audit");

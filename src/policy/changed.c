@@ -69,7 +69,7 @@ same_state(const struct bs_config *a, const struct bs_config *b)
 static bool
 same_audit(const struct bs_config *a, const struct bs_config *b)
 {
-    return same(a->audit_directory, b->audit_directory);
+    return same(a->audit_directory, b->audit_directory) && same(a->audit_key, b->audit_key);
 }
 
 static bool

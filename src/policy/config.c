@@ -165,6 +165,18 @@ finish_tls(struct bs_load *l)
                         "tls.client_cert: \"require\" needs tls.client_ca: nobody could log in");
 }
 
+/* Beside the folder, not in it: a copy of the log is not to have the key with it. */
+static void
+finish_audit(struct bs_load *l)
+{
+    struct bs_config *c = l->config;
+
+    if (c->audit_key != NULL || c->audit_directory == NULL)
+        return;
+    c->audit_key = bs_arena_fmt(l->arena, "%s.key", c->audit_directory);
+    l->full = l->full || c->audit_key == NULL;
+}
+
 /* Two databases with one helper and upstream are fine; one role for both jobs is not. */
 static void
 finish_databases(struct bs_load *l)
@@ -191,6 +203,7 @@ read_document(struct bs_load *l)
     bs_load_map(l, root, "", "", l->config);
     finish_listen(l);
     finish_tls(l);
+    finish_audit(l);
     finish_databases(l);
     bs_check_rules(l);
     bs_check_keeping(l);

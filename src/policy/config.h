@@ -97,6 +97,7 @@ struct bs_config {
     size_t n_databases;
     const char *state_path; /* SQLite file */
     const char *audit_directory;
+    const char *audit_key;     /* file: what heads of the audit log are signed with */
     const char *storage_path;  /* local folder behind storage: file:///...; NULL: it is not local */
     const char *storage_url;   /* "file:///absolute/path", "s3://..." */
     const char *spool;         /* local folder */

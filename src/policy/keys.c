@@ -524,6 +524,7 @@ const struct bs_key bs_keys[] = {
     {"state",                 REQUIRED, .scalar = read_state, AT(state_path)},
     {"audit",                 REQUIRED, .node = read_section},
     {"audit.directory",       REQUIRED, .scalar = read_path, AT(audit_directory)},
+    {"audit.key",             0, .scalar = read_path, AT(audit_key)},
     {"storage",               REQUIRED, .scalar = read_storage, AT(storage_path)},
     {"spool",                 REQUIRED, .scalar = read_path, AT(spool)},
     {"workers",               0, .scalar = bs_read_integer, AT(workers), .fallback = "2", .min = 1, .max = 64},

@@ -1,6 +1,8 @@
 """`backstop agents`, `operators` and `audit`, beside a gateway that runs."""
 
+import hashlib
 import json
+import shutil
 import stat
 
 import psycopg
@@ -102,6 +104,37 @@ def test_an_expired_agent_is_not_let_in(gw):
             return True
         return False
     wait_until(refused)
+
+
+def test_audit_verify_finds_a_forged_log(pg, tmp_path):
+    """Every line and the head fit each other, but whoever wrote them could not sign."""
+    with running(Gateway(pg), "alice") as g:
+        with g.connect() as c:
+            c.execute("SELECT 'before'")
+        wait_until(lambda: any(r["kind"] == "session_close" for r in records(g)))
+        folder = g.folder / "audit"
+        public = tmp_path / "audit.pub"
+        public.write_text(g.cli("audit", "key").stdout)
+        assert "PRIVATE" not in public.read_text() and "PUBLIC" in public.read_text()
+        assert oct((g.folder / "audit.key").stat().st_mode & 0o777) == "0o600"
+        g.stop()
+        copy = tmp_path / "copy"
+        shutil.copytree(folder, copy)
+        assert "intact and signed" in g.cli("audit", "verify", "--key", str(public), str(copy)).stdout
+        prev, lines = "0" * 64, []
+        segment = next(copy.glob("audit-*.jsonl"))
+        for line in segment.read_bytes().splitlines():
+            seq, rest = line.split(b',"prev":"')[0], line.split(b',"prev":"')[1][64:]
+            lines.append(seq + b',"prev":"' + prev.encode() + rest.replace(b'"alice"', b'"malory"'))
+            prev = hashlib.sha256(lines[-1]).hexdigest()
+        segment.write_bytes(b"\n".join(lines) + b"\n")
+        head = json.loads((copy / "head.json").read_text())
+        assert head["seq"] == len(lines)
+        (copy / "head.json").write_text(json.dumps(head | {"hash": prev}, separators=(",", ":")).ljust(319) + "\n")
+        told = g.cli("audit", "verify", str(copy))
+        assert "intact" in told.stdout and "signatures were not checked" in told.stdout
+        told = g.cli("audit", "verify", "--json", "--key", str(public), str(copy), check=False)
+        assert told.returncode == 1 and json.loads(told.stdout)["break"]["file"] == "head.json"
 
 
 def test_audit_verify_finds_an_edit(pg):

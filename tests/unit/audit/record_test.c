@@ -107,7 +107,7 @@ verify(void)
     struct bs_audit_verdict v;
     struct bs_err err = {0};
 
-    EXPECT_EQ(bs_audit_verify(folder, &v, &err), BS_DONE);
+    EXPECT_EQ(bs_audit_verify(folder, NULL, &v, &err), BS_DONE);
     return v;
 }
 
@@ -289,7 +289,7 @@ goes_on_after_reopen(void)
     char path[400];
 
     set_up();
-    EXPECT_EQ(bs_audit_verify(folder, &v, &err), BS_FAILED);
+    EXPECT_EQ(bs_audit_verify(folder, NULL, &v, &err), BS_FAILED);
     EXPECT_EQ(err.code, BS_E_NOT_FOUND);
     a = open_log(0, 0, BS_OK);
     EXPECT_EQ(write_one(a, "one"), 1);

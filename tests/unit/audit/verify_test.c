@@ -13,9 +13,11 @@
 
 #define ONE   "audit-000000000001.jsonl"
 #define TWO   "audit-000000000004.jsonl"
-#define LINES 5 /* three in the first file, two in the second */
+#define DONE  "audit-000000000001.head" /* of the first file, which is finished */
+#define LINES 5                         /* three in the first file, two in the second */
 
-static char folder[64];
+static char folder[64], key_file[72];
+static struct bs_audit_key *key; /* the public half of that file */
 
 static void
 path_of(const char *name, char out[400])
@@ -26,7 +28,7 @@ path_of(const char *name, char out[400])
 static void
 make_log(void)
 {
-    struct bs_audit_options o = {.directory = folder, .segment_bytes = 700};
+    struct bs_audit_options o = {.directory = folder, .key = key_file, .segment_bytes = 700};
     struct bs_audit_record r = {.kind = BS_AUDIT_JUDGED,
                                 .actor = "agent",
                                 .statement =
@@ -39,7 +41,9 @@ make_log(void)
 
     (void)snprintf(folder, sizeof(folder), "/tmp/bs-verify-XXXXXX");
     REQUIRE(mkdtemp(folder) != NULL);
+    (void)snprintf(key_file, sizeof(key_file), "%s.key", folder);
     REQUIRE(bs_audit_open(&o, &a, &err) == BS_DONE);
+    REQUIRE(bs_audit_key_load(key_file, &key, &err) == BS_DONE);
     for (int i = 0; i < LINES; i++)
         EXPECT_EQ(bs_audit_write(a, &r, NULL, &err), BS_DONE);
     bs_audit_close(&a);
@@ -48,6 +52,8 @@ make_log(void)
 static void
 remove_log(void)
 {
+    bs_audit_key_free(&key);
+    EXPECT_EQ(unlink(key_file), 0);
     EXPECT(folder_remove(folder));
 }
 
@@ -81,7 +87,7 @@ verify(void)
     struct bs_audit_verdict v;
     struct bs_err err = {0};
 
-    EXPECT_EQ(bs_audit_verify(folder, &v, &err), BS_DONE);
+    EXPECT_EQ(bs_audit_verify(folder, key, &v, &err), BS_DONE);
     return v;
 }
 
@@ -89,7 +95,7 @@ verify(void)
 static void
 opens_not(void)
 {
-    struct bs_audit_options o = {.directory = folder};
+    struct bs_audit_options o = {.directory = folder, .key = key_file};
     struct bs_err err = {0};
     struct bs_audit *a;
 
@@ -134,7 +140,7 @@ every_byte_of(const char *name, uint8_t mask)
 static void
 each_byte_flipped(void)
 {
-    static const char *const names[] = {ONE, TWO, "head.json"};
+    static const char *const names[] = {ONE, TWO, "head.json", DONE};
     static const uint8_t masks[] = {0x01, 0x20, 0x80};
 
     make_log();
@@ -149,7 +155,7 @@ each_byte_flipped(void)
 static void
 each_byte_deleted(void)
 {
-    static const char *const names[] = {ONE, TWO, "head.json"};
+    static const char *const names[] = {ONE, TWO, "head.json", DONE};
 
     make_log();
     for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
@@ -273,7 +279,7 @@ tail_cut_at_each_byte(void)
 static void
 files_removed(void)
 {
-    static const char *const names[] = {ONE, TWO, "head.json"};
+    static const char *const names[] = {ONE, TWO, "head.json", DONE};
 
     make_log();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -283,7 +289,7 @@ files_removed(void)
         path_of(names[i], path);
         EXPECT_EQ(unlink(path), 0);
         EXPECT(!verify().intact);
-        if (i != 0) /* at start only the last files are looked at */
+        if (i == 1 || i == 2) /* at start only the last files are looked at */
             opens_not();
         store(names[i], bs_buf_view(&b));
         bs_buf_fini(&b);
@@ -327,6 +333,88 @@ last_line_edited(void)
     remove_log();
 }
 
+/* The same log as somebody else would write it: every line and every head fits the next. */
+static void
+forge(const char *with)
+{
+    struct bs_audit_options o = {.directory = folder, .key = with, .segment_bytes = 700};
+    struct bs_audit_record r = {.kind = BS_AUDIT_JUDGED, .risk = "SAFE"};
+    struct bs_err err = {0};
+    struct bs_audit *a;
+
+    EXPECT(folder_remove(folder));
+    REQUIRE(bs_audit_open(&o, &a, &err) == BS_DONE);
+    for (int i = 0; i < 12; i++)
+        EXPECT_EQ(bs_audit_write(a, &r, NULL, &err), BS_DONE);
+    bs_audit_close(&a);
+}
+
+static void
+forged_without_the_key(void)
+{
+    struct bs_audit_verdict v;
+    struct bs_err err = {0};
+    char other[80];
+
+    make_log();
+    forge(NULL);
+    EXPECT_EQ(bs_audit_verify(folder, NULL, &v, &err), BS_DONE);
+    EXPECT(v.intact && !v.signatures);
+    v = verify();
+    EXPECT(!v.intact && strcmp(v.file, DONE) == 0 && strstr(v.why, "missing") != NULL);
+    opens_not();
+    (void)snprintf(other, sizeof(other), "%s.other", folder);
+    forge(other);
+    v = verify();
+    EXPECT(!v.intact && strcmp(v.file, DONE) == 0 && strstr(v.why, "another key") != NULL);
+    opens_not();
+    EXPECT_EQ(unlink(other), 0);
+    remove_log();
+}
+
+/* A head that says it is ours, but is signed by nobody. */
+static void
+head_made_up(void)
+{
+    struct bs_buf b;
+    struct bs_audit_verdict v;
+    uint8_t *at;
+
+    make_log();
+    load("head.json", &b);
+    at = memmem(b.p, b.n, "\"sig\":\"", 7);
+    REQUIRE(at != NULL);
+    memset(at + 7, '0', 128);
+    store("head.json", bs_buf_view(&b));
+    v = verify();
+    EXPECT(!v.intact && strcmp(v.file, "head.json") == 0 && v.seq == LINES);
+    EXPECT(strstr(v.why, "wrong signature") != NULL);
+    opens_not();
+    bs_buf_fini(&b);
+    remove_log();
+}
+
+static void
+key_is_lost(void)
+{
+    struct bs_audit_key *another = NULL;
+    struct bs_audit_options o = {.directory = folder, .key = key_file};
+    struct bs_err err = {0};
+    struct bs_audit *a;
+
+    make_log();
+    EXPECT_EQ(unlink(key_file), 0);
+    EXPECT_EQ(bs_audit_open(&o, &a, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_NOT_FOUND);
+    EXPECT(access(key_file, F_OK) != 0); /* none is made in its place */
+    EXPECT(verify().intact);
+    err = (struct bs_err){0};
+    EXPECT_EQ(bs_audit_key_make(key_file, &another, &err), BS_DONE);
+    opens_not();
+    bs_audit_key_free(&another);
+    remove_log();
+}
+
 static const struct tap_case cases[] = {
     {"an untouched log is intact", untouched},
     {"each byte of each file, flipped in three ways", each_byte_flipped},
@@ -336,6 +424,9 @@ static const struct tap_case cases[] = {
     {"a file removed", files_removed},
     {"all but the head removed", everything_but_the_head_removed},
     {"the last line edited", last_line_edited},
+    {"a whole log forged without the key", forged_without_the_key},
+    {"a head with a made-up signature", head_made_up},
+    {"the key is lost", key_is_lost},
 };
 
 int
