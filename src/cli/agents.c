@@ -167,6 +167,9 @@ bs_agent_json(const struct bs_agent *g, int64_t now_us)
     put(o, "addresses", bs_agent_json_list(g->addresses, g->n_addresses));
     put(o, "created", bs_actor_json_time(g->created_us));
     put(o, "expires", bs_actor_json_time(g->expires_us));
+    put(o, "old_password_until",
+        bs_actor_json_time(g->old_verifier == NULL || g->old_until_us <= now_us ? 0
+                                                                                : g->old_until_us));
     put(o, "disabled", bs_actor_json_time(g->disabled_us));
     put(o, "revoked", bs_actor_json_time(g->revoked_us));
     put(o, "quarantined", bs_actor_json_time(g->quarantined_us));

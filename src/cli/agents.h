@@ -65,6 +65,8 @@ json_t *bs_agent_json(const struct bs_agent *agent, int64_t now_us);
 int bs_agents_set(int argc, char **argv);
 int bs_agents_disable(int argc, char **argv);
 int bs_agents_enable(int argc, char **argv);
+int bs_agents_token(int argc, char **argv);
+int bs_agents_tokens(int argc, char **argv);
 int bs_agents_list(int argc, char **argv);
 
 #endif

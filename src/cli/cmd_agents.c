@@ -1,6 +1,7 @@
 /*
  * cmd_agents.c - who may connect: `backstop agents add | rotate | revoke | release`; set, enable and
- * disable are in cmd_agents_set.c, list is in cmd_agents_list.c.
+ * disable are in cmd_agents_set.c, token and tokens in cmd_agents_token.c, list is in
+ * cmd_agents_list.c.
  *
  * Works on the state itself, whether the gateway runs or not. What is done here reaches the audit
  * through the state (approval/changes.h): the log belongs to the gateway.
@@ -8,9 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cli/agents.h"
 #include "cli/out.h"
+#include "policy/values.h"
 #include "wire/scram.h"
+
+#define OVERLAP_MAX_MS (INT64_C(90) * 86400 * 1000)
 
 /* --- add and rotate --- */
 
@@ -20,6 +25,15 @@ make_password(char password[BS_ACTOR_SECRET], char verifier[BS_SCRAM_TEXT], stru
 {
     bs_actor_secret("", password);
     return bs_scram_verifier_make(password, verifier, err);
+}
+
+static void
+print_until(const char *what, int64_t at_us)
+{
+    char at[BS_TIME_TEXT];
+
+    bs_actor_time(at_us, at);
+    printf("%s%s UTC.\n", what, at);
 }
 
 /* The listener that libpq would be pointed at. */
@@ -107,22 +121,28 @@ agents_add(int argc, char **argv)
     return status;
 }
 
+/* Under the salt of the one before, so that both can count for a while. */
 static enum bs_done
-rotate(struct bs_actors *a, const char *name, struct bs_err *err)
+rotate(struct bs_actors *a, const char *name, int64_t overlap_ms, struct bs_err *err)
 {
-    char password[BS_ACTOR_SECRET], verifier[BS_SCRAM_TEXT];
+    char password[BS_ACTOR_SECRET] = "", verifier[BS_SCRAM_TEXT] = "";
     struct bs_agent agent;
-    enum bs_done done = make_password(password, verifier, err);
+    int64_t until_us = overlap_ms == 0 ? 0 : bs_now_us() + overlap_ms * 1000;
+    enum bs_done done = bs_state_agent_get(a->state, name, &a->arena, &agent, err);
 
-    if (done == BS_DONE)
-        done = bs_state_agent_get(a->state, name, &a->arena, &agent, err);
     if (done == BS_DONE && agent.certificate_only)
         done = BS_FAIL(err, CONFLICT, "\"%.63s\" has no password: it logs in by certificate alone",
                        name);
+    if (done == BS_DONE) {
+        bs_actor_secret("", password);
+        done = bs_scram_verifier_make_like(password, agent.verifier, verifier, err);
+    }
     if (done == BS_DONE)
-        done = bs_state_agent_rekey(a->state, name, verifier, a->by, err);
+        done = bs_state_agent_rekey(a->state, name, verifier, until_us, a->by, err);
     if (done == BS_DONE)
         print_secret(a, &agent, password);
+    if (done == BS_DONE && until_us != 0 && !bs_out_json_mode())
+        print_until("\nThe old password counts until ", until_us);
     bs_wipe(password, sizeof(password));
     bs_wipe(verifier, sizeof(verifier));
     return done;
@@ -131,22 +151,39 @@ rotate(struct bs_actors *a, const char *name, struct bs_err *err)
 static int
 agents_rotate(int argc, char **argv)
 {
+    const char *overlap = NULL;
+    const struct bs_arg args[] = {
+        {"overlap", 'o', BS_ARG_TEXT, "TIME", "let the old one count for so long, too, like 24h",
+         &overlap},
+    };
     const struct bs_usage usage = {
         .verb = "agents rotate",
         .operands = "NAME",
         .summary = "Give an agent a new password and show it, once; the old one ends.",
-        .details = "Sessions that are open stay open.",
+        .details =
+            "Sessions that are open stay open, and tokens go on. With --overlap both passwords\n"
+            "count for a while; a further `agents rotate` ends all but its own and the last.",
         .min = 1,
         .max = 1,
+        .args = args,
+        .n_args = 1,
+        .examples = "  backstop agents rotate cursor-alice\n"
+                    "  backstop agents rotate night-job --overlap 24h\n",
     };
     struct bs_args got;
     struct bs_actors a;
     struct bs_err err = {0};
+    int64_t overlap_ms = 0;
     int status = 0;
 
     if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
         return got.status;
-    if (bs_actors_open(&a, &got, &status) && rotate(&a, got.operands[0], &err) != BS_DONE)
+    if (overlap != NULL && (!bs_value_duration(overlap, &overlap_ms) || overlap_ms <= 0 ||
+                            overlap_ms > OVERLAP_MAX_MS))
+        return bs_out_usage("backstop agents rotate",
+                            "--overlap takes a duration like 24h, up to 90d");
+    if (bs_actors_open(&a, &got, &status) &&
+        rotate(&a, got.operands[0], overlap_ms, &err) != BS_DONE)
         status = bs_out_fail(&err);
     bs_actors_close(&a);
     return status;
@@ -154,21 +191,58 @@ agents_rotate(int argc, char **argv)
 
 /* --- revoke --- */
 
+static void
+say_revoked(const char *name, const char *token)
+{
+    if (bs_out_json_mode())
+        bs_out_json(json_pack("{s:s,s:s*,s:s}", "name", name, "token", token, "status", "revoked"));
+    else if (token != NULL)
+        printf("token %s of agent %s is revoked\n", token, name);
+    else
+        printf("agent %s is revoked\n", name);
+}
+
 static int
 agents_revoke(int argc, char **argv)
 {
+    const char *token = NULL;
+    const struct bs_arg args[] = {
+        {"token", 't', BS_ARG_TEXT, "ID", "only this short-lived password", &token},
+    };
     const struct bs_usage usage = {
         .verb = "agents revoke",
         .operands = "NAME",
         .summary = "Let an agent in no more, and end its sessions.",
         .details =
             "For good: `agents disable` is for a while. A running gateway ends its sessions\n"
-            "within about a second; what they were doing is cancelled and rolled back.",
+            "within about a second; what they were doing is cancelled and rolled back. With\n"
+            "--token only sessions end that logged in with it.",
         .min = 1,
         .max = 1,
+        .args = args,
+        .n_args = 1,
+        .examples = "  backstop agents revoke cursor-alice\n"
+                    "  backstop agents revoke cursor-alice --token K-01J9ZQ5W3N8V7XG2M4T6B1C0DE\n",
     };
+    struct bs_args got;
+    struct bs_actors a;
+    struct bs_err err = {0};
+    enum bs_done done;
+    int status = 0;
 
-    return bs_actors_revoke(&usage, argc, argv, "agent", bs_state_agent_revoke);
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    if (bs_actors_open(&a, &got, &status)) {
+        const char *name = got.operands[0];
+        done = token != NULL ? bs_state_token_revoke(a.state, name, token, a.by, &err)
+                             : bs_state_agent_revoke(a.state, name, a.by, &err);
+        if (done == BS_DONE)
+            say_revoked(name, token);
+        else
+            status = bs_out_fail(&err);
+    }
+    bs_actors_close(&a);
+    return status;
 }
 
 /* --- release --- */
@@ -220,12 +294,14 @@ bs_cmd_agents(int argc, char **argv)
         {"list", "list the agents", bs_agents_list},
         {"set", "change what is known of an agent", bs_agents_set},
         {"rotate", "give an agent a new password", agents_rotate},
+        {"token", "give an agent a short-lived password", bs_agents_token},
+        {"tokens", "list the short-lived passwords", bs_agents_tokens},
         {"disable", "let an agent in no more, for a while", bs_agents_disable},
         {"enable", "let it in again", bs_agents_enable},
         {"revoke", "let an agent in no more, for good", agents_revoke},
         {"release", "end an agent's quarantine", agents_release},
     };
 
-    return bs_verbs_run("backstop agents", "Who may connect through the gateway.", verbs, 8, argc,
+    return bs_verbs_run("backstop agents", "Who may connect through the gateway.", verbs, 10, argc,
                         argv);
 }

@@ -7,6 +7,7 @@
  */
 #include "gateway/login.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,13 @@ enum step {
     STEP_FINAL,       /* SASLResponse */
 };
 
+/* A secret that an actor may prove to know. */
+struct proof {
+    const char *name;      /* "password", "previous password", "token"; NULL: not used */
+    char id[BS_TICKET_ID]; /* of a token */
+    int64_t ends_us;       /* 0: with its actor */
+};
+
 struct bs_login {
     struct bs_session *older, *newer; /* of the worker's, in the order of their arrival */
     enum step step;
@@ -53,6 +61,8 @@ struct bs_login {
     const char *why; /* why it may not log in whatever it proves; for operators; NULL: it may */
     struct bs_startup_wish wish;
     struct bs_scram_server scram;
+    struct proof proofs[1 + BS_SCRAM_MORE]; /* what each secret of the exchange is */
+    char detail[96];                        /* for the audit: JSON of the proof */
 };
 
 /* A look-up on its way to a job thread and back. */
@@ -68,6 +78,9 @@ struct lookup {
     bool allowed;    /* the database is on its list */
     int64_t seen;    /* changes of actors, before it was looked up */
     struct bs_agent agent;
+    struct bs_token *tokens; /* all that there are of it */
+    size_t n_tokens;
+    int64_t now_us;
 };
 
 /* --- begin and end ------------------------------------------------------------------------- */
@@ -154,7 +167,7 @@ record(struct bs_session *s, const char *outcome, const char *sqlstate)
         .application = l->wish.application_name,
         .outcome = outcome,
         .sqlstate = sqlstate,
-        .detail = l->certified ? "{\"login\":\"certificate\"}" : NULL,
+        .detail = sqlstate == NULL ? l->detail : NULL,
         .text = sqlstate == NULL ? NULL : l->why,
     };
     struct bs_err err = {0};
@@ -273,6 +286,9 @@ look_up(void *arg)
     if (k->why == NULL && !bs_agent_may_come(&k->agent, k->client))
         k->why = "not from this address";
     k->allowed = bs_agent_may(&k->agent, k->database, now);
+    k->now_us = now;
+    k->failed = bs_state_token_list(k->state, k->name, &k->arena, &k->tokens, &k->n_tokens, &err) !=
+                BS_DONE;
 }
 
 static void
@@ -307,6 +323,40 @@ certificate_fits(struct bs_session *s, const struct bs_agent *agent)
     return false;
 }
 
+/* One more secret that counts, under the salt of the first. */
+static void
+add_proof(struct bs_session *s,
+          struct bs_scram_verifier *to,
+          const char *verifier,
+          const struct proof *proof)
+{
+    struct bs_err err = {0};
+
+    if (to->n_more == BS_SCRAM_MORE)
+        return;
+    if (bs_scram_verifier_add(to, verifier, &err) == BS_DONE)
+        s->login->proofs[to->n_more] = *proof;
+    else
+        BS_LOG(ERROR, "a verifier of an actor cannot be used",
+               BS_F_STR("actor", s->login->wish.user), BS_F_STR("which", proof->name),
+               BS_F_STR("reason", err.message));
+}
+
+static void
+add_proofs(struct bs_session *s, const struct lookup *k, struct bs_scram_verifier *to)
+{
+    s->login->proofs[0] = (struct proof){.name = "password"};
+    if (k->agent.old_verifier != NULL && k->now_us < k->agent.old_until_us)
+        add_proof(s, to, k->agent.old_verifier, &(struct proof){.name = "previous password"});
+    for (size_t i = 0; i < k->n_tokens; i++) {
+        struct proof p = {.name = "token", .ends_us = k->tokens[i].expires_us};
+        if (!bs_token_counts(&k->tokens[i], k->now_us))
+            continue;
+        memcpy(p.id, k->tokens[i].id, sizeof(p.id));
+        add_proof(s, to, k->tokens[i].verifier, &p);
+    }
+}
+
 /* The verifier to ask with; one that refuses in the end where the actor may not log in. */
 static void
 choose_verifier(struct bs_session *s, const struct lookup *k, struct bs_scram_verifier *out)
@@ -315,6 +365,7 @@ choose_verifier(struct bs_session *s, const struct lookup *k, struct bs_scram_ve
     struct bs_err err = {0};
 
     if (k->found && bs_scram_verifier_parse(k->agent.verifier, out, &err) == BS_DONE) {
+        add_proofs(s, k, out);
         out->known = out->known && k->why == NULL;
         return;
     }
@@ -367,6 +418,7 @@ looked_up(struct bs_session *s, bool current, void *arg)
     if (k->failed) {
         bs_session_fail(s, "58000", "the gateway cannot look up its actors now");
     } else if (s->login->certified) {
+        (void)snprintf(s->login->detail, sizeof(s->login->detail), "{\"login\":\"certificate\"}");
         admit(s);
     } else {
         choose_verifier(s, k, &verifier);
@@ -598,6 +650,24 @@ admit(struct bs_session *s)
     bs_upstream_begin(s, wish.settings, wish.n_settings);
 }
 
+/* What it was let in with, for the record, and for as long as that counts. */
+static void
+take_proof(struct bs_session *s)
+{
+    struct bs_login *l = s->login;
+    const struct proof *p = &l->proofs[l->scram.matched];
+
+    if (p->id[0] == '\0') {
+        (void)snprintf(l->detail, sizeof(l->detail), "{\"login\":\"%s\"}", p->name);
+        return;
+    }
+    (void)snprintf(l->detail, sizeof(l->detail), "{\"login\":\"%s\",\"token\":\"%s\"}", p->name,
+                   p->id);
+    s->token = bs_arena_str(&s->arena, p->id);
+    if (s->ends_us == 0 || p->ends_us < s->ends_us)
+        s->ends_us = p->ends_us;
+}
+
 static void
 on_final(struct bs_session *s, struct bs_bytes body)
 {
@@ -609,6 +679,7 @@ on_final(struct bs_session *s, struct bs_bytes body)
     done = bs_scram_server_final(&s->login->scram, body, &last, &err);
     if (done == BS_DONE) {
         bs_msg_put_auth_sasl_final(&s->client.out, bs_buf_view(&last));
+        take_proof(s);
         admit(s);
     } else {
         refuse_proof(s, &err);

@@ -58,6 +58,7 @@ struct bs_session {
     const char *actor;       /* authenticated name; NULL before */
     int64_t actor_since_us;  /* when that actor was added */
     int64_t ends_us;         /* when its time is over; 0: never */
+    const char *token;       /* id of the short-lived password that it logged in with; NULL: none */
     int64_t standing_seen;   /* of the changes of actors, up to where it was judged: standing.h */
     const char *ended;       /* why it has to end, for its client; NULL: it may stay */
     const char *counted_as;  /* bs_limits_leave is owed for it; NULL: not */

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,10 +26,17 @@ struct actor {
     int64_t expires_us; /* 0: never */
 };
 
+struct token {
+    char id[BS_TICKET_ID];
+    int64_t expires_us;
+};
+
 struct list {
     struct bs_arena arena;
     struct actor *actors; /* by name */
     size_t n;
+    struct token *tokens; /* by id */
+    size_t n_tokens;
 };
 
 struct bs_standings {
@@ -91,18 +99,47 @@ select_actors(const struct bs_agent *all, size_t n, struct list *out, struct bs_
     return BS_DONE;
 }
 
+static int
+by_id(const void *a, const void *b)
+{
+    return strcmp(((const struct token *)a)->id, ((const struct token *)b)->id);
+}
+
+static enum bs_done
+select_tokens(const struct bs_token *all, size_t n, struct list *out, struct bs_err *err)
+{
+    out->tokens = bs_arena_array(&out->arena, n + 1, sizeof(*out->tokens));
+    if (out->tokens == NULL)
+        return BS_FAIL(err, LIMIT, "too many tokens");
+    for (size_t i = 0; i < n; i++) {
+        struct token *t = &out->tokens[out->n_tokens];
+        if (all[i].revoked_us != 0)
+            continue;
+        memcpy(t->id, all[i].id, sizeof(t->id));
+        t->expires_us = all[i].expires_us;
+        out->n_tokens++;
+    }
+    qsort(out->tokens, out->n_tokens, sizeof(*out->tokens), by_id);
+    return BS_DONE;
+}
+
 static enum bs_done
 read_list(struct bs_state *state, struct list *out, struct bs_err *err)
 {
     struct bs_arena arena;
     struct bs_agent *all;
-    size_t n;
+    struct bs_token *tokens;
+    size_t n, n_tokens;
     enum bs_done done;
 
     bs_arena_init(&arena, "actors as stored", ARENA_BYTES);
     done = bs_state_agent_list(state, &arena, &all, &n, err);
     if (done == BS_DONE)
         done = select_actors(all, n, out, err);
+    if (done == BS_DONE)
+        done = bs_state_token_list(state, NULL, &arena, &tokens, &n_tokens, err);
+    if (done == BS_DONE)
+        done = select_tokens(tokens, n_tokens, out, err);
     bs_arena_fini(&arena);
     return done;
 }
@@ -133,20 +170,38 @@ bs_standings_look(struct bs_standings *s, struct bs_state *state, struct bs_err 
 
 /* --- judging ------------------------------------------------------------------------------ */
 
-static const char *
-judge(struct bs_standings *s, struct bs_session *session)
+static const struct actor *
+find_actor(const struct list *l, const struct bs_session *session)
 {
     const struct actor key = {.name = session->actor}, *a = NULL;
 
-    pthread_mutex_lock(&s->lock);
-    if (s->list.n > 0)
-        a = bsearch(&key, s->list.actors, s->list.n, sizeof(key), by_name);
-    if (a != NULL && a->since_us != session->actor_since_us)
-        a = NULL;
-    session->ends_us = a == NULL ? 0 : a->expires_us;
-    session->standing_seen = atomic_load(&s->seen);
-    pthread_mutex_unlock(&s->lock);
-    return a == NULL ? ENDED : NULL;
+    if (l->n > 0)
+        a = bsearch(&key, l->actors, l->n, sizeof(key), by_name);
+    return a != NULL && a->since_us == session->actor_since_us ? a : NULL;
+}
+
+static const struct token *
+find_token(const struct list *l, const char *id)
+{
+    struct token key;
+
+    (void)snprintf(key.id, sizeof(key.id), "%s", id);
+    return l->n_tokens == 0 ? NULL : bsearch(&key, l->tokens, l->n_tokens, sizeof(key), by_id);
+}
+
+/* The list is locked. */
+static const char *
+judge(const struct list *l, struct bs_session *session)
+{
+    const struct actor *a = find_actor(l, session);
+    const struct token *t = session->token == NULL ? NULL : find_token(l, session->token);
+
+    if (a == NULL || (session->token != NULL && t == NULL))
+        return ENDED;
+    session->ends_us = a->expires_us;
+    if (t != NULL && (session->ends_us == 0 || t->expires_us < session->ends_us))
+        session->ends_us = t->expires_us;
+    return NULL;
 }
 
 const char *
@@ -154,8 +209,12 @@ bs_standings_judge(struct bs_standings *s, struct bs_session *session)
 {
     const char *why = NULL;
 
-    if (session->standing_seen < atomic_load(&s->seen)) /* else it was looked up later */
-        why = judge(s, session);
+    if (session->standing_seen < atomic_load(&s->seen)) { /* else it was looked up later */
+        pthread_mutex_lock(&s->lock);
+        why = judge(&s->list, session);
+        session->standing_seen = atomic_load(&s->seen);
+        pthread_mutex_unlock(&s->lock);
+    }
     if (why == NULL && session->ends_us != 0 && session->ends_us <= bs_now_us())
         why = EXPIRED;
     return why;

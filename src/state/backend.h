@@ -38,6 +38,7 @@ struct bs_state_ops {
     enum bs_done (*agent_rekey)(struct bs_state *s,
                                 const char *name,
                                 const char *verifier,
+                                int64_t old_until_us,
                                 const char *by,
                                 struct bs_err *err);
     enum bs_done (*agent_revoke)(struct bs_state *s,
@@ -56,6 +57,19 @@ struct bs_state_ops {
                                   const char *reason,
                                   const char *by,
                                   struct bs_err *err);
+
+    enum bs_done (*token_add)(struct bs_state *s,
+                              const struct bs_token *token,
+                              const char *by,
+                              struct bs_err *err);
+    enum bs_done (*token_list)(struct bs_state *s,
+                               const char *agent,
+                               struct bs_arena *arena,
+                               struct bs_token **out,
+                               size_t *n,
+                               struct bs_err *err);
+    enum bs_done (*token_revoke)(
+        struct bs_state *s, const char *agent, const char *id, const char *by, struct bs_err *err);
 
     enum bs_done (*operator_add)(struct bs_state *s,
                                  const struct bs_operator *op,

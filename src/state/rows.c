@@ -48,6 +48,12 @@ bs_agent_status(const struct bs_agent *agent, int64_t now_us)
 }
 
 bool
+bs_token_counts(const struct bs_token *token, int64_t now_us)
+{
+    return token->revoked_us == 0 && now_us < token->expires_us;
+}
+
+bool
 bs_agent_may_come(const struct bs_agent *agent, const char *client)
 {
     for (size_t i = 0; i < agent->n_addresses; i++) {

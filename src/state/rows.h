@@ -48,8 +48,25 @@ struct bs_agent {
     bool certificate_only;  /* it is proof enough; else the password is asked for, too */
     const char **addresses; /* where it may come from, as base/cidr.h reads them; none: anywhere */
     size_t n_addresses;
+    const char *old_verifier; /* of the password before, until then; NULL: it has ended */
+    int64_t old_until_us;
     const char *role; /* that its sessions log in to the database with; NULL: that of `upstream` */
 };
+
+/* A short-lived password of an agent, beside its own. */
+struct bs_token {
+    char id[BS_TICKET_ID]; /* "K-" and a ULID; no secret */
+    const char *agent;
+    const char *verifier; /* under the salt of the agent's (wire/scram.h) */
+    const char *made_by;  /* "local:root" */
+    const char *note;     /* what for; may be NULL */
+    int64_t created_us;   /* 0 in bs_state_token_add: now */
+    int64_t expires_us;
+    int64_t revoked_us; /* 0: not revoked */
+};
+
+#define BS_TOKENS_MAX    8                              /* of one agent, that count at a time */
+#define BS_TOKEN_KEPT_US (INT64_C(7) * 86400 * 1000000) /* that it is listed after its end */
 
 /* What bs_state_agent_alter writes, as bits. */
 enum bs_agent_field {
@@ -199,6 +216,8 @@ bool bs_agent_may(const struct bs_agent *agent, const char *database, int64_t no
 const char *bs_agent_status(const struct bs_agent *agent, int64_t now_us);
 /* Why it is not let in at all, "revoked", "disabled" or "expired"; NULL: it is. */
 const char *bs_agent_shut_out(const struct bs_agent *agent, int64_t now_us);
+/* Does it count at that time? Whether its agent is let in is another question. */
+bool bs_token_counts(const struct bs_token *token, int64_t now_us);
 /* May it come from that client address ("127.0.0.1:40312", "unix:/run/backstop")? */
 bool bs_agent_may_come(const struct bs_agent *agent, const char *client);
 /* Copies the named fields; texts stay where they are. */

@@ -84,6 +84,14 @@ static const char *const migrations[] = {
     "ALTER TABLE agents ADD COLUMN addresses TEXT NOT NULL DEFAULT '[]';"
     "ALTER TABLE agents ADD COLUMN db_role TEXT;"
     "ALTER TABLE agents ADD COLUMN disabled_us INTEGER NOT NULL DEFAULT 0;",
+    /* Passwords beside the one: the one before, for a while, and short-lived ones. */
+    "ALTER TABLE agents ADD COLUMN old_verifier TEXT;"
+    "ALTER TABLE agents ADD COLUMN old_until_us INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE tokens ("
+    " id TEXT PRIMARY KEY, agent TEXT NOT NULL, verifier TEXT NOT NULL, made_by TEXT, note TEXT,"
+    " created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, revoked_us INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX tokens_agent ON tokens (agent);",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -529,6 +537,9 @@ const struct bs_state_ops bs_state_sqlite = {
     .agent_alter = bs_sq_agent_alter,
     .agent_quarantine = bs_sq_agent_quarantine,
     .agent_release = bs_sq_agent_release,
+    .token_add = bs_sq_token_add,
+    .token_list = bs_sq_token_list,
+    .token_revoke = bs_sq_token_revoke,
     .operator_add = bs_sq_operator_add,
     .operator_find = bs_sq_operator_find,
     .operator_list = bs_sq_operator_list,

@@ -9,6 +9,7 @@
 #ifndef BS_STATE_SQLITE_H
 #define BS_STATE_SQLITE_H
 
+#include <jansson.h>
 #include <pthread.h>
 #include <sqlite3.h>
 
@@ -106,6 +107,18 @@ BS_MUST_CHECK enum bs_done bs_sq_one(struct bs_sqlite *q,
                                      const char *what,
                                      struct bs_err *err);
 
+/* A change of an agent or operator for the audit, in the transaction of the change itself. Takes over
+ * the reference to `detail`. */
+BS_MUST_CHECK enum bs_done bs_sq_change_put(struct bs_sqlite *q,
+                                            const char *by,
+                                            const char *action,
+                                            const char *subject,
+                                            json_t *detail,
+                                            struct bs_err *err);
+/* NOT_FOUND or CONFLICT unless that actor is there and not revoked. table: "agents", "operators". */
+BS_MUST_CHECK enum bs_done
+bs_sq_check_in_force(struct bs_sqlite *q, const char *table, const char *name, struct bs_err *err);
+
 /* The operations, in sqlite_actors.c, sqlite_tickets.c, sqlite_blocked.c and sqlite_points.c. */
 enum bs_done bs_sq_agent_add(struct bs_state *s,
                              const struct bs_agent *agent,
@@ -121,8 +134,12 @@ enum bs_done bs_sq_agent_list(struct bs_state *s,
                               struct bs_agent **out,
                               size_t *n,
                               struct bs_err *err);
-enum bs_done bs_sq_agent_rekey(
-    struct bs_state *s, const char *name, const char *verifier, const char *by, struct bs_err *err);
+enum bs_done bs_sq_agent_rekey(struct bs_state *s,
+                               const char *name,
+                               const char *verifier,
+                               int64_t old_until_us,
+                               const char *by,
+                               struct bs_err *err);
 enum bs_done
 bs_sq_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
 enum bs_done bs_sq_agent_alter(struct bs_state *s,
@@ -134,6 +151,18 @@ enum bs_done bs_sq_agent_quarantine(
     struct bs_state *s, const char *name, const char *why, const char *by, struct bs_err *err);
 enum bs_done bs_sq_agent_release(
     struct bs_state *s, const char *name, const char *reason, const char *by, struct bs_err *err);
+enum bs_done bs_sq_token_add(struct bs_state *s,
+                             const struct bs_token *token,
+                             const char *by,
+                             struct bs_err *err);
+enum bs_done bs_sq_token_list(struct bs_state *s,
+                              const char *agent,
+                              struct bs_arena *arena,
+                              struct bs_token **out,
+                              size_t *n,
+                              struct bs_err *err);
+enum bs_done bs_sq_token_revoke(
+    struct bs_state *s, const char *agent, const char *id, const char *by, struct bs_err *err);
 enum bs_done bs_sq_operator_add(struct bs_state *s,
                                 const struct bs_operator *op,
                                 const char *by,

@@ -2,7 +2,6 @@
  * sqlite_actors.c - agents, operators, and the changes made to them. A change and its row in
  * `changes` are one transaction, so no agent appears without the audit hearing of it.
  */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,18 +12,17 @@
 #define AGENT_COLUMNS                                                                              \
     "name, owner, databases, verifier, created_us, expires_us, revoked_us, quarantined_us,"        \
     " quarantine_why, actor_group, certificate, certificate_only, kind, addresses, db_role,"       \
-    " disabled_us"
+    " disabled_us, old_verifier, old_until_us"
 #define ROW_BYTES        (1u << 20) /* ceiling of one agent */
 #define OPERATOR_COLUMNS "name, role, token_sha256, created_us, revoked_us"
 
-/* Takes over the reference to `detail`. */
-static enum bs_done
-put_change(struct bs_sqlite *q,
-           const char *by,
-           const char *action,
-           const char *subject,
-           json_t *detail,
-           struct bs_err *err)
+enum bs_done
+bs_sq_change_put(struct bs_sqlite *q,
+                 const char *by,
+                 const char *action,
+                 const char *subject,
+                 json_t *detail,
+                 struct bs_err *err)
 {
     char *text = json_dumps(detail, JSON_COMPACT);
     enum bs_done done;
@@ -98,6 +96,8 @@ read_agent(struct bs_sq_rows *r, void *item, struct bs_err *err)
     a->certificate_only = bs_sq_int(r, 11) != 0;
     a->role = bs_sq_text(r, 14);
     a->disabled_us = bs_sq_int(r, 15);
+    a->old_verifier = bs_sq_text(r, 16);
+    a->old_until_us = bs_sq_int(r, 17);
     if (!bs_actor_kind_find((const char *)sqlite3_column_text(r->st, 12), &a->kind))
         return BS_FAIL(err, DAMAGED, "the kind of an agent is damaged");
     if (read_list(r, 2, "databases", &a->databases, &a->n_databases, err) != BS_DONE)
@@ -185,8 +185,8 @@ fields_set(const struct bs_agent *a)
  * Where an actor's row stands: fails with NOT_FOUND or CONFLICT unless it is there and in force.
  * table is "agents" or "operators".
  */
-static enum bs_done
-check_in_force(struct bs_sqlite *q, const char *table, const char *name, struct bs_err *err)
+enum bs_done
+bs_sq_check_in_force(struct bs_sqlite *q, const char *table, const char *name, struct bs_err *err)
 {
     char sql[96];
     int64_t revoked_us;
@@ -229,14 +229,16 @@ insert_agent(struct bs_sqlite *q, const struct bs_agent *a, struct bs_err *err)
     if (databases == NULL || addresses == NULL)
         (void)BS_FAIL(err, INTERNAL, "an agent cannot be written as JSON");
     else
-        done = bs_sq_run(
-            q, "INSERT INTO agents (" AGENT_COLUMNS ") VALUES (?,?,?,?,?,?,0,0,NULL,?,?,?,?,?,?,0)",
-            BS_SQ_VALUES(BS_SQ_T(a->name), BS_SQ_T(a->owner), BS_SQ_T(databases),
-                         BS_SQ_T(a->verifier), BS_SQ_I(a->created_us), BS_SQ_I(a->expires_us),
-                         BS_SQ_T(a->group), BS_SQ_T(a->certificate), BS_SQ_I(a->certificate_only),
-                         BS_SQ_T(bs_actor_kind_name(a->kind)), BS_SQ_T(addresses),
-                         BS_SQ_T(a->role)),
-            NULL, err);
+        done = bs_sq_run(q,
+                         "INSERT INTO agents (" AGENT_COLUMNS
+                         ") VALUES (?,?,?,?,?,?,0,0,NULL,?,?,?,?,?,?,0,NULL,0)",
+                         BS_SQ_VALUES(BS_SQ_T(a->name), BS_SQ_T(a->owner), BS_SQ_T(databases),
+                                      BS_SQ_T(a->verifier), BS_SQ_I(a->created_us),
+                                      BS_SQ_I(a->expires_us), BS_SQ_T(a->group),
+                                      BS_SQ_T(a->certificate), BS_SQ_I(a->certificate_only),
+                                      BS_SQ_T(bs_actor_kind_name(a->kind)), BS_SQ_T(addresses),
+                                      BS_SQ_T(a->role)),
+                         NULL, err);
     free(databases);
     free(addresses);
     return done;
@@ -255,10 +257,13 @@ bs_sq_agent_add(struct bs_state *s,
         return BS_FAILED;
     done = check_free(q, "agents", agent->name, err);
     if (done == BS_DONE)
+        done = bs_sq_run(q, "DELETE FROM tokens WHERE agent = ?", /* of who had the name before */
+                         BS_SQ_VALUES(BS_SQ_T(agent->name)), NULL, err);
+    if (done == BS_DONE)
         done = insert_agent(q, agent, err);
     if (done == BS_DONE)
-        done = put_change(q, by, "agent.add", agent->name, agent_detail(agent, fields_set(agent)),
-                          err);
+        done = bs_sq_change_put(q, by, "agent.add", agent->name,
+                                agent_detail(agent, fields_set(agent)), err);
     return bs_sq_end(q, done, err);
 }
 
@@ -299,20 +304,28 @@ bs_sq_agent_list(struct bs_state *s,
 }
 
 enum bs_done
-bs_sq_agent_rekey(
-    struct bs_state *s, const char *name, const char *verifier, const char *by, struct bs_err *err)
+bs_sq_agent_rekey(struct bs_state *s,
+                  const char *name,
+                  const char *verifier,
+                  int64_t old_until_us,
+                  const char *by,
+                  struct bs_err *err)
 {
     struct bs_sqlite *q = bs_sq_of(s);
     enum bs_done done;
 
     if (bs_sq_begin(q, err) != BS_DONE)
         return BS_FAILED;
-    done = check_in_force(q, "agents", name, err);
+    done = bs_sq_check_in_force(q, "agents", name, err);
     if (done == BS_DONE)
-        done = bs_sq_run(q, "UPDATE agents SET verifier = ? WHERE name = ?",
-                         BS_SQ_VALUES(BS_SQ_T(verifier), BS_SQ_T(name)), NULL, err);
+        done = bs_sq_run(q,
+                         "UPDATE agents SET old_verifier = iif(?1 = 0, NULL, verifier),"
+                         " old_until_us = ?1, verifier = ?2 WHERE name = ?3",
+                         BS_SQ_VALUES(BS_SQ_I(old_until_us), BS_SQ_T(verifier), BS_SQ_T(name)),
+                         NULL, err);
     if (done == BS_DONE)
-        done = put_change(q, by, "agent.rekey", name, json_object(), err);
+        done = bs_sq_change_put(q, by, "agent.rekey", name,
+                                json_pack("{s:o}", "old_until", time_or_null(old_until_us)), err);
     return bs_sq_end(q, done, err);
 }
 
@@ -324,12 +337,12 @@ bs_sq_agent_revoke(struct bs_state *s, const char *name, const char *by, struct 
 
     if (bs_sq_begin(q, err) != BS_DONE)
         return BS_FAILED;
-    done = check_in_force(q, "agents", name, err);
+    done = bs_sq_check_in_force(q, "agents", name, err);
     if (done == BS_DONE)
         done = bs_sq_run(q, "UPDATE agents SET revoked_us = ? WHERE name = ?",
                          BS_SQ_VALUES(BS_SQ_I(bs_now_us()), BS_SQ_T(name)), NULL, err);
     if (done == BS_DONE)
-        done = put_change(q, by, "agent.revoke", name, json_object(), err);
+        done = bs_sq_change_put(q, by, "agent.revoke", name, json_object(), err);
     return bs_sq_end(q, done, err);
 }
 
@@ -368,7 +381,7 @@ alter(struct bs_sqlite *q,
 {
     struct bs_agent a = {0};
 
-    if (check_in_force(q, "agents", row->name, err) != BS_DONE ||
+    if (bs_sq_check_in_force(q, "agents", row->name, err) != BS_DONE ||
         bs_sq_one(q, "SELECT " AGENT_COLUMNS " FROM agents WHERE name = ?",
                   BS_SQ_VALUES(BS_SQ_T(row->name)), arena, read_agent, &a, "agent", err) != BS_DONE)
         return BS_FAILED;
@@ -398,7 +411,7 @@ bs_sq_agent_alter(struct bs_state *s,
     bs_arena_init(&arena, "agent", ROW_BYTES);
     done = alter(q, row, fields, &arena, err);
     if (done == BS_DONE)
-        done = put_change(q, by, action, row->name, agent_detail(row, fields), err);
+        done = bs_sq_change_put(q, by, action, row->name, agent_detail(row, fields), err);
     bs_arena_fini(&arena);
     return bs_sq_end(q, done, err);
 }
@@ -424,7 +437,7 @@ bs_sq_agent_quarantine(
 
     if (bs_sq_begin(q, err) != BS_DONE)
         return BS_FAILED;
-    done = check_in_force(q, "agents", name, err);
+    done = bs_sq_check_in_force(q, "agents", name, err);
     if (done == BS_DONE)
         done = bs_sq_run(q,
                          "UPDATE agents SET quarantined_us = ?, quarantine_why = ?"
@@ -432,7 +445,7 @@ bs_sq_agent_quarantine(
                          BS_SQ_VALUES(BS_SQ_I(bs_now_us()), BS_SQ_T(why), BS_SQ_T(name)), &changed,
                          err);
     if (done == BS_DONE && changed != 0)
-        done = put_change(q, by, "agent.quarantine", name, words("why", why), err);
+        done = bs_sq_change_put(q, by, "agent.quarantine", name, words("why", why), err);
     return bs_sq_end(q, done, err);
 }
 
@@ -446,7 +459,7 @@ bs_sq_agent_release(
 
     if (bs_sq_begin(q, err) != BS_DONE)
         return BS_FAILED;
-    done = check_in_force(q, "agents", name, err);
+    done = bs_sq_check_in_force(q, "agents", name, err);
     if (done == BS_DONE)
         done = bs_sq_run(q,
                          "UPDATE agents SET quarantined_us = 0, quarantine_why = NULL"
@@ -455,7 +468,7 @@ bs_sq_agent_release(
     if (done == BS_DONE && changed == 0)
         done = BS_FAIL(err, CONFLICT, "\"%.63s\" is not quarantined", name);
     if (done == BS_DONE)
-        done = put_change(q, by, "agent.release", name, words("reason", reason), err);
+        done = bs_sq_change_put(q, by, "agent.release", name, words("reason", reason), err);
     return bs_sq_end(q, done, err);
 }
 
@@ -493,8 +506,8 @@ bs_sq_operator_add(struct bs_state *s,
                                       BS_SQ_T(op->token_sha256), BS_SQ_I(op->created_us)),
                          NULL, err);
     if (done == BS_DONE)
-        done = put_change(q, by, "operator.add", op->name,
-                          json_pack("{s:s}", "role", bs_role_name(op->role)), err);
+        done = bs_sq_change_put(q, by, "operator.add", op->name,
+                                json_pack("{s:s}", "role", bs_role_name(op->role)), err);
     return bs_sq_end(q, done, err);
 }
 
@@ -550,12 +563,12 @@ bs_sq_operator_revoke(struct bs_state *s, const char *name, const char *by, stru
 
     if (bs_sq_begin(q, err) != BS_DONE)
         return BS_FAILED;
-    done = check_in_force(q, "operators", name, err);
+    done = bs_sq_check_in_force(q, "operators", name, err);
     if (done == BS_DONE)
         done = bs_sq_run(q, "UPDATE operators SET revoked_us = ? WHERE name = ?",
                          BS_SQ_VALUES(BS_SQ_I(bs_now_us()), BS_SQ_T(name)), NULL, err);
     if (done == BS_DONE)
-        done = put_change(q, by, "operator.revoke", name, json_object(), err);
+        done = bs_sq_change_put(q, by, "operator.revoke", name, json_object(), err);
     return bs_sq_end(q, done, err);
 }
 

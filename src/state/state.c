@@ -193,12 +193,16 @@ bs_state_agent_list(struct bs_state *s,
 }
 
 enum bs_done
-bs_state_agent_rekey(
-    struct bs_state *s, const char *name, const char *verifier, const char *by, struct bs_err *err)
+bs_state_agent_rekey(struct bs_state *s,
+                     const char *name,
+                     const char *verifier,
+                     int64_t old_until_us,
+                     const char *by,
+                     struct bs_err *err)
 {
     if (verifier_check(verifier, err) != BS_DONE)
         return BS_FAILED;
-    return s->ops->agent_rekey(s, name, verifier, by, err);
+    return s->ops->agent_rekey(s, name, verifier, old_until_us, by, err);
 }
 
 enum bs_done
@@ -239,6 +243,46 @@ bs_state_agent_release(
     if (!text_ok(reason))
         return BS_FAIL(err, DATA, "the reason is not UTF-8");
     return s->ops->agent_release(s, name, reason, by, err);
+}
+
+enum bs_done
+bs_state_token_add(struct bs_state *s,
+                   const struct bs_token *token,
+                   const char *by,
+                   struct bs_err *err)
+{
+    struct bs_token row = *token;
+
+    if (verifier_check(token->verifier, err) != BS_DONE)
+        return BS_FAILED;
+    if (token->id[0] == '\0' || token->agent == NULL || token->expires_us <= 0)
+        return BS_FAIL(err, USAGE, "a token needs an id, an agent and an end");
+    if (!text_ok(token->note))
+        return BS_FAIL(err, USAGE, "the note is not UTF-8");
+    row.revoked_us = 0;
+    if (row.created_us == 0)
+        row.created_us = bs_now_us();
+    return s->ops->token_add(s, &row, by, err);
+}
+
+enum bs_done
+bs_state_token_list(struct bs_state *s,
+                    const char *agent,
+                    struct bs_arena *arena,
+                    struct bs_token **out,
+                    size_t *n,
+                    struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->token_list(s, agent, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_token_revoke(
+    struct bs_state *s, const char *agent, const char *id, const char *by, struct bs_err *err)
+{
+    return s->ops->token_revoke(s, agent, id, by, err);
 }
 
 enum bs_done

@@ -58,9 +58,19 @@ BS_MUST_CHECK enum bs_done bs_state_agent_list(struct bs_state *s,
                                                struct bs_agent **out,
                                                size_t *n,
                                                struct bs_err *err);
-/* Replace the verifier (a new password). NOT_FOUND; CONFLICT: revoked. */
-BS_MUST_CHECK enum bs_done bs_state_agent_rekey(
-    struct bs_state *s, const char *name, const char *verifier, const char *by, struct bs_err *err);
+/*
+ * Replace the verifier (a new password).
+ *
+ * old_until_us  until when the one that is replaced counts, too; 0: it ends now, and so does an older
+ *               one that still counted
+ * err           NOT_FOUND; CONFLICT: revoked
+ */
+BS_MUST_CHECK enum bs_done bs_state_agent_rekey(struct bs_state *s,
+                                                const char *name,
+                                                const char *verifier,
+                                                int64_t old_until_us,
+                                                const char *by,
+                                                struct bs_err *err);
 /* NOT_FOUND; CONFLICT: revoked already. */
 BS_MUST_CHECK enum bs_done
 bs_state_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
@@ -90,6 +100,30 @@ BS_MUST_CHECK enum bs_done bs_state_agent_quarantine(
 /* reason: the human's words; may be NULL. NOT_FOUND; CONFLICT: revoked, or not quarantined; DATA. */
 BS_MUST_CHECK enum bs_done bs_state_agent_release(
     struct bs_state *s, const char *name, const char *reason, const char *by, struct bs_err *err);
+
+/* --- short-lived passwords of agents --- */
+
+/*
+ * Add one, and forget those of the agent that ended long ago.
+ *
+ * token  id, agent, verifier, expires_us
+ * err    NOT_FOUND: no such agent; CONFLICT: it is revoked; LIMIT: BS_TOKENS_MAX of it count now;
+ *        USAGE: malformed
+ */
+BS_MUST_CHECK enum bs_done bs_state_token_add(struct bs_state *s,
+                                              const struct bs_token *token,
+                                              const char *by,
+                                              struct bs_err *err);
+/* Newest first, those that have ended included. agent: NULL: of all. */
+BS_MUST_CHECK enum bs_done bs_state_token_list(struct bs_state *s,
+                                               const char *agent,
+                                               struct bs_arena *arena,
+                                               struct bs_token **out,
+                                               size_t *n,
+                                               struct bs_err *err);
+/* NOT_FOUND: the agent has none of that id; CONFLICT: it has ended already. */
+BS_MUST_CHECK enum bs_done bs_state_token_revoke(
+    struct bs_state *s, const char *agent, const char *id, const char *by, struct bs_err *err);
 
 /* --- operators --- */
 

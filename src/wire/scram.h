@@ -32,7 +32,18 @@
 #define BS_SCRAM_NONCE_TEXT     25      /* our part of the nonce, with its NUL */
 #define BS_SCRAM_NONCE_MAX      256     /* bytes of the far side's part of the nonce */
 
-/* A zeroed verifier refuses everybody. */
+#define BS_SCRAM_MORE 9 /* secrets of one user besides the first */
+
+/* What is stored of one more secret of the same user. */
+struct bs_scram_secret {
+    uint8_t stored_key[BS_SCRAM_KEY];
+    uint8_t server_key[BS_SCRAM_KEY];
+};
+
+/*
+ * A zeroed verifier refuses everybody. The client is told one salt before anybody knows which of a
+ * user's secrets it holds, so all of them are stored under one.
+ */
 struct bs_scram_verifier {
     bool known; /* false: a mock; goes through the motions and refuses at the end */
     uint32_t iterations;
@@ -40,6 +51,8 @@ struct bs_scram_verifier {
     size_t salt_len;
     uint8_t stored_key[BS_SCRAM_KEY];
     uint8_t server_key[BS_SCRAM_KEY];
+    struct bs_scram_secret more[BS_SCRAM_MORE];
+    size_t n_more;
 };
 
 /* What an exchange is bound to: see bs_tls_end_point. Zeroed: nothing. */
@@ -69,7 +82,8 @@ struct bs_scram_server {
     struct bs_scram_end_point end_point; /* n != 0: -PLUS was offered */
     bool plus;                           /* and was chosen */
     struct bs_scram_verifier verifier;
-    char binding[BS_SCRAM_BINDING];          /* what c= must be, by the client's flag */
+    size_t matched;                 /* after the proof: 0, or 1 + the index in verifier.more */
+    char binding[BS_SCRAM_BINDING]; /* what c= must be, by the client's flag */
     char first_bare[BS_SCRAM_MESSAGE_MAX];   /* client-first-message-bare */
     char server_first[BS_SCRAM_MESSAGE_MAX]; /* what we answered */
     char nonce[BS_SCRAM_MESSAGE_MAX];        /* both halves */
@@ -105,6 +119,25 @@ bs_scram_verifier_parse(const char *text, struct bs_scram_verifier *out, struct 
  */
 BS_MUST_CHECK enum bs_done
 bs_scram_verifier_make(const char *password, char out[BS_SCRAM_TEXT], struct bs_err *err);
+
+/*
+ * The same under the salt and iterations of another verifier of the same user, for
+ * bs_scram_verifier_add. Both passwords must be random ones: equal salts let whoever steals the
+ * verifiers try each guess against both at once.
+ *
+ * err  DATA: the password is empty, or `like` is not a verifier
+ */
+BS_MUST_CHECK enum bs_done bs_scram_verifier_make_like(const char *password,
+                                                       const char *like,
+                                                       char out[BS_SCRAM_TEXT],
+                                                       struct bs_err *err);
+/*
+ * One more secret that proves the same user. Its place is out->n_more - 1 afterwards.
+ *
+ * err  DATA: not a verifier, or of another salt; LIMIT: BS_SCRAM_MORE are there
+ */
+BS_MUST_CHECK enum bs_done
+bs_scram_verifier_add(struct bs_scram_verifier *out, const char *text, struct bs_err *err);
 
 /*
  * The verifier of somebody who does not exist: looks like one of ours and is the same each time

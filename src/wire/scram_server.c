@@ -169,22 +169,41 @@ take_final(struct bs_bytes in, struct final *out)
            bs_b64_take(value, BS_SCRAM_KEY, out->proof, &n) && n == BS_SCRAM_KEY;
 }
 
-/* Whether the proof was made with the key that the verifier's StoredKey is the hash of. */
+/* Whether the proof was made with the key that this StoredKey is the hash of. */
 static bool
-proof_holds(const struct bs_scram_server *s, const struct final *f)
+proof_fits(const struct bs_scram_server *s, const struct final *f, const uint8_t *stored_key)
 {
     uint8_t key[BS_SCRAM_KEY], hash[BS_SCRAM_KEY];
     bool same;
 
-    bs_scram_sign(s->verifier.stored_key, s->first_bare, s->server_first, f->without_proof, key);
+    bs_scram_sign(stored_key, s->first_bare, s->server_first, f->without_proof, key);
     for (size_t i = 0; i < sizeof(key); i++)
         key[i] ^= f->proof[i];
     bs_scram_hash(key, hash);
     same = bs_bytes_equal_secret((struct bs_bytes){hash, sizeof(hash)},
-                                 (struct bs_bytes){s->verifier.stored_key, BS_SCRAM_KEY});
+                                 (struct bs_bytes){stored_key, BS_SCRAM_KEY});
     bs_wipe(key, sizeof(key));
     bs_wipe(hash, sizeof(hash));
-    return same & s->verifier.known;
+    return same;
+}
+
+/*
+ * Every place is tried, the empty ones too: how long it takes does not show how many secrets there
+ * are, which of them it was, or whether there is such a user.
+ */
+static bool
+proof_holds(struct bs_scram_server *s, const struct final *f)
+{
+    const struct bs_scram_verifier *v = &s->verifier;
+    bool holds = proof_fits(s, f, v->stored_key);
+
+    s->matched = 0;
+    for (size_t i = 0; i < BS_SCRAM_MORE; i++) {
+        bool fits = proof_fits(s, f, v->more[i].stored_key) & (i < v->n_more);
+        s->matched += (size_t)(fits & !holds) * (i + 1);
+        holds |= fits;
+    }
+    return holds & v->known;
 }
 
 static enum bs_done
@@ -193,11 +212,12 @@ put_server_final(const struct bs_scram_server *s,
                  struct bs_buf *out,
                  struct bs_err *err)
 {
+    const uint8_t *key =
+        s->matched == 0 ? s->verifier.server_key : s->verifier.more[s->matched - 1].server_key;
     char text[BS_B64_LEN(BS_SCRAM_KEY) + 1];
     uint8_t signature[BS_SCRAM_KEY];
 
-    bs_scram_sign(s->verifier.server_key, s->first_bare, s->server_first, f->without_proof,
-                  signature);
+    bs_scram_sign(key, s->first_bare, s->server_first, f->without_proof, signature);
     bs_b64_put(signature, sizeof(signature), text);
     bs_put_fmt(out, "v=%s", text);
     if (out->failed)

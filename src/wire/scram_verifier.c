@@ -64,32 +64,78 @@ bs_scram_verifier_parse(const char *text, struct bs_scram_verifier *out, struct 
     return done;
 }
 
-enum bs_done
-bs_scram_verifier_make(const char *password, char out[BS_SCRAM_TEXT], struct bs_err *err)
+static enum bs_done
+make(const char *password,
+     struct bs_bytes salt,
+     uint32_t iterations,
+     char out[BS_SCRAM_TEXT],
+     struct bs_err *err)
 {
     uint8_t client_key[BS_SCRAM_KEY], stored_key[BS_SCRAM_KEY], server_key[BS_SCRAM_KEY];
-    char salt_text[BS_B64_LEN(SALT_BYTES) + 1];
+    char salt_text[BS_B64_LEN(BS_SCRAM_SALT_MAX) + 1];
     char stored_text[BS_B64_LEN(BS_SCRAM_KEY) + 1], server_text[BS_B64_LEN(BS_SCRAM_KEY) + 1];
-    uint8_t salt[SALT_BYTES];
+    int n;
 
     out[0] = '\0';
     if (password[0] == '\0')
         return BS_FAIL(err, DATA, "the password is empty");
-    bs_random(salt, sizeof(salt));
-    bs_scram_keys(bs_bytes_of(password), (struct bs_bytes){salt, sizeof(salt)}, BS_SCRAM_ITERATIONS,
-                  client_key, server_key);
+    bs_scram_keys(bs_bytes_of(password), salt, iterations, client_key, server_key);
     bs_scram_hash(client_key, stored_key);
-    bs_b64_put(salt, sizeof(salt), salt_text);
+    bs_b64_put(salt.p, salt.n, salt_text);
     bs_b64_put(stored_key, sizeof(stored_key), stored_text);
     bs_b64_put(server_key, sizeof(server_key), server_text);
-    (void)snprintf(out, BS_SCRAM_TEXT, "%s$%d:%s$%s:%s", BS_SCRAM_MECHANISM, BS_SCRAM_ITERATIONS,
-                   salt_text, stored_text, server_text);
+    n = snprintf(out, BS_SCRAM_TEXT, "%s$%u:%s$%s:%s", BS_SCRAM_MECHANISM, iterations, salt_text,
+                 stored_text, server_text);
     bs_wipe(client_key, sizeof(client_key));
     bs_wipe(stored_key, sizeof(stored_key));
     bs_wipe(server_key, sizeof(server_key));
     bs_wipe(stored_text, sizeof(stored_text));
     bs_wipe(server_text, sizeof(server_text));
-    return BS_DONE;
+    return n < BS_SCRAM_TEXT ? BS_DONE : BS_FAIL(err, DATA, "the salt is too long");
+}
+
+enum bs_done
+bs_scram_verifier_make(const char *password, char out[BS_SCRAM_TEXT], struct bs_err *err)
+{
+    uint8_t salt[SALT_BYTES];
+
+    bs_random(salt, sizeof(salt));
+    return make(password, (struct bs_bytes){salt, sizeof(salt)}, BS_SCRAM_ITERATIONS, out, err);
+}
+
+enum bs_done
+bs_scram_verifier_make_like(const char *password,
+                            const char *like,
+                            char out[BS_SCRAM_TEXT],
+                            struct bs_err *err)
+{
+    struct bs_scram_verifier v;
+    enum bs_done done = bs_scram_verifier_parse(like, &v, err);
+
+    if (done == BS_DONE)
+        done = make(password, (struct bs_bytes){v.salt, v.salt_len}, v.iterations, out, err);
+    bs_scram_verifier_wipe(&v);
+    return done;
+}
+
+enum bs_done
+bs_scram_verifier_add(struct bs_scram_verifier *out, const char *text, struct bs_err *err)
+{
+    struct bs_scram_verifier v;
+    enum bs_done done = bs_scram_verifier_parse(text, &v, err);
+
+    if (done == BS_DONE && (v.iterations != out->iterations || v.salt_len != out->salt_len ||
+                            memcmp(v.salt, out->salt, v.salt_len) != 0))
+        done = BS_FAIL(err, DATA, "a verifier has another salt than the first");
+    else if (done == BS_DONE && out->n_more == BS_SCRAM_MORE)
+        done = BS_FAIL(err, LIMIT, "more than %d secrets", BS_SCRAM_MORE + 1);
+    if (done == BS_DONE) {
+        memcpy(out->more[out->n_more].stored_key, v.stored_key, BS_SCRAM_KEY);
+        memcpy(out->more[out->n_more].server_key, v.server_key, BS_SCRAM_KEY);
+        out->n_more++;
+    }
+    bs_scram_verifier_wipe(&v);
+    return done;
 }
 
 void

@@ -242,3 +242,95 @@ def test_revoked_between_the_challenge_and_the_proof(gw):
         time.sleep(1.5)
         kind, body = r.scram(gw.passwords["between"])[-1]
         assert kind == b"E" and b"C28P01" in body
+
+
+# --- two passwords for a while -----------------------------------------------------------------
+
+
+def rotate(gw, name, *args):
+    return json.loads(gw.cli("agents", "rotate", name, "--json", *args).stdout)["password"]
+
+
+def logins(gw, name):
+    return [r["detail"]["login"] for r in records(gw, kind="session_open", actor=name, outcome="done")]
+
+
+def test_both_passwords_count_during_the_overlap(gw):
+    add(gw, "over")
+    old = gw.passwords["over"]
+    new = rotate(gw, "over", "--overlap", "4s")
+    gw.connect("over", password=old).close()
+    gw.connect("over", password=new).close()
+    assert WRONG in refused(gw, "over", password="neither")
+    newest = rotate(gw, "over", "--overlap", "3s")
+    assert WRONG in refused(gw, "over", password=old), "two at a time, not three"
+    gw.connect("over", password=new).close()
+    wait_until(lambda: agent(gw, "over")["old_password_until"] is None)
+    assert WRONG in refused(gw, "over", password=new)
+    gw.connect("over", password=newest).close()
+    assert wait_until(lambda: len(logins(gw, "over")) == 4 and logins(gw, "over")) == [
+        "previous password", "password", "previous password", "password"]
+
+
+def test_without_an_overlap_all_older_ones_end(gw):
+    add(gw, "sharp")
+    first = gw.passwords["sharp"]
+    second = rotate(gw, "sharp", "--overlap", "1h")
+    third = rotate(gw, "sharp")
+    for password in (first, second):
+        assert WRONG in refused(gw, "sharp", password=password)
+    gw.connect("sharp", password=third).close()
+
+
+# --- short-lived ones ----------------------------------------------------------------------------
+
+
+def token(gw, name, *args):
+    return json.loads(gw.cli("agents", "token", name, "--json", *args).stdout)
+
+
+def test_a_token_logs_in_beside_the_password_and_ends_with_its_sessions(gw):
+    add(gw, "run")
+    t = token(gw, "run", "--ttl", "3s", "--note", "job 7")
+    with gw.connect("run", password=t["password"]) as c, gw.connect("run") as own:
+        assert "time of this user is over" in ended(c, seconds=8)
+        assert own.execute("SELECT 1").fetchone() == (1,)
+    assert WRONG in refused(gw, "run", password=t["password"])
+    opened = records(gw, kind="session_open", actor="run", outcome="done")
+    assert {json.dumps(r["detail"], sort_keys=True) for r in opened} == {
+        json.dumps({"login": "token", "token": t["token"]}), json.dumps({"login": "password"})}
+    listed = json.loads(gw.cli("agents", "tokens", "run", "--json").stdout)
+    assert [(x["token"], x["status"], x["note"]) for x in listed] == [(t["token"], "expired", "job 7")]
+
+
+def test_a_token_is_revoked_alone(gw):
+    add(gw, "two")
+    a, b = token(gw, "two"), token(gw, "two")
+    rotate(gw, "two")  # tokens go on
+    with gw.connect("two", password=a["password"]) as ca, gw.connect("two", password=b["password"]) as cb:
+        gw.cli("agents", "revoke", "two", "--token", a["token"])
+        ended(ca)
+        assert cb.execute("SELECT 1").fetchone() == (1,)
+    assert WRONG in refused(gw, "two", password=a["password"])
+    gw.connect("two", password=b["password"]).close()
+    assert gw.cli("agents", "revoke", "two", "--token", a["token"], check=False).returncode == 1
+    assert gw.cli("agents", "revoke", "alice", "--token", b["token"], check=False).returncode == 65
+
+
+def test_tokens_are_few_and_short(gw):
+    add(gw, "many", "--expires", "1h")
+    for _ in range(8):
+        assert token(gw, "many", "--ttl", "24h")["expires"] == agent(gw, "many")["expires"]
+    out = gw.cli("agents", "token", "many", check=False)
+    assert out.returncode == 65 and "agents revoke many --token" in out.stderr
+    for ttl in ("25h", "0s", "soon"):
+        assert gw.cli("agents", "token", "alice", "--ttl", ttl, check=False).returncode == 64
+    assert gw.cli("agents", "token", "nobody", check=False).returncode == 65
+
+
+def test_a_token_of_an_actor_that_is_shut_out_is_nothing(gw):
+    add(gw, "shut", "--address", "192.0.2.1")
+    t = token(gw, "shut")
+    assert WRONG in refused(gw, "shut", password=t["password"])
+    assert t["password"] not in gw.log() and not any(
+        t["password"].encode() in f.read_bytes() for f in gw.folder.rglob("*") if f.is_file())

@@ -214,9 +214,9 @@ agents(void)
               BS_E_USAGE);
     EXPECT_EQ(alter(&(struct bs_agent){.name = "nobody", .group = "x"}, BS_AGENT_GROUP),
               BS_E_NOT_FOUND);
-    EXPECT_EQ(CODE(bs_state_agent_rekey(state, a.name, VERIFIER "2", "me", &err)), BS_OK);
-    EXPECT_EQ(CODE(bs_state_agent_rekey(state, a.name, "secret", "me", &err)), BS_E_USAGE);
-    EXPECT_EQ(CODE(bs_state_agent_rekey(state, "nobody", VERIFIER, "me", &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_agent_rekey(state, a.name, VERIFIER "2", 0, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_rekey(state, a.name, "secret", 0, "me", &err)), BS_E_USAGE);
+    EXPECT_EQ(CODE(bs_state_agent_rekey(state, "nobody", VERIFIER, 0, "me", &err)), BS_E_NOT_FOUND);
     EXPECT_EQ(CODE(bs_state_agent_revoke(state, "nobody", "me", &err)), BS_E_NOT_FOUND);
     EXPECT_EQ(CODE(bs_state_agent_revoke(state, a.name, "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_revoke(state, a.name, "me", &err)), BS_E_CONFLICT);
@@ -267,6 +267,61 @@ names(void)
         if (tap_misses != 0)
             printf("# in row %zu\n", i);
     }
+}
+
+static struct bs_token
+a_token(const char *id, const char *agent, int64_t expires_us)
+{
+    struct bs_token t = {.agent = agent,
+                         .verifier = VERIFIER,
+                         .note = "n",
+                         .created_us = 1000,
+                         .expires_us = expires_us};
+
+    (void)snprintf(t.id, sizeof(t.id), "%s", id);
+    return t;
+}
+
+static void
+tokens(void)
+{
+    struct bs_err err = {0};
+    struct bs_agent a = an_agent("a"), got;
+    struct bs_token t = a_token("K-1", "a", INT64_MAX), *all;
+    size_t n;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_token_add(state, &t, "me", &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
+    t.verifier = "secret";
+    EXPECT_EQ(CODE(bs_state_token_add(state, &t, "me", &err)), BS_E_USAGE);
+    t.verifier = VERIFIER;
+    for (size_t i = 0; i < BS_TOKENS_MAX; i++) {
+        t.id[2] = (char)('1' + (char)i);
+        EXPECT_EQ(CODE(bs_state_token_add(state, &t, "me", &err)), BS_OK);
+    }
+    t.id[2] = 'x';
+    EXPECT_EQ(CODE(bs_state_token_add(state, &t, "me", &err)), BS_E_LIMIT);
+    EXPECT_EQ(CODE(bs_state_token_revoke(state, "b", "K-1", "me", &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_token_revoke(state, "a", "K-1", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_token_revoke(state, "a", "K-1", "me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_token_add(state, &t, "me", &err)), BS_OK);
+    REQUIRE(bs_state_token_list(state, NULL, &arena, &all, &n, &err) == BS_DONE);
+    EXPECT(n == BS_TOKENS_MAX + 1 && strcmp(all[0].id, "K-x") == 0);
+    EXPECT(strcmp(all[n - 1].id, "K-1") == 0 && !bs_token_counts(&all[n - 1], 1));
+    EXPECT(bs_token_counts(&all[0], 1) && strcmp(all[0].made_by, "me") == 0);
+    REQUIRE(bs_state_token_list(state, "b", &arena, &all, &n, &err) == BS_DONE && n == 0);
+    EXPECT_EQ(CODE(bs_state_agent_rekey(state, "a", VERIFIER "3", 9000, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.old_verifier, VERIFIER) == 0 && got.old_until_us == 9000);
+    EXPECT_EQ(CODE(bs_state_agent_rekey(state, "a", VERIFIER "4", 0, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(got.old_verifier == NULL && strcmp(got.verifier, VERIFIER "4") == 0);
+    EXPECT_EQ(CODE(bs_state_agent_revoke(state, "a", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_token_add(state, &t, "me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK); /* somebody else */
+    REQUIRE(bs_state_token_list(state, "a", &arena, &all, &n, &err) == BS_DONE && n == 0);
+    tear_down();
 }
 
 /* Each field alone is written, and nothing else. */
@@ -761,7 +816,7 @@ quarantine(void)
     EXPECT_EQ(CODE(bs_state_agent_quarantine(state, "a", "\xff", "gateway", &err)), BS_E_DATA);
     EXPECT_EQ(CODE(bs_state_agent_quarantine(state, "a", "the first", "gateway", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_quarantine(state, "a", "a second", "gateway", &err)), BS_OK);
-    EXPECT_EQ(CODE(bs_state_agent_rekey(state, "a", VERIFIER "2", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_rekey(state, "a", VERIFIER "2", 0, "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
     EXPECT(got.quarantined_us > 0 && strcmp(got.quarantine_why, "the first") == 0);
     EXPECT(got.revoked_us == 0 && got.expires_us == 5000);
@@ -884,6 +939,8 @@ first_version_is_migrated(void)
          "ALTER TABLE tickets DROP COLUMN evades; ALTER TABLE agents DROP COLUMN actor_group;"
          "ALTER TABLE agents DROP COLUMN certificate;"
          "ALTER TABLE agents DROP COLUMN certificate_only;"
+         "DROP TABLE tokens; ALTER TABLE agents DROP COLUMN old_verifier;"
+         "ALTER TABLE agents DROP COLUMN old_until_us;"
          "ALTER TABLE agents DROP COLUMN kind; ALTER TABLE agents DROP COLUMN addresses;"
          "ALTER TABLE agents DROP COLUMN db_role; ALTER TABLE agents DROP COLUMN disabled_us;"
          "PRAGMA user_version = 1");
@@ -903,6 +960,7 @@ static const struct tap_case cases[] = {
     {"names", names},
     {"agents: add, get, list, rekey, revoke, again", agents},
     {"agents: altered, field by field", altered_agents},
+    {"tokens: as many as may be, revoked, and gone with their agent", tokens},
     {"agents: what is malformed is refused", bad_agents},
     {"agents: quarantined and released", quarantine},
     {"what was blocked: put, list, drop, and a limit", blocked},

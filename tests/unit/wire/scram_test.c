@@ -147,6 +147,39 @@ talk(const struct bs_scram_verifier *v, const char *password, struct bs_err *err
     return talk_over(v, password, NULL, NULL, err);
 }
 
+/* Secrets of one user, under one salt: each proves it, and the server proves to know that one. */
+static void
+several_secrets(void)
+{
+    char text[BS_SCRAM_TEXT];
+    struct bs_scram_verifier v, other;
+    struct bs_err err = {0};
+
+    REQUIRE(bs_scram_verifier_parse(RFC_VERIFIER, &v, &err) == BS_DONE);
+    for (char c = 'a'; c < 'a' + BS_SCRAM_MORE; c++) {
+        const char password[] = {c, '\0'};
+        EXPECT_EQ(talk(&v, password, &err), END_SERVER_NO);
+        REQUIRE(bs_scram_verifier_make_like(password, RFC_VERIFIER, text, &err) == BS_DONE);
+        EXPECT_EQ(bs_scram_verifier_add(&v, text, &err), BS_DONE);
+        EXPECT_EQ(talk(&v, password, &err), END_AGREED);
+    }
+    EXPECT_EQ(talk(&v, "pencil", &err), END_AGREED);
+    EXPECT_EQ(talk(&v, "z", &err), END_SERVER_NO);
+    EXPECT_EQ(err.code, BS_E_AUTH);
+    err = (struct bs_err){0};
+    EXPECT_EQ(bs_scram_verifier_add(&v, text, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_LIMIT);
+    other = v;
+    other.known = false; /* shut out: none of them helps */
+    EXPECT_EQ(talk(&other, "pencil", &err), END_SERVER_NO);
+    EXPECT_EQ(talk(&other, "a", &err), END_SERVER_NO);
+    REQUIRE(bs_scram_verifier_parse(RFC_VERIFIER, &v, &err) == BS_DONE);
+    REQUIRE(bs_scram_verifier_make("b", text, &err) == BS_DONE);
+    err = (struct bs_err){0};
+    EXPECT_EQ(bs_scram_verifier_add(&v, text, &err), BS_FAILED);
+    EXPECT(err.code == BS_E_DATA && v.n_more == 0);
+}
+
 static void
 bound_to_the_connection(void)
 {
@@ -683,6 +716,7 @@ main(void)
         {"RFC 7677 as server", rfc_7677_as_server},
         {"RFC 7677 as client", rfc_7677_as_client},
         {"each password with each verifier", each_password_with_each_verifier},
+        {"several secrets of one user", several_secrets},
         {"bound to the connection", bound_to_the_connection},
         {"mechanism and header agree", mechanism_and_header_agree},
         {"a verifier of ours", a_verifier_of_ours},
