@@ -133,7 +133,6 @@ deliver(struct bs_worker *w, void *arg)
 
     if (s != NULL) {
         bs_session_ref(s);
-        bs_session_hear(s); /* its statement was sent before, and may not have been read */
         if (s->phase == BS_PHASE_RELAY)
             bs_relay_on_cancel(s);
         bs_session_pump(s);

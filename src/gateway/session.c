@@ -363,13 +363,6 @@ read_server(struct bs_session *s)
     }
 }
 
-void
-bs_session_hear(struct bs_session *s)
-{
-    if (s->phase == BS_PHASE_RELAY && !s->client.paused && !s->client_gone)
-        read_client(s);
-}
-
 static void
 on_client(struct bs_link *l, int events)
 {

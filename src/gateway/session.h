@@ -141,10 +141,6 @@ void bs_session_close(struct bs_session *s);
 /* The end at once: nothing more is sent. */
 void bs_session_kill(struct bs_session *s);
 
-/* Reads what has come from the client of a running session, before something else is done about it.
- * May end the session. */
-void bs_session_hear(struct bs_session *s);
-
 /* A reference keeps the memory, not the life: a closed session stays readable until unref. */
 void bs_session_ref(struct bs_session *s);
 void bs_session_unref(struct bs_session *s);

@@ -336,6 +336,14 @@ def test_login_at_the_server(upstreams, pg, name, tls):
     assert tls is None or used is tls
 
 
+@pytest.mark.parametrize("user", ["alice", "app_scram"])
+def test_the_databases_password_is_no_agents(upstreams, user):
+    """Nor does the agent's reach the server, which would have refused it."""
+    upstreams.connect(dbname="scram").close()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        upstreams.connect(dbname="scram", user=user, password=PASSWORD)
+
+
 @pytest.mark.parametrize("name", ["no-password", "wrong-password", "wrong-md5", "tls-wanted",
                                   "not-verified", "nobody-there", "no-such-host", "no-such-db"])
 def test_failed_login_at_the_server_tells_nothing(upstreams, name):

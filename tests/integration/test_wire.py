@@ -10,6 +10,7 @@ from wirescript import Player, all_cases, log_in
 CASES = all_cases()
 ALL = {"name": "all", "actors": ["ann"], "risk": ["SAFE", "HIGH", "CRITICAL"], "action": "allow",
        "recovery": "none"}
+INSERT = {"name": "insert", "actors": ["bob"], "kinds": ["INSERT"], "action": "allow"}
 TABLE = """
 DROP SCHEMA IF EXISTS wire CASCADE;
 CREATE SCHEMA wire AUTHORIZATION app_trust;
@@ -60,7 +61,7 @@ class Sides:
 def sides(pg):
     with pg.admin() as admin:
         admin.execute(TABLE)
-        g = Gateway(pg, tls=False, policy={"rules": [ALL]},
+        g = Gateway(pg, tls=False, policy={"rules": [ALL, INSERT]},
                     extra={"hold": {"wait": "20s", "notice": "1s"}})
         with running(g, "ann", "bob"):
             yield Sides(pg, g, admin)

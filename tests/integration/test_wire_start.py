@@ -1,4 +1,4 @@
-"""WIRE 3.2 on the client's side, a test for each fact: what comes before the first statement."""
+"""Start-up on the client's side (PROTOCOL-FLOW-START-UP): what comes before the first statement."""
 
 import base64
 import contextlib
@@ -80,7 +80,7 @@ def test_another_major_version_is_refused(gateway, version):
     {"options": "-c replication=database"}, {"search_path": "evil"}, {"options": "--search-path=evil"},
 ], ids=str)
 def test_what_a_start_up_may_not_ask_for(gateway, params):
-    """WIRE 3.2: a walsender has a grammar of its own, and nobody has vetted such a search_path."""
+    """A walsender has a grammar of its own, and nobody has vetted such a search_path."""
     with Raw(gateway.port) as r:
         r.send(startup(user="alice", database="app", **params))
         assert r.error()["C"] == "0A000"
@@ -97,6 +97,20 @@ def test_libpq_with_each_protocol_version(gateway, version):
         assert c.execute("SELECT 1").fetchone() == (1,)
         c.execute("SET statement_timeout = 0")
         c.cancel_safe()
+
+
+def test_the_settings_are_the_servers_own(gateway, pg):
+    """All that it reports, and its values, but for what the gateway sets itself."""
+    def told(seen):
+        return dict(body[:-1].split(b"\0") for kind, body in seen if kind == b"S")
+
+    with Raw(pg.port) as r:
+        r.send(startup(user="app_trust", database="app", client_encoding="UTF8"))
+        server = told(r.until())
+    with Raw(gateway.port) as r:
+        seen = told(enter(gateway, r))
+    assert set(seen) == set(server)
+    assert {k for k in server if seen[k] != server[k]} <= {b"application_name", b"session_authorization"}
 
 
 # --- SCRAM and the TLS connection that it is bound to ----------------------------------------

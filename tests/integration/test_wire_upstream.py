@@ -1,4 +1,4 @@
-"""WIRE 3.2 on the server's side: versions, keys, channel binding and direct TLS, with a real server
+"""Start-up on the server's side: versions, keys, channel binding and direct TLS, with a real server
 of whatever major version and with one that lies."""
 
 import contextlib

@@ -1,6 +1,6 @@
 /*
  * honest_test.c - what honest clients send must not be held: a gateway that refuses psql's \d is
- * switched off (WIRE 3.7). The texts are in tests/data/honest_reads.sql.
+ * switched off. The texts are in tests/data/honest_reads.sql.
  */
 #include "base/files.h"
 #include "unit.h"
