@@ -1,5 +1,6 @@
 /*
- * cmd_audit.c - read and check the audit log: `backstop audit tail | verify | key`. Reads files only.
+ * cmd_audit.c - read and check the audit log: `backstop audit tail | verify | key`. Reads
+ * files only.
  */
 #include <jansson.h>
 #include <limits.h>
@@ -12,14 +13,14 @@
 #include "audit/signing.h"
 #include "audit/verify.h"
 #include "base/arena.h"
+#include "cli/audit.h"
 #include "cli/cmd.h"
 #include "cli/out.h"
 
 #define FOLLOW_US 200000 /* between looks at a log that does not grow */
 
-/* The operand, or what the configuration says; NULL: said why. Free with bs_config_unref. */
-static const char *
-find_directory(const struct bs_args *args, struct bs_config **config, int *status)
+const char *
+bs_audit_directory(const struct bs_args *args, struct bs_config **config, int *status)
 {
     *config = NULL;
     if (args->n_operands > 0)
@@ -163,7 +164,7 @@ audit_tail(int argc, char **argv)
 
     if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
         return got.status;
-    directory = find_directory(&got, &config, &status);
+    directory = bs_audit_directory(&got, &config, &status);
     if (directory != NULL && print_tail(directory, lines, follow, &err) != BS_DONE)
         status = bs_out_fail(&err);
     bs_config_unref(&config);
@@ -329,7 +330,7 @@ audit_verify(int argc, char **argv)
 
     if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
         return got.status;
-    directory = find_directory(&got, &config, &status);
+    directory = bs_audit_directory(&got, &config, &status);
     if (key == NULL && config != NULL)
         key = config->audit_key;
     if (directory != NULL && verify(directory, key, got.json, &status, &err) != BS_DONE)
@@ -396,9 +397,10 @@ bs_cmd_audit(int argc, char **argv)
     static const struct bs_verb verbs[] = {
         {"tail", "show the last records", audit_tail},
         {"verify", "check that nothing was changed", audit_verify},
+        {"export", "write records as JSON lines or CSV", bs_audit_export},
         {"key", "print the public key of its signatures", audit_key},
     };
 
-    return bs_verbs_run("backstop audit", "What was asked, judged, decided and done.", verbs, 3,
+    return bs_verbs_run("backstop audit", "What was asked, judged, decided and done.", verbs, 4,
                         argc, argv);
 }

@@ -1,6 +1,8 @@
 """`backstop agents`, `operators` and `audit`, beside a gateway that runs."""
 
+import csv
 import hashlib
+import io
 import json
 import shutil
 import stat
@@ -135,6 +137,40 @@ def test_audit_verify_finds_a_forged_log(pg, tmp_path):
         assert "intact" in told.stdout and "signatures were not checked" in told.stdout
         told = g.cli("audit", "verify", "--json", "--key", str(public), str(copy), check=False)
         assert told.returncode == 1 and json.loads(told.stdout)["break"]["file"] == "head.json"
+
+
+def test_audit_export_takes_what_fits(gw, tmp_path):
+    gw.add_agent("dora")
+    with gw.connect("dora") as c, gw.connect("alice") as other:
+        c.autocommit = other.autocommit = True
+        c.execute("SELECT 'a \"quote\", a comma'")
+        other.execute("SELECT 'not hers'")
+    wait_until(lambda: any(r["kind"] == "session_close" and r["actor"] == "dora" for r in records(gw)))
+
+    def export(*options):
+        return [json.loads(x) for x in gw.cli("audit", "export", *options).stdout.splitlines()]
+    whole = export()
+    lines = [x for f in sorted((gw.folder / "audit").glob("audit-*.jsonl")) for x in open(f)]
+    assert gw.cli("audit", "export", str(gw.folder / "audit")).stdout.splitlines()[:len(whole)] \
+        == [x.rstrip("\n") for x in lines][:len(whole)]
+    hers = export("--actor", "dora")
+    assert hers == [r for r in whole if r.get("actor") == "dora"] and len(hers) >= 3
+    reads = export("--actor", "dora", "--kind", "judged", "--risk", "SAFE")
+    assert "SELECT 'a \"quote\", a comma'" in [r["statement"] for r in reads]
+    assert all(r["kind"] == "judged" and r["risk"] == "SAFE" for r in reads)
+    at = reads[-1]["at"]
+    assert export("--since", at)[0]["at"] == at
+    assert all(r["at"] < at for r in export("--until", at)) and export("--until", at)
+    made = [{"seq": 1, "at": at, "kind": "judged", "ticket": "T-1", "effects": [{"object": "public.a"}, {"object": "public.b"}]},
+            {"seq": 2, "at": at, "kind": "judged", "ticket": "T-2", "effects": [{"object": "public.c"}]}]
+    (tmp_path / "audit-000000000001.jsonl").write_text("".join(json.dumps(r) + "\n" for r in made))
+    assert export("--table", "public.b", str(tmp_path)) == made[:1]
+    assert export("--ticket", "T-2", str(tmp_path)) == made[1:]
+    assert export("--ticket", "T-2", "--table", "public.b", str(tmp_path)) == []
+    rows = list(csv.DictReader(io.StringIO(gw.cli("audit", "export", "--format", "csv", "--actor", "dora").stdout)))
+    assert [(int(r["seq"]), r["statement"]) for r in rows] == [(r["seq"], r.get("statement", "")) for r in hers]
+    for wrong in (("--since", "yesterday"), ("--format", "xml")):
+        assert gw.cli("audit", "export", *wrong, check=False).returncode == 64
 
 
 def test_audit_verify_finds_an_edit(pg):
