@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from conftest import ROOT, Gateway, binary, free_port, running, wait_until
+from conftest import ROOT, Gateway, binary, direct_only, free_port, running, wait_until
 from rawwire import Raw, query, report
 
 UNITS = sorted((ROOT / "packaging" / "systemd").glob("backstop.*"))
@@ -74,6 +74,7 @@ def test_it_says_when_it_is_ready_reloads_and_stops(pg):
         assert g.process.wait(30) == 0
 
 
+@direct_only
 def test_sockets_that_were_opened_for_it(pg, tmp_path):
     """In place of `listen`; they outlive it, with whoever connected meanwhile."""
     path = tmp_path / ".s.PGSQL.6543"

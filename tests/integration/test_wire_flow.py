@@ -1,5 +1,6 @@
 """Both directions at once, and a client that does not stop: nothing deadlocks, and nothing piles up."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -65,8 +66,8 @@ def test_a_client_that_does_not_stop_while_it_is_held(place):
         one, sent = query(f"SELECT length('{'y' * 10_000}')"), 0
         data = one * (64 * MEGABYTE // len(one))
         r.socket.settimeout(2)
-        with pytest.raises(socket.timeout):
-            while True:
+        with contextlib.suppress(socket.timeout):
+            while sent < len(data):
                 sent += r.socket.send(data[sent:sent + MEGABYTE])
         assert sent < 32 * MEGABYTE and place.resident() - before < 8 * MEGABYTE
         r.socket.settimeout(60)
