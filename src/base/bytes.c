@@ -104,69 +104,16 @@ bs_utf8_valid(struct bs_bytes b)
 }
 
 bool
-bs_take_bytes(struct bs_bytes *in, size_t n, struct bs_bytes *out)
-{
-    if (n > in->n)
-        return false;
-    *out = (struct bs_bytes){in->p, n};
-    if (n != 0)
-        in->p += n;
-    in->n -= n;
-    return true;
-}
-
-/* The next n <= 8 bytes as one big-endian number. */
-static bool
-take_uint(struct bs_bytes *in, size_t n, uint64_t *out)
-{
-    struct bs_bytes b;
-    uint64_t v = 0;
-
-    if (!bs_take_bytes(in, n, &b))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        v = (v << 8) | b.p[i];
-    *out = v;
-    return true;
-}
-
-bool
-bs_take_u8(struct bs_bytes *in, uint8_t *out)
-{
-    uint64_t v;
-
-    if (!take_uint(in, 1, &v))
-        return false;
-    *out = (uint8_t)v;
-    return true;
-}
-
-bool
-bs_take_u16(struct bs_bytes *in, uint16_t *out)
-{
-    uint64_t v;
-
-    if (!take_uint(in, 2, &v))
-        return false;
-    *out = (uint16_t)v;
-    return true;
-}
-
-bool
-bs_take_u32(struct bs_bytes *in, uint32_t *out)
-{
-    uint64_t v;
-
-    if (!take_uint(in, 4, &v))
-        return false;
-    *out = (uint32_t)v;
-    return true;
-}
-
-bool
 bs_take_u64(struct bs_bytes *in, uint64_t *out)
 {
-    return take_uint(in, 8, out);
+    uint32_t high, low;
+    struct bs_bytes rest = *in;
+
+    if (!bs_take_u32(&rest, &high) || !bs_take_u32(&rest, &low))
+        return false;
+    *in = rest;
+    *out = (uint64_t)high << 32 | low;
+    return true;
 }
 
 bool

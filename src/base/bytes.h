@@ -47,12 +47,54 @@ bool bs_bytes_equal_secret(struct bs_bytes a, struct bs_bytes b);
 /* True where the whole view is well-formed UTF-8 (no surrogates, no overlong forms). */
 bool bs_utf8_valid(struct bs_bytes b);
 
-/* Takers: false, and `in` untouched, where fewer bytes are left than asked for. */
-BS_MUST_CHECK bool bs_take_u8(struct bs_bytes *in, uint8_t *out);
-BS_MUST_CHECK bool bs_take_u16(struct bs_bytes *in, uint16_t *out);
-BS_MUST_CHECK bool bs_take_u32(struct bs_bytes *in, uint32_t *out);
+/* Takers: false, and `in` untouched, where fewer bytes are left than asked for. Here, since every
+ * message of every session is read with them. */
+BS_MUST_CHECK static inline bool
+bs_take_bytes(struct bs_bytes *in, size_t n, struct bs_bytes *out)
+{
+    if (n > in->n)
+        return false;
+    *out = (struct bs_bytes){in->p, n};
+    if (n != 0)
+        in->p += n;
+    in->n -= n;
+    return true;
+}
+
+BS_MUST_CHECK static inline bool
+bs_take_u8(struct bs_bytes *in, uint8_t *out)
+{
+    struct bs_bytes b;
+
+    if (!bs_take_bytes(in, 1, &b))
+        return false;
+    *out = b.p[0];
+    return true;
+}
+
+BS_MUST_CHECK static inline bool
+bs_take_u16(struct bs_bytes *in, uint16_t *out)
+{
+    struct bs_bytes b;
+
+    if (!bs_take_bytes(in, 2, &b))
+        return false;
+    *out = (uint16_t)(b.p[0] << 8 | b.p[1]);
+    return true;
+}
+
+BS_MUST_CHECK static inline bool
+bs_take_u32(struct bs_bytes *in, uint32_t *out)
+{
+    struct bs_bytes b;
+
+    if (!bs_take_bytes(in, 4, &b))
+        return false;
+    *out = (uint32_t)b.p[0] << 24 | (uint32_t)b.p[1] << 16 | (uint32_t)b.p[2] << 8 | b.p[3];
+    return true;
+}
+
 BS_MUST_CHECK bool bs_take_u64(struct bs_bytes *in, uint64_t *out);
-BS_MUST_CHECK bool bs_take_bytes(struct bs_bytes *in, size_t n, struct bs_bytes *out);
 /* A NUL-terminated string: `out` excludes the NUL but out.p[out.n] == 0, so it is a C string. */
 BS_MUST_CHECK bool bs_take_cstr(struct bs_bytes *in, struct bs_bytes *out);
 

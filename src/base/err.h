@@ -32,6 +32,18 @@ struct bs_err {
     char sqlstate[6];  /* set only where it differs from the code's own (a server's answer) */
 };
 
+static inline void
+bs_err_clear(struct bs_err *err)
+{
+    err->code = BS_OK;
+    err->message[0] = err->hint[0] = err->sqlstate[0] = '\0';
+}
+
+/* Declares an empty one. {0} would write all its bytes, which counts where it is done for every message. */
+#define BS_FRESH_ERR(name)                                                                         \
+    struct bs_err name;                                                                            \
+    bs_err_clear(&name)
+
 /* What the table says about a code. */
 struct bs_code_info {
     const char *name;     /* "PROTOCOL" */

@@ -21,7 +21,7 @@ void
 bs_answers_flush(struct bs_relay *r)
 {
     struct bs_bytes bytes = {r->s->server.in.p + r->from, r->read - r->from};
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
 
     r->from = r->read;
     if (bytes.n == 0)
@@ -94,7 +94,7 @@ static void
 on_parameter(struct bs_relay *r, enum bs_sink sink, struct bs_bytes body, size_t whole)
 {
     struct bs_bytes name, value;
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     struct bs_buf b;
 
     if (bs_msg_read_parameter_status(body, &name, &value, &err) != BS_DONE ||
@@ -526,7 +526,7 @@ static bool
 is_fatal(struct bs_bytes body)
 {
     struct bs_report_fields report;
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
 
     return bs_msg_read_report(body, &report, &err) == BS_DONE &&
            (bs_bytes_equal(report.severity, BS_LIT("FATAL")) ||
@@ -539,7 +539,7 @@ on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
     size_t whole = BS_FRAME_HEAD + body.n;
     enum bs_sink sink = sink_now(r, type);
     uint8_t status = 0;
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
 
     if (type == 'S') {
         on_parameter(r, sink, body, whole);
@@ -629,7 +629,7 @@ step(struct bs_relay *r)
 {
     struct bs_buf *in = &r->s->server.in;
     struct bs_bytes rest = {in->p + r->read, in->n - r->read};
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     uint8_t type = 0;
     uint32_t n = 0;
 

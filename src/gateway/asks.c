@@ -147,7 +147,7 @@ stream_copy_rest(struct bs_relay *r, size_t have)
 static bool
 cut_copy(struct bs_relay *r, struct bs_bytes piece)
 {
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     struct bs_buf head;
     uint32_t body = 0;
     uint8_t type = 0;
@@ -368,7 +368,7 @@ step(struct bs_relay *r)
 {
     struct bs_bytes rest = bs_ask_bytes(r, r->at, r->s->client.in.n);
     struct bs_front_head head = {0};
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     size_t whole;
 
     if (rest.n == 0 || (r->mode != BS_MODE_RELAY && r->mode != BS_MODE_GATE))

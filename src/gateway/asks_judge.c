@@ -198,7 +198,7 @@ bs_ask_judge(struct bs_relay *r,
              struct bs_verdict *out,
              struct bs_kept **kept)
 {
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     struct bs_judge by;
     enum bs_done done;
 
@@ -257,7 +257,7 @@ void
 bs_ask_judge_measured(struct bs_relay *r, struct bs_arena *arena, struct bs_verdict *v)
 {
     struct bs_judge by = judge_of(r);
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
 
     (void)!bs_judge_measured(&by, v, arena, &err);
 }

@@ -135,7 +135,7 @@ bs_ask_new_statement(const struct bs_parse *parse)
 void
 bs_ask_owe(struct bs_relay *r, const struct bs_frame *f, const struct bs_verdict *v)
 {
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     struct bs_parse parse;
     struct bs_bind bind;
     struct bs_named named;
@@ -196,7 +196,7 @@ void
 bs_asks_forward(struct bs_relay *r, struct bs_bytes messages, const struct bs_gate *g)
 {
     struct bs_bytes rest = messages;
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     size_t binds = 0;
     struct bs_frame f;
 

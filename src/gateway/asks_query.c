@@ -115,7 +115,7 @@ gate_query(struct bs_relay *r, const struct bs_verdict *judged, struct bs_bytes 
     struct bs_gate *g = bs_gate_new(r);
     struct bs_verdict *v = bs_arena_take(bs_gate_arena(g), sizeof(*v));
     char *text = bs_arena_copy(bs_gate_arena(g), judged->text);
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     enum bs_heard heard;
 
     if (v == NULL || text == NULL ||
@@ -198,7 +198,7 @@ bs_ask_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
     struct bs_arena *arena = bs_worker_message(r->s->worker);
     struct bs_kept *kept = NULL;
     struct bs_bytes text;
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     bool go_on;
 
     if (bs_ask_must_recall(r))
@@ -243,7 +243,7 @@ bs_ask_function_call(struct bs_relay *r, const struct bs_frame *f, size_t end)
     struct bs_arena *arena = bs_worker_message(r->s->worker);
     struct bs_function_call call = {0};
     struct bs_verdict v = {0};
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     const char *text;
 
     if (!bs_relay_quiet(r) && !r->series_open) /* those of an open series may never come */

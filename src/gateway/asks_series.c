@@ -65,7 +65,7 @@ static bool
 is_run_at_once(struct bs_bytes portal, struct bs_bytes rest)
 {
     struct bs_execute execute = {0};
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     struct bs_frame f;
 
     while (bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT) {
@@ -115,7 +115,7 @@ look_at_bind(struct bs_relay *r,
              struct bs_refusal **refusal)
 {
     enum next next;
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     struct bs_prepared *p;
     struct bs_bind bind;
     bool unsure;
@@ -160,7 +160,7 @@ look_at(struct bs_relay *r,
         bool may_put_off,
         struct bs_refusal **refusal)
 {
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     struct bs_parse parse;
     struct bs_named named;
     struct bs_execute execute;
@@ -197,7 +197,7 @@ gate_bind(struct bs_relay *r,
           struct bs_refusal **refusal)
 {
     struct bs_verdict *v = bs_arena_take(bs_gate_arena(g), sizeof(*v));
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     enum next next;
 
     if (v == NULL || bs_gate_add(g, v, body, p, &err) != BS_DONE) {
@@ -222,7 +222,7 @@ gate_series(struct bs_relay *r,
 {
     struct bs_replies made = {0};
     enum next next = NEXT_GATE;
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     bool boundary = false;
     size_t binds = 0;
     struct bs_frame f;
@@ -281,7 +281,7 @@ runs_one(struct bs_bytes series)
 {
     struct bs_execute execute = {0};
     struct bs_bind bind = {0};
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     size_t binds = 0, runs = 0;
     struct bs_frame f;
 
@@ -448,7 +448,7 @@ bs_ask_series(struct bs_relay *r, size_t last, size_t end)
     while (at < end) {
         struct bs_bytes rest = bs_ask_bytes(r, at, end);
         struct bs_refusal *refusal = NULL;
-        struct bs_err err = {0};
+        BS_FRESH_ERR(err);
         struct bs_frame f = {0};
         bs_assert(bs_frame_next(&rest, BS_FRAME_MAX_BODY, &f, &err) == BS_SCAN_GOT);
         if (runs(f.type) && bs_caps_hold(r))

@@ -105,7 +105,7 @@ bool
 bs_note_judged(struct bs_relay *r, const struct bs_verdict *v)
 {
     struct bs_audit_record record = {.kind = BS_AUDIT_JUDGED};
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
     enum bs_done done;
     char *reasons;
 

@@ -75,7 +75,7 @@ bs_relay_to_server(struct bs_relay *r, struct bs_bytes bytes)
 void
 bs_relay_to_server_after(struct bs_relay *r, struct bs_bytes ahead, struct bs_bytes bytes)
 {
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
 
     if (bs_relay_over(r) || bytes.n == 0)
         return;
@@ -88,7 +88,7 @@ bs_relay_to_server_after(struct bs_relay *r, struct bs_bytes ahead, struct bs_by
 void
 bs_relay_to_client(struct bs_relay *r, struct bs_bytes bytes)
 {
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
 
     if (bs_relay_over(r) || bytes.n == 0)
         return;

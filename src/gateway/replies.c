@@ -9,13 +9,13 @@
 #include "gateway/caps.h"
 #include "gateway/refusal.h"
 
-#define RING_LEAST 4
+#define RING_LEAST 4 /* a power of two, as all sizes of a ring */
 #define RING_KEPT  16
 
 static struct bs_reply *
 entry(struct bs_replies *r, size_t i)
 {
-    return &r->ring[(r->head + i) % r->cap];
+    return &r->ring[(r->head + i) & (r->cap - 1)];
 }
 
 void
@@ -102,7 +102,7 @@ bs_replies_pop(struct bs_replies *r)
 {
     bs_assert(r->n != 0);
     drop_entry(r, entry(r, 0));
-    r->head = (r->head + 1) % r->cap;
+    r->head = (r->head + 1) & (r->cap - 1);
     r->n--;
     if (r->n == 0 && r->cap > RING_KEPT) { /* an idle session keeps little */
         free(r->ring);

@@ -65,7 +65,7 @@ void
 bs_session_accept(struct bs_worker *w, int fd, char *address)
 {
     struct bs_session *s = bs_malloc(sizeof(*s));
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
 
     *s = (struct bs_session){
         .worker = w,
@@ -144,7 +144,7 @@ record_end(const struct bs_session *s)
         .duration_us = bs_now_us() - s->started_us,
         .detail = detail,
     };
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
 
     if (s->actor == NULL || (s->phase != BS_PHASE_RELAY && s->phase != BS_PHASE_UPSTREAM))
         return;
@@ -202,7 +202,7 @@ bs_session_kill(struct bs_session *s)
 static void
 linger(struct bs_session *s)
 {
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
 
     if (s->phase != BS_PHASE_CLOSING)
         return;
@@ -317,7 +317,7 @@ server_gone(struct bs_session *s)
 static void
 read_client(struct bs_session *s)
 {
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
 
     switch (bs_link_read(&s->client, &err)) {
     case BS_LINK_GOT:
@@ -347,7 +347,7 @@ read_client(struct bs_session *s)
 static void
 read_server(struct bs_session *s)
 {
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
 
     switch (bs_link_read(&s->server, &err)) {
     case BS_LINK_GOT:
@@ -429,7 +429,7 @@ bs_session_set_timer(struct bs_session *s, uint64_t ms)
 static bool
 flush(struct bs_link *l)
 {
-    struct bs_err err = {0};
+    BS_FRESH_ERR(err);
 
     return !bs_link_is_open(l) || bs_link_write(l, &err) == BS_DONE;
 }
