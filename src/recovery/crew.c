@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -23,6 +24,7 @@ enum {
     PARTS_EACH = 4,                /* parts of one table for each helper: what evens them out */
     ALONE = 8,                     /* of a part: so little is done before another has begun */
     EXTRA_MAX = 16,                /* further helpers of all captures of this process */
+    NICE = 10,                     /* behind those who serve sessions, where cores are few */
 };
 
 struct job {
@@ -90,38 +92,46 @@ give_up(struct crew *w, const struct bs_err *err)
     bs_watch_stop(&w->watch);
 }
 
-static void *
-work(void *ctx)
+static void
+work(struct member *m)
 {
-    struct member *m = ctx;
     struct crew *w = m->crew;
     struct bs_err err = {0};
 
     for (;;) {
         size_t i = atomic_fetch_add(&w->next, 1);
         if (i >= w->n)
-            return NULL;
+            return;
         if (bs_watch_check(&w->watch, &err) != BS_DONE ||
             w->work(m, &w->jobs[i], &err) != BS_DONE) {
             give_up(w, &err);
-            return NULL;
+            return;
         }
     }
 }
 
-/* All jobs, by all members; the first of them is this thread. */
+static void *
+work_behind(void *ctx)
+{
+    (void)!nice(NICE); /* on Linux of this thread alone, which cannot take it back */
+    work(ctx);
+    return NULL;
+}
+
+/* All jobs, by all members: in threads of their own, or, where there is none to be had, in this one. */
 static enum bs_done
 work_off(struct crew *w, struct bs_err *err)
 {
-    size_t n = 1;
+    size_t n = 0;
 
     atomic_store(&w->next, 0);
     while (n < w->n_members && n < w->n &&
-           pthread_create(&w->members[n].thread, NULL, work, &w->members[n]) == 0)
+           pthread_create(&w->members[n].thread, NULL, work_behind, &w->members[n]) == 0)
         n++;
-    (void)work(&w->members[0]);
-    while (--n > 0)
-        (void)pthread_join(w->members[n].thread, NULL);
+    if (n == 0)
+        work(&w->members[0]);
+    while (n > 0)
+        (void)pthread_join(w->members[--n].thread, NULL);
     if (w->err.code == BS_OK)
         return BS_DONE;
     *err = w->err;

@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
 
 #include "rows.h"
 
@@ -397,9 +399,71 @@ encrypted_points(void)
     PQfinish(other);
 }
 
+static struct bs_store_ops noting;
+static int expected; /* priority of whoever copies, stores and reads */
+static atomic_int seen, wrong;
+
+static void
+note_priority(const char *key)
+{
+    if (strstr(key, "/t/") == NULL) /* rows */
+        return;
+    (void)atomic_fetch_add(&seen, 1);
+    if (getpriority(PRIO_PROCESS, 0) != expected) /* on Linux: of this thread */
+        (void)atomic_fetch_add(&wrong, 1);
+}
+
+static enum bs_done
+noting_put_file(struct bs_store *s, const char *key, const char *path, struct bs_err *err)
+{
+    note_priority(key);
+    return bs_store_local.put_file(s, key, path, err);
+}
+
+static enum bs_done
+noting_read(struct bs_store *s, const char *key, bs_store_sink sink, void *ctx, struct bs_err *err)
+{
+    note_priority(key);
+    return bs_store_local.read(s, key, sink, ctx, err);
+}
+
+/* What serves sessions runs first, and who called goes on as he was. */
+static void
+rows_are_worked_off_behind_others(void)
+{
+    static const char *const names[] = {"wide", "small"};
+    PGconn *actor = pg_connect("postgres");
+    struct bs_store looked_at = *store;
+    struct bs_capture_request r;
+    struct bs_capture *c = NULL;
+    struct bs_capture_result out = {0};
+    struct bs_err err = {0};
+    int own = getpriority(PRIO_PROCESS, 0);
+
+    noting = *store->ops;
+    noting.put_file = noting_put_file;
+    noting.read = noting_read;
+    looked_at.ops = &noting;
+    expected = own + 10 > 19 ? 19 : own + 10;
+    plan_for(actor, 2, names);
+    for (size_t helpers = 1; helpers <= 3; helpers += 2) {
+        r = whole_request(actor);
+        r.store = &looked_at;
+        r.helpers = helpers;
+        REQUIRE(bs_capture_open(&r, &c, &err) == BS_DONE);
+        EXPECT_EQ(bs_capture_run(c, &out, &err), BS_DONE);
+        bs_capture_close(&c);
+    }
+    EXPECT(atomic_load(&seen) > 4);
+    EXPECT_EQ(atomic_load(&wrong), 0);
+    EXPECT_EQ(getpriority(PRIO_PROCESS, 0), own);
+    PQfinish(actor);
+}
+
 static const struct tap_case cases[] = {
     {"encrypted points", encrypted_points},
     {"tables in parts come back whole", tables_in_parts_come_back_whole},
+    {"rows are worked off behind others", rows_are_worked_off_behind_others},
     {"a lost helper ends all", a_lost_helper_ends_all},
     {"the budget holds for all", the_budget_holds_for_all},
 };
