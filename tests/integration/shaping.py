@@ -71,7 +71,7 @@ class Relay:
     def run(self, source, out):
         if out.family == socket.AF_INET:
             out.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with contextlib.suppress(OSError):
+        try:
             ended = False
             while not ended and (data := source.recv(65536)):
                 if self.how == "split":
@@ -79,8 +79,15 @@ class Relay:
                 else:
                     data, ended = more(source, data)
                     out.sendall(data)
-        with contextlib.suppress(OSError):
-            out.shutdown(socket.SHUT_WR)
+            self.shut(socket.SHUT_WR, out)
+        except OSError:  # who is gone is gone for the other as well, even where that is not read from now
+            self.shut(socket.SHUT_RDWR, source, out)
+
+    @staticmethod
+    def shut(how, *lines):
+        for line in lines:
+            with contextlib.suppress(OSError):
+                line.shutdown(how)
 
 
 class Shaper:
