@@ -209,17 +209,20 @@ bs_arena_str(struct bs_arena *a, const char *s)
 char *
 bs_arena_fmt(struct bs_arena *a, const char *fmt, ...)
 {
+    char room[256]; /* nearly all fit: formatted once */
     va_list ap, again;
     char *out;
     int n;
 
     va_start(ap, fmt);
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf(room, sizeof(room), fmt, ap);
     va_end(ap);
     bs_assert(n >= 0);
     out = bs_arena_take(a, (size_t)n + 1);
-    if (out != NULL)
+    if (out != NULL && (size_t)n < sizeof(room))
+        memcpy(out, room, (size_t)n);
+    else if (out != NULL)
         (void)vsnprintf(out, (size_t)n + 1, fmt, again);
     va_end(again);
     return out;

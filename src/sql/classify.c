@@ -78,8 +78,9 @@ set_span(struct bs_stmt *stmt, const RawStmt *raw, struct bs_bytes text)
 static void
 read_stmt(struct job *job, const RawStmt *raw, size_t *spent, struct bs_stmt *stmt)
 {
-    struct bs_reading r = {.arena = job->arena, .stmt = stmt};
+    struct bs_reading r;
 
+    bs_reading_init(&r, job->arena, stmt);
     set_span(stmt, raw, job->text);
     bs_walk_init(&r.walk, job->limits.max_nodes);
     r.walk.spent = *spent;
@@ -335,23 +336,42 @@ bs_stmt_excuse(struct bs_stmt *stmt, const char *code)
     settle_risk(stmt);
 }
 
-void
-bs_stmt_settle_calls(struct bs_stmt *stmt)
+#define CALL_SORTS (BS_CALL_FIELD + 1)
+
+/* Which sort of calls a reason is of; CALL_SORTS: of none. */
+static size_t
+sort_of_reason(const struct bs_reason *reason)
 {
-    static const char *const codes[] = {
+    static const char *const codes[CALL_SORTS] = {
         [BS_CALL_FUNCTION] = BS_REASON_UNLISTED_FUNCTION,
         [BS_CALL_OPERATOR] = BS_REASON_UNLISTED_OPERATOR,
         [BS_CALL_TYPE] = BS_REASON_UNLISTED_TYPE,
         [BS_CALL_FIELD] = BS_REASON_UNLISTED_FIELD,
     };
-    bool left[sizeof(codes) / sizeof(codes[0])] = {false}, any = false;
+    size_t sort = 0;
 
-    for (size_t i = 0; i < stmt->n_calls; i++)
+    while (sort < CALL_SORTS && strcmp(reason->code, codes[sort]) != 0)
+        sort++;
+    return sort;
+}
+
+void
+bs_stmt_settle_calls(struct bs_stmt *stmt)
+{
+    bool left[CALL_SORTS + 1] = {[CALL_SORTS] = true}, any = false;
+    size_t n = 0;
+
+    for (size_t i = 0; i < stmt->n_calls; i++) {
         left[stmt->calls[i].kind] = left[stmt->calls[i].kind] || !stmt->calls[i].listed;
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
-        any = any || left[i];
-        if (!left[i] && stmt->n_reasons != 0)
-            bs_stmt_excuse(stmt, codes[i]);
+        any = any || !stmt->calls[i].listed;
+    }
+    for (size_t i = 0; i < stmt->n_reasons; i++) {
+        if (left[sort_of_reason(&stmt->reasons[i])])
+            stmt->reasons[n++] = stmt->reasons[i];
+    }
+    if (stmt->n_reasons != 0) {
+        stmt->n_reasons = n;
+        settle_risk(stmt);
     }
     stmt->point = any ? BS_POINT_UNKNOWN : stmt->plain_point;
     stmt->flags &= ~(uint32_t)BS_FLAG_VOLATILE;

@@ -369,6 +369,19 @@ key_of(const RangeVar *target, const Node *node, bool joined, const Node **value
     return NULL;
 }
 
+static const char *
+marked(struct bs_reading *r, char mark, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    char *all = bs_arena_take(r->arena, n + 1);
+
+    if (all == NULL)
+        return NULL;
+    all[0] = mark;
+    memcpy(all + 1, text, n);
+    return all;
+}
+
 /* As text, so that two filters can be compared; "" where it cannot be written down. */
 static const char *
 value_text(struct bs_reading *r, const Node *node)
@@ -379,9 +392,9 @@ value_text(struct bs_reading *r, const Node *node)
     while (node != NULL && node->type == T_TypeCast)
         node = ((const TypeCast *)(const void *)node)->arg;
     if (node != NULL && node->type == T_ParamRef)
-        return bs_arena_fmt(r->arena, "$%d", ((const ParamRef *)(const void *)node)->number);
+        return marked(r, '$', bs_int_text(((const ParamRef *)(const void *)node)->number, room));
     text = bs_const_text(node, room);
-    return text == NULL ? "" : bs_arena_fmt(r->arena, "=%s", text);
+    return text == NULL ? "" : marked(r, '=', text);
 }
 
 static void

@@ -8,15 +8,17 @@
 #include <strings.h>
 
 static const struct {
-    const char *text;
+    const char *text, *is_high, *is_critical;
     enum bs_risk risk;
     enum bs_point point;
 } kinds[BS_KIND_COUNT] = {
-    [BS_KIND_UNKNOWN] = {"UNKNOWN", BS_RISK_CRITICAL, BS_POINT_UNKNOWN},
+#define WORDS(text) text, text " is HIGH", text " is CRITICAL"
+    [BS_KIND_UNKNOWN] = {WORDS("UNKNOWN"), BS_RISK_CRITICAL, BS_POINT_UNKNOWN},
 #define BS_KIND(NAME, text, risk, point)                                                           \
-    [BS_KIND_##NAME] = {text, BS_RISK_##risk, BS_POINT_##point},
+    [BS_KIND_##NAME] = {WORDS(text), BS_RISK_##risk, BS_POINT_##point},
 #include "sql/kinds_table.h"
 #undef BS_KIND
+#undef WORDS
 };
 
 static const char *const risks[] = {
@@ -44,6 +46,12 @@ const char *
 bs_kind_name(enum bs_kind kind)
 {
     return kinds[known(kind)].text;
+}
+
+const char *
+bs_kind_is(enum bs_kind kind, enum bs_risk risk)
+{
+    return risk == BS_RISK_HIGH ? kinds[known(kind)].is_high : kinds[known(kind)].is_critical;
 }
 
 enum bs_kind

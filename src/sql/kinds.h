@@ -41,7 +41,9 @@ enum bs_kind {
 const char *bs_kind_name(enum bs_kind kind);
 /* The kind of that name, compared without regard to case; UNKNOWN where there is none. */
 enum bs_kind bs_kind_find(const char *name);
-enum bs_risk bs_kind_risk(enum bs_kind kind);   /* of its plain form */
+enum bs_risk bs_kind_risk(enum bs_kind kind); /* of its plain form */
+/* "UPDATE is HIGH": a constant, for all but SAFE; what is UNKNOWN is CRITICAL. */
+const char *bs_kind_is(enum bs_kind kind, enum bs_risk risk);
 enum bs_point bs_kind_point(enum bs_kind kind); /* of its plain form */
 /* Gives data another name, or another schema: nothing is lost, and the old name leads back. */
 bool bs_kind_renames(enum bs_kind kind);

@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "sql/nodes.h"
 
+#include <parser/parser.h>
 #include <parser/scanner.h>
 #include <pg_query.h>
 #include <pg_query_internal.h>
@@ -48,30 +49,50 @@ is_bad_literal(const char *error)
     return false;
 }
 
+/* What stopped the parser. The copy goes with the tree's memory. */
+static void
+take_error(struct bs_parse_tree *out)
+{
+    const ErrorData *error;
+
+    (void)MemoryContextSwitchTo(out->memory); /* the error is in one that is emptied now */
+    error = CopyErrorData();
+    FlushErrorState();
+    out->failed = true;
+    strncpy(out->error, error->message, sizeof(out->error) - 1);
+    out->error[sizeof(out->error) - 1] = '\0';
+    out->error_at = error->cursorpos > 0 ? (uint32_t)error->cursorpos : 0;
+    out->bad_literal = is_bad_literal(out->error);
+}
+
+/*
+ * Not by pg_query_raw_parse: that one clears and copies four kilobytes each time, for what the
+ * parser would print, which is nothing.
+ */
 void
 bs_parse_begin(struct bs_bytes text, enum bs_strings strings, struct bs_parse_tree *out)
 {
-    int options = strings == BS_STRINGS_ESCAPE ? PG_QUERY_DISABLE_STANDARD_CONFORMING_STRINGS : 0;
     char small[4096], *copy = copy_of(text, small, sizeof(small));
-    PgQueryInternalParsetreeAndError got;
 
     out->memory = pg_query_enter_memory_context();
-    got = pg_query_raw_parse(copy, options | PG_QUERY_DISABLE_ESCAPE_STRING_WARNING);
-    if (copy != small)
-        free(copy);
-    free(got.stderr_buffer); /* the library's own, whether it is empty or not */
-    out->stmts = got.tree;
-    out->failed = got.error != NULL;
-    out->bad_literal = false;
+    out->stmts = NULL;
+    out->failed = out->bad_literal = false;
     out->error_at = 0;
     out->error[0] = '\0';
-    if (got.error == NULL)
-        return;
-    strncpy(out->error, got.error->message, sizeof(out->error) - 1);
-    out->error[sizeof(out->error) - 1] = '\0';
-    out->error_at = got.error->cursorpos > 0 ? (uint32_t)got.error->cursorpos : 0;
-    out->bad_literal = is_bad_literal(out->error);
-    pg_query_free_error(got.error);
+    standard_conforming_strings = strings == BS_STRINGS_STANDARD;
+    escape_string_warning = false;
+    PG_TRY();
+    {
+        out->stmts = raw_parser(copy, RAW_PARSE_DEFAULT);
+    }
+    PG_CATCH();
+    {
+        take_error(out);
+    }
+    PG_END_TRY();
+    standard_conforming_strings = escape_string_warning = true;
+    if (copy != small)
+        free(copy);
 }
 
 void
@@ -79,7 +100,8 @@ bs_parse_end(struct bs_parse_tree *parse)
 {
     if (parse->memory != NULL)
         pg_query_exit_memory_context(parse->memory);
-    *parse = (struct bs_parse_tree){0};
+    parse->memory = NULL;
+    parse->stmts = NULL;
 }
 
 static bool

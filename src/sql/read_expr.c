@@ -374,6 +374,23 @@ bs_def_is_true(const DefElem *def, bool unclear)
     return unclear;
 }
 
+/* Each key of a filter is one: too many for the C library's formats. */
+const char *
+bs_int_text(int value, char room[32])
+{
+    char *at = room + 31;
+    unsigned left = value < 0 ? 0u - (unsigned)value : (unsigned)value;
+
+    *at = '\0';
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left != 0);
+    if (value < 0)
+        *--at = '-';
+    return at;
+}
+
 const char *
 bs_const_text(const Node *node, char room[32])
 {
@@ -396,8 +413,7 @@ bs_const_text(const Node *node, char room[32])
     case T_Boolean:
         return value->val.boolval.boolval ? "true" : "false";
     case T_Integer:
-        (void)snprintf(room, 32, "%d", value->val.ival.ival);
-        return room;
+        return bs_int_text(value->val.ival.ival, room);
     default:
         return NULL;
     }

@@ -4,6 +4,7 @@
 #include "sql/reading.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -119,6 +120,7 @@ has_reason(const struct bs_stmt *stmt, const char *code, const char *text)
     return false;
 }
 
+/* `code` and `text` live as long as the statement. */
 static void
 add_reason(struct bs_reading *r, enum bs_risk risk, const char *code, const char *text)
 {
@@ -127,9 +129,19 @@ add_reason(struct bs_reading *r, enum bs_risk risk, const char *code, const char
     if (!room(r, (void **)(void *)&stmt->reasons, stmt->n_reasons, &r->cap_reasons,
               sizeof(stmt->reasons[0])))
         return;
-    stmt->reasons[stmt->n_reasons++] =
-        (struct bs_reason){.code = code, .text = bs_reading_keep(r, text), .risk = risk};
+    stmt->reasons[stmt->n_reasons++] = (struct bs_reason){.code = code, .text = text, .risk = risk};
     stmt->risk = bs_risk_worse(stmt->risk, risk);
+}
+
+/* The last one stands for all that do not fit, and no catalog takes it back. */
+static bool
+is_crowded(struct bs_reading *r)
+{
+    if (r->stmt->n_reasons < MAX_REASONS)
+        return false;
+    if (r->stmt->n_reasons == MAX_REASONS)
+        add_reason(r, BS_RISK_CRITICAL, "more", "there are more reasons than are kept");
+    return true;
 }
 
 void
@@ -138,18 +150,22 @@ bs_reading_raise(struct bs_reading *r, enum bs_risk risk, const char *code, cons
     char text[256];
     va_list ap;
 
-    /* The last one stands for all that do not fit, and no catalog takes it back. */
-    if (r->stmt->n_reasons > MAX_REASONS)
+    if (is_crowded(r))
         return;
-    if (r->stmt->n_reasons == MAX_REASONS) {
-        add_reason(r, BS_RISK_CRITICAL, "more", "there are more reasons than are kept");
-        return;
-    }
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     if (!has_reason(r->stmt, code, text))
-        add_reason(r, risk, code, text);
+        add_reason(r, risk, code, bs_reading_keep(r, text));
+}
+
+static void
+raise_kind(struct bs_reading *r, enum bs_kind kind, enum bs_risk risk)
+{
+    const char *text = bs_kind_is(kind, risk);
+
+    if (!is_crowded(r) && !has_reason(r->stmt, "kind", text))
+        add_reason(r, risk, "kind", text);
 }
 
 enum bs_point
@@ -184,7 +200,7 @@ bs_reading_enter_as(struct bs_reading *r, enum bs_kind kind, enum bs_risk risk, 
     if ((r->kinds[kind / 8] & bit) != 0 && bs_risk_worse(r->stmt->risk, risk) == r->stmt->risk)
         return;
     r->kinds[kind / 8] |= bit;
-    bs_reading_raise(r, risk, "kind", "%s is %s", bs_kind_name(kind), bs_risk_name(risk));
+    raise_kind(r, kind, risk);
 }
 
 void
@@ -422,6 +438,14 @@ finish(struct bs_reading *r)
         bs_reading_point(r, BS_POINT_UNKNOWN);
     }
     bs_stmt_settle_calls(stmt);
+}
+
+void
+bs_reading_init(struct bs_reading *r, struct bs_arena *arena, struct bs_stmt *stmt)
+{
+    memset(r, 0, offsetof(struct bs_reading, walk));
+    r->arena = arena;
+    r->stmt = stmt;
 }
 
 void

@@ -22,7 +22,6 @@
 struct bs_reading {
     struct bs_arena *arena;
     struct bs_stmt *stmt;
-    struct bs_walk walk;
     bool full;                    /* the arena's ceiling was reached */
     bool top_known;               /* the statement has got its kind */
     bool locks_rows;              /* SELECT ... FOR UPDATE somewhere */
@@ -35,6 +34,7 @@ struct bs_reading {
     uint32_t first_seen[BS_READING_SEEN];
     uint8_t kinds[BS_KIND_COUNT / 8 + 1]; /* kinds that have given their reason */
     struct bs_effect scratch;             /* stands in where an effect is not kept */
+    struct bs_walk walk;                  /* the last one: it is large, and not cleared */
 };
 
 typedef void bs_read_fn(struct bs_reading *r, const Node *node);
@@ -46,6 +46,8 @@ bs_reading_dormant(const struct bs_reading *r)
     return (r->walk.mode & BS_WALK_DORMANT) != 0;
 }
 
+/* Nothing is read yet; the walk is the caller's to begin and to end. */
+void bs_reading_init(struct bs_reading *r, struct bs_arena *arena, struct bs_stmt *stmt);
 /* Reads one statement: the node below a RawStmt. `stmt` is zeroed but for its span. */
 void bs_reading_run(struct bs_reading *r, const Node *node);
 

@@ -65,6 +65,8 @@ const DefElem *bs_def_find(const List *options, const char *name);
 
 /* The words of a constant: 'text', 12, 1.5, true; NULL: not a constant, or the constant NULL. */
 const char *bs_const_text(const Node *node, char room[32]);
+/* A number in digits, somewhere in `room`. */
+const char *bs_int_text(int value, char room[32]);
 /* True for constants, casts of them and, where `params`, parameters. */
 bool bs_node_is_const(const Node *node, bool params);
 

@@ -469,9 +469,10 @@ static struct bs_stmt
 read_tag(NodeTag tag, struct bs_arena *arena)
 {
     struct bs_stmt stmt = {0};
-    struct bs_reading r = {.arena = arena, .stmt = &stmt};
+    struct bs_reading r;
     Node *node = calloc(1, 512);
 
+    bs_reading_init(&r, arena, &stmt);
     node->type = tag;
     bs_walk_init(&r.walk, 1000);
     bs_reading_run(&r, node);
