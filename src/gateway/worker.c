@@ -459,8 +459,9 @@ bs_worker_check_standings(struct bs_worker *w)
 void
 bs_worker_join(struct bs_worker *w)
 {
-    if (w->started)
-        (void)pthread_join(w->thread, NULL);
+    if (!w->started)
+        return; /* bs_worker_free ends its loop, and a letter that stops it would be in the way */
+    (void)pthread_join(w->thread, NULL);
     w->started = false;
     /* Letters that came too late own something, too, and may be answered by another worker. */
     read_mail(w);
