@@ -173,7 +173,7 @@ bs_agents_tokens(int argc, char **argv)
         return got.status;
     if (bs_actors_open(&a, &got, &status)) {
         const char *name = got.n_operands > 0 ? got.operands[0] : NULL;
-        if (bs_state_token_list(a.state, name, &a.arena, &tokens, &n, &err) != BS_DONE)
+        if (bs_state_token_list(a.state, name, 0, &a.arena, &tokens, &n, &err) != BS_DONE)
             status = bs_out_fail(&err);
         else if (got.json)
             print_tokens_json(tokens, n, bs_now_us());

@@ -185,7 +185,7 @@ keep(void *arg)
     pthread_mutex_lock(&k->lock);
     while (!k->stop) {
         struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
+        (void)clock_gettime(CLOCK_MONOTONIC, &until); /* one that nobody sets back */
         until.tv_sec++;
         (void)pthread_cond_timedwait(&k->wake, &k->lock, &until);
         if (k->stop)
@@ -202,10 +202,14 @@ struct bs_keeper *
 bs_keeper_start(struct bs_gateway *g)
 {
     struct bs_keeper *k = bs_malloc(sizeof(*k));
+    pthread_condattr_t monotonic;
 
     k->g = g;
     pthread_mutex_init(&k->lock, NULL);
-    pthread_cond_init(&k->wake, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&k->wake, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     bs_assert(pthread_create(&k->thread, NULL, keep, k) == 0);
     return k;
 }

@@ -287,8 +287,8 @@ look_up(void *arg)
         k->why = "not from this address";
     k->allowed = bs_agent_may(&k->agent, k->database, now);
     k->now_us = now;
-    k->failed = bs_state_token_list(k->state, k->name, &k->arena, &k->tokens, &k->n_tokens, &err) !=
-                BS_DONE;
+    k->failed = bs_state_token_list(k->state, k->name, now, &k->arena, &k->tokens, &k->n_tokens,
+                                    &err) != BS_DONE;
 }
 
 static void

@@ -137,7 +137,7 @@ read_list(struct bs_state *state, struct list *out, struct bs_err *err)
     if (done == BS_DONE)
         done = select_actors(all, n, out, err);
     if (done == BS_DONE)
-        done = bs_state_token_list(state, NULL, &arena, &tokens, &n_tokens, err);
+        done = bs_state_token_list(state, NULL, 0, &arena, &tokens, &n_tokens, err);
     if (done == BS_DONE)
         done = select_tokens(tokens, n_tokens, out, err);
     bs_arena_fini(&arena);

@@ -64,6 +64,7 @@ struct bs_state_ops {
                               struct bs_err *err);
     enum bs_done (*token_list)(struct bs_state *s,
                                const char *agent,
+                               int64_t counting_us,
                                struct bs_arena *arena,
                                struct bs_token **out,
                                size_t *n,

@@ -65,8 +65,9 @@ struct bs_token {
     int64_t revoked_us; /* 0: not revoked */
 };
 
-#define BS_TOKENS_MAX    8                              /* of one agent, that count at a time */
-#define BS_TOKEN_KEPT_US (INT64_C(7) * 86400 * 1000000) /* that it is listed after its end */
+#define BS_TOKENS_MAX     8                              /* of one agent, that count at a time */
+#define BS_TOKEN_KEPT_US  (INT64_C(7) * 86400 * 1000000) /* that it is listed after its end */
+#define BS_TOKEN_NOTE_MAX 200                            /* bytes */
 
 /* What bs_state_agent_alter writes, as bits. */
 enum bs_agent_field {

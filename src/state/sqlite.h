@@ -157,6 +157,7 @@ enum bs_done bs_sq_token_add(struct bs_state *s,
                              struct bs_err *err);
 enum bs_done bs_sq_token_list(struct bs_state *s,
                               const char *agent,
+                              int64_t counting_us,
                               struct bs_arena *arena,
                               struct bs_token **out,
                               size_t *n,

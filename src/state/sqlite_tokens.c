@@ -82,19 +82,27 @@ bs_sq_token_add(struct bs_state *s,
 enum bs_done
 bs_sq_token_list(struct bs_state *s,
                  const char *agent,
+                 int64_t counting_us,
                  struct bs_arena *arena,
                  struct bs_token **out,
                  size_t *n,
                  struct bs_err *err)
 {
+    /* An agent's own by its index: who has many must not be told from who has none by the time. */
+    const char *sql = agent == NULL
+                          ? "SELECT " COLUMNS " FROM tokens"
+                            " WHERE ?1 IS NULL AND (?2 = 0 OR (revoked_us = 0 AND expires_us > ?2))"
+                            " ORDER BY id DESC"
+                          : "SELECT " COLUMNS " FROM tokens"
+                            " WHERE agent = ?1 AND (?2 = 0 OR (revoked_us = 0 AND expires_us > ?2))"
+                            " ORDER BY id DESC";
     struct bs_sqlite *q = bs_sq_of(s);
     void *rows = NULL;
     enum bs_done done;
 
     bs_sq_lock(q);
-    done = bs_sq_all(
-        q, "SELECT " COLUMNS " FROM tokens WHERE agent = ifnull(?, agent) ORDER BY id DESC",
-        BS_SQ_VALUES(BS_SQ_T(agent)), arena, sizeof(**out), read_token, &rows, n, err);
+    done = bs_sq_all(q, sql, BS_SQ_VALUES(BS_SQ_T(agent), BS_SQ_I(counting_us)), arena,
+                     sizeof(**out), read_token, &rows, n, err);
     bs_sq_unlock(q);
     *out = rows;
     return done;

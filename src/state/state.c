@@ -259,6 +259,8 @@ bs_state_token_add(struct bs_state *s,
         return BS_FAIL(err, USAGE, "a token needs an id, an agent and an end");
     if (!text_ok(token->note))
         return BS_FAIL(err, USAGE, "the note is not UTF-8");
+    if (token->note != NULL && strlen(token->note) > BS_TOKEN_NOTE_MAX)
+        return BS_FAIL(err, USAGE, "the note is longer than %d bytes", BS_TOKEN_NOTE_MAX);
     row.revoked_us = 0;
     if (row.created_us == 0)
         row.created_us = bs_now_us();
@@ -268,6 +270,7 @@ bs_state_token_add(struct bs_state *s,
 enum bs_done
 bs_state_token_list(struct bs_state *s,
                     const char *agent,
+                    int64_t counting_us,
                     struct bs_arena *arena,
                     struct bs_token **out,
                     size_t *n,
@@ -275,7 +278,7 @@ bs_state_token_list(struct bs_state *s,
 {
     *out = NULL;
     *n = 0;
-    return s->ops->token_list(s, agent, arena, out, n, err);
+    return s->ops->token_list(s, agent, counting_us, arena, out, n, err);
 }
 
 enum bs_done

@@ -114,9 +114,11 @@ BS_MUST_CHECK enum bs_done bs_state_token_add(struct bs_state *s,
                                               const struct bs_token *token,
                                               const char *by,
                                               struct bs_err *err);
-/* Newest first, those that have ended included. agent: NULL: of all. */
+/* Newest first. agent: NULL: of all. counting_us: those that count then, of one agent BS_TOKENS_MAX at
+ * most; 0: those that have ended, too. */
 BS_MUST_CHECK enum bs_done bs_state_token_list(struct bs_state *s,
                                                const char *agent,
+                                               int64_t counting_us,
                                                struct bs_arena *arena,
                                                struct bs_token **out,
                                                size_t *n,

@@ -1,6 +1,7 @@
 """Who an actor is: where it may come from, its role, and what ends it - in sessions that are open, too."""
 
 import json
+import sqlite3
 import threading
 import time
 
@@ -326,6 +327,22 @@ def test_tokens_are_few_and_short(gw):
     for ttl in ("25h", "0s", "soon"):
         assert gw.cli("agents", "token", "alice", "--ttl", ttl, check=False).returncode == 64
     assert gw.cli("agents", "token", "nobody", check=False).returncode == 65
+
+
+def test_what_ended_locks_nobody_out(gw):
+    """A token for each run of a job leaves thousands in a week; they are listed, and nothing more."""
+    add(gw, "spent")
+    t = token(gw, "spent", "--ttl", "1s", "--note", "n" * 200)
+    time.sleep(1.1)
+    with sqlite3.connect(gw.folder / "state.db") as db:
+        db.executemany(
+            "INSERT INTO tokens SELECT ?, agent, verifier, made_by, note, created_us, expires_us, revoked_us"
+            " FROM tokens WHERE id = ?", [(f"K-01J9ZQ5W3N8V7XG2M4T6{i:06d}", t["token"]) for i in range(5000)])
+    gw.connect("spent").close()
+    gw.connect("spent", password=token(gw, "spent")["password"]).close()
+    assert WRONG in refused(gw, "spent", password=t["password"])
+    long = gw.cli("agents", "token", "spent", "--note", "n" * 201, check=False)
+    assert long.returncode == 64 and "longer than 200" in long.stderr
 
 
 def test_a_token_of_an_actor_that_is_shut_out_is_nothing(gw):

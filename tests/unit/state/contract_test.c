@@ -306,11 +306,11 @@ tokens(void)
     EXPECT_EQ(CODE(bs_state_token_revoke(state, "a", "K-1", "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_token_revoke(state, "a", "K-1", "me", &err)), BS_E_CONFLICT);
     EXPECT_EQ(CODE(bs_state_token_add(state, &t, "me", &err)), BS_OK);
-    REQUIRE(bs_state_token_list(state, NULL, &arena, &all, &n, &err) == BS_DONE);
+    REQUIRE(bs_state_token_list(state, NULL, 0, &arena, &all, &n, &err) == BS_DONE);
     EXPECT(n == BS_TOKENS_MAX + 1 && strcmp(all[0].id, "K-x") == 0);
     EXPECT(strcmp(all[n - 1].id, "K-1") == 0 && !bs_token_counts(&all[n - 1], 1));
     EXPECT(bs_token_counts(&all[0], 1) && strcmp(all[0].made_by, "me") == 0);
-    REQUIRE(bs_state_token_list(state, "b", &arena, &all, &n, &err) == BS_DONE && n == 0);
+    REQUIRE(bs_state_token_list(state, "b", 0, &arena, &all, &n, &err) == BS_DONE && n == 0);
     EXPECT_EQ(CODE(bs_state_agent_rekey(state, "a", VERIFIER "3", 9000, "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
     EXPECT(strcmp(got.old_verifier, VERIFIER) == 0 && got.old_until_us == 9000);
@@ -320,7 +320,7 @@ tokens(void)
     EXPECT_EQ(CODE(bs_state_agent_revoke(state, "a", "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_token_add(state, &t, "me", &err)), BS_E_CONFLICT);
     EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK); /* somebody else */
-    REQUIRE(bs_state_token_list(state, "a", &arena, &all, &n, &err) == BS_DONE && n == 0);
+    REQUIRE(bs_state_token_list(state, "a", 0, &arena, &all, &n, &err) == BS_DONE && n == 0);
     tear_down();
 }
 
