@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "api/show.h"
+#include "approval/decision.h"
 #include "approval/evasion.h"
-#include "approval/ticket.h"
 #include "audit/record.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -53,15 +53,33 @@ list_tickets(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
     return BS_DONE;
 }
 
+/* The ticket, who has decided, and who is missing. */
+static enum bs_done
+answer_ticket(struct bs_request *q,
+              const struct bs_ticket *t,
+              struct bs_answer *a,
+              struct bs_err *err)
+{
+    struct bs_standing standing;
+
+    if (bs_ticket_standing(q->gateway->tickets, t, q->arena, &standing, err) != BS_DONE)
+        return BS_FAILED;
+    a->body = bs_show_ticket(t);
+    bs_show_standing(a->body, &standing);
+    if (t->state != BS_TICKET_PENDING)
+        json_object_del(a->body, "missing");
+    return BS_DONE;
+}
+
 static enum bs_done
 show_ticket(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
     struct bs_ticket t;
     json_t *progress;
 
-    if (bs_ticket_get(q->gateway->tickets, q->name, q->arena, &t, err) != BS_DONE)
+    if (bs_ticket_get(q->gateway->tickets, q->name, q->arena, &t, err) != BS_DONE ||
+        answer_ticket(q, &t, a, err) != BS_DONE)
         return BS_FAILED;
-    a->body = bs_show_ticket(&t);
     progress = t.state == BS_TICKET_RUNNING ? bs_progress_of(q->gateway->progress, t.id) : NULL;
     if (progress != NULL)
         json_object_set_new(a->body, "progress", progress);
@@ -77,15 +95,15 @@ list_captures(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
     return BS_DONE;
 }
 
-/* {"reason": "..."}, or nothing. */
+/* {"reason": "..."} or {"text": "..."}, or nothing. */
 static enum bs_done
-read_reason(struct bs_request *q, const char **reason, struct bs_err *err)
+read_words(struct bs_request *q, const char *name, const char **words, struct bs_err *err)
 {
     json_error_t bad;
     json_t *body;
     const char *text;
 
-    *reason = NULL;
+    *words = NULL;
     if (q->body.n == 0)
         return BS_DONE;
     body = json_loadb((const char *)q->body.p, q->body.n, 0, &bad);
@@ -93,21 +111,21 @@ read_reason(struct bs_request *q, const char **reason, struct bs_err *err)
         json_decref(body);
         return BS_FAIL(err, DATA, "the body is not a JSON object: %s", bad.text);
     }
-    text = json_string_value(json_object_get(body, "reason"));
-    *reason = bs_arena_str(q->arena, text);
+    text = json_string_value(json_object_get(body, name));
+    *words = bs_arena_str(q->arena, text);
     json_decref(body);
     return BS_DONE;
 }
 
-/* A decision is on record before it has any effect on a held statement; where it then has none
- * (another operator was quicker), that is on record, too, and `failed` says why. */
+/* What an operator says is on record before it has any effect; where it then has none (another
+ * operator was quicker), that is on record, too, and `failed` says why. */
 static enum bs_done
-record_decision(struct bs_request *q,
-                const struct bs_ticket *t,
-                enum bs_decide verdict,
-                const char *reason,
-                const char *failed,
-                struct bs_err *err)
+record_said(struct bs_request *q,
+            const struct bs_ticket *t,
+            enum bs_said said,
+            const char *words,
+            const char *failed,
+            struct bs_err *err)
 {
     struct bs_audit_record record = {
         .kind = BS_AUDIT_DECISION,
@@ -117,8 +135,8 @@ record_decision(struct bs_request *q,
         .database = t->database,
         .ticket = t->id,
         .risk = t->risk,
-        .decision = verdict == BS_DECIDE_APPROVE ? "approve" : "deny",
-        .text = reason,
+        .decision = bs_said_name(said),
+        .text = words,
     };
 
     if (failed != NULL) {
@@ -131,22 +149,23 @@ record_decision(struct bs_request *q,
 static enum bs_done
 decide(struct bs_request *q, enum bs_decide verdict, struct bs_answer *a, struct bs_err *err)
 {
+    enum bs_said said = verdict == BS_DECIDE_APPROVE ? BS_SAID_APPROVE : BS_SAID_DENY;
     const char *reason;
     struct bs_ticket t;
     struct bs_err ignored = {0};
 
-    if (read_reason(q, &reason, err) != BS_DONE ||
+    if (read_words(q, "reason", &reason, err) != BS_DONE ||
         bs_ticket_get(q->gateway->tickets, q->name, q->arena, &t, err) != BS_DONE ||
-        record_decision(q, &t, verdict, reason, NULL, err) != BS_DONE)
+        record_said(q, &t, said, reason, NULL, err) != BS_DONE)
         return BS_FAILED;
     if (bs_ticket_decide(q->gateway->tickets, q->name, &q->by, verdict, reason, q->arena, &t,
                          err) != BS_DONE) {
-        (void)!record_decision(q, &t, verdict, reason, err->message, &ignored);
+        (void)!record_said(q, &t, said, reason, err->message, &ignored);
         return BS_FAILED;
     }
-    bs_count(verdict == BS_DECIDE_APPROVE ? BS_COUNT_APPROVED : BS_COUNT_DENIED);
-    a->body = bs_show_ticket(&t);
-    return BS_DONE;
+    if (t.state != BS_TICKET_PENDING) /* others must approve, too */
+        bs_count(verdict == BS_DECIDE_APPROVE ? BS_COUNT_APPROVED : BS_COUNT_DENIED);
+    return answer_ticket(q, &t, a, err);
 }
 
 static enum bs_done
@@ -159,6 +178,20 @@ static enum bs_done
 deny_ticket(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
     return decide(q, BS_DECIDE_DENY, a, err);
+}
+
+static enum bs_done
+comment_ticket(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    const char *text;
+    struct bs_ticket t;
+
+    if (read_words(q, "text", &text, err) != BS_DONE ||
+        bs_ticket_get(q->gateway->tickets, q->name, q->arena, &t, err) != BS_DONE ||
+        bs_ticket_comment(q->gateway->tickets, q->name, &q->by, text, err) != BS_DONE ||
+        record_said(q, &t, BS_SAID_COMMENT, text, NULL, err) != BS_DONE)
+        return BS_FAILED;
+    return answer_ticket(q, &t, a, err);
 }
 
 /* --- evasion ------------------------------------------------------------------------------ */
@@ -236,6 +269,7 @@ static const struct route routes[] = {
     {"GET",  "/v1/tickets/*",         BS_ROLE_VIEWER,   show_ticket},
     {"POST", "/v1/tickets/*/approve", BS_ROLE_APPROVER, approve_ticket},
     {"POST", "/v1/tickets/*/deny",    BS_ROLE_APPROVER, deny_ticket},
+    {"POST", "/v1/tickets/*/comment", BS_ROLE_APPROVER, comment_ticket},
     {"GET",  "/v1/captures",          BS_ROLE_VIEWER,   list_captures},
     {"GET",  "/v1/evasion",           BS_ROLE_VIEWER,   show_evasion},
 };

@@ -52,6 +52,7 @@ bs_show_ticket(const struct bs_ticket *t)
     put_json(o, "plan", t->plan);
     put_json(o, "reasons", t->reasons);
     put_json(o, "evades", t->evades);
+    put_json(o, "approvals", t->approvals);
     put_time(o, "created", t->created_us);
     put_time(o, "decide_by", t->decide_by_us);
     put_time(o, "decided", t->decided_us);
@@ -64,6 +65,66 @@ bs_show_ticket(const struct bs_ticket *t)
     put_text(o, "point", t->point);
     json_object_set_new(o, "asked", json_integer(t->asked));
     return o;
+}
+
+static json_t *
+texts(const char *const *list, size_t n)
+{
+    json_t *out = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(out, json_string(list[i]));
+    return out;
+}
+
+static json_t *
+decision(const struct bs_said_row *said)
+{
+    json_t *o = json_pack("{s:s, s:s}", "operator", said->operator_, "decision",
+                          said->said == BS_SAID_APPROVE ? "approve" : "deny");
+
+    put_time(o, "at", said->at_us);
+    put_text(o, "reason", said->text);
+    json_object_set_new(o, "groups", texts(said->groups, said->n_groups));
+    if (!said->in_force) /* revoked since, or no approver any more */
+        json_object_set_new(o, "counts", json_false());
+    return o;
+}
+
+static json_t *
+comment(const struct bs_said_row *said)
+{
+    json_t *o = json_pack("{s:s}", "operator", said->operator_);
+
+    put_time(o, "at", said->at_us);
+    put_text(o, "text", said->text);
+    return o;
+}
+
+void
+bs_show_standing(json_t *ticket, const struct bs_standing *s)
+{
+    json_t *decisions = json_array(), *comments = json_array(), *missing = json_array();
+
+    for (size_t i = 0; i < s->n_said; i++) {
+        if (s->said[i].said == BS_SAID_COMMENT)
+            json_array_append_new(comments, comment(&s->said[i]));
+        else
+            json_array_append_new(decisions, decision(&s->said[i]));
+    }
+    json_object_set_new(ticket, "decisions", decisions);
+    json_object_set_new(ticket, "comments", comments);
+    for (size_t i = 0; i < s->n_needs; i++) {
+        const struct bs_standing_need *n = &s->needs[i];
+        if (n->have >= n->need->quorum)
+            continue;
+        json_array_append_new(missing,
+                              json_pack("{s:I, s:I, s:o, s:o}", "quorum",
+                                        (json_int_t)n->need->quorum, "have", (json_int_t)n->have,
+                                        "groups", texts(n->need->groups, n->need->n_groups),
+                                        "could", texts(n->could, n->n_could)));
+    }
+    json_object_set_new(ticket, "missing", missing);
 }
 
 json_t *

@@ -10,10 +10,13 @@
 
 #include <jansson.h>
 
+#include "approval/decision.h"
 #include "base/err.h"
 #include "state/rows.h"
 
 json_t *bs_show_ticket(const struct bs_ticket *t);
+/* Adds `decisions`, `comments` and `missing`, the approvals that a pending one still needs. */
+void bs_show_standing(json_t *ticket, const struct bs_standing *standing);
 json_t *bs_show_problem(const struct bs_err *err);
 
 #endif

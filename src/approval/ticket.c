@@ -6,31 +6,16 @@
  */
 #include "approval/ticket.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "approval/decision.h"
+#include "approval/inside.h"
 #include "base/clock.h"
 
-#define MINUTES_US(n)   ((int64_t)(n)*60 * 1000000)
-#define MAX_SUBSCRIBERS 16
-#define SWEEP_BYTES     (256u << 20) /* ceiling for the texts of tickets that expire at once */
-
-struct subscriber {
-    bs_ticket_fn *fn;
-    void *arg;
-};
-
-struct bs_tickets {
-    struct bs_state *state;
-    int64_t decide_us;
-    int64_t redeem_us;
-    int64_t (*now_us)(void);
-    pthread_mutex_t lock; /* guards the subscribers, and is held while they are told */
-    struct subscriber subscribers[MAX_SUBSCRIBERS];
-    size_t n_subscribers;
-};
+#define MINUTES_US(n) ((int64_t)(n)*60 * 1000000)
+#define SWEEP_BYTES   (256u << 20) /* ceiling for the texts of tickets that expire at once */
 
 struct bs_tickets *
 bs_tickets_new(struct bs_state *state, const struct bs_tickets_options *options)
@@ -63,10 +48,10 @@ bs_tickets_subscribe(struct bs_tickets *t, bs_ticket_fn *fn, void *arg, struct b
     enum bs_done done = BS_DONE;
 
     (void)pthread_mutex_lock(&t->lock);
-    if (t->n_subscribers == MAX_SUBSCRIBERS)
-        done = BS_FAIL(err, LIMIT, "more than %d subscribers to tickets", MAX_SUBSCRIBERS);
+    if (t->n_subscribers == BS_TICKET_SUBSCRIBERS)
+        done = BS_FAIL(err, LIMIT, "more than %d subscribers to tickets", BS_TICKET_SUBSCRIBERS);
     else
-        t->subscribers[t->n_subscribers++] = (struct subscriber){fn, arg};
+        t->subscribers[t->n_subscribers++] = (struct bs_ticket_subscriber){fn, arg};
     (void)pthread_mutex_unlock(&t->lock);
     return done;
 }
@@ -84,8 +69,8 @@ bs_tickets_unsubscribe(struct bs_tickets *t, bs_ticket_fn *fn, void *arg)
     (void)pthread_mutex_unlock(&t->lock);
 }
 
-static void
-tell(struct bs_tickets *t, const struct bs_ticket *ticket)
+void
+bs_ticket_tell(struct bs_tickets *t, const struct bs_ticket *ticket)
 {
     (void)pthread_mutex_lock(&t->lock);
     for (size_t i = 0; i < t->n_subscribers; i++)
@@ -111,9 +96,8 @@ bs_ticket_step_legal(enum bs_ticket_state from, enum bs_ticket_state to)
            (steps[from] & (1u << to)) != 0;
 }
 
-/* The code that says best why a ticket in that state cannot go where it should. */
-static enum bs_done
-refuse(const struct bs_ticket *ticket, struct bs_err *err)
+enum bs_done
+bs_ticket_refuse(const struct bs_ticket *ticket, struct bs_err *err)
 {
     const char *state = bs_ticket_state_name(ticket->state);
 
@@ -150,7 +134,7 @@ attempt(struct bs_tickets *t,
     if (bs_state_ticket_get(t->state, id, arena, out, err) != BS_DONE)
         return BS_FAILED;
     if (!bs_ticket_step_legal(out->state, step->to))
-        return refuse(out, err);
+        return bs_ticket_refuse(out, err);
     if (step->fill(t, out, step->arg, err) != BS_DONE)
         return BS_FAILED;
     out->state = step->to;
@@ -162,7 +146,6 @@ attempt(struct bs_tickets *t,
     return *again ? BS_FAILED : bs_err_set(err, why.code, "%s", why.message);
 }
 
-/* Every lost attempt means that the ticket went a step, and a ticket goes few. */
 static enum bs_done
 take_step(struct bs_tickets *t,
           const char *id,
@@ -177,12 +160,12 @@ take_step(struct bs_tickets *t,
     *out = (struct bs_ticket){0};
     if (bs_tickets_sweep(t, NULL, err) != BS_DONE)
         return BS_FAILED;
-    for (int tries = 0; again && tries < 5; tries++)
+    for (int tries = 0; again && tries < BS_TICKET_TRIES; tries++)
         done = attempt(t, id, step, arena, out, &again, err);
     if (again)
         return BS_FAIL(err, CONFLICT, "ticket %.40s changes too fast", id);
     if (done == BS_DONE)
-        tell(t, out);
+        bs_ticket_tell(t, out);
     return done;
 }
 
@@ -223,7 +206,7 @@ bs_ticket_open(struct bs_tickets *t,
     if (bs_state_ticket_open(t->state, &row, arena, out, err) != BS_DONE)
         return BS_FAILED;
     if (strcmp(out->id, row.id) == 0)
-        tell(t, out);
+        bs_ticket_tell(t, out);
     return BS_DONE;
 }
 
@@ -255,62 +238,6 @@ bs_ticket_list(struct bs_tickets *t,
     return bs_state_ticket_list(t->state, filter, arena, out, n, err);
 }
 
-struct decision {
-    enum bs_decide verdict;
-    const char *by;
-    const char *reason;
-};
-
-static enum bs_done
-fill_decision(struct bs_tickets *t, struct bs_ticket *ticket, const void *arg, struct bs_err *err)
-{
-    const struct decision *d = arg;
-
-    if (ticket->state != BS_TICKET_PENDING) /* a running one goes back by bs_ticket_release only */
-        return refuse(ticket, err);
-    ticket->decided_us = t->now_us();
-    /* The sweep has looked already, but a slow disk may lie between it and this. */
-    if (ticket->decided_us >= ticket->decide_by_us)
-        return BS_FAIL(err, STALE, "ticket %s has expired", ticket->id);
-    ticket->decided_by = d->by;
-    ticket->reason = d->reason;
-    if (d->verdict == BS_DECIDE_APPROVE)
-        ticket->redeem_by_us = ticket->decided_us + t->redeem_us;
-    return BS_DONE;
-}
-
-/* To one who decides, "denied" by another is a conflict, not an answer to a request. */
-static enum bs_done
-decided_already(const struct bs_err *why, struct bs_err *err)
-{
-    enum bs_code code = why->code == BS_E_DENIED ? BS_E_CONFLICT : why->code;
-
-    return bs_err_set(err, code, "%s", why->message);
-}
-
-enum bs_done
-bs_ticket_decide(struct bs_tickets *t,
-                 const char *id,
-                 const struct bs_operator *by,
-                 enum bs_decide verdict,
-                 const char *reason,
-                 struct bs_arena *arena,
-                 struct bs_ticket *out,
-                 struct bs_err *err)
-{
-    const struct decision d = {verdict, by->name, reason};
-    const struct step step = {verdict == BS_DECIDE_APPROVE ? BS_TICKET_APPROVED : BS_TICKET_DENIED,
-                              fill_decision, &d};
-    struct bs_err why = {0};
-
-    *out = (struct bs_ticket){0};
-    if (by->name == NULL || !bs_operator_may(by, BS_ROLE_APPROVER))
-        return BS_FAIL(err, FORBIDDEN, "deciding needs an approver");
-    if (take_step(t, id, &step, arena, out, &why) != BS_DONE)
-        return decided_already(&why, err);
-    return BS_DONE;
-}
-
 static enum bs_done
 fill_redeem(struct bs_tickets *t, struct bs_ticket *ticket, const void *arg, struct bs_err *err)
 {
@@ -324,6 +251,23 @@ fill_redeem(struct bs_tickets *t, struct bs_ticket *ticket, const void *arg, str
     return BS_DONE;
 }
 
+/* An approver was revoked: nobody is to wait until the ticket expires by itself. */
+static enum bs_done
+check_approvers(struct bs_tickets *t, const char *id, struct bs_arena *arena, struct bs_err *err)
+{
+    struct bs_ticket ticket;
+    struct bs_err ignored = {0};
+
+    if (bs_state_ticket_get(t->state, id, arena, &ticket, err) != BS_DONE)
+        return BS_FAILED;
+    if (ticket.state != BS_TICKET_APPROVED ||
+        bs_ticket_still_approved(t, &ticket, arena, err) == BS_DONE)
+        return BS_DONE;
+    if (err->code == BS_E_STALE)
+        (void)!bs_ticket_void(t, id, err->message, &ignored);
+    return BS_FAILED;
+}
+
 enum bs_done
 bs_ticket_redeem(struct bs_tickets *t,
                  const char *id,
@@ -334,6 +278,9 @@ bs_ticket_redeem(struct bs_tickets *t,
 {
     const struct step step = {BS_TICKET_RUNNING, fill_redeem, identity};
 
+    *out = (struct bs_ticket){0};
+    if (check_approvers(t, id, arena, err) != BS_DONE)
+        return BS_FAILED;
     return take_step(t, id, &step, arena, out, err);
 }
 
@@ -395,7 +342,7 @@ fill_release(struct bs_tickets *t, struct bs_ticket *ticket, const void *arg, st
     (void)t;
     (void)arg;
     if (ticket->state != BS_TICKET_RUNNING) /* only an operator approves a pending one */
-        return refuse(ticket, err);
+        return bs_ticket_refuse(ticket, err);
     ticket->started_us = 0;
     return BS_DONE;
 }
@@ -446,7 +393,7 @@ bs_tickets_sweep(struct bs_tickets *t, size_t *n, struct bs_err *err)
     bs_arena_init(&arena, "expired tickets", SWEEP_BYTES);
     done = bs_state_ticket_expire(t->state, t->now_us(), &arena, &expired, &found, err);
     for (size_t i = 0; done == BS_DONE && i < found; i++)
-        tell(t, &expired[i]);
+        bs_ticket_tell(t, &expired[i]);
     if (n != NULL)
         *n = done == BS_DONE ? found : 0;
     bs_arena_fini(&arena);

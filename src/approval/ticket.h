@@ -1,5 +1,6 @@
 /*
- * ticket.h - held statements: opened by an actor, decided by an operator, redeemed exactly once.
+ * ticket.h - held statements: opened by an actor, decided by operators (decision.h), redeemed
+ * exactly once.
  *
  * The rules of tickets in one place, for the gateway, the API and the command line alike. Every
  * change is one compare-and-set in the state: of several who try, one succeeds and the others get
@@ -71,36 +72,13 @@ BS_MUST_CHECK enum bs_done bs_ticket_list(struct bs_tickets *t,
                                           size_t *n,
                                           struct bs_err *err);
 
-enum bs_decide {
-    BS_DECIDE_DENY = 0,
-    BS_DECIDE_APPROVE,
-};
-
-/*
- * Decide a pending ticket. Final.
- *
- * by      the operator, as bs_state_operator_find gave it
- * reason  the operator's words; may be NULL
- * out     the decided ticket
- * err     FORBIDDEN: may not decide; NOT_FOUND; CONFLICT: decided already; STALE: expired; DATA:
- *         the reason is not UTF-8
- */
-BS_MUST_CHECK enum bs_done bs_ticket_decide(struct bs_tickets *t,
-                                            const char *id,
-                                            const struct bs_operator *by,
-                                            enum bs_decide verdict,
-                                            const char *reason,
-                                            struct bs_arena *arena,
-                                            struct bs_ticket *out,
-                                            struct bs_err *err);
-
 /*
  * Take an approved ticket for one run: approved -> running. Exactly one caller succeeds, once.
  *
  * identity  of what is about to run, by bs_ticket_identity
  * out       the running ticket
  * err       NOT_FOUND; CONFLICT: not approved, redeemed by another, or another identity;
- *           DENIED: denied; STALE: expired
+ *           DENIED: denied; STALE: expired, or an approver was revoked since
  */
 BS_MUST_CHECK enum bs_done bs_ticket_redeem(struct bs_tickets *t,
                                             const char *id,

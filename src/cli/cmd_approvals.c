@@ -25,6 +25,21 @@ cell_sql(struct bs_table *t, const char *sql)
     bs_table_cell(t, "%.*s%s", (int)(n > 60 ? 60 : n), sql, n > 60 || sql[n] != '\0' ? "..." : "");
 }
 
+/* "2 of dba or security" */
+static void
+put_need(FILE *to, const json_t *need)
+{
+    const json_t *group;
+    size_t i;
+
+    fprintf(to, "%lld", json_integer_value(json_object_get(need, "quorum")));
+    json_array_foreach(json_object_get(need, "groups"), i, group)
+    {
+        fprintf(to, "%s", i == 0 ? " of " : " or ");
+        bs_out_text(to, json_string_value(group));
+    }
+}
+
 /* What must not be overlooked in a list. */
 static const char *
 note_of(const json_t *t)
@@ -239,6 +254,44 @@ print_progress(const json_t *p)
     putchar('\n');
 }
 
+/* "kim approved 2026-01-01T00:15:00: agreed in #42" */
+static void
+print_one_said(const char *label, const json_t *said, const char *what, const char *words)
+{
+    printf("%-12s %s %s %.19s", label, text_of(said, "operator"), what, text_of(said, "at"));
+    if (json_is_false(json_object_get(said, "counts")))
+        printf(" (may not approve any more: does not count)");
+    if (words[0] != '\0') {
+        printf(": ");
+        bs_out_lines(stdout, words, 13);
+    }
+    putchar('\n');
+}
+
+/* Who has decided, who is missing, and what was said beside it. */
+static void
+print_said(const json_t *t)
+{
+    const json_t *item, *name;
+    size_t i, k;
+
+    json_array_foreach(json_object_get(t, "decisions"), i, item)
+        print_one_said(i == 0 ? "decisions" : "", item,
+                       strcmp(text_of(item, "decision"), "approve") == 0 ? "approved" : "denied",
+                       text_of(item, "reason"));
+    json_array_foreach(json_object_get(t, "missing"), i, item)
+    {
+        printf("%-12s ", i == 0 ? "needs" : "");
+        put_need(stdout, item);
+        printf(", has %lld; could approve:", json_integer_value(json_object_get(item, "have")));
+        json_array_foreach(json_object_get(item, "could"), k, name)
+            printf("%s %s", k == 0 ? "" : ",", json_string_value(name));
+        printf("%s\n", k == 0 ? " NOBODY" : "");
+    }
+    json_array_foreach(json_object_get(t, "comments"), i, item)
+        print_one_said(i == 0 ? "comments" : "", item, "said", text_of(item, "text"));
+}
+
 static void
 print_ticket(const json_t *t)
 {
@@ -268,9 +321,9 @@ print_ticket(const json_t *t)
     print_progress(json_object_get(t, "progress"));
     print_field("created", text_of(t, "created"));
     print_field("decide by", text_of(t, "decide_by"));
+    print_said(t);
     print_field("decided", text_of(t, "decided"));
     print_field("decided by", text_of(t, "decided_by"));
-    print_field("words", text_of(t, "reason"));
     print_field("redeem by", text_of(t, "redeem_by"));
     print_field("point", text_of(t, "point"));
     print_field("ended", text_of(t, "detail"));
@@ -379,7 +432,8 @@ static int
 run_approve(int argc, char **argv)
 {
     return decide(
-        "approvals approve", "approve", "let a held statement run, once",
+        "approvals approve", "approve",
+        "approve a held statement: it runs, once, when all that it needs have",
         "  backstop approvals approve T-01JABCDEFGHJKMNPQRSTVWXYZ0 --reason 'asked for in "
         "#42'\n",
         argc, argv);
@@ -394,6 +448,40 @@ run_deny(int argc, char **argv)
         argv);
 }
 
+static int
+run_comment(int argc, char **argv)
+{
+    struct bs_client client = {0};
+    const struct bs_arg args[] = {BS_CLIENT_ARGS(&client)};
+    const struct bs_usage usage = {
+        .verb = "approvals comment",
+        .operands = "TICKET TEXT",
+        .summary = "say something to a ticket without deciding it",
+        .min = 2,
+        .max = 2,
+        .args = args,
+        .n_args = sizeof(args) / sizeof(args[0]),
+        .examples = "  backstop approvals comment T-01JABCDEFGHJKMNPQRSTVWXYZ0 'asked the owner'\n",
+        .without_config = true,
+    };
+    struct bs_args got;
+    char path[128];
+    json_t *body;
+    int status;
+
+    if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
+        return got.status;
+    if (!is_ticket(got.operands[0]))
+        return bs_out_usage("approvals comment", "not a ticket id: \"%.60s\"", got.operands[0]);
+    body = json_pack("{s:s}", "text", got.operands[1]);
+    if (body == NULL)
+        return bs_out_usage("approvals comment", "the text is not UTF-8");
+    (void)snprintf(path, sizeof(path), "/v1/tickets/%.40s/comment", got.operands[0]);
+    status = show(&client, &got, "POST", path, body);
+    json_decref(body);
+    return status;
+}
+
 int
 bs_cmd_approvals(int argc, char **argv)
 {
@@ -402,6 +490,7 @@ bs_cmd_approvals(int argc, char **argv)
         {"show", "show one ticket whole", run_show},
         {"approve", "let a held statement run, once", run_approve},
         {"deny", "refuse a held statement", run_deny},
+        {"comment", "say something without deciding", run_comment},
     };
 
     return bs_verbs_run("backstop approvals", "Decide what agents may do.", verbs,

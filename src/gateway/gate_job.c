@@ -202,6 +202,7 @@ static enum bs_done
 check_limits(struct bs_gate *g, struct bs_err *err)
 {
     struct bs_limits approved, now;
+    struct bs_approvals had;
     struct bs_ticket t;
 
     if (bs_ticket_get(g->s->gateway->tickets, g->ticket, &g->arena, &t, err) != BS_DONE)
@@ -212,7 +213,11 @@ check_limits(struct bs_gate *g, struct bs_err *err)
         bs_request_limits(g, &now, err) != BS_DONE ||
         bs_within_assume(g, &approved, &now, err) != BS_DONE)
         return BS_FAILED;
-    if (bs_limits_cover(&approved, &now, err) == BS_DONE)
+    if (bs_approvals_read(t.approvals, &g->arena, &had, err) != BS_DONE)
+        return BS_FAILED;
+    if (bs_approvals_exceed(&g->approvals, &had))
+        (void)BS_FAIL(err, STALE, "the policy asks for more approvals now");
+    else if (bs_limits_cover(&approved, &now, err) == BS_DONE)
         return bs_within_approved(g, &approved, err);
     if (err->code == BS_E_STALE) {
         struct bs_err ignored = {0};

@@ -71,12 +71,13 @@ struct bs_gate {
     struct bs_arena arena;
     struct bs_gate_item *items;
     size_t n_items;
-    struct bs_plan plan;       /* of all items together */
-    bool hold;                 /* some item needs a human */
-    bool waived;               /* the policy wants no recovery point */
-    struct bs_require require; /* of its point, by configuration and policy */
-    bool stricter;             /* the policy has changed meanwhile, and would not have decided so */
-    bool in_block;             /* inside the actor's own transaction */
+    struct bs_plan plan;           /* of all items together */
+    bool hold;                     /* some item needs a human */
+    bool waived;                   /* the policy wants no recovery point */
+    struct bs_require require;     /* of its point, by configuration and policy */
+    struct bs_approvals approvals; /* who must approve it, where it is held */
+    bool stricter;  /* the policy has changed meanwhile, and would not have decided so */
+    bool in_block;  /* inside the actor's own transaction */
     bool exclusive; /* the statement upgrades its lock: nothing reaches the client before COMMIT */
     bool cancelled;
     struct bs_buf messages; /* the client's, unchanged */

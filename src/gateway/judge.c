@@ -577,7 +577,8 @@ bs_verdict_is_stricter_by(const struct bs_verdict *v,
         return true;
     return now.action < v->decision.action ||
            (v->decision.recovery_waived && !now.shadow && !waives(&now, &v->plan)) ||
-           bs_require_exceeds(&now.require, &v->decision.require);
+           bs_require_exceeds(&now.require, &v->decision.require) ||
+           bs_approvals_exceed(&now.approvals, &v->decision.approvals);
 }
 
 enum bs_done

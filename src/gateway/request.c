@@ -508,11 +508,12 @@ bs_request_ticket(struct bs_gate *g, struct bs_ticket *out, struct bs_err *err)
     const struct bs_config_database *db =
         bs_config_database_find(g->s->gateway->config, g->s->database);
     struct bs_limits limits;
-    char *text;
+    char *text, *approvals;
 
     if (bs_request_limits(g, &limits, err) != BS_DONE)
         return BS_FAILED;
     text = bs_limits_write(&limits);
+    approvals = bs_approvals_write(&g->approvals);
     *out = (struct bs_ticket){
         .actor = g->s->actor,
         .owner = g->s->owner,
@@ -530,11 +531,13 @@ bs_request_ticket(struct bs_gate *g, struct bs_ticket *out, struct bs_err *err)
         .limits = text == NULL ? NULL : bs_arena_str(&g->arena, text),
         .harms = g->harms,
         .evades = g->evades,
+        .approvals = bs_arena_str(&g->arena, approvals),
     };
     free(text);
+    free(approvals);
     memcpy(out->identity, g->identity, sizeof(out->identity));
     if (err->code != BS_OK || out->sql == NULL || out->effects == NULL || out->plan == NULL ||
-        out->reasons == NULL || out->limits == NULL)
+        out->reasons == NULL || out->limits == NULL || out->approvals == NULL)
         return no_room(err);
     return BS_DONE;
 }

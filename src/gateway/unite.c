@@ -108,6 +108,7 @@ bs_gate_unite(struct bs_gate *g, struct bs_err *err)
     *plan = (struct bs_plan){.kind = BS_PLAN_NONE, .in_block = true, .why = "nothing is lost"};
     g->hold = g->exclusive = false;
     g->require = g->s->gateway->config->require;
+    g->approvals = (struct bs_approvals){0};
     for (size_t i = 0; i < g->n_items; i++)
         n += g->items[i].verdict->plan.n_tables;
     plan->tables = bs_arena_array(&g->arena, n + 1, sizeof(*plan->tables));
@@ -149,6 +150,9 @@ bs_gate_unite(struct bs_gate *g, struct bs_err *err)
             refused = p->why == NULL ? "" : p->why;
         keep |= !v->decision.recovery_waived;
         bs_require_add(&g->require, &v->decision.require);
+        if (v->way == BS_WAY_HOLD &&
+            bs_approvals_add(&g->approvals, &v->decision.approvals, &g->arena, err) != BS_DONE)
+            return BS_FAILED;
     }
     if (refused != NULL && keep)
         return BS_FAIL(err, NO_POINT,

@@ -206,6 +206,7 @@ read_document(struct bs_load *l)
     finish_audit(l);
     finish_databases(l);
     bs_check_rules(l);
+    bs_check_approvers(l);
     bs_check_keeping(l);
     bs_check_required(l);
 }

@@ -275,6 +275,32 @@ take_cap(struct bs_decision *d, int64_t cap)
         d->result_rows = cap;
 }
 
+static enum bs_done
+add_approvers(const struct bs_approvers *a, struct bs_arena *arena, struct bs_approvals *into)
+{
+    const struct bs_need need = {a->quorum == 0 ? 1 : a->quorum, a->groups.list, a->groups.n};
+    const struct bs_approvals one = {&need, need.quorum > 1 || need.n_groups != 0, a->reason,
+                                     a->exclude_owner};
+    struct bs_err ignored = {0};
+
+    return bs_approvals_add(into, &one, arena, &ignored);
+}
+
+/* Every rule that has it approved has its say, not only the one that decides. */
+static bool
+add_rule(const struct bs_rule *rule,
+         const struct bs_match *q,
+         struct bs_arena *arena,
+         struct bs_decision *d)
+{
+    if (bs_rule_caps(rule, q))
+        take_cap(d, rule->result_rows);
+    if (q->stmt->point != BS_POINT_NONE && bs_rule_requires(rule, q))
+        bs_require_add(&d->require, &rule->require);
+    return rule->action != BS_ACTION_APPROVE || bs_rule_meet(rule, q) != BS_MEET_YES ||
+           add_approvers(&rule->approvals, arena, &d->approvals) == BS_DONE;
+}
+
 /* Decides one statement and makes the unit's decision at least as strict. */
 static bool
 add_stmt(const struct bs_policy *policy,
@@ -298,10 +324,8 @@ add_stmt(const struct bs_policy *policy,
     }
     d->needs_rows = d->needs_rows || depends_on_rows(policy, q);
     for (size_t i = 0; i < policy->n_rules; i++) {
-        if (bs_rule_caps(&policy->rules[i], q))
-            take_cap(d, policy->rules[i].result_rows);
-        if (q->stmt->point != BS_POINT_NONE && bs_rule_requires(&policy->rules[i], q))
-            bs_require_add(&d->require, &policy->rules[i].require);
+        if (!add_rule(&policy->rules[i], q, arena, d))
+            return false;
     }
     if (q->index == 0 || v.action < d->action) {
         d->action = v.action;
@@ -344,7 +368,36 @@ cast_shadow(struct bs_decision *d)
     d->shadow = true;
     d->action = BS_ACTION_ALLOW;
     d->result_rows = 0;
+    d->approvals = (struct bs_approvals){0};
     d->needs_rows = false;
+}
+
+/* What is asked of everything that is held; then it is said. */
+static bool
+settle_approvals(const struct bs_policy *policy,
+                 struct lines *l,
+                 struct bs_arena *arena,
+                 struct bs_decision *d)
+{
+    const struct bs_approvals *a = &d->approvals;
+    bool ok = add_approvers(&policy->approvals, arena, &d->approvals) == BS_DONE;
+
+    for (size_t i = 0; ok && i < a->n_needs && l->into != NULL; i++) {
+        const char *need = bs_need_text(&a->needs[i], arena);
+        ok = need != NULL && add_line(l, bs_arena_fmt(arena, "approvals needed: %s", need));
+    }
+    if (ok && a->reason)
+        ok = add_line(l, "whoever decides must say why");
+    if (ok && a->exclude_owner)
+        ok = add_line(l, "the owner of the actor may not approve");
+    return ok;
+}
+
+static enum bs_done
+no_room(const struct bs_policy *policy, struct bs_decision *out, struct bs_err *err)
+{
+    *out = (struct bs_decision){.digest = policy->digest, .why = "the decision failed"};
+    return BS_FAIL(err, LIMIT, "the decision needs more memory than a statement may use");
 }
 
 static enum bs_done
@@ -368,12 +421,12 @@ decide(const struct bs_policy *policy,
     for (size_t i = 0; i < unit->n_stmts; i++) {
         struct bs_match q;
         if (!bs_match_init(&q, subject, &unit->stmts[i], facts, i, arena) ||
-            !add_stmt(policy, &q, l, arena, out)) {
-            *out = (struct bs_decision){.digest = policy->digest, .why = "the decision failed"};
-            return BS_FAIL(err, LIMIT, "the decision needs more memory than a statement may use");
-        }
+            !add_stmt(policy, &q, l, arena, out))
+            return no_room(policy, out, err);
     }
     hold_to_unit_risk(policy, unit, out);
+    if (out->action == BS_ACTION_APPROVE && !settle_approvals(policy, l, arena, out))
+        return no_room(policy, out, err);
     out->would = out->action;
     if (policy->mode == BS_POLICY_SHADOW)
         cast_shadow(out);

@@ -15,6 +15,7 @@
 #ifndef BS_POLICY_DECIDE_H
 #define BS_POLICY_DECIDE_H
 
+#include "approval/quorum.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "catalog/judge.h"
@@ -38,12 +39,13 @@ struct bs_decision {
     bool recovery_waived;  /* every statement that needs a point is under `recovery: none` */
     bool recovery_optional;    /* the same, or under `recovery: optional`: where none can be made */
     struct bs_require require; /* of its recovery point, by the rules */
-    bool needs_rows;           /* measuring how many rows change could change the answer */
-    int64_t result_rows;       /* most rows that the unit may answer with; 0: no cap */
-    size_t stmt;               /* index of the statement that decided */
-    const char *why;           /* one sentence for operators and the audit; never for an agent */
-    const char *digest;        /* of the policy; lives in the policy */
-    const char **lines;        /* the whole reasoning, only by bs_decide_explain; else NULL */
+    struct bs_approvals approvals; /* who must approve, where that is the action */
+    bool needs_rows;               /* measuring how many rows change could change the answer */
+    int64_t result_rows;           /* most rows that the unit may answer with; 0: no cap */
+    size_t stmt;                   /* index of the statement that decided */
+    const char *why;    /* one sentence for operators and the audit; never for an agent */
+    const char *digest; /* of the policy; lives in the policy */
+    const char **lines; /* the whole reasoning, only by bs_decide_explain; else NULL */
     size_t n_lines;
 };
 

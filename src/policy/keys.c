@@ -491,6 +491,7 @@ static const char *const actions[] = {"block", "approve", "allow", NULL};
 #define PO(field) .offset = offsetof(struct bs_policy, field)
 #define RU(field) .offset = offsetof(struct bs_rule, field)
 #define RQ(field) .offset = offsetof(struct bs_require, field)
+#define AP(field) .offset = offsetof(struct bs_approvers, field)
 #define SN(field) .offset = offsetof(struct bs_config_snapshot, field)
 #define RE(field) .offset = offsetof(struct bs_config_retention, field)
 #define VE(field) .offset = offsetof(struct bs_config_verify, field)
@@ -605,6 +606,11 @@ const struct bs_key bs_keys[] = {
     {"policy.evasion",           0, .node = read_policy_section},
     {"policy.evasion.window",    0, .scalar = bs_read_duration, PO(evasion.window_ms), .fallback = "1h", .min = 1000, .max = 30 * DAY_MS},
     {"policy.evasion.limit",     0, .scalar = bs_read_integer, PO(evasion.limit), .fallback = "5", .min = 1, .max = 1000000},
+    {"policy.approvals",         0, .node = read_policy_section},
+    {"policy.approvals.quorum",  0, .scalar = bs_read_quorum, PO(approvals.quorum)},
+    {"policy.approvals.groups",  LITERAL, .node = bs_read_groups, PO(approvals.groups)},
+    {"policy.approvals.require_reason", 0, .scalar = bs_read_bool, PO(approvals.reason)},
+    {"policy.approvals.exclude_owner", 0, .scalar = bs_read_bool, PO(approvals.exclude_owner)},
     {"policy.result_rows",       0, .scalar = bs_read_integer, PO(result_rows), .min = 1, .max = INT64_MAX},
     {"policy.rules",             0, .node = bs_read_rules},
     {"policy.rules[].name",      REQUIRED | LITERAL, .scalar = bs_read_text, RU(name)},
@@ -622,7 +628,12 @@ const struct bs_key bs_keys[] = {
     {"policy.rules[].require.grade", LITERAL, .scalar = bs_read_grade, RQ(grade), .words = grades},
     {"policy.rules[].require.snapshot_age", LITERAL, .scalar = bs_read_duration, RQ(snapshot_age_ms), .min = 1000, .max = 366 * DAY_MS},
     {"policy.rules[].require.off_host", LITERAL, .scalar = bs_read_bool, RQ(off_host)},
-    {"policy.rules[].quorum",    LITERAL, .scalar = bs_read_quorum},
+    {"policy.rules[].approvals", 0, .node = bs_read_approvers, RU(approvals)},
+    {"policy.rules[].approvals.quorum", LITERAL, .scalar = bs_read_quorum, AP(quorum)},
+    {"policy.rules[].approvals.groups", LITERAL, .node = bs_read_groups, AP(groups)},
+    {"policy.rules[].approvals.require_reason", LITERAL, .scalar = bs_read_bool, AP(reason)},
+    {"policy.rules[].approvals.exclude_owner", LITERAL, .scalar = bs_read_bool, AP(exclude_owner)},
+    {"policy.rules[].quorum",    LITERAL, .scalar = bs_read_quorum, RU(approvals.quorum)},
     {"policy.rules[].max_rows",  LITERAL, .scalar = bs_read_integer, RU(max.rows), .min = 1, .max = INT64_MAX},
     {"policy.rules[].max_share", LITERAL, .scalar = bs_read_share, RU(max.share)},
     {"policy.rules[].min_rows",  LITERAL, .scalar = bs_read_integer, RU(min.rows), .min = 1, .max = INT64_MAX},

@@ -147,8 +147,12 @@ void bs_read_risks(struct bs_load *l, const struct bs_key *key, yaml_node_t *nod
 void bs_read_kinds(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void
 bs_read_waiver(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
+/* The same for who approves: approvers_file.c. */
+void bs_read_approvers(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void
 bs_read_quorum(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
+void bs_read_groups(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
+void bs_check_approvers(struct bs_load *l);
 /* The same for snapshots and retention: keeping.c. */
 void bs_read_snapshots(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void bs_read_keep(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);

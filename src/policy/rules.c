@@ -215,6 +215,23 @@ require_json(const struct bs_require *require)
     return out;
 }
 
+static void
+put_approvers(json_t *out, const struct bs_approvers *a)
+{
+    json_t *o = json_object();
+
+    if (a->quorum != 0)
+        (void)json_object_set_new(o, "quorum", json_integer(a->quorum));
+    put_globs(o, "groups", &a->groups);
+    if (a->reason)
+        (void)json_object_set_new(o, "require_reason", json_true());
+    if (a->exclude_owner)
+        (void)json_object_set_new(o, "exclude_owner", json_true());
+    if (json_object_size(o) != 0)
+        (void)json_object_set(out, "approvals", o);
+    json_decref(o);
+}
+
 static json_t *
 rule_json(const struct bs_rule *rule)
 {
@@ -239,6 +256,7 @@ rule_json(const struct bs_rule *rule)
                                   json_string(rule->keep == BS_KEEP_NOT ? "none" : "optional"));
     if (!bs_require_is_empty(&rule->require))
         (void)json_object_set_new(out, "require", require_json(&rule->require));
+    put_approvers(out, &rule->approvals);
     return out;
 }
 
@@ -279,6 +297,7 @@ bs_policy_json(const struct bs_policy *policy)
                     (json_int_t)policy->evasion.limit, "rules", rules);
     bs_assert(out != NULL);
     put_objects(out, "protected", &policy->protects);
+    put_approvers(out, &policy->approvals);
     if (policy->result_rows != 0)
         (void)json_object_set_new(out, "result_rows", json_integer(policy->result_rows));
     return out;

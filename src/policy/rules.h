@@ -68,6 +68,14 @@ struct bs_limits_of_rows {
     double share; /* of each table: 0.1 is a tenth */
 };
 
+/* Who approves what is held. Zeroed it says nothing. */
+struct bs_approvers {
+    int64_t quorum;         /* how many; 0: not said, so one */
+    struct bs_globs groups; /* of operators: one of them; plain names */
+    bool reason;            /* whoever decides must say why */
+    bool exclude_owner;     /* the human who answers for the actor may not approve */
+};
+
 struct bs_rule {
     const char *name;
     const char *says; /* "rule \"x\" says block": made at the load, so that no statement needs to */
@@ -86,7 +94,8 @@ struct bs_rule {
     int64_t result_rows; /* most rows that a statement may answer with; 0: not given */
     enum bs_action action;
     enum bs_keep keep;
-    struct bs_require require; /* of the points of what it is about */
+    struct bs_require require;     /* of the points of what it is about */
+    struct bs_approvers approvals; /* of what it is about; only where it approves */
 };
 
 enum bs_policy_mode {
@@ -125,8 +134,9 @@ struct bs_policy {
         int64_t window_ms; /* how long a denied effect is remembered */
         int64_t limit;     /* how often it may be tried in other words; then quarantine */
     } evasion;
-    int64_t result_rows; /* most rows that any statement may answer with; 0: no cap */
-    char digest[65];     /* lower-case hex SHA-256, see bs_policy_seal */
+    struct bs_approvers approvals; /* of everything that is held */
+    int64_t result_rows;           /* most rows that any statement may answer with; 0: no cap */
+    char digest[65];               /* lower-case hex SHA-256, see bs_policy_seal */
 };
 
 const char *bs_action_name(enum bs_action action);         /* "block", "approve", "allow" */

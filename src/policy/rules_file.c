@@ -237,22 +237,6 @@ bs_read_waiver(struct bs_load *l, const struct bs_key *key, struct bs_scalar val
                         value.text);
 }
 
-void
-bs_read_quorum(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
-{
-    int64_t n = 0;
-
-    (void)key;
-    (void)into;
-    if (!bs_value_integer(value.text, &n) || n < 1)
-        bs_load_problem(l, value.line, "quorum: \"%.60s\" is not a whole number from 1",
-                        value.text);
-    else if (n > 1)
-        bs_load_problem(l, value.line,
-                        "key \"quorum\" above 1 is not enforced by this version: one approval "
-                        "would be enough");
-}
-
 /* DROP ... IF EXISTS of what is not there is HIGH. */
 static bool
 may_drop_nothing(enum bs_kind kind)

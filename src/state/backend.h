@@ -86,6 +86,12 @@ struct bs_state_ops {
                                   struct bs_operator **out,
                                   size_t *n,
                                   struct bs_err *err);
+    enum bs_done (*operator_regroup)(struct bs_state *s,
+                                     const char *name,
+                                     const char *const *groups,
+                                     size_t n,
+                                     const char *by,
+                                     struct bs_err *err);
     enum bs_done (*operator_revoke)(struct bs_state *s,
                                     const char *name,
                                     const char *by,
@@ -117,6 +123,19 @@ struct bs_state_ops {
                                   struct bs_ticket **out,
                                   size_t *n,
                                   struct bs_err *err);
+    enum bs_done (*ticket_decide)(struct bs_state *s,
+                                  const struct bs_ticket *row,
+                                  const struct bs_said_row *said,
+                                  struct bs_err *err);
+    enum bs_done (*ticket_comment)(struct bs_state *s,
+                                   const struct bs_said_row *said,
+                                   struct bs_err *err);
+    enum bs_done (*ticket_said)(struct bs_state *s,
+                                const char *ticket,
+                                struct bs_arena *arena,
+                                struct bs_said_row **out,
+                                size_t *n,
+                                struct bs_err *err);
     enum bs_done (*ticket_denials)(
         struct bs_state *s, const char *actor, int64_t since_us, uint64_t *out, struct bs_err *err);
 

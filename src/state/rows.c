@@ -157,6 +157,28 @@ bs_operator_may(const struct bs_operator *op, enum bs_role needed)
            op->role <= BS_ROLE_ADMIN;
 }
 
+static const char *const said_names[] = {
+    [BS_SAID_COMMENT] = "comment",
+    [BS_SAID_DENY] = "deny",
+    [BS_SAID_APPROVE] = "approve",
+};
+
+const char *
+bs_said_name(enum bs_said said)
+{
+    return (unsigned)said <= BS_SAID_APPROVE ? said_names[said] : said_names[BS_SAID_COMMENT];
+}
+
+enum bs_said
+bs_said_find(const char *name)
+{
+    for (enum bs_said s = BS_SAID_DENY; name != NULL && s <= BS_SAID_APPROVE; s++) {
+        if (strcmp(said_names[s], name) == 0)
+            return s;
+    }
+    return BS_SAID_COMMENT;
+}
+
 static const char *const ticket_states[] = {
     [BS_TICKET_NONE] = "none",           [BS_TICKET_PENDING] = "pending",
     [BS_TICKET_APPROVED] = "approved",   [BS_TICKET_DENIED] = "denied",

@@ -94,8 +94,10 @@ struct bs_operator {
     const char *name;
     enum bs_role role;
     const char *token_sha256; /* hex; the token itself is stored nowhere */
-    int64_t created_us;       /* 0 in bs_state_operator_add: now */
-    int64_t revoked_us;       /* 0: not revoked */
+    const char **groups;      /* of approvers, that policies may ask for; n_groups */
+    size_t n_groups;
+    int64_t created_us; /* 0 in bs_state_operator_add: now */
+    int64_t revoked_us; /* 0: not revoked */
 };
 
 /* pending -> approved | denied | expired; approved -> running | expired;
@@ -133,12 +135,13 @@ struct bs_ticket {
     const char *limits;      /* JSON: approval/limits.h */
     const char *harms;       /* JSON: what it would do to what (approval/evasion.h) */
     const char *evades;      /* JSON: it was asked for before in other words; NULL: it was not */
+    const char *approvals;   /* JSON: who must approve (approval/quorum.h); NULL: any one */
     int64_t created_us;
     int64_t decide_by_us;
 
     enum bs_ticket_state state; /* from here on: what bs_state_ticket_move writes */
     int64_t decided_us;
-    const char *decided_by; /* operator */
+    const char *decided_by; /* operator; several that approved together: "kim, lee" */
     const char *reason;     /* the operator's words */
     int64_t redeem_by_us;   /* set by approval */
     int64_t started_us;     /* redeemed */
@@ -151,6 +154,26 @@ struct bs_ticket {
 };
 
 #define BS_TICKETS_PENDING_MAX 250 /* of one actor, at a time */
+
+/* What an operator said to a ticket. Zero decides nothing. */
+enum bs_said {
+    BS_SAID_COMMENT = 0,
+    BS_SAID_DENY,
+    BS_SAID_APPROVE,
+};
+
+/* One decision, or comment. An operator decides a ticket once and comments it as often as they like. */
+struct bs_said_row {
+    char ticket[BS_TICKET_ID];
+    const char *operator_;
+    int64_t operator_us; /* when that operator was made: a name may be given again */
+    const char **groups; /* that the operator was in; n_groups */
+    size_t n_groups;
+    enum bs_said said;
+    int64_t at_us;
+    const char *text; /* the operator's words; NULL: none */
+    bool in_force;    /* that operator may still decide; set when read */
+};
 
 struct bs_ticket_filter {
     unsigned states;      /* bits 1u << enum bs_ticket_state; 0: any */
@@ -231,6 +254,9 @@ const char *bs_role_name(enum bs_role role); /* "viewer", ...; "none" */
 enum bs_role bs_role_find(const char *name); /* NONE where there is none of that name */
 /* Not revoked, and of at least that role. False for needed NONE. */
 bool bs_operator_may(const struct bs_operator *op, enum bs_role needed);
+
+const char *bs_said_name(enum bs_said said); /* "comment", "deny", "approve" */
+enum bs_said bs_said_find(const char *name); /* COMMENT where there is none of that name */
 
 const char *bs_ticket_state_name(enum bs_ticket_state state); /* "pending", ...; "none" */
 enum bs_ticket_state bs_ticket_state_find(const char *name);  /* NONE where there is none */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,22 @@ static const char *const migrations[] = {
     " created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, revoked_us INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID;"
     "CREATE INDEX tokens_agent ON tokens (agent);",
+    /* Several operators decide together, and what each of them said is kept. */
+    "ALTER TABLE operators ADD COLUMN operator_groups TEXT;"
+    "ALTER TABLE tickets ADD COLUMN approvals TEXT;"
+    "CREATE TABLE said ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, ticket TEXT NOT NULL, operator TEXT NOT NULL,"
+    " operator_us INTEGER NOT NULL, operator_groups TEXT, said TEXT NOT NULL"
+    " CHECK (said IN ('comment','deny','approve')), at_us INTEGER NOT NULL, text TEXT"
+    ") STRICT;"
+    "CREATE INDEX said_ticket ON said (ticket, id);"
+    "CREATE UNIQUE INDEX said_once ON said (ticket, operator) WHERE said <> 'comment';"
+    /* Approvals that are still to be used keep their approver; older ones keep the ticket's words. */
+    "INSERT INTO said (ticket, operator, operator_us, said, at_us, text)"
+    " SELECT t.id, t.decided_by, coalesce(o.created_us, 0),"
+    " CASE state WHEN 'denied' THEN 'deny' ELSE 'approve' END, t.decided_us, t.reason"
+    " FROM tickets t LEFT JOIN operators o ON o.name = t.decided_by"
+    " WHERE t.decided_by IS NOT NULL ORDER BY t.id;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -216,6 +233,53 @@ int64_t
 bs_sq_int(struct bs_sq_rows *r, int column)
 {
     return sqlite3_column_int64(r->st, column);
+}
+
+enum bs_done
+bs_sq_texts(struct bs_sq_rows *r, int column, const char ***out, size_t *n, struct bs_err *err)
+{
+    const unsigned char *text = sqlite3_column_text(r->st, column);
+    json_t *list = text == NULL ? NULL : json_loads((const char *)text, 0, NULL), *item;
+    enum bs_done done = BS_DONE;
+    size_t i;
+
+    *out = NULL;
+    *n = 0;
+    if (text == NULL)
+        return BS_DONE;
+    if (json_is_array(list))
+        *out = bs_arena_array(r->arena, json_array_size(list) + 1, sizeof(**out));
+    else
+        done = BS_FAIL(err, DAMAGED, "a list in the state is damaged");
+    r->full = r->full || (done == BS_DONE && *out == NULL);
+    json_array_foreach(list, i, item)
+    {
+        if (*out == NULL)
+            break;
+        if (!json_is_string(item)) {
+            done = BS_FAIL(err, DAMAGED, "a list in the state is damaged");
+            break;
+        }
+        (*out)[i] = bs_arena_str(r->arena, json_string_value(item));
+        r->full = r->full || (*out)[i] == NULL;
+        ++*n;
+    }
+    json_decref(list);
+    return done;
+}
+
+char *
+bs_sq_texts_write(const char *const *list, size_t n)
+{
+    json_t *out = json_array();
+    char *text;
+
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(out, json_string(list[i]));
+    text = json_dumps(out, JSON_COMPACT);
+    json_decref(out);
+    bs_assert(text != NULL); /* what comes in was checked to be UTF-8 */
+    return text;
 }
 
 void
@@ -543,6 +607,7 @@ const struct bs_state_ops bs_state_sqlite = {
     .operator_add = bs_sq_operator_add,
     .operator_find = bs_sq_operator_find,
     .operator_list = bs_sq_operator_list,
+    .operator_regroup = bs_sq_operator_regroup,
     .operator_revoke = bs_sq_operator_revoke,
     .operator_ever = bs_sq_operator_ever,
     .ticket_open = bs_sq_ticket_open,
@@ -550,6 +615,9 @@ const struct bs_state_ops bs_state_sqlite = {
     .ticket_move = bs_sq_ticket_move,
     .ticket_list = bs_sq_ticket_list,
     .ticket_expire = bs_sq_ticket_expire,
+    .ticket_decide = bs_sq_ticket_decide,
+    .ticket_comment = bs_sq_ticket_comment,
+    .ticket_said = bs_sq_ticket_said,
     .ticket_denials = bs_sq_ticket_denials,
     .blocked_put = bs_sq_blocked_put,
     .blocked_list = bs_sq_blocked_list,

@@ -84,6 +84,15 @@ int64_t bs_sq_int(struct bs_sq_rows *r, int column);
 /* Copies a text into a fixed array, cut to its size. */
 void bs_sq_copy(struct bs_sq_rows *r, int column, char *out, size_t size);
 
+/* A JSON array of texts. The array is NULL and *n 0 for NULL. DAMAGED: it is anything else. */
+BS_MUST_CHECK enum bs_done
+bs_sq_texts(struct bs_sq_rows *r, int column, const char ***out, size_t *n, struct bs_err *err);
+/* As such a JSON array; malloc-ed. */
+char *bs_sq_texts_write(const char *const *list, size_t n);
+/* Write what changes of a ticket, as bs_state_ticket_move; in a transaction of the caller's. */
+BS_MUST_CHECK enum bs_done
+bs_sq_ticket_write(struct bs_sqlite *q, const struct bs_ticket *t, struct bs_err *err);
+
 /* Reads one row into `item`. DATA or LIMIT. */
 typedef enum bs_done bs_sq_read_fn(struct bs_sq_rows *r, void *item, struct bs_err *err);
 
@@ -178,6 +187,12 @@ enum bs_done bs_sq_operator_list(struct bs_state *s,
                                  struct bs_operator **out,
                                  size_t *n,
                                  struct bs_err *err);
+enum bs_done bs_sq_operator_regroup(struct bs_state *s,
+                                    const char *name,
+                                    const char *const *groups,
+                                    size_t n,
+                                    const char *by,
+                                    struct bs_err *err);
 enum bs_done
 bs_sq_operator_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
 enum bs_done bs_sq_operator_ever(struct bs_state *s, bool *out, struct bs_err *err);
@@ -204,6 +219,18 @@ enum bs_done bs_sq_ticket_expire(struct bs_state *s,
                                  struct bs_ticket **out,
                                  size_t *n,
                                  struct bs_err *err);
+enum bs_done bs_sq_ticket_decide(struct bs_state *s,
+                                 const struct bs_ticket *row,
+                                 const struct bs_said_row *said,
+                                 struct bs_err *err);
+enum bs_done
+bs_sq_ticket_comment(struct bs_state *s, const struct bs_said_row *said, struct bs_err *err);
+enum bs_done bs_sq_ticket_said(struct bs_state *s,
+                               const char *ticket,
+                               struct bs_arena *arena,
+                               struct bs_said_row **out,
+                               size_t *n,
+                               struct bs_err *err);
 enum bs_done bs_sq_ticket_denials(
     struct bs_state *s, const char *actor, int64_t since_us, uint64_t *out, struct bs_err *err);
 enum bs_done

@@ -14,7 +14,7 @@
     " quarantine_why, actor_group, certificate, certificate_only, kind, addresses, db_role,"       \
     " disabled_us, old_verifier, old_until_us"
 #define ROW_BYTES        (1u << 20) /* ceiling of one agent */
-#define OPERATOR_COLUMNS "name, role, token_sha256, created_us, revoked_us"
+#define OPERATOR_COLUMNS "name, role, token_sha256, created_us, revoked_us, operator_groups"
 
 enum bs_done
 bs_sq_change_put(struct bs_sqlite *q,
@@ -50,32 +50,11 @@ read_list(struct bs_sq_rows *r,
           size_t *n,
           struct bs_err *err)
 {
-    const char *text = bs_sq_text(r, column);
-    json_t *list = text == NULL ? NULL : json_loads(text, 0, NULL);
-    enum bs_done done = BS_DONE;
-    size_t i;
-    json_t *item;
-
-    if (!json_is_array(list)) {
-        json_decref(list);
-        return r->full ? BS_DONE : BS_FAIL(err, DAMAGED, "the %s of an agent are damaged", what);
-    }
-    *out = bs_arena_array(r->arena, json_array_size(list) + 1, sizeof(**out));
-    r->full = r->full || *out == NULL;
-    json_array_foreach(list, i, item)
-    {
-        if (*out == NULL)
-            break;
-        if (!json_is_string(item)) {
-            done = BS_FAIL(err, DAMAGED, "the %s of an agent are damaged", what);
-            break;
-        }
-        (*out)[i] = bs_arena_str(r->arena, json_string_value(item));
-        r->full = r->full || (*out)[i] == NULL;
-        ++*n;
-    }
-    json_decref(list);
-    return done;
+    if (bs_sq_texts(r, column, out, n, err) != BS_DONE)
+        return BS_FAILED;
+    if (*out == NULL && !r->full)
+        return BS_FAIL(err, DAMAGED, "the %s of an agent are damaged", what);
+    return BS_DONE;
 }
 
 static enum bs_done
@@ -113,17 +92,6 @@ json_list(const char *const *texts, size_t n)
     for (size_t i = 0; i < n; i++)
         (void)json_array_append_new(list, json_string(texts[i]));
     return list;
-}
-
-/* As it is stored; to be freed. */
-static char *
-list_text(const char *const *texts, size_t n)
-{
-    json_t *list = json_list(texts, n);
-    char *text = json_dumps(list, JSON_COMPACT);
-
-    json_decref(list);
-    return text;
 }
 
 static json_t *
@@ -222,23 +190,17 @@ check_free(struct bs_sqlite *q, const char *table, const char *name, struct bs_e
 static enum bs_done
 insert_agent(struct bs_sqlite *q, const struct bs_agent *a, struct bs_err *err)
 {
-    char *databases = list_text(a->databases, a->n_databases);
-    char *addresses = list_text(a->addresses, a->n_addresses);
-    enum bs_done done = BS_FAILED;
+    char *databases = bs_sq_texts_write(a->databases, a->n_databases);
+    char *addresses = bs_sq_texts_write(a->addresses, a->n_addresses);
+    enum bs_done done = bs_sq_run(
+        q,
+        "INSERT INTO agents (" AGENT_COLUMNS ") VALUES (?,?,?,?,?,?,0,0,NULL,?,?,?,?,?,?,0,NULL,0)",
+        BS_SQ_VALUES(BS_SQ_T(a->name), BS_SQ_T(a->owner), BS_SQ_T(databases), BS_SQ_T(a->verifier),
+                     BS_SQ_I(a->created_us), BS_SQ_I(a->expires_us), BS_SQ_T(a->group),
+                     BS_SQ_T(a->certificate), BS_SQ_I(a->certificate_only),
+                     BS_SQ_T(bs_actor_kind_name(a->kind)), BS_SQ_T(addresses), BS_SQ_T(a->role)),
+        NULL, err);
 
-    if (databases == NULL || addresses == NULL)
-        (void)BS_FAIL(err, INTERNAL, "an agent cannot be written as JSON");
-    else
-        done = bs_sq_run(q,
-                         "INSERT INTO agents (" AGENT_COLUMNS
-                         ") VALUES (?,?,?,?,?,?,0,0,NULL,?,?,?,?,?,?,0,NULL,0)",
-                         BS_SQ_VALUES(BS_SQ_T(a->name), BS_SQ_T(a->owner), BS_SQ_T(databases),
-                                      BS_SQ_T(a->verifier), BS_SQ_I(a->created_us),
-                                      BS_SQ_I(a->expires_us), BS_SQ_T(a->group),
-                                      BS_SQ_T(a->certificate), BS_SQ_I(a->certificate_only),
-                                      BS_SQ_T(bs_actor_kind_name(a->kind)), BS_SQ_T(addresses),
-                                      BS_SQ_T(a->role)),
-                         NULL, err);
     free(databases);
     free(addresses);
     return done;
@@ -349,8 +311,8 @@ bs_sq_agent_revoke(struct bs_state *s, const char *name, const char *by, struct 
 static enum bs_done
 update_agent(struct bs_sqlite *q, const struct bs_agent *a, struct bs_err *err)
 {
-    char *databases = list_text(a->databases, a->n_databases);
-    char *addresses = list_text(a->addresses, a->n_addresses);
+    char *databases = bs_sq_texts_write(a->databases, a->n_databases);
+    char *addresses = bs_sq_texts_write(a->addresses, a->n_addresses);
     enum bs_done done = BS_FAILED;
 
     if (databases == NULL || addresses == NULL)
@@ -479,13 +441,37 @@ read_operator(struct bs_sq_rows *r, void *item, struct bs_err *err)
 {
     struct bs_operator *op = item;
 
-    (void)err;
     op->name = bs_sq_text(r, 0);
     op->role = bs_role_find((const char *)sqlite3_column_text(r->st, 1));
     op->token_sha256 = bs_sq_text(r, 2);
     op->created_us = bs_sq_int(r, 3);
     op->revoked_us = bs_sq_int(r, 4);
-    return BS_DONE;
+    return bs_sq_texts(r, 5, &op->groups, &op->n_groups, err);
+}
+
+static enum bs_done
+insert_operator(struct bs_sqlite *q, const struct bs_operator *op, struct bs_err *err)
+{
+    char *groups = bs_sq_texts_write(op->groups, op->n_groups);
+    enum bs_done done =
+        bs_sq_run(q, "INSERT INTO operators (" OPERATOR_COLUMNS ") VALUES (?,?,?,?,0,?)",
+                  BS_SQ_VALUES(BS_SQ_T(op->name), BS_SQ_T(bs_role_name(op->role)),
+                               BS_SQ_T(op->token_sha256), BS_SQ_I(op->created_us), BS_SQ_T(groups)),
+                  NULL, err);
+
+    free(groups);
+    return done;
+}
+
+/* Never the token. */
+static json_t *
+operator_detail(const struct bs_operator *op)
+{
+    json_t *detail = json_pack("{s:s}", "role", bs_role_name(op->role));
+
+    if (op->n_groups != 0)
+        (void)json_object_set_new(detail, "groups", json_list(op->groups, op->n_groups));
+    return detail;
 }
 
 enum bs_done
@@ -501,13 +487,36 @@ bs_sq_operator_add(struct bs_state *s,
         return BS_FAILED;
     done = check_free(q, "operators", op->name, err);
     if (done == BS_DONE)
-        done = bs_sq_run(q, "INSERT INTO operators (" OPERATOR_COLUMNS ") VALUES (?,?,?,?,0)",
-                         BS_SQ_VALUES(BS_SQ_T(op->name), BS_SQ_T(bs_role_name(op->role)),
-                                      BS_SQ_T(op->token_sha256), BS_SQ_I(op->created_us)),
-                         NULL, err);
+        done = insert_operator(q, op, err);
     if (done == BS_DONE)
-        done = bs_sq_change_put(q, by, "operator.add", op->name,
-                                json_pack("{s:s}", "role", bs_role_name(op->role)), err);
+        done = bs_sq_change_put(q, by, "operator.add", op->name, operator_detail(op), err);
+    return bs_sq_end(q, done, err);
+}
+
+enum bs_done
+bs_sq_operator_regroup(struct bs_state *s,
+                       const char *name,
+                       const char *const *groups,
+                       size_t n,
+                       const char *by,
+                       struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    char *text = bs_sq_texts_write(groups, n);
+    enum bs_done done;
+
+    if (bs_sq_begin(q, err) != BS_DONE) {
+        free(text);
+        return BS_FAILED;
+    }
+    done = bs_sq_check_in_force(q, "operators", name, err);
+    if (done == BS_DONE)
+        done = bs_sq_run(q, "UPDATE operators SET operator_groups = ? WHERE name = ?",
+                         BS_SQ_VALUES(BS_SQ_T(text), BS_SQ_T(name)), NULL, err);
+    if (done == BS_DONE)
+        done = bs_sq_change_put(q, by, "operator.regroup", name,
+                                json_pack("{s:o}", "groups", json_list(groups, n)), err);
+    free(text);
     return bs_sq_end(q, done, err);
 }
 

@@ -7,11 +7,13 @@
 
 #include "state/sqlite.h"
 
-/* In the order of struct bs_ticket but for the last two; read_ticket and insert follow it. */
+/* In the order of struct bs_ticket but for the last three; read_ticket and insert follow it. */
 #define TICKET_COLUMNS                                                                             \
     "id, identity, actor, owner, database, role, environment, session, client, sql, params, risk," \
     " effects, plan, reasons, limits, created_us, decide_by_us, state, decided_us, decided_by,"    \
-    " reason, redeem_by_us, started_us, finished_us, detail, point, asked, version, harms, evades"
+    " reason, redeem_by_us, started_us, finished_us, detail, point, asked, version, harms, "       \
+    "evades,"                                                                                      \
+    " approvals"
 
 static enum bs_done
 read_ticket(struct bs_sq_rows *r, void *item, struct bs_err *err)
@@ -40,6 +42,7 @@ read_ticket(struct bs_sq_rows *r, void *item, struct bs_err *err)
     t->version = bs_sq_int(r, 28);
     t->harms = bs_sq_text(r, 29);
     t->evades = bs_sq_text(r, 30);
+    t->approvals = bs_sq_text(r, 31);
     if (t->state == BS_TICKET_NONE)
         return BS_FAIL(err, DAMAGED, "ticket %s has no known state", t->id);
     return BS_DONE;
@@ -51,13 +54,13 @@ insert(struct bs_sqlite *q, const struct bs_ticket *t, struct bs_err *err)
     return bs_sq_run(
         q,
         "INSERT INTO tickets (" TICKET_COLUMNS ") VALUES"
-        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'pending',0,NULL,NULL,0,0,0,NULL,NULL,1,1,?,?)",
+        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'pending',0,NULL,NULL,0,0,0,NULL,NULL,1,1,?,?,?)",
         BS_SQ_VALUES(BS_SQ_T(t->id), BS_SQ_T(t->identity), BS_SQ_T(t->actor), BS_SQ_T(t->owner),
                      BS_SQ_T(t->database), BS_SQ_T(t->role), BS_SQ_T(t->environment),
                      BS_SQ_T(t->session), BS_SQ_T(t->client), BS_SQ_T(t->sql), BS_SQ_T(t->params),
                      BS_SQ_T(t->risk), BS_SQ_T(t->effects), BS_SQ_T(t->plan), BS_SQ_T(t->reasons),
                      BS_SQ_T(t->limits), BS_SQ_I(t->created_us), BS_SQ_I(t->decide_by_us),
-                     BS_SQ_T(t->harms), BS_SQ_T(t->evades)),
+                     BS_SQ_T(t->harms), BS_SQ_T(t->evades), BS_SQ_T(t->approvals)),
         NULL, err);
 }
 
@@ -146,8 +149,8 @@ bs_sq_ticket_get(struct bs_state *s,
     return done;
 }
 
-static enum bs_done
-move(struct bs_sqlite *q, const struct bs_ticket *t, struct bs_err *err)
+enum bs_done
+bs_sq_ticket_write(struct bs_sqlite *q, const struct bs_ticket *t, struct bs_err *err)
 {
     int changed = 0;
     int64_t there = 0;
@@ -179,7 +182,7 @@ bs_sq_ticket_move(struct bs_state *s, const struct bs_ticket *row, struct bs_err
 
     if (bs_sq_begin(q, err) != BS_DONE)
         return BS_FAILED;
-    return bs_sq_end(q, move(q, row, err), err);
+    return bs_sq_end(q, bs_sq_ticket_write(q, row, err), err);
 }
 
 enum bs_done

@@ -122,6 +122,20 @@ agent_check(const struct bs_agent *agent, struct bs_err *err)
     return check_addresses(agent, err);
 }
 
+#define GROUPS_MAX 64 /* that one operator is in */
+
+static enum bs_done
+groups_check(const char *const *groups, size_t n, struct bs_err *err)
+{
+    if (n > GROUPS_MAX)
+        return BS_FAIL(err, USAGE, "an operator is in %d groups at most", GROUPS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (bs_name_check("a group's name", groups[i], err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
 static enum bs_done
 operator_check(const struct bs_operator *op, struct bs_err *err)
 {
@@ -129,6 +143,8 @@ operator_check(const struct bs_operator *op, struct bs_err *err)
         return BS_FAILED;
     if (op->role <= BS_ROLE_NONE || op->role > BS_ROLE_ADMIN)
         return BS_FAIL(err, USAGE, "a role is viewer, approver or admin");
+    if (groups_check(op->groups, op->n_groups, err) != BS_DONE)
+        return BS_FAILED;
     if (op->token_sha256 == NULL || strlen(op->token_sha256) != BS_SHA256_TEXT - 1 ||
         strspn(op->token_sha256, "0123456789abcdef") != BS_SHA256_TEXT - 1)
         return BS_FAIL(err, USAGE, "a token is stored as its SHA-256 in lower-case hex");
@@ -141,7 +157,7 @@ ticket_texts_check(const struct bs_ticket *t, struct bs_err *err)
     const char *const texts[] = {
         t->actor,  t->owner,  t->database,   t->role,    t->environment, t->session, t->client,
         t->sql,    t->params, t->risk,       t->effects, t->plan,        t->limits,  t->reasons,
-        t->reason, t->detail, t->decided_by, t->point,   t->harms,       t->evades,
+        t->reason, t->detail, t->decided_by, t->point,   t->harms,       t->evades,  t->approvals,
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -331,6 +347,19 @@ bs_state_operator_list(struct bs_state *s,
 }
 
 enum bs_done
+bs_state_operator_regroup(struct bs_state *s,
+                          const char *name,
+                          const char *const *groups,
+                          size_t n,
+                          const char *by,
+                          struct bs_err *err)
+{
+    if (groups_check(groups, n, err) != BS_DONE)
+        return BS_FAILED;
+    return s->ops->operator_regroup(s, name, groups, n, by, err);
+}
+
+enum bs_done
 bs_state_operator_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err)
 {
     return s->ops->operator_revoke(s, name, by, err);
@@ -382,6 +411,56 @@ bs_state_ticket_move(struct bs_state *s, const struct bs_ticket *row, struct bs_
     if (ticket_texts_check(row, err) != BS_DONE)
         return BS_FAILED;
     return s->ops->ticket_move(s, row, err);
+}
+
+static enum bs_done
+said_check(const struct bs_said_row *said, struct bs_err *err)
+{
+    if (said->ticket[0] == '\0' ||
+        bs_name_check("an operator's name", said->operator_, err) != BS_DONE ||
+        groups_check(said->groups, said->n_groups, err) != BS_DONE)
+        return BS_FAIL(err, DATA, "what is said to a ticket needs an operator and a ticket");
+    if (!text_ok(said->text))
+        return BS_FAIL(err, DATA, "the operator's words are not UTF-8");
+    return BS_DONE;
+}
+
+enum bs_done
+bs_state_ticket_decide(struct bs_state *s,
+                       const struct bs_ticket *row,
+                       const struct bs_said_row *said,
+                       struct bs_err *err)
+{
+    if (said->said != BS_SAID_DENY && said->said != BS_SAID_APPROVE)
+        return BS_FAIL(err, DATA, "a comment decides nothing");
+    if (row->state <= BS_TICKET_NONE || row->state >= BS_TICKET_STATES)
+        return BS_FAIL(err, DATA, "not a state of a ticket");
+    if (said_check(said, err) != BS_DONE || ticket_texts_check(row, err) != BS_DONE)
+        return BS_FAILED;
+    return s->ops->ticket_decide(s, row, said, err);
+}
+
+enum bs_done
+bs_state_ticket_comment(struct bs_state *s, const struct bs_said_row *said, struct bs_err *err)
+{
+    if (said->said != BS_SAID_COMMENT || said->text == NULL || said->text[0] == '\0')
+        return BS_FAIL(err, DATA, "a comment needs a text");
+    if (said_check(said, err) != BS_DONE)
+        return BS_FAILED;
+    return s->ops->ticket_comment(s, said, err);
+}
+
+enum bs_done
+bs_state_ticket_said(struct bs_state *s,
+                     const char *ticket,
+                     struct bs_arena *arena,
+                     struct bs_said_row **out,
+                     size_t *n,
+                     struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->ticket_said(s, ticket, arena, out, n, err);
 }
 
 enum bs_done

@@ -151,6 +151,18 @@ BS_MUST_CHECK enum bs_done bs_state_operator_list(struct bs_state *s,
                                                   struct bs_operator **out,
                                                   size_t *n,
                                                   struct bs_err *err);
+/*
+ * Put an operator into these groups, out of those it was in. What it has decided already keeps the
+ * groups of then.
+ *
+ * err  NOT_FOUND; CONFLICT: revoked; USAGE: no name for a group, or too many
+ */
+BS_MUST_CHECK enum bs_done bs_state_operator_regroup(struct bs_state *s,
+                                                     const char *name,
+                                                     const char *const *groups,
+                                                     size_t n,
+                                                     const char *by,
+                                                     struct bs_err *err);
 /* NOT_FOUND; CONFLICT: revoked already. */
 BS_MUST_CHECK enum bs_done
 bs_state_operator_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
@@ -205,6 +217,26 @@ BS_MUST_CHECK enum bs_done bs_state_ticket_expire(struct bs_state *s,
                                                   struct bs_ticket **out,
                                                   size_t *n,
                                                   struct bs_err *err);
+/*
+ * bs_state_ticket_move, and what an operator has said that made it so, both or neither.
+ *
+ * said  DENY or APPROVE; `in_force` is ignored
+ * err   CONFLICT: the ticket has changed meanwhile; NOT_FOUND; DATA: not UTF-8, not a decision
+ */
+BS_MUST_CHECK enum bs_done bs_state_ticket_decide(struct bs_state *s,
+                                                  const struct bs_ticket *row,
+                                                  const struct bs_said_row *said,
+                                                  struct bs_err *err);
+/* A comment; the ticket stays as it is. NOT_FOUND; DATA: empty or not UTF-8. */
+BS_MUST_CHECK enum bs_done
+bs_state_ticket_comment(struct bs_state *s, const struct bs_said_row *said, struct bs_err *err);
+/* All that operators have said to a ticket, oldest first. */
+BS_MUST_CHECK enum bs_done bs_state_ticket_said(struct bs_state *s,
+                                                const char *ticket,
+                                                struct bs_arena *arena,
+                                                struct bs_said_row **out,
+                                                size_t *n,
+                                                struct bs_err *err);
 /* How many tickets of this actor were denied at or after `since_us`. */
 BS_MUST_CHECK enum bs_done bs_state_ticket_denials(
     struct bs_state *s, const char *actor, int64_t since_us, uint64_t *out, struct bs_err *err);

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "approval/decision.h"
 #include "approval/harms.h"
-#include "approval/ticket.h"
 #include "base/clock.h"
 #include "tap.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "approval/ticket.h"
+#include "approval/decision.h"
 #include "tap.h"
 
 #define IDENTITY "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -17,9 +17,9 @@
 static char folder[64], path[128];
 static struct bs_state *state;
 static struct bs_tickets *tickets;
-static struct bs_arena arena;
+static struct bs_arena arena, lasting;
 static _Atomic int64_t clock_us;
-static const struct bs_operator kim = {.name = "kim", .role = BS_ROLE_APPROVER};
+static struct bs_operator kim; /* as the state gives it */
 
 static int64_t
 now(void)
@@ -39,6 +39,7 @@ add_operator(void)
 
     bs_sha256_text("token", hash);
     EXPECT_EQ(bs_state_operator_add(state, &op, "me", &err), BS_DONE);
+    EXPECT_EQ(bs_state_operator_find(state, "token", &lasting, &kim, &err), BS_DONE);
 }
 
 static void
@@ -50,6 +51,7 @@ set_up(void)
     EXPECT(mkdtemp(folder) != NULL);
     (void)snprintf(path, sizeof(path), "%s/state.db", folder);
     bs_arena_init(&arena, "test", 64 << 20);
+    bs_arena_init(&lasting, "operators", 1 << 20);
     clock_us = 1000000;
     EXPECT_EQ(bs_state_open(path, &state, &err), BS_DONE);
     tickets = bs_tickets_new(state, &options);
@@ -63,6 +65,7 @@ tear_down(void)
     bs_tickets_free(&tickets);
     bs_state_close(&state);
     bs_arena_fini(&arena);
+    bs_arena_fini(&lasting);
     for (int i = 0; i < 3; i++) {
         char file[160];
         (void)snprintf(file, sizeof(file), "%s%s", path, ends[i]);
@@ -510,6 +513,7 @@ struct racer {
     struct bs_arena arena;
     char id[BS_TICKET_ID];
     enum bs_decide verdict;
+    const struct bs_operator *by; /* NULL: kim */
     bool redeems;
     atomic_uint *gate;
     enum bs_code code;
@@ -528,7 +532,8 @@ race(void *arg)
     if (r->redeems)
         (void)!bs_ticket_redeem(r->tickets, r->id, IDENTITY, &r->arena, &out, &err);
     else
-        (void)!bs_ticket_decide(r->tickets, r->id, &kim, r->verdict, NULL, &r->arena, &out, &err);
+        (void)!bs_ticket_decide(r->tickets, r->id, r->by == NULL ? &kim : r->by, r->verdict, NULL,
+                                &r->arena, &out, &err);
     r->code = err.code;
     return NULL;
 }
@@ -599,6 +604,48 @@ races_have_one_winner(void)
     tear_down();
 }
 
+/* Whoever decides last sees all the others: none is lost, and the last one approves. */
+static void
+raced_quorum_counts_each(void)
+{
+    static const char *const names[] = {"q0", "q1", "q2", "q3"};
+    struct bs_operator ops[4] = {0};
+    struct bs_state *second = NULL;
+    struct bs_tickets *others;
+    struct bs_err err = {0};
+
+    set_up();
+    for (int i = 0; i < 4; i++) {
+        char hash[BS_SHA256_TEXT];
+        const struct bs_operator op = {
+            .name = names[i], .role = BS_ROLE_APPROVER, .token_sha256 = hash};
+        bs_sha256_text(names[i], hash);
+        EXPECT_EQ(bs_state_operator_add(state, &op, "me", &err), BS_DONE);
+        EXPECT_EQ(bs_state_operator_find(state, names[i], &lasting, &ops[i], &err), BS_DONE);
+    }
+    REQUIRE(bs_state_open(path, &second, &err) == BS_DONE);
+    others = bs_tickets_new(second, &options);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct racer r[4];
+        struct bs_ticket ask = an_ask(IDENTITY), t;
+        ask.approvals = "{\"v\":1,\"needs\":[{\"quorum\":4,\"groups\":[]}]}";
+        EXPECT_EQ(bs_ticket_open(tickets, &ask, &arena, &t, &err), BS_DONE);
+        for (int i = 0; i < 4; i++) {
+            r[i] = (struct racer){.tickets = i % 2 == 0 ? tickets : others,
+                                  .verdict = BS_DECIDE_APPROVE,
+                                  .by = &ops[i]};
+            (void)snprintf(r[i].id, sizeof(r[i].id), "%s", t.id);
+        }
+        EXPECT_EQ(run_race(r, 4), 4);
+        EXPECT_EQ(get(t.id).state, BS_TICKET_APPROVED);
+        EXPECT_EQ(redeem(t.id, IDENTITY), BS_OK);
+        bs_arena_reset(&arena);
+    }
+    bs_tickets_free(&others);
+    bs_state_close(&second);
+    tear_down();
+}
+
 static void *
 open_one(void *arg)
 {
@@ -644,6 +691,7 @@ static const struct tap_case cases[] = {
     {"tickets survive a restart", survives_a_restart},
     {"subscribers hear every change", subscribers_hear_every_change},
     {"raced decisions and redemptions have one winner", races_have_one_winner},
+    {"raced approvals of a quorum are all counted", raced_quorum_counts_each},
     {"opening at once gives one ticket", opening_at_once_gives_one_ticket},
 };
 

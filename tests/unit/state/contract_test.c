@@ -943,6 +943,9 @@ first_version_is_migrated(void)
          "ALTER TABLE agents DROP COLUMN old_until_us;"
          "ALTER TABLE agents DROP COLUMN kind; ALTER TABLE agents DROP COLUMN addresses;"
          "ALTER TABLE agents DROP COLUMN db_role; ALTER TABLE agents DROP COLUMN disabled_us;"
+         "DROP TABLE said;"
+         "ALTER TABLE operators DROP COLUMN operator_groups;"
+         "ALTER TABLE tickets DROP COLUMN approvals;"
          "PRAGMA user_version = 1");
     REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
     EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);

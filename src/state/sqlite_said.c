@@ -1,0 +1,102 @@
+/*
+ * sqlite_said.c - what operators said to tickets: rows that are only added. A decision and the
+ * ticket's own change are one transaction, so that neither is there without the other.
+ */
+#include <stdlib.h>
+
+#include "state/sqlite.h"
+
+/* Of whoever said it: that very operator is still there and may still decide. */
+#define IN_FORCE                                                                                   \
+    "EXISTS (SELECT 1 FROM operators o WHERE o.name = said.operator"                               \
+    " AND o.created_us = said.operator_us AND o.revoked_us = 0 AND o.role IN "                     \
+    "('approver','admin'))"
+
+static enum bs_done
+insert(struct bs_sqlite *q, const struct bs_said_row *said, struct bs_err *err)
+{
+    char *groups = bs_sq_texts_write(said->groups, said->n_groups);
+    enum bs_done done = bs_sq_run(
+        q,
+        "INSERT INTO said (ticket, operator, operator_us, operator_groups, said, at_us,"
+        " text) VALUES (?,?,?,?,?,?,?)",
+        BS_SQ_VALUES(BS_SQ_T(said->ticket), BS_SQ_T(said->operator_), BS_SQ_I(said->operator_us),
+                     BS_SQ_T(groups), BS_SQ_T(bs_said_name(said->said)), BS_SQ_I(said->at_us),
+                     BS_SQ_T(said->text)),
+        NULL, err);
+
+    free(groups);
+    return done;
+}
+
+enum bs_done
+bs_sq_ticket_decide(struct bs_state *s,
+                    const struct bs_ticket *row,
+                    const struct bs_said_row *said,
+                    struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    enum bs_done done;
+
+    if (bs_sq_begin(q, err) != BS_DONE)
+        return BS_FAILED;
+    done = bs_sq_ticket_write(q, row, err);
+    if (done == BS_DONE)
+        done = insert(q, said, err);
+    return bs_sq_end(q, done, err);
+}
+
+enum bs_done
+bs_sq_ticket_comment(struct bs_state *s, const struct bs_said_row *said, struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    enum bs_done done;
+    int64_t there = 0;
+
+    if (bs_sq_begin(q, err) != BS_DONE)
+        return BS_FAILED;
+    done = bs_sq_number(q, "SELECT count(*) FROM tickets WHERE id = ?",
+                        BS_SQ_VALUES(BS_SQ_T(said->ticket)), 0, &there, err);
+    if (done == BS_DONE && there == 0)
+        done = BS_FAIL(err, NOT_FOUND, "there is no such ticket");
+    if (done == BS_DONE)
+        done = insert(q, said, err);
+    return bs_sq_end(q, done, err);
+}
+
+static enum bs_done
+read_said(struct bs_sq_rows *r, void *item, struct bs_err *err)
+{
+    struct bs_said_row *s = item;
+
+    bs_sq_copy(r, 0, s->ticket, sizeof(s->ticket));
+    s->operator_ = bs_sq_text(r, 1);
+    s->operator_us = bs_sq_int(r, 2);
+    s->said = bs_said_find((const char *)sqlite3_column_text(r->st, 4));
+    s->at_us = bs_sq_int(r, 5);
+    s->text = bs_sq_text(r, 6);
+    s->in_force = bs_sq_int(r, 7) != 0;
+    return bs_sq_texts(r, 3, &s->groups, &s->n_groups, err);
+}
+
+enum bs_done
+bs_sq_ticket_said(struct bs_state *s,
+                  const char *ticket,
+                  struct bs_arena *arena,
+                  struct bs_said_row **out,
+                  size_t *n,
+                  struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    void *rows = NULL;
+    enum bs_done done;
+
+    bs_sq_lock(q);
+    done = bs_sq_all(q,
+                     "SELECT ticket, operator, operator_us, operator_groups, said, at_us, text,"
+                     " " IN_FORCE " FROM said WHERE ticket = ? ORDER BY id",
+                     BS_SQ_VALUES(BS_SQ_T(ticket)), arena, sizeof(**out), read_said, &rows, n, err);
+    bs_sq_unlock(q);
+    *out = rows;
+    return done;
+}

@@ -1,0 +1,266 @@
+"""Who approves: quorum, groups, reasons, owners, comments; races, a crash between two decisions."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import threading
+
+import psycopg
+import pytest
+
+from conftest import Gateway, binary, running, wait_until
+from operator_side import Operator
+
+SCHEMA = """
+DROP SCHEMA IF EXISTS quo CASCADE;
+CREATE SCHEMA quo AUTHORIZATION app_trust;
+SET ROLE app_trust;
+CREATE TABLE quo.pay (id int PRIMARY KEY);
+CREATE TABLE quo.why (id int PRIMARY KEY);
+CREATE TABLE quo.any (id int PRIMARY KEY);
+INSERT INTO quo.pay SELECT generate_series(1, 1000);
+INSERT INTO quo.why SELECT generate_series(1, 1000);
+INSERT INTO quo.any SELECT generate_series(1, 1000);
+RESET ROLE;
+"""
+RULES = [
+    {"name": "two of dba", "objects": ["quo.pay"], "action": "approve",
+     "approvals": {"quorum": 2, "groups": ["dba"]}},
+    {"name": "and one of security", "objects": ["quo.pay"], "kinds": ["DROP TABLE"],
+     "action": "approve", "approvals": {"groups": ["security"]}},
+    {"name": "somebody else, and why", "objects": ["quo.why"], "action": "approve",
+     "approvals": {"require_reason": True, "exclude_owner": True}},
+]
+
+
+class Ground:
+    """Agents are alice's; kim, lee and max are in dba, sam in security, alice in none."""
+
+    def __init__(self, pg):
+        self.gateway = Gateway(pg, policy={"rules": RULES}, extra={"hold": {"wait": "0s"}})
+        self.n = 0
+        self.who = {}
+        for name, group in (("kim", "dba"), ("lee", "dba"), ("max", "dba"), ("sam", "security"),
+                            ("alice", None)):
+            self.who[name] = Operator(self.gateway, name)
+            if group:
+                self.gateway.cli("operators", "set", name, "--group", group)
+
+    def connect(self):
+        self.n += 1
+        self.gateway.add_agent(f"agent-{self.n}")
+        return self.gateway.connect(f"agent-{self.n}", autocommit=True)
+
+    def held(self, connection, sql):
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(sql)
+        assert caught.value.diag.sqlstate == "ZB001", caught.value
+        return json.loads(caught.value.diag.message_detail)["ticket"]
+
+    def say(self, who, ticket, what="approve", **body):
+        """(status, answer)"""
+        return self.who[who].ask("POST", f"/v1/tickets/{ticket}/{what}", body)
+
+    def ticket(self, ticket):
+        return self.who["kim"].ask("GET", f"/v1/tickets/{ticket}")[1]
+
+    def approvals(self, who, *args, check=True):
+        return subprocess.run([binary(), "approvals", *args, "--server", self.who[who].base],
+                              check=check, capture_output=True, text=True, timeout=60,
+                              env={**self.gateway.env, "BACKSTOP_TOKEN": self.who[who].token})
+
+    def audit(self, ticket):
+        lines = [json.loads(line)
+                 for path in sorted((self.gateway.folder / "audit").glob("audit-*.jsonl"))
+                 for line in path.read_text().splitlines()]
+        return [r for r in lines if r["kind"] == "decision" and r.get("ticket") == ticket]
+
+
+@pytest.fixture(scope="module")
+def ground(pg):
+    with pg.admin() as c:
+        c.execute(SCHEMA)
+    made = Ground(pg)
+    with running(made.gateway):
+        yield made
+
+
+def test_two_of_a_group(ground):
+    sql = "DELETE FROM quo.pay WHERE id <= 3"
+    with ground.connect() as c:
+        ticket = ground.held(c, sql)
+        missing = ground.ticket(ticket)["missing"]
+        assert missing == [{"quorum": 2, "have": 0, "groups": ["dba"],
+                            "could": ["kim", "lee", "max"]}]
+        status, answer = ground.say("sam", ticket)
+        assert status == 403 and "none of the groups" in answer["detail"]
+        status, answer = ground.say("kim", ticket, reason="looks right")
+        assert status == 200 and answer["state"] == "pending"
+        assert answer["missing"][0]["have"] == 1 and answer["missing"][0]["could"] == ["lee", "max"]
+        assert ground.held(c, sql) == ticket  # one is not enough
+        status, answer = ground.say("kim", ticket)
+        assert status == 409 and "already" in answer["detail"]
+        status, answer = ground.say("lee", ticket)
+        assert status == 200 and answer["state"] == "approved"
+        assert [(d["operator"], d["decision"]) for d in answer["decisions"]] == [
+            ("kim", "approve"), ("lee", "approve")]
+        assert answer["decided_by"] == "kim, lee" and "missing" not in answer
+        assert c.execute(sql).rowcount == 3
+        assert ground.held(c, sql) != ticket  # used up
+    assert ground.ticket(ticket)["state"] == "done"
+    assert [(r["operator"], r["decision"], r.get("outcome")) for r in ground.audit(ticket)] == [
+        ("sam", "approve", None), ("sam", "approve", "failed"), ("kim", "approve", None),
+        ("kim", "approve", None), ("kim", "approve", "failed"), ("lee", "approve", None)]
+
+
+def test_one_denial_ends_it(ground):
+    sql = "DELETE FROM quo.pay WHERE id = 10"
+    with ground.connect() as c:
+        ticket = ground.held(c, sql)
+        assert ground.say("kim", ticket)[0] == 200
+        status, answer = ground.say("sam", ticket, "deny")  # in no group that could approve it
+        assert status == 200 and answer["state"] == "denied"
+        assert ground.say("lee", ticket)[0] == 409
+        assert ground.ticket(ticket)["state"] == "denied"
+
+
+def test_every_rule_has_its_say(ground):
+    with ground.connect() as c:
+        ticket = ground.held(c, "DROP TABLE quo.pay")
+        assert [(m["quorum"], m["groups"]) for m in ground.ticket(ticket)["missing"]] == [
+            (2, ["dba"]), (1, ["security"])]
+        for who, state in (("kim", "pending"), ("lee", "pending"), ("sam", "approved")):
+            assert ground.say(who, ticket)[1]["state"] == state
+
+
+def test_reason_and_owner(ground):
+    with ground.connect() as c:
+        ticket = ground.held(c, "DELETE FROM quo.why WHERE id = 1")
+        status, answer = ground.say("kim", ticket, reason="  ")
+        assert status == 422 and "reason" in answer["detail"]
+        out = ground.approvals("kim", "approve", ticket, check=False)
+        assert out.returncode == 65 and "--reason" in out.stderr
+        status, answer = ground.say("alice", ticket, reason="it is mine")
+        assert status == 403 and "owns the actor" in answer["detail"]
+        assert "alice" not in ground.ticket(ticket)["missing"][0]["could"]
+        assert ground.say("kim", ticket, reason="asked for in #42")[1]["state"] == "approved"
+
+
+def test_comments_decide_nothing(ground):
+    with ground.connect() as c:
+        ticket = ground.held(c, "DELETE FROM quo.pay WHERE id = 20")
+        assert ground.say("kim", ticket, "comment", text=" ")[0] == 422
+        assert ground.say("kim", "T-01KB3ZJ5W8Q2M4R6T8V0X2Z4B6", "comment", text="x")[0] == 404
+        ground.approvals("kim", "comment", ticket, "asked the owner")
+        assert ground.say("kim", ticket, "comment", text="no answer yet")[0] == 200
+        ground.say("kim", ticket)  # one who has commented may still decide
+        shown = ground.approvals("lee", "show", ticket).stdout
+        assert "kim said" in shown and "asked the owner" in shown and "kim approved" in shown
+        assert "2 of dba, has 1; could approve: lee, max" in shown
+        answer = json.loads(ground.approvals("lee", "show", ticket, "--json").stdout)
+        assert answer["state"] == "pending"
+        assert [x["text"] for x in answer["comments"]] == ["asked the owner", "no answer yet"]
+        assert [r["decision"] for r in ground.audit(ticket)] == ["comment", "comment", "approve"]
+
+
+def test_a_revoked_approver_does_not_count(pg, ground):
+    with ground.connect() as c:
+        ticket = ground.held(c, "DELETE FROM quo.pay WHERE id = 30")
+        other = ground.held(c, "DELETE FROM quo.pay WHERE id = 31")
+        tom = Operator(ground.gateway, "tom")
+        ground.gateway.cli("operators", "set", "tom", "--group", "dba")
+        for t in (ticket, other):
+            assert tom.ask("POST", f"/v1/tickets/{t}/approve")[0] == 200
+        assert ground.say("kim", other)[1]["state"] == "approved"
+        ground.gateway.cli("operators", "revoke", "tom")
+        answer = ground.say("kim", ticket)[1]
+        assert answer["state"] == "pending" and answer["decisions"][0]["counts"] is False
+        # The other one was approved before, and is not what it was any more.
+        with pytest.raises(psycopg.Error) as caught:
+            c.execute("DELETE FROM quo.pay WHERE id = 31")
+        assert caught.value.diag.sqlstate == "ZB003"
+        assert ground.ticket(other)["state"] == "expired"
+
+
+def test_decisions_at_the_same_moment(ground):
+    """Of two that complete a quorum both count, of a denial and an approval the first."""
+    with ground.connect() as c:
+        for n in range(12):
+            sql = f"DELETE FROM quo.pay WHERE id = {100 + n}"
+            ticket = ground.held(c, sql)
+            what = "approve" if n % 2 == 0 else "deny"
+            gate, got = threading.Barrier(2), {}
+
+            def decide(who, verdict):
+                gate.wait()
+                got[who] = ground.say(who, ticket, verdict)
+
+            threads = [threading.Thread(target=decide, args=("kim", "approve")),
+                       threading.Thread(target=decide, args=("lee", what))]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            state = ground.ticket(ticket)["state"]
+            if what == "approve":
+                assert [got[who][0] for who in ("kim", "lee")] == [200, 200] and state == "approved"
+                assert sorted(a["state"] for _, a in got.values()) == ["approved", "pending"]
+                assert c.execute(sql).rowcount == 1
+            else:
+                assert state == "denied" and got["lee"][0] == 200
+                assert got["kim"][0] in (200, 409)
+
+
+def test_killed_between_two_decisions(pg):
+    """What was decided before a crash counts after it; it runs once."""
+    with pg.admin() as c:
+        c.execute(SCHEMA)
+    made = Ground(pg)
+    sql = "DELETE FROM quo.pay WHERE id <= 5"
+    with running(made.gateway):
+        with made.connect() as c:
+            ticket = made.held(c, sql)
+        assert made.say("kim", ticket)[1]["state"] == "pending"
+        made.gateway.process.send_signal(signal.SIGKILL)
+        made.gateway.process.wait()
+        made.gateway.start()
+        assert made.ticket(ticket)["missing"][0]["have"] == 1
+        assert made.say("kim", ticket)[0] == 409
+        assert made.say("lee", ticket)[1]["state"] == "approved"
+        with made.gateway.connect("agent-1", autocommit=True) as c:
+            assert c.execute(sql).rowcount == 5
+            assert made.held(c, sql) != ticket
+
+
+def test_a_policy_that_asks_for_more_voids_it(pg):
+    """One approval was enough when it was given."""
+    with pg.admin() as c:
+        c.execute(SCHEMA)
+    made = Ground(pg)
+    sql = "DELETE FROM quo.any WHERE id = 1"
+    with running(made.gateway):
+        with made.connect() as c:
+            ticket = made.held(c, sql)
+            assert made.say("alice", ticket)[1]["state"] == "approved"
+            config = json.loads(made.gateway.config.read_text())
+            config["policy"]["approvals"] = {"quorum": 2}
+            made.gateway.config.write_text(json.dumps(config))
+            made.gateway.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: "policy.reload" in made.gateway.log() or "reload" in made.gateway.log())
+            with pytest.raises(psycopg.Error) as caught:
+                c.execute(sql)
+            assert caught.value.diag.sqlstate == "ZB003"
+            again = made.held(c, sql)
+            assert again != ticket and made.ticket(again)["missing"][0]["quorum"] == 2
+
+
+def test_groups_of_operators(ground):
+    listed = {o["name"]: o["groups"]
+              for o in json.loads(ground.gateway.cli("operators", "list", "--json").stdout)}
+    assert listed["kim"] == ["dba"] and listed["sam"] == ["security"] and listed["alice"] == []
+    assert ground.gateway.cli("operators", "set", "kim", check=False).returncode == 64
+    assert ground.gateway.cli("operators", "set", "kim", "--group", "No!", check=False).returncode == 64
+    assert "dba" in ground.gateway.cli("operators", "list").stdout
+    with sqlite3.connect(f"file:{ground.gateway.folder}/state.db?mode=ro", uri=True) as db:
+        assert db.execute("SELECT count(*) FROM said WHERE operator = 'kim'").fetchone()[0] > 0
