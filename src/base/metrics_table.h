@@ -19,6 +19,7 @@ BS_COUNTER(VERDICT_MISSES,  "backstop_verdict_cache_total",       "outcome=\"mis
 
 /*       NAME           name                           help */
 BS_GAUGE(VERDICT_BYTES, "backstop_verdict_cache_bytes", "Memory of the verdicts that are kept, of all workers")
+BS_GAUGE(LONG_TEXTS,    "backstop_long_texts",          "Texts of over 64 KB that are being judged, or wait for their turn")
 
 /*           NAME           name                              unit     help */
 BS_HISTOGRAM(RELAY,         "backstop_relay_seconds",         SECONDS, "Added by the gateway to what a client sends at once, from read to written; one of sixteen is measured")

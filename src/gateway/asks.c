@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "gateway/apart.h"
 #include "gateway/asking.h"
 #include "gateway/gate.h"
 #include "wire/front.h"
@@ -77,6 +78,7 @@ bs_ask_settle(struct bs_relay *r, size_t to)
     r->collected = 0;
     r->loaded = false;
     r->put_off_over = false;
+    bs_apart_settle(r);
     r->stalled = false;
     r->copy_wait = false;
     r->capped.wait = false;

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 
+#include "gateway/apart.h"
 #include "gateway/asking.h"
 #include "gateway/gateway.h"
 #include "gateway/judge.h"
@@ -167,6 +168,7 @@ judge_of(struct bs_relay *r)
         .limits = {c->max_bytes, true, c->drop_database == BS_CONFIG_DROP_DUMP},
         .shielded = r->s->shielded,
         .known = &r->known,
+        .max_text = BS_APART_TEXT,
     };
     by.names.uncommitted_ddl = by.names.uncommitted_ddl || r->ddl_sent != 0;
     return by;
@@ -200,6 +202,7 @@ bs_ask_judge(struct bs_relay *r,
 {
     BS_FRESH_ERR(err);
     struct bs_judge by;
+    enum bs_heard heard;
     enum bs_done done;
 
     if (kept != NULL)
@@ -227,6 +230,8 @@ bs_ask_judge(struct bs_relay *r,
             bs_verdicts_judge(bs_worker_verdicts(r->s->worker), &by, text, arena, out, kept, &err);
     if (done != BS_DONE)
         bs_verdict_refuse(out, err.code, NULL, "the statement is too large to be judged", NULL);
+    if (out->apart && (heard = bs_apart_judge(r, &by, text, out, kept)) != BS_HEARD)
+        return heard;
     if (out->wait)
         return BS_HEARD_UNSURE;
     if (out->refresh && !r->loaded)

@@ -106,11 +106,15 @@ forward_query(struct bs_relay *r, const struct bs_verdict *v, struct bs_bytes me
 }
 
 /*
- * The gate judges the text once more, in an arena of its own that outlives the message. False where
- * the catalog has changed since a moment ago, so that all begins anew.
+ * The gate judges the text once more, in an arena of its own that outlives the message; what was
+ * judged apart outlives it by itself. False where the catalog has changed since a moment ago, so that
+ * all begins anew.
  */
 static bool
-gate_query(struct bs_relay *r, const struct bs_verdict *judged, struct bs_bytes message)
+gate_query(struct bs_relay *r,
+           const struct bs_verdict *judged,
+           struct bs_kept *apart,
+           struct bs_bytes message)
 {
     struct bs_gate *g = bs_gate_new(r);
     struct bs_verdict *v = bs_arena_take(bs_gate_arena(g), sizeof(*v));
@@ -123,6 +127,12 @@ gate_query(struct bs_relay *r, const struct bs_verdict *judged, struct bs_bytes 
         bs_gate_free(&g);
         bs_ask_poison_query(
             r, bs_refusal_new("54000", "the statement is too large to be held", NULL, NULL));
+        return true;
+    }
+    if (apart != NULL) {
+        bs_verdict_move(judged, (struct bs_bytes){(uint8_t *)text, judged->text.n}, v);
+        bs_gate_keep(g, bs_kept_ref(apart));
+        bs_gate_begin(r, g, message);
         return true;
     }
     r->loaded = true; /* the same catalog as a moment ago */
@@ -151,9 +161,14 @@ bs_ask_is_full_of_names(const struct bs_relay *r)
     return r->state.names.n + r->replies.naming >= STATEMENTS_MAX;
 }
 
-/* Takes a verdict as far as it goes now; false where it must wait. */
+/* Takes a verdict as far as it goes now; false where it must wait. `kept`: what it borrows from. What
+ * is kept otherwise than apart passes. */
 static bool
-act_on_query(struct bs_relay *r, struct bs_verdict *v, struct bs_bytes message, size_t end)
+act_on_query(struct bs_relay *r,
+             struct bs_verdict *v,
+             struct bs_kept *kept,
+             struct bs_bytes message,
+             size_t end)
 {
     bool gated;
 
@@ -183,7 +198,7 @@ act_on_query(struct bs_relay *r, struct bs_verdict *v, struct bs_bytes message, 
         bs_gate_close_transaction(r, message);
     else if (v->way == BS_WAY_PASS)
         forward_query(r, v, message);
-    else if (!gate_query(r, v, message))
+    else if (!gate_query(r, v, kept, message))
         return false;
     if (bs_relay_over(r))
         return false;
@@ -216,7 +231,7 @@ bs_ask_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
     case BS_HEARD:
         break;
     }
-    go_on = act_on_query(r, &v, bs_ask_bytes(r, r->used, end), end);
+    go_on = act_on_query(r, &v, kept, bs_ask_bytes(r, r->used, end), end);
     bs_kept_unref(&kept);
     return go_on;
 }
@@ -266,5 +281,5 @@ bs_ask_function_call(struct bs_relay *r, const struct bs_frame *f, size_t end)
     }
     if (v.way != BS_WAY_PASS) /* it cannot be held: nobody could ask for it again */
         bs_verdict_refuse(&v, BS_E_UNSUPPORTED, NULL, by_number, as_select);
-    return act_on_query(r, &v, bs_ask_bytes(r, r->used, end), end);
+    return act_on_query(r, &v, NULL, bs_ask_bytes(r, r->used, end), end);
 }

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "gateway/apart.h"
 #include "gateway/evade.h"
 #include "gateway/gate.h"
 #include "gateway/judge.h"
@@ -337,6 +338,7 @@ enter_gate(struct bs_relay *r, size_t last, size_t end)
     if (!bs_relay_quiet(r))
         return bs_ask_stall(r);
     g = bs_gate_new(r);
+    bs_apart_take_back(r);
     next = gate_series(r, g, series, &refusal);
     if (next == NEXT_GATE && bs_gate_needs_fresh(g) && !r->loaded) {
         bs_gate_free(&g);
@@ -347,6 +349,7 @@ enter_gate(struct bs_relay *r, size_t last, size_t end)
         end_guarded(r, &bs_gate_first(g)->unit, series, last);
         bs_gate_free(&g);
     } else if (next == NEXT_GATE) {
+        bs_apart_give(r, g);
         bs_gate_begin(r, g, series);
     } else {
         bs_gate_free(&g);

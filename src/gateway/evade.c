@@ -12,10 +12,12 @@
 #include "approval/harms.h"
 #include "base/log.h"
 #include "catalog/harm.h"
+#include "gateway/apart.h"
 #include "gateway/gateway.h"
 #include "gateway/note.h"
 #include "gateway/reload.h"
 #include "gateway/request.h"
+#include "gateway/verdicts.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
 
@@ -255,14 +257,33 @@ struct job {
     struct bs_gate *g;
     struct bs_evasion_found found;
     enum refused as;
+    bool later; /* it is still to be looked at */
 };
+
+static void
+cannot_keep(const struct bs_gate *g, const struct bs_err *err)
+{
+    BS_LOG(WARNING, "what was blocked is not kept", BS_F_STR("session", g->s->id),
+           BS_F_STR("reason", err->message));
+}
+
+/* Nothing of it is to be kept. */
+static bool
+is_nothing(const struct job *j)
+{
+    return j->as == UNRECOVERABLE && j->g->evades == NULL;
+}
 
 static void
 work(void *arg)
 {
     struct job *j = arg;
+    struct bs_err err = {0};
 
-    keep_refused(j->g, &j->found, j->as);
+    if (j->later && look_at_refused(j->g, j->as, &j->found, &err) != BS_DONE)
+        cannot_keep(j->g, &err);
+    else if (!is_nothing(j))
+        keep_refused(j->g, &j->found, j->as);
 }
 
 static void
@@ -288,7 +309,29 @@ done(struct bs_session *s, bool current, void *arg)
         bs_relay_act(s, kept, NULL);
 }
 
-/* A gate that holds nothing: only to name and to compare what was asked. */
+/* The gate borrows from nothing of the message any more. */
+static enum bs_done
+add_long(struct bs_gate *g,
+         struct bs_kept *apart,
+         const struct bs_verdict *v,
+         struct bs_bytes bind,
+         struct bs_prepared *prepared,
+         struct bs_err *err)
+{
+    struct bs_verdict *own = bs_arena_take(bs_gate_arena(g), sizeof(*own));
+
+    bind.p = (uint8_t *)bs_arena_copy(bs_gate_arena(g), bind);
+    if (own == NULL || bind.p == NULL)
+        return BS_FAIL(err, LIMIT, "the unit is too large to be held");
+    bs_verdict_move(v, bs_kept_verdict(apart)->text, own);
+    bs_gate_keep(g, bs_kept_ref(apart));
+    return bs_gate_add(g, own, bind, prepared, err);
+}
+
+/*
+ * A gate that holds nothing: only to name and to compare what was asked. To compare a long text takes
+ * long, too: that is left to the job.
+ */
 void
 bs_evade_refused(struct bs_relay *r,
                  struct bs_verdict *v,
@@ -296,7 +339,9 @@ bs_evade_refused(struct bs_relay *r,
                  struct bs_prepared *prepared)
 {
     enum refused as = refused_as(v);
+    struct bs_kept *apart;
     struct bs_err err = {0};
+    enum bs_done added;
     struct bs_gate *g;
     struct job *j;
 
@@ -306,17 +351,22 @@ bs_evade_refused(struct bs_relay *r,
     j = bs_malloc(sizeof(*j));
     j->g = g;
     j->as = as;
-    if (bs_gate_add(g, v, bind, prepared, &err) != BS_DONE ||
-        look_at_refused(g, as, &j->found, &err) != BS_DONE) {
-        BS_LOG(WARNING, "what was blocked is not kept", BS_F_STR("session", r->s->id),
-               BS_F_STR("reason", err.message));
+    apart = bs_apart_find(r, v, prepared);
+    j->later = apart != NULL;
+    if (j->later)
+        added = add_long(g, apart, v, bind, prepared, &err);
+    else
+        added = bs_gate_add(g, v, bind, prepared, &err);
+    if (added == BS_DONE && !j->later)
+        added = look_at_refused(g, as, &j->found, &err);
+    if (added != BS_DONE)
+        cannot_keep(g, &err);
+    if (added != BS_DONE || (!j->later && is_nothing(j))) {
         free_job(j);
-    } else if (as == UNRECOVERABLE && g->evades == NULL) {
-        free_job(j); /* nothing to be kept */
-    } else {
-        r->keeps_refused = true;
-        bs_worker_job(r->s->worker, r->s, work, done, j);
+        return;
     }
+    r->keeps_refused = true;
+    bs_worker_job(r->s->worker, r->s, work, done, j);
 }
 
 void
@@ -328,6 +378,5 @@ bs_evade_gate_blocked(struct bs_gate *g)
     if (look_at_refused(g, BLOCKED, &found, &err) == BS_DONE)
         keep_refused(g, &found, BLOCKED);
     else
-        BS_LOG(WARNING, "what was blocked is not kept", BS_F_STR("session", g->s->id),
-               BS_F_STR("reason", err.message));
+        cannot_keep(g, &err);
 }

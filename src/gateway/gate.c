@@ -17,6 +17,7 @@
 #include "gateway/gateway.h"
 #include "gateway/gating.h"
 #include "gateway/reload.h"
+#include "gateway/verdicts.h"
 #include "gateway/waiters.h"
 #include "gateway/within.h"
 #include "gateway/worker.h"
@@ -101,6 +102,9 @@ bs_gate_unref(struct bs_gate **gp)
     for (size_t i = 0; i < g->n_items; i++)
         bs_prepared_unref(&g->items[i].prepared);
     free(g->items);
+    for (size_t i = 0; i < g->n_kept; i++)
+        bs_kept_unref(&g->kept[i]);
+    free(g->kept);
     bs_capture_close(&g->capture);
     bs_capture_close(&g->opened);
     bs_refusal_free(&g->fate);
@@ -138,6 +142,13 @@ bs_gate_add(struct bs_gate *g,
     *item =
         (struct bs_gate_item){verdict, bind, prepared == NULL ? NULL : bs_prepared_ref(prepared)};
     return BS_DONE;
+}
+
+void
+bs_gate_keep(struct bs_gate *g, struct bs_kept *kept)
+{
+    g->kept = bs_realloc(g->kept, (g->n_kept + 1) * sizeof(struct bs_kept *));
+    g->kept[g->n_kept++] = kept;
 }
 
 static enum bs_done

@@ -18,6 +18,7 @@
 #include "gateway/running.h"
 
 struct bs_gate;
+struct bs_kept; /* gateway/verdicts.h */
 
 /* A new, empty gate. */
 struct bs_gate *bs_gate_new(struct bs_relay *r);
@@ -35,6 +36,8 @@ BS_MUST_CHECK enum bs_done bs_gate_add(struct bs_gate *g,
                                        struct bs_bytes bind,
                                        struct bs_prepared *prepared,
                                        struct bs_err *err);
+/* A verdict of the unit borrows from it. Takes the reference. */
+void bs_gate_keep(struct bs_gate *g, struct bs_kept *kept);
 /*
  * Begin. Nothing may be in flight. Takes the gate.
  *

@@ -57,7 +57,7 @@ typedef void bs_gate_job_fn(struct bs_relay *r, struct bs_gate *g, struct bs_err
 
 /* One text of the unit: a Query, or what a Bind runs. */
 struct bs_gate_item {
-    struct bs_verdict *verdict;   /* in the gate's arena */
+    struct bs_verdict *verdict;   /* in the gate's arena, or in g->kept but for itself */
     struct bs_bytes bind;         /* body of the Bind; in the gate's arena once begun */
     struct bs_prepared *prepared; /* of the Bind; a reference */
 };
@@ -71,6 +71,8 @@ struct bs_gate {
     struct bs_arena arena;
     struct bs_gate_item *items;
     size_t n_items;
+    struct bs_kept **kept; /* what verdicts borrow from, beside the arena */
+    size_t n_kept;
     struct bs_plan plan;           /* of all items together */
     bool hold;                     /* some item needs a human */
     bool waived;                   /* the policy wants no recovery point */

@@ -26,6 +26,17 @@ bs_verdict_refuse(struct bs_verdict *v,
     v->hint = hint;
 }
 
+void
+bs_verdict_move(const struct bs_verdict *v, struct bs_bytes text, struct bs_verdict *out)
+{
+    bool is_shown = v->shown.p == v->text.p;
+
+    *out = *v;
+    out->text = text;
+    if (is_shown)
+        out->shown = text;
+}
+
 static bool
 is_boundary(const struct bs_stmt *s)
 {
@@ -299,6 +310,13 @@ is_named(const struct bs_unit *unit)
     return false;
 }
 
+/* Whoever asks cannot wait for it. */
+static bool
+is_too_long(const struct bs_judge *by, struct bs_bytes text)
+{
+    return by->max_text != 0 && text.n > by->max_text;
+}
+
 /* FETCH and CLOSE of a cursor whose query was judged at DECLARE, or Bind, run nothing new. */
 static void
 know_cursors(const struct bs_judge *by, struct bs_unit *unit)
@@ -428,6 +446,9 @@ judge_execute(const struct bs_judge *by,
     if (s->label != NULL && by->known != NULL)
         found = by->known->statement(by->known->names, s->label, &body);
     out->wait = found == BS_LOOKUP_WAIT;
+    out->apart = found == BS_LOOKUP_FOUND && is_too_long(by, body);
+    if (out->apart)
+        return BS_DONE;
     if (found != BS_LOOKUP_FOUND) {
         bs_verdict_refuse(out, BS_E_NOT_FOUND, "26000", no_statement(arena, s->label), NULL);
         return BS_DONE;
@@ -468,7 +489,8 @@ know_explained(const struct bs_judge *by,
     if (by->known != NULL)
         found = by->known->statement(by->known->names, s->label, &body);
     out->wait = found == BS_LOOKUP_WAIT;
-    if (found != BS_LOOKUP_FOUND)
+    out->apart = found == BS_LOOKUP_FOUND && is_too_long(by, body);
+    if (found != BS_LOOKUP_FOUND || out->apart)
         return BS_DONE;
     if (bs_classify(body, BS_CLASSIFY_LIMITS, arena, &inner, err) != BS_DONE ||
         bs_catalog_judge(by->snapshot, by->names, &inner, arena, &facts, err) != BS_DONE)
@@ -489,7 +511,7 @@ cast_shadow(const struct bs_judge *by, struct bs_verdict *v)
 {
     struct bs_decision *d = &v->decision;
 
-    if (by->policy->mode != BS_POLICY_SHADOW || v->wait)
+    if (by->policy->mode != BS_POLICY_SHADOW || v->wait || v->apart)
         return;
     if (!d->shadow)
         *d = (struct bs_decision){.shadow = true,
@@ -522,7 +544,7 @@ judge_text(const struct bs_judge *by,
     if (out->unit.n_stmts == 1 && is_explained(&out->unit.stmts[0]) &&
         know_explained(by, arena, out, err) != BS_DONE)
         return BS_FAILED;
-    if (out->wait)
+    if (out->wait || out->apart)
         return BS_DONE;
     know_cursors(by, &out->unit);
     return judge_unit(by, arena, out, err);
@@ -593,6 +615,11 @@ bs_judge(const struct bs_judge *by,
 
     *out =
         (struct bs_verdict){.text = text, .shown = text, .epoch = by->epoch, .policy = by->policy};
+    out->apart = is_too_long(by, text);
+    if (out->apart) {
+        out->shown = (struct bs_bytes){NULL, 0}; /* nobody has looked for passwords */
+        return BS_DONE;
+    }
     done = judge_text(by, text, arena, out, err);
     if (done == BS_DONE)
         done = bs_without_secrets(text, &out->unit, arena, &out->shown, err);

@@ -38,6 +38,7 @@ struct bs_verdict {
     bool refresh; /* judged with a catalog that lacks a name: load it again, judge again */
     bool named;   /* depends on what names of the session mean now: never kept */
     bool wait;    /* what a name means is not decided yet: judge again after the answers */
+    bool apart;   /* not judged: it, or what it names, is longer than bs_judge.max_text */
     bool wrapped; /* exactly BEGIN; ...; COMMIT around what is to be protected */
     const struct bs_policy *policy; /* that decided; to decide anew with another, judge anew */
     uint64_t epoch;                 /* of the database, when judged */
@@ -70,6 +71,7 @@ struct bs_judge {
     struct bs_plan_limits limits;
     bool shielded;                /* the actor's own READ WRITE is refused */
     const struct bs_known *known; /* named statements and cursors of the session; NULL: none */
+    size_t max_text;              /* a longer one is left alone (apart.h); 0: none is too long */
 };
 
 /*
@@ -115,6 +117,9 @@ bool bs_verdict_is_stricter_by(const struct bs_verdict *v,
                                const struct bs_policy *policy,
                                const struct bs_subject *subject,
                                struct bs_arena *arena);
+
+/* The same verdict, of the same text elsewhere. */
+void bs_verdict_move(const struct bs_verdict *v, struct bs_bytes text, struct bs_verdict *out);
 
 /* Turns a verdict into a refusal, keeping the first reason. The strings must outlive the verdict. */
 void bs_verdict_refuse(struct bs_verdict *v,

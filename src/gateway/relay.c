@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "gateway/apart.h"
 #include "gateway/cancel.h"
 #include "gateway/gate.h"
 #include "gateway/gateway.h"
@@ -15,11 +16,21 @@
 
 #define LAST_READS 512 /* of 64 KB, more than a socket holds; a server that goes on is not heard */
 
-static void
-put_relay(struct bs_relay *r)
+struct bs_relay *
+bs_relay_ref(struct bs_relay *r)
 {
-    if (--r->refs == 0)
-        free(r);
+    r->refs++;
+    return r;
+}
+
+void
+bs_relay_unref(struct bs_relay *r)
+{
+    if (--r->refs != 0)
+        return;
+    bs_arena_fini(&r->state.own_arena);
+    bs_arena_fini(&r->state.told_arena);
+    free(r);
 }
 
 bool
@@ -54,16 +65,15 @@ bs_relay_free(struct bs_session *s)
     r->mode = BS_MODE_OVER;
     s->relay = NULL;
     bs_gate_abandon(r);
+    bs_apart_abandon(r);
     bs_replies_fini(&r->replies);
     bs_effects_free(&r->run_next);
     bs_savepoints_clear(&r->state.savepoints);
     bs_names_fini(&r->state.names);
-    bs_arena_fini(&r->state.own_arena);
-    bs_arena_fini(&r->state.told_arena);
     bs_snapshot_unref(&r->snapshot);
     if (r->db != NULL)
         bs_database_leave(r->db);
-    put_relay(r);
+    bs_relay_unref(r);
 }
 
 void
@@ -110,9 +120,9 @@ enter(struct bs_session *s, void (*act)(struct bs_relay *r))
 {
     struct bs_relay *r = s->relay;
 
-    r->refs++;
+    (void)bs_relay_ref(r);
     act(r);
-    put_relay(r);
+    bs_relay_unref(r);
 }
 
 void
@@ -123,9 +133,9 @@ bs_relay_act(struct bs_session *s, void (*act)(struct bs_relay *r, void *arg), v
     if (r == NULL)
         return;
     bs_session_ref(s);
-    r->refs++;
+    (void)bs_relay_ref(r);
     act(r, arg);
-    put_relay(r);
+    bs_relay_unref(r);
     bs_session_pump(s);
     bs_session_unref(s);
 }
@@ -332,6 +342,8 @@ cancel(struct bs_relay *r)
 {
     if (r->mode == BS_MODE_GATE)
         bs_gate_cancel(r);
+    else if (r->mode == BS_MODE_APART)
+        bs_apart_cancel(r);
     else if (!bs_relay_quiet(r))
         bs_cancel_upstream(r->s);
 }

@@ -17,6 +17,7 @@
 #include "gateway/replies.h"
 #include "wire/frame.h"
 
+struct bs_apart;  /* gateway/apart.h */
 struct bs_gate;   /* gateway/gate.h */
 struct bs_ledger; /* gateway/ledger.h */
 
@@ -24,6 +25,7 @@ enum bs_mode {
     BS_MODE_OVER = 0, /* nothing is forwarded any more */
     BS_MODE_RELAY,    /* messages flow */
     BS_MODE_CATALOG, /* a name was unknown: the catalog is loaded, then the message is judged again */
+    BS_MODE_APART, /* a long text is judged on a job thread, then the message is looked at again */
     BS_MODE_OPENING, /* between two messages of the client: a transaction that has begun is made READ
                         WRITE for an approved ticket, or names are asked for (recall.c) */
     BS_MODE_GATE,    /* a gated unit is held or runs: `gate` has the session */
@@ -36,9 +38,18 @@ enum bs_sink {
     BS_SINK_WITHHOLD, /* kept until COMMIT is acknowledged */
 };
 
+/* Texts of the message that is looked at, judged on job threads (apart.h). */
+struct bs_aparts {
+    struct bs_apart *out;   /* being judged, or waiting for its turn; NULL */
+    struct bs_apart *ready; /* judged */
+    size_t bytes;           /* of those */
+    unsigned again;         /* times that one was out of date by then */
+    bool cancelled;         /* the message is to be refused */
+};
+
 struct bs_relay {
     struct bs_session *s;
-    unsigned refs; /* of callers further up that still look at it after it is over */
+    unsigned refs; /* of callers further up, and jobs, that still look at it after it is over */
     enum bs_mode mode;
     struct bs_database *db;
     struct bs_snapshot *snapshot; /* NULL: must be loaded first */
@@ -47,6 +58,7 @@ struct bs_relay {
     struct bs_session_state state;
     struct bs_known known; /* how bs_judge looks up names of the session */
     struct bs_replies replies;
+    struct bs_aparts apart;
     bool loaded; /* the catalog was loaded for the very message that is judged next */
 
     /* The server's word. */
@@ -108,6 +120,9 @@ struct bs_relay {
 
 /* --- relay.c: plumbing, for the files below --- */
 
+/* A reference keeps the memory, and the names that the session has noted. */
+struct bs_relay *bs_relay_ref(struct bs_relay *r);
+void bs_relay_unref(struct bs_relay *r);
 /* Runs `act` on a session's relay, if it still has one, then flushes both sides: for whoever comes
  * from a job or another thread's post. */
 void bs_relay_act(struct bs_session *s, void (*act)(struct bs_relay *r, void *arg), void *arg);

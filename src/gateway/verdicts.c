@@ -79,6 +79,37 @@ bs_kept_unref(struct bs_kept **k)
     *k = NULL;
 }
 
+struct bs_kept *
+bs_kept_ref(struct bs_kept *k)
+{
+    k->refs++;
+    return k;
+}
+
+struct bs_arena *
+bs_kept_arena(struct bs_kept *k)
+{
+    return &k->arena;
+}
+
+struct bs_verdict *
+bs_kept_verdict(struct bs_kept *k)
+{
+    return &k->verdict;
+}
+
+const struct bs_subject *
+bs_kept_subject(const struct bs_kept *k)
+{
+    return &k->subject;
+}
+
+bool
+bs_kept_is_sole(const struct bs_kept *k)
+{
+    return k->refs == 1;
+}
+
 size_t
 bs_verdicts_bytes(const struct bs_verdicts *v)
 {
@@ -193,6 +224,23 @@ is_current(const struct bs_kept *k, const struct bs_judge *by)
            k->limits.rows == by->limits.rows && k->limits.databases == by->limits.databases;
 }
 
+bool
+bs_kept_is_current(const struct bs_kept *k, const struct bs_judge *by, struct bs_bytes text)
+{
+    return is_current(k, by) && is_subject(&k->subject, &by->subject) &&
+           bs_bytes_equal(k->verdict.text, text);
+}
+
+void
+bs_kept_use(const struct bs_kept *k,
+            const struct bs_judge *by,
+            struct bs_bytes text,
+            struct bs_verdict *out)
+{
+    bs_verdict_move(&k->verdict, text, out);
+    out->epoch = by->epoch;
+}
+
 /* The session's own doings change nothing of what names mean. */
 static bool
 has_plain_names(const struct bs_judge *by)
@@ -235,13 +283,12 @@ came_before(struct bs_verdicts *v, const struct key *key)
     return before;
 }
 
-static struct bs_kept *
-new_kept(const struct key *key, const struct bs_judge *by, size_t max_bytes)
+struct bs_kept *
+bs_kept_new(const struct bs_judge *by, size_t max_bytes)
 {
     struct bs_kept *k = bs_malloc(sizeof(*k));
 
     k->refs = 1;
-    k->key = *key;
     k->policy = by->policy;
     k->catalog = bs_snapshot_serial(by->snapshot);
     k->shielded = by->shielded;
@@ -272,8 +319,9 @@ judge_kept(struct bs_kept *k, const struct bs_judge *by)
 static void
 keep(struct bs_verdicts *v, const struct key *key, const struct bs_judge *by)
 {
-    struct bs_kept *k = new_kept(key, by, v->max_bytes / SHARE_OF_ALL), **slot = slot_of(v, key);
+    struct bs_kept *k = bs_kept_new(by, v->max_bytes / SHARE_OF_ALL), **slot = slot_of(v, key);
 
+    k->key = *key;
     k->bytes = sizeof(*k);
     if (judge_kept(k, by))
         k->bytes += bs_arena_held(&k->arena);
@@ -304,9 +352,7 @@ use(struct bs_verdicts *v,
         link_newest(v, k);
     }
     k->refs++;
-    *out = k->verdict;
-    out->text = out->shown = text;
-    out->epoch = by->epoch;
+    bs_kept_use(k, by, text, out);
 }
 
 /* All its numbers are compared with columns: whatever they are, it is judged the same. */

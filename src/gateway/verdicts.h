@@ -53,6 +53,26 @@ BS_MUST_CHECK enum bs_done bs_verdicts_judge(struct bs_verdicts *v,
 
 void bs_kept_unref(struct bs_kept **k); /* accepts NULL; sets it NULL */
 
+/*
+ * One that no table has: whoever made it judges into it, on any thread (apart.h).
+ *
+ * max_bytes  of its arena
+ */
+struct bs_kept *bs_kept_new(const struct bs_judge *by, size_t max_bytes);
+struct bs_kept *bs_kept_ref(struct bs_kept *k);
+struct bs_arena *bs_kept_arena(struct bs_kept *k);
+struct bs_verdict *bs_kept_verdict(struct bs_kept *k);
+const struct bs_subject *bs_kept_subject(const struct bs_kept *k); /* in its arena */
+/* There is one reference. */
+bool bs_kept_is_sole(const struct bs_kept *k);
+/* It is of that text, and was judged by what would judge it now, the session's names apart. */
+bool bs_kept_is_current(const struct bs_kept *k, const struct bs_judge *by, struct bs_bytes text);
+/* Its verdict, with the text as the caller has it. */
+void bs_kept_use(const struct bs_kept *k,
+                 const struct bs_judge *by,
+                 struct bs_bytes text,
+                 struct bs_verdict *out);
+
 size_t bs_verdicts_bytes(const struct bs_verdicts *v);
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "gateway/address.h"
 #include "gateway/gateway.h"
+#include "gateway/lanes.h"
 #include "gateway/login.h"
 #include "gateway/relay.h"
 #include "gateway/verdicts.h"
@@ -52,6 +53,7 @@ struct bs_worker {
     struct bs_session *sessions;
     struct bs_logins logins;
     struct bs_verdicts *verdicts;
+    struct bs_lanes lanes;
     struct bs_arena message;
     atomic_uint load; /* sessions here, or on their way here */
     struct listener listeners[LISTENERS_MAX];
@@ -544,6 +546,12 @@ struct bs_verdicts *
 bs_worker_verdicts(struct bs_worker *w)
 {
     return w->verdicts;
+}
+
+struct bs_lanes *
+bs_worker_lanes(struct bs_worker *w)
+{
+    return &w->lanes;
 }
 
 struct bs_gateway *

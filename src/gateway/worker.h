@@ -13,6 +13,7 @@
 #include "gateway/session.h"
 
 struct bs_gateway; /* gateway/gateway.h */
+struct bs_lanes;
 struct bs_logins;
 struct bs_verdicts;
 struct bs_worker;
@@ -62,6 +63,7 @@ struct bs_session *bs_worker_session(struct bs_worker *w, const char *id);
 uv_loop_t *bs_worker_loop(struct bs_worker *w);
 struct bs_logins *bs_worker_logins(struct bs_worker *w);     /* gateway/login.h */
 struct bs_verdicts *bs_worker_verdicts(struct bs_worker *w); /* gateway/verdicts.h */
+struct bs_lanes *bs_worker_lanes(struct bs_worker *w);       /* gateway/lanes.h */
 /* For one message of any session, from when it is judged until it is sent: nothing of it lives on. */
 struct bs_arena *bs_worker_message(struct bs_worker *w);
 struct bs_gateway *bs_worker_gateway(struct bs_worker *w);

@@ -301,6 +301,45 @@ another_policy_decides_anew(void)
     bs_arena_fini(&arena);
 }
 
+/* Whoever cannot wait for a long text is told so, also where only a name stands for it. */
+static void
+long_texts_are_left_alone(void)
+{
+    static const struct {
+        const char *text;
+        size_t max;
+        bool apart;
+    } texts[] = {
+        {"SELECT 1", 8, false},
+        {"SELECT 12", 8, true},
+        {"SELECT 12", 0, false},
+        {"EXECUTE del", 15, false},
+        {"EXECUTE del", 14, true}, /* DELETE FROM s.t */
+        {"EXPLAIN EXECUTE sel", 19, false},
+    };
+    struct bs_snapshot *snapshot = catalog();
+    const struct bs_known known = {NULL, statement_of, cursor_of};
+    struct bs_policy policy;
+
+    bs_policy_init(&policy);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const struct bs_judge by = {.policy = &policy,
+                                    .subject = {"bob", "app"},
+                                    .snapshot = snapshot,
+                                    .known = &known,
+                                    .max_text = texts[i].max};
+        struct bs_arena arena;
+        struct bs_verdict v;
+        struct bs_err err = {0};
+        bs_arena_init(&arena, "test", 1 << 20);
+        EXPECT_EQ(bs_judge(&by, bs_bytes_of(texts[i].text), &arena, &v, &err), BS_DONE);
+        EXPECT_EQ(v.apart, texts[i].apart);
+        EXPECT(!v.apart || v.way == BS_WAY_REFUSE);
+        bs_arena_fini(&arena);
+    }
+    bs_snapshot_unref(&snapshot);
+}
+
 int
 main(void)
 {
@@ -309,6 +348,7 @@ main(void)
         {"names are looked up each time", names_are_looked_up_each_time},
         {"refusals do not teach", refusals_do_not_teach},
         {"in shadow all passes", in_shadow_all_passes},
+        {"long texts are left alone", long_texts_are_left_alone},
         {"another policy decides anew", another_policy_decides_anew},
     };
     return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
