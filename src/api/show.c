@@ -53,6 +53,7 @@ bs_show_ticket(const struct bs_ticket *t)
     put_json(o, "reasons", t->reasons);
     put_json(o, "evades", t->evades);
     put_json(o, "approvals", t->approvals);
+    put_json(o, "claims", t->claims);
     put_time(o, "created", t->created_us);
     put_time(o, "decide_by", t->decide_by_us);
     put_time(o, "decided", t->decided_us);

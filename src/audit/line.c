@@ -281,6 +281,7 @@ bs_audit_line(const struct bs_audit_record *record, struct bs_buf *out)
     put_behind(out, BS_LIT("\"at\":"), bs_bytes_of(at));
     put_behind(out, BS_LIT(",\"kind\":"), bs_bytes_of(bs_audit_kind_name(record->kind)));
     put_fields(out, record, who, COUNT(who));
+    put_json(out, "claims", record->claims);
     put_statement(out, record);
     put_fields(out, record, what, COUNT(what));
     put_json(out, "reasons", record->reasons);

@@ -58,6 +58,7 @@ struct bs_audit_record {
     const char *session;     /* session id */
     const char *client;      /* address */
     const char *application; /* what the client called itself: a claim */
+    const char *claims; /* JSON object: run, purpose, parent, traceparent; must be valid JSON */
     const char *ticket;
     const char *point;
     struct bs_bytes statement;    /* text; kept exactly: as base 64 where it is not UTF-8 */

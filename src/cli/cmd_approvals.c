@@ -292,6 +292,21 @@ print_said(const json_t *t)
         print_one_said(i == 0 ? "comments" : "", item, "said", text_of(item, "text"));
 }
 
+/* Nobody has proven them. */
+static void
+print_claims(const json_t *claims)
+{
+    static const char *const names[] = {"run", "purpose", "parent", "traceparent"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char head[32];
+        (void)snprintf(head, sizeof(head), "%s *", names[i]);
+        print_field(head, text_of(claims, names[i]));
+    }
+    if (claims != NULL)
+        print_field("", "(*: what the client says of itself)");
+}
+
 static void
 print_ticket(const json_t *t)
 {
@@ -309,6 +324,7 @@ print_ticket(const json_t *t)
     print_field("actor", text_of(t, "actor"));
     print_field("owner", text_of(t, "owner"));
     print_field("from", text_of(t, "client"));
+    print_claims(json_object_get(t, "claims"));
     print_field("database", text_of(t, "database"));
     print_field("environment", text_of(t, "environment"));
     print_field("statement", text_of(t, "sql"));

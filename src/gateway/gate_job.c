@@ -107,6 +107,7 @@ record_judged(struct bs_gate *g, struct bs_err *err)
         bs_note_decision(g->items[i].verdict);
         bs_note_who(&record, g->s);
         bs_note_what(&record, g->items[i].verdict);
+        record.claims = bs_note_claims(g->s, g->items[i].verdict->shown, &g->arena);
         record.text = g->plan.why;
         if (bs_request_describe(g, i, &record, err) != BS_DONE ||
             bs_audit_write(g->s->gateway->audit, &record, NULL, err) != BS_DONE)
@@ -644,8 +645,10 @@ record_outcome(struct bs_gate *g)
     struct bs_err err = {0};
 
     bs_note_who(&record, g->s);
-    if (g->n_items != 0)
+    if (g->n_items != 0) {
         bs_note_what(&record, g->items[0].verdict);
+        record.claims = bs_note_claims(g->s, g->items[0].verdict->shown, &g->arena);
+    }
     record.ticket = g->ticket[0] == '\0' ? NULL : g->ticket;
     record.operator_ = g->approver;
     record.point = point_of(g);

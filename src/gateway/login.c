@@ -17,6 +17,7 @@
 #include "gateway/cancel.h"
 #include "gateway/gateway.h"
 #include "gateway/limits.h"
+#include "gateway/note.h"
 #include "gateway/reload.h"
 #include "gateway/standing.h"
 #include "gateway/upstream.h"
@@ -165,6 +166,7 @@ record(struct bs_session *s, const char *outcome, const char *sqlstate)
         .session = s->id,
         .client = s->address,
         .application = l->wish.application_name,
+        .claims = s->claims_text,
         .outcome = outcome,
         .sqlstate = sqlstate,
         .detail = sqlstate == NULL ? l->detail : NULL,
@@ -633,6 +635,9 @@ admit(struct bs_session *s)
     s->actor = wish.user;
     if (is_ended(s) || !count_in(s))
         return;
+    s->claims = wish.claims;
+    s->n_claims = wish.n_claims;
+    s->claims_text = bs_note_claims(s, (struct bs_bytes){0}, &s->arena);
     if (!record(s, "done", NULL)) {
         bs_session_fail(s, "58030", "the gateway cannot write its audit log");
         return;
@@ -640,8 +645,6 @@ admit(struct bs_session *s)
     s->database = db->name;
     s->database_at = (size_t)(db - g->config->databases);
     s->application_name = wish.application_name;
-    s->claims = wish.claims;
-    s->n_claims = wish.n_claims;
     subject = bs_session_subject(s);
     s->shielded = bs_policy_shielded(bs_gateway_policy(g), &subject);
     bs_login_free(s);

@@ -9,6 +9,9 @@
 #include "base/metrics.h"
 #include "gateway/gateway.h"
 #include "gateway/running.h"
+#include "gateway/worker.h"
+#include "sql/claims.h"
+#include "wire/startup.h"
 
 #define SAMPLE_EVERY 100 /* audit_safe: sampled */
 
@@ -23,6 +26,36 @@ bs_note_who(struct bs_audit_record *record, const struct bs_session *s)
     record->session = s->id;
     record->client = s->address;
     record->application = s->application_name;
+    record->claims = s->claims_text;
+}
+
+const char *
+bs_note_claims(const struct bs_session *s, struct bs_bytes text, struct bs_arena *arena)
+{
+    struct bs_claims said = {.text = {{0}}}, here = {.text = {{0}}};
+    const char *kept;
+    json_t *o;
+    char *dump;
+
+    bs_claims_of_text(&here, text);
+    if (!bs_claims_any(&here) && (s->claims_text != NULL || s->n_claims == 0))
+        return s->claims_text; /* nearly always */
+    for (size_t i = 0; i < s->n_claims; i++)
+        (void)!bs_claim_take(&said, bs_bytes_of(s->claims[i].name),
+                             bs_bytes_of(s->claims[i].value));
+    bs_claims_of_text(&said, text);
+    if (!bs_claims_any(&said))
+        return NULL;
+    o = json_object();
+    for (enum bs_claim c = BS_CLAIM_RUN; c < BS_CLAIMS; c++) {
+        if (said.text[c][0] != '\0')
+            (void)json_object_set_new(o, bs_claim_name(c), json_string(said.text[c]));
+    }
+    dump = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    kept = bs_arena_str(arena, dump);
+    free(dump);
+    return kept;
 }
 
 /* The statement that decides the unit's risk; NULL where it has none. */
@@ -115,6 +148,7 @@ bs_note_judged(struct bs_relay *r, const struct bs_verdict *v)
         return true;
     bs_note_who(&record, r->s);
     bs_note_what(&record, v);
+    record.claims = bs_note_claims(r->s, v->shown, bs_worker_message(r->s->worker));
     if (v->way == BS_WAY_REFUSE) {
         record.outcome = "refused";
         record.sqlstate = v->sqlstate != NULL ? v->sqlstate : bs_code_get(v->code)->sqlstate;

@@ -24,6 +24,12 @@ void bs_note_decision(const struct bs_verdict *v);
 
 /* Who and where, in every record of a session. Borrows the session's texts. */
 void bs_note_who(struct bs_audit_record *record, const struct bs_session *s);
+/*
+ * What the session says of itself, and the comments of a text, which count for more: JSON in `arena`;
+ * NULL where nothing is said.
+ */
+const char *
+bs_note_claims(const struct bs_session *s, struct bs_bytes text, struct bs_arena *arena);
 /* What was judged. Borrows the verdict's texts. */
 void bs_note_what(struct bs_audit_record *record, const struct bs_verdict *v);
 /* Adds the reasons of a unit to a list, which it answers. */

@@ -532,6 +532,8 @@ bs_request_ticket(struct bs_gate *g, struct bs_ticket *out, struct bs_err *err)
         .harms = g->harms,
         .evades = g->evades,
         .approvals = bs_arena_str(&g->arena, approvals),
+        .claims = g->n_items == 0 ? g->s->claims_text
+                                  : bs_note_claims(g->s, g->items[0].verdict->shown, &g->arena),
     };
     free(text);
     free(approvals);

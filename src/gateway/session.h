@@ -70,6 +70,7 @@ struct bs_session {
     bool shielded;           /* the server session has default_transaction_read_only = on */
     bool outdated;           /* by the policy in force it should be the other way round */
     const char *application_name;    /* what the client called itself: a claim; may be NULL */
+    const char *claims_text;         /* the same as JSON; NULL: none */
     const struct bs_setting *claims; /* "run", "purpose", "parent": claims, too; for display */
     size_t n_claims;
     size_t database_at; /* index into config->databases */

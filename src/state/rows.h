@@ -136,6 +136,7 @@ struct bs_ticket {
     const char *harms;       /* JSON: what it would do to what (approval/evasion.h) */
     const char *evades;      /* JSON: it was asked for before in other words; NULL: it was not */
     const char *approvals;   /* JSON: who must approve (approval/quorum.h); NULL: any one */
+    const char *claims;      /* JSON: what the client says of itself; NULL: nothing */
     int64_t created_us;
     int64_t decide_by_us;
 

@@ -109,6 +109,8 @@ static const char *const migrations[] = {
     " CASE state WHEN 'denied' THEN 'deny' ELSE 'approve' END, t.decided_us, t.reason"
     " FROM tickets t LEFT JOIN operators o ON o.name = t.decided_by"
     " WHERE t.decided_by IS NOT NULL ORDER BY t.id;",
+    /* What the client of a held statement says of itself. */
+    "ALTER TABLE tickets ADD COLUMN claims TEXT;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

@@ -13,7 +13,7 @@
     " effects, plan, reasons, limits, created_us, decide_by_us, state, decided_us, decided_by,"    \
     " reason, redeem_by_us, started_us, finished_us, detail, point, asked, version, harms, "       \
     "evades,"                                                                                      \
-    " approvals"
+    " approvals, claims"
 
 static enum bs_done
 read_ticket(struct bs_sq_rows *r, void *item, struct bs_err *err)
@@ -43,6 +43,7 @@ read_ticket(struct bs_sq_rows *r, void *item, struct bs_err *err)
     t->harms = bs_sq_text(r, 29);
     t->evades = bs_sq_text(r, 30);
     t->approvals = bs_sq_text(r, 31);
+    t->claims = bs_sq_text(r, 32);
     if (t->state == BS_TICKET_NONE)
         return BS_FAIL(err, DAMAGED, "ticket %s has no known state", t->id);
     return BS_DONE;
@@ -54,13 +55,14 @@ insert(struct bs_sqlite *q, const struct bs_ticket *t, struct bs_err *err)
     return bs_sq_run(
         q,
         "INSERT INTO tickets (" TICKET_COLUMNS ") VALUES"
-        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'pending',0,NULL,NULL,0,0,0,NULL,NULL,1,1,?,?,?)",
+        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'pending',0,NULL,NULL,0,0,0,NULL,NULL,1,1,?,?,?,?)",
         BS_SQ_VALUES(BS_SQ_T(t->id), BS_SQ_T(t->identity), BS_SQ_T(t->actor), BS_SQ_T(t->owner),
                      BS_SQ_T(t->database), BS_SQ_T(t->role), BS_SQ_T(t->environment),
                      BS_SQ_T(t->session), BS_SQ_T(t->client), BS_SQ_T(t->sql), BS_SQ_T(t->params),
                      BS_SQ_T(t->risk), BS_SQ_T(t->effects), BS_SQ_T(t->plan), BS_SQ_T(t->reasons),
                      BS_SQ_T(t->limits), BS_SQ_I(t->created_us), BS_SQ_I(t->decide_by_us),
-                     BS_SQ_T(t->harms), BS_SQ_T(t->evades), BS_SQ_T(t->approvals)),
+                     BS_SQ_T(t->harms), BS_SQ_T(t->evades), BS_SQ_T(t->approvals),
+                     BS_SQ_T(t->claims)),
         NULL, err);
 }
 

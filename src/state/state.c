@@ -155,9 +155,10 @@ static enum bs_done
 ticket_texts_check(const struct bs_ticket *t, struct bs_err *err)
 {
     const char *const texts[] = {
-        t->actor,  t->owner,  t->database,   t->role,    t->environment, t->session, t->client,
-        t->sql,    t->params, t->risk,       t->effects, t->plan,        t->limits,  t->reasons,
-        t->reason, t->detail, t->decided_by, t->point,   t->harms,       t->evades,  t->approvals,
+        t->actor,  t->owner,   t->database,  t->role,   t->environment, t->session,
+        t->client, t->sql,     t->params,    t->risk,   t->effects,     t->plan,
+        t->limits, t->reasons, t->reason,    t->detail, t->decided_by,  t->point,
+        t->harms,  t->evades,  t->approvals, t->claims,
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

@@ -53,7 +53,8 @@ struct bs_startup_wish {
                                      server's manual, never user, database, options, client_encoding
                                      or a pinned setting */
     size_t n_settings;
-    struct bs_setting *claims; /* "run", "purpose", "parent" from backstop.*: for display only */
+    struct bs_setting
+        *claims; /* "run" (or "run_id"), "purpose", "parent" from backstop.*: for display */
     size_t n_claims;
     uint16_t minor;       /* of protocol 3, as it is spoken with the client from here on */
     bool negotiate;       /* send NegotiateProtocolVersion (minor), once, before authentication */

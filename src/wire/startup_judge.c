@@ -12,6 +12,7 @@
 
 #define PARAMS_MAX 64 /* of one packet, and of its `options` */
 #define CLAIM_STEM "backstop."
+#define CLAIM_MAX  128 /* bytes of a claim */
 #define PQ_STEM    "_pq_."
 #define SHOWN      64 /* bytes of a name quoted in a message, with its NUL */
 #define ARRAY_N(a) (sizeof(a) / sizeof((a)[0]))
@@ -131,6 +132,19 @@ find_row(const char *name)
     return i;
 }
 
+/* It goes into records and before people's eyes. */
+static bool
+is_claim(const char *value)
+{
+    size_t n = 0;
+
+    for (; value[n] != '\0'; n++) {
+        if (n == CLAIM_MAX || (unsigned char)value[n] < ' ' || value[n] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 static enum bs_done
 unlisted(struct judging *j, const char *name)
 {
@@ -162,8 +176,11 @@ judge_setting(struct judging *j, const char *name, const char *value, enum sourc
         if (!is_utf8_name(value))
             return refuse(j, name, "only \"UTF8\" is supported");
         break;
-    case RULE_FORWARD:
     case RULE_CLAIM:
+        if (!is_claim(value))
+            return refuse(j, name, "up to 128 bytes without control characters");
+        break;
+    case RULE_FORWARD:
         break;
     case RULE_REFUSE:
     default:

@@ -2,13 +2,15 @@
 
 import json
 import sqlite3
+import subprocess
 import threading
 import time
 
 import psycopg
 import pytest
 
-from conftest import PASSWORD, Gateway, running, wait_until
+from conftest import PASSWORD, Gateway, binary, running, wait_until
+from operator_side import Operator
 from rawwire import Raw, startup
 
 WRONG = "password authentication failed"
@@ -351,3 +353,41 @@ def test_a_token_of_an_actor_that_is_shut_out_is_nothing(gw):
     assert WRONG in refused(gw, "shut", password=t["password"])
     assert t["password"] not in gw.log() and not any(
         t["password"].encode() in f.read_bytes() for f in gw.folder.rglob("*") if f.is_file())
+
+
+# --- what a client says of itself ----------------------------------------------------------------
+
+
+def test_claims_are_in_the_record_and_before_the_operator(pg):
+    g = Gateway(pg, extra={"hold": {"wait": "0s"}})
+    operator = Operator(g)
+    with running(g, "alice") as g:
+        options = "-c backstop.run_id=r7 -c backstop.purpose=nightly\\ report"
+        with g.connect("alice", autocommit=True, options=options) as c:
+            c.execute("SELECT 1 /*run_id='r8',traceparent='00-ab-cd-01'*/")
+            c.execute("SELECT 2")
+            with pytest.raises(psycopg.Error) as e:
+                c.execute("CREATE TABLE public.claimed (id int) /*parent='loop%20'*/")
+            assert e.value.sqlstate == "ZB001"
+        session = {"run": "r7", "purpose": "nightly report"}
+        assert wait_until(lambda: records(g, kind="session_open"))[0]["claims"] == session
+        said = {r["statement"]: r["claims"] for r in wait_until(
+            lambda: len(records(g, kind="judged")) == 3 and records(g, kind="judged"))}
+        assert said["SELECT 2"] == session
+        first = next(t for t in said if t.startswith("SELECT 1"))
+        assert said[first] == {"run": "r8", "purpose": "nightly report", "traceparent": "00-ab-cd-01"}
+        ticket = operator.next_ticket()
+        assert ticket["claims"] == {**session, "parent": "loop "}
+        shown = subprocess.run(
+            [binary(), "approvals", "show", ticket["id"], "--server", operator.base], check=True,
+            capture_output=True, text=True, env={**g.env, "BACKSTOP_TOKEN": operator.token}).stdout
+        assert "run *        r7" in shown and "nightly report" in shown and "client says of itself" in shown
+        with psycopg.connect(host="127.0.0.1", port=g.port, user="alice", dbname="app",
+                             password=g.passwords["alice"]) as c:
+            assert c.execute("SELECT 3").fetchone() == (3,)
+        assert "claims" not in records(g, kind="session_open")[-1]
+
+
+def test_a_claim_that_could_paint_a_terminal_is_refused(gw):
+    with pytest.raises(psycopg.OperationalError, match="without control characters"):
+        gw.connect("alice", options="-c backstop.run=\x1b[31m")

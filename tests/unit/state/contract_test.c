@@ -523,6 +523,7 @@ tickets_keep_all_fields(void)
 
     t.harms = "[2]";
     t.evades = "{\"b\":2}";
+    t.claims = "{\"run\":\"7\"}";
     REQUIRE(set_up());
     EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
     got.state = BS_TICKET_APPROVED;
@@ -536,6 +537,7 @@ tickets_keep_all_fields(void)
     got.point = "P";
     EXPECT_EQ(CODE(bs_state_ticket_move(state, &got, &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_ticket_get(state, "T-1", &arena, &again, &err)), BS_OK);
+    EXPECT(strcmp(again.claims, "{\"run\":\"7\"}") == 0);
     EXPECT(strcmp(again.id, "T-1") == 0 && strcmp(again.identity, IDENTITY) == 0);
     EXPECT(strcmp(again.actor, "a") == 0 && strcmp(again.owner, "alice") == 0);
     EXPECT(strcmp(again.database, "app") == 0 && strcmp(again.role, "app_rw") == 0);
@@ -939,7 +941,8 @@ first_version_is_migrated(void)
          "ALTER TABLE tickets DROP COLUMN evades; ALTER TABLE agents DROP COLUMN actor_group;"
          "ALTER TABLE agents DROP COLUMN certificate;"
          "ALTER TABLE agents DROP COLUMN certificate_only;"
-         "DROP TABLE tokens; ALTER TABLE agents DROP COLUMN old_verifier;"
+         "DROP TABLE tokens; ALTER TABLE tickets DROP COLUMN claims; ALTER TABLE agents DROP "
+         "COLUMN old_verifier;"
          "ALTER TABLE agents DROP COLUMN old_until_us;"
          "ALTER TABLE agents DROP COLUMN kind; ALTER TABLE agents DROP COLUMN addresses;"
          "ALTER TABLE agents DROP COLUMN db_role; ALTER TABLE agents DROP COLUMN disabled_us;"

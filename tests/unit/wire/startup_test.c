@@ -390,6 +390,42 @@ names_and_claims(void)
     bs_arena_fini(&arena);
 }
 
+#define CLAIM(text)                                                                                \
+    {                                                                                              \
+        (text), sizeof(text) - 1                                                                   \
+    }
+
+/* They end up before people's eyes. */
+static void
+refused_claims(void)
+{
+    static const struct {
+        const char *p;
+        size_t n;
+    } bad[] = {
+        CLAIM("user\0a\0backstop.run\0a\nb\0"),
+        CLAIM("user\0a\0backstop.purpose\0\x1b[31m\0"),
+        CLAIM("user\0a\0backstop.parent\0\x7f\0"),
+        CLAIM("user\0a\0options\0-c backstop.run_id=a\\\tb\0"),
+        CLAIM("user\0a\0backstop.run_id\0"
+              "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+              "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\0"), /* 129 */
+    };
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct bs_startup_wish w;
+        struct bs_arena arena;
+        struct bs_err err = {0};
+        bs_arena_init(&arena, "test", 65536);
+        EXPECT(judge((struct bs_bytes){(const uint8_t *)bad[i].p, bad[i].n}, &arena, &w, &err) ==
+               BS_FAILED);
+        EXPECT_EQ(err.code, BS_E_UNSUPPORTED);
+        if (tap_misses != 0)
+            printf("# in row %zu\n", i);
+        bs_arena_fini(&arena);
+    }
+}
+
 static void
 negotiation(void)
 {
@@ -527,6 +563,7 @@ main(void)
         {"what is accepted", what_is_accepted},
         {"what is refused", what_is_refused},
         {"names and claims", names_and_claims},
+        {"claims that are refused", refused_claims},
         {"negotiation", negotiation},
         {"too many", too_many},
         {"a full arena refuses", a_full_arena_refuses},
