@@ -232,11 +232,11 @@ bs_ask_judge(struct bs_relay *r,
         bs_verdict_refuse(out, err.code, NULL, "the statement is too large to be judged", NULL);
     if (out->apart && (heard = bs_apart_judge(r, &by, text, out, kept)) != BS_HEARD)
         return heard;
-    if (out->wait)
-        return BS_HEARD_UNSURE;
-    if (out->refresh && !r->loaded)
-        return bs_ask_load_catalog(r);
-    return BS_HEARD;
+    if (!out->wait && (!out->refresh || r->loaded))
+        return BS_HEARD;
+    if (kept != NULL)
+        bs_kept_unref(kept); /* it will be asked for again */
+    return out->wait ? BS_HEARD_UNSURE : bs_ask_load_catalog(r);
 }
 
 void
