@@ -1,40 +1,39 @@
 /*
- * routes.h - what the API can be asked, as a table: method, path, role, handler.
+ * routes.h - what the API can be asked, as one table; and the way of a request through its row.
  *
- * A handler calls the same functions as the command line does. Whether the caller may call it is
- * read from the row, never decided in the handler.
+ * Whether the caller may, what parameters there are and what the body holds is read from the row,
+ * never decided in a handler. openapi.json says the same to others; a test compares the two.
  *
  * Layer  api. Handlers block.
- * Owns   an answer's body belongs to whoever sent the request.
+ * Spec   RFC 9110, RFC 9457 (problem details).
+ * Owns   nothing.
  */
 #ifndef BS_API_ROUTES_H
 #define BS_API_ROUTES_H
 
-#include <jansson.h>
+#include "api/request.h"
 
-#include "gateway/gateway.h"
-#include "state/state.h"
+typedef enum bs_done bs_handler_fn(struct bs_request *q, struct bs_answer *a, struct bs_err *err);
 
-struct bs_request {
-    struct bs_gateway *gateway;
+struct bs_route {
     const char *method;
-    const char *path;  /* without the query */
-    const char *token; /* NULL: none was sent */
-    struct bs_bytes body;
-    const char *(*query)(void *ctx, const char *name); /* a query parameter, or NULL */
-    void *ctx;
-    struct bs_operator by; /* filled in before a handler runs */
-    const char *name;      /* the variable part of the path; NULL */
-    struct bs_arena *arena;
+    const char *path;   /* "{...}" stands for one segment */
+    enum bs_role role;  /* least role; NONE: anyone who can reach the listener */
+    const char *params; /* names of query parameters, a blank between them */
+    const char *body;   /* members of a POST's object: see body.h; "" none */
+    bs_handler_fn *handler;
 };
 
-struct bs_answer {
-    int status;
-    json_t *body;     /* freed by the caller; NULL: no body */
-    const char *text; /* plain text in its place, in the request's arena; NULL: none */
-};
+extern const struct bs_route bs_routes[];
+extern const size_t bs_n_routes;
 
-/* Finds the route, checks the caller, runs the handler. Errors become problem details. */
-void bs_routes_serve(struct bs_request *request, struct bs_answer *answer);
+/*
+ * Finds the route, checks the caller and what was sent, runs the handler. Errors become problem
+ * details. The answer belongs to the caller.
+ */
+void bs_routes_serve(struct bs_request *q, struct bs_answer *a);
+
+/* The same for what server.c finds wrong before there is a route. */
+void bs_routes_refuse(const struct bs_err *err, struct bs_answer *a);
 
 #endif

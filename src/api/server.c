@@ -1,10 +1,13 @@
 /*
  * server.c - libmicrohttpd on a loopback address; every request is answered whole.
+ *
+ * What does not parse as HTTP, or has fields beyond FIELDS_MAX, is answered by the library itself.
  */
 #include "api/server.h"
 
 #include <errno.h>
 #include <netdb.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,71 +16,160 @@
 
 #include <microhttpd.h>
 
+#include "api/idempotent.h"
+#include "api/rate.h"
 #include "api/routes.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "policy/config.h"
 
-#define BODY_MAX    65536 /* bytes of a request's body */
+#define BODY_MAX    (1u << 20) /* bytes of a request's body */
+#define FIELDS_MAX  32768      /* bytes of a request's line and fields */
+#define PARAMS_MAX  32
 #define ARENA_MAX   (256u << 20)
 #define CONNECTIONS 256
 #define TIMEOUT_S   30
-#define THREADS     2
+#define THREADS     4
+#define STOP_MS     5000 /* for what is being answered at a stop */
 
-#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+#define SECOND_US 1000000
 
 struct server {
-    struct bs_gateway *gateway;
+    struct bs_api api;
     struct MHD_Daemon *daemon;
+    int fd; /* of the listener, which is ours to close once it is quiet */
+    atomic_uint serving;
 };
 
 /* One request while its body arrives. */
 struct arriving {
+    bool begun;
+    bool nul; /* in the path or a parameter */
     struct bs_buf body;
+    struct bs_param params[PARAMS_MAX];
+    size_t n_params;
+    bool many; /* there were more */
 };
 
-/* `text` is freed; NULL: there was no room for it. */
-static enum MHD_Result
-send_text(struct MHD_Connection *c, int status, const char *type, char *text)
-{
-    struct MHD_Response *response;
-    enum MHD_Result result;
+/* --- answering ----------------------------------------------------------------------------- */
 
-    if (text == NULL)
+static void
+put_header(struct MHD_Response *r, const char *name, const char *value)
+{
+    if (value != NULL)
+        (void)MHD_add_response_header(r, name, value);
+}
+
+/* For every answer. There is no field that lets a page of another origin read it. */
+static void
+put_safety(struct MHD_Response *r)
+{
+    put_header(r, "Cache-Control", "no-store");
+    put_header(r, "X-Content-Type-Options", "nosniff");
+    put_header(r, "X-Frame-Options", "DENY");
+    put_header(r, "Referrer-Policy", "no-referrer");
+    put_header(r, "Cross-Origin-Resource-Policy", "same-origin");
+    put_header(r, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+}
+
+/* The text becomes the library's. */
+static enum MHD_Result
+send_answer(struct MHD_Connection *c, struct bs_answer *a)
+{
+    size_t n = a->text == NULL ? 0 : strlen(a->text);
+    struct MHD_Response *r = MHD_create_response_from_buffer(
+        n, a->text, n == 0 ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+    enum MHD_Result result;
+    char retry[16];
+
+    if (r == NULL)
         return MHD_NO;
-    response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL) {
-        free(text);
-        return MHD_NO;
-    }
-    (void)MHD_add_response_header(response, "Content-Type", type);
-    (void)MHD_add_response_header(response, "Cache-Control", "no-store");
-    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (status == 401)
-        (void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
-    result = MHD_queue_response(c, (unsigned)status, response);
-    MHD_destroy_response(response);
+    if (n != 0)
+        a->text = NULL;
+    put_safety(r);
+    put_header(r, "Content-Type", n == 0 ? NULL : a->type);
+    put_header(r, "ETag", a->etag);
+    put_header(r, "Allow", a->allow);
+    put_header(r, "Idempotency-Replayed", a->again ? "true" : NULL);
+    put_header(r, "WWW-Authenticate", a->status == 401 ? "Bearer" : NULL);
+    (void)snprintf(retry, sizeof(retry), "%d", a->retry_s);
+    put_header(r, "Retry-After", a->retry_s == 0 ? NULL : retry);
+    result = MHD_queue_response(c, (unsigned)a->status, r);
+    MHD_destroy_response(r);
     return result;
 }
 
 static enum MHD_Result
-send_json(struct MHD_Connection *c, int status, const json_t *body)
+refuse(struct MHD_Connection *c, const struct bs_err *err)
 {
-    return send_text(c, status, status < 400 ? "application/json" : "application/problem+json",
-                     body == NULL ? bs_strdup("") : json_dumps(body, JSON_COMPACT));
+    struct bs_answer a = {0};
+    enum MHD_Result result;
+
+    bs_routes_refuse(err, &a);
+    result = send_answer(c, &a);
+    bs_answer_fini(&a);
+    return result;
 }
 
+/* --- asking -------------------------------------------------------------------------------- */
+
 static const char *
-query_parameter(void *ctx, const char *name)
+header_of(void *ctx, const char *name)
 {
-    return MHD_lookup_connection_value(ctx, MHD_GET_ARGUMENT_KIND, name);
+    return MHD_lookup_connection_value(ctx, MHD_HEADER_KIND, name);
 }
 
-static const char *
-bearer_token(struct MHD_Connection *c)
+/* The client's address, as a name for its limits. */
+static void
+client_of(struct MHD_Connection *c, char out[64])
 {
-    const char *value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization");
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    socklen_t n = sizeof(struct sockaddr_in);
 
-    return value != NULL && strncmp(value, "Bearer ", 7) == 0 ? value + 7 : NULL;
+    (void)snprintf(out, 64, "?");
+    if (info == NULL)
+        return;
+    if (info->client_addr->sa_family == AF_INET6)
+        n = sizeof(struct sockaddr_in6);
+    (void)getnameinfo(info->client_addr, n, out, 64, NULL, 0, NI_NUMERICHOST);
+}
+
+static enum MHD_Result
+take_param(void *cls,
+           enum MHD_ValueKind kind,
+           const char *name,
+           size_t name_n,
+           const char *value,
+           size_t value_n)
+{
+    struct arriving *a = cls;
+
+    (void)kind;
+    a->many = a->many || a->n_params == PARAMS_MAX;
+    a->nul = a->nul || memchr(name, 0, name_n) != NULL ||
+             (value != NULL && memchr(value, 0, value_n) != NULL);
+    if (!a->many)
+        a->params[a->n_params++] = (struct bs_param){name, value == NULL ? "" : value};
+    return MHD_YES;
+}
+
+/* What no handler should have to think of. */
+static enum bs_done
+check(const struct arriving *a, const char *path, struct bs_err *err)
+{
+    bool utf8 = bs_utf8_valid(bs_bytes_of(path));
+
+    for (size_t i = 0; i < a->n_params; i++)
+        utf8 = utf8 && bs_utf8_valid(bs_bytes_of(a->params[i].name)) &&
+               bs_utf8_valid(bs_bytes_of(a->params[i].value));
+    if (a->nul || !utf8)
+        return BS_FAIL(err, USAGE, "path and parameters are UTF-8 without NUL");
+    if (a->many)
+        return BS_FAIL(err, LIMIT, "more than %d parameters", PARAMS_MAX);
+    if (a->body.failed)
+        return BS_FAIL(err, LIMIT, "the body has more than %u bytes", BODY_MAX);
+    return BS_DONE;
 }
 
 static enum MHD_Result
@@ -85,48 +177,60 @@ serve(struct server *server,
       struct MHD_Connection *c,
       const char *method,
       const char *path,
-      struct bs_bytes body)
+      struct arriving *a)
 {
     struct bs_arena arena;
     struct bs_answer answer;
-    struct bs_request request = {
-        .gateway = server->gateway,
-        .method = method,
-        .path = path,
-        .token = bearer_token(c),
-        .body = body,
-        .query = query_parameter,
-        .ctx = c,
-        .arena = &arena,
-    };
+    struct bs_err err = {0};
     enum MHD_Result result;
+    char client[64];
 
+    (void)MHD_get_connection_values_n(c, MHD_GET_ARGUMENT_KIND, take_param, a);
+    if (check(a, path, &err) != BS_DONE)
+        return refuse(c, &err);
+    client_of(c, client);
     bs_arena_init(&arena, "request", ARENA_MAX);
-    bs_routes_serve(&request, &answer);
-    if (answer.text != NULL)
-        result = send_text(c, answer.status, METRICS_TYPE, bs_strdup(answer.text));
-    else
-        result = send_json(c, answer.status, answer.body);
-    json_decref(answer.body);
+    bs_routes_serve(
+        &(struct bs_request){
+            .api = &server->api,
+            .gateway = server->api.gateway,
+            .method = method,
+            .path = path,
+            .client = client,
+            .params = a->params,
+            .n_params = a->n_params,
+            .body = bs_buf_view(&a->body),
+            .header = header_of,
+            .ctx = c,
+            .arena = &arena,
+        },
+        &answer);
+    result = send_answer(c, &answer);
+    bs_answer_fini(&answer);
     bs_arena_fini(&arena);
     return result;
 }
 
-static enum MHD_Result
-too_large(struct MHD_Connection *c)
-{
-    json_t *body = json_pack("{s:s, s:i, s:s}", "title", "the body is too large", "status", 413,
-                             "code", "LIMIT");
-    enum MHD_Result result = send_json(c, 413, body);
+/* --- the library's callbacks --------------------------------------------------------------- */
 
-    json_decref(body);
-    return result;
+/* Called first, with the request's target as it came. */
+static void *
+on_target(void *cls, const char *uri, struct MHD_Connection *c)
+{
+    struct server *server = cls;
+    struct arriving *a = bs_malloc(sizeof(*a));
+
+    (void)c;
+    (void)atomic_fetch_add(&server->serving, 1);
+    a->nul = strstr(uri, "%00") != NULL;
+    bs_buf_init(&a->body, BODY_MAX);
+    return a;
 }
 
 static enum MHD_Result
 on_request(void *cls,
            struct MHD_Connection *c,
-           const char *url,
+           const char *path,
            const char *method,
            const char *version,
            const char *data,
@@ -136,35 +240,35 @@ on_request(void *cls,
     struct arriving *a = *ctx;
 
     (void)version;
-    if (a == NULL) {
-        a = bs_malloc(sizeof(*a));
-        bs_buf_init(&a->body, BODY_MAX);
-        *ctx = a;
+    if (!a->begun) {
+        a->begun = true;
         return MHD_YES;
     }
-    if (*n != 0) {
+    if (*n != 0) { /* of a body that is too long no more is kept, but all of it is read */
         bs_put_bytes(&a->body, (struct bs_bytes){(const uint8_t *)data, *n});
         *n = 0;
         return MHD_YES;
     }
-    if (a->body.failed)
-        return too_large(c);
-    return serve(cls, c, method, url, bs_buf_view(&a->body));
+    return serve(cls, c, method, path, a);
 }
 
 static void
 on_completed(void *cls, struct MHD_Connection *c, void **ctx, enum MHD_RequestTerminationCode code)
 {
+    struct server *server = cls;
     struct arriving *a = *ctx;
 
-    (void)cls;
     (void)c;
     (void)code;
-    if (a != NULL)
-        bs_buf_fini(&a->body);
+    if (a == NULL)
+        return;
+    bs_buf_fini(&a->body);
     free(a);
     *ctx = NULL;
+    (void)atomic_fetch_sub(&server->serving, 1);
 }
+
+/* --- the listener -------------------------------------------------------------------------- */
 
 /* A listening socket on the configured loopback address. */
 static enum bs_done
@@ -191,6 +295,34 @@ open_listener(const struct bs_config_listen *where, int *fd, struct bs_err *err)
     return *fd < 0 ? BS_FAILED : BS_DONE;
 }
 
+static struct server *
+server_new(struct bs_gateway *g)
+{
+    struct server *s = bs_malloc(sizeof(*s));
+    int64_t each_us = SECOND_US / g->config->operators_requests;
+
+    s->api = (struct bs_api){
+        .gateway = g,
+        .operators = bs_rates_new(each_us, 4 * g->config->operators_requests),
+        .strangers = bs_rates_new(each_us, 4 * g->config->operators_requests),
+        .failures = bs_rates_new(6 * SECOND_US, 10),
+        .known = bs_rates_new((int64_t)3600 * SECOND_US, 1),
+        .idempotent = bs_idempotent_new(),
+    };
+    return s;
+}
+
+static void
+server_free(struct server *s)
+{
+    bs_rates_free(&s->api.operators);
+    bs_rates_free(&s->api.strangers);
+    bs_rates_free(&s->api.failures);
+    bs_rates_free(&s->api.known);
+    bs_idempotent_free(&s->api.idempotent);
+    free(s);
+}
+
 static enum bs_done
 start(struct bs_gateway *g, void **self, struct bs_err *err)
 {
@@ -200,16 +332,18 @@ start(struct bs_gateway *g, void **self, struct bs_err *err)
 
     if (open_listener(where, &fd, err) != BS_DONE)
         return BS_FAILED;
-    server = bs_malloc(sizeof(*server));
-    server->gateway = g;
+    server = server_new(g);
+    server->fd = fd;
     server->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, on_request, server,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)TIMEOUT_S, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_END);
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, server,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)FIELDS_MAX, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_THREAD_POOL_SIZE,
+        (unsigned)THREADS, MHD_OPTION_END);
     if (server->daemon == NULL) {
         close(fd);
-        free(server);
+        server_free(server);
         return BS_FAIL(err, UNAVAILABLE, "operators: the HTTP server cannot start");
     }
     BS_LOG(INFO, "listening", BS_F_STR("host", where->host), BS_F_INT("port", where->port),
@@ -218,15 +352,21 @@ start(struct bs_gateway *g, void **self, struct bs_err *err)
     return BS_DONE;
 }
 
+/* Nobody new; what is being answered is answered. */
 static void
 stop(void *self)
 {
     struct server *server = self;
+    int64_t until_us = bs_mono_us() + (int64_t)STOP_MS * 1000;
 
     if (server == NULL)
         return;
+    if (MHD_quiesce_daemon(server->daemon) != MHD_INVALID_SOCKET)
+        (void)close(server->fd);
+    while (atomic_load(&server->serving) != 0 && bs_mono_us() < until_us)
+        (void)usleep(10 * 1000);
     MHD_stop_daemon(server->daemon);
-    free(server);
+    server_free(server);
 }
 
 const struct bs_gateway_side bs_api_side = {start, stop};

@@ -3,6 +3,9 @@
  */
 #include "api/show.h"
 
+#include <stdio.h>
+
+#include "base/bytes.h"
 #include "base/clock.h"
 
 static void
@@ -128,15 +131,30 @@ bs_show_standing(json_t *ticket, const struct bs_standing *s)
     json_object_set_new(ticket, "missing", missing);
 }
 
+/* A message may quote what it cut in the middle of a character. */
+static void
+put_message(json_t *o, const char *name, const char *message)
+{
+    char text[sizeof(((struct bs_err *)0)->message)];
+
+    (void)snprintf(text, sizeof(text), "%s", message);
+    for (size_t i = 0; !bs_utf8_valid(bs_bytes_of(text)) && text[i] != '\0'; i++) {
+        if ((text[i] & 0x80) != 0)
+            text[i] = '?';
+    }
+    put_text(o, name, text);
+}
+
 json_t *
 bs_show_problem(const struct bs_err *err)
 {
     const struct bs_code_info *info = bs_code_get(err->code);
-    json_t *o = json_pack("{s:s, s:s, s:i, s:s, s:s, s:b}", "type", "about:blank", "title",
-                          info->text, "status", info->http_status, "code", info->name, "detail",
-                          err->message, "retryable", (int)info->retryable);
+    json_t *o = json_pack("{s:s+, s:s, s:i, s:s, s:b}", "type", "urn:backstop:problem:", info->name,
+                          "title", info->text, "status", info->http_status, "code", info->name,
+                          "retryable", (int)info->retryable);
 
+    put_message(o, "detail", err->message);
     if (err->hint[0] != '\0')
-        put_text(o, "hint", err->hint);
+        put_message(o, "hint", err->hint);
     return o;
 }

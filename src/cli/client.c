@@ -175,3 +175,45 @@ bs_client_ask(const struct bs_client *client,
     free(url);
     return done;
 }
+
+/* The page behind the last one; its items are moved over. */
+static enum bs_done
+add_page(const struct bs_client *client,
+         const char *path,
+         const char *list,
+         json_t *all,
+         struct bs_err *err)
+{
+    char more[1024];
+    json_t *page;
+
+    (void)snprintf(more, sizeof(more), "%s&cursor=%s", path,
+                   json_string_value(json_object_get(all, "next")));
+    (void)json_object_del(all, "next");
+    if (bs_client_ask(client, "GET", more, NULL, &page, err) != BS_DONE)
+        return BS_FAILED;
+    (void)json_array_extend(json_object_get(all, list), json_object_get(page, list));
+    if (json_is_string(json_object_get(page, "next")))
+        (void)json_object_set(all, "next", json_object_get(page, "next"));
+    json_decref(page);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_client_list(const struct bs_client *client,
+               const char *path,
+               const char *list,
+               json_t **out,
+               struct bs_err *err)
+{
+    if (bs_client_ask(client, "GET", path, NULL, out, err) != BS_DONE)
+        return BS_FAILED;
+    while (json_is_string(json_object_get(*out, "next"))) {
+        if (add_page(client, path, list, *out, err) == BS_DONE)
+            continue;
+        json_decref(*out);
+        *out = NULL;
+        return BS_FAILED;
+    }
+    return BS_DONE;
+}

@@ -49,4 +49,17 @@ BS_MUST_CHECK enum bs_done bs_client_ask(const struct bs_client *client,
                                          json_t **out,
                                          struct bs_err *err);
 
+/*
+ * All pages of a list, as if they were one.
+ *
+ * path  with a query
+ * list  the member that holds the items ("tickets")
+ * out   the first answer, with the items of all; errors as above
+ */
+BS_MUST_CHECK enum bs_done bs_client_list(const struct bs_client *client,
+                                          const char *path,
+                                          const char *list,
+                                          json_t **out,
+                                          struct bs_err *err);
+
 #endif

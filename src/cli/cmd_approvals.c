@@ -83,8 +83,8 @@ run_list(int argc, char **argv)
         return got.status;
     if (strspn(state, "abcdefghijklmnopqrstuvwxyz") != strlen(state))
         return bs_out_usage("approvals list", "there is no ticket state \"%.40s\"", state);
-    (void)snprintf(path, sizeof(path), "/v1/tickets?state=%.40s", state);
-    if (bs_client_ask(&client, "GET", path, NULL, &answer, &err) != BS_DONE)
+    (void)snprintf(path, sizeof(path), "/v1/tickets?limit=1000&state=%.40s", state);
+    if (bs_client_list(&client, path, "tickets", &answer, &err) != BS_DONE)
         return bs_out_fail(&err);
     if (got.json) {
         bs_out_json(answer);

@@ -33,7 +33,8 @@ same_listens(const struct bs_config *a, const struct bs_config *b)
 static bool
 same_operators(const struct bs_config *a, const struct bs_config *b)
 {
-    return same_listen(&a->operators, &b->operators);
+    return same_listen(&a->operators, &b->operators) &&
+           a->operators_requests == b->operators_requests;
 }
 
 bool

@@ -93,6 +93,7 @@ struct bs_config {
     const char *tls_client_crl; /* NULL: none */
     struct bs_config_clients clients;
     struct bs_config_listen operators; /* TCP on loopback */
+    int64_t operators_requests;        /* of one operator in a second; bursts of four times that */
     struct bs_config_database *databases;
     size_t n_databases;
     const char *state_path; /* SQLite file */

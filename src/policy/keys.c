@@ -518,6 +518,7 @@ const struct bs_key bs_keys[] = {
     {"clients.drain",         0, .scalar = bs_read_duration, AT(clients.drain_ms), .fallback = "30s", .min = 0, .max = DAY_MS},
     {"operators",             0, .node = read_section},
     {"operators.listen",      0, .scalar = read_operators_listen, AT(operators), .fallback = "127.0.0.1:6580"},
+    {"operators.requests",    0, .scalar = bs_read_integer, AT(operators_requests), .fallback = "100", .min = 1, .max = 10000},
     {"databases",             REQUIRED, .node = read_databases},
     {"databases.*.upstream",  REQUIRED | CONNINFO, .scalar = read_upstream, DB(upstream)},
     {"databases.*.helper",    REQUIRED | CONNINFO, .scalar = bs_read_conninfo, DB(helper)},

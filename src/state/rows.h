@@ -180,6 +180,7 @@ struct bs_ticket_filter {
     unsigned states;      /* bits 1u << enum bs_ticket_state; 0: any */
     const char *actor;    /* NULL: any */
     const char *database; /* NULL: any */
+    const char *before;   /* id: only older ones; NULL: any */
     size_t limit;         /* 0: all */
 };
 

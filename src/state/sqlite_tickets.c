@@ -207,15 +207,15 @@ bs_sq_ticket_list(struct bs_state *s,
             (void)snprintf(states + used, sizeof(states) - used, "|%s|", bs_ticket_state_name(st));
     }
     bs_sq_lock(q);
-    done =
-        bs_sq_all(q,
-                  "SELECT " TICKET_COLUMNS " FROM tickets"
-                  " WHERE instr(?1, '|' || state || '|') > 0"
-                  " AND (?2 IS NULL OR actor = ?2) AND (?3 IS NULL OR database = ?3)"
-                  " ORDER BY id DESC LIMIT ?4",
-                  BS_SQ_VALUES(BS_SQ_T(states), BS_SQ_T(filter->actor), BS_SQ_T(filter->database),
-                               BS_SQ_I(filter->limit == 0 ? -1 : (int64_t)filter->limit)),
-                  arena, sizeof(**out), read_ticket, &rows, n, err);
+    done = bs_sq_all(q,
+                     "SELECT " TICKET_COLUMNS " FROM tickets"
+                     " WHERE instr(?1, '|' || state || '|') > 0"
+                     " AND (?2 IS NULL OR actor = ?2) AND (?3 IS NULL OR database = ?3)"
+                     " AND (?4 IS NULL OR id < ?4) ORDER BY id DESC LIMIT ?5",
+                     BS_SQ_VALUES(BS_SQ_T(states), BS_SQ_T(filter->actor),
+                                  BS_SQ_T(filter->database), BS_SQ_T(filter->before),
+                                  BS_SQ_I(filter->limit == 0 ? -1 : (int64_t)filter->limit)),
+                     arena, sizeof(**out), read_ticket, &rows, n, err);
     bs_sq_unlock(q);
     *out = rows;
     return done;

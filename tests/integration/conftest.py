@@ -240,7 +240,7 @@ class Gateway:
         self.databases = databases or {"app": pg.conninfo("app_trust")}
         text = {
             "listen": [f"127.0.0.1:{self.listens}", f"unix:{self.folder}/socket"],
-            "operators": {"listen": f"127.0.0.1:{self.operators_port}"},
+            "operators": {"listen": f"127.0.0.1:{self.operators_port}", "requests": 10000},
             "databases": {
                 name: {"upstream": upstream, "helper": pg.conninfo("backstop"),
                        "environment": "test"}

@@ -18,7 +18,7 @@ class Operator:
         request = urllib.request.Request(
             self.base + path, method=method,
             data=json.dumps(body or {}).encode() if method == "POST" else None,
-            headers={"Authorization": f"Bearer {token or self.token}"})
+            headers={"Authorization": f"Bearer {token or self.token}", "Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
                 return answer.status, json.load(answer)

@@ -11,6 +11,7 @@ import pytest
 
 from conftest import Gateway, binary, running, wait_until
 from operator_side import Operator
+from test_api import ask
 
 SCHEMA = """
 DROP SCHEMA IF EXISTS quo CASCADE;
@@ -112,6 +113,39 @@ def test_two_of_a_group(ground):
     assert [(r["operator"], r["decision"], r.get("outcome")) for r in ground.audit(ticket)] == [
         ("sam", "approve", None), ("sam", "approve", "failed"), ("kim", "approve", None),
         ("kim", "approve", None), ("kim", "approve", "failed"), ("lee", "approve", None)]
+
+
+def test_each_vote_and_comment_is_news(ground):
+    """The entity tag follows all that is shown; If-Match asks whether anything was said since."""
+    with ground.connect() as c:
+        ticket = ground.held(c, "DELETE FROM quo.pay WHERE id <= 4")
+    path, tags = f"/v1/tickets/{ticket}", []
+
+    def look():
+        answer = ask(ground.gateway, "GET", path, token=ground.who["kim"].token)
+        tags.append(answer.headers["ETag"])
+        again = ask(ground.gateway, "GET", path, token=ground.who["kim"].token, If_None_Match=tags[-1])
+        assert again.status == 304
+        return answer.json()
+
+    def decide(who, tag):
+        return ask(ground.gateway, "POST", path + "/approve", {}, ground.who[who].token, If_Match=tag)
+
+    assert look()["decisions"] == []
+    assert decide("kim", tags[0]).status == 200
+    assert look()["missing"][0]["have"] == 1
+    answer = decide("lee", tags[0])
+    assert (answer.status, answer.problem()) == (412, "CHANGED"), "kim has voted since"
+    assert ground.say("max", ticket, "comment", text="wait for me")[0] == 200
+    assert [x["text"] for x in look()["comments"]] == ["wait for me"]
+    assert decide("lee", tags[1]).problem() == "CHANGED", "max has said something since"
+    Operator(ground.gateway, "zoe")
+    ground.gateway.cli("operators", "set", "zoe", "--group", "dba")
+    assert "zoe" in look()["missing"][0]["could"]
+    assert decide("lee", tags[2]).status == 200, "who else could is no reason to look again"
+    assert look()["state"] == "approved"
+    assert len(set(tags)) == len(tags) == 5
+    ground.gateway.cli("operators", "revoke", "zoe")
 
 
 def test_one_denial_ends_it(ground):

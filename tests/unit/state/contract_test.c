@@ -640,15 +640,22 @@ tickets_compare_and_set(void)
 }
 
 static size_t
-listed(unsigned states, const char *actor, const char *database, size_t limit)
+listed_before(
+    const char *before, unsigned states, const char *actor, const char *database, size_t limit)
 {
-    struct bs_ticket_filter f = {states, actor, database, limit};
+    struct bs_ticket_filter f = {states, actor, database, before, limit};
     struct bs_err err = {0};
     struct bs_ticket *all;
     size_t n = 99;
 
     EXPECT_EQ(bs_state_ticket_list(state, &f, &arena, &all, &n, &err), BS_DONE);
     return n;
+}
+
+static size_t
+listed(unsigned states, const char *actor, const char *database, size_t limit)
+{
+    return listed_before(NULL, states, actor, database, limit);
 }
 
 static void
@@ -672,6 +679,9 @@ tickets_list_and_expire(void)
     EXPECT_EQ(listed(1u << BS_TICKET_PENDING, NULL, NULL, 0), 1);
     EXPECT_EQ(listed(1u << BS_TICKET_PENDING | 1u << BS_TICKET_APPROVED, NULL, NULL, 0), 2);
     EXPECT_EQ(listed(1u << BS_TICKET_DENIED, NULL, NULL, 0), 0);
+    EXPECT_EQ(listed_before("T-2", 0, NULL, NULL, 0), 1);
+    EXPECT_EQ(listed_before("T-1", 0, NULL, NULL, 0), 0);
+    EXPECT_EQ(listed_before("T-3", 0, "b", NULL, 1), 1);
     EXPECT_EQ(listed(0, "b", "app", 0), 1);
     EXPECT_EQ(listed(0, "b", "other", 0), 0);
     EXPECT_EQ(CODE(bs_state_ticket_expire(state, 199, &arena, &all, &n, &err)), BS_OK);

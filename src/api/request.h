@@ -1,0 +1,78 @@
+/*
+ * request.h - a request as a handler sees it, and the answer that it fills in.
+ *
+ * Layer  api. Knows nothing of the HTTP library: server.c does.
+ * Spec   RFC 9110 (fields, conditions), RFC 6750 (bearer tokens).
+ * Owns   a request borrows all it has for as long as it is served; an answer owns its JSON and
+ *        text until bs_answer_fini.
+ */
+#ifndef BS_API_REQUEST_H
+#define BS_API_REQUEST_H
+
+#include <jansson.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "gateway/gateway.h"
+#include "state/state.h"
+
+struct bs_idempotent; /* api/idempotent.h */
+struct bs_rates;      /* api/rate.h */
+
+/* What lives as long as the listener does. */
+struct bs_api {
+    struct bs_gateway *gateway;
+    struct bs_rates *operators; /* requests, by operator */
+    struct bs_rates *strangers; /* requests without a token, by address */
+    struct bs_rates *failures;  /* tokens that were nobody's, by address */
+    struct bs_rates *known;     /* digests of tokens that were somebody's lately */
+    struct bs_idempotent *idempotent;
+};
+
+/* A query parameter, decoded. */
+struct bs_param {
+    const char *name;
+    const char *value;
+};
+
+struct bs_request {
+    struct bs_api *api;
+    struct bs_gateway *gateway;
+    const char *method;
+    const char *path;   /* decoded, without the query */
+    const char *client; /* address */
+    const struct bs_param *params;
+    size_t n_params;
+    struct bs_bytes body;
+    const char *(*header)(void *ctx, const char *name); /* NULL: not sent */
+    void *ctx;
+    struct bs_arena *arena;
+    /* Filled in before a handler runs. */
+    struct bs_operator by;
+    const char *name;   /* the variable part of the path; NULL */
+    const json_t *json; /* the body, an object; NULL: none was sent */
+    json_t *parsed;     /* what owns it: routes.c frees it */
+};
+
+struct bs_answer {
+    int status;
+    json_t *body;     /* NULL: no body */
+    char *text;       /* what is sent, on the heap: the body written out, or another text */
+    const char *type; /* of the text */
+    const char *etag; /* with its quotes; NULL: the digest of the body */
+    const char *allow;
+    int retry_s; /* Retry-After; 0: none */
+    bool secret; /* holds what is shown once: never kept */
+    bool again;  /* given before, for the same Idempotency-Key */
+};
+
+void bs_answer_fini(struct bs_answer *a);
+
+/* A query parameter, or NULL. */
+const char *bs_request_param(const struct bs_request *q, const char *name);
+/* The token of "Authorization: Bearer", or NULL. */
+const char *bs_request_token(const struct bs_request *q);
+/* A text of the body's object, in the arena; NULL: it is not there. */
+const char *bs_request_string(const struct bs_request *q, const char *name);
+
+#endif

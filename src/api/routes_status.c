@@ -1,0 +1,100 @@
+/*
+ * routes_status.c - how the gateway is, what it does now, and what it can be asked.
+ */
+#include "api/handlers.h"
+#include "approval/evasion.h"
+#include "audit/record.h"
+#include "base/metrics.h"
+#include "gateway/limits.h"
+#include "gateway/progress.h"
+
+#define METRICS_MAX  (1024 * 1024)
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+static const char openapi[] = {
+#include "openapi.inc"
+    0,
+};
+
+enum bs_done
+bs_on_openapi(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    (void)q;
+    (void)err;
+    a->text = bs_strdup(openapi);
+    a->type = "application/json";
+    return BS_DONE;
+}
+
+enum bs_done
+bs_on_health(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    if (bs_audit_failed(q->gateway->audit))
+        return BS_FAIL(err, UNAVAILABLE, "the audit log cannot be written");
+    a->body = json_pack("{s:s}", "status", "ok");
+    return BS_DONE;
+}
+
+/* May new clients be sent here? Not before the start is over, nor while it stops. */
+enum bs_done
+bs_on_ready(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    struct bs_gateway *g = q->gateway;
+    struct bs_agent nobody;
+
+    if (atomic_load(&g->stopping))
+        return BS_FAIL(err, UNAVAILABLE, "the gateway is stopping");
+    if (!atomic_load(&g->ready))
+        return BS_FAIL(err, UNAVAILABLE, "the gateway is starting");
+    if (bs_audit_failed(g->audit))
+        return BS_FAIL(err, UNAVAILABLE, "the audit log cannot be written");
+    if (bs_state_agent_get(g->state, "", q->arena, &nobody, err) != BS_DONE &&
+        err->code != BS_E_NOT_FOUND)
+        return BS_FAILED;
+    *err = (struct bs_err){0};
+    a->body = json_pack("{s:s}", "status", "ready");
+    return BS_DONE;
+}
+
+enum bs_done
+bs_on_metrics(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    struct bs_buf text;
+
+    bs_buf_init(&text, METRICS_MAX);
+    bs_put_fmt(&text,
+               "# HELP backstop_info The version that runs\n# TYPE backstop_info gauge\n"
+               "backstop_info{version=\"%s\"} 1\n"
+               "# HELP backstop_sessions Clients that are logged in\n"
+               "# TYPE backstop_sessions gauge\nbackstop_sessions %lld\n",
+               BS_VERSION, (long long)bs_limits_sessions(q->gateway->limits));
+    bs_metrics_put(&text);
+    bs_put_u8(&text, 0);
+    a->text = text.failed ? NULL : bs_strdup((const char *)text.p);
+    a->type = METRICS_TYPE;
+    bs_buf_fini(&text);
+    return a->text != NULL ? BS_DONE : BS_FAIL(err, LIMIT, "the metrics are too long");
+}
+
+/* What is being captured now, also for statements that nobody was asked about, and snapshots. */
+enum bs_done
+bs_on_captures(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    (void)err;
+    a->body = json_pack("{s:o}", "captures", bs_progress_all(q->gateway->progress));
+    return BS_DONE;
+}
+
+/* Since the start. Who is in quarantine, the list of agents says. */
+enum bs_done
+bs_on_evasion(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    struct bs_evasion_counts n;
+
+    (void)err;
+    bs_evasion_count(q->gateway->evasion, &n);
+    a->body = json_pack("{s:I, s:I, s:I, s:I}", "retries", (json_int_t)n.retries, "perhaps",
+                        (json_int_t)n.maybe, "evasions", (json_int_t)n.sure, "quarantines",
+                        (json_int_t)n.quarantines);
+    return BS_DONE;
+}
