@@ -107,8 +107,6 @@ bs_body_take(struct bs_request *q, const char *members, struct bs_err *err)
 
     if (q->body.n == 0)
         return check_members(NULL, members, err);
-    if (members[0] == '\0')
-        return BS_FAIL(err, DATA, "nothing is expected in the body");
     if (!is_json(q->header(q->ctx, "Content-Type"))) {
         (void)BS_FAIL(err, MEDIA, "the body is not said to be JSON");
         bs_err_hint(err, "Send \"Content-Type: application/json\".");

@@ -15,7 +15,7 @@
 /*
  * Fills in q->json. Where no body was sent and none is needed it stays NULL.
  *
- * members  as above; "": there must be no body
+ * members  as above; "": none, and no body is needed
  * err      MEDIA: not application/json; DATA: no JSON object, or not with these members
  */
 BS_MUST_CHECK enum bs_done

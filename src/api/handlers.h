@@ -18,6 +18,24 @@ bs_handler_fn bs_on_approve;
 bs_handler_fn bs_on_deny;
 bs_handler_fn bs_on_comment;
 
+/* routes_points.c */
+bs_handler_fn bs_on_points;
+bs_handler_fn bs_on_point;
+
+/* routes_actors.c */
+bs_handler_fn bs_on_actors;
+bs_handler_fn bs_on_actor;
+bs_handler_fn bs_on_actor_quarantine;
+bs_handler_fn bs_on_actor_release;
+bs_handler_fn bs_on_actor_revoke;
+bs_handler_fn bs_on_operators;
+
+/* routes_audit.c */
+bs_handler_fn bs_on_audit;
+
+/* routes_explain.c */
+bs_handler_fn bs_on_explain;
+
 /* routes_status.c */
 bs_handler_fn bs_on_health;
 bs_handler_fn bs_on_ready;

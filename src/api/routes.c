@@ -28,8 +28,18 @@ const struct bs_route bs_routes[] = {
     {"POST", "/v1/tickets/{id}/approve", BS_ROLE_APPROVER, "", "reason:s", bs_on_approve},
     {"POST", "/v1/tickets/{id}/deny",    BS_ROLE_APPROVER, "", "reason:s", bs_on_deny},
     {"POST", "/v1/tickets/{id}/comment", BS_ROLE_APPROVER, "", "text!s", bs_on_comment},
+    {"GET",  "/v1/points",               BS_ROLE_VIEWER,   "database limit cursor", "", bs_on_points},
+    {"GET",  "/v1/points/{id}",          BS_ROLE_VIEWER,   "", "", bs_on_point},
     {"GET",  "/v1/captures",             BS_ROLE_VIEWER,   "", "", bs_on_captures},
+    {"GET",  "/v1/actors",               BS_ROLE_VIEWER,   "limit cursor", "", bs_on_actors},
+    {"GET",  "/v1/actors/{name}",        BS_ROLE_VIEWER,   "", "", bs_on_actor},
+    {"POST", "/v1/actors/{name}/quarantine", BS_ROLE_ADMIN, "", "reason:s", bs_on_actor_quarantine},
+    {"POST", "/v1/actors/{name}/release", BS_ROLE_ADMIN,   "", "reason:s", bs_on_actor_release},
+    {"POST", "/v1/actors/{name}/revoke", BS_ROLE_ADMIN,    "", "", bs_on_actor_revoke},
     {"GET",  "/v1/evasion",              BS_ROLE_VIEWER,   "", "", bs_on_evasion},
+    {"GET",  "/v1/operators",            BS_ROLE_VIEWER,   "", "", bs_on_operators},
+    {"GET",  "/v1/audit",                BS_ROLE_VIEWER,   "from until kind actor operator database ticket point limit cursor", "", bs_on_audit},
+    {"POST", "/v1/explain",              BS_ROLE_VIEWER,   "", "actor!s sql!s database:s rows:i offline:b", bs_on_explain},
 };
 /* clang-format on */
 

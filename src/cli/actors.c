@@ -112,14 +112,3 @@ bs_actor_time(int64_t at_us, char out[BS_TIME_TEXT])
     if (t != NULL)
         *t = ' ';
 }
-
-json_t *
-bs_actor_json_time(int64_t at_us)
-{
-    char at[BS_TIME_TEXT];
-
-    if (at_us == 0)
-        return json_null();
-    bs_time_format(at_us, at);
-    return json_string(at);
-}

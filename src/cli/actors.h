@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "api/actors.h"
 #include "base/clock.h"
 #include "cli/cmd.h"
 #include "state/state.h"
@@ -47,7 +48,5 @@ void bs_actor_secret(const char *prefix, char out[BS_ACTOR_SECRET]);
 
 /* "2026-01-01 00:15" for tables; "-" for 0. */
 void bs_actor_time(int64_t at_us, char out[BS_TIME_TEXT]);
-/* RFC 3339, or null for 0. */
-json_t *bs_actor_json_time(int64_t at_us);
 
 #endif

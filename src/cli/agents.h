@@ -57,9 +57,6 @@ BS_MUST_CHECK enum bs_done bs_agent_options_read(const struct bs_agent_options *
 
 /* Texts with a comma between them; "-" for none. */
 const char *bs_agent_join(struct bs_arena *arena, const char *const *texts, size_t n);
-json_t *bs_agent_json_list(const char *const *texts, size_t n);
-/* An agent as `agents list --json` has it; no secret is in it. */
-json_t *bs_agent_json(const struct bs_agent *agent, int64_t now_us);
 
 /* The verbs that are not in cmd_agents.c. */
 int bs_agents_set(int argc, char **argv);

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/judged.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "catalog/snapshot.h"
 #include "cli/cmd.h"
 #include "cli/follow.h"
-#include "cli/judged.h"
 #include "cli/out.h"
 #include "cli/question.h"
 #include "recovery/measure.h"

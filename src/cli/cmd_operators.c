@@ -10,16 +10,6 @@
 #include "cli/actors.h"
 #include "cli/out.h"
 
-static json_t *
-json_groups(const char *const *groups, size_t n)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(list, json_string(groups[i]));
-    return list;
-}
-
 static enum bs_done
 add(struct bs_actors *a,
     const char *name,
@@ -40,7 +30,8 @@ add(struct bs_actors *a,
     done = bs_state_operator_add(a->state, &op, a->by, err);
     if (done == BS_DONE && bs_out_json_mode())
         bs_out_json(json_pack("{s:s,s:s,s:s,s:o}", "name", name, "role", bs_role_name(role),
-                              "token", token, "groups", json_groups(groups->list, groups->n)));
+                              "token", token, "groups",
+                              bs_agent_json_list(groups->list, groups->n)));
     else if (done == BS_DONE)
         printf("operator:  %s (%s)\ntoken:     %s\n\nThe token is not stored and not shown again. "
                "Put it into BACKSTOP_TOKEN.\n",
@@ -93,13 +84,7 @@ print_operators_json(const struct bs_operator *ops, size_t n)
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(list,
-                                    json_pack("{s:s,s:s,s:o,s:s,s:o,s:o}", "name", ops[i].name,
-                                              "role", bs_role_name(ops[i].role), "groups",
-                                              json_groups(ops[i].groups, ops[i].n_groups), "status",
-                                              ops[i].revoked_us != 0 ? "revoked" : "active",
-                                              "created", bs_actor_json_time(ops[i].created_us),
-                                              "revoked", bs_actor_json_time(ops[i].revoked_us)));
+        (void)json_array_append_new(list, bs_operator_json(&ops[i]));
     bs_out_json(list);
 }
 
@@ -202,7 +187,7 @@ operators_set(int argc, char **argv)
         status = bs_out_fail(&err);
     else if (status == 0 && got.json)
         bs_out_json(json_pack("{s:s,s:o}", "name", got.operands[0], "groups",
-                              json_groups(groups.list, groups.n)));
+                              bs_agent_json_list(groups.list, groups.n)));
     else if (status == 0)
         printf("operator %s is in %zu groups\n", got.operands[0], groups.n);
     bs_actors_close(&a);

@@ -2,10 +2,10 @@
  * cmd_points.c - `backstop points list|show|verify`: the recovery points in the store. Reads the
  * store alone; no database and no daemon has to be there.
  */
-#include <libpq-fe.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "api/points.h"
 #include "base/clock.h"
 #include "cli/cmd.h"
 #include "cli/out.h"
@@ -57,48 +57,11 @@ or_dash(const char *text)
 }
 
 /* "committed", "unfinished"; what became of the statement. */
-static const char *
-outcome_name(const struct bs_point_ref *p)
-{
-    if (p->complete || p->outcome != BS_EVENT_NONE)
-        return bs_event_name(p->outcome);
-    return p->intended ? "unfinished" : "incomplete";
-}
-
 /* What is to be known beside its outcome: it is being removed, or gone. */
 static const char *
 fate_name(const struct bs_point_ref *p)
 {
     return p->erased != BS_EVENT_NONE ? bs_event_name(p->erased) : p->expired ? "expired" : NULL;
-}
-
-/* The latest word on its objects; what the capture proved where nobody has looked since. */
-static const char *
-proof_name(const struct bs_point_ref *p, const struct bs_manifest *m)
-{
-    if (p->proof != BS_EVENT_NONE)
-        return bs_event_name(p->proof);
-    return m == NULL || m->n_proofs == 0 ? "-" : m->proofs[m->n_proofs - 1].level;
-}
-
-static int64_t
-rows_of(const struct bs_manifest *m)
-{
-    int64_t rows = 0;
-
-    for (size_t i = 0; i < m->n_objects; i++)
-        rows += m->objects[i].row_count;
-    return rows;
-}
-
-static int64_t
-bytes_of(const struct bs_manifest *m)
-{
-    int64_t bytes = m->schema.key == NULL ? 0 : m->schema.stored_bytes;
-
-    for (size_t i = 0; i < m->n_objects; i++)
-        bytes += m->objects[i].stored_bytes;
-    return bytes;
 }
 
 /* "public.users +2"; the tables of a point in a few words. */
@@ -114,45 +77,6 @@ put_tables(char out[200], const struct bs_manifest *m)
                        m->n_objects - 1);
 }
 
-static json_t *
-tables_json(const struct bs_manifest *m)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < m->n_objects; i++) {
-        const struct bs_point_object *o = &m->objects[i];
-        (void)json_array_append_new(list, json_pack("{s:s,s:s,s:s*,s:I}", "schema", o->schema,
-                                                    "name", o->name, "kind", o->kind, "rows",
-                                                    (json_int_t)o->row_count));
-    }
-    return list;
-}
-
-/* One point of a list; `m` is NULL where the manifest is missing or damaged. */
-static json_t *
-entry_json(const struct bs_point_ref *p, const struct bs_manifest *m, const struct bs_err *err)
-{
-    char at[BS_TIME_TEXT];
-    json_t *entry = json_pack("{s:s,s:s,s:s,s:b}", "point", p->id, "outcome", outcome_name(p),
-                              "proof", proof_name(p, m), "restored", p->restored);
-
-    (void)json_object_update_new(entry,
-                                 json_pack("{s:b,s:b,s:b}", "held", p->held, "expired", p->expired,
-                                           "erased", p->erased == BS_EVENT_ERASED));
-    if (m == NULL) {
-        (void)json_object_set_new(entry, "error", json_string(err->message));
-        return entry;
-    }
-    bs_time_format(m->created_us, at);
-    (void)json_object_update_new(
-        entry, json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:s*,s:s*,s:I,s:I,s:o}", "created_at", at,
-                         "database", m->source.database, "mode", m->capture.mode, "kind",
-                         m->statement.kind, "agent", m->actor.agent, "approver", m->actor.approver,
-                         "ticket", m->actor.ticket, "rows", (json_int_t)rows_of(m), "stored_bytes",
-                         (json_int_t)bytes_of(m), "tables", tables_json(m)));
-    return entry;
-}
-
 static void
 entry_row(struct bs_table *t, const struct bs_point_ref *p, const struct bs_manifest *m)
 {
@@ -160,7 +84,7 @@ entry_row(struct bs_table *t, const struct bs_point_ref *p, const struct bs_mani
 
     if (m != NULL) {
         bs_time_format(m->created_us, at);
-        bs_out_size(size, bytes_of(m));
+        bs_out_size(size, bs_point_bytes(m));
         put_tables(tables, m);
     }
     bs_table_cell(t, "%s", p->id);
@@ -171,68 +95,20 @@ entry_row(struct bs_table *t, const struct bs_point_ref *p, const struct bs_mani
     if (m == NULL)
         bs_table_cell(t, "-");
     else
-        bs_table_cell(t, "%lld", (long long)rows_of(m));
+        bs_table_cell(t, "%lld", (long long)bs_point_rows(m));
     bs_table_cell(t, "%s", size);
     bs_table_cell(t, "%s", m == NULL ? "-" : or_dash(m->actor.agent));
-    bs_table_cell(t, "%s%s%s%s%s", outcome_name(p), p->restored ? ", restored" : "",
+    bs_table_cell(t, "%s%s%s%s%s", bs_point_outcome(p), p->restored ? ", restored" : "",
                   p->held ? ", held" : "", fate_name(p) == NULL ? "" : ", ",
                   fate_name(p) == NULL ? "" : fate_name(p));
     if (p->erased != BS_EVENT_NONE)
         bs_table_cell(t, "-");
     else
-        bs_table_cell(t, "%s", m == NULL && p->complete ? "damaged" : proof_name(p, m));
-}
-
-/*
- * The database on the server behind the name that actors use: the dbname of its helper. Where the
- * configuration has no such name, it is taken as the server's.
- */
-static const char *
-database_name(struct work *w, const char *name)
-{
-    const struct bs_config_database *d = bs_config_database_find(w->config, name);
-    PQconninfoOption *all = d == NULL ? NULL : PQconninfoParse(d->helper, NULL);
-    const char *found = name;
-
-    for (const PQconninfoOption *o = all; o != NULL && o->keyword != NULL; o++) {
-        if (strcmp(o->keyword, "dbname") == 0 && o->val != NULL)
-            found = bs_arena_str(&w->arena, o->val);
-    }
-    PQconninfoFree(all);
-    return found;
-}
-
-/* Is the point in the folder "<oid>-<name>" of that database? */
-static bool
-in_database(const struct bs_point_ref *p, const char *name)
-{
-    char want[BS_KEY_MAX];
-    const char *folder = strchr(p->dir + strlen("v1/"), '/');
-    struct bs_buf segment;
-
-    bs_buf_init(&segment, sizeof(want) - 1);
-    bs_key_segment(&segment, name);
-    (void)snprintf(want, sizeof(want), "-%.*s/", (int)segment.n, (const char *)segment.p);
-    bs_buf_fini(&segment);
-    folder = folder == NULL ? NULL : strchr(folder, '-');
-    return folder != NULL && strncmp(folder, want, strlen(want)) == 0;
+        bs_table_cell(t, "%s", m == NULL && p->complete ? "damaged" : bs_point_proof(p, m));
 }
 
 static const char *const list_heads[] = {"POINT", "CREATED (UTC)", "DATABASE", "KIND",  "TABLES",
                                          "ROWS",  "SIZE",          "ACTOR",    "STATE", "PROOF"};
-
-/* Its manifest; what it was going to be where it has none. */
-static enum bs_done
-load(struct work *w,
-     const struct bs_point_ref *p,
-     struct bs_arena *arena,
-     struct bs_manifest *out,
-     struct bs_err *err)
-{
-    if (!p->complete && p->intended)
-        return bs_points_intent(w->store, p, arena, out, err);
-    return bs_points_load(w->store, p, arena, out, err);
-}
 
 static int
 list_points(struct work *w, const char *database, int64_t limit, bool json)
@@ -248,7 +124,7 @@ list_points(struct work *w, const char *database, int64_t limit, bool json)
         return bs_out_fail(&err);
     }
     if (database != NULL)
-        database = database_name(w, database);
+        database = bs_point_database(w->config, database, &w->arena);
     bs_table_init(&table, list_heads, sizeof(list_heads) / sizeof(list_heads[0]));
     for (size_t i = 0; i < all.n && shown < limit; i++) {
         const struct bs_point_ref *p = &all.list[i];
@@ -256,12 +132,12 @@ list_points(struct work *w, const char *database, int64_t limit, bool json)
         struct bs_arena arena;
         struct bs_err why = {0};
         bool read;
-        if (database != NULL && !in_database(p, database))
+        if (database != NULL && !bs_point_in_database(p, database))
             continue;
         bs_arena_init(&arena, "manifest", (size_t)BS_MANIFEST_MAX * 4);
-        read = load(w, p, &arena, &m, &why) == BS_DONE;
+        read = bs_point_load(w->store, p, &arena, &m, &why) == BS_DONE;
         if (json)
-            (void)json_array_append_new(list, entry_json(p, read ? &m : NULL, &why));
+            (void)json_array_append_new(list, bs_point_entry_json(p, read ? &m : NULL, &why));
         else
             entry_row(&table, p, read ? &m : NULL);
         bs_arena_fini(&arena);
@@ -303,40 +179,6 @@ cmd_list(int argc, char **argv)
         status = list_points(&w, database, limit, args.json);
     work_close(&w);
     return status;
-}
-
-/* The manifest as JSON; its own text is the source, so nothing is left out. */
-static json_t *
-manifest_json(const struct bs_manifest *m)
-{
-    struct bs_buf text;
-    struct bs_err err = {0};
-    json_t *json = NULL;
-
-    bs_buf_init(&text, BS_MANIFEST_MAX);
-    if (bs_manifest_print(m, &text, NULL, &err) == BS_DONE)
-        json = json_loadb((const char *)text.p, text.n, 0, NULL);
-    bs_buf_fini(&text);
-    return json == NULL ? json_null() : json;
-}
-
-static json_t *
-events_json(const struct bs_point_event *e, size_t n)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < n; i++) {
-        char at[BS_TIME_TEXT], xid[24] = "";
-        json_t *details = e[i].details == NULL ? NULL : json_loads(e[i].details, 0, NULL);
-        bs_time_format(e[i].at_us, at);
-        if (e[i].xid != 0)
-            (void)snprintf(xid, sizeof(xid), "%llu", (unsigned long long)e[i].xid);
-        (void)json_array_append_new(list, json_pack("{s:s,s:s,s:s*,s:s*,s:o*}", "state",
-                                                    bs_event_name(e[i].state), "at", at, "by",
-                                                    e[i].by, "xid", xid[0] == '\0' ? NULL : xid,
-                                                    "details", details));
-    }
-    return list;
 }
 
 static void
@@ -424,8 +266,8 @@ show_text(const struct bs_point_ref *p, const struct bs_manifest *m)
     bs_out_line("approver", m->actor.approver);
     bs_out_line("mode", m->capture.mode);
     bs_out_line("definition", m->schema.key == NULL ? "not stored" : m->schema.pg_dump);
-    bs_out_line("state", outcome_name(p));
-    bs_out_line("proof", proof_name(p, m));
+    bs_out_line("state", bs_point_outcome(p));
+    bs_out_line("proof", bs_point_proof(p, m));
     bs_out_line("kept", p->expired ? "expired: it is being removed, and may not be whole"
                         : p->held  ? "held, until it is released"
                                    : NULL);
@@ -433,30 +275,31 @@ show_text(const struct bs_point_ref *p, const struct bs_manifest *m)
 
 /* All that is left of one that was erased. */
 static int
-show_erased(struct work *w, const struct bs_point_ref *p, bool json)
+show_erased(struct work *w, const struct bs_point_ref *p)
 {
-    struct bs_point_erased e;
     struct bs_point_event *events = NULL;
     struct bs_manifest m;
     struct bs_err err = {0}, said = {0};
-    char at[BS_TIME_TEXT];
     size_t n = 0;
 
-    if (bs_points_erased(w->store, p, &w->arena, &e, &err) != BS_DONE ||
-        bs_points_events(w->store, p, &w->arena, &events, &n, &err) != BS_DONE)
+    if (bs_points_events(w->store, p, &w->arena, &events, &n, &err) != BS_DONE)
         return bs_out_fail(&err);
-    bs_time_format(e.at_us, at);
     (void)!bs_points_load(w->store, p, &w->arena, &m, &said); /* its words, the same everywhere */
-    if (json) {
-        bs_out_json(json_pack("{s:s,s:s,s:b,s:b,s:{s:s,s:s,s:s,s:b},s:o}", "point", p->id,
-                              "outcome", outcome_name(p), "held", p->held, "expired", p->expired,
-                              "erased", "by", e.by, "at", at, "reason", e.reason, "done", e.done,
-                              "events", events_json(events, n)));
-        return 0;
-    }
     bs_out_line("point", p->id);
     bs_out_line("kept", said.message);
     show_events(events, n);
+    return 0;
+}
+
+static int
+show_point_json(struct work *w, const struct bs_point_ref *p)
+{
+    struct bs_err err = {0};
+    json_t *out;
+
+    if (bs_point_json(w->store, p, &w->arena, &out, &err) != BS_DONE)
+        return bs_out_fail(&err);
+    bs_out_json(out);
     return 0;
 }
 
@@ -471,18 +314,13 @@ show_point(struct work *w, const char *id, bool json)
 
     if (bs_points_find(w->store, id, &w->arena, &p, &err) != BS_DONE)
         return bs_out_fail(&err);
+    if (json)
+        return show_point_json(w, &p);
     if (p.erased != BS_EVENT_NONE)
-        return show_erased(w, &p, json);
-    if (load(w, &p, &w->arena, &m, &err) != BS_DONE ||
+        return show_erased(w, &p);
+    if (bs_point_load(w->store, &p, &w->arena, &m, &err) != BS_DONE ||
         bs_points_events(w->store, &p, &w->arena, &events, &n, &err) != BS_DONE)
         return bs_out_fail(&err);
-    if (json) {
-        bs_out_json(json_pack("{s:s,s:s,s:s,s:b,s:b,s:b,s:o,s:o}", "point", p.id, "outcome",
-                              outcome_name(&p), "proof", proof_name(&p, &m), "restored", p.restored,
-                              "held", p.held, "expired", p.expired, "manifest", manifest_json(&m),
-                              "events", events_json(events, n)));
-        return 0;
-    }
     show_text(&p, &m);
     show_objects(&m);
     show_closure(&m);

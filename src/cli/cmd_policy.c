@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/assumed.h"
+#include "api/judged.h"
 #include "base/clock.h"
 #include "catalog/snapshot.h"
-#include "cli/assumed.h"
 #include "cli/cmd.h"
-#include "cli/judged.h"
 #include "cli/out.h"
 #include "policy/decide.h"
 #include "policy/expect.h"

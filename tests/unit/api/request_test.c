@@ -84,7 +84,9 @@ static const struct {
     enum bs_code want;
 } bodies[] = {
     {"", NULL, "", BS_OK},
-    {"", "application/json", "{}", BS_E_DATA},
+    {"", "application/json", "{}", BS_OK},
+    {"", "application/json", "{\"reason\":\"x\"}", BS_E_DATA},
+    {"", "text/plain", "{}", BS_E_MEDIA},
     {"reason:s", NULL, "", BS_OK},
     {"reason!s", NULL, "", BS_E_DATA},
     {"reason:s", NULL, "{}", BS_E_MEDIA},

@@ -1,11 +1,11 @@
 /*
- * judged.h - a judged unit as JSON, in the form of DESIGN 12, and as text for people.
+ * judged.h - a judged unit as JSON, in the form of `backstop classify`.
  *
- * Layer  cli.
+ * Layer  api.
  * Owns   nothing; JSON values belong to the caller.
  */
-#ifndef BS_CLI_JUDGED_H
-#define BS_CLI_JUDGED_H
+#ifndef BS_API_JUDGED_H
+#define BS_API_JUDGED_H
 
 #include <jansson.h>
 
@@ -51,7 +51,9 @@ BS_MUST_CHECK enum bs_done bs_judged_measure(const char *conninfo,
  */
 json_t *bs_judged_plan_json(const struct bs_plan *plan);
 
-/* A judged unit on standard output, a paragraph a statement. */
-void bs_judged_print(const struct bs_unit *unit, const struct bs_facts *facts);
+/* What an effect is on, as text; null where that is nothing with a name. */
+json_t *bs_judged_object(const struct bs_effect *e);
+/* How a statement reaches a table: "target", "cascade", ... */
+const char *bs_judged_reach(enum bs_reach reach);
 
 #endif

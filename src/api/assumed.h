@@ -1,11 +1,11 @@
 /*
  * assumed.h - a statement judged as if its rows had been counted, or as if there were a catalog.
  *
- * Layer  cli. Pure.
+ * Layer  api. Pure.
  * Owns   what is added lives in the caller's arena.
  */
-#ifndef BS_CLI_ASSUMED_H
-#define BS_CLI_ASSUMED_H
+#ifndef BS_API_ASSUMED_H
+#define BS_API_ASSUMED_H
 
 #include "catalog/judge.h"
 #include "policy/rules.h"

@@ -2,13 +2,12 @@
  * judged.c - what a unit would do, told. The catalog's targets stand beside the effects as written:
  * a cascade is an effect nobody wrote.
  */
-#include "cli/judged.h"
+#include "api/judged.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "catalog/effect.h"
-#include "cli/out.h"
 
 /* Bytes that are no UTF-8 become "?": JSON has no place for them, and an answer there must be. */
 static json_t *
@@ -54,8 +53,8 @@ rows_json(int64_t rows)
     return rows < 0 ? json_null() : json_integer(rows);
 }
 
-static json_t *
-object_json(const struct bs_effect *e)
+json_t *
+bs_judged_object(const struct bs_effect *e)
 {
     if (e->object == BS_OBJECT_NONE || e->name.name == NULL)
         return json_null();
@@ -71,14 +70,14 @@ effects_json(const struct bs_stmt *stmt)
         const struct bs_effect *e = &stmt->effects[i];
         (void)json_array_append_new(list,
                                     json_pack("{s:s,s:o,s:o,s:o}", "kind", bs_kind_name(e->kind),
-                                              "object", object_json(e), "column",
+                                              "object", bs_judged_object(e), "column",
                                               text_json(e->column), "rows", rows_json(e->rows)));
     }
     return list;
 }
 
-static const char *
-reach_name(enum bs_reach reach)
+const char *
+bs_judged_reach(enum bs_reach reach)
 {
     switch (reach) {
     case BS_REACH_TARGET:
@@ -105,7 +104,7 @@ reached_json(const struct bs_facts *facts, size_t stmt)
         (void)json_array_append_new(
             list, json_pack("{s:s,s:o,s:s,s:o,s:o,s:s?,s:s?,s:b,s:o,s:I}", "kind",
                             bs_kind_name(t->kind), "object", dotted_json(t->schema, t->name),
-                            "reach", reach_name(t->reach), "rows", rows_json(t->rows), "share",
+                            "reach", bs_judged_reach(t->reach), "rows", rows_json(t->rows), "share",
                             t->share < 0 ? json_null() : json_real(t->share), "measured",
                             bs_measure_name(t->how), "lock", bs_table_lock_name(t->lock),
                             "rewrites", (int)t->rewrites, "estimated_rows",
@@ -224,75 +223,4 @@ bs_judged_plan_json(const struct bs_plan *plan)
     return json_pack("{s:s,s:o,s:o,s:o,s:I,s:b}", "plan", bs_plan_kind_name(plan->kind), "why",
                      text_json(plan->why), "tables", tables, "selects", selects, "estimated_bytes",
                      (json_int_t)plan->est_bytes, "definition", (int)plan->definition);
-}
-
-static void
-print_effect(const struct bs_effect *e)
-{
-    json_t *object = object_json(e);
-
-    printf("  effect    %s ", bs_kind_name(e->kind));
-    bs_out_text(stdout, json_is_string(object) ? json_string_value(object) : "");
-    printf("%s%s\n", e->cascade ? " CASCADE" : "",
-           e->kind == BS_KIND_DELETE || e->kind == BS_KIND_UPDATE
-               ? (e->filtered ? "" : ", every row")
-               : "");
-    json_decref(object);
-}
-
-static void
-print_reached(const struct bs_target *t)
-{
-    printf("  reaches   ");
-    bs_out_text(stdout, t->schema);
-    putchar('.');
-    bs_out_text(stdout, t->name);
-    printf(" (%s, %s", bs_kind_name(t->kind), reach_name(t->reach));
-    if (t->how != BS_MEASURE_NONE)
-        printf(", %s%lld rows", t->how == BS_MEASURE_ESTIMATE ? "about " : "", (long long)t->rows);
-    if (t->how != BS_MEASURE_NONE && t->share >= 0)
-        printf(", %.3g %%", t->share * 100);
-    if (t->est_rows >= 0)
-        printf("; the table has about %.0f", t->est_rows);
-    printf(", %.1f MB", (double)t->est_bytes / (1024 * 1024));
-    if (t->lock != BS_TABLE_LOCK_UNKNOWN)
-        printf("; %s%s", bs_table_lock_name(t->lock), t->rewrites ? ", rewritten" : "");
-    printf(")\n");
-}
-
-static void
-print_stmt(const struct bs_stmt *stmt, const struct bs_facts *facts, size_t at)
-{
-    const char *risk = bs_risk_name(stmt->risk);
-
-    printf("%sstatement %zu%s %s, %s%s%s, recovery point: %s\n",
-           bs_out_paint(stdout, BS_PAINT_BOLD), at + 1, bs_out_paint(stdout, BS_PAINT_NONE),
-           bs_kind_name(stmt->kind), bs_out_paint(stdout, bs_out_paint_of(risk)), risk,
-           bs_out_paint(stdout, BS_PAINT_NONE), bs_point_name(stmt->point));
-    for (size_t i = 0; i < stmt->n_effects; i++)
-        print_effect(&stmt->effects[i]);
-    for (size_t i = 0; facts != NULL && i < facts->n_targets; i++) {
-        if (facts->targets[i].stmt == at)
-            print_reached(&facts->targets[i]);
-    }
-    for (size_t i = 0; i < stmt->n_reasons; i++) {
-        printf("  because   ");
-        bs_out_text(stdout, stmt->reasons[i].text);
-        printf(" (%s)\n", stmt->reasons[i].code);
-    }
-}
-
-void
-bs_judged_print(const struct bs_unit *unit, const struct bs_facts *facts)
-{
-    if (!unit->parsed) {
-        printf("cannot be read: ");
-        bs_out_text(stdout, unit->error == NULL ? "unknown reason" : unit->error);
-        putchar('\n');
-    }
-    for (size_t i = 0; i < unit->n_stmts; i++)
-        print_stmt(&unit->stmts[i], facts, i);
-    if (!unit->catalog)
-        printf("%swithout the catalog: names are taken for plain tables%s\n",
-               bs_out_paint(stdout, BS_PAINT_DIM), bs_out_paint(stdout, BS_PAINT_NONE));
 }

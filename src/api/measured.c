@@ -1,7 +1,7 @@
 /*
  * measured.c - a judged unit with its rows counted, for the commands that only tell.
  */
-#include "cli/judged.h"
+#include "api/judged.h"
 #include "recovery/measure.h"
 
 /* What a statement is given counts only where there is one statement. */

@@ -1,7 +1,7 @@
 /*
  * assumed.c - facts made up from the text alone.
  */
-#include "cli/assumed.h"
+#include "api/assumed.h"
 
 #include <string.h>
 
