@@ -18,6 +18,8 @@ bs_handler_fn bs_on_approve;
 bs_handler_fn bs_on_deny;
 bs_handler_fn bs_on_comment;
 
+bs_handler_fn bs_on_events;
+
 /* routes_points.c */
 bs_handler_fn bs_on_points;
 bs_handler_fn bs_on_point;

@@ -7,11 +7,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/events.h"
+
 void
 bs_answer_fini(struct bs_answer *a)
 {
     json_decref(a->body);
     free(a->text);
+    bs_stream_close(&a->stream);
     a->body = NULL;
     a->text = NULL;
 }

@@ -3,8 +3,8 @@
  *
  * Layer  api. Knows nothing of the HTTP library: server.c does.
  * Spec   RFC 9110 (fields, conditions), RFC 6750 (bearer tokens).
- * Owns   a request borrows all it has for as long as it is served; an answer owns its JSON and
- *        text until bs_answer_fini.
+ * Owns   a request borrows all it has for as long as it is served; an answer owns its JSON,
+ *        text and stream until bs_answer_fini.
  */
 #ifndef BS_API_REQUEST_H
 #define BS_API_REQUEST_H
@@ -16,8 +16,10 @@
 #include "gateway/gateway.h"
 #include "state/state.h"
 
+struct bs_events;     /* api/events.h */
 struct bs_idempotent; /* api/idempotent.h */
 struct bs_rates;      /* api/rate.h */
+struct bs_stream;     /* api/events.h */
 
 /* What lives as long as the listener does. */
 struct bs_api {
@@ -27,6 +29,7 @@ struct bs_api {
     struct bs_rates *failures;  /* tokens that were nobody's, by address */
     struct bs_rates *known;     /* digests of tokens that were somebody's lately */
     struct bs_idempotent *idempotent;
+    struct bs_events *events;
 };
 
 /* A query parameter, decoded. */
@@ -56,10 +59,11 @@ struct bs_request {
 
 struct bs_answer {
     int status;
-    json_t *body;     /* NULL: no body */
-    char *text;       /* what is sent, on the heap: the body written out, or another text */
-    const char *type; /* of the text */
-    const char *etag; /* with its quotes; NULL: the digest of the body */
+    json_t *body;             /* NULL: no body */
+    char *text;               /* what is sent, on the heap: the body written out, or another text */
+    const char *type;         /* of the text */
+    struct bs_stream *stream; /* sent in place of a text, for as long as it lasts */
+    const char *etag;         /* with its quotes; NULL: the digest of the body */
     const char *allow;
     int retry_s; /* Retry-After; 0: none */
     bool secret; /* holds what is shown once: never kept */

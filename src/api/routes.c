@@ -28,6 +28,7 @@ const struct bs_route bs_routes[] = {
     {"POST", "/v1/tickets/{id}/approve", BS_ROLE_APPROVER, "", "reason:s", bs_on_approve},
     {"POST", "/v1/tickets/{id}/deny",    BS_ROLE_APPROVER, "", "reason:s", bs_on_deny},
     {"POST", "/v1/tickets/{id}/comment", BS_ROLE_APPROVER, "", "text!s", bs_on_comment},
+    {"GET",  "/v1/events",               BS_ROLE_VIEWER,   "", "", bs_on_events},
     {"GET",  "/v1/points",               BS_ROLE_VIEWER,   "database limit cursor", "", bs_on_points},
     {"GET",  "/v1/points/{id}",          BS_ROLE_VIEWER,   "", "", bs_on_point},
     {"GET",  "/v1/captures",             BS_ROLE_VIEWER,   "", "", bs_on_captures},

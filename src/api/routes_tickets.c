@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/events.h"
 #include "api/handlers.h"
 #include "api/negotiate.h"
 #include "api/page.h"
@@ -14,8 +15,9 @@
 #include "base/metrics.h"
 #include "gateway/progress.h"
 
-#define ETAG_DIGITS 32 /* of the digest of what is shown */
-#define SEEN_TEXT   48
+#define ETAG_DIGITS    32 /* of the digest of what is shown */
+#define SEEN_TEXT      48
+#define STREAM_RETRY_S 30
 
 static enum bs_done
 take_filter(struct bs_request *q, struct bs_ticket_filter *filter, struct bs_err *err)
@@ -105,6 +107,17 @@ bs_on_ticket(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
     if (bs_ticket_get(q->gateway->tickets, q->name, q->arena, &t, err) != BS_DONE)
         return BS_FAILED;
     return answer_ticket(q, &t, a, err);
+}
+
+/* What happens to tickets from now on, or since Last-Event-ID. */
+enum bs_done
+bs_on_events(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    if (bs_stream_open(q->api->events, q->header(q->ctx, "Last-Event-ID"), &a->stream, err) ==
+        BS_DONE)
+        return BS_DONE;
+    a->retry_s = STREAM_RETRY_S;
+    return BS_FAILED;
 }
 
 /* If-Match: has it changed since the operator looked? */

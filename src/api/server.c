@@ -16,6 +16,7 @@
 
 #include <microhttpd.h>
 
+#include "api/events.h"
 #include "api/idempotent.h"
 #include "api/rate.h"
 #include "api/routes.h"
@@ -23,14 +24,16 @@
 #include "base/log.h"
 #include "policy/config.h"
 
-#define BODY_MAX    (1u << 20) /* bytes of a request's body */
-#define FIELDS_MAX  32768      /* bytes of a request's line and fields */
-#define PARAMS_MAX  32
-#define ARENA_MAX   (256u << 20)
-#define CONNECTIONS 256
-#define TIMEOUT_S   30
-#define THREADS     4
-#define STOP_MS     5000 /* for what is being answered at a stop */
+#define BODY_MAX     (1u << 20) /* bytes of a request's body */
+#define FIELDS_MAX   32768      /* bytes of a request's line and fields */
+#define PARAMS_MAX   32
+#define ARENA_MAX    (256u << 20)
+#define CONNECTIONS  256
+#define TIMEOUT_S    30
+#define THREADS      4
+#define STREAM_TYPE  "text/event-stream"
+#define STREAM_BLOCK 4096
+#define STOP_MS      5000 /* for what is being answered at a stop */
 
 #define SECOND_US 1000000
 
@@ -72,22 +75,74 @@ put_safety(struct MHD_Response *r)
     put_header(r, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
 }
 
+static void
+stream_sleep(void *ctx)
+{
+    MHD_suspend_connection(ctx);
+}
+
+static void
+stream_wake(void *ctx)
+{
+    MHD_resume_connection(ctx);
+}
+
+static ssize_t
+stream_read(void *cls, uint64_t at, char *out, size_t room)
+{
+    int64_t n = bs_stream_read(cls, out, room);
+
+    (void)at;
+    return n < 0 ? MHD_CONTENT_READER_END_OF_STREAM : (ssize_t)n;
+}
+
+static void
+stream_close(void *cls)
+{
+    struct bs_stream *stream = cls;
+
+    bs_stream_close(&stream);
+}
+
+/* The stream becomes the library's. */
+static struct MHD_Response *
+respond_stream(struct MHD_Connection *c, struct bs_answer *a)
+{
+    struct MHD_Response *r;
+
+    bs_stream_waits(a->stream, (struct bs_stream_wait){stream_sleep, stream_wake, c});
+    r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read, a->stream,
+                                          stream_close);
+    if (r != NULL)
+        a->stream = NULL;
+    return r;
+}
+
 /* The text becomes the library's. */
-static enum MHD_Result
-send_answer(struct MHD_Connection *c, struct bs_answer *a)
+static struct MHD_Response *
+respond_text(struct bs_answer *a)
 {
     size_t n = a->text == NULL ? 0 : strlen(a->text);
     struct MHD_Response *r = MHD_create_response_from_buffer(
         n, a->text, n == 0 ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+
+    if (r != NULL && n != 0)
+        a->text = NULL;
+    return r;
+}
+
+static enum MHD_Result
+send_answer(struct MHD_Connection *c, struct bs_answer *a)
+{
+    const char *type = a->stream != NULL ? STREAM_TYPE : a->text != NULL ? a->type : NULL;
+    struct MHD_Response *r = a->stream != NULL ? respond_stream(c, a) : respond_text(a);
     enum MHD_Result result;
     char retry[16];
 
     if (r == NULL)
         return MHD_NO;
-    if (n != 0)
-        a->text = NULL;
     put_safety(r);
-    put_header(r, "Content-Type", n == 0 ? NULL : a->type);
+    put_header(r, "Content-Type", type);
     put_header(r, "ETag", a->etag);
     put_header(r, "Allow", a->allow);
     put_header(r, "Idempotency-Replayed", a->again ? "true" : NULL);
@@ -296,7 +351,7 @@ open_listener(const struct bs_config_listen *where, int *fd, struct bs_err *err)
 }
 
 static struct server *
-server_new(struct bs_gateway *g)
+server_new(struct bs_gateway *g, struct bs_events *events)
 {
     struct server *s = bs_malloc(sizeof(*s));
     int64_t each_us = SECOND_US / g->config->operators_requests;
@@ -308,6 +363,7 @@ server_new(struct bs_gateway *g)
         .failures = bs_rates_new(6 * SECOND_US, 10),
         .known = bs_rates_new((int64_t)3600 * SECOND_US, 1),
         .idempotent = bs_idempotent_new(),
+        .events = events,
     };
     return s;
 }
@@ -320,6 +376,7 @@ server_free(struct server *s)
     bs_rates_free(&s->api.failures);
     bs_rates_free(&s->api.known);
     bs_idempotent_free(&s->api.idempotent);
+    bs_events_free(&s->api.events);
     free(s);
 }
 
@@ -327,16 +384,21 @@ static enum bs_done
 start(struct bs_gateway *g, void **self, struct bs_err *err)
 {
     const struct bs_config_listen *where = &g->config->operators;
+    struct bs_events *events;
     struct server *server;
     int fd = -1;
 
-    if (open_listener(where, &fd, err) != BS_DONE)
+    if (bs_events_new(g->tickets, &events, err) != BS_DONE)
         return BS_FAILED;
-    server = server_new(g);
+    server = server_new(g, events);
+    if (open_listener(where, &fd, err) != BS_DONE) {
+        server_free(server);
+        return BS_FAILED;
+    }
     server->fd = fd;
     server->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, server,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
+        server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
         MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)FIELDS_MAX, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_THREAD_POOL_SIZE,
@@ -363,6 +425,7 @@ stop(void *self)
         return;
     if (MHD_quiesce_daemon(server->daemon) != MHD_INVALID_SOCKET)
         (void)close(server->fd);
+    bs_events_end(server->api.events);
     while (atomic_load(&server->serving) != 0 && bs_mono_us() < until_us)
         (void)usleep(10 * 1000);
     MHD_stop_daemon(server->daemon);
