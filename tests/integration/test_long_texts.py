@@ -295,7 +295,7 @@ def test_a_client_that_hangs_up_leaves_nothing(ground):
 
 
 def test_another_actor_need_not_wait_for_all_that_one_asks(ground):
-    """Of four long texts of one actor and one of another, sent last, that one is the second to be answered."""
+    """Of four long texts of one actor and one of another, sent last, that one is among the first two answered."""
     order = []
 
     def listen(name, r):
@@ -309,7 +309,7 @@ def test_another_actor_need_not_wait_for_all_that_one_asks(ground):
             t.start()
         for t in threads:
             t.join(120)
-    assert order[1] == "bob", order
+    assert "bob" in order[:2], order  # who of them is heard first is up to the threads
 
 
 def test_a_catalog_that_changes_meanwhile_counts(ground):
