@@ -7,7 +7,7 @@
 
 #define DIGITS_MAX 9 /* an int4, whatever they are */
 
-enum class {
+enum byte_kind {
     OTHER = 0, /* what this file does not judge, and the bytes of other encodings */
     DIGIT,
     LETTER, /* of a word: _, too */
@@ -16,19 +16,41 @@ enum class {
     MARK,
 };
 
-static enum class class_of(uint8_t c) {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_') return LETTER;
-    if (c >= '0' && c <= '9') return DIGIT;
-    if (c == ' ' || c == '\t' || c == '\n' || c == '\r') return SPACE;
-    if (c == '.') return POINT;
-    return c != '\0' && strchr(",()=<>*+;", c) != NULL ? MARK : OTHER;
+static enum byte_kind
+kind_of(uint8_t c)
+{
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_')
+        return LETTER;
+    if (c >= '0' && c <= '9')
+        return DIGIT;
+    switch (c) {
+    case ' ':
+    case '\t':
+    case '\n':
+    case '\r':
+        return SPACE;
+    case '.':
+        return POINT;
+    case ',':
+    case '(':
+    case ')':
+    case '=':
+    case '<':
+    case '>':
+    case '*':
+    case '+':
+    case ';':
+        return MARK;
+    default:
+        return OTHER;
+    }
 }
 
 /* Behind the digits from `at` on. */
 static size_t
 digits_end(struct bs_bytes text, size_t at)
 {
-    while (at < text.n && class_of(text.p[at]) == DIGIT)
+    while (at < text.n && kind_of(text.p[at]) == DIGIT)
         at++;
     return at;
 }
@@ -36,7 +58,7 @@ digits_end(struct bs_bytes text, size_t at)
 static size_t
 word_end(struct bs_bytes text, size_t at)
 {
-    while (at < text.n && (class_of(text.p[at]) == LETTER || class_of(text.p[at]) == DIGIT))
+    while (at < text.n && (kind_of(text.p[at]) == LETTER || kind_of(text.p[at]) == DIGIT))
         at++;
     return at;
 }
@@ -45,8 +67,8 @@ word_end(struct bs_bytes text, size_t at)
 static bool
 is_whole(struct bs_bytes text, size_t from, size_t to)
 {
-    bool point_before = from > 0 && class_of(text.p[from - 1]) == POINT;
-    bool goes_on = to < text.n && (class_of(text.p[to]) == LETTER || class_of(text.p[to]) == POINT);
+    bool point_before = from > 0 && kind_of(text.p[from - 1]) == POINT;
+    bool goes_on = to < text.n && (kind_of(text.p[to]) == LETTER || kind_of(text.p[to]) == POINT);
 
     return to - from <= DIGITS_MAX && !point_before && !goes_on;
 }
@@ -62,7 +84,7 @@ bs_numbers_blank(struct bs_bytes text, uint8_t *out, size_t *n)
     memcpy(out, text.p, text.n);
     while (at < text.n) {
         size_t from = at;
-        switch (class_of(text.p[at])) {
+        switch (kind_of(text.p[at])) {
         case DIGIT:
             at = digits_end(text, at);
             if (!is_whole(text, from, at))
