@@ -328,14 +328,9 @@ bs_audit_seq(struct bs_audit *a)
 static void
 init_locks(struct bs_audit *a)
 {
-    pthread_condattr_t monotonic;
-
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&a->lock, NULL);
-    (void)pthread_cond_init(&a->work, &monotonic);
-    (void)pthread_cond_init(&a->news, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    bs_cond_init(&a->work);
+    bs_cond_init(&a->news);
 }
 
 static void

@@ -32,6 +32,17 @@ bs_mono_us(void)
 }
 
 void
+bs_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t monotonic;
+
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(cond, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+}
+
+void
 bs_time_format(int64_t at_us, char out[BS_TIME_TEXT])
 {
     static _Thread_local struct {

@@ -9,6 +9,7 @@
 #ifndef BS_BASE_CLOCK_H
 #define BS_BASE_CLOCK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,6 +21,8 @@
 
 int64_t bs_now_us(void);  /* microseconds since 1970, UTC */
 int64_t bs_mono_us(void); /* microseconds of a clock that never goes back */
+/* A condition whose timed waits go by that clock, so that nobody who sets the time delays them. */
+void bs_cond_init(pthread_cond_t *cond);
 
 void bs_time_format(int64_t at_us, char out[BS_TIME_TEXT]);
 /* Reads what bs_time_format writes, with or without a fraction; DATA where it is no such time. */

@@ -50,18 +50,13 @@ struct bs_databases {
 static void
 init(struct bs_database *db, const struct bs_config_database *config)
 {
-    pthread_condattr_t attr;
-
     db->config = config;
     db->epoch = 1;
     db->session = bs_catalog_session_new(config->helper);
     pthread_mutex_init(&db->pointer, NULL);
     pthread_mutex_init(&db->loading, NULL);
     pthread_mutex_init(&db->watching, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&db->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    bs_cond_init(&db->wake);
 }
 
 static void

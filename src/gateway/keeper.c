@@ -10,6 +10,7 @@
 #include "approval/changes.h"
 #include "approval/evasion.h"
 #include "approval/ticket.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "gateway/databases.h"
 #include "gateway/late.h"
@@ -202,14 +203,10 @@ struct bs_keeper *
 bs_keeper_start(struct bs_gateway *g)
 {
     struct bs_keeper *k = bs_malloc(sizeof(*k));
-    pthread_condattr_t monotonic;
 
     k->g = g;
     pthread_mutex_init(&k->lock, NULL);
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&k->wake, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    bs_cond_init(&k->wake);
     bs_assert(pthread_create(&k->thread, NULL, keep, k) == 0);
     return k;
 }

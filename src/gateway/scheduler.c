@@ -428,7 +428,6 @@ struct bs_scheduler *
 bs_scheduler_start(struct bs_gateway *g)
 {
     struct bs_scheduler *s = bs_malloc(sizeof(*s));
-    pthread_condattr_t clock;
     struct bs_err err = {0};
 
     s->g = g;
@@ -436,10 +435,7 @@ bs_scheduler_start(struct bs_gateway *g)
     bs_assert(bs_watch_init(&s->watch, 0, &err) == BS_DONE);
     add_tasks(s, s->config);
     pthread_mutex_init(&s->lock, NULL);
-    (void)pthread_condattr_init(&clock);
-    (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->wake, &clock);
-    (void)pthread_condattr_destroy(&clock);
+    bs_cond_init(&s->wake);
     bs_assert(pthread_create(&s->thread, NULL, schedule, s) == 0);
     return s;
 }
