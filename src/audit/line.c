@@ -243,13 +243,9 @@ static const struct field {
 },
   what[] =
       {
-          FIELD("statement_sha256", statement_sha256),
-          FIELD("params", params),
-          FIELD("statement_kind", statement_kind),
-          FIELD("risk", risk),
-          FIELD("decision", decision),
-          FIELD("would", would),
-          FIELD("rule", rule),
+          FIELD("params", params), FIELD("statement_kind", statement_kind),
+          FIELD("risk", risk),     FIELD("decision", decision),
+          FIELD("would", would),   FIELD("rule", rule),
           FIELD("policy", policy),
 },
   end[] = {

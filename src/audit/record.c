@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "audit/digest.h"
 #include "audit/line.h"
 #include "audit/log_file.h"
 #include "base/arena.h"
@@ -27,7 +28,9 @@
 struct bs_audit {
     struct bs_log_file file; /* the writer's, from start to join */
     pthread_t writer;
-    size_t queue_max;     /* bytes the queue may hold; never changes */
+    size_t queue_max; /* bytes the queue may hold; never changes, as the next two */
+    enum bs_audit_redact redact;
+    struct bs_audit_digest *digest;
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t work;  /* for the writer */
     pthread_cond_t news;  /* for those who wait: durable, failed, or room in the queue */
@@ -196,6 +199,14 @@ writer(void *arg)
 
 /* --- those who have something to record --- */
 
+/* Nobody has looked for what the log must not show: then it is not written either. */
+static bool
+shows_values(const struct bs_audit *a, const struct bs_audit_record *r)
+{
+    return !r->redacted && ((a->redact & BS_AUDIT_REDACT_LITERALS && r->statement.n != 0) ||
+                            (a->redact & BS_AUDIT_REDACT_PARAMETERS && r->params != NULL));
+}
+
 /* The text of a record in a buffer of its own, or a failure. */
 static enum bs_done
 make_text(struct bs_audit *a,
@@ -207,6 +218,8 @@ make_text(struct bs_audit *a,
 
     if (record->kind <= BS_AUDIT_NONE || record->kind >= BS_AUDIT_KINDS)
         return BS_FAIL(err, DATA, "an audit record needs a kind");
+    if (shows_values(a, record))
+        return BS_FAIL(err, DATA, "an audit record was not redacted");
     bs_buf_init(text, a->queue_max - sizeof(uint32_t));
     if (enough <= text->max) /* at once, for nearly every line */
         (void)bs_buf_room(text, enough);
@@ -301,6 +314,12 @@ bs_audit_write(struct bs_audit *a,
     return done;
 }
 
+const struct bs_audit_digest *
+bs_audit_redacts(const struct bs_audit *a, enum bs_audit_redact what)
+{
+    return (a->redact & what) != 0 ? a->digest : NULL;
+}
+
 bool
 bs_audit_failed(struct bs_audit *a)
 {
@@ -343,6 +362,7 @@ audit_free(struct bs_audit *a)
     bs_buf_fini(&a->queue);
     bs_buf_fini(&a->batch);
     bs_buf_fini(&a->lines);
+    bs_audit_digest_free(&a->digest);
     free(a);
 }
 
@@ -378,7 +398,10 @@ bs_audit_open(const struct bs_audit_options *options, struct bs_audit **out, str
     bs_buf_init(&a->queue, a->queue_max);
     bs_buf_init(&a->batch, a->queue_max);
     bs_buf_init(&a->lines, SIZE_MAX); /* as long as the batch and a fixed part per record */
-    if (bs_log_file_open(&a->file, options, err) != BS_DONE) {
+    a->redact = options->redact;
+    if ((a->redact != BS_AUDIT_REDACT_NONE &&
+         bs_audit_digest_make(options->redact_key, &a->digest, err) != BS_DONE) ||
+        bs_log_file_open(&a->file, options, err) != BS_DONE) {
         audit_free(a);
         return BS_FAILED;
     }

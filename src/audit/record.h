@@ -22,6 +22,16 @@
 #include "base/err.h"
 
 struct bs_audit; /* opaque */
+struct bs_audit_digest;
+
+/* What the log does not show: digests stand for it (digest.h). Bits. */
+enum bs_audit_redact {
+    BS_AUDIT_REDACT_NONE = 0,
+    BS_AUDIT_REDACT_LITERALS =
+        1, /* constants in statements, values in what a server said of them */
+    BS_AUDIT_REDACT_PARAMETERS = 2,
+    BS_AUDIT_REDACT_ALL = 3,
+};
 
 enum bs_audit_kind {
     BS_AUDIT_NONE = 0,     /* refused */
@@ -61,16 +71,16 @@ struct bs_audit_record {
     const char *claims; /* JSON object: run, purpose, parent, traceparent; must be valid JSON */
     const char *ticket;
     const char *point;
-    struct bs_bytes statement;    /* text; kept exactly: as base 64 where it is not UTF-8 */
-    const char *statement_sha256; /* instead of the text, where it is redacted or long */
-    const char *params;           /* as shown to operators; NULL where redacted */
-    const char *statement_kind;   /* "DELETE" */
-    const char *risk;             /* "CRITICAL" */
-    const char *decision;         /* "allow", "approve", "block", "approved", "denied", "expired" */
-    const char *would;            /* shadow mode: what the decision would have been */
-    const char *rule;             /* of the policy */
-    const char *policy;           /* digest */
-    const char *reasons;          /* JSON array, copied in as it is; must be valid JSON */
+    struct bs_bytes statement;  /* text; kept exactly: as base 64 where it is not UTF-8 */
+    const char *params;         /* "$1 = 'x', $2 = 7" */
+    bool redacted;              /* statement and params show nothing that the log must not */
+    const char *statement_kind; /* "DELETE" */
+    const char *risk;           /* "CRITICAL" */
+    const char *decision;       /* "allow", "approve", "block", "approved", "denied", "expired" */
+    const char *would;          /* shadow mode: what the decision would have been */
+    const char *rule;           /* of the policy */
+    const char *policy;         /* digest */
+    const char *reasons;        /* JSON array, copied in as it is; must be valid JSON */
     const struct bs_audit_effect *effects;
     size_t n_effects;
     const char *outcome; /* "done", "failed", "uncertain", "refused", "committed", ... */
@@ -89,6 +99,8 @@ struct bs_audit_options {
     uint64_t segment_bytes; /* 0: 64 MB */
     int64_t segment_age_us; /* 0: a day */
     size_t queue_bytes;     /* memory for what waits; 0: 64 MB */
+    enum bs_audit_redact redact;
+    const char *redact_key; /* file of the digests' key, made where it is missing; with `redact` */
 };
 
 /*
@@ -97,7 +109,7 @@ struct bs_audit_options {
  *
  * err   UNAVAILABLE: another process has it open; DAMAGED: the chain is broken or its tail is
  *       missing (see verify.h), or the head is not signed by the key; NOT_FOUND: a log that has
- *       begun is there, but not its key; IO
+ *       begun is there, but not its key; IO. The same of the key of digests
  */
 BS_MUST_CHECK enum bs_done
 bs_audit_open(const struct bs_audit_options *options, struct bs_audit **out, struct bs_err *err);
@@ -110,7 +122,7 @@ void bs_audit_close(struct bs_audit **a);
  *
  * record   copied
  * err      LIMIT: the queue is full (the caller must then refuse or wait); IO: the log has failed;
- *          DATA: no kind
+ *          DATA: no kind, or not redacted
  */
 BS_MUST_CHECK enum bs_done
 bs_audit_enqueue(struct bs_audit *a, const struct bs_audit_record *record, struct bs_err *err);
@@ -119,7 +131,7 @@ bs_audit_enqueue(struct bs_audit *a, const struct bs_audit_record *record, struc
  * Write a record and return when it is durable. Blocks: not on a worker.
  *
  * seq   its number; may be NULL
- * err   IO: it could not be made durable - what depends on it must not happen; DATA: no kind;
+ * err   IO: it could not be made durable - what depends on it must not happen; DATA: no kind, or not redacted;
  *       LIMIT: larger than the whole queue
  */
 BS_MUST_CHECK enum bs_done bs_audit_write(struct bs_audit *a,
@@ -129,6 +141,8 @@ BS_MUST_CHECK enum bs_done bs_audit_write(struct bs_audit *a,
 
 /* The log has failed and refuses everything until it is opened again. For health checks. */
 bool bs_audit_failed(struct bs_audit *a);
+/* What makes the digests that stand for such values in it; NULL: they are shown. Lives as long as the log. */
+const struct bs_audit_digest *bs_audit_redacts(const struct bs_audit *a, enum bs_audit_redact what);
 /* Seq of the last durable record; 0: none. */
 uint64_t bs_audit_seq(struct bs_audit *a);
 

@@ -14,5 +14,6 @@
 const char *bs_audit_directory(const struct bs_args *args, struct bs_config **config, int *status);
 
 int bs_audit_export(int argc, char **argv);
+int bs_audit_digest_verb(int argc, char **argv);
 
 #endif

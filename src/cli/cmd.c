@@ -63,7 +63,10 @@ bs_cmd_side_audit(const struct bs_config *config, struct bs_audit **out, struct 
 {
     enum { TRIES = 100, PAUSE_US = 100000 };
     char directory[4096];
-    struct bs_audit_options options = {.directory = directory, .key = config->audit_key};
+    struct bs_audit_options options = {.directory = directory,
+                                       .key = config->audit_key,
+                                       .redact = config->audit_redact,
+                                       .redact_key = config->audit_redact_key};
 
     (void)snprintf(directory, sizeof(directory), "%s/restore", config->audit_directory);
     for (int i = 0; i < TRIES; i++) {

@@ -398,9 +398,10 @@ bs_cmd_audit(int argc, char **argv)
         {"tail", "show the last records", audit_tail},
         {"verify", "check that nothing was changed", audit_verify},
         {"export", "write records as JSON lines or CSV", bs_audit_export},
+        {"digest", "print what stands in it for a value", bs_audit_digest_verb},
         {"key", "print the public key of its signatures", audit_key},
     };
 
-    return bs_verbs_run("backstop audit", "What was asked, judged, decided and done.", verbs, 4,
+    return bs_verbs_run("backstop audit", "What was asked, judged, decided and done.", verbs, 5,
                         argc, argv);
 }

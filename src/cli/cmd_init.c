@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/digest.h"
 #include "base/arena.h"
 #include "base/files.h"
 #include "cli/certificate.h"
@@ -94,6 +95,23 @@ write_certificate(struct run *r, struct bs_err *err)
     return done;
 }
 
+/* Of digests in the audit: made before anything is redacted, so that it can be put away first. */
+static enum bs_done
+write_redact_key(struct run *r, struct bs_err *err)
+{
+    static const char name[] = "audit.redact.key";
+    bool there = is_there(r, name);
+    char *path = path_of(r, name);
+    struct bs_audit_digest *d = NULL;
+    enum bs_done done = there ? BS_DONE : bs_audit_digest_make(path, &d, err);
+
+    bs_audit_digest_free(&d);
+    free(path);
+    if (done == BS_DONE)
+        note(there ? r->kept : r->written, name);
+    return done;
+}
+
 static enum bs_done
 make_folders(struct run *r, struct bs_err *err)
 {
@@ -149,6 +167,8 @@ write_all(struct run *r, const struct bs_starter *starter, struct bs_err *err)
         done = make_folders(r, err);
     if (done == BS_DONE)
         done = write_certificate(r, err);
+    if (done == BS_DONE)
+        done = write_redact_key(r, err);
     if (done == BS_DONE)
         done = write_file(r, "helper.sql", &helper, 0644, err);
     /* Last, so that a configuration that is there is one that is complete. */

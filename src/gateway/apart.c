@@ -318,7 +318,7 @@ static enum bs_heard
 refuse(struct bs_verdict *out, enum bs_code code, const char *message, const char *hint)
 {
     out->named = true;
-    out->shown = (struct bs_bytes){NULL, 0};
+    out->shown = out->recorded = (struct bs_bytes){NULL, 0};
     bs_verdict_refuse(out, code, code == BS_E_CONFLICT ? "40001" : NULL, message, hint);
     return BS_HEARD;
 }

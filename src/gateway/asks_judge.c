@@ -10,6 +10,7 @@
 #include "gateway/reload.h"
 #include "gateway/verdicts.h"
 #include "gateway/worker.h"
+#include "policy/redact.h"
 #include "sql/secrets.h"
 
 struct bs_prepared *
@@ -155,6 +156,12 @@ catalog(struct bs_relay *r)
     return r->snapshot;
 }
 
+static const struct bs_audit_digest *
+redacts(const struct bs_relay *r)
+{
+    return bs_audit_redacts(r->s->gateway->audit, BS_AUDIT_REDACT_LITERALS);
+}
+
 static struct bs_judge
 judge_of(struct bs_relay *r)
 {
@@ -169,6 +176,7 @@ judge_of(struct bs_relay *r)
         .shielded = r->s->shielded,
         .known = &r->known,
         .max_text = BS_APART_TEXT,
+        .redact = redacts(r),
     };
     by.names.uncommitted_ddl = by.names.uncommitted_ddl || r->ddl_sent != 0;
     return by;
@@ -210,10 +218,11 @@ bs_ask_judge(struct bs_relay *r,
 
     if (catalog(r) == NULL && !r->loaded)
         return bs_ask_load_catalog(r);
-    *out = (struct bs_verdict){.text = text, .shown = text};
+    *out = (struct bs_verdict){.text = text};
     if (r->snapshot == NULL) {
-        if (bs_without_secrets(text, NULL, arena, &out->shown, &err) != BS_DONE)
-            out->shown = (struct bs_bytes){0};
+        if (bs_without_secrets(text, NULL, arena, &out->shown, &err) != BS_DONE ||
+            bs_redact_statement(redacts(r), out->shown, arena, &out->recorded, &err) != BS_DONE)
+            out->shown = out->recorded = (struct bs_bytes){0};
         if (pass_in_shadow(r, out))
             return BS_HEARD;
         bs_verdict_refuse(

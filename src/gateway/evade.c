@@ -20,6 +20,7 @@
 #include "gateway/verdicts.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
+#include "policy/redact.h"
 
 #define MESSAGE "this agent is in quarantine: it may only read until an operator releases it"
 
@@ -150,7 +151,10 @@ record(struct bs_gate *g, const struct bs_evasion_found *found, struct bs_err *e
     if (g->evades == NULL)
         return BS_DONE;
     bs_note_who(&r, g->s);
-    r.statement = bs_bytes_of(g->said);
+    if (bs_redact_statement(bs_audit_redacts(g->s->gateway->audit, BS_AUDIT_REDACT_LITERALS),
+                            bs_bytes_of(g->said), &g->arena, &r.statement, err) != BS_DONE)
+        return BS_FAILED;
+    r.redacted = true;
     r.ticket = found->ticket[0] == '\0' ? NULL : found->ticket;
     r.outcome = found->too_many ? "quarantined" : NULL;
     r.detail = g->evades;

@@ -23,6 +23,7 @@
 #include "gateway/request.h"
 #include "gateway/within.h"
 #include "gateway/worker.h"
+#include "policy/redact.h"
 #include "recovery/fence.h"
 #include "recovery/journal.h"
 #include "recovery/points.h"
@@ -263,6 +264,8 @@ bs_gate_tell_no_point(struct bs_gate *g, const struct bs_err *why)
            BS_F_STR("hint", why->hint));
     g->why = why->hint[0] == '\0' ? bs_arena_str(&g->arena, why->message)
                                   : bs_arena_fmt(&g->arena, "%s; %s", why->message, why->hint);
+    g->why_recorded = bs_redact_sentence(
+        bs_audit_redacts(g->s->gateway->audit, BS_AUDIT_REDACT_LITERALS), g->why, &g->arena);
 }
 
 /* The budget's end may look like anything: a cancel, a helper that was lost. */
@@ -658,9 +661,10 @@ record_outcome(struct bs_gate *g)
                                                : NULL;
     record.tag = g->tag[0] == '\0' ? NULL : g->tag;
     record.duration_us = bs_mono_us() - g->started_us;
-    record.text = g->why != NULL ? g->why
-                  : g->waived    ? "the policy waived the recovery point"
-                                 : NULL;
+    record.text = g->why_recorded != NULL ? g->why_recorded
+                  : g->why != NULL        ? g->why
+                  : g->waived             ? "the policy waived the recovery point"
+                                          : NULL;
     if (bs_audit_write(g->s->gateway->audit, &record, NULL, &err) != BS_DONE)
         BS_LOG(ERROR, "the outcome could not be recorded", BS_F_STR("session", g->s->id),
                BS_F_STR("reason", err.message));

@@ -69,6 +69,8 @@ open_audit(struct bs_gateway *g, struct bs_err *err)
     const struct bs_audit_options options = {
         .directory = g->config->audit_directory,
         .key = g->config->audit_key,
+        .redact = g->config->audit_redact,
+        .redact_key = g->config->audit_redact_key,
     };
 
     if (bs_audit_open(&options, &g->audit, err) == BS_FAILED) {

@@ -126,6 +126,7 @@ struct bs_gate {
     void (*next)(struct bs_relay *r); /* after a step of before.c */
     struct bs_capture *capture;
     const char *why;                /* how it failed, for operators */
+    const char *why_recorded;       /* the same as the audit may have it; NULL: as it is */
     const char *too_slow;           /* its capture was, with the numbers; NULL */
     struct bs_capture_result point; /* valid where `captured` */
     bool captured;

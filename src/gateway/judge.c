@@ -9,6 +9,7 @@
 
 #include "base/metrics.h"
 #include "catalog/effect.h"
+#include "policy/redact.h"
 #include "recovery/measure.h"
 #include "sql/secrets.h"
 
@@ -29,10 +30,12 @@ bs_verdict_refuse(struct bs_verdict *v,
 void
 bs_verdict_move(const struct bs_verdict *v, struct bs_bytes text, struct bs_verdict *out)
 {
-    bool is_shown = v->shown.p == v->text.p;
+    bool is_shown = v->shown.p == v->text.p, is_recorded = v->recorded.p == v->text.p;
 
     *out = *v;
     out->text = text;
+    if (is_recorded)
+        out->recorded = text;
     if (is_shown)
         out->shown = text;
 }
@@ -615,14 +618,19 @@ bs_judge(const struct bs_judge *by,
 
     *out =
         (struct bs_verdict){.text = text, .shown = text, .epoch = by->epoch, .policy = by->policy};
+    if (by->redact == NULL)
+        out->recorded = text;
     out->apart = is_too_long(by, text);
     if (out->apart) {
-        out->shown = (struct bs_bytes){NULL, 0}; /* nobody has looked for passwords */
+        out->shown = out->recorded =
+            (struct bs_bytes){NULL, 0}; /* nobody has looked for passwords */
         return BS_DONE;
     }
     done = judge_text(by, text, arena, out, err);
     if (done == BS_DONE)
         done = bs_without_secrets(text, &out->unit, arena, &out->shown, err);
+    if (done == BS_DONE)
+        done = bs_redact_statement(by->redact, out->shown, arena, &out->recorded, err);
     if (done == BS_DONE)
         cast_shadow(by, out);
     bs_observe(BS_OBSERVE_CLASSIFY, bs_mono_ns() - began_ns);

@@ -43,7 +43,8 @@ struct bs_verdict {
     const struct bs_policy *policy; /* that decided; to decide anew with another, judge anew */
     uint64_t epoch;                 /* of the database, when judged */
     struct bs_bytes text;
-    struct bs_bytes shown;    /* the same for people and records, without passwords */
+    struct bs_bytes shown;    /* the same for people, without passwords */
+    struct bs_bytes recorded; /* and for the audit: perhaps without any value */
     struct bs_bytes executed; /* what runs was named by PREPARE: its text; else p is NULL */
 };
 
@@ -72,6 +73,7 @@ struct bs_judge {
     bool shielded;                /* the actor's own READ WRITE is refused */
     const struct bs_known *known; /* named statements and cursors of the session; NULL: none */
     size_t max_text;              /* a longer one is left alone (apart.h); 0: none is too long */
+    const struct bs_audit_digest *redact; /* makes `recorded`; NULL: it is what is shown */
 };
 
 /*
@@ -118,7 +120,7 @@ bool bs_verdict_is_stricter_by(const struct bs_verdict *v,
                                const struct bs_subject *subject,
                                struct bs_arena *arena);
 
-/* The same verdict, of the same text elsewhere. */
+/* The same verdict, of the same text elsewhere; `recorded` is that of `v`'s text. */
 void bs_verdict_move(const struct bs_verdict *v, struct bs_bytes text, struct bs_verdict *out);
 
 /* Turns a verdict into a refusal, keeping the first reason. The strings must outlive the verdict. */

@@ -10,6 +10,7 @@
 #include "gateway/gateway.h"
 #include "gateway/running.h"
 #include "gateway/worker.h"
+#include "policy/redact.h"
 #include "sql/claims.h"
 #include "wire/startup.h"
 
@@ -78,7 +79,8 @@ bs_note_what(struct bs_audit_record *record, const struct bs_verdict *v)
 {
     const struct bs_stmt *worst = worst_statement(&v->unit);
 
-    record->statement = v->shown;
+    record->statement = v->recorded;
+    record->redacted = true;
     record->statement_kind = worst == NULL ? NULL : bs_kind_name(worst->kind);
     record->risk = bs_risk_name(v->unit.risk);
     record->decision = bs_action_name(v->decision.action);
@@ -134,6 +136,14 @@ bs_note_decision(const struct bs_verdict *v)
         bs_count(v->decision.action == BS_ACTION_APPROVE ? BS_COUNT_HELD : BS_COUNT_ALLOWED);
 }
 
+/* That of a syntax error has a piece of the text in it. */
+static const char *
+recorded_message(struct bs_relay *r, const struct bs_verdict *v)
+{
+    return bs_redact_sentence(bs_audit_redacts(r->s->gateway->audit, BS_AUDIT_REDACT_LITERALS),
+                              v->message, bs_worker_message(r->s->worker));
+}
+
 bool
 bs_note_judged(struct bs_relay *r, const struct bs_verdict *v)
 {
@@ -152,7 +162,7 @@ bs_note_judged(struct bs_relay *r, const struct bs_verdict *v)
     if (v->way == BS_WAY_REFUSE) {
         record.outcome = "refused";
         record.sqlstate = v->sqlstate != NULL ? v->sqlstate : bs_code_get(v->code)->sqlstate;
-        record.text = v->decision.why != NULL ? v->decision.why : v->message;
+        record.text = v->decision.why != NULL ? v->decision.why : recorded_message(r, v);
     } else if (v->decision.recovery_waived && v->plan.kind != BS_PLAN_NONE)
         record.text = "the policy waives the recovery point: there is none";
     if (v->decision.shadow)

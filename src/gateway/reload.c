@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/digest.h"
 #include "audit/record.h"
 #include "base/bytes.h"
 #include "base/log.h"
@@ -52,8 +53,10 @@ record(struct bs_gateway *g,
        struct bs_err *err)
 {
     const struct bs_policy *now = bs_gateway_policy(g);
-    json_t *root = json_pack("{s:s, s:s, s:s}", "mode", bs_policy_mode_name(policy->mode), "old",
-                             now == NULL ? "" : now->digest, "new", policy->digest);
+    const struct bs_audit_digest *redact = bs_audit_redacts(g->audit, BS_AUDIT_REDACT_ALL);
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s*}", "mode", bs_policy_mode_name(policy->mode),
+                             "old", now == NULL ? "" : now->digest, "new", policy->digest,
+                             "redact_key", redact == NULL ? NULL : bs_audit_digest_id(redact));
     char *detail = json_dumps(root, JSON_COMPACT);
     const struct bs_audit_record entry = {.kind = BS_AUDIT_CONFIG,
                                           .action = action,

@@ -4,6 +4,7 @@
 #include "gateway/request.h"
 #include "gateway/readiness.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 #include "gateway/gateway.h"
 #include "gateway/note.h"
 #include "policy/config.h"
+#include "policy/redact.h"
 #include "wire/messages.h"
 
 #define SHOWN_VALUE 200         /* bytes of a parameter that are shown */
@@ -61,6 +63,23 @@ binary_integer(uint32_t type, struct bs_bytes b, int64_t *out)
         return true;
     }
     return false;
+}
+
+/* As the audit has it: a whole number by its digits, however it was sent. */
+static void
+redact_value(struct bs_buf *out,
+             const struct bs_identity_param *p,
+             const struct bs_audit_digest *redact)
+{
+    struct bs_bytes v = p->value;
+    char digits[24];
+    int64_t number;
+
+    if (p->format == 1 && binary_integer(p->type, v, &number)) {
+        (void)snprintf(digits, sizeof(digits), "%" PRId64, number);
+        v = bs_bytes_of(digits);
+    }
+    bs_redact_value(redact, v, out);
 }
 
 static void
@@ -140,9 +159,13 @@ collect_params(struct bs_gate *g,
     return BS_DONE;
 }
 
-/* "$1 = 'x', $2 = 7"; NULL where there are none, or no room. */
+/* "$1 = 'x', $2 = 7"; NULL where there are none, or no room. redact: NULL for people. */
 static const char *
-show_params(struct bs_gate *g, size_t from, size_t to, struct bs_err *err)
+show_params(struct bs_gate *g,
+            size_t from,
+            size_t to,
+            const struct bs_audit_digest *redact,
+            struct bs_err *err)
 {
     struct bs_identity_param *list;
     const char *text = NULL;
@@ -154,7 +177,10 @@ show_params(struct bs_gate *g, size_t from, size_t to, struct bs_err *err)
     bs_buf_init(&b, 1u << 20);
     for (size_t i = 0; i < n; i++) {
         bs_put_fmt(&b, "%s$%zu = ", i == 0 ? "" : ", ", i + 1);
-        show_value(&b, &list[i]);
+        if (redact == NULL || list[i].null)
+            show_value(&b, &list[i]);
+        else
+            redact_value(&b, &list[i], redact);
     }
     if (!b.failed)
         text = bs_arena_copy(&g->arena, bs_buf_view(&b));
@@ -338,7 +364,8 @@ bs_request_describe(struct bs_gate *g, size_t i, struct bs_audit_record *record,
     record->effects = list;
     record->n_effects = facts->n_targets;
     record->reasons = keep_json(g, reasons_json(g, i, i + 1));
-    record->params = show_params(g, i, i + 1, err);
+    record->params = show_params(
+        g, i, i + 1, bs_audit_redacts(g->s->gateway->audit, BS_AUDIT_REDACT_PARAMETERS), err);
     return err->code == BS_OK && record->reasons != NULL ? BS_DONE : no_room(err);
 }
 
@@ -523,7 +550,7 @@ bs_request_ticket(struct bs_gate *g, struct bs_ticket *out, struct bs_err *err)
         .session = g->s->id,
         .client = g->s->address,
         .sql = unit_text(g),
-        .params = show_params(g, 0, g->n_items, err),
+        .params = show_params(g, 0, g->n_items, NULL, err),
         .risk = bs_risk_name(worst_risk(g)),
         .effects = keep_json(g, effects_json(g)),
         .plan = plan_text(g),

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/siphash.h"
+#include "policy/redact.h"
 #include "sql/numbers.h"
 
 #define TEXT_MAX     ((size_t)64 << 10)
@@ -36,6 +37,7 @@ struct bs_kept {
     const struct bs_policy *policy;
     uint64_t catalog; /* bs_snapshot_serial */
     bool shielded;
+    const struct bs_audit_digest *redact;
     struct bs_plan_limits limits;
     struct bs_verdict verdict;
     struct bs_arena arena;
@@ -220,8 +222,9 @@ static bool
 is_current(const struct bs_kept *k, const struct bs_judge *by)
 {
     return k->policy == by->policy && k->catalog == bs_snapshot_serial(by->snapshot) &&
-           k->shielded == by->shielded && k->limits.max_bytes == by->limits.max_bytes &&
-           k->limits.rows == by->limits.rows && k->limits.databases == by->limits.databases;
+           k->shielded == by->shielded && k->redact == by->redact &&
+           k->limits.max_bytes == by->limits.max_bytes && k->limits.rows == by->limits.rows &&
+           k->limits.databases == by->limits.databases;
 }
 
 bool
@@ -292,6 +295,7 @@ bs_kept_new(const struct bs_judge *by, size_t max_bytes)
     k->policy = by->policy;
     k->catalog = bs_snapshot_serial(by->snapshot);
     k->shielded = by->shielded;
+    k->redact = by->redact;
     k->limits = by->limits;
     bs_arena_init_small(&k->arena, "kept verdict", max_bytes);
     k->subject = (struct bs_subject){bs_arena_str(&k->arena, by->subject.actor),
@@ -340,19 +344,26 @@ keep(struct bs_verdicts *v, const struct key *key, const struct bs_judge *by)
     bs_gauge_add(BS_GAUGE_VERDICT_BYTES, (int64_t)k->bytes);
 }
 
-static void
+/* Of a text with other numbers what the audit has of it is another one, too. */
+static enum bs_done
 use(struct bs_verdicts *v,
     struct bs_kept *k,
     const struct bs_judge *by,
     struct bs_bytes text,
-    struct bs_verdict *out)
+    struct bs_arena *arena,
+    struct bs_verdict *out,
+    struct bs_err *err)
 {
     if (v->newest != k) {
         unlink_use(v, k);
         link_newest(v, k);
     }
-    k->refs++;
     bs_kept_use(k, by, text, out);
+    if (k->key.blanked && by->redact != NULL &&
+        bs_redact_statement(by->redact, text, arena, &out->recorded, err) != BS_DONE)
+        return BS_FAILED;
+    k->refs++;
+    return BS_DONE;
 }
 
 /* All its numbers are compared with columns: whatever they are, it is judged the same. */
@@ -406,7 +417,8 @@ bs_verdicts_judge(struct bs_verdicts *v,
     }
     if (k != NULL) {
         bs_count(BS_COUNT_VERDICT_HITS);
-        use(v, k, by, text, out);
+        if (use(v, k, by, text, arena, out, err) != BS_DONE)
+            return BS_FAILED;
         *kept = k;
         return BS_DONE;
     }

@@ -7,7 +7,7 @@
  * is part of the key, or the verdict is not kept:
  *   - the text, byte for byte, and whose it is: actor, group, database and its environment
  *   - the policy and the snapshot themselves, not what they are called: another one misses
- *   - the shield, and the limits of recovery points
+ *   - the shield, and the limits of recovery points; what the audit does not show
  *   - what the session has done to names: a verdict is kept and found only where that is nothing
  *   - prepared statements and cursors: a verdict that has asked for one is not kept
  * How a text is lexed is no part of it, since it never differs: a session whose settings would have it

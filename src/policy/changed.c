@@ -70,7 +70,8 @@ same_state(const struct bs_config *a, const struct bs_config *b)
 static bool
 same_audit(const struct bs_config *a, const struct bs_config *b)
 {
-    return same(a->audit_directory, b->audit_directory) && same(a->audit_key, b->audit_key);
+    return same(a->audit_directory, b->audit_directory) && same(a->audit_key, b->audit_key) &&
+           a->audit_redact == b->audit_redact && same(a->audit_redact_key, b->audit_redact_key);
 }
 
 static bool

@@ -171,10 +171,13 @@ finish_audit(struct bs_load *l)
 {
     struct bs_config *c = l->config;
 
-    if (c->audit_key != NULL || c->audit_directory == NULL)
+    if (c->audit_directory == NULL)
         return;
-    c->audit_key = bs_arena_fmt(l->arena, "%s.key", c->audit_directory);
-    l->full = l->full || c->audit_key == NULL;
+    if (c->audit_key == NULL)
+        c->audit_key = bs_arena_fmt(l->arena, "%s.key", c->audit_directory);
+    if (c->audit_redact_key == NULL)
+        c->audit_redact_key = bs_arena_fmt(l->arena, "%s.redact.key", c->audit_directory);
+    l->full = l->full || c->audit_key == NULL || c->audit_redact_key == NULL;
 }
 
 /* Two databases with one helper and upstream are fine; one role for both jobs is not. */

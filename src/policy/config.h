@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "audit/record.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "policy/require.h"
@@ -98,7 +99,9 @@ struct bs_config {
     size_t n_databases;
     const char *state_path; /* SQLite file */
     const char *audit_directory;
-    const char *audit_key;     /* file: what heads of the audit log are signed with */
+    const char *audit_key;             /* file: what heads of the audit log are signed with */
+    enum bs_audit_redact audit_redact; /* what digests stand for in it */
+    const char *audit_redact_key;      /* file: what they are made with */
     const char *storage_path;  /* local folder behind storage: file:///...; NULL: it is not local */
     const char *storage_url;   /* "file:///absolute/path", "s3://..." */
     const char *spool;         /* local folder */

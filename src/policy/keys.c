@@ -478,6 +478,7 @@ static const char *const grades[] = {"stored", "read-back", "restored", NULL};
 static const char *const drops[] = {"refuse", "dump", NULL};
 static const char *const restore_approvals[] = {"none", "second", NULL};
 static const char *const client_certs[] = {"optional", "require", NULL};
+static const char *const redacts[] = {"none", "literals", "parameters", "all", NULL}; /* bits */
 static const char *const audits[] = {"all", "sampled", "counted", NULL};
 static const char *const modes[] = {"enforce", "shadow", NULL};
 static const char *const profiles[] = {"read-only", "dml", "full", NULL};
@@ -527,6 +528,8 @@ const struct bs_key bs_keys[] = {
     {"audit",                 REQUIRED, .node = read_section},
     {"audit.directory",       REQUIRED, .scalar = read_path, AT(audit_directory)},
     {"audit.key",             0, .scalar = read_path, AT(audit_key)},
+    {"audit.redact",          0, .scalar = bs_read_choice, AT(audit_redact), .fallback = "none", .words = redacts},
+    {"audit.redact_key",      0, .scalar = read_path, AT(audit_redact_key)},
     {"storage",               REQUIRED, .scalar = read_storage, AT(storage_path)},
     {"spool",                 REQUIRED, .scalar = read_path, AT(spool)},
     {"workers",               0, .scalar = bs_read_integer, AT(workers), .fallback = "2", .min = 1, .max = 64},

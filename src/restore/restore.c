@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/record.h"
+#include "policy/redact.h"
+
 #define ARENA_MAX (256u << 20) /* a manifest of BS_MANIFEST_MAX and what is said about it */
 
 enum bs_done
@@ -231,13 +234,25 @@ bs_restore_tell_bytes(void *ctx, int64_t bytes)
 
 /* Records. */
 
+static const struct bs_audit_digest *
+redacts(const struct bs_restore *r)
+{
+    return bs_audit_redacts(r->request.audit, BS_AUDIT_REDACT_LITERALS);
+}
+
 /* {"step":"run","table":"users","rows":12,"before":"RP-..."}; freed by the caller. */
 static char *
-details_of(const struct bs_restore *r, const struct bs_restore_step *step)
+details_of(struct bs_restore *r, const struct bs_restore_step *step)
 {
-    json_t *json = json_pack("{s:s}", "step", step->action);
+    struct bs_bytes where = {0};
+    struct bs_err err = {0};
+    json_t *json;
     char *text;
 
+    if (r->request.where != NULL && bs_redact_statement(redacts(r), bs_bytes_of(r->request.where),
+                                                        &r->arena, &where, &err) != BS_DONE)
+        return NULL;
+    json = json_pack("{s:s}", "step", step->action);
     if (step->table != NULL)
         (void)json_object_set_new(json, "table", json_string(step->table));
     if (r->db.conn != NULL && !r->same_database)
@@ -246,8 +261,8 @@ details_of(const struct bs_restore *r, const struct bs_restore_step *step)
             json_sprintf("%s:%s/%s", PQhost(r->db.conn), PQport(r->db.conn), PQdb(r->db.conn)));
     if (step->plan != NULL)
         (void)json_object_set_new(json, "plan", json_string(step->plan));
-    if (r->request.where != NULL)
-        (void)json_object_set_new(json, "where", json_string(r->request.where));
+    if (where.n != 0)
+        (void)json_object_set_new(json, "where", json_stringn((const char *)where.p, where.n));
     if (step->rows >= 0)
         (void)json_object_set_new(json, "rows", json_integer(step->rows));
     if (step->before != NULL && step->before[0] != '\0')
@@ -274,13 +289,13 @@ note(struct bs_restore *r,
         .subject = step->table,
         .outcome = outcome,
         .sqlstate = why != NULL && why->sqlstate[0] != '\0' ? why->sqlstate : NULL,
-        .text = why == NULL ? NULL : why->message,
+        .text = why == NULL ? NULL : bs_redact_sentence(redacts(r), why->message, &r->arena),
         .detail = details,
     };
     enum bs_done done = BS_FAILED;
 
     if (details == NULL)
-        (void)BS_FAIL(err, DATA, "the table's name or the condition is not UTF-8");
+        (void)BS_FAIL(err, DATA, "the table's name or the condition is not UTF-8, or too long");
     else
         done = bs_audit_write(r->request.audit, &record, NULL, err);
     free(details);

@@ -78,20 +78,23 @@ def test_init_writes_what_can_be_used(tmp_path):
     out = run("init", folder, "--json")
     assert out.returncode == 0, out.stderr
     assert set(json.loads(out.stdout)["written"]) == {
-        "audit/", "storage/", "spool/", "server.key", "server.crt", "helper.sql", "backstop.yaml"}
+        "audit/", "storage/", "spool/", "server.key", "server.crt", "helper.sql", "audit.redact.key",
+        "backstop.yaml"}
     assert stat.S_IMODE((folder / "server.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder / "audit.redact.key").stat().st_mode) == 0o600
     assert stat.S_IMODE((folder / "backstop.yaml").stat().st_mode) == 0o600
     out = run("check-config", env={"BACKSTOP_CONFIG": str(folder / "backstop.yaml")})
     assert out.returncode == 0, out.stderr
 
 
 def test_init_never_overwrites(tmp_path):
-    for name in ("backstop.yaml", "server.key", "server.crt", "helper.sql"):
+    mine = ("backstop.yaml", "server.key", "server.crt", "helper.sql", "audit.redact.key")
+    for name in mine:
         (tmp_path / name).write_text("mine")
     out = run("init", tmp_path, "--json")
     assert out.returncode == 0, out.stderr
     assert set(json.loads(out.stdout)["written"]) == {"audit/", "storage/", "spool/"}
-    for name in ("backstop.yaml", "server.key", "server.crt", "helper.sql"):
+    for name in mine:
         assert (tmp_path / name).read_text() == "mine"
 
 

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "audit/digest.h"
 #include "audit/line.h"
 #include "audit/record.h"
 #include "audit/verify.h"
@@ -158,7 +159,6 @@ every_field(void)
                                       .ticket = "T",
                                       .point = "P",
                                       .statement = BS_LIT_INIT("DELETE FROM t"),
-                                      .statement_sha256 = "h",
                                       .params = "$1 = 1",
                                       .statement_kind = "DELETE",
                                       .risk = "HIGH",
@@ -189,7 +189,6 @@ every_field(void)
                                           {"ticket", "T"},
                                           {"point", "P"},
                                           {"statement", "DELETE FROM t"},
-                                          {"statement_sha256", "h"},
                                           {"params", "$1 = 1"},
                                           {"statement_kind", "DELETE"},
                                           {"risk", "HIGH"},
@@ -213,7 +212,7 @@ every_field(void)
     EXPECT_EQ(json_array_size(list), 2);
     EXPECT_EQ(json_integer_value(json_object_get(json_array_get(list, 0), "rows")), 5);
     EXPECT(json_object_get(json_array_get(list, 1), "rows") == NULL);
-    EXPECT_EQ(json_object_size(root), 30);
+    EXPECT_EQ(json_object_size(root), 29);
     json_decref(root);
 }
 
@@ -339,6 +338,78 @@ one_process_at_a_time(void)
     bs_audit_close(&a);
     a = open_log(0, 0, BS_OK);
     bs_audit_close(&a);
+    tear_down();
+}
+
+/* Where the log keeps values out, nothing comes in that nobody has looked through. */
+static void
+values_stay_out(void)
+{
+    char key[400];
+    struct bs_audit_options o = {
+        .directory = folder, .redact = BS_AUDIT_REDACT_LITERALS, .redact_key = key};
+    struct bs_audit_record bare = {.kind = BS_AUDIT_JUDGED, .statement = BS_LIT("SELECT 7")};
+    struct bs_audit_record bound = {.kind = BS_AUDIT_JUDGED, .params = "$1 = 7"};
+    struct bs_audit_record clean = {
+        .kind = BS_AUDIT_JUDGED, .statement = BS_LIT("SELECT '~'"), .redacted = true};
+    struct bs_err err = {0};
+    struct bs_audit *a;
+
+    set_up();
+    path_of("redact.key", key);
+    REQUIRE(bs_audit_open(&o, &a, &err) == BS_DONE);
+    EXPECT_EQ(bs_audit_write(a, &bare, NULL, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_DATA);
+    err = (struct bs_err){0};
+    EXPECT_EQ(bs_audit_enqueue(a, &bare, &err), BS_FAILED);
+    err = (struct bs_err){0};
+    EXPECT_EQ(bs_audit_write(a, &clean, NULL, &err), BS_DONE);
+    EXPECT_EQ(bs_audit_write(a, &bound, NULL, &err), BS_DONE); /* these it may show */
+    EXPECT(bs_audit_redacts(a, BS_AUDIT_REDACT_LITERALS) != NULL);
+    EXPECT(bs_audit_redacts(a, BS_AUDIT_REDACT_PARAMETERS) == NULL);
+    bs_audit_close(&a);
+    o.redact = BS_AUDIT_REDACT_PARAMETERS;
+    REQUIRE(bs_audit_open(&o, &a, &err) == BS_DONE);
+    EXPECT_EQ(bs_audit_write(a, &bare, NULL, &err), BS_DONE);
+    EXPECT_EQ(bs_audit_write(a, &bound, NULL, &err), BS_FAILED);
+    bs_audit_close(&a);
+    tear_down();
+}
+
+/* Equal values have equal digests under one key, and under no other. */
+static void
+digests(void)
+{
+    char key[400], other[400], one[BS_DIGEST_TEXT], two[BS_DIGEST_TEXT];
+    struct bs_audit_digest *a, *b;
+    struct bs_err err = {0};
+    struct stat st;
+
+    set_up();
+    path_of("redact.key", key);
+    path_of("other.key", other);
+    EXPECT_EQ(bs_audit_digest_open(key, &a, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_NOT_FOUND);
+    err = (struct bs_err){0};
+    REQUIRE(bs_audit_digest_make(key, &a, &err) == BS_DONE);
+    EXPECT(stat(key, &st) == 0 && (st.st_mode & 0777) == 0600);
+    bs_audit_digest(a, BS_LIT("secret"), one);
+    EXPECT(one[0] == '~' && strlen(one) == BS_DIGEST_TEXT - 1);
+    bs_audit_digest(a, BS_LIT("secreT"), two);
+    EXPECT(strcmp(one, two) != 0);
+    REQUIRE(bs_audit_digest_make(other, &b, &err) == BS_DONE);
+    EXPECT(strcmp(bs_audit_digest_id(a), bs_audit_digest_id(b)) != 0);
+    bs_audit_digest(b, BS_LIT("secret"), two);
+    EXPECT(strcmp(one, two) != 0);
+    bs_audit_digest_free(&b);
+    REQUIRE(bs_audit_digest_make(key, &b, &err) == BS_DONE);
+    bs_audit_digest(b, BS_LIT("secret"), two);
+    EXPECT(strcmp(one, two) == 0);
+    bs_audit_digest_free(&a);
+    bs_audit_digest_free(&b);
+    EXPECT(truncate(key, 10) == 0);
+    EXPECT_EQ(bs_audit_digest_make(key, &b, &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_DAMAGED);
     tear_down();
 }
 
@@ -726,6 +797,8 @@ static const struct tap_case cases[] = {
     {"the chain goes on after a reopen", goes_on_after_reopen},
     {"a record without a kind is refused", no_kind_is_refused},
     {"one process at a time", one_process_at_a_time},
+    {"values stay out where the log keeps them out", values_stay_out},
+    {"digests of values", digests},
     {"files turn by size and age", files_turn_by_size_and_age},
     {"what was enqueued is there after close, in order", enqueued_are_there_after_close},
     {"what was enqueued becomes durable by itself", enqueued_become_durable_by_themselves},

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../catalog/server.h"
+#include "audit/digest.h"
 #include "base/files.h"
 #include "policy/rules.h"
 #include "tap.h"
@@ -560,6 +561,54 @@ bounded(void)
     bs_verdicts_free(&v);
 }
 
+/* What the audit has of a text that was found has the digests of its own numbers. */
+static void
+recorded_of(struct bs_verdicts *v, const struct bs_judge *by, const char *text, char out[256])
+{
+    struct bs_arena arena;
+    struct bs_kept *kept = NULL;
+    struct bs_verdict verdict;
+    struct bs_err err = {0};
+
+    bs_arena_init(&arena, "test", 1u << 20);
+    out[0] = '\0';
+    EXPECT(bs_verdicts_judge(v, by, bs_bytes_of(text), &arena, &verdict, &kept, &err) == BS_DONE);
+    (void)snprintf(out, 256, "%.*s", (int)verdict.recorded.n, (const char *)verdict.recorded.p);
+    bs_kept_unref(&kept);
+    bs_arena_fini(&arena);
+}
+
+static void
+redacted(void)
+{
+    struct bs_verdicts *v = bs_verdicts_new(1u << 20);
+    struct bs_judge by = plain();
+    char key[] = "/tmp/bs-redact-XXXXXX", before[256], now[256], other[256];
+    struct bs_audit_digest *d;
+    struct bs_err err = {0};
+
+    REQUIRE(mkdtemp(key) != NULL);
+    REQUIRE(rmdir(key) == 0 && bs_audit_digest_make(key, &d, &err) == BS_DONE);
+    recorded_of(v, &by, "SELECT relname FROM pg_class WHERE oid = 11", before);
+    EXPECT(strstr(before, "= 11") != NULL);
+    by.redact = d;
+    recorded_of(v, &by, "SELECT relname FROM pg_class WHERE oid = 11", before);
+    EXPECT(strstr(before, "11") == NULL && strstr(before, "oid = '~") != NULL);
+    for (int i = 0; i < 3; i++) {
+        recorded_of(v, &by, "SELECT relname FROM pg_class WHERE oid = 11", now);
+        EXPECT(strcmp(now, before) == 0);
+        recorded_of(v, &by, "SELECT relname FROM pg_class WHERE oid = 12", other);
+        EXPECT(strcmp(other, before) != 0 && strstr(other, "oid = '~") != NULL);
+    }
+    for (int i = 0; i < 3; i++) {
+        recorded_of(v, &by, "SELECT 'secret'", now);
+        EXPECT(strstr(now, "secret") == NULL && strstr(now, "SELECT '~") != NULL);
+    }
+    bs_verdicts_free(&v);
+    bs_audit_digest_free(&d);
+    (void)unlink(key);
+}
+
 /* What somebody still looks at lives on when it is pushed out. */
 static void
 in_use(void)
@@ -598,6 +647,7 @@ main(void)
         {"other numbers", other_numbers},
         {"what is never kept", never},
         {"never more than there is room for", bounded},
+        {"what the audit has of it", redacted},
         {"what is in use lives on", in_use},
     };
     struct bs_err err = {0};
