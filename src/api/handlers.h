@@ -32,6 +32,14 @@ bs_handler_fn bs_on_actor_release;
 bs_handler_fn bs_on_actor_revoke;
 bs_handler_fn bs_on_operators;
 
+/* routes_session.c */
+bs_handler_fn bs_on_session_begin;
+bs_handler_fn bs_on_session;
+bs_handler_fn bs_on_session_end;
+
+/* routes_console.c */
+bs_handler_fn bs_on_console;
+
 /* routes_audit.c */
 bs_handler_fn bs_on_audit;
 

@@ -40,9 +40,12 @@ range_takes(struct bs_bytes range, const char *type)
     return n == strlen(type) && strncasecmp(p, type, n) == 0;
 }
 
+/* NULL: of the console's files each has its own, and browsers ask for them as they are. */
 static const char *
 type_of(const char *path)
 {
+    if (strcmp(path, "/") == 0 || strncmp(path, "/console/", 9) == 0)
+        return NULL;
     if (strcmp(path, "/metrics") == 0)
         return "text/plain";
     return strcmp(path, "/v1/events") == 0 ? "text/event-stream" : "application/json";
@@ -53,7 +56,7 @@ bs_accepts(const struct bs_request *q, const char *path, struct bs_err *err)
 {
     const char *list = q->header(q->ctx, "Accept"), *type = type_of(path);
 
-    if (list == NULL || list[strspn(list, " \t")] == '\0')
+    if (type == NULL || list == NULL || list[strspn(list, " \t")] == '\0')
         return BS_DONE;
     while (*list != '\0') {
         size_t skip = strspn(list, ", \t"), n = strcspn(list + skip, ",");
@@ -86,7 +89,7 @@ bs_not_modified(const struct bs_request *q, struct bs_answer *a)
     const char *has = q->header(q->ctx, "If-None-Match");
     char digest[BS_SHA256_TEXT];
 
-    if (a->text == NULL || a->status != 200)
+    if ((a->text == NULL && a->file == NULL) || a->status != 200)
         return;
     if (a->etag == NULL) {
         bs_sha256_text(a->text, digest);

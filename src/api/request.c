@@ -17,6 +17,7 @@ bs_answer_fini(struct bs_answer *a)
     bs_stream_close(&a->stream);
     a->body = NULL;
     a->text = NULL;
+    a->file = NULL;
 }
 
 const char *

@@ -11,15 +11,17 @@
 
 #include <jansson.h>
 
+#include "api/logins.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "gateway/gateway.h"
 #include "state/state.h"
 
-struct bs_events;     /* api/events.h */
-struct bs_idempotent; /* api/idempotent.h */
-struct bs_rates;      /* api/rate.h */
-struct bs_stream;     /* api/events.h */
+struct bs_console_file; /* api/console.h */
+struct bs_events;       /* api/events.h */
+struct bs_idempotent;   /* api/idempotent.h */
+struct bs_rates;        /* api/rate.h */
+struct bs_stream;       /* api/events.h */
 
 /* What lives as long as the listener does. */
 struct bs_api {
@@ -28,6 +30,7 @@ struct bs_api {
     struct bs_rates *strangers; /* requests without a token, by address */
     struct bs_rates *failures;  /* tokens that were nobody's, by address */
     struct bs_rates *known;     /* digests of tokens that were somebody's lately */
+    struct bs_logins *logins;
     struct bs_idempotent *idempotent;
     struct bs_events *events;
 };
@@ -48,13 +51,16 @@ struct bs_request {
     size_t n_params;
     struct bs_bytes body;
     const char *(*header)(void *ctx, const char *name); /* NULL: not sent */
+    const char *(*find_cookie)(void *ctx, const char *name);
     void *ctx;
     struct bs_arena *arena;
     /* Filled in before a handler runs. */
     struct bs_operator by;
-    const char *name;   /* the variable part of the path; NULL */
-    const json_t *json; /* the body, an object; NULL: none was sent */
-    json_t *parsed;     /* what owns it: routes.c frees it */
+    const char *cookie; /* the secret of the login that it came with; NULL: it came with a token */
+    struct bs_logged_in login; /* with `cookie` */
+    const char *name;          /* the variable part of the path; NULL */
+    const json_t *json;        /* the body, an object; NULL: none was sent */
+    json_t *parsed;            /* what owns it: routes.c frees it */
 };
 
 struct bs_answer {
@@ -63,10 +69,13 @@ struct bs_answer {
     char *text;               /* what is sent, on the heap: the body written out, or another text */
     const char *type;         /* of the text */
     struct bs_stream *stream; /* sent in place of a text, for as long as it lasts */
-    const char *etag;         /* with its quotes; NULL: the digest of the body */
+    const struct bs_console_file *file; /* the same, of the binary's own */
+    const char *etag;                   /* with its quotes; NULL: the digest of the body */
+    const char *cookie;                 /* Set-Cookie */
     const char *allow;
     int retry_s; /* Retry-After; 0: none */
     bool secret; /* holds what is shown once: never kept */
+    bool page;   /* of the console: a browser may run it, and keep it as long as it asks */
     bool again;  /* given before, for the same Idempotency-Key */
 };
 

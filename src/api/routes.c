@@ -22,7 +22,12 @@ const struct bs_route bs_routes[] = {
     {"GET",  "/healthz",                 BS_ROLE_NONE,     "", "", bs_on_health},
     {"GET",  "/readyz",                  BS_ROLE_NONE,     "", "", bs_on_ready},
     {"GET",  "/metrics",                 BS_ROLE_NONE,     "", "", bs_on_metrics},
+    {"GET",  "/",                        BS_ROLE_NONE,     "", "", bs_on_console},
+    {"GET",  "/console/{file*}",         BS_ROLE_NONE,     "", "", bs_on_console},
     {"GET",  "/v1/openapi.json",         BS_ROLE_NONE,     "", "", bs_on_openapi},
+    {"POST", "/v1/session",              BS_ROLE_NONE,     "", "token!s", bs_on_session_begin},
+    {"GET",  "/v1/session",              BS_ROLE_VIEWER,   "", "", bs_on_session},
+    {"DELETE", "/v1/session",            BS_ROLE_VIEWER,   "", "", bs_on_session_end},
     {"GET",  "/v1/tickets",              BS_ROLE_VIEWER,   "state actor database limit cursor", "", bs_on_tickets},
     {"GET",  "/v1/tickets/{id}",         BS_ROLE_VIEWER,   "", "", bs_on_ticket},
     {"POST", "/v1/tickets/{id}/approve", BS_ROLE_APPROVER, "", "reason:s", bs_on_approve},
@@ -52,6 +57,7 @@ const size_t bs_n_routes = sizeof(bs_routes) / sizeof(bs_routes[0]);
 static bool
 path_matches(const char *pattern, const char *path, struct bs_arena *arena, const char **name)
 {
+    const char *end;
     size_t n;
 
     *name = NULL;
@@ -61,12 +67,13 @@ path_matches(const char *pattern, const char *path, struct bs_arena *arena, cons
                 return false;
             continue;
         }
-        n = strcspn(path, "/");
+        end = strchr(pattern, '}');
+        n = end[-1] == '*' ? strlen(path) : strcspn(path, "/");
         if (n == 0)
             return false;
         *name = bs_arena_copy(arena, (struct bs_bytes){(const uint8_t *)path, n});
         path += n;
-        pattern = strchr(pattern, '}');
+        pattern = end;
     }
     return *path == '\0';
 }
@@ -155,7 +162,7 @@ bs_routes_refuse(const struct bs_err *err, struct bs_answer *a)
     write_out(a);
 }
 
-/* Once for each Idempotency-Key, however often it is sent. */
+/* Once for each Idempotency-Key of an operator, however often it is sent. */
 static enum bs_done
 handle_once(struct bs_request *q,
             const struct bs_route *route,
@@ -165,7 +172,7 @@ handle_once(struct bs_request *q,
     const char *key = q->header(q->ctx, "Idempotency-Key");
     enum bs_done done;
 
-    if (key == NULL || strcmp(route->method, "POST") != 0) {
+    if (key == NULL || strcmp(route->method, "POST") != 0 || route->role == BS_ROLE_NONE) {
         done = route->handler(q, a, err);
         write_out(a);
         return done;

@@ -17,7 +17,7 @@ typedef enum bs_done bs_handler_fn(struct bs_request *q, struct bs_answer *a, st
 
 struct bs_route {
     const char *method;
-    const char *path;   /* "{...}" stands for one segment */
+    const char *path;   /* "{...}" stands for one segment, "{...*}" for all that is left */
     enum bs_role role;  /* least role; NONE: anyone who can reach the listener */
     const char *params; /* names of query parameters, a blank between them */
     const char *body;   /* members of a POST's object: see body.h; "" none */

@@ -16,8 +16,10 @@
 
 #include <microhttpd.h>
 
+#include "api/console.h"
 #include "api/events.h"
 #include "api/idempotent.h"
+#include "api/logins.h"
 #include "api/rate.h"
 #include "api/routes.h"
 #include "base/clock.h"
@@ -63,16 +65,23 @@ put_header(struct MHD_Response *r, const char *name, const char *value)
         (void)MHD_add_response_header(r, name, value);
 }
 
-/* For every answer. There is no field that lets a page of another origin read it. */
+#define PAGE_POLICY                                                                                \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "              \
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+#define DATA_POLICY "default-src 'none'; frame-ancestors 'none'"
+
+/* For every answer. There is no field that lets a page of another origin read it. The console's own
+ * files run, and are asked for again each time. */
 static void
-put_safety(struct MHD_Response *r)
+put_safety(struct MHD_Response *r, bool page)
 {
-    put_header(r, "Cache-Control", "no-store");
+    put_header(r, "Cache-Control", page ? "no-cache" : "no-store");
     put_header(r, "X-Content-Type-Options", "nosniff");
     put_header(r, "X-Frame-Options", "DENY");
     put_header(r, "Referrer-Policy", "no-referrer");
     put_header(r, "Cross-Origin-Resource-Policy", "same-origin");
-    put_header(r, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    put_header(r, "Cross-Origin-Opener-Policy", page ? "same-origin" : NULL);
+    put_header(r, "Content-Security-Policy", page ? PAGE_POLICY : DATA_POLICY);
 }
 
 static void
@@ -131,20 +140,44 @@ respond_text(struct bs_answer *a)
     return r;
 }
 
+static struct MHD_Response *
+respond_file(const struct bs_console_file *file)
+{
+    /* The library takes a pointer that is not const and does not write. */
+    return MHD_create_response_from_buffer(file->len, (void *)(uintptr_t)file->bytes,
+                                           MHD_RESPMEM_PERSISTENT);
+}
+
+static struct MHD_Response *
+respond(struct MHD_Connection *c, struct bs_answer *a, const char **type)
+{
+    *type = a->text != NULL ? a->type : NULL;
+    if (a->stream != NULL) {
+        *type = STREAM_TYPE;
+        return respond_stream(c, a);
+    }
+    if (a->file != NULL) {
+        *type = a->file->type;
+        return respond_file(a->file);
+    }
+    return respond_text(a);
+}
+
 static enum MHD_Result
 send_answer(struct MHD_Connection *c, struct bs_answer *a)
 {
-    const char *type = a->stream != NULL ? STREAM_TYPE : a->text != NULL ? a->type : NULL;
-    struct MHD_Response *r = a->stream != NULL ? respond_stream(c, a) : respond_text(a);
+    const char *type;
+    struct MHD_Response *r = respond(c, a, &type);
     enum MHD_Result result;
     char retry[16];
 
     if (r == NULL)
         return MHD_NO;
-    put_safety(r);
+    put_safety(r, a->page);
     put_header(r, "Content-Type", type);
     put_header(r, "ETag", a->etag);
     put_header(r, "Allow", a->allow);
+    put_header(r, "Set-Cookie", a->cookie);
     put_header(r, "Idempotency-Replayed", a->again ? "true" : NULL);
     put_header(r, "WWW-Authenticate", a->status == 401 ? "Bearer" : NULL);
     (void)snprintf(retry, sizeof(retry), "%d", a->retry_s);
@@ -172,6 +205,12 @@ static const char *
 header_of(void *ctx, const char *name)
 {
     return MHD_lookup_connection_value(ctx, MHD_HEADER_KIND, name);
+}
+
+static const char *
+cookie_of(void *ctx, const char *name)
+{
+    return MHD_lookup_connection_value(ctx, MHD_COOKIE_KIND, name);
 }
 
 /* The client's address, as a name for its limits. */
@@ -256,6 +295,7 @@ serve(struct server *server,
             .n_params = a->n_params,
             .body = bs_buf_view(&a->body),
             .header = header_of,
+            .find_cookie = cookie_of,
             .ctx = c,
             .arena = &arena,
         },
@@ -362,6 +402,8 @@ server_new(struct bs_gateway *g, struct bs_events *events)
         .strangers = bs_rates_new(each_us, 4 * g->config->operators_requests),
         .failures = bs_rates_new(6 * SECOND_US, 10),
         .known = bs_rates_new((int64_t)3600 * SECOND_US, 1),
+        .logins = bs_logins_new(g->config->operators_session_idle_ms * 1000,
+                                g->config->operators_session_ms * 1000),
         .idempotent = bs_idempotent_new(),
         .events = events,
     };
@@ -375,6 +417,7 @@ server_free(struct server *s)
     bs_rates_free(&s->api.strangers);
     bs_rates_free(&s->api.failures);
     bs_rates_free(&s->api.known);
+    bs_logins_free(&s->api.logins);
     bs_idempotent_free(&s->api.idempotent);
     bs_events_free(&s->api.events);
     free(s);

@@ -34,7 +34,9 @@ static bool
 same_operators(const struct bs_config *a, const struct bs_config *b)
 {
     return same_listen(&a->operators, &b->operators) &&
-           a->operators_requests == b->operators_requests;
+           a->operators_requests == b->operators_requests &&
+           a->operators_session_ms == b->operators_session_ms &&
+           a->operators_session_idle_ms == b->operators_session_idle_ms;
 }
 
 bool

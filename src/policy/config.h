@@ -95,6 +95,8 @@ struct bs_config {
     struct bs_config_clients clients;
     struct bs_config_listen operators; /* TCP on loopback */
     int64_t operators_requests;        /* of one operator in a second; bursts of four times that */
+    int64_t operators_session_ms;      /* that a login with a browser lasts at most */
+    int64_t operators_session_idle_ms; /* and while it is not used */
     struct bs_config_database *databases;
     size_t n_databases;
     const char *state_path; /* SQLite file */

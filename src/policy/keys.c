@@ -520,6 +520,8 @@ const struct bs_key bs_keys[] = {
     {"operators",             0, .node = read_section},
     {"operators.listen",      0, .scalar = read_operators_listen, AT(operators), .fallback = "127.0.0.1:6580"},
     {"operators.requests",    0, .scalar = bs_read_integer, AT(operators_requests), .fallback = "100", .min = 1, .max = 10000},
+    {"operators.session",     0, .scalar = bs_read_duration, AT(operators_session_ms), .fallback = "12h", .min = 60000, .max = 7 * DAY_MS},
+    {"operators.session_idle", 0, .scalar = bs_read_duration, AT(operators_session_idle_ms), .fallback = "30m", .min = 1000, .max = DAY_MS},
     {"databases",             REQUIRED, .node = read_databases},
     {"databases.*.upstream",  REQUIRED | CONNINFO, .scalar = read_upstream, DB(upstream)},
     {"databases.*.helper",    REQUIRED | CONNINFO, .scalar = bs_read_conninfo, DB(helper)},

@@ -330,9 +330,19 @@ bs_state_operator_find(struct bs_state *s,
 {
     char hash[BS_SHA256_TEXT];
 
-    *out = (struct bs_operator){0};
     bs_sha256_text(token, hash);
-    return s->ops->operator_find(s, hash, arena, out, err);
+    return bs_state_operator_of(s, hash, arena, out, err);
+}
+
+enum bs_done
+bs_state_operator_of(struct bs_state *s,
+                     const char *token_sha256,
+                     struct bs_arena *arena,
+                     struct bs_operator *out,
+                     struct bs_err *err)
+{
+    *out = (struct bs_operator){0};
+    return s->ops->operator_find(s, token_sha256, arena, out, err);
 }
 
 enum bs_done

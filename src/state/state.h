@@ -145,6 +145,12 @@ BS_MUST_CHECK enum bs_done bs_state_operator_find(struct bs_state *s,
                                                   struct bs_arena *arena,
                                                   struct bs_operator *out,
                                                   struct bs_err *err);
+/* The same by the token's digest, for whoever has looked at the token before. */
+BS_MUST_CHECK enum bs_done bs_state_operator_of(struct bs_state *s,
+                                                const char *token_sha256,
+                                                struct bs_arena *arena,
+                                                struct bs_operator *out,
+                                                struct bs_err *err);
 /* All of them, by name. */
 BS_MUST_CHECK enum bs_done bs_state_operator_list(struct bs_state *s,
                                                   struct bs_arena *arena,
