@@ -93,22 +93,3 @@ bs_view_left(const struct bs_changes *c)
     }
     return false;
 }
-
-json_t *
-bs_view_changes_json(const struct bs_changes *c)
-{
-    static const char *const by[] = {[BS_CHANGE_UNTOLD] = "untold",
-                                     [BS_CHANGE_OWN] = "statement",
-                                     [BS_CHANGE_OTHERS] = "others"};
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < c->n; i++) {
-        const struct bs_altered *x = &c->list[i];
-        (void)json_array_append_new(
-            list, json_pack("{s:s,s:s,s:s,s:s,s:s*,s:s*,s:s*,s:s*,s:b}", "what",
-                            bs_change_word(x->kind), "type", x->type, "name", x->name, "by",
-                            by[x->by], "now", x->now, "diff", x->diff, "why", x->why, "sql", x->sql,
-                            "given", x->given || (x->kind == BS_CHANGE_LOST && x->why == NULL)));
-    }
-    return list;
-}

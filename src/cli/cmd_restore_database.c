@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 
+#include "api/restored.h"
 #include "cli/out.h"
 #include "cli/restore_view.h"
 #include "cli/restoring.h"
@@ -26,7 +27,7 @@ view(const struct bs_restore *r, const char *name, const struct bs_database_made
                               "database", r->manifest.databases->name, "as", name, "tables",
                               (json_int_t)d->tables, "rows", (json_int_t)d->rows, "compared",
                               "identical", "cluster",
-                              bs_view_globals_json(d->globals, d->n_globals), "cluster_failed",
+                              bs_restored_globals(d->globals, d->n_globals), "cluster_failed",
                               d->globals_failed, "not_covered", not_covered()));
         return;
     }

@@ -7,25 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/restored.h"
 #include "cli/out.h"
 
 /* What stands against rows that are to be written. */
-
-json_t *
-bs_view_foreseen(const struct bs_foreseen *list, size_t n)
-{
-    json_t *json = json_array();
-
-    for (size_t i = 0; i < n; i++) {
-        const struct bs_foreseen *f = &list[i];
-        json_t *entry = json_pack("{s:s,s:s,s:s*,s:s*}", "kind", bs_foreseen_name(f->kind), "name",
-                                  f->name, "other", f->other, "error", f->why);
-        if (f->rows >= 0)
-            (void)json_object_set_new(entry, "rows", json_integer(f->rows));
-        (void)json_array_append_new(json, entry);
-    }
-    return json;
-}
 
 void
 bs_view_put_foreseen(FILE *to, const char *before, const struct bs_foreseen *list, size_t n)
@@ -43,68 +28,6 @@ bs_view_put_foreseen(FILE *to, const char *before, const struct bs_foreseen *lis
 }
 
 /* Diff. */
-
-static json_t *
-examples_json(const struct bs_diff_examples *e)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < e->n; i++) {
-        json_t *key = e->keys[i] == NULL ? NULL : json_loads(e->keys[i], 0, NULL);
-        (void)json_array_append_new(list, key == NULL ? json_null() : key);
-    }
-    return list;
-}
-
-json_t *
-bs_view_part(const struct bs_diff_table *t)
-{
-    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "missing", (json_int_t)t->missing,
-                     "by_statement", (json_int_t)t->by_statement, "conflicts",
-                     (json_int_t)t->conflicts, "near", (json_int_t)t->near, "equal",
-                     (json_int_t)t->equal, "made", (json_int_t)t->made, "doubtful",
-                     (json_int_t)t->doubtful);
-}
-
-json_t *
-bs_view_examples(const struct bs_diff_table *t)
-{
-    json_t *json = json_pack(
-        "{s:o,s:o,s:o,s:o,s:o}", "missing", examples_json(&t->missing_keys), "changed",
-        examples_json(&t->changed_keys), "by_statement", examples_json(&t->own_keys), "conflicts",
-        examples_json(&t->conflict_keys), "made", examples_json(&t->made_keys));
-
-    if (t->conflict_rows.n != 0)
-        (void)json_object_set_new(json, "conflict_rows", examples_json(&t->conflict_rows));
-    if (t->live.object->partial)
-        (void)json_object_set_new(json, "equal", examples_json(&t->equal_keys));
-    else
-        (void)json_object_set_new(json, "extra", examples_json(&t->extra_keys));
-    return json;
-}
-
-static json_t *
-diff_table_json(const struct bs_diff_table *t)
-{
-    const struct bs_point_object *o = t->live.object;
-    json_t *columns = json_object(), *table, *more = bs_view_part(t);
-
-    for (size_t i = 0; i < t->n_columns; i++)
-        (void)json_object_set_new(columns, t->columns[i].name, json_integer(t->columns[i].rows));
-    table = json_pack("{s:s,s:s,s:b,s:b,s:b,s:b,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "schema", o->schema,
-                      "name", o->name, "exists", t->live.exists, "by_key", t->live.n_key != 0,
-                      "same", bs_diff_same(t), "partial", o->partial, "saved_rows",
-                      (json_int_t)t->saved_rows, "live_rows", (json_int_t)t->live_rows, "changed",
-                      (json_int_t)t->changed, "extra", (json_int_t)t->extra, "examples",
-                      bs_view_examples(t), "columns", columns, "moved", bs_view_moved(&t->live));
-    if (!o->partial) {
-        (void)json_object_del(more, "equal");
-        (void)json_object_del(more, "doubtful");
-    }
-    (void)json_object_update(table, more);
-    json_decref(more);
-    return table;
-}
 
 static void
 examples_text(const char *what, const struct bs_diff_examples *e)
@@ -238,34 +161,13 @@ diff_text(const struct bs_diff *d)
 void
 bs_view_diff(const struct bs_restore *r, const struct bs_diff *d)
 {
-    json_t *list;
-
-    if (!bs_out_json_mode()) {
+    if (bs_out_json_mode())
+        bs_out_json(bs_restored_diff(r, d));
+    else
         diff_text(d);
-        return;
-    }
-    list = json_array();
-    for (size_t i = 0; i < d->n_tables; i++)
-        (void)json_array_append_new(list, diff_table_json(&d->tables[i]));
-    bs_out_json(json_pack("{s:s,s:b,s:s*,s:o,s:o,s:o}", "point", r->manifest.id, "same", d->same,
-                          "unknown", d->unknown, "tables", list, "columns",
-                          bs_view_columns_json(&d->columns), "definitions",
-                          bs_view_changes_json(&d->changes)));
 }
 
 /* Of the cluster. */
-
-json_t *
-bs_view_globals_json(const struct bs_global_change *list, size_t n)
-{
-    json_t *out = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(out, json_pack("{s:s,s:s,s:s*,s:s*}", "what", list[i].what,
-                                                   "name", list[i].name, "statement", list[i].shown,
-                                                   "why", list[i].why));
-    return out;
-}
 
 void
 bs_view_globals(FILE *to, const struct bs_global_change *list, size_t n)
@@ -333,53 +235,12 @@ bs_view_plan(const struct bs_restore *r, const struct bs_copyback *c)
     bs_view_globals(stderr, c->globals, c->n_globals);
 }
 
-static json_t *
-copyback_tables_json(const struct bs_copyback *c)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < c->n_tables; i++) {
-        const struct bs_copyback_table *t = &c->tables[i];
-        (void)json_array_append_new(
-            list,
-            json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I}", "schema",
-                      t->diff.live.object->schema, "name", t->diff.live.object->name, "rebuilt",
-                      !t->diff.live.exists, "inserted", (json_int_t)t->inserted, "updated",
-                      (json_int_t)t->updated, "skipped", (json_int_t)(t->diff.changed - t->updated),
-                      "extra", (json_int_t)t->diff.extra, "removed", (json_int_t)t->removed, "made",
-                      (json_int_t)(t->diff.made - t->removed)));
-    }
-    return list;
-}
-
-/* Nothing can write rows into a materialized view; of one that was refreshed the point has the old. */
-static bool
-is_beside(const struct bs_point_object *o)
-{
-    return o->relkind == 'm' && o->format != BS_ROWS_NONE && o->kind != NULL &&
-           strcmp(o->kind, "REFRESH MATERIALIZED VIEW") == 0;
-}
-
-static json_t *
-beside_json(const struct bs_manifest *m)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < m->n_objects; i++) {
-        if (is_beside(&m->objects[i]))
-            (void)json_array_append_new(
-                list, json_pack("{s:s,s:s,s:I}", "schema", m->objects[i].schema, "name",
-                                m->objects[i].name, "rows", (json_int_t)m->objects[i].row_count));
-    }
-    return list;
-}
-
 static void
 beside_text(const struct bs_manifest *m)
 {
     for (size_t i = 0; i < m->n_objects; i++) {
         const struct bs_point_object *o = &m->objects[i];
-        if (!is_beside(o))
+        if (!bs_restored_beside(o))
             continue;
         fputs("  the rows that ", stdout);
         bs_out_text(stdout, o->schema);
@@ -398,27 +259,6 @@ beside_text(const struct bs_manifest *m)
             puts("'");
         }
     }
-}
-
-json_t *
-bs_view_copyback_json(const struct bs_restore *r, const struct bs_copyback *c)
-{
-    return json_pack(
-        "{s:s,s:o,s:o,s:o,s:I,s:o,s:s*,s:I,s:s*,s:s,s:s*,s:s*,s:o,s:s*,s:o,s:b,s:o,s:o,s:o}",
-        "point", r->manifest.id, "tables", copyback_tables_json(c), "columns",
-        bs_view_columns_json(&c->columns), "objects", bs_view_strings(c->objects, c->n_objects),
-        "sequences", (json_int_t)c->n_sequences, "sequences_left",
-        bs_view_strings(c->sequences_left, c->n_sequences_left), "sequences_failed",
-        c->sequences_failed, "refreshed", (json_int_t)c->n_refreshed, "before",
-        c->point[0] == '\0' ? NULL : c->point, "definition",
-        !c->compared            ? "not compared"
-        : c->difference == NULL ? "identical"
-                                : "differs",
-        "difference", c->difference, "uncompared", c->uncompared, "cluster",
-        bs_view_globals_json(c->globals, c->n_globals), "cluster_failed", c->globals_failed,
-        "definitions", bs_view_changes_json(&c->changes), "reloaded", c->reloaded, "restart",
-        bs_view_strings(c->restart, c->n_restart), "again", bs_view_strings(c->again, c->n_again),
-        "beside", beside_json(&r->manifest));
 }
 
 static void
@@ -484,25 +324,12 @@ void
 bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c)
 {
     if (bs_out_json_mode())
-        bs_out_json(bs_view_copyback_json(r, c));
+        bs_out_json(bs_restored_copyback(r, c));
     else
         copyback_text(r, c);
 }
 
 /* Groups. */
-
-static json_t *
-member_json(const struct bs_group_member *m)
-{
-    json_t *json = m->done ? bs_view_copyback_json(&m->r, &m->back)
-                           : json_pack("{s:s}", "point", m->r.manifest.id);
-
-    (void)json_object_set_new(json, "done", json_boolean(m->done));
-    (void)json_object_set_new(json, "removed", json_integer(m->removed));
-    if (m->err.code != BS_OK)
-        (void)json_object_set_new(json, "error", json_string(m->err.message));
-    return json;
-}
 
 static void
 member_text(const struct bs_group_member *m)
@@ -524,23 +351,17 @@ member_text(const struct bs_group_member *m)
 void
 bs_view_group(const struct bs_group *g)
 {
-    json_t *list;
-
-    if (!bs_out_json_mode()) {
-        for (size_t i = 0; i < g->n; i++)
-            member_text(&g->members[i]);
-        if (g->apart != NULL) {
-            fputs("Each in a transaction of its own: ", stdout);
-            bs_out_text(stdout, g->apart);
-            putchar('\n');
-        }
+    if (bs_out_json_mode()) {
+        bs_out_json(bs_restored_group(g));
         return;
     }
-    list = json_array();
     for (size_t i = 0; i < g->n; i++)
-        (void)json_array_append_new(list, member_json(&g->members[i]));
-    bs_out_json(
-        json_pack("{s:b,s:o,s:s*}", "done", g->n_done == g->n, "points", list, "apart", g->apart));
+        member_text(&g->members[i]);
+    if (g->apart == NULL)
+        return;
+    fputs("Each in a transaction of its own: ", stdout);
+    bs_out_text(stdout, g->apart);
+    putchar('\n');
 }
 
 void

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/restored.h"
 #include "base/clock.h"
 #include "cli/out.h"
 
@@ -31,137 +32,7 @@ sentences(const char *head, const char *const *list, size_t n)
     }
 }
 
-json_t *
-bs_view_strings(const char *const *list, size_t n)
-{
-    json_t *json = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(json, json_string(list[i]));
-    return json;
-}
-
 /* Preview. */
-
-static bool
-goes_by_cascade(const struct bs_point_dependent *d)
-{
-    static const char own[] = "\"_RETURN\" on ";
-
-    return !d->part && strncmp(d->identity, own, sizeof(own) - 1) != 0;
-}
-
-json_t *
-bs_view_moved(const struct bs_live *live)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; live->exists && i < live->object->n_columns; i++) {
-        const struct bs_live_column *c = &live->columns[i];
-        if (c->match != BS_LIVE_SAME)
-            (void)json_array_append_new(list, json_pack("{s:s,s:s,s:s*}", "column", c->name,
-                                                        "saved", live->object->columns[i].type,
-                                                        "live", c->live_type));
-    }
-    for (size_t i = 0; i < live->n_added; i++)
-        (void)json_array_append_new(list,
-                                    json_pack("{s:s,s:b}", "column", live->added[i], "added", 1));
-    return list;
-}
-
-static json_t *
-preview_tables_json(const struct bs_preview *p)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < p->n_tables; i++) {
-        const struct bs_preview_table *t = &p->tables[i];
-        const struct bs_point_object *o = t->object;
-        json_t *entry =
-            json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I}", "schema", o->schema, "name", o->name, "kind",
-                      o->kind, "reach", o->reach, "rows", (json_int_t)o->row_count, "bytes",
-                      (json_int_t)o->raw_bytes, "stored_bytes", (json_int_t)o->stored_bytes);
-        if (p->database) {
-            (void)json_object_set_new(entry, "exists", json_boolean(t->live.exists));
-            (void)json_object_set_new(entry, "moved", bs_view_moved(&t->live));
-        }
-        if (t->live_rows >= 0)
-            (void)json_object_set_new(entry, "live_rows", json_integer(t->live_rows));
-        (void)json_object_set_new(entry, "partial", json_boolean(o->partial));
-        if (o->partial) {
-            (void)json_object_set_new(entry, "replaced", json_integer(o->replaced));
-            (void)json_object_set_new(entry, "inserted", json_integer(o->inserted));
-        }
-        if (t->diff != NULL) {
-            (void)json_object_set_new(entry, "now", bs_view_part(t->diff));
-            (void)json_object_set_new(entry, "examples", bs_view_examples(t->diff));
-            (void)json_object_set_new(entry, "foreseen",
-                                      bs_view_foreseen(t->foreseen, t->n_foreseen));
-        }
-        if (t->diff != NULL && t->diff->chosen)
-            (void)json_object_set_new(entry, "chosen", json_integer(t->diff->saved_rows));
-        (void)json_array_append_new(list, entry);
-    }
-    return list;
-}
-
-static json_t *
-sequences_json(const struct bs_preview *p)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < p->n_sequences; i++) {
-        const struct bs_counter_pair *c = &p->sequences[i];
-        json_t *entry =
-            json_pack("{s:s,s:s,s:I,s:b}", "schema", c->saved->schema, "name", c->saved->name,
-                      "saved", (json_int_t)c->saved->last_value, "exists", c->live.exists);
-        if (c->live.exists)
-            (void)json_object_set_new(entry, "live", json_integer(c->live.last_value));
-        (void)json_array_append_new(list, entry);
-    }
-    return list;
-}
-
-static json_t *
-siblings_json(const struct bs_preview *p)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < p->n_siblings; i++)
-        (void)json_array_append_new(list, json_string(p->siblings[i].id));
-    return list;
-}
-
-static json_t *
-closure_json(const struct bs_manifest *m)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < m->n_closure; i++) {
-        if (goes_by_cascade(&m->closure[i]))
-            (void)json_array_append_new(list, json_pack("{s:s,s:s}", "type", m->closure[i].type,
-                                                        "identity", m->closure[i].identity));
-    }
-    return list;
-}
-
-static int64_t
-rows_of(const struct bs_point_database *db)
-{
-    int64_t rows = 0;
-
-    for (size_t i = 0; i < db->n_counted; i++)
-        rows += db->counted[i].rows;
-    return rows;
-}
-
-static json_t *
-dropped_json(const struct bs_point_database *db)
-{
-    return json_pack("{s:s,s:I,s:I,s:I,s:I}", "name", db->name, "bytes", (json_int_t)db->bytes,
-                     "stored_bytes", (json_int_t)db->dump.stored_bytes, "tables",
-                     (json_int_t)db->n_counted, "rows", (json_int_t)rows_of(db));
-}
 
 static void
 dropped_text(const struct bs_point_database *db)
@@ -171,42 +42,7 @@ dropped_text(const struct bs_point_database *db)
     fputs("\nDatabase \"", stdout);
     bs_out_text(stdout, db->name);
     printf("\", %zu tables and sequences, %lld rows, %s on the server's disk\n", db->n_counted,
-           (long long)rows_of(db), bs_out_size(size, db->bytes));
-}
-
-static void
-preview_json(const struct bs_restore *r, const struct bs_preview *p, const char *unreached)
-{
-    const struct bs_manifest *m = &r->manifest;
-    char at[BS_TIME_TEXT];
-    json_t *json;
-
-    bs_time_format(m->created_us, at);
-    json = json_pack("{s:s,s:s,s:s,s:s,s:s*,s:s*,s:s*,s:s*,s:s*,s:b}", "point", m->id, "created_at",
-                     at, "database", m->source.database, "outcome", bs_event_name(r->ref.outcome),
-                     "kind", m->statement.kind, "statement", m->statement.text, "agent",
-                     m->actor.agent, "owner", m->actor.owner, "approver", m->actor.approver,
-                     "definition", m->schema.key != NULL);
-    (void)json_object_set_new(json, "tables", preview_tables_json(p));
-    (void)json_object_set_new(json, "columns", bs_view_columns_json(&p->columns));
-    (void)json_object_set_new(json, "cascade", closure_json(m));
-    (void)json_object_set_new(json, "mode", json_string(m->capture.mode));
-    (void)json_object_set_new(json, "sequences", sequences_json(p));
-    (void)json_object_set_new(json, "cluster", bs_view_globals_json(p->globals, p->n_globals));
-    if (m->n_databases != 0)
-        (void)json_object_set_new(json, "dropped_database", dropped_json(m->databases));
-    (void)json_object_set_new(json, "same_transaction", siblings_json(p));
-    (void)json_object_set_new(json, "conflicts", bs_view_strings(p->conflicts, p->n_conflicts));
-    (void)json_object_set_new(json, "definitions", bs_view_changes_json(&p->changes));
-    (void)json_object_set_new(json, "cannot", bs_view_strings(p->cannot, p->n_cannot));
-    (void)json_object_set_new(json, "proof",
-                              json_pack("{s:s,s:s,s:I,s:I}", "result", "ok", "level",
-                                        p->read_again ? "read-back" : "stored", "objects",
-                                        (json_int_t)p->proof.objects, "rows",
-                                        (json_int_t)p->proof.rows));
-    if (unreached != NULL)
-        (void)json_object_set_new(json, "unreached", json_string(unreached));
-    bs_out_json(json);
+           (long long)bs_restored_dump_rows(db), bs_out_size(size, db->bytes));
 }
 
 static void
@@ -342,7 +178,7 @@ preview_closure(const struct bs_manifest *m)
     bool any = false;
 
     for (size_t i = 0; i < m->n_closure; i++) {
-        if (!goes_by_cascade(&m->closure[i]))
+        if (!bs_restored_by_cascade(&m->closure[i]))
             continue;
         if (!any)
             puts("\nWent along by CASCADE, if that was said");
@@ -357,7 +193,7 @@ void
 bs_view_preview(const struct bs_restore *r, const struct bs_preview *p, const char *unreached)
 {
     if (bs_out_json_mode()) {
-        preview_json(r, p, unreached);
+        bs_out_json(bs_restored_preview(r, p, unreached));
         return;
     }
     preview_head(r, p);
@@ -392,16 +228,6 @@ bs_view_preview(const struct bs_restore *r, const struct bs_preview *p, const ch
 
 /* Rebuild and discard. */
 
-/* What was found out about the rebuilt rows; what does not hold would stop a copy-back. */
-static json_t *
-validation_json(const struct bs_restore *r, const struct bs_rebuilt *t)
-{
-    return json_pack("{s:b,s:s,s:b,s:s,s:o}", "rows", 1, "row_hash",
-                     r->request.where == NULL ? "equal" : "of all rows", "primary_key", t->key,
-                     "constraints", t->live ? "of the live table" : "not looked at: it is gone",
-                     "broken", bs_view_foreseen(t->broken, t->n_broken));
-}
-
 static void
 validation_text(const struct bs_rebuilt *t)
 {
@@ -424,18 +250,15 @@ bs_view_rebuild(const struct bs_restore *r, const struct bs_rebuild *b)
     static const char *const heads[] = {"SAVED TABLE", "NOW IN",  "ROWS",
                                         "SIZE",        "SECONDS", "PROOF"};
     struct bs_table table = {0};
-    json_t *list = json_array();
 
+    if (bs_out_json_mode()) {
+        bs_out_json(bs_restored_rebuild(r, b));
+        return;
+    }
     bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
     for (size_t i = 0; i < b->n_tables; i++) {
         const struct bs_rebuilt *t = &b->tables[i];
         char size[24];
-        (void)json_array_append_new(
-            list,
-            json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:f,s:o}", "schema", t->object->schema, "name",
-                      t->object->name, "into_schema", t->schema, "into_name", t->name, "rows",
-                      (json_int_t)t->rows, "bytes", (json_int_t)t->bytes, "primary_key", t->key,
-                      "seconds", (double)t->took_us / 1e6, "validation", validation_json(r, t)));
         bs_table_cell(&table, "%s.%s", t->object->schema, t->object->name);
         bs_table_cell(&table, "%s.%s", t->schema, t->name);
         bs_table_cell(&table, "%lld", (long long)t->rows);
@@ -444,16 +267,11 @@ bs_view_rebuild(const struct bs_restore *r, const struct bs_rebuild *b)
         bs_table_cell(&table, r->request.where == NULL ? "rows and row hash equal"
                                                        : "chosen among all, which were proven");
     }
-    if (bs_out_json_mode())
-        bs_out_json(json_pack("{s:s,s:O}", "point", r->manifest.id, "tables", list));
-    else {
-        bs_table_print(&table);
-        for (size_t i = 0; i < b->n_tables; i++)
-            validation_text(&b->tables[i]);
-        printf("\nNext: backstop restore diff %s, restore copy-back %s, restore discard %s\n",
-               r->manifest.id, r->manifest.id, r->manifest.id);
-    }
-    json_decref(list);
+    bs_table_print(&table);
+    for (size_t i = 0; i < b->n_tables; i++)
+        validation_text(&b->tables[i]);
+    printf("\nNext: backstop restore diff %s, restore copy-back %s, restore discard %s\n",
+           r->manifest.id, r->manifest.id, r->manifest.id);
     bs_table_fini(&table);
 }
 
@@ -461,8 +279,7 @@ void
 bs_view_discard(const struct bs_restore *r, const struct bs_discard *d)
 {
     if (bs_out_json_mode()) {
-        bs_out_json(json_pack("{s:s,s:o,s:s*}", "point", r->manifest.id, "dropped",
-                              bs_view_strings(d->dropped, d->n_dropped), "kept", d->kept));
+        bs_out_json(bs_restored_discard(r, d));
         return;
     }
     if (d->n_dropped == 0)

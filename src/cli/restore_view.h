@@ -1,5 +1,5 @@
 /*
- * restore_view.h - what `backstop restore` prints, as text and as JSON.
+ * restore_view.h - what `backstop restore` prints, as text and as the JSON of api/restored.h.
  *
  * Layer  cli.
  * Owns   nothing.
@@ -7,14 +7,12 @@
 #ifndef BS_CLI_RESTORE_VIEW_H
 #define BS_CLI_RESTORE_VIEW_H
 
-#include <jansson.h>
 #include <stdio.h>
 
 #include "restore/copyback.h"
 #include "restore/diff.h"
 #include "restore/globals.h"
 #include "restore/group.h"
-
 #include "restore/preview.h"
 #include "restore/rebuild.h"
 
@@ -28,19 +26,15 @@ void bs_view_discard(const struct bs_restore *r, const struct bs_discard *d);
 /* What a copy-back will do, for the question whether it may; text only, to standard error. */
 void bs_view_plan(const struct bs_restore *r, const struct bs_copyback *c);
 void bs_view_copyback(const struct bs_restore *r, const struct bs_copyback *c);
-json_t *bs_view_copyback_json(const struct bs_restore *r, const struct bs_copyback *c);
 void bs_view_group(const struct bs_group *g);
 void bs_view_group_plan(const struct bs_group *g); /* to standard error */
 
-/* Pieces that several of these have. JSON is the caller's reference. */
-json_t *bs_view_strings(const char *const *list, size_t n);
-json_t *bs_view_moved(const struct bs_live *live); /* columns that are not as they were saved */
-json_t *bs_view_part(const struct bs_diff_table *t);
-json_t *bs_view_examples(const struct bs_diff_table *t); /* keys of up to ten rows of each kind */
-void bs_view_differences(const struct bs_diff_table *t); /* the same as text; nothing where none */
+/* Pieces that several of these have. */
+
+/* Keys of up to ten rows of each kind; nothing where there are none. */
+void bs_view_differences(const struct bs_diff_table *t);
 void bs_view_parts(const struct bs_diff_table *const *tables, size_t n); /* as a table */
 
-json_t *bs_view_foreseen(const struct bs_foreseen *list, size_t n);
 /* One line each, behind `before`. */
 void bs_view_put_foreseen(FILE *to, const char *before, const struct bs_foreseen *list, size_t n);
 
@@ -54,19 +48,16 @@ void bs_view_changes(const struct bs_changes *c, enum bs_view_depth depth);
 void bs_view_given(FILE *to, const struct bs_changes *c);
 /* True where something is left that nobody can be sure of: it is to be done by hand. */
 bool bs_view_left(const struct bs_changes *c);
-json_t *bs_view_changes_json(const struct bs_changes *c);
 
 /* The watcher of a restore: a line on a terminal for steps that take longer than a second. */
 void bs_view_progress(void *ctx, const struct bs_restore_progress *progress);
 /* Takes that line away again. */
 void bs_view_progress_end(void);
 
-/* What of the cluster is not as it was, a line each; and as a JSON array, the caller's. */
+/* What of the cluster is not as it was, a line each. */
 void bs_view_globals(FILE *to, const struct bs_global_change *list, size_t n);
-json_t *bs_view_globals_json(const struct bs_global_change *list, size_t n);
 
 /* Columns that come back, or would. */
-json_t *bs_view_columns_json(const struct bs_columns *c);
 void bs_view_columns(FILE *to, const struct bs_columns *c);
 
 #endif
