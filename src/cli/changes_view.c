@@ -81,15 +81,3 @@ bs_view_given(FILE *to, const struct bs_changes *c)
             indented(to, x->sql);
     }
 }
-
-bool
-bs_view_left(const struct bs_changes *c)
-{
-    for (size_t i = 0; i < c->n; i++) {
-        const struct bs_altered *x = &c->list[i];
-        if (x->kind != BS_CHANGE_MADE &&
-            (x->why != NULL || (x->by == BS_CHANGE_OTHERS && !x->given)))
-            return true;
-    }
-    return false;
-}

@@ -8,6 +8,7 @@
 #include "cli/out.h"
 #include "cli/restore_view.h"
 #include "cli/restoring.h"
+#include "restore/planned.h"
 
 static const char who[] =
     "In a table that is there, missing rows come back, and rows that the transaction was\n"
@@ -45,11 +46,7 @@ copy_back(struct bs_restoring *w,
         return bs_out_fail(&err);
     bs_view_progress_end();
     bs_view_copyback(&w->r, &done);
-    if (done.n_again != 0)
-        return 1;
-    if (done.compared && done.difference == NULL)
-        return 0; /* whatever else was tried: nothing is left to give back */
-    return bs_view_left(&done.changes) ? 1 : 0;
+    return bs_copyback_whole(&done) ? 0 : 1;
 }
 
 static int

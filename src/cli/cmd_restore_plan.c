@@ -11,7 +11,7 @@
 #include "cli/out.h"
 #include "cli/restore_view.h"
 #include "cli/restoring.h"
-#include "restore/planfile.h"
+#include "restore/planned.h"
 
 #define NAME "restore plan"
 
@@ -39,13 +39,9 @@ keep(struct bs_restoring *w,
      const char *file,
      struct bs_err *err)
 {
-    struct bs_restore_plan row = {
-        .point = p->point, .made_by = p->made_by, .made_us = now_us, .expires_us = p->expires_us};
-
-    memcpy(row.sha256, p->sha256, sizeof(row.sha256));
     if (write_file(p, file, err) != BS_DONE)
         return BS_FAILED;
-    return bs_state_plan_add(w->state, &row, err);
+    return bs_planned_keep(w->state, p, now_us, err);
 }
 
 static void
@@ -200,20 +196,6 @@ show(const struct bs_planfile *p)
 
 /* Approving. */
 
-static enum bs_done
-agree(struct bs_restoring *w, const struct bs_planfile *p, const char *reason, struct bs_err *err)
-{
-    struct bs_restore_step step = {
-        .action = "approve", .table = p->options.table, .rows = -1, .plan = p->sha256};
-
-    if (bs_restore_begin(&w->r, &step, err) != BS_DONE)
-        return BS_FAILED;
-    return bs_restore_end(
-        &w->r, &step,
-        bs_state_plan_approve(w->state, p->sha256, w->operator_.name, reason, bs_now_us(), err),
-        err);
-}
-
 static int
 approve(struct bs_restoring *w,
         const struct bs_restoring_options *o,
@@ -232,7 +214,7 @@ approve(struct bs_restoring *w,
         show(p);
     if (!bs_restoring_confirmed(o, "restore approve", "Approve this?", &status))
         return status;
-    if (agree(w, p, reason, &err) != BS_DONE)
+    if (bs_planned_approve(&w->r, w->state, p, w->operator_.name, reason, &err) != BS_DONE)
         return bs_out_fail(&err);
     if (bs_out_json_mode())
         bs_out_json(json_pack("{s:s,s:s,s:s,s:s}", "plan", p->sha256, "point", p->point, "made_by",
@@ -287,78 +269,44 @@ bs_restore_approve(int argc, char **argv)
 
 /* Carrying it out. */
 
-/* Nothing is used up before it is sure that the plan still holds. `g`: of a group. */
-static enum bs_done
-check(struct bs_restoring *w,
-      const struct bs_restoring_options *o,
-      const struct bs_planfile *p,
-      struct bs_copyback *now,
-      struct bs_group *g,
-      struct bs_err *err)
-{
-    struct bs_restore_plan row;
-
-    if (bs_restoring_operator(w, o->token_file, err) != BS_DONE ||
-        bs_planfile_check_point(&w->r, p, err) != BS_DONE ||
-        bs_state_plan_get(w->state, p->sha256, &w->arena, &row, err) != BS_DONE)
-        return BS_FAILED;
-    if (row.approved_us == 0) {
-        (void)BS_FAIL(err, HELD, "nobody has approved the plan");
-        bs_err_hint(err, "another operator runs: backstop restore approve FILE");
-        return BS_FAILED;
-    }
-    if (!p->group)
-        return bs_planfile_compare(&w->r, p, now, err);
-    if (bs_group_open(&w->r, g, err) != BS_DONE)
-        return BS_FAILED;
-    return bs_planfile_compare_group(&w->r, g, p, err);
-}
-
-/* What was agreed to, once. */
 static int
-carry_out_now(struct bs_restoring *w,
-              const struct bs_planfile *p,
-              struct bs_copyback *now,
-              struct bs_group *g)
+carry_out_now(struct bs_restoring *w, struct bs_planned *p)
 {
-    struct bs_copyback_options how = p->options;
-    struct bs_copyback done;
     struct bs_err err = {0};
 
-    how.plan = p->sha256;
-    if (bs_state_plan_use(w->state, p->sha256, w->operator_.name, bs_now_us(), &err) != BS_DONE ||
-        (p->group ? bs_group_run(g, &how, &err) : bs_copyback_run(&w->r, &how, now, &done, &err)) !=
-            BS_DONE)
+    if (bs_planned_do(&w->r, p, w->operator_.name, &err) != BS_DONE)
         return bs_out_fail(&err);
     bs_view_progress_end();
-    if (p->group)
-        bs_view_group(g);
+    if (p->plan->group)
+        bs_view_group(&p->group);
     else
-        bs_view_copyback(&w->r, &done);
+        bs_view_copyback(&w->r, &p->done);
     return 0;
 }
 
 static int
 carry_out(struct bs_restoring *w, const struct bs_restoring_options *o, const struct bs_planfile *p)
 {
-    struct bs_group group = {0};
-    struct bs_copyback now;
+    struct bs_planned planned = {.plan = p};
     struct bs_err err = {0};
     int status = 0;
+    enum bs_done done = bs_restoring_operator(w, o->token_file, &err);
 
-    if (check(w, o, p, &now, &group, &err) != BS_DONE) {
-        bs_view_progress_end();
+    planned.state = w->state;
+    if (done == BS_DONE)
+        done = bs_planned_check(&w->r, &planned, &err);
+    bs_view_progress_end();
+    if (done != BS_DONE) {
         status = bs_out_fail(&err);
     } else {
-        bs_view_progress_end();
         if (!o->yes && isatty(STDIN_FILENO) == 1 && p->group)
-            bs_view_group_plan(&group);
+            bs_view_group_plan(&planned.group);
         else if (!o->yes && isatty(STDIN_FILENO) == 1)
-            bs_view_plan(&w->r, &now);
+            bs_view_plan(&w->r, &planned.now);
         if (bs_restoring_confirmed(o, "restore copy-back", "Do this?", &status))
-            status = carry_out_now(w, p, &now, &group);
+            status = carry_out_now(w, &planned);
     }
-    bs_group_close(&group);
+    bs_planned_close(&planned);
     return status;
 }
 

@@ -46,8 +46,6 @@ enum bs_view_depth {
 void bs_view_changes(const struct bs_changes *c, enum bs_view_depth depth);
 /* What a copy-back has done, or will do, about each. */
 void bs_view_given(FILE *to, const struct bs_changes *c);
-/* True where something is left that nobody can be sure of: it is to be done by hand. */
-bool bs_view_left(const struct bs_changes *c);
 
 /* The watcher of a restore: a line on a terminal for steps that take longer than a second. */
 void bs_view_progress(void *ctx, const struct bs_restore_progress *progress);

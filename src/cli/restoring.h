@@ -45,7 +45,6 @@ struct bs_restoring {
     struct bs_config *config;
     struct bs_store *store;
     struct bs_audit *audit;
-    struct bs_pg_dump *pg_dumps;
     struct bs_state *state; /* NULL until it is asked who the operator is */
     struct bs_arena arena;  /* of what the state said */
     struct bs_operator operator_;

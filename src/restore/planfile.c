@@ -21,6 +21,18 @@ static const char *const conflicts[] = {
     [BS_COPYBACK_OVERWRITE] = "overwrite",
 };
 
+bool
+bs_planfile_conflict(const char *word, enum bs_copyback_conflict *out)
+{
+    *out = BS_COPYBACK_SKIP;
+    for (size_t i = 0; word != NULL && i < sizeof(conflicts) / sizeof(conflicts[0]); i++) {
+        *out = (enum bs_copyback_conflict)i;
+        if (strcmp(conflicts[i], word) == 0)
+            return true;
+    }
+    return word == NULL;
+}
+
 static json_t *
 options_json(const struct bs_restore *r, const struct bs_copyback_options *o)
 {
@@ -41,20 +53,21 @@ static bool
 take_options(const json_t *json, struct bs_planfile *out)
 {
     const char *conflict = json_string_value(json_object_get(json, "conflict"));
-    size_t i = 0, n = sizeof(conflicts) / sizeof(conflicts[0]);
+    enum bs_copyback_conflict which;
+    bool known = conflict != NULL && bs_planfile_conflict(conflict, &which);
 
-    while (conflict != NULL && i < n && strcmp(conflicts[i], conflict) != 0)
-        i++;
+    if (!known)
+        return false;
     out->where = json_string_value(json_object_get(json, "where"));
     out->options = (struct bs_copyback_options){
         .table = json_string_value(json_object_get(json, "table")),
-        .conflict = (enum bs_copyback_conflict)i,
+        .conflict = which,
         .triggers = is_set(json, "no_triggers") ? BS_COPYBACK_SUPPRESS : BS_COPYBACK_FIRE,
         .made = is_set(json, "remove_inserted") ? BS_COPYBACK_REMOVE : BS_COPYBACK_KEEP,
         .sequences = is_set(json, "set_sequences") ? BS_COPYBACK_SET_BACK : BS_COPYBACK_LEAVE,
         .all_missing = is_set(json, "all_missing"),
     };
-    return conflict != NULL && i < n;
+    return true;
 }
 
 /* What would be done. */
@@ -147,6 +160,20 @@ manifest_digest(const struct bs_restore *r, char sha256[BS_SHA256_TEXT], struct 
     done = bs_manifest_print(&r->manifest, &text, sha256, err);
     bs_buf_fini(&text);
     return done;
+}
+
+json_t *
+bs_planfile_subject(struct bs_restore *r, struct bs_err *err)
+{
+    char sha256[BS_SHA256_TEXT];
+    json_t *target = json_null();
+
+    if (manifest_digest(r, sha256, err) != BS_DONE)
+        return NULL;
+    if (r->db.conn != NULL)
+        target = target_json(r, err);
+    return target == NULL ? NULL
+                          : json_pack("{s:s,s:o}", "manifest_sha256", sha256, "target", target);
 }
 
 /* The part of the file that has to be the same when it is used. */

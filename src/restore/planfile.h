@@ -33,6 +33,15 @@ struct bs_planfile {
     bool group; /* all points of the transaction; of members, not of a copy-back */
 };
 
+/*
+ * What a step of a restore is about: {"manifest_sha256", "target"}, which point and which database,
+ * as whom; the caller's. `target` is null where the restore is not connected. NULL on failure.
+ */
+json_t *bs_planfile_subject(struct bs_restore *r, struct bs_err *err);
+
+/* "skip", "overwrite", "abort"; NULL: the first. False: none of them. Pure. */
+bool bs_planfile_conflict(const char *word, enum bs_copyback_conflict *out);
+
 /* Who makes a plan, and until when it is good. */
 struct bs_planfile_maker {
     const char *by;

@@ -137,9 +137,13 @@ succeeded(const PGresult *result)
 enum bs_done
 bs_rdb_do(struct bs_rdb *db, const char *sql, struct bs_err *err)
 {
-    PGresult *result = PQexec(db->conn, sql);
-    enum bs_done done = succeeded(result) ? BS_DONE : server_failed(db, result, err);
+    PGresult *result;
+    enum bs_done done;
 
+    if (bs_stop_check(db->stop, err) != BS_DONE)
+        return BS_FAILED;
+    result = PQexec(db->conn, sql);
+    done = succeeded(result) ? BS_DONE : server_failed(db, result, err);
     PQclear(result);
     return done;
 }
@@ -160,9 +164,12 @@ text_of(struct bs_buf *sql, struct bs_err *err)
 enum bs_done
 bs_rdb_commit(struct bs_rdb *db, struct bs_err *err)
 {
-    PGresult *result = PQexec(db->conn, "COMMIT");
+    PGresult *result;
     enum bs_done done = BS_DONE;
 
+    if (bs_stop_check(db->stop, err) != BS_DONE)
+        return BS_FAILED;
+    result = PQexec(db->conn, "COMMIT");
     if (PQstatus(db->conn) != CONNECTION_OK)
         done = BS_FAIL(err, UNCERTAIN, "the connection was lost before COMMIT was answered");
     else if (!succeeded(result))
@@ -201,7 +208,7 @@ bs_rdb_start(struct bs_rdb *db, struct bs_buf *sql, struct bs_err *err)
 {
     const char *text = text_of(sql, err);
 
-    if (text == NULL)
+    if (text == NULL || bs_stop_check(db->stop, err) != BS_DONE)
         return BS_FAILED;
     if (PQsendQuery(db->conn, text) == 1)
         return BS_DONE;
@@ -241,7 +248,7 @@ bs_rdb_change(struct bs_rdb *db, struct bs_buf *sql, int64_t *rows, struct bs_er
     PGresult *result;
     enum bs_done done;
 
-    if (text == NULL)
+    if (text == NULL || bs_stop_check(db->stop, err) != BS_DONE)
         return BS_FAILED;
     result = PQexec(db->conn, text);
     done = succeeded(result) ? BS_DONE : server_failed(db, result, err);
@@ -253,8 +260,11 @@ bs_rdb_change(struct bs_rdb *db, struct bs_buf *sql, int64_t *rows, struct bs_er
 PGresult *
 bs_rdb_ask(struct bs_rdb *db, const char *sql, int n, const char *const *values, struct bs_err *err)
 {
-    PGresult *result = PQexecParams(db->conn, sql, n, NULL, values, NULL, NULL, 0);
+    PGresult *result;
 
+    if (bs_stop_check(db->stop, err) != BS_DONE)
+        return NULL;
+    result = PQexecParams(db->conn, sql, n, NULL, values, NULL, NULL, 0);
     if (succeeded(result))
         return result;
     (void)server_failed(db, result, err);
@@ -299,6 +309,8 @@ put_rows(void *ctx, struct bs_bytes raw, struct bs_err *err)
 {
     struct loading *l = ctx;
 
+    if (bs_stop_check(l->db->stop, err) != BS_DONE)
+        return BS_FAILED;
     while (raw.n != 0) {
         size_t n = raw.n < (1u << 20) ? raw.n : (1u << 20);
         if (PQputCopyData(l->db->conn, (const char *)raw.p, (int)n) != 1)
@@ -319,7 +331,7 @@ begin_copy(struct bs_rdb *db, struct bs_buf *copy, ExecStatusType want, struct b
     PGresult *result;
     enum bs_done done = BS_DONE;
 
-    if (text == NULL)
+    if (text == NULL || bs_stop_check(db->stop, err) != BS_DONE)
         return BS_FAILED;
     result = PQexec(db->conn, text);
     if (PQresultStatus(result) != want)
@@ -442,7 +454,7 @@ bs_rdb_texts_out(
     PGresult *result;
     enum bs_done done = BS_DONE;
 
-    if (text == NULL)
+    if (text == NULL || bs_stop_check(db->stop, err) != BS_DONE)
         return BS_FAILED;
     if (PQsendQueryParams(db->conn, text, 0, NULL, NULL, NULL, NULL, 0) != 1)
         return BS_FAIL(err, UNAVAILABLE, "the connection to the database was lost");

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "recovery/manifest.h"
+#include "restore/stop.h"
 #include "storage/storage.h"
 
 /* maintenance_work_mem of the session, unless what is built is quicker with another. */
@@ -28,8 +29,9 @@
 #define BS_RDB_GIN_MEMORY "16MB"
 
 struct bs_rdb {
-    PGconn *conn; /* NULL: not connected */
-    bool origin;  /* the database that the point was made in: its OIDs mean the same here */
+    PGconn *conn;         /* NULL: not connected */
+    bool origin;          /* the database that the point was made in: its OIDs mean the same here */
+    struct bs_stop *stop; /* nothing more is begun once it was called; NULL: it never is */
 };
 
 /* Connects and pins the settings. UNAVAILABLE: cannot connect; DATABASE. */

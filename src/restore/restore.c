@@ -60,6 +60,8 @@ bs_restore_connect(struct bs_restore *r, struct bs_err *err)
 {
     if (bs_rdb_open(r->request.dsn, &r->db, err) != BS_DONE)
         return BS_FAILED;
+    r->db.stop = r->request.stop;
+    bs_stop_add(r->db.stop, r->db.conn);
     if (ask_identity(r, err) == BS_DONE &&
         bs_origin_find(&r->db, r->request.store, &r->ref, &r->manifest, &r->arena, &r->origin,
                        err) == BS_DONE) {
@@ -284,6 +286,7 @@ note(struct bs_restore *r,
         .kind = BS_AUDIT_RESTORE,
         .operator_ = r->request.by,
         .database = r->request.database,
+        .ticket = r->manifest.actor.ticket,
         .point = r->manifest.id,
         .action = step->action,
         .subject = step->table,

@@ -50,6 +50,7 @@ struct bs_restore_request {
     const char *as;         /* the point's database is called so now; NULL: as it was */
     bs_restore_watch watch; /* may be NULL */
     void *watch_ctx;
+    struct bs_stop *stop; /* by which it can be called off; NULL: it cannot */
 };
 
 struct bs_restore {
