@@ -195,6 +195,17 @@ struct bs_state_ops {
     enum bs_done (*plan_use)(
         struct bs_state *s, const char *sha256, const char *by, int64_t now_us, struct bs_err *err);
 
+    enum bs_done (*restore_put)(struct bs_state *s,
+                                const struct bs_restore_row *row,
+                                struct bs_err *err);
+    enum bs_done (*restore_list)(struct bs_state *s,
+                                 size_t limit,
+                                 struct bs_arena *arena,
+                                 struct bs_restore_row **out,
+                                 size_t *n,
+                                 struct bs_err *err);
+    enum bs_done (*restore_drop)(struct bs_state *s, const char *id, struct bs_err *err);
+
     enum bs_done (*change_list)(struct bs_state *s,
                                 size_t limit,
                                 struct bs_arena *arena,

@@ -212,6 +212,14 @@ struct bs_restore_plan {
     int64_t used_us; /* 0: not used; it can be used once */
 };
 
+/* A restore that was asked for over the API, step by step: what api/restores.c makes of it. */
+struct bs_restore_row {
+    const char *id;
+    bool open;        /* a step is waiting or running */
+    const char *doc;  /* JSON; no rows of anybody are in it */
+    const char *plan; /* its plan file, while that can be carried out; NULL */
+};
+
 /* What the policy has blocked, so that the same in other words is recognised. */
 struct bs_blocked {
     int64_t at_us; /* the last time */

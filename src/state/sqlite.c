@@ -111,6 +111,10 @@ static const char *const migrations[] = {
     " WHERE t.decided_by IS NOT NULL ORDER BY t.id;",
     /* What the client of a held statement says of itself. */
     "ALTER TABLE tickets ADD COLUMN claims TEXT;",
+    /* Restores that operators have begun over the API. */
+    "CREATE TABLE restores ("
+    " id TEXT PRIMARY KEY, open INTEGER NOT NULL, doc TEXT NOT NULL, plan TEXT"
+    ") STRICT, WITHOUT ROWID;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -633,6 +637,9 @@ const struct bs_state_ops bs_state_sqlite = {
     .plan_list = bs_sq_plan_list,
     .plan_approve = bs_sq_plan_approve,
     .plan_use = bs_sq_plan_use,
+    .restore_put = bs_sq_restore_put,
+    .restore_list = bs_sq_restore_list,
+    .restore_drop = bs_sq_restore_drop,
     .change_list = bs_sq_change_list,
     .change_count = bs_sq_change_count,
     .change_drop = bs_sq_change_drop,

@@ -280,6 +280,17 @@ enum bs_done bs_sq_plan_approve(struct bs_state *s,
                                 struct bs_err *err);
 enum bs_done bs_sq_plan_use(
     struct bs_state *s, const char *sha256, const char *by, int64_t now_us, struct bs_err *err);
+
+/* sqlite_restores.c */
+enum bs_done
+bs_sq_restore_put(struct bs_state *s, const struct bs_restore_row *row, struct bs_err *err);
+enum bs_done bs_sq_restore_list(struct bs_state *s,
+                                size_t limit,
+                                struct bs_arena *arena,
+                                struct bs_restore_row **out,
+                                size_t *n,
+                                struct bs_err *err);
+enum bs_done bs_sq_restore_drop(struct bs_state *s, const char *id, struct bs_err *err);
 enum bs_done bs_sq_change_list(struct bs_state *s,
                                size_t limit,
                                struct bs_arena *arena,

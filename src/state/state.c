@@ -677,6 +677,37 @@ bs_state_plan_use(
     return plan_say_why(s, sha256, PLAN_USE, by, now_us, err);
 }
 
+/* --- restores over the API --- */
+
+enum bs_done
+bs_state_restore_put(struct bs_state *s, const struct bs_restore_row *row, struct bs_err *err)
+{
+    if (row->id == NULL || row->id[0] == '\0' || row->doc == NULL)
+        return BS_FAIL(err, USAGE, "a restore needs an id and a text");
+    if (!text_ok(row->doc) || !text_ok(row->plan))
+        return BS_FAIL(err, DATA, "the restore's text is not UTF-8");
+    return s->ops->restore_put(s, row, err);
+}
+
+enum bs_done
+bs_state_restore_list(struct bs_state *s,
+                      size_t limit,
+                      struct bs_arena *arena,
+                      struct bs_restore_row **out,
+                      size_t *n,
+                      struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->restore_list(s, limit, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_restore_drop(struct bs_state *s, const char *id, struct bs_err *err)
+{
+    return s->ops->restore_drop(s, id, err);
+}
+
 /* --- points and changes --- */
 
 enum bs_done

@@ -326,6 +326,22 @@ BS_MUST_CHECK enum bs_done bs_state_plan_approve(struct bs_state *s,
 BS_MUST_CHECK enum bs_done bs_state_plan_use(
     struct bs_state *s, const char *sha256, const char *by, int64_t now_us, struct bs_err *err);
 
+/* --- restores that were asked for over the API --- */
+
+/* Adds one, or replaces it. DATA: its texts are not UTF-8. */
+BS_MUST_CHECK enum bs_done
+bs_state_restore_put(struct bs_state *s, const struct bs_restore_row *row, struct bs_err *err);
+/* Newest first. */
+BS_MUST_CHECK enum bs_done bs_state_restore_list(struct bs_state *s,
+                                                 size_t limit,
+                                                 struct bs_arena *arena,
+                                                 struct bs_restore_row **out,
+                                                 size_t *n,
+                                                 struct bs_err *err);
+/* Nothing where there is none. */
+BS_MUST_CHECK enum bs_done
+bs_state_restore_drop(struct bs_state *s, const char *id, struct bs_err *err);
+
 /* --- changes of agents and operators: written with the change itself, then told to the audit by
  *     approval/changes.h --- */
 

@@ -936,6 +936,34 @@ plans(void)
     tear_down();
 }
 
+static void
+restores(void)
+{
+    struct bs_restore_row *list, first = {.id = "RS-1", .open = true, .doc = "{\"a\":1}"},
+                                 second = {.id = "RS-2", .doc = "{}", .plan = "{\"sql\":\"x\"}"},
+                                 bad = {.id = "RS-3", .doc = "\xff"};
+    struct bs_err err = {0};
+    size_t n;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_restore_put(state, &bad, &err)), BS_E_DATA);
+    bad.doc = NULL;
+    EXPECT_EQ(CODE(bs_state_restore_put(state, &bad, &err)), BS_E_USAGE);
+    EXPECT_EQ(CODE(bs_state_restore_put(state, &first, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_restore_put(state, &second, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_restore_list(state, 10, &arena, &list, &n, &err)), BS_OK);
+    REQUIRE(n == 2);
+    EXPECT(strcmp(list[0].id, "RS-2") == 0 && !list[0].open);
+    EXPECT(strcmp(list[0].plan, "{\"sql\":\"x\"}") == 0);
+    EXPECT(strcmp(list[1].doc, "{\"a\":1}") == 0 && list[1].open && list[1].plan == NULL);
+    first.open = false;
+    EXPECT_EQ(CODE(bs_state_restore_put(state, &first, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_restore_drop(state, "RS-2", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_restore_list(state, 1, &arena, &list, &n, &err)), BS_OK);
+    EXPECT(n == 1 && strcmp(list[0].id, "RS-1") == 0 && !list[0].open);
+    tear_down();
+}
+
 /* A file of the first version is brought up to date with all that is in it. */
 static void
 first_version_is_migrated(void)
@@ -946,7 +974,8 @@ first_version_is_migrated(void)
     REQUIRE(set_up());
     EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
     bs_state_close(&state);
-    exec("DROP TABLE plans; DROP TABLE blocked; ALTER TABLE agents DROP COLUMN quarantined_us;"
+    exec("DROP TABLE restores; DROP TABLE plans; DROP TABLE blocked; ALTER TABLE agents DROP "
+         "COLUMN quarantined_us;"
          "ALTER TABLE agents DROP COLUMN quarantine_why; ALTER TABLE tickets DROP COLUMN harms;"
          "ALTER TABLE tickets DROP COLUMN evades; ALTER TABLE agents DROP COLUMN actor_group;"
          "ALTER TABLE agents DROP COLUMN certificate;"
@@ -981,6 +1010,7 @@ static const struct tap_case cases[] = {
     {"agents: quarantined and released", quarantine},
     {"what was blocked: put, list, drop, and a limit", blocked},
     {"plans of restores: made, approved by another, used once", plans},
+    {"restores over the API: put, listed newest first, dropped", restores},
     {"a file of the first version is migrated", first_version_is_migrated},
     {"operators: token, role, revoke, ever", operators},
     {"roles: zero may nothing", roles},
