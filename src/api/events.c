@@ -19,6 +19,7 @@
 #define KEPT      1024 /* events */
 #define STREAMS   64
 #define EVENT_MAX 4096 /* bytes of one, as it is sent */
+#define TEXT_MAX  3072 /* of its type and what it says */
 #define BEAT_US   ((int64_t)5 * 1000000)
 #define LIFE_US   ((int64_t)60 * 1000000)
 
@@ -34,6 +35,11 @@ struct bs_stream {
     size_t n, at; /* of the text, and what of it is sent */
 };
 
+struct event {
+    const char *type; /* constant */
+    char *text;
+};
+
 struct bs_events {
     struct bs_tickets *tickets;
     char start[BS_ULID_TEXT];
@@ -42,7 +48,7 @@ struct bs_events {
     pthread_t beat;
     bool ending;
     uint64_t next; /* number of the next event; the first is 1 */
-    char *ring[KEPT];
+    struct event ring[KEPT];
     struct bs_stream *streams[STREAMS];
 };
 
@@ -61,29 +67,28 @@ wake_all(struct bs_events *e)
 }
 
 /* What an operator's list needs; the rest is asked for. */
-static char *
-text_of(const struct bs_ticket *t)
+static void
+on_ticket(const struct bs_ticket *t, void *arg)
 {
     json_t *o = json_pack("{s:s,s:s,s:s*,s:s*,s:s*,s:I}", "id", t->id, "state",
                           bs_ticket_state_name(t->state), "actor", t->actor, "database",
                           t->database, "risk", t->risk, "asked", (json_int_t)t->asked);
-    char *text = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
 
+    bs_events_tell(arg, "ticket", o);
     json_decref(o);
-    return text;
 }
 
-static void
-on_ticket(const struct bs_ticket *t, void *arg)
+void
+bs_events_tell(struct bs_events *e, const char *type, const json_t *what)
 {
-    struct bs_events *e = arg;
-    char *text = text_of(t);
+    char *text = what == NULL ? NULL : json_dumps(what, JSON_COMPACT);
 
     if (text == NULL)
         return;
+    bs_assert(strlen(type) + strlen(text) < TEXT_MAX);
     (void)pthread_mutex_lock(&e->lock);
-    free(e->ring[e->next % KEPT]);
-    e->ring[e->next++ % KEPT] = text;
+    free(e->ring[e->next % KEPT].text);
+    e->ring[e->next++ % KEPT] = (struct event){type, text};
     wake_all(e);
     (void)pthread_mutex_unlock(&e->lock);
 }
@@ -150,7 +155,7 @@ bs_events_free(struct bs_events **e)
         return;
     bs_events_end(*e);
     for (size_t i = 0; i < KEPT; i++)
-        free((*e)->ring[i]);
+        free((*e)->ring[i].text);
     (void)pthread_cond_destroy(&(*e)->changed);
     (void)pthread_mutex_destroy(&(*e)->lock);
     free(*e);
@@ -246,8 +251,8 @@ fill(struct bs_stream *s, int64_t now_us)
         n = snprintf(s->text, EVENT_MAX, "id: %s.%" PRIu64 "\nevent: reset\ndata: {}\n\n", e->start,
                      s->next - 1);
     else if (s->next < e->next)
-        n = snprintf(s->text, EVENT_MAX, "id: %s.%" PRIu64 "\nevent: ticket\ndata: %s\n\n",
-                     e->start, s->next, e->ring[s->next % KEPT]);
+        n = snprintf(s->text, EVENT_MAX, "id: %s.%" PRIu64 "\nevent: %s\ndata: %s\n\n", e->start,
+                     s->next, e->ring[s->next % KEPT].type, e->ring[s->next % KEPT].text);
     else if (now_us - s->sent_us >= BEAT_US)
         n = snprintf(s->text, EVENT_MAX, ":\n\n");
     bs_assert(n >= 0 && n < EVENT_MAX);

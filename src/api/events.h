@@ -1,5 +1,5 @@
 /*
- * events.h - what happens to tickets, as a stream for whoever watches the queue.
+ * events.h - what happens to tickets and restores, as a stream for whoever watches.
  *
  * The last events are kept, so that a client that comes back and says which one it saw last gets
  * those it missed; where they are gone it is told to read everything anew ("reset"). A stream ends
@@ -11,6 +11,8 @@
  */
 #ifndef BS_API_EVENTS_H
 #define BS_API_EVENTS_H
+
+#include <jansson.h>
 
 #include "approval/ticket.h"
 
@@ -32,6 +34,9 @@ void bs_events_free(struct bs_events **e);
 BS_MUST_CHECK enum bs_done
 bs_stream_open(struct bs_events *e, const char *last, struct bs_stream **out, struct bs_err *err);
 void bs_stream_close(struct bs_stream **s); /* accepts NULL; sets it NULL */
+
+/* Something else that happens, as its type and a short JSON object. */
+void bs_events_tell(struct bs_events *e, const char *type, const json_t *what);
 
 /* How a stream waits: `sleep` is called where there is nothing to read, `wake` when there may be.
  * Both are called with a lock held: they only tell. */

@@ -24,6 +24,19 @@ bs_handler_fn bs_on_events;
 bs_handler_fn bs_on_points;
 bs_handler_fn bs_on_point;
 
+/* routes_restores.c */
+bs_handler_fn bs_on_restores;
+bs_handler_fn bs_on_restore;
+bs_handler_fn bs_on_restore_result;
+bs_handler_fn bs_on_restore_begin;
+bs_handler_fn bs_on_restore_run;
+bs_handler_fn bs_on_restore_diff;
+bs_handler_fn bs_on_restore_plan;
+bs_handler_fn bs_on_restore_approve;
+bs_handler_fn bs_on_restore_copy_back;
+bs_handler_fn bs_on_restore_discard;
+bs_handler_fn bs_on_restore_cancel;
+
 /* routes_actors.c */
 bs_handler_fn bs_on_actors;
 bs_handler_fn bs_on_actor;

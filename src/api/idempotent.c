@@ -18,8 +18,9 @@ struct row {
     char key[BS_SHA256_TEXT]; /* of operator, method, path and key; "" free */
     char body[BS_SHA256_TEXT];
     int64_t at_us;
-    int status; /* 0: being answered */
-    char *text; /* NULL: none, or a secret */
+    int status;     /* 0: being answered */
+    char *text;     /* NULL: none, or a secret */
+    char *location; /* NULL: none */
     size_t bytes;
     bool secret;
 };
@@ -44,6 +45,7 @@ forget(struct bs_idempotent *t, struct row *row)
 {
     t->bytes -= row->bytes;
     free(row->text);
+    free(row->location);
     *row = (struct row){0};
 }
 
@@ -121,7 +123,11 @@ check_key(const char *key, struct bs_err *err)
 
 /* It is known: give the answer again, or say why not. */
 static enum bs_done
-answer_again(const struct row *row, const char *body, struct bs_answer *a, struct bs_err *err)
+answer_again(const struct row *row,
+             const struct bs_request *q,
+             const char *body,
+             struct bs_answer *a,
+             struct bs_err *err)
 {
     if (strcmp(row->body, body) != 0)
         return BS_FAIL(err, DATA, "this Idempotency-Key came with another body before");
@@ -132,6 +138,7 @@ answer_again(const struct row *row, const char *body, struct bs_answer *a, struc
     a->status = row->status;
     a->text = bs_strdup(row->text);
     a->type = row->status < 400 ? "application/json" : "application/problem+json";
+    a->location = bs_arena_str(q->arena, row->location);
     a->again = true;
     return BS_DONE;
 }
@@ -159,7 +166,7 @@ bs_idempotent_begin(struct bs_idempotent *t,
         row = NULL;
     }
     if (row != NULL) {
-        done = answer_again(row, body, a, err);
+        done = answer_again(row, q, body, a, err);
     } else {
         row = make_room(t, now_us);
         memcpy(row->key, digest, sizeof(digest));
@@ -189,6 +196,7 @@ bs_idempotent_end(struct bs_idempotent *t,
         row->status = a->status;
         row->secret = a->secret;
         row->text = a->secret ? NULL : bs_strdup(a->text);
+        row->location = a->location == NULL ? NULL : bs_strdup(a->location);
         row->bytes = row->text == NULL ? 0 : strlen(row->text) + 1;
         t->bytes += row->bytes;
     }

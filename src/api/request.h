@@ -21,6 +21,7 @@ struct bs_console_file; /* api/console.h */
 struct bs_events;       /* api/events.h */
 struct bs_idempotent;   /* api/idempotent.h */
 struct bs_rates;        /* api/rate.h */
+struct bs_restores;     /* api/restores.h */
 struct bs_stream;       /* api/events.h */
 
 /* What lives as long as the listener does. */
@@ -33,6 +34,7 @@ struct bs_api {
     struct bs_logins *logins;
     struct bs_idempotent *idempotent;
     struct bs_events *events;
+    struct bs_restores *restores;
 };
 
 /* A query parameter, decoded. */
@@ -73,10 +75,11 @@ struct bs_answer {
     const char *etag;                   /* with its quotes; NULL: the digest of the body */
     const char *cookie;                 /* Set-Cookie */
     const char *allow;
-    int retry_s; /* Retry-After; 0: none */
-    bool secret; /* holds what is shown once: never kept */
-    bool page;   /* of the console: a browser may run it, and keep it as long as it asks */
-    bool again;  /* given before, for the same Idempotency-Key */
+    const char *location; /* of what was begun; NULL */
+    int retry_s;          /* Retry-After; 0: none */
+    bool secret;          /* holds what is shown once: never kept */
+    bool page;            /* of the console: a browser may run it, and keep it as long as it asks */
+    bool again;           /* given before, for the same Idempotency-Key */
 };
 
 void bs_answer_fini(struct bs_answer *a);

@@ -21,6 +21,7 @@
 #include "api/idempotent.h"
 #include "api/logins.h"
 #include "api/rate.h"
+#include "api/restores.h"
 #include "api/routes.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -178,6 +179,7 @@ send_answer(struct MHD_Connection *c, struct bs_answer *a)
     put_header(r, "ETag", a->etag);
     put_header(r, "Allow", a->allow);
     put_header(r, "Set-Cookie", a->cookie);
+    put_header(r, "Location", a->location);
     put_header(r, "Idempotency-Replayed", a->again ? "true" : NULL);
     put_header(r, "WWW-Authenticate", a->status == 401 ? "Bearer" : NULL);
     (void)snprintf(retry, sizeof(retry), "%d", a->retry_s);
@@ -419,6 +421,7 @@ server_free(struct server *s)
     bs_rates_free(&s->api.known);
     bs_logins_free(&s->api.logins);
     bs_idempotent_free(&s->api.idempotent);
+    bs_restores_free(&s->api.restores);
     bs_events_free(&s->api.events);
     free(s);
 }
@@ -434,7 +437,8 @@ start(struct bs_gateway *g, void **self, struct bs_err *err)
     if (bs_events_new(g->tickets, &events, err) != BS_DONE)
         return BS_FAILED;
     server = server_new(g, events);
-    if (open_listener(where, &fd, err) != BS_DONE) {
+    if (bs_restores_new(g, events, &server->api.restores, err) != BS_DONE ||
+        open_listener(where, &fd, err) != BS_DONE) {
         server_free(server);
         return BS_FAILED;
     }
@@ -457,7 +461,7 @@ start(struct bs_gateway *g, void **self, struct bs_err *err)
     return BS_DONE;
 }
 
-/* Nobody new; what is being answered is answered. */
+/* Nobody new; what is being answered is answered, and a copy-back may end. */
 static void
 stop(void *self)
 {
