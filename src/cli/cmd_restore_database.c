@@ -26,9 +26,8 @@ view(const struct bs_restore *r, const char *name, const struct bs_database_made
         bs_out_json(json_pack("{s:s,s:s,s:s,s:I,s:I,s:s,s:o,s:s*,s:o}", "point", r->manifest.id,
                               "database", r->manifest.databases->name, "as", name, "tables",
                               (json_int_t)d->tables, "rows", (json_int_t)d->rows, "compared",
-                              "identical", "cluster",
-                              bs_restored_globals(d->globals, d->n_globals), "cluster_failed",
-                              d->globals_failed, "not_covered", not_covered()));
+                              "identical", "cluster", bs_restored_globals(d->globals, d->n_globals),
+                              "cluster_failed", d->globals_failed, "not_covered", not_covered()));
         return;
     }
     printf("Database \"");
