@@ -1,8 +1,8 @@
 /*
  * console.h - the console's files, as the binary carries them.
  *
- * console_none.c has the table of a build without a console; the console's build makes one to be
- * linked in its place.
+ * script/build makes them of console/ where node is here, and script/embed-console the table of
+ * them. Without them the table is empty.
  *
  * Layer  api. Pure.
  * Owns   nothing; it is all static.

@@ -1,0 +1,324 @@
+// Who may connect, how they stand, and - for administrators - ending what one may do.
+
+import type { JSX } from "preact";
+import { useRef, useState } from "preact/hooks";
+
+import { actKey, ask, query, session } from "../api";
+import type { Actor, Actors as Page, Evasion, Operators } from "../generated/schema";
+import { to } from "../router";
+import { useLoad, useSignal } from "../store";
+import { Card, Dialog, Fields, Key, More, Note, Nothing, Of, Stamp, State, T, When, Wrong } from "../ui";
+import type { Ticket, Tickets } from "../generated/schema";
+
+type Act = "quarantine" | "release" | "revoke";
+
+const ACTS: Record<Act, { title: string; does: string; button: string; reason: boolean }> = {
+  quarantine: { title: "Quarantine", does: "It may only read, until somebody releases it.", button: "Quarantine", reason: true },
+  release: { title: "Release", does: "Its quarantine ends.", button: "Release", reason: true },
+  revoke: {
+    title: "Revoke for good",
+    does: "It is never let in again, and its sessions end now. This cannot be undone.",
+    button: "Revoke",
+    reason: false,
+  },
+};
+
+const PAGE = 100;
+
+export function Actors({ name }: { name: string }): JSX.Element {
+  const [pages, setPages] = useState(1);
+  const loaded = useLoad(`actors ${pages}`, async (signal) => {
+    const actors: Actor[] = [];
+    let cursor: string | undefined;
+    for (let i = 0; i < pages; i++) {
+      const { data }: { data: Page } = await ask<Page>(`/v1/actors${query({ limit: PAGE, cursor })}`, { signal });
+      actors.push(...data.actors);
+      cursor = data.next;
+      if (!cursor) break;
+    }
+    return { actors, next: cursor };
+  });
+  return (
+    <div class="wide stack">
+      <div class="title">
+        <h1>Actors</h1>
+        <Evading />
+      </div>
+      {name === "" ? null : <One key={name} name={name} changed={loaded.again} />}
+      <Of loaded={loaded}>
+        {({ actors, next }) =>
+          actors.length === 0 ? (
+            <Nothing>
+              Nobody may connect yet. <code>backstop agents add NAME --database DB --owner OWNER</code> adds one.
+            </Nothing>
+          ) : (
+            <Card title="Who may connect" more={<span class="dim num">{actors.length}{next ? "+" : ""}</span>}>
+              <div class="scroll" tabIndex={0} role="region" aria-label="Actors">
+                <table class="list-table">
+                  <thead>
+                    <tr>
+                      <th>Name</th>
+                      <th>Status</th>
+                      <th>Kind</th>
+                      <th>Owner</th>
+                      <th>Group</th>
+                      <th>Databases</th>
+                      <th>Created</th>
+                      <th>Expires</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {actors.map((a) => (
+                      <tr key={a.name} class={a.name === name ? "here" : ""}>
+                        <td>
+                          <a href={to("actors", a.name)}>
+                            <T of={a.name} most={40} />
+                          </a>
+                        </td>
+                        <td>
+                          <Status of={a.status} />
+                        </td>
+                        <td>{a.kind}</td>
+                        <td>
+                          <T of={a.owner} />
+                        </td>
+                        <td>
+                          <T of={a.group} />
+                        </td>
+                        <td>
+                          <T of={a.databases.join(", ")} most={40} />
+                        </td>
+                        <td>
+                          <When at={a.created} />
+                        </td>
+                        <td>{a.expires ? <When at={a.expires} /> : <span class="dim">never</span>}</td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+              <More next={next} loading={loaded.loading} onMore={() => setPages(pages + 1)} />
+            </Card>
+          )
+        }
+      </Of>
+      <WhoOperates />
+    </div>
+  );
+}
+
+function Status({ of }: { of: string }): JSX.Element {
+  const tone = of === "active" ? "done" : of === "quarantined" ? "failed" : "expired";
+  return <span class={`state state-${tone}`}>{of}</span>;
+}
+
+function Evading(): JSX.Element {
+  const loaded = useLoad("evasion", (signal) => ask<Evasion>("/v1/evasion", { signal }), 15_000);
+  const n = loaded.data?.data;
+  if (!n) return <span />;
+  return (
+    <span class="dim">
+      since the start: {n.retries} asked again, {n.evasions} in other words, {n.quarantines} quarantined
+    </span>
+  );
+}
+
+function One({ name, changed }: { name: string; changed: () => void }): JSX.Element {
+  const path = encodeURIComponent(name);
+  const loaded = useLoad(`actor ${name}`, async (signal) => {
+    const [actor, tickets] = await Promise.all([
+      ask<Actor>(`/v1/actors/${path}`, { signal }),
+      ask<Tickets>(`/v1/tickets?limit=20&actor=${path}`, { signal }),
+    ]);
+    return { actor: actor.data, tickets: tickets.data.tickets };
+  });
+  const again = (): void => {
+    loaded.again();
+    changed();
+  };
+  return (
+    <Card title="Actor" more={<a href={to("actors")}>Close</a>}>
+      <Of loaded={loaded}>
+        {({ actor: a, tickets }) => (
+          <div class="halves">
+            <div class="stack">
+              {a.quarantined ? (
+                <Note tone="warn">
+                  In quarantine <When at={a.quarantined} />
+                  {a.quarantine_why ? (
+                    <>
+                      : <T of={a.quarantine_why} />
+                    </>
+                  ) : null}
+                </Note>
+              ) : null}
+              <Fields
+                rows={[
+                  ["Name", <T of={a.name} />],
+                  ["Status", <Status of={a.status} />],
+                  ["Kind", a.kind],
+                  ["Owner", a.owner ? <T of={a.owner} /> : ""],
+                  ["Group", a.group ? <T of={a.group} /> : ""],
+                  ["Role", a.role ? <T of={a.role} /> : ""],
+                  ["Databases", <T of={a.databases.join(", ")} />],
+                  ["From", a.addresses && a.addresses.length > 0 ? <T of={a.addresses.join(", ")} /> : "anywhere"],
+                  ["Created", a.created ? <Stamp at={a.created} /> : ""],
+                  ["Expires", a.expires ? <Stamp at={a.expires} /> : "never"],
+                  ["Record", <a href={to("audit", "", { actor: a.name })}>in the audit</a>],
+                ]}
+              />
+              <Acts actor={a} again={again} />
+            </div>
+            <div>
+              <h3>What it asked for</h3>
+              <Asked tickets={tickets} />
+            </div>
+          </div>
+        )}
+      </Of>
+    </Card>
+  );
+}
+
+function Asked({ tickets }: { tickets: Ticket[] }): JSX.Element {
+  if (tickets.length === 0) return <Nothing>Nothing of it was ever held.</Nothing>;
+  return (
+    <ul class="past">
+      {tickets.map((t) => (
+        <li key={t.id}>
+          <State of={t.state} />
+          <a class="mono" href={to("queue", t.id)}>
+            <T of={t.sql.replace(/\s+/g, " ")} most={80} />
+          </a>
+          <span class="dim">
+            <When at={t.created} />
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Acts({ actor: a, again }: { actor: Actor; again: () => void }): JSX.Element | null {
+  const who = useSignal(session);
+  const [act, setAct] = useState<Act | undefined>();
+  if (who?.role !== "admin" || a.revoked) return null;
+  return (
+    <p class="acts">
+      {a.quarantined ? (
+        <button type="button" onClick={() => setAct("release")}>
+          Release
+        </button>
+      ) : (
+        <button type="button" onClick={() => setAct("quarantine")}>
+          Quarantine
+        </button>
+      )}
+      <button type="button" class="danger" onClick={() => setAct("revoke")}>
+        Revoke
+      </button>
+      {act ? <Doing actor={a} act={act} onClose={() => setAct(undefined)} onDone={again} /> : null}
+    </p>
+  );
+}
+
+function Doing(props: { actor: Actor; act: Act; onClose: () => void; onDone: () => void }): JSX.Element {
+  const what = ACTS[props.act];
+  const field = useRef<HTMLTextAreaElement>(null);
+  const [key] = useState(actKey);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<Error | undefined>();
+  const submit = async (): Promise<void> => {
+    if (busy) return;
+    setBusy(true);
+    const reason = field.current?.value.trim() ?? "";
+    try {
+      await ask(`/v1/actors/${encodeURIComponent(props.actor.name)}/${props.act}`, {
+        method: "POST",
+        body: reason === "" ? {} : { reason },
+        key,
+      });
+      props.onDone();
+      props.onClose();
+    } catch (why) {
+      setError(why as Error);
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog title={what.title} onClose={props.onClose}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void submit();
+        }}
+      >
+        <p class="decide-what">
+          <strong>
+            <T of={props.actor.name} />
+          </strong>
+          : {what.does}
+        </p>
+        {error ? <Wrong error={error} /> : null}
+        {what.reason ? (
+          <>
+            <label for="why">Reason (may be empty)</label>
+            <textarea id="why" ref={field} rows={2} maxLength={2000} autofocus />
+          </>
+        ) : null}
+        <p class="dialog-actions">
+          <button type="button" onClick={props.onClose}>
+            Cancel <Key of="Esc" />
+          </button>
+          <button type="submit" class={props.act === "release" ? "main" : "main danger"} disabled={busy}>
+            {what.button}
+          </button>
+        </p>
+      </form>
+    </Dialog>
+  );
+}
+
+function WhoOperates(): JSX.Element {
+  const loaded = useLoad("operators", (signal) => ask<Operators>("/v1/operators", { signal }));
+  return (
+    <Card title="Operators">
+      <Of loaded={loaded}>
+        {({ data }) => (
+          <div class="scroll" tabIndex={0} role="region" aria-label="Operators">
+            <table>
+              <thead>
+                <tr>
+                  <th>Name</th>
+                  <th>Role</th>
+                  <th>Groups</th>
+                  <th>Status</th>
+                  <th>Created</th>
+                </tr>
+              </thead>
+              <tbody>
+                {data.operators.map((o) => (
+                  <tr key={o.name}>
+                    <td>
+                      <T of={o.name} />
+                    </td>
+                    <td>{o.role}</td>
+                    <td>
+                      <T of={o.groups.join(", ")} />
+                    </td>
+                    <td>
+                      <Status of={o.status} />
+                    </td>
+                    <td>
+                      <When at={o.created} />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </Of>
+    </Card>
+  );
+}
