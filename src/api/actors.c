@@ -50,6 +50,7 @@ bs_agent_json(const struct bs_agent *g, int64_t now_us)
     put(o, "disabled", bs_actor_json_time(g->disabled_us));
     put(o, "revoked", bs_actor_json_time(g->revoked_us));
     put(o, "quarantined", bs_actor_json_time(g->quarantined_us));
+    put(o, "paused", bs_actor_json_time(g->paused_us));
     return o;
 }
 json_t *

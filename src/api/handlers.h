@@ -53,6 +53,11 @@ bs_handler_fn bs_on_session_end;
 /* routes_console.c */
 bs_handler_fn bs_on_console;
 
+/* routes_pauses.c */
+bs_handler_fn bs_on_pauses;
+bs_handler_fn bs_on_pause;
+bs_handler_fn bs_on_resume;
+
 /* routes_audit.c */
 bs_handler_fn bs_on_audit;
 

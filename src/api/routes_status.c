@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "gateway/limits.h"
 #include "gateway/progress.h"
+#include "gateway/standing.h"
 
 #define METRICS_MAX  (1024 * 1024)
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
@@ -56,6 +57,19 @@ bs_on_ready(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
     return BS_DONE;
 }
 
+static void
+put_pauses(struct bs_gateway *g, struct bs_buf *text)
+{
+    size_t n[BS_PAUSE_EVERYTHING + 1];
+
+    bs_standings_count(g->standings, n);
+    bs_put_fmt(text, "# HELP backstop_pauses What operators have paused\n"
+                     "# TYPE backstop_pauses gauge\n");
+    for (int scope = BS_PAUSE_ACTOR; scope <= BS_PAUSE_EVERYTHING; scope++)
+        bs_put_fmt(text, "backstop_pauses{scope=\"%s\"} %zu\n",
+                   bs_pause_scope_name((enum bs_pause_scope)scope), n[scope]);
+}
+
 enum bs_done
 bs_on_metrics(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
@@ -68,6 +82,7 @@ bs_on_metrics(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
                "# HELP backstop_sessions Clients that are logged in\n"
                "# TYPE backstop_sessions gauge\nbackstop_sessions %lld\n",
                BS_VERSION, (long long)bs_limits_sessions(q->gateway->limits));
+    put_pauses(q->gateway, &text);
     bs_metrics_put(&text);
     bs_put_u8(&text, 0);
     a->text = text.failed ? NULL : bs_strdup((const char *)text.p);

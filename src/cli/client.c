@@ -167,6 +167,8 @@ bs_client_ask(const struct bs_client *client,
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     if (strcmp(method, "POST") == 0)
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
+    else
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     done = perform(curl, server, &answer, out, err);
     bs_buf_fini(&answer);
     free_headers(headers);

@@ -30,7 +30,29 @@ print_quarantined(const struct bs_agent *agents, size_t n)
         bs_actor_time(g->quarantined_us, at);
         printf("\n%s is in quarantine since %s: ", g->name, at);
         bs_out_text(stdout, g->quarantine_why == NULL ? "no reason was given" : g->quarantine_why);
-        printf("\nIt may only read. `backstop agents release %s` ends that.\n", g->name);
+        printf(
+            "\nIt may only read. `backstop agents release %s` ends that, or `backstop resume`.\n",
+            g->name);
+    }
+}
+
+/* All that operators have stopped, of an agent or not. */
+static void
+print_paused(const struct bs_pause *pauses, size_t n)
+{
+    char at[BS_TIME_TEXT];
+
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_pause *p = &pauses[i];
+        bs_actor_time(p->at_us, at);
+        printf("\n%s%s", p->scope == BS_PAUSE_DATABASE ? "database " : "",
+               p->scope == BS_PAUSE_EVERYTHING ? "everything" : "");
+        bs_out_text(stdout, p->name);
+        printf(" is paused since %s by ", at);
+        bs_out_text(stdout, p->by);
+        printf(": ");
+        bs_out_text(stdout, p->reason);
+        printf("\nNothing runs but ROLLBACK. `backstop resume` ends that.\n");
     }
 }
 
@@ -75,20 +97,24 @@ bs_agents_list(int argc, char **argv)
     struct bs_args got;
     struct bs_actors a;
     struct bs_agent *agents;
+    struct bs_pause *pauses;
     struct bs_err err = {0};
-    size_t n;
+    size_t n, n_pauses;
     int status = 0;
 
     if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
         return got.status;
     if (!bs_actors_open(&a, &got, &status))
         goto out;
-    if (bs_state_agent_list(a.state, &a.arena, &agents, &n, &err) != BS_DONE)
+    if (bs_state_agent_list(a.state, &a.arena, &agents, &n, &err) != BS_DONE ||
+        bs_state_pause_list(a.state, &a.arena, &pauses, &n_pauses, &err) != BS_DONE) {
         status = bs_out_fail(&err);
-    else if (got.json)
+    } else if (got.json) {
         print_json(agents, n);
-    else
+    } else {
         print_agents(&a.arena, agents, n);
+        print_paused(pauses, n_pauses);
+    }
 out:
     bs_actors_close(&a);
     return status;

@@ -16,6 +16,8 @@ BS_VERB(policy,       "policy",       "check a policy, and test it against a tab
 BS_VERB(agents,       "agents",       "add, set, list, rotate and revoke agents")
 BS_VERB(operators,    "operators",    "add, list and revoke operators")
 BS_VERB(approvals,    "approvals",    "list, show, approve and deny what is held")
+BS_VERB(pause,        "pause",        "let nothing new run: of an agent, in a database, or at all")
+BS_VERB(resume,       "resume",       "let go on what was paused")
 BS_VERB(points,       "points",       "list, show, verify, prune, hold, erase, settle and export recovery points")
 BS_VERB(snapshot,     "snapshot",     "make a recovery point of tables as they are now")
 BS_VERB(restore,      "restore",      "preview, run, diff, copy-back and discard what a point holds")

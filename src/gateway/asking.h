@@ -11,6 +11,7 @@
 #ifndef BS_GATEWAY_ASKING_H
 #define BS_GATEWAY_ASKING_H
 
+#include "gateway/paused.h"
 #include "gateway/running.h"
 #include "wire/messages.h"
 

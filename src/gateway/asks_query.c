@@ -57,7 +57,7 @@ bs_ask_needs_closing(const struct bs_relay *r, const struct bs_unit *unit)
 void
 bs_ask_judge_status(struct bs_relay *r, struct bs_verdict *v)
 {
-    bs_evade_judge(r, v);
+    bs_paused_judge(r, v);
     if (evades_guard(r, &v->unit))
         bs_verdict_refuse(v, BS_E_UNSUPPORTED, NULL, bs_ask_guard_message, NULL);
     if (v->way != BS_WAY_RUN && v->way != BS_WAY_HOLD)

@@ -3,8 +3,8 @@
  * rollback, status E and skip-to-Sync (PROTECT 13).
  */
 #include "gateway/asking.h"
-#include "gateway/evade.h"
 #include "gateway/judge.h"
+#include "gateway/paused.h"
 #include "wire/front.h"
 #include "wire/messages.h"
 
@@ -17,7 +17,7 @@ bs_ask_refusal_of(const struct bs_relay *r, const struct bs_verdict *v)
     if (r->status == 'E')
         return bs_refusal_aborted();
     if (v->code == BS_E_PAUSED)
-        return bs_evade_refusal();
+        return bs_paused_refusal(bs_paused_leave(r->s));
     refusal = bs_refusal_new(sqlstate, v->message, NULL, v->hint);
     refusal->position = v->unit.parsed ? 0 : v->unit.error_at;
     return refusal;

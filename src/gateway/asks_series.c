@@ -108,6 +108,26 @@ look_at_control(const struct bs_prepared *p,
     return NEXT_REFUSE;
 }
 
+/*
+ * What a pause leaves is run right after its Bind: the next Execute is of that portal, and of none that
+ * was bound before. False: it is refused.
+ */
+static bool
+bind_in_pause(struct bs_relay *r,
+              struct bs_bytes portal,
+              struct bs_bytes rest,
+              struct bs_refusal **refusal)
+{
+    struct bs_leave leave = bs_paused_leave(r->s);
+
+    r->bound_while_paused = leave.what < BS_LEAVE_READING;
+    if (!r->bound_while_paused || is_run_at_once(portal, rest))
+        return true;
+    r->bound_while_paused = false;
+    *refusal = bs_paused_refusal(leave);
+    return false;
+}
+
 static enum next
 look_at_bind(struct bs_relay *r,
              struct bs_bytes body,
@@ -149,7 +169,19 @@ look_at_bind(struct bs_relay *r,
     next = next_of(r, p->verdict, refusal);
     if (next == NEXT_REFUSE)
         bs_evade_refused(r, &p->verdict, body, p);
+    if (next == NEXT_SEND && !bind_in_pause(r, bind.portal, rest, refusal))
+        next = NEXT_REFUSE;
     return next == NEXT_SEND ? look_at_control(p, bind.portal, rest, refusal) : next;
+}
+
+/* A portal that was bound before the pause. */
+static bool
+is_paused_portal(struct bs_relay *r)
+{
+    bool left = r->bound_while_paused;
+
+    r->bound_while_paused = false;
+    return !left && bs_paused_leave(r->s).what < BS_LEAVE_READING;
 }
 
 /* A message of a series: legal? understood? allowed? `rest` is what follows it, and may_put_off that
@@ -167,6 +199,11 @@ look_at(struct bs_relay *r,
     struct bs_execute execute;
     enum bs_done done = BS_DONE;
 
+    if (f->type == BS_FRONT_EXECUTE && is_paused_portal(r)) {
+        *refusal =
+            r->status == 'E' ? bs_refusal_aborted() : bs_paused_refusal(bs_paused_leave(r->s));
+        return NEXT_REFUSE;
+    }
     if (f->type == BS_FRONT_BIND)
         return look_at_bind(r, f->body, rest, may_put_off, refusal);
     if (f->type == BS_FRONT_PARSE)

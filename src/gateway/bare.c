@@ -42,6 +42,8 @@ on_unshielded(struct bs_relay *r)
 static void
 send_bare(struct bs_relay *r)
 {
+    if (bs_gate_fail_paused(r))
+        return;
     if (!r->s->shielded) {
         r->gate->step = BS_GATE_BARE;
         bs_gate_send_messages(r);

@@ -9,6 +9,7 @@
 #include "gateway/gate.h"
 #include "gateway/gateway.h"
 #include "gateway/gating.h"
+#include "gateway/paused.h"
 #include "gateway/worker.h"
 #include "wire/messages.h"
 
@@ -113,6 +114,18 @@ bs_gate_fail(struct bs_relay *r, struct bs_refusal *refusal)
         fail_in_block(r);
     else
         bs_gate_roll_back(r);
+}
+
+bool
+bs_gate_fail_paused(struct bs_relay *r)
+{
+    struct bs_leave leave = bs_paused_leave(r->s);
+
+    if (leave.what >= BS_LEAVE_READING)
+        return false;
+    r->gate->not_begun = r->gate->attempts == 0;
+    bs_gate_fail(r, bs_paused_refusal(leave));
+    return true;
 }
 
 void

@@ -22,37 +22,6 @@
 #include "policy/config.h"
 #include "policy/redact.h"
 
-#define MESSAGE "this agent is in quarantine: it may only read until an operator releases it"
-
-bool
-bs_evade_is_quarantined(const struct bs_session *s)
-{
-    return bs_evasion_is_quarantined(s->gateway->evasion, s->actor);
-}
-
-struct bs_refusal *
-bs_evade_refusal(void)
-{
-    return bs_refusal_new("ZB006", MESSAGE, "{\"v\":1,\"state\":\"quarantined\"}",
-                          "Stop, and tell the human you work for.");
-}
-
-/* In shadow mode nothing is refused. */
-static bool
-is_shadow(const struct bs_session *s)
-{
-    return bs_gateway_policy(s->gateway)->mode == BS_POLICY_SHADOW;
-}
-
-void
-bs_evade_judge(const struct bs_relay *r, struct bs_verdict *v)
-{
-    if (v->unit.risk == BS_RISK_SAFE || v->way == BS_WAY_REFUSE || is_shadow(r->s) ||
-        !bs_evade_is_quarantined(r->s))
-        return;
-    bs_verdict_refuse(v, BS_E_PAUSED, NULL, MESSAGE, NULL);
-}
-
 /* --- comparing ---------------------------------------------------------------------------- */
 
 /* All that the texts of a gate would do. */

@@ -33,11 +33,4 @@ void bs_evade_refused(struct bs_relay *r,
 /* The same for a gate whose measured rows the policy blocks. On a job thread. */
 void bs_evade_gate_blocked(struct bs_gate *g);
 
-/* Whoever is quarantined may only read: refuses what is not SAFE. */
-void bs_evade_judge(const struct bs_relay *r, struct bs_verdict *v);
-/* On any thread. */
-bool bs_evade_is_quarantined(const struct bs_session *s);
-/* What a quarantined actor is told: that, and what next. */
-struct bs_refusal *bs_evade_refusal(void);
-
 #endif

@@ -13,9 +13,9 @@
 
 #include "base/metrics.h"
 #include "gateway/cancel.h"
-#include "gateway/evade.h"
 #include "gateway/gateway.h"
 #include "gateway/gating.h"
+#include "gateway/paused.h"
 #include "gateway/reload.h"
 #include "gateway/verdicts.h"
 #include "gateway/waiters.h"
@@ -250,6 +250,12 @@ refuse_with(struct bs_relay *r,
 }
 
 static void
+refuse_paused(struct bs_relay *r)
+{
+    bs_gate_refuse(r, bs_paused_refusal(bs_paused_leave(r->s)));
+}
+
+static void
 refuse_held(struct bs_relay *r)
 {
     char message[128];
@@ -314,7 +320,7 @@ on_redeemed(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
     }
     (void)g;
     if (err->code == BS_E_PAUSED)
-        bs_gate_refuse(r, bs_evade_refusal());
+        refuse_paused(r);
     else if (err->code == BS_E_DENIED)
         refuse_with(r, BS_E_DENIED, "denied by an operator", "denied", NULL,
                     "Do not ask for it again in another way.");
@@ -468,6 +474,13 @@ prepare_to_wait(struct bs_relay *r)
     bs_inject(r, "SHOW idle_in_transaction_session_timeout", on_idle_row, on_idle_known);
 }
 
+/* Since it was judged, an operator has. */
+static bool
+is_paused(const struct bs_relay *r)
+{
+    return bs_paused_leave(r->s).what < BS_LEAVE_READING;
+}
+
 static void
 on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
 {
@@ -475,8 +488,8 @@ on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
         bs_gate_refuse(r, bs_refusal_cancelled());
         return;
     }
-    if (err->code == BS_E_PAUSED) {
-        bs_gate_refuse(r, bs_evade_refusal());
+    if (err->code == BS_E_PAUSED || (err->code == BS_OK && is_paused(r))) {
+        refuse_paused(r);
         return;
     }
     if (g->blocked != NULL && err->code == BS_OK) {
@@ -577,10 +590,6 @@ bs_gate_timer(struct bs_relay *r)
         bs_protect_timer(r);
         return;
     }
-    if (bs_evade_is_quarantined(r->s)) { /* since it waits */
-        bs_gate_refuse(r, bs_evade_refusal());
-        return;
-    }
     if (bs_mono_us() >= g->give_up_us) {
         refuse_held(r);
         return;
@@ -588,6 +597,15 @@ bs_gate_timer(struct bs_relay *r)
     notify_waiting(r);
     if (!bs_relay_over(r))
         arm_wait(r);
+}
+
+bool
+bs_gate_held_back(struct bs_relay *r)
+{
+    if (r->mode != BS_MODE_GATE || r->gate->step != BS_GATE_WAIT)
+        return false;
+    refuse_paused(r);
+    return true;
 }
 
 void

@@ -68,6 +68,8 @@ void bs_gate_look(struct bs_relay *r, uint8_t type, struct bs_bytes body);
 /* ReadyForQuery arrived, for a gate or in a transaction with a ledger; not for what we injected. */
 void bs_gate_ready(struct bs_relay *r);
 void bs_gate_cancel(struct bs_relay *r);
+/* Its actor is paused or quarantined: what waits for a decision is refused. False: it does not wait. */
+bool bs_gate_held_back(struct bs_relay *r);
 /* What runs answers with too much and is cancelled: it fails as that. Takes the refusal. */
 void bs_gate_cut(struct bs_relay *r, struct bs_refusal *refusal);
 /* The ticket has changed: see what it is now. */

@@ -18,6 +18,7 @@
 #include "gateway/gating.h"
 #include "gateway/late.h"
 #include "gateway/note.h"
+#include "gateway/paused.h"
 #include "gateway/progress.h"
 #include "gateway/readiness.h"
 #include "gateway/request.h"
@@ -233,8 +234,8 @@ work_redeem(struct bs_gate *g, struct bs_err *err)
 {
     struct bs_ticket t;
 
-    if (bs_evade_is_quarantined(g->s)) {
-        (void)BS_FAIL(err, PAUSED, "the actor is quarantined");
+    if (bs_paused_stops(g->s)) { /* the ticket stays as it is, for as long as it has */
+        (void)BS_FAIL(err, PAUSED, "paused or quarantined");
         return;
     }
     if (check_limits(g, err) != BS_DONE ||
@@ -614,10 +615,13 @@ point_of(const struct bs_gate *g)
     return bs_ledger_counts(g) && g->ledger->has_kept ? g->ledger->kept.manifest->id : NULL;
 }
 
-/* All is undone because a later statement must be approved first: then all is run again. */
+/* All is undone because a later statement must be approved first: then all is run again. Or nothing of
+ * it has run. */
 static bool
 may_run_again(const struct bs_gate *g)
 {
+    if (g->not_begun)
+        return g->end == BS_END_ROLLED_BACK;
     return g->in_ledger && !g->undone && g->end == BS_END_ROLLED_BACK && g->ledger->held;
 }
 

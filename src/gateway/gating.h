@@ -82,6 +82,7 @@ struct bs_gate {
     bool in_block;  /* inside the actor's own transaction */
     bool exclusive; /* the statement upgrades its lock: nothing reaches the client before COMMIT */
     bool cancelled;
+    bool not_begun; /* paused before its own messages were sent: its ticket can be used again */
     struct bs_buf messages; /* the client's, unchanged */
 
     /* measuring */
@@ -240,6 +241,8 @@ void bs_gate_fail(struct bs_relay *r, struct bs_refusal *refusal);
 void bs_gate_fail_as(struct bs_relay *r, enum bs_code code, const char *message, const char *hint);
 void bs_gate_fail_no_point(struct bs_relay *r);
 void bs_gate_fail_busy(struct bs_relay *r);
+/* It is about to run, and was paused meanwhile: it does not. False: it may. */
+bool bs_gate_fail_paused(struct bs_relay *r);
 /* One of our own statements was refused by the server. */
 void bs_gate_fail_as_server(struct bs_relay *r);
 

@@ -153,13 +153,14 @@ keep_quarantine(struct bs_gateway *g, struct bs_err *err)
 }
 
 /* Whoever is let in no more: also where the audit cannot take the news of it. */
-static void
-end_sessions(struct bs_gateway *g)
+void
+bs_keeper_check(struct bs_gateway *g)
 {
     struct bs_err err = {0};
 
     if (bs_standings_look(g->standings, g->state, &err) != BS_DONE)
-        BS_LOG(WARNING, "it is not known who was revoked", BS_F_STR("reason", err.message));
+        BS_LOG(WARNING, "it is not known who was revoked or paused",
+               BS_F_STR("reason", err.message));
     for (unsigned i = 0; i < g->n_workers; i++)
         bs_worker_check_standings(g->workers[i]);
 }
@@ -170,7 +171,7 @@ go_round(struct bs_keeper *k)
     struct bs_gateway *g = k->g;
     struct bs_err err = {0};
 
-    end_sessions(g);
+    bs_keeper_check(g);
     bs_late_settle(g->late);
     if (bs_tickets_sweep(g->tickets, NULL, &err) != BS_DONE || keep_quarantine(g, &err) != BS_DONE)
         BS_LOG(WARNING, "housekeeping failed", BS_F_STR("reason", err.message));

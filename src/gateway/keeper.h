@@ -20,6 +20,9 @@ struct bs_keeper;
  */
 BS_MUST_CHECK enum bs_done bs_keeper_settle(struct bs_gateway *g, struct bs_err *err);
 
+/* What its round begins with, at once: looks who was revoked or paused, and tells the workers. */
+void bs_keeper_check(struct bs_gateway *g);
+
 struct bs_keeper *bs_keeper_start(struct bs_gateway *g);
 void bs_keeper_stop(struct bs_keeper **k); /* accepts NULL */
 

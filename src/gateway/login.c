@@ -18,6 +18,7 @@
 #include "gateway/gateway.h"
 #include "gateway/limits.h"
 #include "gateway/note.h"
+#include "gateway/paused.h"
 #include "gateway/reload.h"
 #include "gateway/standing.h"
 #include "gateway/upstream.h"
@@ -613,6 +614,22 @@ is_ended(struct bs_session *s)
     return true;
 }
 
+/* Nothing would run there, so no server session is made for it. */
+static bool
+is_paused(struct bs_session *s)
+{
+    struct bs_leave leave = bs_paused_leave(s);
+    struct bs_refusal *refusal;
+
+    if (leave.what >= BS_LEAVE_READING)
+        return false;
+    refusal = bs_paused_refusal(leave);
+    (void)record(s, "refused", refusal->sqlstate);
+    bs_session_fail_with(s, refusal);
+    bs_refusal_free(&refusal);
+    return true;
+}
+
 /* It is who it says: may the actor use that database, and where is it? */
 static void
 admit(struct bs_session *s)
@@ -633,7 +650,9 @@ admit(struct bs_session *s)
         return;
     }
     s->actor = wish.user;
-    if (is_ended(s) || !count_in(s))
+    s->database = db->name;
+    s->database_at = (size_t)(db - g->config->databases);
+    if (is_ended(s) || is_paused(s) || !count_in(s))
         return;
     s->claims = wish.claims;
     s->n_claims = wish.n_claims;
@@ -642,8 +661,6 @@ admit(struct bs_session *s)
         bs_session_fail(s, "58030", "the gateway cannot write its audit log");
         return;
     }
-    s->database = db->name;
-    s->database_at = (size_t)(db - g->config->databases);
     s->application_name = wish.application_name;
     subject = bs_session_subject(s);
     s->shielded = bs_policy_shielded(bs_gateway_policy(g), &subject);

@@ -587,6 +587,8 @@ run(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
 
+    if (bs_gate_fail_paused(r))
+        return;
     g->step = BS_GATE_RUN;
     if (bs_gate_locks(g))
         bs_session_set_timer(r->s, left_ms(g)); /* nobody waits longer for what we have locked */

@@ -12,6 +12,7 @@
 #include "gateway/cancel.h"
 #include "gateway/gate.h"
 #include "gateway/gateway.h"
+#include "gateway/paused.h"
 #include "gateway/running.h"
 
 #define LAST_READS 512 /* of 64 KB, more than a socket holds; a server that goes on is not heard */
@@ -237,6 +238,42 @@ void
 bs_relay_on_ended(struct bs_session *s)
 {
     enter(s, end_now);
+}
+
+/* Locks are held, or will be: by a statement that runs, or a transaction that is open. */
+static bool
+is_busy(const struct bs_relay *r)
+{
+    return r->status == 'T' || r->series_open || runs(r);
+}
+
+/*
+ * As with a revoked actor, but an idle session stays: it may go on once it is resumed. A COMMIT of
+ * ours is waited for, and what waits for a human is refused by itself.
+ */
+static void
+pause_now(struct bs_relay *r)
+{
+    struct bs_leave leave = bs_paused_leave(r->s);
+    struct bs_refusal *refusal;
+
+    if (leave.what == BS_LEAVE_ALL || bs_gate_held_back(r) || leave.what != BS_LEAVE_NOTHING ||
+        bs_gate_committing(r) || !is_busy(r))
+        return;
+    if (!bs_relay_quiet(r))
+        bs_cancel_upstream(r->s);
+    bs_gate_server_gone(r); /* says so where something may have taken effect */
+    if (bs_relay_over(r))
+        return;
+    refusal = bs_paused_refusal(leave);
+    bs_session_fail_with(r->s, refusal);
+    bs_refusal_free(&refusal);
+}
+
+void
+bs_relay_on_paused(struct bs_session *s)
+{
+    enter(s, pause_now);
 }
 
 static void

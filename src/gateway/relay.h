@@ -40,6 +40,9 @@ void bs_relay_on_deadline(struct bs_session *s);
 void bs_relay_on_shutdown(struct bs_session *s);
 /* session.h: `ended` was set. What runs is cancelled; only a COMMIT of ours is waited for. */
 void bs_relay_on_ended(struct bs_session *s);
+/* Whoever is paused or quarantined: what waits is refused, and where the pause says so what runs is
+ * ended with its session. */
+void bs_relay_on_paused(struct bs_session *s);
 void bs_relay_on_outdated(struct bs_session *s); /* session.h: `outdated` was set */
 /*
  * What was read of the server goes on to the client. True where that ends in the middle of a message

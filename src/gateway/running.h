@@ -91,7 +91,8 @@ struct bs_relay {
     struct bs_effects *run_next; /* of a Bind whose Execute is to be owed: what that does; NULL */
     bool put_off;      /* a Flush at `at` was taken out: the Sync of [used, at) is to come first */
     bool put_off_over; /* the time for that is over, and the Flush is there again */
-    unsigned put_off_at; /* `collected` when it was taken out */
+    unsigned put_off_at;     /* `collected` when it was taken out */
+    bool bound_while_paused; /* the last Bind was looked at in a pause, which leaves it */
     bool series_failed;  /* the server has failed it: skip to the client's Sync, which is to come */
     bool copy_portals;   /* a portal of this transaction may copy in */
     bool copy_wait;      /* stalled because of `copying` */

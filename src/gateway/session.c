@@ -19,6 +19,7 @@
 #include "gateway/gateway.h"
 #include "gateway/limits.h"
 #include "gateway/login.h"
+#include "gateway/paused.h"
 #include "gateway/relay.h"
 #include "gateway/reload.h"
 #include "gateway/standing.h"
@@ -278,6 +279,16 @@ bs_session_fail_err(struct bs_session *s, const struct bs_err *err)
                                 .hint = err->hint[0] == '\0' ? NULL : err->hint});
 }
 
+void
+bs_session_fail_with(struct bs_session *s, const struct bs_refusal *f)
+{
+    fail(s, &(struct bs_report){.severity = "FATAL",
+                                .sqlstate = f->sqlstate,
+                                .message = f->message,
+                                .detail = f->detail,
+                                .hint = f->hint});
+}
+
 /* --- events -------------------------------------------------------------------------------- */
 
 /*
@@ -485,14 +496,35 @@ find_param(const struct bs_session *s, struct bs_bytes name)
     return NULL;
 }
 
+/* Where it has no server session yet, it gets none. */
+static void
+check_pause(struct bs_session *s)
+{
+    struct bs_leave leave = bs_paused_leave(s);
+    struct bs_refusal *refusal;
+
+    if (leave.what == BS_LEAVE_ALL)
+        return;
+    if (s->phase == BS_PHASE_RELAY) {
+        bs_relay_on_paused(s);
+    } else if (leave.what < BS_LEAVE_READING) {
+        refusal = bs_paused_refusal(leave);
+        bs_session_fail_with(s, refusal);
+        bs_refusal_free(&refusal);
+    }
+    bs_session_pump(s);
+}
+
 void
 bs_session_check_standing(struct bs_session *s)
 {
     if (s->actor == NULL || s->ended != NULL || !is_live(s))
         return;
     s->ended = bs_standings_judge(s->gateway->standings, s);
-    if (s->ended == NULL)
+    if (s->ended == NULL) {
+        check_pause(s);
         return;
+    }
     if (s->phase == BS_PHASE_RELAY)
         bs_relay_on_ended(s);
     else

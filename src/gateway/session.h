@@ -20,6 +20,7 @@ struct bs_worker;       /* gateway/worker.h */
 struct bs_cancel_entry; /* gateway/cancel.c */
 struct bs_gateway;      /* gateway/gateway.h */
 struct bs_login;        /* gateway/login.h */
+struct bs_refusal;      /* gateway/refusal.h */
 struct bs_upstream;     /* gateway/upstream.h */
 struct bs_relay;        /* relay.c: the state of a running session */
 struct bs_setting;      /* wire/startup.h */
@@ -130,6 +131,9 @@ void bs_session_pump(struct bs_session *s);
 void bs_session_fail(struct bs_session *s, const char *sqlstate, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same with a refusal, which the caller frees. */
+void bs_session_fail_with(struct bs_session *s, const struct bs_refusal *f);
+
 /* The same with what `err` holds. */
 void bs_session_fail_err(struct bs_session *s, const struct bs_err *err);
 
@@ -146,7 +150,8 @@ void bs_session_kill(struct bs_session *s);
 void bs_session_ref(struct bs_session *s);
 void bs_session_unref(struct bs_session *s);
 
-/* For the worker: ends a session whose actor is let in no more (standing.h), at once. */
+/* For the worker: ends a session whose actor is let in no more (standing.h), at once, and does what
+ * a pause asks for (paused.h). */
 void bs_session_check_standing(struct bs_session *s);
 /* For the worker: another policy is in force. Ends a session whose shield is now wrong, once idle. */
 void bs_session_policy_changed(struct bs_session *s);

@@ -37,12 +37,16 @@ struct list {
     size_t n;
     struct token *tokens; /* by id */
     size_t n_tokens;
+    struct bs_pause *pauses;
+    size_t n_pauses;
 };
 
 struct bs_standings {
+    pthread_mutex_t disk; /* one at a time reads the state; taken first */
     pthread_mutex_t lock; /* guards the list */
     struct list list;
-    _Atomic int64_t seen; /* bs_state_change_count before it was read; -1: never */
+    atomic_size_t n_pauses; /* of the list: nobody takes the lock where it is 0 */
+    _Atomic int64_t seen;   /* bs_state_change_count before it was read; -1: never */
 };
 
 struct bs_standings *
@@ -50,7 +54,7 @@ bs_standings_new(void)
 {
     struct bs_standings *s = bs_malloc(sizeof(*s));
 
-    bs_assert(pthread_mutex_init(&s->lock, NULL) == 0);
+    bs_assert(pthread_mutex_init(&s->lock, NULL) == 0 && pthread_mutex_init(&s->disk, NULL) == 0);
     bs_arena_init(&s->list.arena, "actors", ARENA_BYTES);
     atomic_init(&s->seen, -1);
     return s;
@@ -66,6 +70,7 @@ bs_standings_free(struct bs_standings **sp)
         return;
     bs_arena_fini(&s->list.arena);
     (void)pthread_mutex_destroy(&s->lock);
+    (void)pthread_mutex_destroy(&s->disk);
     free(s);
 }
 
@@ -140,12 +145,15 @@ read_list(struct bs_state *state, struct list *out, struct bs_err *err)
         done = bs_state_token_list(state, NULL, 0, &arena, &tokens, &n_tokens, err);
     if (done == BS_DONE)
         done = select_tokens(tokens, n_tokens, out, err);
+    if (done == BS_DONE)
+        done = bs_state_pause_list(state, &out->arena, &out->pauses, &out->n_pauses, err);
     bs_arena_fini(&arena);
     return done;
 }
 
-enum bs_done
-bs_standings_look(struct bs_standings *s, struct bs_state *state, struct bs_err *err)
+/* `disk` is held: of two that look, none puts back what the other has read later. */
+static enum bs_done
+look(struct bs_standings *s, struct bs_state *state, struct bs_err *err)
 {
     struct list list = {.n = 0}, old;
     int64_t changes;
@@ -162,10 +170,22 @@ bs_standings_look(struct bs_standings *s, struct bs_state *state, struct bs_err 
     pthread_mutex_lock(&s->lock);
     old = s->list;
     s->list = list;
+    atomic_store(&s->n_pauses, list.n_pauses);
     atomic_store(&s->seen, changes);
     pthread_mutex_unlock(&s->lock);
     bs_arena_fini(&old.arena);
     return BS_DONE;
+}
+
+enum bs_done
+bs_standings_look(struct bs_standings *s, struct bs_state *state, struct bs_err *err)
+{
+    enum bs_done done;
+
+    pthread_mutex_lock(&s->disk);
+    done = look(s, state, err);
+    pthread_mutex_unlock(&s->disk);
+    return done;
 }
 
 /* --- judging ------------------------------------------------------------------------------ */
@@ -218,4 +238,51 @@ bs_standings_judge(struct bs_standings *s, struct bs_session *session)
     if (why == NULL && session->ends_us != 0 && session->ends_us <= bs_now_us())
         why = EXPIRED;
     return why;
+}
+
+/* --- pauses ------------------------------------------------------------------------------- */
+
+static bool
+holds_back(const struct bs_pause *p, const char *actor, const char *database)
+{
+    switch (p->scope) {
+    case BS_PAUSE_ACTOR:
+        return strcmp(p->name, actor) == 0;
+    case BS_PAUSE_DATABASE:
+        return database != NULL && strcmp(p->name, database) == 0;
+    case BS_PAUSE_NONE:
+    case BS_PAUSE_EVERYTHING:
+    default:
+        return true;
+    }
+}
+
+struct bs_leave
+bs_standings_leave(struct bs_standings *s, const char *actor, const char *database)
+{
+    struct bs_leave leave = {BS_LEAVE_ALL, BS_PAUSE_NONE};
+
+    if (atomic_load(&s->n_pauses) == 0)
+        return leave;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->list.n_pauses; i++) {
+        const struct bs_pause *p = &s->list.pauses[i];
+        enum bs_left what = p->cancel ? BS_LEAVE_NOTHING : BS_LEAVE_RUNNING;
+        if (!holds_back(p, actor, database))
+            continue;
+        leave.what = what < leave.what ? what : leave.what;
+        leave.scope = p->scope > leave.scope ? p->scope : leave.scope;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return leave;
+}
+
+void
+bs_standings_count(struct bs_standings *s, size_t out[BS_PAUSE_EVERYTHING + 1])
+{
+    memset(out, 0, (BS_PAUSE_EVERYTHING + 1) * sizeof(out[0]));
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->list.n_pauses; i++)
+        out[s->list.pauses[i].scope]++;
+    pthread_mutex_unlock(&s->lock);
 }

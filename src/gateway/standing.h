@@ -1,5 +1,6 @@
 /*
- * standing.h - who may stay: whether the actor that a session logged in as is still let in.
+ * standing.h - who may stay: whether the actor that a session logged in as is still let in; and what
+ * operators have paused.
  *
  * Actors are revoked, disabled and given another expiry by other processes, which write into the
  * state. The keeper looks once a second whether there was a change, and only then reads; the
@@ -16,15 +17,29 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "state/rows.h"
 
 struct bs_session;   /* gateway/session.h */
 struct bs_standings; /* opaque */
 struct bs_state;     /* state/state.h */
 
+/* What is left to a session. Zero is the least. */
+enum bs_left {
+    BS_LEAVE_NOTHING = 0, /* paused: what runs, and what is open, ends, too */
+    BS_LEAVE_RUNNING,     /* paused: what runs may end; nothing new runs but ROLLBACK */
+    BS_LEAVE_READING,     /* quarantined: paused.h */
+    BS_LEAVE_ALL,
+};
+
+struct bs_leave {
+    enum bs_left what;
+    enum bs_pause_scope scope; /* the widest of the pauses that count */
+};
+
 struct bs_standings *bs_standings_new(void);
 void bs_standings_free(struct bs_standings **s); /* accepts NULL; sets it NULL */
 
-/* Reads who is let in, where anything has changed. What was known stays in force on failure. */
+/* Reads who is let in, and what is paused, where anything has changed. What was known stays in force on failure. */
 BS_MUST_CHECK enum bs_done
 bs_standings_look(struct bs_standings *s, struct bs_state *state, struct bs_err *err);
 
@@ -36,5 +51,11 @@ bs_standings_look(struct bs_standings *s, struct bs_state *state, struct bs_err 
  * Returns a literal for its client: it says nothing of who did it.
  */
 const char *bs_standings_judge(struct bs_standings *s, struct bs_session *session);
+
+/* What pauses leave an actor in a database: NOTHING, RUNNING or ALL. */
+struct bs_leave bs_standings_leave(struct bs_standings *s, const char *actor, const char *database);
+
+/* Pauses in force, by scope. */
+void bs_standings_count(struct bs_standings *s, size_t out[BS_PAUSE_EVERYTHING + 1]);
 
 #endif

@@ -44,6 +44,8 @@ bs_agent_status(const struct bs_agent *agent, int64_t now_us)
 
     if (out != NULL)
         return out;
+    if (agent->paused_us != 0)
+        return "paused";
     return agent->quarantined_us != 0 ? "quarantined" : "active";
 }
 
@@ -162,6 +164,24 @@ static const char *const said_names[] = {
     [BS_SAID_DENY] = "deny",
     [BS_SAID_APPROVE] = "approve",
 };
+
+static const char *const pause_scopes[] = {"none", "actor", "database", "everything"};
+
+const char *
+bs_pause_scope_name(enum bs_pause_scope scope)
+{
+    return (unsigned)scope <= BS_PAUSE_EVERYTHING ? pause_scopes[scope] : pause_scopes[0];
+}
+
+enum bs_pause_scope
+bs_pause_scope_find(const char *name)
+{
+    for (unsigned i = BS_PAUSE_ACTOR; name != NULL && i <= BS_PAUSE_EVERYTHING; i++) {
+        if (strcmp(pause_scopes[i], name) == 0)
+            return (enum bs_pause_scope)i;
+    }
+    return BS_PAUSE_NONE;
+}
 
 const char *
 bs_said_name(enum bs_said said)

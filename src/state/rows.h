@@ -42,6 +42,7 @@ struct bs_agent {
     int64_t disabled_us;        /* 0: not; else it is not let in until it is enabled again */
     int64_t quarantined_us;     /* 0: not; else it may only read until a human releases it */
     const char *quarantine_why; /* for operators; NULL where it is not */
+    int64_t paused_us; /* 0: not; else an operator has stopped it, or everything; set when read */
     /* What the client's certificate must say: "cn:NAME" or "dn:SUBJECT" (RFC 2253); NULL: none is
      * asked for. */
     const char *certificate;
@@ -198,6 +199,30 @@ struct bs_point_row {
     int64_t bytes; /* stored */
 };
 
+/* What a pause holds back. Zero holds back nothing, and is stored nowhere. */
+enum bs_pause_scope {
+    BS_PAUSE_NONE = 0,
+    BS_PAUSE_ACTOR,
+    BS_PAUSE_DATABASE,
+    BS_PAUSE_EVERYTHING,
+};
+
+/* An operator has stopped something, until another one lets it go on. */
+struct bs_pause {
+    enum bs_pause_scope scope;
+    const char *name; /* of the actor, or the database as configured; "" for everything */
+    bool cancel;      /* what runs, and transactions that are open, are ended, too */
+    int64_t at_us;
+    const char *by;     /* "operator:kim" */
+    const char *reason; /* for operators */
+};
+
+/* What bs_state_resume has lifted. */
+struct bs_resumed {
+    bool pause;
+    bool quarantine;
+};
+
 /* A plan of a restore, known by the digest of its file (restore/planfile.h). */
 struct bs_restore_plan {
     char sha256[BS_SHA256_TEXT];
@@ -246,7 +271,8 @@ BS_MUST_CHECK enum bs_done bs_name_check(const char *what, const char *name, str
 
 /* May this agent connect to that database at that time? Where it comes from is not looked at. */
 bool bs_agent_may(const struct bs_agent *agent, const char *database, int64_t now_us);
-/* "revoked", "disabled", "expired": nobody is let in with it; else "quarantined" or "active". */
+/* "revoked", "disabled", "expired": nobody is let in with it; else "paused", "quarantined" or
+ * "active". */
 const char *bs_agent_status(const struct bs_agent *agent, int64_t now_us);
 /* Why it is not let in at all, "revoked", "disabled" or "expired"; NULL: it is. */
 const char *bs_agent_shut_out(const struct bs_agent *agent, int64_t now_us);
@@ -264,6 +290,9 @@ const char *bs_role_name(enum bs_role role); /* "viewer", ...; "none" */
 enum bs_role bs_role_find(const char *name); /* NONE where there is none of that name */
 /* Not revoked, and of at least that role. False for needed NONE. */
 bool bs_operator_may(const struct bs_operator *op, enum bs_role needed);
+
+const char *bs_pause_scope_name(enum bs_pause_scope scope); /* "actor", ...; "none" */
+enum bs_pause_scope bs_pause_scope_find(const char *name);  /* NONE where there is none */
 
 const char *bs_said_name(enum bs_said said); /* "comment", "deny", "approve" */
 enum bs_said bs_said_find(const char *name); /* COMMENT where there is none of that name */

@@ -115,6 +115,11 @@ static const char *const migrations[] = {
     "CREATE TABLE restores ("
     " id TEXT PRIMARY KEY, open INTEGER NOT NULL, doc TEXT NOT NULL, plan TEXT"
     ") STRICT, WITHOUT ROWID;",
+    /* Who or what is paused by an operator. */
+    "CREATE TABLE pauses ("
+    " scope TEXT NOT NULL CHECK (scope IN ('actor','database','everything')), name TEXT NOT NULL,"
+    " at_us INTEGER NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL, cancel INTEGER NOT NULL,"
+    " PRIMARY KEY (scope, name)) STRICT, WITHOUT ROWID;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -632,6 +637,9 @@ const struct bs_state_ops bs_state_sqlite = {
     .point_set = bs_sq_point_set,
     .point_get = bs_sq_point_get,
     .point_list = bs_sq_point_list,
+    .pause_put = bs_sq_pause_put,
+    .pause_list = bs_sq_pause_list,
+    .resume = bs_sq_resume,
     .plan_add = bs_sq_plan_add,
     .plan_get = bs_sq_plan_get,
     .plan_list = bs_sq_plan_list,

@@ -259,6 +259,19 @@ enum bs_done bs_sq_point_list(struct bs_state *s,
                               struct bs_point_row **out,
                               size_t *n,
                               struct bs_err *err);
+enum bs_done bs_sq_pause_put(struct bs_state *s, const struct bs_pause *pause, struct bs_err *err);
+enum bs_done bs_sq_pause_list(struct bs_state *s,
+                              struct bs_arena *arena,
+                              struct bs_pause **out,
+                              size_t *n,
+                              struct bs_err *err);
+enum bs_done bs_sq_resume(struct bs_state *s,
+                          enum bs_pause_scope scope,
+                          const char *name,
+                          const char *reason,
+                          const char *by,
+                          struct bs_resumed *out,
+                          struct bs_err *err);
 enum bs_done
 bs_sq_plan_add(struct bs_state *s, const struct bs_restore_plan *plan, struct bs_err *err);
 enum bs_done bs_sq_plan_get(struct bs_state *s,

@@ -13,6 +13,10 @@
     "name, owner, databases, verifier, created_us, expires_us, revoked_us, quarantined_us,"        \
     " quarantine_why, actor_group, certificate, certificate_only, kind, addresses, db_role,"       \
     " disabled_us, old_verifier, old_until_us"
+/* And since when a pause holds it back. */
+#define AGENT_SELECT                                                                               \
+    "SELECT " AGENT_COLUMNS ", (SELECT max(at_us) FROM pauses WHERE scope = 'everything'"          \
+    " OR (scope = 'actor' AND pauses.name = agents.name)) FROM agents "
 #define ROW_BYTES        (1u << 20) /* ceiling of one agent */
 #define OPERATOR_COLUMNS "name, role, token_sha256, created_us, revoked_us, operator_groups"
 
@@ -77,6 +81,7 @@ read_agent(struct bs_sq_rows *r, void *item, struct bs_err *err)
     a->disabled_us = bs_sq_int(r, 15);
     a->old_verifier = bs_sq_text(r, 16);
     a->old_until_us = bs_sq_int(r, 17);
+    a->paused_us = bs_sq_int(r, 18);
     if (!bs_actor_kind_find((const char *)sqlite3_column_text(r->st, 12), &a->kind))
         return BS_FAIL(err, DAMAGED, "the kind of an agent is damaged");
     if (read_list(r, 2, "databases", &a->databases, &a->n_databases, err) != BS_DONE)
@@ -240,8 +245,8 @@ bs_sq_agent_get(struct bs_state *s,
     enum bs_done done;
 
     bs_sq_lock(q);
-    done = bs_sq_one(q, "SELECT " AGENT_COLUMNS " FROM agents WHERE name = ?",
-                     BS_SQ_VALUES(BS_SQ_T(name)), arena, read_agent, out, "agent", err);
+    done = bs_sq_one(q, AGENT_SELECT "WHERE name = ?", BS_SQ_VALUES(BS_SQ_T(name)), arena,
+                     read_agent, out, "agent", err);
     bs_sq_unlock(q);
     return done;
 }
@@ -258,8 +263,8 @@ bs_sq_agent_list(struct bs_state *s,
     enum bs_done done;
 
     bs_sq_lock(q);
-    done = bs_sq_all(q, "SELECT " AGENT_COLUMNS " FROM agents ORDER BY name", BS_SQ_NO_VALUES,
-                     arena, sizeof(**out), read_agent, &rows, n, err);
+    done = bs_sq_all(q, AGENT_SELECT "ORDER BY name", BS_SQ_NO_VALUES, arena, sizeof(**out),
+                     read_agent, &rows, n, err);
     bs_sq_unlock(q);
     *out = rows;
     return done;
@@ -344,8 +349,8 @@ alter(struct bs_sqlite *q,
     struct bs_agent a = {0};
 
     if (bs_sq_check_in_force(q, "agents", row->name, err) != BS_DONE ||
-        bs_sq_one(q, "SELECT " AGENT_COLUMNS " FROM agents WHERE name = ?",
-                  BS_SQ_VALUES(BS_SQ_T(row->name)), arena, read_agent, &a, "agent", err) != BS_DONE)
+        bs_sq_one(q, AGENT_SELECT "WHERE name = ?", BS_SQ_VALUES(BS_SQ_T(row->name)), arena,
+                  read_agent, &a, "agent", err) != BS_DONE)
         return BS_FAILED;
     if ((fields & BS_AGENT_DISABLED) != 0 && (a.disabled_us != 0) == (row->disabled_us != 0))
         return BS_FAIL(err, CONFLICT, "\"%.63s\" is %s", row->name,

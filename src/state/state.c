@@ -45,6 +45,12 @@ text_ok(const char *text)
     return text == NULL || bs_utf8_valid(bs_bytes_of(text));
 }
 
+static bool
+is_blank(const char *text)
+{
+    return text == NULL || text[strspn(text, " \t\r\n")] == '\0';
+}
+
 static enum bs_done
 name_of_database_check(const char *what, const char *name, struct bs_err *err)
 {
@@ -261,6 +267,73 @@ bs_state_agent_release(
         return BS_FAIL(err, DATA, "the reason is not UTF-8");
     return s->ops->agent_release(s, name, reason, by, err);
 }
+
+/* --- pauses --- */
+
+static enum bs_done
+pause_name_check(enum bs_pause_scope scope, const char *name, struct bs_err *err)
+{
+    if (scope == BS_PAUSE_NONE || (scope != BS_PAUSE_EVERYTHING && name == NULL))
+        return BS_FAIL(err, USAGE, "a pause is of an actor, of a database, or of everything");
+    if (scope == BS_PAUSE_EVERYTHING)
+        return BS_DONE;
+    return scope == BS_PAUSE_ACTOR ? bs_name_check("an agent's name", name, err)
+                                   : name_of_database_check("a database's name", name, err);
+}
+
+enum bs_done
+bs_state_pause_put(struct bs_state *s, const struct bs_pause *pause, struct bs_err *err)
+{
+    struct bs_pause row = *pause;
+
+    if (pause_name_check(pause->scope, pause->name, err) != BS_DONE)
+        return BS_FAILED;
+    if (is_blank(pause->reason) || !text_ok(pause->reason))
+        return BS_FAIL(err, DATA, "a pause needs a reason, in UTF-8");
+    if (row.scope == BS_PAUSE_EVERYTHING)
+        row.name = "";
+    if (row.at_us == 0)
+        row.at_us = bs_now_us();
+    return s->ops->pause_put(s, &row, err);
+}
+
+enum bs_done
+bs_state_pause_list(struct bs_state *s,
+                    struct bs_arena *arena,
+                    struct bs_pause **out,
+                    size_t *n,
+                    struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->pause_list(s, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_resume(struct bs_state *s,
+                enum bs_pause_scope scope,
+                const char *name,
+                const char *reason,
+                const char *by,
+                struct bs_resumed *out,
+                struct bs_err *err)
+{
+    struct bs_resumed lifted = {0};
+    enum bs_done done;
+
+    if (pause_name_check(scope, name, err) != BS_DONE)
+        return BS_FAILED;
+    if (!text_ok(reason))
+        return BS_FAIL(err, DATA, "the reason is not UTF-8");
+    if (scope == BS_PAUSE_EVERYTHING)
+        name = "";
+    done = s->ops->resume(s, scope, name, reason, by, &lifted, err);
+    if (out != NULL)
+        *out = lifted;
+    return done;
+}
+
+/* --- short-lived passwords --- */
 
 enum bs_done
 bs_state_token_add(struct bs_state *s,

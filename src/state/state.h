@@ -292,6 +292,40 @@ BS_MUST_CHECK enum bs_done bs_state_point_list(struct bs_state *s,
                                                size_t *n,
                                                struct bs_err *err);
 
+/* --- pauses: what an operator has stopped --- */
+
+/*
+ * Nothing new runs of an actor, in a database, or at all. What is paused already is paused anew, with
+ * these words; `cancel` stays set once it was.
+ *
+ * pause  scope, name, by, reason; at_us 0: now
+ * err    NOT_FOUND: no such actor; CONFLICT: it is revoked; DATA: no reason, or it is not UTF-8;
+ *        USAGE: no scope, or a name that none can have
+ */
+BS_MUST_CHECK enum bs_done
+bs_state_pause_put(struct bs_state *s, const struct bs_pause *pause, struct bs_err *err);
+/* Those in force, oldest first. */
+BS_MUST_CHECK enum bs_done bs_state_pause_list(struct bs_state *s,
+                                               struct bs_arena *arena,
+                                               struct bs_pause **out,
+                                               size_t *n,
+                                               struct bs_err *err);
+/*
+ * A human ends a pause, and an actor's quarantine with it.
+ *
+ * name    ignored for EVERYTHING
+ * reason  may be NULL
+ * out     what was lifted; may be NULL
+ * err     CONFLICT: neither paused nor quarantined; DATA; USAGE
+ */
+BS_MUST_CHECK enum bs_done bs_state_resume(struct bs_state *s,
+                                           enum bs_pause_scope scope,
+                                           const char *name,
+                                           const char *reason,
+                                           const char *by,
+                                           struct bs_resumed *out,
+                                           struct bs_err *err);
+
 /* --- plans of restores: made by one operator, approved by another, used once --- */
 
 /* Note a new one; its approval and use are not looked at. CONFLICT: it is there; USAGE, DATA. */

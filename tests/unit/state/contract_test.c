@@ -885,6 +885,73 @@ blocked(void)
     tear_down();
 }
 
+/* What an operator stops, and lets go on: of an actor its quarantine, too. */
+static void
+pauses(void)
+{
+    struct bs_err err = {0};
+    struct bs_agent a = an_agent("a"), got;
+    struct bs_pause p = {.scope = BS_PAUSE_ACTOR, .name = "a", .by = "operator:kim"}, *all;
+    struct bs_resumed lifted;
+    struct bs_change *c;
+    int64_t before, after;
+    size_t n;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_pause_put(state, &p, &err)), BS_E_DATA);
+    p.reason = " \n";
+    EXPECT_EQ(CODE(bs_state_pause_put(state, &p, &err)), BS_E_DATA);
+    p.reason = "it \"runs\" wild";
+    EXPECT_EQ(CODE(bs_state_pause_put(state, &p, &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_resume(state, p.scope, "a", NULL, "me", &lifted, &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_change_count(state, &before, &err)), BS_OK);
+    p.cancel = true;
+    EXPECT_EQ(CODE(bs_state_pause_put(state, &p, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_change_count(state, &after, &err)), BS_OK);
+    EXPECT_EQ(after, before + 1); /* which is what a running gateway looks for */
+    p.cancel = false;
+    p.reason = "once more";
+    EXPECT_EQ(CODE(bs_state_pause_put(state, &p, &err)), BS_OK);
+    p = (struct bs_pause){.scope = BS_PAUSE_DATABASE, .name = "a", .by = "me", .reason = "x"};
+    EXPECT_EQ(CODE(bs_state_pause_put(state, &p, &err)), BS_OK);
+    p.name = "o'dd \xc3\xa4%_/..";
+    EXPECT_EQ(CODE(bs_state_pause_put(state, &p, &err)), BS_OK);
+    p.scope = BS_PAUSE_NONE;
+    EXPECT_EQ(CODE(bs_state_pause_put(state, &p, &err)), BS_E_USAGE);
+    REQUIRE(bs_state_pause_list(state, &arena, &all, &n, &err) == BS_DONE && n == 3);
+    EXPECT(all[0].scope == BS_PAUSE_ACTOR && strcmp(all[0].name, "a") == 0 && all[0].cancel);
+    EXPECT(strcmp(all[0].reason, "once more") == 0 && all[0].at_us > 0);
+    EXPECT(strcmp(all[0].by, "operator:kim") == 0 && !all[1].cancel);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(got.paused_us > 0 && strcmp(bs_agent_status(&got, 1), "paused") == 0);
+    EXPECT_EQ(CODE(bs_state_agent_quarantine(state, "a", "why", "gateway", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_resume(state, BS_PAUSE_ACTOR, "a", "\xff", "me", &lifted, &err)),
+              BS_E_DATA);
+    EXPECT_EQ(CODE(bs_state_resume(state, BS_PAUSE_ACTOR, "a", "talked", "me", &lifted, &err)),
+              BS_OK);
+    EXPECT(lifted.pause && lifted.quarantine);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(got.paused_us == 0 && got.quarantined_us == 0);
+    EXPECT_EQ(CODE(bs_state_resume(state, BS_PAUSE_DATABASE, "o'dd \xc3\xa4%_/..", NULL, "me", NULL,
+                                   &err)),
+              BS_OK);
+    p = (struct bs_pause){.scope = BS_PAUSE_EVERYTHING, .by = "me", .reason = "x"};
+    EXPECT_EQ(CODE(bs_state_pause_put(state, &p, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(got.paused_us > 0);
+    bs_state_close(&state);
+    REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
+    REQUIRE(bs_state_pause_list(state, &arena, &all, &n, &err) == BS_DONE && n == 2);
+    EXPECT(all[1].scope == BS_PAUSE_EVERYTHING && all[0].scope == BS_PAUSE_DATABASE);
+    REQUIRE(bs_state_change_list(state, 0, &arena, &c, &n, &err) == BS_DONE && n == 9);
+    EXPECT(strcmp(c[1].action, "pause") == 0 && strcmp(c[1].subject, "a") == 0);
+    EXPECT(strstr(c[1].detail, "\"cancel\":true") != NULL);
+    EXPECT(strcmp(c[6].action, "resume") == 0 && strstr(c[6].detail, "talked") != NULL);
+    EXPECT(strcmp(c[8].subject, "everything") == 0 && strstr(c[8].detail, "\"x\"") != NULL);
+    tear_down();
+}
+
 static struct bs_restore_plan
 a_plan(char digit)
 {
@@ -974,7 +1041,8 @@ first_version_is_migrated(void)
     REQUIRE(set_up());
     EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
     bs_state_close(&state);
-    exec("DROP TABLE restores; DROP TABLE plans; DROP TABLE blocked; ALTER TABLE agents DROP "
+    exec("DROP TABLE pauses; DROP TABLE restores; DROP TABLE plans; DROP TABLE blocked; ALTER "
+         "TABLE agents DROP "
          "COLUMN quarantined_us;"
          "ALTER TABLE agents DROP COLUMN quarantine_why; ALTER TABLE tickets DROP COLUMN harms;"
          "ALTER TABLE tickets DROP COLUMN evades; ALTER TABLE agents DROP COLUMN actor_group;"
@@ -1009,6 +1077,7 @@ static const struct tap_case cases[] = {
     {"agents: what is malformed is refused", bad_agents},
     {"agents: quarantined and released", quarantine},
     {"what was blocked: put, list, drop, and a limit", blocked},
+    {"pauses: put, list, and lifted together with a quarantine", pauses},
     {"plans of restores: made, approved by another, used once", plans},
     {"restores over the API: put, listed newest first, dropped", restores},
     {"a file of the first version is migrated", first_version_is_migrated},
