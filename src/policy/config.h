@@ -5,7 +5,7 @@
  * never match and keys of features that this version does not enforce are problems, and all of
  * them are told at once, each with its line.
  *
- * Layer  policy. Reads the file, `file:` secrets and the environment; nothing else.
+ * Layer  policy. Reads the file, the environment, and `file:` and `command:` secrets; nothing else.
  * Spec   DESIGN 6; YAML 1.1 as libyaml reads it.
  * Owns   a config owns all it hands out; it dies with its last reference. Connection strings are
  *        wiped then.

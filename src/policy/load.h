@@ -5,7 +5,7 @@
  * each entry of a map with free names, "policy.rules[].name" in each map of a list. Whatever the
  * table does not have is a problem; so is a key that is there twice.
  *
- * Layer  policy. Reads the environment and `file:` secrets.
+ * Layer  policy. Reads the environment, and `file:` and `command:` secrets: may wait for a program.
  * Owns   what is read lives in the load's arena.
  */
 #ifndef BS_POLICY_LOAD_H
@@ -49,9 +49,10 @@ struct bs_scalar {
 
 enum bs_key_flag {
     BS_KEY_REQUIRED = 1 << 0,
-    BS_KEY_LATER = 1 << 1,    /* this version does not enforce it: to give it is a problem */
-    BS_KEY_LITERAL = 1 << 2,  /* ${...} means itself */
-    BS_KEY_CONNINFO = 1 << 3, /* secret: never quoted in a problem; file: is read, ${} escaped */
+    BS_KEY_LATER = 1 << 1,   /* this version does not enforce it: to give it is a problem */
+    BS_KEY_LITERAL = 1 << 2, /* ${...} means itself */
+    BS_KEY_CONNINFO =
+        1 << 3, /* secret: never quoted in a problem; file: and command: are read, ${} escaped */
 };
 
 /* A row. Exactly one of `scalar` and `node` is set, but for BS_KEY_LATER. */

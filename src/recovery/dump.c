@@ -36,7 +36,7 @@ version_of(const char *path, char version[128])
 
     (void)snprintf(program, sizeof(program), "%s", path);
     bs_buf_init(&said, 4096);
-    if (bs_child_start(&child, argv, NULL, &why) == BS_DONE &&
+    if (bs_tool_start(&child, argv, NULL, &why) == BS_DONE &&
         bs_child_wait(&child, NULL, take_version, &said, &why) == BS_DONE) {
         bs_put_u8(&said, '\0');
         (void)snprintf(version, 128, "%.*s", (int)strcspn((char *)said.p, "\n"), (char *)said.p);
@@ -135,7 +135,7 @@ start(struct bs_child *child,
     /* Names in it are held against the manifest's, which is JSON. SQL_ASCII has no encoding. */
     if (only != NULL && encoding != NULL && strcmp(encoding, "SQL_ASCII") != 0)
         argv[n] = utf8;
-    return bs_child_start(child, argv, conn, err);
+    return bs_tool_start(child, argv, conn, err);
 }
 
 enum bs_done
@@ -279,7 +279,7 @@ bs_dump_text_sha256(const char *pg_dump,
     (void)snprintf(program, sizeof(program), "%.*s/pg_restore",
                    (int)(strrchr(pg_dump, '/') - pg_dump), pg_dump);
     (void)snprintf(from, sizeof(from), "%s", file);
-    done = bs_child_start(&child, argv, NULL, err);
+    done = bs_tool_start(&child, argv, NULL, err);
     if (done == BS_DONE)
         done = bs_child_wait(&child, watch, take_text, &t, err);
     bs_assert(EVP_DigestFinal_ex(t.sha, digest, NULL) == 1);

@@ -10,7 +10,7 @@
 #define BS_RECOVERY_DUMP_H
 
 #include "recovery/capture.h"
-#include "recovery/child.h"
+#include "recovery/tool.h"
 
 /*
  * A pg_dump at least as new as the server: the configured one of the smallest such major, else

@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/files.h"
-#include "recovery/child.h"
 
 enum {
     HEX = BS_KEY_BYTES * 2,
@@ -229,7 +229,7 @@ ask_command(const struct bs_keys *k,
     enum bs_done done = BS_FAILED;
 
     if (bs_watch_init(&watch, bs_mono_us() + COMMAND_US, &why) == BS_DONE) {
-        if (bs_child_start(&child, argv, NULL, &why) == BS_DONE)
+        if (bs_child_start(&child, argv, NULL, BS_E_UNAVAILABLE, &why) == BS_DONE)
             done = bs_child_wait(&child, &watch, take_answer, &a, &why);
         bs_child_kill(&child);
         bs_watch_fini(&watch);

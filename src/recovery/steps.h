@@ -12,8 +12,8 @@
 
 #include <stdatomic.h>
 
+#include "base/child.h"
 #include "recovery/capture.h"
-#include "recovery/child.h"
 #include "recovery/helper.h"
 #include "recovery/keys.h"
 #include "recovery/spool.h"

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "recovery/child.h"
 #include "recovery/database.h"
 #include "recovery/dump.h"
 #include "recovery/spool.h"
+#include "recovery/tool.h"
 #include "recovery/verify.h"
 #include "restore/text.h"
 
@@ -120,7 +120,7 @@ load(struct making *m, struct bs_err *err)
                    program);
     (void)snprintf(into, sizeof(into), "--dbname=%s", m->own);
     bs_restore_tell(m->r, "loading the dump", 0, 0);
-    if (bs_child_start(&child, argv, m->there.conn, &why) == BS_DONE &&
+    if (bs_tool_start(&child, argv, m->there.conn, &why) == BS_DONE &&
         bs_child_wait(&child, NULL, NULL, NULL, &why) == BS_DONE)
         return BS_DONE;
     return bs_err_set(err, BS_E_UNAVAILABLE, "pg_restore: %s", why.message);

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "recovery/child.h"
 #include "recovery/dump.h"
+#include "recovery/tool.h"
 #include "recovery/verify.h"
 #include "restore/definition_inside.h"
 #include "restore/extensions.h"
@@ -59,7 +59,7 @@ run_pg_restore(const struct bs_definition *d,
     (void)snprintf(copies[n++], sizeof(copies[0]), "%s", file);
     for (size_t i = 0; i < n; i++)
         argv[i + 1] = copies[i];
-    if (bs_child_start(&child, argv, NULL, &why) != BS_DONE ||
+    if (bs_tool_start(&child, argv, NULL, &why) != BS_DONE ||
         bs_child_wait(&child, NULL, take_output, out, &why) != BS_DONE)
         return rename_failure(err, &why);
     return BS_DONE;

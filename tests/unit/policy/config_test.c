@@ -160,6 +160,17 @@ static const struct row rows[] = {
      "databases: {a: {upstream: 'file:nowhere', helper: 'dbname=a user=b'}}\n"
      "state: sqlite:s\naudit: {directory: a}\nstorage: file:b\nspool: c\n",
      {{2, "upstream: no file \"/etc/backstop/nowhere\""}}},
+    {"secrets of programs",
+     "listen: ['127.0.0.1:1']\n"
+     "databases:\n"
+     "  a: {upstream: 'command:true', helper: 'command:/bin/false'}\n"
+     "  b: {upstream: 'command:/nowhere/op x', helper: 'command:/bin/true'}\n"
+     "  c: {upstream: 'command:/bin/sh -c exit', helper: 'command:/bin/cat /etc/backstop/hunter2'}\n"
+     "  d: {upstream: 'command:/bin/echo dbname=a', helper: 'command:/bin/echo dbname=a user=b'}\n"
+     "state: sqlite:s\naudit: {directory: a}\nstorage: file:b\nspool: c\n",
+     {{3, "upstream: needs command:/absolute/program"}, {3, "helper: \"/bin/false\" has failed"},
+      {4, "upstream: cannot run \"/nowhere/op\": No such file"}, {4, "helper: \"/bin/true\" prints nothing"},
+      {5, "upstream: \"/bin/sh -c exit\" prints nothing"}, {5, "helper: \"/bin/cat\" has failed"}}},
 
     /* Rules. */
     {"rule without name and action", RULE("risk: [HIGH]"), {{AFTER, "key \"name\" in policy rule is missing"}, {AFTER, "key \"action\" in policy rule is missing"}}},

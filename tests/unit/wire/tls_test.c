@@ -98,7 +98,7 @@ make_files(void)
     X509 *old = certify(key, "db.example", "DNS:db.example", ca, ca_key, -3600);
     FILE *f;
 
-    (void)mkdtemp(dir);
+    bs_assert(mkdtemp(dir) != NULL);
     write_cert("ca.crt", ca);
     write_cert("other.crt", other);
     write_cert("good.crt", good);

@@ -1,7 +1,7 @@
 /*
  * child.c - posix_spawn with a signal mask and environment of its own.
  */
-#include "recovery/child.h"
+#include "base/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,75 +18,52 @@
 
 extern char **environ;
 
-/* A NULL-terminated list of "NAME=value". */
-struct env {
-    char **list;
-    size_t n;
-};
-
+/* Takes entry over. */
 static void
-env_add(struct env *e, const char *name, const char *value)
+add_entry(struct bs_env *e, char *entry)
 {
-    size_t size = strlen(name) + strlen(value) + 2;
-    char *entry = bs_malloc(size);
-
-    (void)snprintf(entry, size, "%s=%s", name, value);
     e->list = bs_realloc(e->list, (e->n + 2) * sizeof(*e->list));
     e->list[e->n++] = entry;
     e->list[e->n] = NULL;
 }
 
-static void
-env_free(struct env *e)
+void
+bs_env_add(struct bs_env *e, const char *name, const char *value)
+{
+    size_t size = strlen(name) + strlen(value) + 2;
+    char *entry = bs_malloc(size);
+
+    (void)snprintf(entry, size, "%s=%s", name, value);
+    add_entry(e, entry);
+}
+
+void
+bs_env_fini(struct bs_env *e)
 {
     for (size_t i = 0; i < e->n; i++) {
         bs_wipe(e->list[i], strlen(e->list[i]));
         free(e->list[i]);
     }
     free(e->list);
+    *e = (struct bs_env){0};
 }
 
 /* Ours without any PG*: what the daemon was started with must not redirect a dump. */
 static void
-env_inherit(struct env *e)
+env_inherit(struct bs_env *e)
 {
-    env_add(e, "LC_ALL", "C");
+    bs_env_add(e, "LC_ALL", "C");
     for (char **p = environ; *p != NULL; p++) {
-        const char *equals = strchr(*p, '=');
-        if (equals == NULL || strncmp(*p, "PG", 2) == 0 || strncmp(*p, "LC_", 3) == 0 ||
-            strncmp(*p, "LANG", 4) == 0)
-            continue;
-        char *name = bs_strdup(*p);
-        name[equals - *p] = '\0';
-        env_add(e, name, equals + 1);
-        free(name);
+        if (strncmp(*p, "PG", 2) != 0 && strncmp(*p, "LC_", 3) != 0 && strncmp(*p, "LANG", 4) != 0)
+            add_entry(e, bs_strdup(*p));
     }
 }
 
-/* The very server that `conn` reached (a conninfo may name several hosts), and its credentials. */
 static void
-env_server(struct env *e, PGconn *conn)
+env_join(struct bs_env *e, const struct bs_env *more)
 {
-    static const char *const own[] = {"PGHOST",          "PGHOSTADDR",           "PGPORT",
-                                      "PGAPPNAME",       "PGTARGETSESSIONATTRS", "PGOPTIONS",
-                                      "PGCLIENTENCODING"};
-    PQconninfoOption *all = PQconninfo(conn);
-    const char *address = PQhostaddr(conn);
-
-    for (const PQconninfoOption *o = all; o != NULL && o->keyword != NULL; o++) {
-        bool skip = o->envvar == NULL || o->val == NULL || o->val[0] == '\0' ||
-                    strcmp(o->keyword, "service") == 0;
-        for (size_t i = 0; !skip && i < sizeof(own) / sizeof(own[0]); i++)
-            skip = strcmp(o->envvar, own[i]) == 0;
-        if (!skip)
-            env_add(e, o->envvar, o->val);
-    }
-    PQconninfoFree(all);
-    env_add(e, "PGHOST", PQhost(conn));
-    if (address != NULL && address[0] != '\0' && PQhost(conn)[0] != '/')
-        env_add(e, "PGHOSTADDR", address);
-    env_add(e, "PGPORT", PQport(conn));
-    env_add(e, "PGAPPNAME", "backstop/helper");
+    for (size_t i = 0; more != NULL && i < more->n; i++)
+        add_entry(e, bs_strdup(more->list[i]));
 }
 
 static void
@@ -126,9 +103,13 @@ spawn(pid_t *pid, char *const *argv, char **envp, int out, int err)
 }
 
 enum bs_done
-bs_child_start(struct bs_child *c, char *const *argv, PGconn *conn, struct bs_err *err)
+bs_child_start(struct bs_child *c,
+               char *const *argv,
+               const struct bs_env *more,
+               enum bs_code code,
+               struct bs_err *err)
 {
-    struct env env = {0};
+    struct bs_env env = {0};
     int out[2] = {-1, -1}, say[2] = {-1, -1}, bad = 0;
     pid_t pid = 0;
 
@@ -137,19 +118,18 @@ bs_child_start(struct bs_child *c, char *const *argv, PGconn *conn, struct bs_er
         bad = errno;
     if (bad == 0) {
         env_inherit(&env);
-        if (conn != NULL)
-            env_server(&env, conn);
+        env_join(&env, more);
         bad = spawn(&pid, argv, env.list, out[1], say[1]);
-        env_free(&env);
+        bs_env_fini(&env);
     }
     if (bad != 0) {
         close_pair(out);
         close_pair(say);
-        return BS_FAIL(err, NO_POINT, "cannot run \"%.300s\": %s", argv[0], strerror(bad));
+        return bs_err_set(err, code, "cannot run \"%.300s\": %s", argv[0], strerror(bad));
     }
     close(out[1]);
     close(say[1]);
-    *c = (struct bs_child){.pid = pid, .out = out[0], .err = say[0]};
+    *c = (struct bs_child){.pid = pid, .out = out[0], .err = say[0], .code = code};
     return BS_DONE;
 }
 
@@ -182,6 +162,7 @@ take_output(
         return got < 0 && errno == EINTR;
     if (sink != NULL)
         *done = sink(ctx, (struct bs_bytes){piece, (size_t)got}, err);
+    bs_wipe(piece, (size_t)got);
     return true;
 }
 
@@ -243,8 +224,8 @@ bs_child_wait(struct bs_child *c,
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return BS_DONE;
     c->said[strcspn(c->said, "\n")] = '\0';
-    return BS_FAIL(err, NO_POINT, "the definition cannot be written: %s",
-                   c->n_said == 0 ? "the program failed without a word" : c->said);
+    return bs_err_set(err, c->code, "%s",
+                      c->n_said == 0 ? "the program failed without a word" : c->said);
 }
 
 void
