@@ -175,13 +175,27 @@ open_head(struct bs_log_file *f, struct bs_err *err)
     return BS_DONE;
 }
 
+/* With a head of its own, at its end: it may have been copied elsewhere, so nothing is added. */
+static bool
+is_finished(const struct bs_log_file *f, const struct tail *t)
+{
+    char name[BS_SEGMENT_NAME];
+    struct bs_head head;
+    struct bs_err ignored = {0};
+
+    bs_segment_head_name(t->first, name);
+    return !t->torn && t->chain.seq >= t->first &&
+           bs_head_read(f->directory, name, &head, &ignored) == BS_DONE && head.there &&
+           head.seq == t->chain.seq;
+}
+
 /* Opens the file that goes on, without what does not belong into it. */
 static enum bs_done
 open_last(struct bs_log_file *f, const struct tail *t, struct bs_err *err)
 {
     char name[BS_SEGMENT_NAME], path[PATH_MAX];
 
-    if (t->first == 0)
+    if (t->first == 0 || is_finished(f, t))
         return new_segment(f, err);
     if (open_segment(f, t->first, 0, err) != BS_DONE)
         return BS_FAILED;
@@ -259,6 +273,7 @@ bs_log_file_open(struct bs_log_file *f, const struct bs_audit_options *options, 
         .directory = bs_strdup(options->directory),
         .segment_bytes = options->segment_bytes != 0 ? options->segment_bytes : 64u << 20,
         .segment_age_us = options->segment_age_us != 0 ? options->segment_age_us : 86400000000,
+        .own_files = options->own_files,
         .lock_fd = -1,
         .head_fd = -1,
         .fd = -1,
@@ -278,9 +293,16 @@ close_fd(int *fd)
     *fd = -1;
 }
 
+static enum bs_done finish_segment(struct bs_log_file *f, struct bs_err *err);
+
+/* One that cannot be finished is gone on with. */
 void
 bs_log_file_close(struct bs_log_file *f)
 {
+    struct bs_err ignored = {0};
+
+    if (f->own_files && f->fd >= 0 && f->head_fd >= 0 && f->size != 0)
+        (void)!finish_segment(f, &ignored);
     close_fd(&f->fd);
     close_fd(&f->head_fd);
     close_fd(&f->lock_fd);

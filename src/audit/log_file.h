@@ -17,7 +17,8 @@ struct bs_log_file {
     struct bs_audit_key *key; /* that heads are signed with; NULL: they are not */
     uint64_t segment_bytes;
     int64_t segment_age_us;
-    int lock_fd; /* -1 where not open, as the others */
+    bool own_files; /* see struct bs_audit_options */
+    int lock_fd;    /* -1 where not open, as the others */
     int head_fd;
     int fd;
     uint64_t first;          /* of the file that grows: its first seq */
@@ -32,7 +33,7 @@ struct bs_log_file {
 /* Errors as bs_audit_open. On failure nothing stays open. */
 BS_MUST_CHECK enum bs_done
 bs_log_file_open(struct bs_log_file *f, const struct bs_audit_options *options, struct bs_err *err);
-/* Syncs nothing: bs_log_file_sync does. Accepts one that failed to open. */
+/* Where it has files of its own the last one is finished; else nothing is synced. Accepts one that failed to open. */
 void bs_log_file_close(struct bs_log_file *f);
 
 /* Begin a new file if the present one is full or old. What was written before is synced first. */

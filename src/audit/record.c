@@ -40,6 +40,7 @@ struct bs_audit {
     unsigned waiting;     /* callers of bs_audit_write that are not served yet */
     bool idle;            /* the writer sleeps until it is woken; else it looks by itself, soon */
     bool stopping;
+    bool turns;             /* the writer is to look whether the file is old */
     struct bs_err failed;   /* code BS_OK: has not */
     int64_t queue_since_ns; /* of bs_mono_ns: the oldest record in the queue; 0: none */
 
@@ -93,7 +94,7 @@ wait_for_work(struct bs_audit *a)
     int64_t until_us;
 
     a->idle = true;
-    while (a->queue.n == 0 && !a->stopping && !a->dirty)
+    while (a->queue.n == 0 && !a->stopping && !a->dirty && !a->turns)
         (void)pthread_cond_wait(&a->work, &a->lock);
     a->idle = false;
     until_us = a->taken_us + GATHER_US;
@@ -121,13 +122,13 @@ make_lines(struct bs_audit *a)
     }
 }
 
-/* Without the lock. urgent: somebody waits for this batch. */
+/* Without the lock. urgent: somebody waits for this batch. turns: an old file is finished without one, too. */
 static enum bs_done
-write_batch(struct bs_audit *a, bool urgent, struct bs_err *err)
+write_batch(struct bs_audit *a, bool urgent, bool turns, struct bs_err *err)
 {
+    if ((a->batch.n != 0 || turns) && bs_log_file_turn(&a->file, err) != BS_DONE)
+        return BS_FAILED;
     if (a->batch.n != 0) {
-        if (bs_log_file_turn(&a->file, err) != BS_DONE)
-            return BS_FAILED;
         make_lines(a);
         if (bs_log_file_append(&a->file, bs_buf_view(&a->lines), err) != BS_DONE)
             return BS_FAILED;
@@ -158,7 +159,7 @@ round_of_work(struct bs_audit *a)
 {
     struct bs_err err = {0};
     enum bs_done done;
-    bool urgent;
+    bool urgent, turns;
 
     wait_for_work(a);
     if (a->queue.n == 0 && a->stopping && !a->dirty)
@@ -170,8 +171,10 @@ round_of_work(struct bs_audit *a)
     bs_buf_clear(&a->batch);
     swap(&a->queue, &a->batch);
     urgent = a->waiting != 0 || a->stopping;
+    turns = a->turns;
+    a->turns = false;
     (void)pthread_mutex_unlock(&a->lock);
-    done = write_batch(a, urgent, &err);
+    done = write_batch(a, urgent, turns, &err);
     if (!a->dirty && a->since_ns != 0) {
         bs_observe(BS_OBSERVE_AUDIT, bs_mono_ns() - a->since_ns);
         a->since_ns = 0;
@@ -320,6 +323,16 @@ bs_audit_redacts(const struct bs_audit *a, enum bs_audit_redact what)
     return (a->redact & what) != 0 ? a->digest : NULL;
 }
 
+void
+bs_audit_turn(struct bs_audit *a)
+{
+    (void)pthread_mutex_lock(&a->lock);
+    a->turns = true;
+    if (a->idle)
+        (void)pthread_cond_signal(&a->work);
+    (void)pthread_mutex_unlock(&a->lock);
+}
+
 bool
 bs_audit_failed(struct bs_audit *a)
 {
@@ -429,6 +442,8 @@ bs_audit_close(struct bs_audit **a)
     (void)pthread_cond_signal(&(*a)->work);
     (void)pthread_mutex_unlock(&(*a)->lock);
     (void)pthread_join((*a)->writer, NULL);
+    if ((*a)->failed.code != BS_OK)
+        (*a)->file.own_files = false; /* what it counted is perhaps not in the file */
     audit_free(*a);
     *a = NULL;
 }

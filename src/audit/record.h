@@ -99,6 +99,7 @@ struct bs_audit_options {
     uint64_t segment_bytes; /* 0: 64 MB */
     int64_t segment_age_us; /* 0: a day */
     size_t queue_bytes;     /* memory for what waits; 0: 64 MB */
+    bool own_files; /* the file that grows is finished when the log is closed, not gone on with */
     enum bs_audit_redact redact;
     const char *redact_key; /* file of the digests' key, made where it is missing; with `redact` */
 };
@@ -141,6 +142,8 @@ BS_MUST_CHECK enum bs_done bs_audit_write(struct bs_audit *a,
 
 /* The log has failed and refuses everything until it is opened again. For health checks. */
 bool bs_audit_failed(struct bs_audit *a);
+/* The file that grows is finished if it is old, also where nothing is recorded any more. Does not wait. */
+void bs_audit_turn(struct bs_audit *a);
 /* What makes the digests that stand for such values in it; NULL: they are shown. Lives as long as the log. */
 const struct bs_audit_digest *bs_audit_redacts(const struct bs_audit *a, enum bs_audit_redact what);
 /* Seq of the last durable record; 0: none. */

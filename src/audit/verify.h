@@ -13,23 +13,33 @@
 #define BS_AUDIT_VERIFY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "audit/signing.h"
 #include "base/err.h"
 
+#define BS_AUDIT_BREAKS 32 /* that are told */
+
+/* A place where the log is not what it was. */
+struct bs_audit_break {
+    char file[64]; /* its name */
+    uint64_t line; /* 1-based, in it */
+    uint64_t seq;  /* that was expected there */
+    char why[200]; /* what is wrong, in one sentence */
+};
+
 /* What was found. Meaningful only where bs_audit_verify returned BS_DONE. */
 struct bs_audit_verdict {
     bool intact;       /* zero: not shown to be whole */
-    uint64_t records;  /* good ones, up to the break */
+    uint64_t records;  /* good ones, up to the first break */
     uint64_t last_seq; /* of the last good one; 0: none */
     unsigned files;    /* looked at */
     bool signatures;   /* all heads were checked against a key */
     bool torn;         /* the last file ends in half a line behind the head: a crash, not a break */
-    char file[64];     /* the break: name of the file, */
-    uint64_t line;     /* 1-based line in it, */
-    uint64_t seq;      /* the seq that was expected there, */
-    char why[160];     /* and what is wrong, in one sentence */
+    /* The first of each file, ascending: behind a break it goes on with the next file. */
+    struct bs_audit_break breaks[BS_AUDIT_BREAKS];
+    size_t n_breaks;
 };
 
 /*
@@ -43,5 +53,13 @@ BS_MUST_CHECK enum bs_done bs_audit_verify(const char *directory,
                                            const struct bs_audit_key *key,
                                            struct bs_audit_verdict *out,
                                            struct bs_err *err);
+/*
+ * The same of a copy of finished files with their heads, as a store has them: there is no "head.json",
+ * so the last file's own head takes its place. Whether later files are missing cannot be told.
+ */
+BS_MUST_CHECK enum bs_done bs_audit_verify_copy(const char *directory,
+                                                const struct bs_audit_key *key,
+                                                struct bs_audit_verdict *out,
+                                                struct bs_err *err);
 
 #endif

@@ -16,9 +16,13 @@ BS_COUNTER(CAPTURES,        "backstop_captures_total",            "outcome=\"don
 BS_COUNTER(CAPTURES_FAILED, "backstop_captures_total",            "outcome=\"failed\"",   "")
 BS_COUNTER(VERDICT_HITS,    "backstop_verdict_cache_total",       "outcome=\"hit\"",      "Texts to be judged, by whether the worker had kept the verdict")
 BS_COUNTER(VERDICT_MISSES,  "backstop_verdict_cache_total",       "outcome=\"miss\"",     "")
+BS_COUNTER(UPLOADS,         "backstop_audit_uploads_total",       "outcome=\"done\"",     "Finished files of the audit log that were sent to the store")
+BS_COUNTER(UPLOADS_FAILED,  "backstop_audit_uploads_total",       "outcome=\"failed\"",   "")
 
 /*       NAME           name                           help */
 BS_GAUGE(VERDICT_BYTES, "backstop_verdict_cache_bytes", "Memory of the verdicts that are kept, of all workers")
+BS_GAUGE(UPLOAD_WAITING, "backstop_audit_upload_waiting_files", "Finished files of the audit log that the store does not have yet")
+BS_GAUGE(UPLOAD_LAG,     "backstop_audit_upload_lag_seconds",   "How long the oldest of them has been finished; 0: there is none")
 BS_GAUGE(LONG_TEXTS,    "backstop_long_texts",          "Texts of over 64 KB that are being judged, or wait for their turn")
 
 /*           NAME           name                              unit     help */

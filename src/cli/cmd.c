@@ -65,6 +65,7 @@ bs_cmd_side_audit(const struct bs_config *config, struct bs_audit **out, struct 
     char directory[4096];
     struct bs_audit_options options = {.directory = directory,
                                        .key = config->audit_key,
+                                       .own_files = config->audit_upload != NULL,
                                        .redact = config->audit_redact,
                                        .redact_key = config->audit_redact_key};
 

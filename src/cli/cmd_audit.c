@@ -14,6 +14,7 @@
 #include "audit/verify.h"
 #include "base/arena.h"
 #include "cli/audit.h"
+#include "cli/audit_copy.h"
 #include "cli/cmd.h"
 #include "cli/out.h"
 
@@ -179,6 +180,22 @@ struct checked {
     struct bs_audit_verdict v;
 };
 
+/* What is checked, and how. */
+struct verifying {
+    const char *directory;
+    char *const *names; /* of the logs in it */
+    size_t n;
+    bool copied; /* from a store */
+    const struct bs_audit_key *key;
+};
+
+static json_t *
+break_json(const struct bs_audit_break *b)
+{
+    return json_pack("{s:s,s:I,s:I,s:s}", "file", b->file, "line", (json_int_t)b->line, "seq",
+                     (json_int_t)b->seq, "why", b->why);
+}
+
 static json_t *
 verdict_json(const struct checked *c)
 {
@@ -187,11 +204,13 @@ verdict_json(const struct checked *c)
                              "records", (json_int_t)v->records, "files", (int)v->files, "torn",
                              v->torn, "signatures", v->signatures);
 
-    if (!v->intact)
-        (void)json_object_set_new(root, "break",
-                                  json_pack("{s:s,s:I,s:I,s:s}", "file", v->file, "line",
-                                            (json_int_t)v->line, "seq", (json_int_t)v->seq, "why",
-                                            v->why));
+    if (!v->intact) {
+        json_t *all = json_array();
+        for (size_t i = 0; i < v->n_breaks; i++)
+            (void)json_array_append_new(all, break_json(&v->breaks[i]));
+        (void)json_object_set_new(root, "break", break_json(&v->breaks[0]));
+        (void)json_object_set_new(root, "breaks", all);
+    }
     return root;
 }
 
@@ -227,11 +246,14 @@ print_verdict(const struct checked *c)
 
     bs_out_text(stdout, c->log);
     fputs(c->log[0] == '\0' ? "" : ": ", stdout);
-    if (!v->intact) {
+    for (size_t i = 0; i < v->n_breaks; i++)
         printf("%sBROKEN%s at %s line %llu (record %llu): %s\n", bs_out_paint(stdout, BS_PAINT_RED),
-               bs_out_paint(stdout, BS_PAINT_NONE), v->file, (unsigned long long)v->line,
-               (unsigned long long)v->seq, v->why);
-        printf("%llu records before it are good\n", (unsigned long long)v->records);
+               bs_out_paint(stdout, BS_PAINT_NONE), v->breaks[i].file,
+               (unsigned long long)v->breaks[i].line, (unsigned long long)v->breaks[i].seq,
+               v->breaks[i].why);
+    if (!v->intact) {
+        printf("%llu records before the first are good%s\n", (unsigned long long)v->records,
+               v->n_breaks == BS_AUDIT_BREAKS ? "; there may be more places than these" : "");
         return;
     }
     printf("%sintact%s%s: %llu records in %u files\n", bs_out_paint(stdout, BS_PAINT_GREEN),
@@ -242,98 +264,159 @@ print_verdict(const struct checked *c)
 }
 
 static enum bs_done
-verify_one(const char *directory,
-           const struct bs_audit_key *key,
-           struct checked *c,
-           struct bs_err *err)
+verify_one(const struct verifying *w, struct checked *c, struct bs_err *err)
 {
     char path[PATH_MAX];
 
-    (void)snprintf(path, sizeof(path), "%s%s%s", directory, c->log[0] == '\0' ? "" : "/", c->log);
-    return bs_audit_verify(path, key, &c->v, err);
+    (void)snprintf(path, sizeof(path), "%s%s%s", w->directory, c->log[0] == '\0' ? "" : "/",
+                   c->log);
+    return w->copied ? bs_audit_verify_copy(path, w->key, &c->v, err)
+                     : bs_audit_verify(path, w->key, &c->v, err);
 }
 
 /* Exit status: 0 where all are intact. */
 static int
-verify_logs(const char *directory,
-            const struct bs_audit_logs *logs,
-            const struct bs_audit_key *key,
-            bool json)
+verify_logs(const struct verifying *w, bool json)
 {
-    struct checked *all = bs_malloc((logs->n + 1) * sizeof(*all));
+    struct checked *all = bs_malloc((w->n + 1) * sizeof(*all));
     struct bs_err err = {0};
     int status = 0;
 
-    for (size_t i = 0; i < logs->n && err.code == BS_OK; i++) {
-        all[i].log = logs->names[i];
-        if (verify_one(directory, key, &all[i], &err) != BS_DONE)
+    for (size_t i = 0; i < w->n && err.code == BS_OK; i++) {
+        all[i].log = w->names[i];
+        if (verify_one(w, &all[i], &err) != BS_DONE)
             status = bs_out_fail(&err);
         else if (!all[i].v.intact)
             status = 1;
     }
     if (err.code == BS_OK && json)
-        print_verdicts_json(all, logs->n);
-    for (size_t i = 0; i < logs->n && err.code == BS_OK && !json; i++)
+        print_verdicts_json(all, w->n);
+    for (size_t i = 0; i < w->n && err.code == BS_OK && !json; i++)
         print_verdict(&all[i]);
-    if (err.code == BS_OK && key == NULL && !json)
+    if (err.code == BS_OK && w->key == NULL && !json)
         printf("signatures were not checked: name the public key with --key\n");
     free(all);
     return status;
 }
 
+/* Of a store, by its URL: what it has is brought here first. */
 static enum bs_done
-verify(const char *directory, const char *key_file, bool json, int *status, struct bs_err *err)
+verify_copy(struct verifying *w, const char *url, bool json, int *status, struct bs_err *err)
+{
+    struct bs_audit_copy copy = {0};
+    enum bs_done done = bs_audit_copy_fetch(url, &copy, err);
+
+    w->directory = copy.directory;
+    w->names = copy.names;
+    w->n = copy.n;
+    w->copied = true;
+    if (done == BS_DONE)
+        *status = verify_logs(w, json);
+    bs_audit_copy_fini(&copy);
+    return done;
+}
+
+static enum bs_done
+verify_folder(struct verifying *w, const char *path, bool json, int *status, struct bs_err *err)
 {
     struct bs_audit_logs logs = {0};
+    enum bs_done done = bs_audit_logs_list(path, &logs, err);
+
+    w->directory = path;
+    w->names = logs.names;
+    w->n = logs.n;
+    if (done == BS_DONE)
+        *status = verify_logs(w, json);
+    bs_audit_logs_fini(&logs);
+    return done;
+}
+
+/* where: a folder, or where `copied` a store's URL */
+static enum bs_done
+verify(const char *where,
+       bool copied,
+       const char *key_file,
+       bool json,
+       int *status,
+       struct bs_err *err)
+{
     struct bs_audit_key *key = NULL;
+    struct verifying w = {0};
     enum bs_done done = BS_DONE;
 
     if (key_file != NULL)
         done = bs_audit_key_load(key_file, &key, err);
+    w.key = key;
     if (done == BS_DONE)
-        done = bs_audit_logs_list(directory, &logs, err);
-    if (done == BS_DONE)
-        *status = verify_logs(directory, &logs, key, json);
-    bs_audit_logs_fini(&logs);
+        done = copied ? verify_copy(&w, where, json, status, err)
+                      : verify_folder(&w, where, json, status, err);
     bs_audit_key_free(&key);
     return done;
+}
+
+/* The operand, else the store that the configuration uploads to; NULL: said why. */
+static const char *
+store_of(const struct bs_args *args, struct bs_config **config, int *status)
+{
+    struct bs_err err = {0};
+    const char *url = NULL;
+
+    *config = NULL;
+    if (args->n_operands > 0)
+        return args->operands[0];
+    *config = bs_cmd_config(args, status);
+    if (*config != NULL)
+        url = (*config)->audit_upload;
+    if (*config != NULL && url == NULL) {
+        (void)BS_FAIL(&err, CONFIG, "the configuration uploads the audit log to no store");
+        bs_err_hint(&err, "set audit.upload, or name the URL of a store");
+        *status = bs_out_fail(&err);
+    }
+    return url;
 }
 
 static int
 audit_verify(int argc, char **argv)
 {
     const char *key = NULL;
+    bool copied = false;
     const struct bs_arg args[] = {
         {"key", 'k', BS_ARG_TEXT, "FILE", "the public key, as `backstop audit key` prints it",
          &key},
+        {"from-storage", 's', BS_ARG_FLAG, NULL,
+         "what was uploaded: of the configuration, or a URL", &copied},
     };
     const struct bs_usage usage = {
         .verb = "audit verify",
-        .operands = "[DIRECTORY]",
+        .operands = "[DIRECTORY | URL]",
         .summary = "Check the audit log: was anything edited, removed, swapped or forged?",
-        .details = "That of the gateway and, in folders within, those of restores: the chain of "
-                   "all lines,\n"
-                   "and the signatures of its heads. Needs no running gateway. Exit status 0: all "
-                   "intact;\n"
-                   "1: broken. Without DIRECTORY folder and key of the configuration.",
+        .details =
+            "That of the gateway and, in folders within, those of restores: the chain of "
+            "all lines,\n"
+            "and the signatures of its heads. Needs no running gateway. Exit status 0: all "
+            "intact;\n"
+            "1: broken. Without DIRECTORY folder and key of the configuration. With\n"
+            "--from-storage the finished files that a store has, each log by itself; they are\n"
+            "copied to TMPDIR meanwhile. That later ones are missing there cannot be told.",
         .max = 1,
         .args = args,
-        .n_args = 1,
+        .n_args = 2,
         .examples = "  backstop audit verify\n"
-                    "  backstop audit verify --key audit.pub /mnt/evidence/audit\n",
+                    "  backstop audit verify --key audit.pub /mnt/evidence/audit\n"
+                    "  backstop audit verify --key audit.pub --from-storage s3://evidence/gw1\n",
     };
     struct bs_args got;
     struct bs_config *config;
     struct bs_err err = {0};
-    const char *directory;
+    const char *where;
     int status = 0;
 
     if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
         return got.status;
-    directory = bs_audit_directory(&got, &config, &status);
+    where = copied ? store_of(&got, &config, &status) : bs_audit_directory(&got, &config, &status);
     if (key == NULL && config != NULL)
         key = config->audit_key;
-    if (directory != NULL && verify(directory, key, got.json, &status, &err) != BS_DONE)
+    if (where != NULL && verify(where, copied, key, got.json, &status, &err) != BS_DONE)
         status = bs_out_fail(&err);
     bs_config_unref(&config);
     return status;

@@ -70,6 +70,9 @@ const char *bs_finding_name(enum bs_finding level); /* "ok", ... */
 void bs_doctor_host(struct bs_doctor *d);
 /* Where recovery points go, with one small object a day: doctor_storage.c. */
 void bs_doctor_storage(struct bs_doctor *d);
+/* How far the audit log has been uploaded, by what is noted beside it; nothing where it is not:
+ * doctor_storage.c. */
+void bs_doctor_upload(struct bs_doctor *d);
 /* Do recovery points in a local folder lie apart from the database's data_directory (NULL: not
  * known; nothing is noted then)? */
 void bs_doctor_apart(struct bs_doctor *d, const char *scope, const char *data_directory);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "audit/logs.h"
+#include "audit/upload.h"
 #include "base/clock.h"
 #include "cli/doctor.h"
 #include "recovery/helper.h"
@@ -228,6 +230,59 @@ bs_doctor_storage(struct bs_doctor *d)
             look_at_record(d, store);
     }
     bs_store_close(&store);
+}
+
+/* --- the audit's copy --- */
+
+enum { LATE_S = 900 };
+
+struct behind {
+    size_t files;
+    int64_t since_us;
+};
+
+static enum bs_done
+look_behind(struct bs_doctor *d, const char *log, struct behind *sum, struct bs_err *err)
+{
+    struct bs_backlog b = {0};
+    const char *directory =
+        bs_doctor_fmt(d, "%s%s%s", d->config->audit_directory, log[0] == '\0' ? "" : "/", log);
+    enum bs_done done = bs_backlog_look(directory, d->config->audit_upload, &b, err);
+
+    sum->files += b.files.n;
+    if (b.files.n != 0 && (sum->since_us == 0 || b.since_us < sum->since_us))
+        sum->since_us = b.since_us;
+    bs_segments_fini(&b.files);
+    return done;
+}
+
+void
+bs_doctor_upload(struct bs_doctor *d)
+{
+    struct bs_audit_logs logs = {0};
+    struct behind sum = {0};
+    struct bs_err err = {0};
+    enum bs_done done;
+    int64_t late;
+
+    if (d->config->audit_upload == NULL)
+        return;
+    done = bs_audit_logs_list(d->config->audit_directory, &logs, &err);
+    for (size_t i = 0; done == BS_DONE && i < logs.n; i++)
+        done = look_behind(d, logs.names[i], &sum, &err);
+    bs_audit_logs_fini(&logs);
+    late = sum.files == 0 ? 0 : (bs_now_us() - sum.since_us) / 1000000;
+    if (done != BS_DONE && err.code == BS_E_NOT_FOUND)
+        NOTE(d, OK, "audit.upload", NULL, "audit: there is no log to upload yet");
+    else if (done != BS_DONE)
+        NOTE(d, WARN, "audit.upload", NULL, "audit: %s", err.message);
+    else if (late > LATE_S)
+        NOTE(d, WARN, "audit.upload", "the gateway's log says why; it tries again by itself",
+             "audit: %zu finished files are not uploaded, the oldest since %s UTC", sum.files,
+             day_of(d, sum.since_us));
+    else
+        NOTE(d, OK, "audit.upload", NULL, "audit: %zu finished files are still to be uploaded",
+             sum.files);
 }
 
 /* --- apart from the database --- */

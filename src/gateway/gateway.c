@@ -34,6 +34,7 @@
 #include "gateway/scheduler.h"
 #include "gateway/service.h"
 #include "gateway/standing.h"
+#include "gateway/uploader.h"
 #include "gateway/waiters.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
@@ -69,6 +70,9 @@ open_audit(struct bs_gateway *g, struct bs_err *err)
     const struct bs_audit_options options = {
         .directory = g->config->audit_directory,
         .key = g->config->audit_key,
+        .segment_bytes = (uint64_t)g->config->audit_file_bytes,
+        .segment_age_us = g->config->audit_file_age_ms * 1000,
+        .own_files = g->config->audit_upload != NULL,
         .redact = g->config->audit_redact,
         .redact_key = g->config->audit_redact_key,
     };
@@ -358,6 +362,7 @@ bs_gateway_run(const struct bs_config *config,
     struct bs_gateway g = {.config = config};
     enum bs_done done = BS_FAILED;
     struct bs_keeper *keeper = NULL;
+    struct bs_uploader *uploader = NULL;
     void *self = NULL;
     bool beside = false;
     sigset_t set;
@@ -375,6 +380,8 @@ bs_gateway_run(const struct bs_config *config,
     }
     if (listen_on_all(&g, err) == BS_FAILED || start_workers(&g, err) == BS_FAILED)
         goto out;
+    if (bs_uploader_start(&g, &uploader, err) == BS_FAILED)
+        goto out;
     keeper = bs_keeper_start(&g);
     g.scheduler = bs_scheduler_start(&g);
     BS_LOG(INFO, "ready", BS_F_INT("workers", g.n_workers), BS_F_INT("pid", getpid()));
@@ -386,6 +393,7 @@ out:
     stop_workers(&g, &set);
     bs_scheduler_stop(&g.scheduler);
     bs_keeper_stop(&keeper);
+    bs_uploader_stop(&uploader);
     if (beside)
         side->stop(self);
     close_all(&g);

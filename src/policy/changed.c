@@ -73,7 +73,9 @@ static bool
 same_audit(const struct bs_config *a, const struct bs_config *b)
 {
     return same(a->audit_directory, b->audit_directory) && same(a->audit_key, b->audit_key) &&
-           a->audit_redact == b->audit_redact && same(a->audit_redact_key, b->audit_redact_key);
+           same(a->audit_upload, b->audit_upload) && a->audit_file_bytes == b->audit_file_bytes &&
+           a->audit_file_age_ms == b->audit_file_age_ms && a->audit_redact == b->audit_redact &&
+           same(a->audit_redact_key, b->audit_redact_key);
 }
 
 static bool

@@ -173,6 +173,8 @@ finish_audit(struct bs_load *l)
 
     if (c->audit_directory == NULL)
         return;
+    if (c->audit_upload != NULL && strcmp(c->audit_upload, BS_UPLOAD_STORAGE) == 0)
+        c->audit_upload = c->storage_url;
     if (c->audit_key == NULL)
         c->audit_key = bs_arena_fmt(l->arena, "%s.key", c->audit_directory);
     if (c->audit_redact_key == NULL)

@@ -101,7 +101,10 @@ struct bs_config {
     size_t n_databases;
     const char *state_path; /* SQLite file */
     const char *audit_directory;
-    const char *audit_key;             /* file: what heads of the audit log are signed with */
+    const char *audit_key;     /* file: what heads of the audit log are signed with */
+    int64_t audit_file_bytes;  /* a file of the log is finished when it has so many */
+    int64_t audit_file_age_ms; /* or is so old */
+    const char *audit_upload;  /* URL of the store that finished files go to; NULL: to none */
     enum bs_audit_redact audit_redact; /* what digests stand for in it */
     const char *audit_redact_key;      /* file: what they are made with */
     const char *storage_path;  /* local folder behind storage: file:///...; NULL: it is not local */

@@ -349,6 +349,36 @@ read_storage(struct bs_load *l, const struct bs_key *key, struct bs_scalar value
     l->full = l->full || l->config->storage_url == NULL;
 }
 
+/* "storage" is resolved when all is read; NULL is "none". */
+static void
+read_upload(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    const char **url = into, *path;
+    struct bs_err why = {0};
+
+    if (strcmp(value.text, "none") == 0)
+        return;
+    *url = value.text;
+    if (strcmp(value.text, BS_UPLOAD_STORAGE) == 0)
+        return;
+    if (strncmp(value.text, "s3:", 3) == 0) {
+        if (bs_store_check(value.text, &why) != BS_DONE)
+            bs_load_problem(l, value.line, "%s: %s%s%s", bs_key_shown(key), why.message,
+                            why.hint[0] == '\0' ? "" : "; ", why.hint);
+        return;
+    }
+    path = url_path(l, value.text, "file");
+    if (path == NULL) {
+        bs_load_problem(l, value.line,
+                        "%s: must be none, storage, file:///absolute/path, file:relative/path or "
+                        "s3://bucket/prefix?endpoint=https://host&region=name",
+                        bs_key_shown(key));
+        return;
+    }
+    *url = bs_arena_fmt(l->arena, "file://%s", path);
+    l->full = l->full || *url == NULL;
+}
+
 static void
 read_database(struct bs_load *l,
               const struct bs_key *key,
@@ -530,6 +560,9 @@ const struct bs_key bs_keys[] = {
     {"audit",                 REQUIRED, .node = read_section},
     {"audit.directory",       REQUIRED, .scalar = read_path, AT(audit_directory)},
     {"audit.key",             0, .scalar = read_path, AT(audit_key)},
+    {"audit.file_size",       0, .scalar = read_size, AT(audit_file_bytes), .fallback = "64MB", .min = 4096, .max = INT64_C(64) << 30},
+    {"audit.file_age",        0, .scalar = bs_read_duration, AT(audit_file_age_ms), .fallback = "1d", .min = 1000, .max = 366 * DAY_MS},
+    {"audit.upload",          0, .scalar = read_upload, AT(audit_upload), .fallback = "none"},
     {"audit.redact",          0, .scalar = bs_read_choice, AT(audit_redact), .fallback = "none", .words = redacts},
     {"audit.redact_key",      0, .scalar = read_path, AT(audit_redact_key)},
     {"storage",               REQUIRED, .scalar = read_storage, AT(storage_path)},

@@ -20,6 +20,8 @@
 #include "policy/config.h"
 #include "policy/rules.h"
 
+#define BS_UPLOAD_STORAGE "storage" /* audit.upload: where recovery points go */
+
 struct bs_key;
 
 /* 0: nowhere. */

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "audit/chain.h"
 #include "audit/record.h"
+#include "audit/upload.h"
 #include "audit/verify.h"
 #include "base/arena.h"
 #include "base/files.h"
@@ -127,7 +129,7 @@ every_byte_of(const char *name, uint8_t mask)
         b.p[i] ^= mask;
         store(name, bs_buf_view(&b));
         v = verify();
-        EXPECT(!v.intact && v.why[0] != '\0' && v.file[0] != '\0');
+        EXPECT(!v.intact && v.breaks[0].why[0] != '\0' && v.breaks[0].file[0] != '\0');
         if (v.intact)
             printf("# byte %zu of %s\n", i, name);
         b.p[i] ^= mask;
@@ -148,6 +150,86 @@ each_byte_flipped(void)
         for (size_t m = 0; m < sizeof(masks); m++)
             every_byte_of(names[n], masks[m]);
     }
+    remove_log();
+}
+
+/* A log of many files: 3 lines each. */
+static void
+make_long_log(bool own_files)
+{
+    struct bs_audit_options o = {
+        .directory = folder, .key = key_file, .segment_bytes = 700, .own_files = own_files};
+    struct bs_audit_record r = {.kind = BS_AUDIT_NOTE,
+                                .text =
+                                    "a text that makes a line as long as the others are, or "
+                                    "nearly so, so that three of them fill a file of 700 bytes"};
+    struct bs_err err = {0};
+    struct bs_audit *a;
+
+    make_log();
+    REQUIRE(bs_audit_open(&o, &a, &err) == BS_DONE);
+    for (int i = 0; i < 16; i++)
+        EXPECT_EQ(bs_audit_write(a, &r, NULL, &err), BS_DONE);
+    bs_audit_close(&a);
+}
+
+/* The line of a byte; the first is 1. */
+static uint64_t
+line_of(const struct bs_buf *b, size_t at)
+{
+    uint64_t line = 1;
+
+    for (size_t i = 0; i < at; i++)
+        line += b->p[i] == '\n';
+    return line;
+}
+
+/*
+ * A byte at a random place of a random file of a longer log, as a disk or a hand changes it: found, and
+ * named is its line, the one behind it, or what remembers the last line of its file.
+ */
+static void
+random_bytes_are_located(void)
+{
+    enum { FLIPS = 300, FILES = 6 };
+    struct bs_segments files = {0};
+    struct bs_err err = {0};
+    unsigned seed = 20261127;
+
+    make_long_log(false);
+    REQUIRE(bs_segments_list(folder, &files, &err) == BS_DONE && files.n > FILES);
+    for (int i = 0; i < FLIPS; i++) {
+        size_t f = (size_t)rand_r(&seed) % files.n;
+        char name[BS_SEGMENT_NAME], head[BS_SEGMENT_NAME];
+        struct bs_audit_verdict v;
+        struct bs_buf b;
+        size_t at;
+        uint64_t line;
+        uint8_t mask;
+        bs_segment_name(files.first[f], name);
+        bs_segment_head_name(files.first[f], head);
+        load(name, &b);
+        at = (size_t)rand_r(&seed) % b.n;
+        line = line_of(&b, at);
+        mask = (uint8_t)(1u << rand_r(&seed) % 8);
+        b.p[at] ^= mask;
+        store(name, bs_buf_view(&b));
+        v = verify();
+        EXPECT(!v.intact && v.n_breaks == 1);
+        EXPECT(strcmp(v.breaks[0].file, head) == 0 ||
+               (strcmp(v.breaks[0].file, name) == 0 &&
+                (v.breaks[0].line == line || v.breaks[0].line == line + 1)));
+        if (tap_misses != 0) {
+            printf("# flip %d: byte %zu of %s, line %" PRIu64 "; said %s %" PRIu64 " %s\n", i, at,
+                   name, line, v.breaks[0].file, v.breaks[0].line, v.breaks[0].why);
+            break;
+        }
+        b.p[at] ^= mask;
+        store(name, bs_buf_view(&b));
+        bs_buf_fini(&b);
+    }
+    EXPECT(verify().intact);
+    bs_segments_fini(&files);
     remove_log();
 }
 
@@ -236,20 +318,158 @@ lines_dropped_swapped_doubled(void)
     make_log();
     for (size_t i = 0; i < 3; i++) {
         damage(ONE, DROP, i, &v);
-        EXPECT(v.seq == i + 1);
+        EXPECT(v.breaks[0].seq == i + 1);
         damage(ONE, TWICE, i, &v);
-        EXPECT(v.seq == i + 2);
+        EXPECT(v.breaks[0].seq == i + 2);
     }
     damage(ONE, DROP, 1, &v);
-    EXPECT(strcmp(v.file, ONE) == 0 && v.line == 2 && v.seq == 2 && v.records == 1);
+    EXPECT(strcmp(v.breaks[0].file, ONE) == 0 && v.breaks[0].line == 2 && v.breaks[0].seq == 2 &&
+           v.records == 1);
     for (size_t i = 0; i < 2; i++) {
         damage(ONE, SWAP, i, &v);
-        EXPECT(strcmp(v.file, ONE) == 0 && v.line == i + 1 && v.seq == i + 1);
+        EXPECT(strcmp(v.breaks[0].file, ONE) == 0 && v.breaks[0].line == i + 1 &&
+               v.breaks[0].seq == i + 1);
         damage(TWO, DROP, i, &v);
         damage(TWO, TWICE, i, &v);
     }
     damage(TWO, SWAP, 0, &v);
-    EXPECT(strcmp(v.file, TWO) == 0 && v.line == 1 && v.seq == 4);
+    EXPECT(strcmp(v.breaks[0].file, TWO) == 0 && v.breaks[0].line == 1 && v.breaks[0].seq == 4);
+    EXPECT(verify().intact);
+    remove_log();
+}
+
+static void
+edit(const char *name, size_t at)
+{
+    struct bs_buf b;
+
+    load(name, &b);
+    b.p[at] ^= 1;
+    store(name, bs_buf_view(&b));
+    bs_buf_fini(&b);
+}
+
+/* Behind a break it goes on: an edit, a gap and an edit in three places are three breaks. */
+static void
+breaks_in_several_files(void)
+{
+    struct bs_segments files = {0};
+    struct bs_audit_verdict v;
+    struct bs_err err = {0};
+    char name[BS_SEGMENT_NAME], last[BS_SEGMENT_NAME], path[400];
+
+    make_long_log(false);
+    REQUIRE(bs_segments_list(folder, &files, &err) == BS_DONE && files.n >= 6);
+    edit(ONE, 200);
+    bs_segment_name(files.first[2], name);
+    path_of(name, path);
+    EXPECT_EQ(unlink(path), 0);
+    bs_segment_name(files.first[4], last);
+    edit(last, 200);
+    v = verify();
+    EXPECT(!v.intact && v.n_breaks == 3 && v.records == 0 + v.breaks[0].seq - 1);
+    EXPECT(strcmp(v.breaks[0].file, ONE) == 0);
+    bs_segment_name(files.first[3], name);
+    EXPECT(strcmp(v.breaks[1].file, name) == 0 && v.breaks[1].seq == files.first[2]);
+    EXPECT(strstr(v.breaks[1].why, "are missing") != NULL);
+    EXPECT(strcmp(v.breaks[2].file, last) == 0 && v.breaks[2].seq > files.first[4]);
+    bs_segments_fini(&files);
+    remove_log();
+}
+
+/* What a store has: finished files, no "head.json". */
+static void
+copies(void)
+{
+    struct bs_segments files = {0};
+    struct bs_audit_verdict v;
+    struct bs_err err = {0};
+    char name[BS_SEGMENT_NAME], path[400];
+
+    make_long_log(true);
+    path_of("head.json", path);
+    EXPECT_EQ(unlink(path), 0);
+    EXPECT(!verify().intact);
+    EXPECT(bs_audit_verify_copy(folder, key, &v, &err) == BS_DONE && v.intact && v.signatures);
+    EXPECT_EQ(v.records, LINES + 16);
+    REQUIRE(bs_segments_list(folder, &files, &err) == BS_DONE);
+    bs_segment_name(files.first[files.n - 1], name);
+    edit(name, 200);
+    EXPECT(bs_audit_verify_copy(folder, key, &v, &err) == BS_DONE && !v.intact);
+    EXPECT(strcmp(v.breaks[0].file, name) == 0);
+    edit(name, 200);
+    bs_segment_head_name(files.first[files.n - 1], name);
+    path_of(name, path);
+    EXPECT_EQ(unlink(path), 0);
+    EXPECT(bs_audit_verify_copy(folder, key, &v, &err) == BS_DONE && !v.intact);
+    bs_segments_fini(&files);
+    remove_log();
+}
+
+/* A finished file stays as it was copied: the next process begins another. */
+static void
+finished_stays_finished(void)
+{
+    struct bs_audit_options o = {.directory = folder, .key = key_file, .own_files = true};
+    struct bs_audit_record r = {.kind = BS_AUDIT_NOTE, .text = "one"};
+    struct bs_backlog b = {0};
+    struct bs_segments files = {0};
+    struct bs_err err = {0};
+    struct bs_audit *a;
+    char one[BS_UPLOAD_FOLDER], two[BS_UPLOAD_FOLDER];
+
+    make_log();
+    for (int i = 0; i < 3; i++) {
+        o.own_files = i != 1; /* also one who does not finish its own begins another */
+        REQUIRE(bs_audit_open(&o, &a, &err) == BS_DONE);
+        EXPECT_EQ(bs_audit_write(a, &r, NULL, &err), BS_DONE);
+        bs_audit_close(&a);
+    }
+    REQUIRE(bs_segments_list(folder, &files, &err) == BS_DONE);
+    EXPECT_EQ(files.n, 3); /* of make_log two; the last went on with, twice one of its own */
+    EXPECT(verify().intact && verify().records == LINES + 3);
+    bs_segments_fini(&files);
+    REQUIRE(bs_backlog_look(folder, "here", &b, &err) == BS_DONE);
+    EXPECT(b.files.n == 3 && b.files.first[0] == 1 && b.since_us != 0 && b.done == 0);
+    EXPECT_EQ(bs_backlog_note(folder, "here", b.files.first[1], &err), BS_DONE);
+    bs_segments_fini(&b.files);
+    REQUIRE(bs_backlog_look(folder, "here", &b, &err) == BS_DONE);
+    EXPECT(b.files.n == 1 && b.done != 0);
+    bs_segments_fini(&b.files);
+    REQUIRE(bs_backlog_look(folder, "elsewhere", &b, &err) == BS_DONE);
+    EXPECT(b.files.n == 3);
+    bs_segments_fini(&b.files);
+    EXPECT(bs_backlog_folder(folder, "", one, &err) == BS_DONE);
+    EXPECT(strncmp(one, "audit/gateway-", 14) == 0 && strlen(one) == 14 + 16);
+    EXPECT(bs_backlog_folder(folder, "restore", two, &err) == BS_DONE);
+    EXPECT(strncmp(two, "audit/restore-", 14) == 0);
+    remove_log();
+}
+
+/* Old files are finished although nothing is recorded any more. */
+static void
+an_idle_log_turns(void)
+{
+    struct bs_audit_options o = {.directory = folder, .key = key_file, .segment_age_us = 1};
+    struct bs_segments files = {0};
+    struct bs_err err = {0};
+    struct bs_audit *a;
+    size_t before;
+
+    make_log();
+    REQUIRE(bs_segments_list(folder, &files, &err) == BS_DONE);
+    before = files.n;
+    bs_segments_fini(&files);
+    REQUIRE(bs_audit_open(&o, &a, &err) == BS_DONE);
+    bs_audit_turn(a);
+    for (int i = 0; i < 500 && files.n <= before; i++) {
+        usleep(10000);
+        bs_segments_fini(&files);
+        REQUIRE(bs_segments_list(folder, &files, &err) == BS_DONE);
+    }
+    EXPECT_EQ(files.n, before + 1);
+    bs_segments_fini(&files);
+    bs_audit_close(&a);
     EXPECT(verify().intact);
     remove_log();
 }
@@ -327,7 +547,8 @@ last_line_edited(void)
     memcpy(at, "SAFE", 4);
     store(TWO, bs_buf_view(&b));
     v = verify();
-    EXPECT(!v.intact && strcmp(v.file, TWO) == 0 && v.line == 2 && v.seq == 5);
+    EXPECT(!v.intact && strcmp(v.breaks[0].file, TWO) == 0 && v.breaks[0].line == 2 &&
+           v.breaks[0].seq == 5);
     opens_not();
     bs_buf_fini(&b);
     remove_log();
@@ -361,12 +582,14 @@ forged_without_the_key(void)
     EXPECT_EQ(bs_audit_verify(folder, NULL, &v, &err), BS_DONE);
     EXPECT(v.intact && !v.signatures);
     v = verify();
-    EXPECT(!v.intact && strcmp(v.file, DONE) == 0 && strstr(v.why, "missing") != NULL);
+    EXPECT(!v.intact && strcmp(v.breaks[0].file, DONE) == 0 &&
+           strstr(v.breaks[0].why, "missing") != NULL);
     opens_not();
     (void)snprintf(other, sizeof(other), "%s.other", folder);
     forge(other);
     v = verify();
-    EXPECT(!v.intact && strcmp(v.file, DONE) == 0 && strstr(v.why, "another key") != NULL);
+    EXPECT(!v.intact && strcmp(v.breaks[0].file, DONE) == 0 &&
+           strstr(v.breaks[0].why, "another key") != NULL);
     opens_not();
     EXPECT_EQ(unlink(other), 0);
     remove_log();
@@ -387,8 +610,8 @@ head_made_up(void)
     memset(at + 7, '0', 128);
     store("head.json", bs_buf_view(&b));
     v = verify();
-    EXPECT(!v.intact && strcmp(v.file, "head.json") == 0 && v.seq == LINES);
-    EXPECT(strstr(v.why, "wrong signature") != NULL);
+    EXPECT(!v.intact && strcmp(v.breaks[0].file, "head.json") == 0 && v.breaks[0].seq == LINES);
+    EXPECT(strstr(v.breaks[0].why, "wrong signature") != NULL);
     opens_not();
     bs_buf_fini(&b);
     remove_log();
@@ -418,6 +641,11 @@ key_is_lost(void)
 static const struct tap_case cases[] = {
     {"an untouched log is intact", untouched},
     {"each byte of each file, flipped in three ways", each_byte_flipped},
+    {"random bytes of a long log are located", random_bytes_are_located},
+    {"breaks in several files", breaks_in_several_files},
+    {"copies without a head of the whole", copies},
+    {"finished stays finished", finished_stays_finished},
+    {"an idle log turns", an_idle_log_turns},
     {"each byte of each file, deleted", each_byte_deleted},
     {"lines dropped, swapped, doubled", lines_dropped_swapped_doubled},
     {"the tail cut at each byte", tail_cut_at_each_byte},
