@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/points.h"
 #include "api/restored.h"
 #include "base/clock.h"
 #include "restore/configured.h"
@@ -154,8 +155,10 @@ carry_out(struct doing *d, struct bs_planned *planned, struct bs_err *err)
 {
     if (planned->plan->expires_us <= bs_now_us())
         return BS_FAIL(err, STALE, "the plan has expired");
-    if (bs_planned_check(&d->r, planned, err) != BS_DONE ||
-        bs_planned_do(&d->r, planned, d->job->by, err) != BS_DONE)
+    if (bs_planned_check(&d->r, planned, err) != BS_DONE)
+        return BS_FAILED;
+    d->out->used = true;
+    if (bs_planned_do(&d->r, planned, d->job->by, err) != BS_DONE)
         return BS_FAILED;
     if (planned->plan->group) {
         d->out->result = bs_restored_group(&planned->group);
@@ -290,9 +293,12 @@ take_subject(struct doing *d, struct bs_err *err)
 static void
 take_facts(struct doing *d)
 {
+    const struct bs_manifest *m = &d->r.manifest;
+
     d->out->facts =
-        json_pack("{s:s, s:s*, s:b}", "database", d->r.request.database, "ticket",
-                  d->r.manifest.actor.ticket, "superuser", bs_rdb_is_superuser(&d->r.db));
+        json_pack("{s:s, s:s*, s:b, s:I, s:I}", "database", d->r.request.database, "ticket",
+                  m->actor.ticket, "superuser", bs_rdb_is_superuser(&d->r.db), "rows",
+                  (json_int_t)bs_point_rows(m), "stored_bytes", (json_int_t)bs_point_bytes(m));
 }
 
 /* Of all that was shown, and of what it is about. What is done is done: nothing fails any more. */

@@ -53,10 +53,11 @@ struct bs_back_job {
 };
 
 struct bs_back_done {
-    json_t *facts;   /* of a preview: "database", "ticket", "superuser" */
+    json_t *facts;   /* of a preview: "database", "ticket", "superuser", "rows", "bytes" */
     json_t *subject; /* see bs_planfile_subject */
     json_t *result;  /* as --json has it */
     char *plan;      /* of a plan: its file */
+    bool used;       /* of a copy-back: its plan is, however it ended */
     char digest[BS_SHA256_TEXT];
 };
 

@@ -20,18 +20,19 @@
 #include "restore/stop.h"
 #include "state/state.h"
 
-#define JOBS       2
-#define WAITING    16
-#define KEPT       1000        /* restores */
-#define RESULTS    64          /* of them whose results are kept */
-#define RESULT_MAX (16u << 20) /* bytes of one */
-#define PHASE_MAX  200
-#define TELL_US    ((int64_t)1000000)  /* between two events of progress */
-#define CANCEL_US  ((int64_t)2000000)  /* that a cancellation waits for its end */
-#define END_US     ((int64_t)30000000) /* that a stop waits for a copy-back */
-#define STUCK_US   ((int64_t)10000000) /* and then for any */
-#define AGAIN_MS   100                 /* between two calls to stop */
-#define ARENA_MAX  (1u << 30)
+#define JOBS        2
+#define WAITING     16
+#define KEPT        1000                /* restores */
+#define RESULTS     64                  /* of them whose results are kept */
+#define RESULT_MAX  (16u << 20)         /* bytes of one */
+#define RESULTS_MAX ((size_t)128 << 20) /* and of all */
+#define PHASE_MAX   200
+#define TELL_US     ((int64_t)1000000)  /* between two events of progress */
+#define CANCEL_US   ((int64_t)2000000)  /* that a cancellation waits for its end */
+#define END_US      ((int64_t)30000000) /* that a stop waits for a copy-back */
+#define STUCK_US    ((int64_t)10000000) /* and then for any */
+#define AGAIN_MS    100                 /* between two calls to stop */
+#define ARENA_MAX   (1u << 30)
 
 enum at {
     IDLE = 0,
@@ -43,7 +44,8 @@ struct restore {
     char id[3 + BS_ULID_TEXT];
     json_t *doc;
     json_t *results; /* by the step's name; NULL: none */
-    char *plan;      /* file of the plan that can be carried out; NULL */
+    size_t result_bytes;
+    char *plan; /* file of the plan that can be carried out; NULL */
     enum at at;
     enum bs_back_step step;
     json_t *options;
@@ -222,21 +224,35 @@ restore_free(struct restore *r)
     free(r);
 }
 
-/* Old results go, then old restores. */
+/* All but the newest results go. */
+static void
+forget_results(struct bs_restores *s)
+{
+    size_t n = 0, bytes = 0;
+
+    for (struct restore *r = s->newest; r != NULL; r = r->older) {
+        n += r->results != NULL;
+        bytes += r->result_bytes;
+        if (r->results == NULL || r->at != IDLE || (n <= RESULTS && bytes <= RESULTS_MAX))
+            continue;
+        json_decref(r->results);
+        r->results = NULL;
+        bytes -= r->result_bytes;
+        r->result_bytes = 0;
+    }
+}
+
+/* Old restores go. */
 static void
 make_room(struct bs_restores *s)
 {
     struct restore **at = &s->newest;
     struct bs_err ignored = {0};
-    size_t n = 0, results = 0;
+    size_t n = 0;
 
+    forget_results(s);
     while (*at != NULL) {
         struct restore *r = *at;
-        results += r->results != NULL;
-        if (r->results != NULL && results > RESULTS && r->at == IDLE) {
-            json_decref(r->results);
-            r->results = NULL;
-        }
         if (++n <= KEPT || r->at != IDLE || r->callers != 0) {
             at = &r->older;
             continue;
@@ -305,6 +321,7 @@ keep_result(struct restore *r, json_t *result)
                                             "it is too long; choose one table"));
     else
         (void)json_object_set(r->results, bs_back_name(r->step), result);
+    r->result_bytes = json_dumpb(r->results, NULL, 0, JSON_COMPACT);
 }
 
 static void
@@ -313,6 +330,7 @@ end_running(struct restore *r,
             struct bs_back_done *out,
             const struct bs_err *err)
 {
+    struct bs_restores *s = r->all;
     json_t *step = last_step(r);
 
     put_now(step, "finished_at");
@@ -328,18 +346,19 @@ end_running(struct restore *r,
         keep_result(r, out->result);
     }
     if (out->plan != NULL) {
+        free(r->plan);
         r->plan = out->plan;
         out->plan = NULL;
     }
     while (r->callers != 0)
-        (void)pthread_cond_wait(&r->all->changed, &r->all->lock);
+        (void)pthread_cond_wait(&s->changed, &s->lock);
     bs_stop_fini(&r->stop);
     json_decref(r->options);
     r->options = NULL;
     r->at = IDLE;
     keep_or_warn(r);
-    make_room(r->all);
-    (void)pthread_cond_broadcast(&r->all->changed);
+    make_room(s); /* may end it, too */
+    (void)pthread_cond_broadcast(&s->changed);
 }
 
 /* With the lock, which is let go while it works. What is borrowed here nobody else changes. */
@@ -370,15 +389,18 @@ run(struct restore *r)
     enum bs_done done;
 
     if (plan != NULL)
-        r->plan = NULL; /* a plan is for one time, however that ends */
+        r->plan = NULL; /* for one time, whatever becomes of this process */
     done = begin_running(r, &err);
     (void)pthread_mutex_unlock(&s->lock);
     if (done == BS_DONE)
         done = bs_back_do(&job, &out, &err);
     (void)pthread_mutex_lock(&s->lock);
+    if (plan != NULL && !out.used)
+        out.plan = plan; /* it did not come to that */
+    else
+        free(plan);
     end_running(r, done, &out, &err);
     bs_back_done_fini(&out);
-    free(plan);
     json_decref(doc);
 }
 
@@ -845,7 +867,7 @@ find_running(struct bs_restores *s, bool stops)
 {
     struct restore *r = s->newest;
 
-    while (r != NULL && (r->at != RUNNING || (stops && !bs_back_stops(r->step))))
+    while (r != NULL && (!is_running(r) || (stops && !bs_back_stops(r->step))))
         r = r->older;
     return r;
 }

@@ -107,9 +107,28 @@ bs_on_restore_plan(struct bs_request *q, struct bs_answer *a, struct bs_err *err
     return next(q, BS_BACK_PLAN, a, err);
 }
 
+/* Said at once, where it is known at once; the step looks again. */
+static enum bs_done
+check_approved(struct bs_request *q, struct bs_err *err)
+{
+    struct bs_restore_plan row;
+    struct bs_err none = {0};
+
+    if (q->gateway->config->restore_approval != BS_CONFIG_RESTORE_SECOND ||
+        bs_state_plan_get(q->gateway->state, bs_request_string(q, "digest"), q->arena, &row,
+                          &none) != BS_DONE ||
+        row.approved_us != 0)
+        return BS_DONE;
+    (void)BS_FAIL(err, HELD, "nobody has approved the plan");
+    bs_err_hint(err, "another operator sends POST .../approve");
+    return BS_FAILED;
+}
+
 enum bs_done
 bs_on_restore_copy_back(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
+    if (check_approved(q, err) != BS_DONE)
+        return BS_FAILED;
     return next(q, BS_BACK_COPY_BACK, a, err);
 }
 
@@ -169,7 +188,11 @@ bs_on_restore_approve(struct bs_request *q, struct bs_answer *a, struct bs_err *
 /* --- calling off --------------------------------------------------------------------------- */
 
 static enum bs_done
-record_cancel(struct bs_request *q, const json_t *shown, struct bs_err *err)
+record_cancel(struct bs_request *q,
+              const json_t *shown,
+              const char *outcome,
+              const char *why,
+              struct bs_err *err)
 {
     struct bs_audit_record record = {
         .kind = BS_AUDIT_RESTORE,
@@ -179,7 +202,8 @@ record_cancel(struct bs_request *q, const json_t *shown, struct bs_err *err)
         .point = json_string_value(json_object_get(shown, "point")),
         .action = "cancel",
         .subject = json_string_value(json_object_get(shown, "step")),
-        .outcome = "done",
+        .outcome = outcome,
+        .text = why,
     };
 
     return bs_audit_write(q->gateway->audit, &record, NULL, err);
@@ -188,13 +212,21 @@ record_cancel(struct bs_request *q, const json_t *shown, struct bs_err *err)
 enum bs_done
 bs_on_restore_cancel(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
+    struct bs_err ignored = {0};
+    json_t *before = NULL;
     bool ended = false;
+    enum bs_done done = bs_restores_show(q->api->restores, q->name, &before, err);
 
-    if (bs_restores_cancel(q->api->restores, q->name, &a->body, &ended, err) != BS_DONE ||
-        record_cancel(q, a->body, err) != BS_DONE)
-        return BS_FAILED;
+    if (done == BS_DONE)
+        done = record_cancel(q, before, "started", NULL, err);
+    if (done == BS_DONE) {
+        done = bs_restores_cancel(q->api->restores, q->name, &a->body, &ended, err);
+        (void)!record_cancel(q, before, done == BS_DONE ? "done" : "failed",
+                             done == BS_DONE ? NULL : err->message, &ignored);
+    }
+    json_decref(before);
     a->status = ended ? 200 : 202;
-    return BS_DONE;
+    return done;
 }
 
 /* --- results ------------------------------------------------------------------------------- */

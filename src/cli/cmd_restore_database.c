@@ -52,7 +52,7 @@ bs_restore_database(int argc, char **argv)
     const char *as = NULL;
     const struct bs_arg options[] = {
         {"as", 0, BS_ARG_TEXT, "NAME", "name of the database to make; none may have it", &as},
-        {"dsn", 0, BS_ARG_TEXT, "CONNINFO", "connect so, instead of as the configured upstream",
+        {"dsn", 0, BS_ARG_TEXT, "CONNINFO", "connect so, instead of as the configured role",
          &o.dsn},
         {"database", 'd', BS_ARG_TEXT, "NAME", "the configured database, where several fit",
          &o.database},

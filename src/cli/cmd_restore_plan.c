@@ -297,6 +297,8 @@ carry_out(struct bs_restoring *w, const struct bs_restoring_options *o, const st
         done = bs_planned_check(&w->r, &planned, &err);
     bs_view_progress_end();
     if (done != BS_DONE) {
+        if (err.code == BS_E_HELD)
+            bs_err_hint(&err, "another operator runs: backstop restore approve FILE");
         status = bs_out_fail(&err);
     } else {
         if (!o->yes && isatty(STDIN_FILENO) == 1 && p->group)

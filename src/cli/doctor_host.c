@@ -36,8 +36,9 @@ look_at_config(struct bs_doctor *d)
     bool password = false;
 
     for (size_t i = 0; i < c->n_databases; i++) {
-        const char *const texts[] = {c->databases[i].upstream_libpq, c->databases[i].helper};
-        for (size_t k = 0; k < 2; k++) {
+        const char *const texts[] = {c->databases[i].upstream_libpq, c->databases[i].helper,
+                                     c->databases[i].restorer};
+        for (size_t k = 0; k < 3 && texts[k] != NULL; k++) {
             PQconninfoOption *all = PQconninfoParse(texts[k], NULL);
             for (PQconninfoOption *o = all; o != NULL && o->keyword != NULL; o++)
                 password = password || (strcmp(o->keyword, "password") == 0 && o->val != NULL);

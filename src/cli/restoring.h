@@ -28,7 +28,7 @@ struct bs_restoring_options {
 /* clang-format off */
 #define BS_RESTORING_OPTIONS(o)                                                                    \
     {"table",    't', BS_ARG_TEXT, "TABLE", "only this table (schema.name)", &(o).table},          \
-    {"dsn",       0,  BS_ARG_TEXT, "CONNINFO", "connect so, instead of as the configured upstream",\
+    {"dsn",       0,  BS_ARG_TEXT, "CONNINFO", "connect so, instead of as the configured role",\
      &(o).dsn},                                                                                    \
     {"database", 'd', BS_ARG_TEXT, "NAME", "the configured database, where several fit",           \
      &(o).database},                                                                               \

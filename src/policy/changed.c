@@ -57,7 +57,8 @@ same_databases(const struct bs_config *a, const struct bs_config *b)
         return false;
     for (size_t i = 0; i < a->n_databases; i++) {
         if (!same(a->databases[i].upstream, b->databases[i].upstream) ||
-            !same(a->databases[i].helper, b->databases[i].helper))
+            !same(a->databases[i].helper, b->databases[i].helper) ||
+            !same(a->databases[i].restorer, b->databases[i].restorer))
             return false;
     }
     return true;

@@ -78,6 +78,7 @@ bs_config_unref(struct bs_config **c)
         wipe(h->config.databases[i].upstream);
         wipe(h->config.databases[i].upstream_libpq);
         wipe(h->config.databases[i].helper);
+        wipe(h->config.databases[i].restorer);
     }
     wipe(h->config.scratch);
     bs_arena_fini(&h->arena);

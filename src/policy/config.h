@@ -38,6 +38,7 @@ struct bs_config_database {
     const char *upstream;       /* conninfo that actors' sessions use; secret, never print */
     const char *upstream_libpq; /* the same without keywords that our libpq does not know; secret */
     const char *helper;         /* conninfo of the helper role; secret, never print */
+    const char *restorer;       /* conninfo that restores use; secret; NULL: the upstream */
     const char *environment;    /* badge for operators; "" where not given */
 };
 

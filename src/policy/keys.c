@@ -555,6 +555,7 @@ const struct bs_key bs_keys[] = {
     {"databases",             REQUIRED, .node = read_databases},
     {"databases.*.upstream",  REQUIRED | CONNINFO, .scalar = read_upstream, DB(upstream)},
     {"databases.*.helper",    REQUIRED | CONNINFO, .scalar = bs_read_conninfo, DB(helper)},
+    {"databases.*.restorer",  CONNINFO, .scalar = bs_read_conninfo, DB(restorer)},
     {"databases.*.environment", 0, .scalar = bs_read_text, DB(environment), .fallback = ""},
     {"state",                 REQUIRED, .scalar = read_state, AT(state_path)},
     {"audit",                 REQUIRED, .node = read_section},

@@ -79,7 +79,9 @@ bs_configured_open(const struct bs_configured *ask,
     if (database == NULL)
         return BS_FAILED;
     out->request.database = database->name;
-    out->request.dsn = ask->dsn != NULL ? ask->dsn : database->upstream_libpq;
+    out->request.dsn = ask->dsn != NULL             ? ask->dsn
+                       : database->restorer != NULL ? database->restorer
+                                                    : database->upstream_libpq;
     out->request.helper = database->helper;
     (void)!bs_restore_connect(out, unreached);
     /* The configured helper is of the database that the point was taken from. */

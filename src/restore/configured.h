@@ -2,8 +2,8 @@
  * configured.h - a restore as the configuration has it: which of its databases the point is of, as
  * whom to connect, with which tools. The command line and the API both begin here.
  *
- * It connects as the database's `upstream`, who will own what is rebuilt; its `helper` reads for
- * pg_dump and for captures.
+ * It connects as the database's `restorer`, or where there is none as its `upstream`; who will own
+ * what is rebuilt. Its `helper` reads for pg_dump and for captures.
  *
  * Layer  restore. Blocks on store and database: never on a worker.
  * Owns   nothing; what is added lives in the restore's arena.
@@ -18,7 +18,7 @@
 struct bs_configured {
     const struct bs_config *config;
     const char *database; /* its name in the configuration; NULL: the only one, or the point's */
-    const char *dsn;      /* instead of the configured upstream; NULL: as that */
+    const char *dsn;      /* instead of the configured role; NULL: as that */
     struct bs_restore_request
         request; /* store, audit, point, who and what; the rest is filled in */
 };

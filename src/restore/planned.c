@@ -48,9 +48,7 @@ check_approved(struct bs_restore *r, const struct bs_planned *p, struct bs_err *
         return BS_FAILED;
     if (row.approved_us != 0)
         return BS_DONE;
-    (void)BS_FAIL(err, HELD, "nobody has approved the plan");
-    bs_err_hint(err, "another operator runs: backstop restore approve FILE");
-    return BS_FAILED;
+    return BS_FAIL(err, HELD, "nobody has approved the plan");
 }
 
 enum bs_done

@@ -75,9 +75,9 @@ server_failed(struct bs_rdb *db, const PGresult *result, struct bs_err *err)
     if (first)
         snprintf(err->sqlstate, sizeof(err->sqlstate), "%s", sqlstate);
     if (err->code == BS_E_FORBIDDEN)
-        bs_err_hint(err,
-                    "--dsn connects as another role: one with BYPASSRLS that is a member of the"
-                    " owners is enough");
+        bs_err_hint(
+            err, "another role is needed, by --dsn or databases.*.restorer: one with BYPASSRLS that"
+                 " is a member of the owners is enough");
     return BS_FAILED;
 }
 

@@ -1,7 +1,16 @@
 """The way back over the operators' API: preview, run, diff, plan, copy-back, discard, as jobs."""
 
+import concurrent.futures
+import contextlib
+import http.client
 import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
 
+import jsonschema_rs
 import pytest
 
 from conftest import Gateway, running, wait_until
@@ -147,6 +156,65 @@ def test_results_are_those_of_the_command_line(site):
     assert way.result() == json.loads(out.stdout) and out.returncode == 1
 
 
+def test_a_restore_is_as_it_is_described(site):
+    doc = ask(site, "GET", "/v1/openapi.json").json()
+    closed = {name: {**schema, "additionalProperties": False} if "properties" in schema else schema
+              for name, schema in doc["components"]["schemas"].items()}
+
+    def validate(name, value):
+        jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{name}",
+                                     "components": {**doc["components"], "schemas": closed}}).validate(value)
+
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    begun = ask(site, "POST", "/v1/restores", {"point": point}, site.tokens["mia"])
+    validate("Restore", begun.json())
+    way = Way(site, point, table="undo.t", where="id < 3", verify=True)
+    way.step("plan")
+    way.step("run", "failed", into="nosuch.t")
+    validate("Restore", way.now())
+    validate("Restores", way.ask("GET", "/v1/restores?limit=1").json())
+    validate("RestoreResult", way.ask("GET", way.path + "/result?limit=1").json())
+
+
+def test_the_role_that_restores_is_the_configured_one(pg):
+    with pg.admin() as c:
+        c.execute("CREATE SCHEMA kept AUTHORIZATION app_clerk;"
+                  "CREATE TABLE kept.t (id int PRIMARY KEY); ALTER TABLE kept.t OWNER TO app_clerk;"
+                  "GRANT USAGE ON SCHEMA kept TO app_trust; GRANT SELECT, DELETE ON kept.t TO app_trust;"
+                  "INSERT INTO kept.t VALUES (1), (2)")
+    plain = {"upstream": pg.conninfo("app_trust"), "helper": pg.conninfo("backstop")}
+    try:
+        with running(opened(pg, databases={
+                "app": {**plain, "restorer": pg.conninfo("app_clerk")}, "as_agents_do": plain}), "bob") as g:
+            [point] = destroy(g, "DELETE FROM kept.t WHERE id = 1")
+            agents = Way(g, point, database="as_agents_do")
+            agents.step("plan")
+            error = agents.step("copy-back", "failed")["error"]
+            assert error["code"] == "FORBIDDEN" and "restorer" in error["hint"]
+            way = Way(g, point, database="app")
+            assert way.now()["subject"]["target"]["role"] == "app_clerk" and not way.now()["superuser"]
+            way.step("plan")
+            way.step("copy-back")
+        with pg.admin() as c:
+            assert c.execute("SELECT count(*) FROM kept.t").fetchone() == (2,)
+    finally:
+        with pg.admin() as c:
+            c.execute("DROP SCHEMA kept CASCADE")
+
+
+@pytest.mark.skipif(not shutil.which("jq") or not shutil.which("curl"), reason="the page uses curl and jq")
+def test_the_page_about_it_is_true(site, pg, tmp_path):
+    before = picture(pg)
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    (tmp_path / "operator.header").write_text(f"Authorization: Bearer {site.tokens['mia']}\n")
+    page = pathlib.Path(__file__).parents[2] / "docs" / "way-back.md"
+    script = re.search(r"<!-- run: way back -->\n```sh\n(.*?)```", page.read_text(), re.S).group(1)
+    out = subprocess.run(["bash", "-euo", "pipefail", "-c", script.replace("6580", str(site.operators_port))],
+                         cwd=tmp_path, env={**os.environ, "POINT": point}, capture_output=True, text=True, timeout=60)
+    assert out.returncode == 0, out.stdout + out.stderr
+    assert picture(pg) == before and "INSERT INTO" in out.stdout and '"whole": true' in out.stdout
+
+
 # --- each step is bound to what was seen -----------------------------------------------------
 
 
@@ -176,7 +244,7 @@ def test_a_plan_that_no_longer_holds_does_nothing(site, pg):
     step = way.step("copy-back", "failed")
     assert step["error"]["code"] == "CONFLICT" and '"tables" differs' in step["error"]["detail"]
     assert picture(pg) == before
-    assert way.send("copy-back").problem() == "CONFLICT", "a plan is for one time, however that ended"
+    assert way.step("copy-back", "failed")["error"]["code"] == "CONFLICT", "nor again: it was not used up"
     assert ("mia", "copy-back", "done") not in records(site, point)
     way.step("plan", conflict="overwrite", remove_inserted=True)
     way.step("copy-back")
@@ -234,3 +302,255 @@ def test_all_points_of_a_transaction_go_back_together(site, pg):
     assert len(way.result()["plan"]["members"]) == 2
     way.step("copy-back")
     assert picture(pg) == before and way.result()["done"] and len(way.result()["points"]) == 2
+
+
+# --- who may, and several at once ------------------------------------------------------------
+
+
+def test_a_viewer_sees_how_far_it_is_and_no_rows(site):
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    way = Way(site, point)
+    assert way.ask("GET", way.path, who="vic").json()["state"] == "done"
+    assert way.ask("GET", f"/v1/restores?point={point}", who="vic").json()["restores"] == [way.now()]
+    assert way.ask("GET", way.path + "/result", who="vic").problem() == "FORBIDDEN"
+    for step in ("run", "diff", "plan", "copy-back", "discard"):
+        assert way.send(step, who="vic").problem() == "FORBIDDEN", step
+    assert way.ask("DELETE", way.path, who="vic").problem() == "FORBIDDEN"
+    assert way.ask("POST", "/v1/restores", {"point": point}, who="vic").problem() == "FORBIDDEN"
+    assert ask(site, "GET", way.path, token=site.passwords["bob"]).problem() == "AUTH"
+    assert not {a for _, a, _ in records(site, point)} - {"preview"}
+
+
+def test_of_two_operators_one_is_first(site, pg):
+    before = picture(pg)
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    way = Way(site, point)
+    plan = way.step("plan")["digest"]
+    with concurrent.futures.ThreadPoolExecutor(2) as both:
+        answers = list(both.map(lambda who: way.send("copy-back", who, plan), ("mia", "lee")))
+    assert sorted(a.status for a in answers) == [202, 409], [a.text for a in answers]
+    way.ended()
+    assert picture(pg) == before
+    done = [r for r in records(site, point) if r[1] == "copy-back"]
+    assert len(done) == 2 and {r[0] for r in done} == {("mia", "lee")[answers[0].status == 409]}
+
+
+def test_two_ways_back_of_one_point_do_not_do_it_twice(site, pg):
+    before = picture(pg)
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    ways = [Way(site, point, who) for who in ("mia", "lee")]
+    for way in ways:
+        way.step("plan")
+    answers = [way.send("copy-back") for way in ways]
+    assert [a.status for a in answers] == [202, 202]
+    wait_until(lambda: all(way.now()["state"] in ENDS for way in ways))
+    assert sorted(way.now()["state"] for way in ways) == ["done", "failed"] and picture(pg) == before
+    ways[0].step("run")
+    assert ways[1].step("run", "failed")["error"]["code"] == "CONFLICT", "never over what is there"
+    ways[0].step("discard")
+
+
+def test_a_request_sent_again_is_not_done_again(site):
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    send = [ask(site, "POST", "/v1/restores", {"point": point}, site.tokens["mia"], Idempotency_Key="once")
+            for _ in range(2)]
+    assert send[0].json()["id"] == send[1].json()["id"] and send[1].headers["Idempotency-Replayed"] == "true"
+    assert send[0].headers["Location"] == send[1].headers["Location"]
+
+
+def test_what_cannot_be_is_refused_at_once(site):
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    way = Way(site, point, table="undo.t")
+    mia = site.tokens["mia"]
+    assert ask(site, "POST", "/v1/restores", {"point": "RP-01ARZ3NDEKTSV4RRFFQ69G5FAV"}, mia).problem() == "NOT_FOUND"
+    assert ask(site, "POST", "/v1/restores", {"point": point, "database": "x"}, mia).problem() == "DATA"
+    assert ask(site, "GET", "/v1/restores?state=x", token=mia).problem() == "USAGE"
+    assert ask(site, "GET", way.path + "/result?step=x", token=mia).problem() == "USAGE"
+    assert ask(site, "GET", way.path + "/result?step=diff", token=mia).problem() == "NOT_FOUND"
+    assert ask(site, "POST", "/v1/restores/RS-1/run", {"digest": "x"}, mia).problem() == "NOT_FOUND"
+    assert way.send("plan", conflict="perhaps").problem() == "DATA"
+    assert way.send("plan", group=True).problem() == "DATA", "of one table"
+    assert way.send("approve").problem() == "CONFLICT", "nobody needs to"
+    assert ask(site, "DELETE", way.path, token=mia).problem() == "CONFLICT", "nothing is running"
+    assert way.step("run", "failed", into="nosuch.t")["error"]["detail"]
+
+
+def test_a_result_comes_in_pages_of_tables(site):
+    [point] = destroy(site, "DELETE FROM undo.parent WHERE id > 298")
+    way = Way(site, point)
+    tables = [t["name"] for t in way.result()["tables"]]
+    first = way.ask("GET", way.path + "/result?limit=1").json()
+    second = way.ask("GET", f"{way.path}/result?limit=1&cursor={first['next']}").json()
+    assert [a["result"]["tables"][0]["name"] for a in (first, second)] == tables and len(tables) == 2
+    assert "next" not in second and way.ask("GET", way.path + "/result?cursor=ff").problem() == "USAGE"
+
+
+# --- calling off, and what goes wrong --------------------------------------------------------
+
+
+class Locked:
+    """A table that nobody else reads, and what waits for it."""
+
+    def __init__(self, c):
+        self.c, self.n = c, 0
+
+    def running(self, way, step):
+        answer = way.send(step)
+        assert answer.status == 202, answer.text
+        self.n += 1
+        wait_until(lambda: self.c.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (self.n,))
+        assert way.now()["state"] == "running" and way.now()["progress"]["seconds"] >= 0
+
+
+@contextlib.contextmanager
+def locked(pg, table="undo.t"):
+    with pg.admin() as c, c.transaction():
+        c.execute(f"LOCK TABLE {table}")
+        yield Locked(c)
+
+
+def test_a_step_is_called_off(site, pg):
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    ways = [Way(site, point) for _ in range(3)]
+    with locked(pg) as table:
+        for way in ways[:2]:
+            table.running(way, "diff")
+        assert ways[0].send("run").problem() == "CONFLICT", "one step at a time"
+        assert ways[2].send("diff").json()["state"] == "queued"
+        assert ways[2].now()["state"] == "queued", "two at a time"
+        for way in ways[::-1]:
+            answer = way.ask("DELETE", way.path, who="lee")
+            assert (answer.status, answer.json()["state"]) == (200, "cancelled"), answer.text
+    step = ways[0].now()["steps"][-1]
+    assert step["error"]["code"] == "CANCELLED" and "digest" not in step
+    said = records(site, point)
+    assert said.count(("lee", "cancel", "done")) == 3 and said.count(("mia", "diff", "failed")) == 2
+    ways[0].step("diff")
+
+
+def test_a_run_that_is_called_off_leaves_nothing(site, pg):
+    [point] = destroy(site, "DELETE FROM undo.parent WHERE id > 298")
+    way = Way(site, point)
+    with locked(pg, "undo.parent") as table:  # its constraints are held against the rows, once these are loaded
+        table.running(way, "run")
+        assert way.ask("DELETE", way.path).json()["state"] == "cancelled"
+    with pg.admin() as c:
+        assert c.execute("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'recovery_%'").fetchone() == (0,)
+
+
+def test_a_copy_back_ends_by_itself(site, pg):
+    before = picture(pg)
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    way = Way(site, point)
+    way.step("plan")
+    with locked(pg) as table:
+        table.running(way, "copy-back")
+        assert way.ask("DELETE", way.path).problem() == "CONFLICT"
+    way.ended()
+    assert picture(pg) == before
+
+
+def test_a_damaged_point_gives_nothing_back(site, pg):
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    way = Way(site, point)
+    [rows] = [f for f in (site.folder / "points").rglob("*") if point.removeprefix("RP-") in str(f) and f.is_file()
+              and "undo.t" in f.name]
+    rows.chmod(0o600)
+    rows.write_bytes(rows.read_bytes()[:-8] + b"damaged!")
+    after = picture(pg)
+    for step in ("run", "diff", "plan"):
+        assert way.step(step, "failed")["error"]["code"] == "DAMAGED", step
+    again = ask(site, "POST", "/v1/restores", {"point": point}, site.tokens["mia"])
+    wait_until(lambda: ask(site, "GET", again.headers["Location"], token=site.tokens["mia"]).json()["state"] == "failed")
+    assert picture(pg) == after
+
+
+def test_the_database_goes_away(site, pg):
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    way = Way(site, point)
+    with locked(pg) as table, pg.admin() as c:
+        table.running(way, "diff")
+        wait_until(lambda: c.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE"
+                                     " application_name = 'backstop/restore'").fetchone())
+        assert way.ended("failed")["error"]["code"] == "UNAVAILABLE"
+    way.step("diff")
+
+
+def test_what_happens_is_streamed(site):
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    c = http.client.HTTPConnection("127.0.0.1", site.operators_port, timeout=20)
+    c.request("GET", "/v1/events", headers={"Authorization": f"Bearer {site.tokens['vic']}"})
+    stream = c.getresponse()
+    way = Way(site, point)
+    seen, kind = [], ""
+    while "done" not in [e["state"] for e in seen]:
+        line = stream.readline().decode().strip()
+        kind = line[7:] if line.startswith("event: ") else kind
+        if line.startswith("data: ") and kind == "restore":
+            seen.append(json.loads(line[6:]))
+    c.close()
+    assert [e["state"] for e in seen if e["state"] != "running"] == ["queued", "done"]
+    assert {(e["id"], e["point"], e["step"]) for e in seen} == {(way.now()["id"], point, "preview")}
+
+
+# --- a gateway of its own --------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(pg):
+    """One that is stopped and started, and where a second operator has to agree."""
+    with pg.admin() as c:
+        c.execute(MADE)
+    with running(opened(pg, restore={"approval": "second"}), "bob") as g:
+        yield g
+
+
+def test_a_restart_interrupts_what_runs_and_keeps_what_is_done(own, pg):
+    before = picture(pg)
+    [point] = destroy(own, "DELETE FROM undo.t WHERE id <= 5")
+    way, other, third = Way(own, point), Way(own, point, table="undo.t"), Way(own, point)
+    plan = other.step("plan")["digest"]
+    with locked(pg) as table:
+        table.running(way, "diff")
+        table.running(third, "diff")
+        own.process.kill()
+        own.process.wait()
+    own.start()
+    step = way.now()["steps"][-1]
+    assert step["state"] == way.now()["state"] == "interrupted" and step["error"]["code"] == "CANCELLED"
+    assert ("mia", "diff", "interrupted") in records(own, point)
+    assert way.ask("GET", way.path + "/result").problem() == "NOT_FOUND", "rows are not kept on disk"
+    way.step("diff")
+    # A stop that waits: what can be called off is.
+    with locked(pg) as table:
+        table.running(way, "diff")
+        assert own.stop() == 0
+    own.start()
+    assert way.now()["state"] == "interrupted"
+    # The plan is still that plan.
+    assert other.send("copy-back", digest=plan).problem() == "HELD"
+    assert other.send("approve", digest=plan).problem() == "FORBIDDEN", "whoever made it cannot"
+    assert other.send("approve", "lee", "0" * 64).problem() == "CHANGED"
+    assert other.send("approve", "lee", plan, reason="agreed").status == 200
+    assert other.now()["steps"][-1]["approved_by"] == "lee"
+    other.step("copy-back", digest=plan)
+    assert picture(pg) == before
+    steps = [r for r in records(own, point) if r[1] in ("plan", "approve", "copy-back") and r[2] == "done"]
+    assert steps == [("mia", "plan", "done"), ("lee", "approve", "done"), ("mia", "copy-back", "done")]
+
+
+def test_a_kill_during_a_copy_back_leaves_it_whole_or_undone(own, pg):
+    [point] = destroy(own, "DELETE FROM undo.t WHERE id <= 5")
+    after = picture(pg)
+    way = Way(own, point)
+    plan = way.step("plan")["digest"]
+    assert way.send("approve", "lee", plan).status == 200
+    with locked(pg) as table:
+        table.running(way, "copy-back")
+        own.process.kill()
+        own.process.wait()
+    own.start()
+    step = way.now()["steps"][-1]
+    assert step["state"] == "interrupted" and step["error"]["code"] == "UNCERTAIN"
+    assert picture(pg) == after
+    assert way.send("copy-back", digest=plan).problem() == "CONFLICT", "its plan is not there any more"
