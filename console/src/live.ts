@@ -41,6 +41,7 @@ async function listen(stop: AbortController): Promise<void> {
   const round = new AbortController();
   const end = (): void => round.abort();
   stop.signal.addEventListener("abort", end);
+  addEventListener("offline", end);
   let silent = setTimeout(end, SILENCE_MS);
   try {
     const fields: Record<string, string> = { Accept: "text/event-stream" };
@@ -72,6 +73,7 @@ async function listen(stop: AbortController): Promise<void> {
   } finally {
     clearTimeout(silent);
     stop.signal.removeEventListener("abort", end);
+    removeEventListener("offline", end);
   }
 }
 

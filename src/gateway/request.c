@@ -82,6 +82,19 @@ redact_value(struct bs_buf *out,
     bs_redact_value(redact, v, out);
 }
 
+/* With its own quotes doubled: a value must not read as two parameters. */
+static void
+put_quoted(struct bs_buf *out, struct bs_bytes text)
+{
+    bs_put_u8(out, '\'');
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '\'')
+            bs_put_u8(out, '\'');
+        bs_put_u8(out, text.p[i]);
+    }
+    bs_put_u8(out, '\'');
+}
+
 static void
 show_value(struct bs_buf *out, const struct bs_identity_param *p)
 {
@@ -93,9 +106,7 @@ show_value(struct bs_buf *out, const struct bs_identity_param *p)
     } else if (p->format == 1 && binary_integer(p->type, v, &number)) {
         bs_put_fmt(out, "%lld", (long long)number);
     } else if (p->format == 0 && bs_utf8_valid(v) && v.n <= SHOWN_VALUE) {
-        bs_put_u8(out, '\'');
-        bs_put_bytes(out, v);
-        bs_put_u8(out, '\'');
+        put_quoted(out, v);
     } else {
         char hash[BS_SHA256_TEXT];
         char *copy = bs_malloc(v.n * 2 + 1);

@@ -72,6 +72,14 @@ def test_actors_are_listed_as_the_command_line_lists_them(site):
     assert "SCRAM" not in site.ask("GET", "/v1/actors").text
 
 
+def test_a_value_does_not_read_as_two_parameters(site):
+    with site.gateway.connect() as c, pytest.raises(psycopg.Error) as caught:
+        c.autocommit = True
+        c.execute("DELETE FROM api.t WHERE v = %s AND id < %s", ("x', $2 = '9", "5"))
+    ticket = json.loads(caught.value.diag.message_detail)["ticket"]
+    assert get(site, f"/v1/tickets/{ticket}")["params"] == "$1 = 'x'', $2 = ''9', $2 = '5'"
+
+
 def test_operators_are_listed_without_their_tokens(site):
     answer = site.ask("GET", "/v1/operators", role="viewer")
     listed = json.loads(site.gateway.cli("operators", "list", "--json").stdout)

@@ -1,12 +1,10 @@
 """The operators' console in a real Chromium: what it shows, who may decide in it, and that it stays inert."""
 
-import contextlib
 import json
 import os
 import pathlib
 import shutil
-import threading
-import time
+import signal
 
 import pytest
 
@@ -121,3 +119,387 @@ def test_a_drop_appears_at_once_is_approved_with_a_reason_and_runs(stage, opened
     ticket = stage.who["vera"].ask("GET", f"/v1/tickets/{held['id']}")[1]
     assert (ticket["state"], ticket["decided_by"], ticket["reason"]) == ("done", "kim", "replaced in March, see OPS-7")
     assert page.query_selector("dialog") is None
+
+
+# --- deciding --------------------------------------------------------------------------------
+
+
+def decide(console, key, reason):
+    """Opens the dialog by its key and confirms; the ticket's page must be open."""
+    console.page.keyboard.press(key)
+    console.page.wait_for_selector("dialog[open] textarea:focus")
+    console.page.keyboard.type(reason)
+    console.page.keyboard.press("Enter")
+
+
+def test_two_operators_at_once_make_one_decision(stage, opened):
+    asked = stage.ask("DELETE FROM shop.items WHERE order_id = 11")
+    consoles = [opened("kim"), opened("ada")]
+    ticket = [console.open_ticket(asked.sql) for console in consoles][0]
+    for console, key in zip(consoles, "ad"):
+        console.page.keyboard.press(key)
+        console.page.fill("dialog[open] textarea", f"said {key}")
+    # Both buttons in one moment: neither page waits for the other's answer.
+    for console in consoles:
+        console.page.evaluate("setTimeout(() => document.querySelector('dialog button[type=submit]').click(), 200)")
+    for console in consoles:
+        console.page.wait_for_selector(".became .state")
+    state = stage.who["vera"].ask("GET", f"/v1/tickets/{ticket}")[1]
+    assert len(state["decisions"]) == 1
+    winner, loser = consoles if state["decisions"][0]["operator"] == "kim" else reversed(consoles)
+    assert asked.done() == (None if state["decisions"][0]["decision"] == "approve" else "ZB002")
+    winner.page.wait_for_selector("dialog", state="detached")
+    assert ticket in loser.page.inner_text("dialog[open] .note-bad")
+    loser.page.keyboard.press("Escape")
+    loser.page.wait_for_selector("dialog", state="detached")
+
+
+def test_what_has_changed_since_is_not_decided(stage, opened):
+    """The entity tag of what was looked at goes along."""
+    asked = stage.ask("DELETE FROM shop.items WHERE order_id = 12")
+    console = opened("kim")
+    console.page.route("**/v1/events", lambda route: route.abort())  # it does not hear of it
+    console.page.clock.install()
+    ticket = console.open_ticket(asked.sql)
+    console.page.keyboard.press("a")
+    console.page.wait_for_selector("dialog[open]")
+    assert stage.who["lee"].ask("POST", f"/v1/tickets/{ticket}/comment", {"text": "wait"})[0] == 200
+    console.page.fill("dialog textarea", "fine")
+    console.page.press("dialog textarea", "Enter")
+    console.page.wait_for_selector("dialog .note-bad")
+    assert "Look at it again" in console.page.inner_text("dialog .note-bad")
+    assert stage.who["vera"].ask("GET", f"/v1/tickets/{ticket}")[1]["state"] == "pending"
+    console.page.keyboard.press("Escape")
+    console.page.wait_for_selector("text=wait")
+    asked.leave()
+
+
+def test_a_denial_reaches_the_agent_and_its_reason_only_operators(stage, opened):
+    console = opened("kim")
+    asked = stage.ask("DELETE FROM shop.items WHERE order_id = 13")
+    ticket = console.open_ticket(asked.sql)
+    decide(console, "d", "not on a Friday")
+    assert asked.done() == "ZB002" and "Friday" not in str(asked.error)
+    console.page.wait_for_selector(".became .state-denied")
+    assert "not on a Friday" in console.page.inner_text(".became")
+    assert stage.who["vera"].ask("GET", f"/v1/tickets/{ticket}")[1]["reason"] == "not on a Friday"
+
+
+def test_a_quorum_is_shown_as_it_grows(stage, opened):
+    asked = stage.ask("DELETE FROM shop.payments WHERE id = 5")
+    kim, lee = opened("kim").live(), opened("lee").live()
+    kim.open_ticket(asked.sql)
+    lee.open_ticket(asked.sql)
+    kim.page.keyboard.press("a")
+    kim.page.press("dialog textarea", "Enter")  # the policy wants a reason
+    assert "wants a reason" in kim.page.inner_text("dialog .note-bad")
+    kim.page.fill("dialog textarea", "checked the books")
+    kim.page.press("dialog textarea", "Enter")
+    lee.page.wait_for_selector(".quorum >> text=1 of 2")  # told by the stream
+    assert "checked the books" in lee.page.inner_text(".said")
+    kim.page.wait_for_selector("text=You have approved it")
+    assert kim.page.is_disabled("button:has-text('Approve')")
+    decide(lee, "a", "so did I")
+    assert asked.done() is None
+    kim.page.wait_for_selector(".became .state-done")
+
+
+def test_a_viewer_cannot_decide(stage, opened):
+    console = opened("vera")
+    page = console.page
+    asked = stage.ask("DELETE FROM shop.items WHERE order_id = 14")
+    ticket = console.open_ticket(asked.sql)
+    page.wait_for_selector("text=Viewers may look, not decide.")
+    assert page.is_disabled("button:has-text('Approve')") and page.is_disabled("button:has-text('Deny')")
+    for key in "adc":
+        page.keyboard.press(key)
+    assert page.query_selector("dialog, .comment") is None
+    # Nor past the page, with all that the page has.
+    status = page.evaluate("""async (ticket) => {
+        const {csrf} = await (await fetch("/v1/session")).json();
+        const answer = await fetch(`/v1/tickets/${ticket}/approve`, {method: "POST", body: "{}",
+            headers: {"Content-Type": "application/json", "X-CSRF-Token": csrf}});
+        return answer.status;
+    }""", ticket)
+    assert status == 403
+    assert stage.who["kim"].ask("GET", f"/v1/tickets/{ticket}")[1]["state"] == "pending"
+    asked.leave()
+
+
+def test_comments_are_for_all_who_look(stage, opened):
+    asked = stage.ask("DELETE FROM shop.items WHERE order_id = 15")
+    kim, vera = opened("kim").live(), opened("vera").live()
+    kim.open_ticket(asked.sql)
+    vera.open_ticket(asked.sql)
+    kim.page.keyboard.press("c")
+    kim.page.keyboard.type("whose <b>idea</b> is this?")
+    kim.page.keyboard.press("Control+Enter")
+    vera.page.wait_for_selector(".words >> text=whose <b>idea</b> is this?")
+    asked.leave()
+
+
+# --- hostile text ----------------------------------------------------------------------------
+
+
+def test_hostile_text_is_text_and_all_of_it(stage, opened):
+    console = opened("kim").live()
+    asked = stage.ask(HOSTILE)
+    console.open_ticket(HOSTILE)
+    page = console.page
+    assert page.evaluate("window.owned") is None
+    assert page.query_selector("#app img, #app script") is None
+    shown = page.inner_text(".sql pre")
+    for named in ("U+202E", "U+2066", "U+001B", "U+200B"):
+        assert named in shown
+    assert not set("\u202e\u2066\x1b\u200b") & set(page.inner_text("#app")) and "<script>" in shown
+    assert "cannot be seen" in page.inner_text(".sql .note-warn")
+    page.click("text=As it was sent")
+    raw = page.inner_text(".sql pre")
+    assert "U+202E" in raw and "\n" not in raw.strip()
+    asked.leave()
+
+
+def test_a_value_cannot_pretend_to_be_another(stage, opened):
+    console = opened("kim")
+    sql = "DELETE FROM shop.items WHERE product = %s AND order_id > %s"
+    asked = stage.ask(sql, ("x', $2 = '999999", "5"))
+    console.open_ticket(sql.replace("%s", "$1", 1).replace("%s", "$2"))
+    rows = console.page.eval_on_selector_all(
+        "table.params tbody tr", "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))")
+    assert rows == [["$1", "'x'', $2 = ''999999'"], ["$2", "'5'"]]
+    asked.leave()
+
+
+def test_a_hostile_name_is_text_everywhere(stage, opened):
+    with stage.pg.admin() as c:
+        c.execute("""SET ROLE app_trust; CREATE TABLE shop."<img src=x onerror=window.owned=1>\u202etxt" AS SELECT 1 AS "\u200bid" """)
+    asked = stage.ask("""DROP TABLE shop."<img src=x onerror=window.owned=1>\u202etxt" """.strip())
+    console = opened("kim").live()
+    ticket = console.open_ticket(asked.sql)
+    assert "U+202E" in console.page.inner_text(".ticket h1")
+    decide(console, "a", "<script>window.owned=1</script>")
+    assert asked.done() is None
+    console.page.wait_for_selector(".became .state-done")
+    point = stage.who["vera"].ask("GET", f"/v1/tickets/{ticket}")[1]["point"]
+    for place in (f"#/points/{point}", f"#/audit?ticket={ticket}", "#/actors/cursor-alice", "#/explain", "#/dashboard"):
+        console.open(place)
+        console.page.wait_for_selector(".card")
+        console.page.wait_for_selector(".skeleton", state="detached")
+        assert console.page.evaluate("window.owned") is None
+        assert console.page.query_selector("#app img, #app script") is None
+        assert "\u202e" not in console.page.inner_text("#app")
+
+
+def test_violations_would_be_seen(stage, browser):
+    """The other tests rest on it."""
+    console = Console(stage, browser, None)
+    console.page.evaluate("""() => {
+        const script = document.createElement("script");
+        script.textContent = "window.owned = 1";
+        document.body.append(script);
+        document.body.setAttribute("style", "color: red");
+        fetch("http://127.0.0.1:1/").catch(() => undefined);
+    }""")
+    wait_until(lambda: console.page.wait_for_timeout(20) or len(console.problems) >= 3)
+    found = " ".join(console.problems)
+    assert "script-src" in found and "style-src" in found and "connect-src" in found
+    assert console.page.evaluate("window.owned") is None
+    console.close()
+
+
+# --- the line to the gateway -----------------------------------------------------------------
+
+
+def test_without_the_stream_it_asks(stage, opened):
+    console = opened("kim", **{})
+    console.page.route("**/v1/events", lambda route: route.fulfill(status=429, headers={"Retry-After": "60"}, body="{}"))
+    console.page.reload()
+    console.page.wait_for_selector(".line-polling")
+    asked = stage.ask("DELETE FROM shop.items WHERE order_id = 16")
+    ticket = stage.ticket_of(asked.sql)["id"]
+    console.page.wait_for_selector(f".list a[href='#/queue/{ticket}']", timeout=6000)
+    asked.leave()
+
+
+def test_offline_is_shown_and_what_was_there_stays(stage, opened):
+    asked = stage.ask("DELETE FROM shop.items WHERE order_id = 17")
+    console = opened("kim").live()
+    console.open_ticket(asked.sql)
+    console.context.set_offline(True)
+    console.page.wait_for_selector(".line-offline")
+    assert "last heard" in console.page.inner_text(".line-offline")
+    console.page.wait_for_selector(".list.stale")
+    assert "order_id = 17" in console.page.inner_text(".sql pre")
+    console.page.wait_for_selector("text=Offline: this may not be how it is now.")
+    console.context.set_offline(False)
+    console.page.wait_for_selector(".line-live")
+    console.page.wait_for_selector(".list.stale", state="detached")
+    asked.leave()
+
+
+def test_a_gateway_that_says_nothing_is_not_live(stage, opened):
+    """The connection is there, but nobody is at the other end."""
+    console = opened("kim").live()
+    stage.gateway.process.send_signal(signal.SIGSTOP)
+    try:
+        console.page.wait_for_selector(".line-offline", timeout=20_000)
+    finally:
+        stage.gateway.process.send_signal(signal.SIGCONT)
+    console.page.wait_for_selector(".line-live", timeout=20_000)
+
+
+def test_a_session_that_ends_asks_for_the_token_again(stage, opened):
+    console = opened("kim").live()
+    console.context.clear_cookies()
+    console.open("#/actors")
+    console.page.wait_for_selector("text=Your session has ended.")
+    console.page.fill("#token", "bst_nobody")
+    console.page.press("#token", "Enter")
+    console.page.wait_for_selector("text=This is no operator's token")
+    console.page.fill("#token", stage.who["kim"].token)
+    console.page.press("#token", "Enter")
+    console.page.wait_for_selector("text=Who may connect")  # where one was
+    console.page.click("text=Sign out")
+    console.page.wait_for_selector("#token")
+    assert not [c for c in console.context.cookies() if c["value"]]
+
+
+# --- every page, as it looks and reads -------------------------------------------------------
+
+
+PLACES = ["login", "#/queue", "ticket", "decide", "#/points", "point", "#/audit", "#/actors", "actor", "#/explain",
+          "explained", "#/dashboard"]
+
+
+@pytest.fixture(scope="module")
+def furnished(stage):
+    """Something on every page, and a ticket that has everything."""
+    done = stage.ask("DELETE FROM shop.items WHERE order_id <= 8")
+    stage.who["kim"].decide(stage.ticket_of(done.sql)["id"], "approve", "last week's tests")
+    assert done.done() is None
+    waits = [stage.ask(sql, params, actor) for sql, params, actor in (
+        ("DELETE FROM shop.customers WHERE id = ANY(%s)", ([7, 8, 9],), "cursor-alice"),
+        ("UPDATE shop.orders SET status = 'sent' WHERE id < 9", None, "nightly-report"),
+        ("DROP TABLE shop.payments", None, "cursor-alice"))]
+    yield {"ticket": stage.ticket_of("DELETE FROM shop.customers WHERE id = ANY($1)")["id"],
+           "point": stage.who["vera"].ask("GET", "/v1/points")[1]["points"][0]["point"]}
+    for one in waits:
+        one.leave()
+
+
+def visit(console, place, furnished):
+    page = console.page
+    hashes = {"ticket": f"#/queue/{furnished['ticket']}", "decide": f"#/queue/{furnished['ticket']}",
+              "point": f"#/points/{furnished['point']}", "actor": "#/actors/cursor-alice", "explained": "#/explain"}
+    if place == "login":
+        return
+    console.open(hashes.get(place, place))
+    page.wait_for_selector({"#/queue": ".list li", "ticket": ".past li", "decide": ".past li"}.get(place, ".card"))
+    page.wait_for_selector(".skeleton", state="detached")
+    if place == "decide":
+        page.keyboard.press("a")
+        page.wait_for_selector("dialog[open]")
+    if place == "explained":
+        page.fill("textarea[name=sql]", "DELETE FROM shop.customers")
+        page.press("textarea[name=sql]", "Control+Enter")
+        page.wait_for_selector(".verdict")
+    if place == "#/audit":
+        page.click(".records summary")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_no_page_has_a_serious_fault(stage, opened, furnished, theme, width):
+    """axe-core on each page; nothing may be wider than the window, either. PICTURES= keeps what they look like."""
+    pictures = os.environ.get("PICTURES")
+    console = opened(None, color_scheme=theme, viewport={"width": width, "height": 900})
+    page = console.page
+    page.wait_for_selector("#token")
+    faults = []
+    for place in PLACES:
+        if place == "#/queue":
+            page.fill("#token", stage.who["ada"].token)
+            page.press("#token", "Enter")
+            console.live()
+        visit(console, place, furnished)
+        page.evaluate(AXE.read_text())  # by the debugger: the policy would not load it
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        faults += [(place, v["id"], [n["html"][:120] for n in v["nodes"]][:3]) for v in found["violations"]
+                   if v["impact"] in ("serious", "critical")]
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            faults.append((place, "wider than the window", []))
+        if pictures:
+            name = place.strip("#/").replace("/", "-")
+            page.screenshot(path=pathlib.Path(pictures) / f"{name}-{theme}-{width}.png")
+        if place == "decide":
+            page.keyboard.press("Escape")
+    assert faults == []
+
+
+def test_the_theme_is_the_systems_until_one_chooses(stage, opened):
+    console = opened("vera", color_scheme="dark")
+    page = console.page
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(ground)
+    page.keyboard.press("t")
+    light = page.evaluate(ground)
+    assert light != dark
+    page.reload()
+    page.wait_for_selector("header.top")
+    assert page.evaluate(ground) == light
+    page.emulate_media(color_scheme="light")
+    page.keyboard.press("t")
+    assert page.evaluate(ground) == dark
+
+
+def test_the_keyboard_goes_everywhere(stage, opened, furnished):
+    console = opened("kim").live()
+    page = console.page
+    page.wait_for_selector(".list li")
+    page.keyboard.press("j")
+    first = page.get_attribute(".list .here a", "href")
+    page.keyboard.press("j")
+    page.wait_for_selector(f".list .here a:not([href='{first}'])")
+    page.keyboard.press("k")
+    page.wait_for_selector(f".list .here a[href='{first}']")
+    page.keyboard.press("?")
+    assert "approve this statement" in page.inner_text("dialog[open]")
+    page.keyboard.press("Escape")
+    for keys, title in (("gp", "Recovery points"), ("gl", "Audit"), ("gw", "Actors"), ("ge", "Explain a statement"),
+                        ("gh", "Dashboard")):
+        for key in keys:
+            page.keyboard.press(key)
+        page.wait_for_selector(f"h1:has-text('{title}')")
+
+
+def test_an_administrator_quarantines_and_releases(stage, opened):
+    stage.gateway.add_agent("unruly")
+    console = opened("ada")
+    console.open("#/actors/unruly")
+    console.page.click("button:has-text('Quarantine')")
+    console.page.fill("dialog textarea", "asked for odd things")
+    console.page.click("dialog button[type=submit]")
+    console.page.wait_for_selector(".note-warn >> text=asked for odd things")
+    console.page.click("button:has-text('Release')")
+    console.page.click("dialog button[type=submit]")
+    console.page.wait_for_selector("button:has-text('Quarantine')")
+    approver = opened("kim")
+    approver.open("#/actors/unruly")
+    approver.page.wait_for_selector("text=What it asked for")
+    assert approver.page.query_selector("button:has-text('Revoke')") is None
+
+
+def test_the_audit_is_filtered(stage, opened, furnished):
+    console = opened("vera")
+    console.open("#/audit")
+    page = console.page
+    page.wait_for_selector("text=no number missing in what is shown")
+    page.select_option("select[name=kind]", "decision")
+    page.wait_for_selector(".clear")
+    wait_until(lambda: set(page.locator(".records summary > :nth-child(3)").all_inner_texts()) == {"decision"})
+    page.click(".records summary")
+    record = json.loads(page.inner_text(".record pre"))
+    assert record["kind"] == "decision" and record["operator"]
+    page.fill("input[name=actor]", "nobody-at-all")
+    page.press("input[name=actor]", "Enter")
+    page.wait_for_selector("text=No record is like that.")

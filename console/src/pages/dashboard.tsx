@@ -3,7 +3,7 @@
 import type { ComponentChildren, JSX } from "preact";
 
 import { ask, askText } from "../api";
-import { count, seconds, size, span } from "../format";
+import { count, seconds, size } from "../format";
 import type { Captures, Points, Ticket, Tickets } from "../generated/schema";
 import { type Bucket, buckets, byLabel, quantile, readMetrics, type Metrics } from "../metrics";
 import { progressOf } from "../shapes";
@@ -21,7 +21,9 @@ export function Dashboard(): JSX.Element {
   return (
     <div class="wide stack">
       <h1>Dashboard</h1>
-      <Of loaded={metrics}>{(all) => <Figures all={all} />}</Of>
+      <Card title="Since the start">
+        <Of loaded={metrics}>{(all) => <Figures all={all} />}</Of>
+      </Card>
       <div class="grid">
         <Card title="Statements held, by risk" more={<span class="dim">the last {LATEST}</span>}>
           <Of loaded={tickets}>{({ data }) => <ByRisk tickets={data.tickets} />}</Of>
@@ -146,7 +148,8 @@ function DecisionTimes({ tickets }: { tickets: Ticket[] }): JSX.Element {
     <>
       <Rows of={rows} />
       <p class="dim">
-        median {span(took[Math.floor(took.length / 2)] ?? 0)}, longest {span(took[took.length - 1] ?? 0)}
+        median {seconds((took[Math.floor(took.length / 2)] ?? 0) / 1000)}, longest{" "}
+        {seconds((took[took.length - 1] ?? 0) / 1000)}
       </p>
     </>
   );

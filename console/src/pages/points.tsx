@@ -90,7 +90,6 @@ function Entry({ p, here }: { p: Point; here: boolean }): JSX.Element {
 
 const LANE = 24;
 const MOST_LANES = 14;
-const WIDTH = 1000;
 
 /** A line a table, a mark a point: which states of it are there to go back to. */
 function Timeline({ points, here }: { points: Point[]; here: string }): JSX.Element | null {
@@ -107,7 +106,7 @@ function Timeline({ points, here }: { points: Point[]; here: string }): JSX.Elem
   const times = lanes.flatMap(([, marks]) => marks.map((m) => m.at));
   const from = Math.min(...times);
   const until = Math.max(...times, from + 60_000);
-  const x = (at: number): number => 8 + ((at - from) / (until - from)) * (WIDTH - 16);
+  const x = (at: number): string => `${((at - from) / (until - from)) * 100}%`;
   return (
     <Card title="By table" more={<span class="dim">{lanes.length > MOST_LANES ? `${MOST_LANES} of ${lanes.length} tables` : ""}</span>}>
       <div class="timeline">
@@ -116,14 +115,15 @@ function Timeline({ points, here }: { points: Point[]; here: string }): JSX.Elem
             <span class="lane-name">
               <T of={cut(name, 40)} />
             </span>
-            <svg viewBox={`0 0 ${WIDTH} ${LANE}`} preserveAspectRatio="none" role="img" aria-label={`${marks.length} points of ${plain(name)}`}>
-              <line x1="0" x2={WIDTH} y1={LANE / 2} y2={LANE / 2} />
+            <svg role="group" aria-label={`${marks.length} points of ${plain(name)}`}>
+              <line x1="0" x2="100%" y1={LANE / 2} y2={LANE / 2} />
               {marks.map((m) => (
-                <a key={m.p.point} href={to("points", m.p.point)} tabIndex={-1} aria-hidden="true">
+                <a key={m.p.point} href={to("points", m.p.point)}>
                   <title>{`${stamp(m.at)}: ${plain(m.p.kind ?? "")}, ${rows(m.rows)}, ${m.p.outcome}`}</title>
                   <rect
                     class={`mark ${m.p.outcome === "committed" ? "" : "mark-other"} ${m.p.point === here ? "mark-here" : ""}`}
-                    x={x(m.at) - 4}
+                    x={x(m.at)}
+                    transform="translate(-4 0)"
                     y={4}
                     width={8}
                     height={LANE - 8}

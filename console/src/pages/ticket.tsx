@@ -22,10 +22,10 @@ export function TicketPane({ id }: { id: string }): JSX.Element {
   useEffect(() => {
     if (happened > 0) loaded.again();
   }, [happened]);
-  // Progress is not an event.
+  // Progress and comments are not events.
   const running = loaded.data?.data.state === "running";
   useEffect(() => {
-    const timer = running ? setInterval(loaded.again, 1000) : undefined;
+    const timer = setInterval(loaded.again, running ? 1000 : 5000);
     return () => clearInterval(timer);
   }, [running]);
   return <Of loaded={loaded}>{(answer) => <Whole answer={answer} again={loaded.again} />}</Of>;
