@@ -15,6 +15,7 @@
 struct bs_client {
     const char *server;     /* --server, else BACKSTOP_SERVER, else http://127.0.0.1:6580 */
     const char *token_file; /* --token-file; else BACKSTOP_TOKEN is the token itself */
+    long timeout_s;         /* 0: 60 */
 };
 
 /* Rows for a verb's table of options. */
