@@ -29,6 +29,14 @@ struct taking {
     size_t n_common;
 };
 
+static bool completing;
+
+void
+bs_args_complete(void)
+{
+    completing = true;
+}
+
 static void
 take_common(struct taking *t)
 {
@@ -110,6 +118,27 @@ print_help(const struct taking *t)
         print_option(arg_at(t, i));
     if (u->examples != NULL)
         printf("\nExamples:\n%s", u->examples);
+}
+
+/* Is a value what comes next? Then no word of ours is. */
+static bool
+wants_value(const struct taking *t)
+{
+    const char *last = t->argv[t->argc - 1];
+    const struct bs_arg *arg = NULL;
+
+    if (t->argc > 1 && strncmp(last, "--", 2) == 0)
+        arg = find_long(t, last + 2, strlen(last + 2));
+    else if (t->argc > 1 && last[0] == '-' && last[1] != '\0')
+        arg = find_short(t, last[strlen(last) - 1]);
+    return arg != NULL && arg->kind != BS_ARG_FLAG;
+}
+
+static void
+print_words(const struct taking *t)
+{
+    for (size_t i = 0; !wants_value(t) && arg_at(t, i) != NULL; i++)
+        printf("--%s\t%s\n", arg_at(t, i)->name, arg_at(t, i)->help);
 }
 
 __attribute__((format(printf, 2, 3))) static bool
@@ -261,6 +290,10 @@ bs_args_take(const struct bs_usage *usage, int argc, char **argv, struct bs_args
     out->config = config == NULL || config[0] == '\0' ? DEFAULT_CONFIG : config;
     bs_out_set_json(asks_json(argc, argv));
     take_common(&t);
+    if (completing) {
+        print_words(&t);
+        return BS_ARGS_EXIT;
+    }
     if (!take_all(&t))
         return BS_ARGS_EXIT;
     if (t.help) {
@@ -299,6 +332,11 @@ bs_verbs_run(
     const struct verbs v = {verbs, n};
     const char *near;
 
+    if (completing && argc < 2) {
+        for (size_t i = 0; i < n; i++)
+            printf("%s\t%s\n", verbs[i].name, verbs[i].help);
+        return 0;
+    }
     if (argc < 2) {
         print_verbs(stderr, of, intro, &v);
         return bs_code_get(BS_E_USAGE)->exit_status;
@@ -312,6 +350,8 @@ bs_verbs_run(
         if (strcmp(verbs[i].name, argv[1]) == 0)
             return verbs[i].run(argc - 1, argv + 1);
     }
+    if (completing)
+        return 0;
     bs_out_set_json(asks_json(argc, argv));
     near = bs_word_nearest(argv[1], verb_name, &v);
     if (near == NULL)

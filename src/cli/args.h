@@ -77,6 +77,10 @@ enum bs_args_next {
 enum bs_args_next
 bs_args_take(const struct bs_usage *usage, int argc, char **argv, struct bs_args *out);
 
+/* From now on the functions of this file run no verb, but print the words that could come next, a
+ * line each: "word", a tab, its help. */
+void bs_args_complete(void);
+
 /* A verb or sub-verb. */
 struct bs_verb {
     const char *name;

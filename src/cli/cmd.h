@@ -15,6 +15,9 @@
 #include "cli/verbs.h"
 #undef BS_VERB
 
+/* The whole command line; argv[0] is the program. */
+int bs_cmd_run(int argc, char **argv);
+
 /*
  * Loads the configuration that --config names. On failure says all that is wrong with it and
  * answers NULL with *status set to the exit status; otherwise the caller unrefs it.

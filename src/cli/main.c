@@ -14,6 +14,13 @@ static const struct bs_verb verbs[] = {
 };
 
 int
+bs_cmd_run(int argc, char **argv)
+{
+    return bs_verbs_run("backstop", "Backstop stands between AI agents and PostgreSQL.", verbs,
+                        sizeof(verbs) / sizeof(verbs[0]), argc, argv);
+}
+
+int
 main(int argc, char **argv)
 {
     int status;
@@ -23,8 +30,7 @@ main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     if (argc > 1 && strcmp(argv[1], "--version") == 0)
         argv[1] = (char[]){"version"};
-    status = bs_verbs_run("backstop", "Backstop stands between AI agents and PostgreSQL.", verbs,
-                          sizeof(verbs) / sizeof(verbs[0]), argc, argv);
+    status = bs_cmd_run(argc, argv);
     if (fflush(stdout) != 0 && status == 0)
         status = 74; /* EX_IOERR: the answer did not reach its reader */
     return status;

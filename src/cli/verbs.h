@@ -24,5 +24,6 @@ BS_VERB(restore,      "restore",      "preview, run, diff, copy-back and discard
 BS_VERB(storage,      "storage",      "check what the storage of recovery points really does")
 BS_VERB(audit,        "audit",        "show and verify the audit log")
 BS_VERB(demo,         "demo",         "a private PostgreSQL, an agent that goes wrong, and the way back")
+BS_VERB(completion,   "completion",   "print what makes bash, zsh or fish complete words of this program")
 BS_VERB(version,      "version",      "show the versions of Backstop and of its grammar")
 /* clang-format on */
