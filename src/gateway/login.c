@@ -14,6 +14,7 @@
 #include "audit/record.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/siphash.h"
 #include "gateway/cancel.h"
 #include "gateway/gateway.h"
 #include "gateway/limits.h"
@@ -51,6 +52,7 @@ struct proof {
     const char *name;      /* "password", "previous password", "token"; NULL: not used */
     char id[BS_TICKET_ID]; /* of a token */
     int64_t ends_us;       /* 0: with its actor */
+    struct bs_hash128 secret;
 };
 
 struct bs_login {
@@ -60,6 +62,7 @@ struct bs_login {
     bool found;      /* the actor exists; whether it may log in is the verifier's to say */
     bool allowed;    /* it may use the database */
     bool certified;  /* by a certificate alone */
+    bool again;      /* it was looked up once more before it was let in */
     const char *why; /* why it may not log in whatever it proves; for operators; NULL: it may */
     struct bs_startup_wish wish;
     struct bs_scram_server scram;
@@ -326,6 +329,13 @@ certificate_fits(struct bs_session *s, const struct bs_agent *agent)
     return false;
 }
 
+/* Which secret it is, for comparing. */
+static struct bs_hash128
+secret_of(const struct bs_session *s, const char *verifier)
+{
+    return bs_siphash(s->gateway->mock_secret, bs_bytes_of(verifier));
+}
+
 /* One more secret that counts, under the salt of the first. */
 static void
 add_proof(struct bs_session *s,
@@ -337,18 +347,21 @@ add_proof(struct bs_session *s,
 
     if (to->n_more == BS_SCRAM_MORE)
         return;
-    if (bs_scram_verifier_add(to, verifier, &err) == BS_DONE)
+    if (bs_scram_verifier_add(to, verifier, &err) == BS_DONE) {
         s->login->proofs[to->n_more] = *proof;
-    else
+        s->login->proofs[to->n_more].secret = secret_of(s, verifier);
+    } else {
         BS_LOG(ERROR, "a verifier of an actor cannot be used",
                BS_F_STR("actor", s->login->wish.user), BS_F_STR("which", proof->name),
                BS_F_STR("reason", err.message));
+    }
 }
 
 static void
 add_proofs(struct bs_session *s, const struct lookup *k, struct bs_scram_verifier *to)
 {
-    s->login->proofs[0] = (struct proof){.name = "password"};
+    s->login->proofs[0] =
+        (struct proof){.name = "password", .secret = secret_of(s, k->agent.verifier)};
     if (k->agent.old_verifier != NULL && k->now_us < k->agent.old_until_us)
         add_proof(s, to, k->agent.old_verifier, &(struct proof){.name = "previous password"});
     for (size_t i = 0; i < k->n_tokens; i++) {
@@ -397,6 +410,19 @@ judge_certificate(struct bs_session *s, struct lookup *k)
 }
 
 static void
+take_agent(struct bs_session *s, const struct lookup *k)
+{
+    s->login->found = k->found;
+    s->login->allowed = k->allowed;
+    s->owner = k->found ? bs_arena_str(&s->arena, k->agent.owner) : NULL;
+    s->group = k->found ? bs_arena_str(&s->arena, k->agent.group) : NULL;
+    s->actor_since_us = k->agent.created_us;
+    s->ends_us = k->agent.expires_us;
+    s->standing_seen = k->seen;
+    s->server_user = k->found ? bs_arena_str(&s->arena, k->agent.role) : NULL;
+}
+
+static void
 looked_up(struct bs_session *s, bool current, void *arg)
 {
     static const char *const mechanisms[] = {BS_SCRAM_MECHANISM_PLUS, BS_SCRAM_MECHANISM, NULL};
@@ -408,14 +434,7 @@ looked_up(struct bs_session *s, bool current, void *arg)
         lookup_free(k);
         return;
     }
-    s->login->found = k->found;
-    s->login->allowed = k->allowed;
-    s->owner = k->found ? bs_arena_str(&s->arena, k->agent.owner) : NULL;
-    s->group = k->found ? bs_arena_str(&s->arena, k->agent.group) : NULL;
-    s->actor_since_us = k->agent.created_us;
-    s->ends_us = k->agent.expires_us;
-    s->standing_seen = k->seen;
-    s->server_user = k->found ? bs_arena_str(&s->arena, k->agent.role) : NULL;
+    take_agent(s, k);
     judge_certificate(s, k);
     s->login->why = k->why;
     if (k->failed) {
@@ -437,7 +456,7 @@ looked_up(struct bs_session *s, bool current, void *arg)
 }
 
 static void
-begin_lookup(struct bs_session *s)
+begin_lookup(struct bs_session *s, void (*done)(struct bs_session *, bool, void *))
 {
     struct lookup *k = bs_malloc(sizeof(*k));
 
@@ -448,7 +467,7 @@ begin_lookup(struct bs_session *s)
     bs_arena_init(&k->arena, "lookup", LOOKUP_ARENA);
     s->login->step = STEP_STOPPED;
     bs_link_pause(&s->client);
-    bs_worker_job(s->worker, s, look_up, looked_up, k);
+    bs_worker_job(s->worker, s, look_up, done, k);
 }
 
 /* --- start-up packets ---------------------------------------------------------------------- */
@@ -482,7 +501,7 @@ on_startup(struct bs_session *s, const struct bs_startup *packet)
         return;
     }
     s->secret_len = wish->minor < MINOR_LONG_KEYS ? SHORT_KEY : BS_SECRET_MAX;
-    begin_lookup(s);
+    begin_lookup(s, looked_up);
 }
 
 /* No answer but the end: clients wait for it. */
@@ -601,16 +620,98 @@ count_in(struct bs_session *s)
     return false;
 }
 
-/* Revoked while it was logging in: it looks as if it had been before. */
+/* It looks as if it had been before it began to log in. */
+static void
+refuse_late(struct bs_session *s)
+{
+    (void)record(s, "refused", "28P01");
+    bs_session_fail(s, "28P01", "password authentication failed for user \"%.*s\"", BS_NAME_MAX,
+                    s->login->wish.user);
+}
+
+/* Revoked while it was logging in. */
 static bool
 is_ended(struct bs_session *s)
 {
     s->ended = bs_standings_judge(s->gateway->standings, s);
-    if (s->ended == NULL)
+    if (s->ended != NULL)
+        refuse_late(s);
+    return s->ended != NULL;
+}
+
+/* What it was let in with, for the record, and for as long as that counts. */
+static void
+take_proof(struct bs_session *s)
+{
+    struct bs_login *l = s->login;
+    const struct proof *p = &l->proofs[l->scram.matched];
+
+    if (p->id[0] == '\0') {
+        (void)snprintf(l->detail, sizeof(l->detail), "{\"login\":\"%s\"}", p->name);
+        return;
+    }
+    (void)snprintf(l->detail, sizeof(l->detail), "{\"login\":\"%s\",\"token\":\"%s\"}", p->name,
+                   p->id);
+    s->token = bs_arena_str(&s->arena, p->id);
+    if (s->ends_us == 0 || p->ends_us < s->ends_us)
+        s->ends_us = p->ends_us;
+}
+
+/* Does what it has proven still count? */
+static bool
+counts_still(const struct bs_session *s, const struct lookup *k)
+{
+    const struct proof *p = &s->login->proofs[s->login->scram.matched];
+    struct bs_hash128 now = secret_of(s, k->agent.verifier), old = {0};
+
+    for (size_t i = 0; p->id[0] != '\0' && i < k->n_tokens; i++) {
+        if (strcmp(k->tokens[i].id, p->id) == 0)
+            return bs_token_counts(&k->tokens[i], k->now_us);
+    }
+    if (p->id[0] != '\0')
         return false;
-    (void)record(s, "refused", "28P01");
-    bs_session_fail(s, "28P01", "password authentication failed for user \"%.*s\"", BS_NAME_MAX,
-                    s->login->wish.user);
+    if (k->agent.old_verifier != NULL && k->now_us < k->agent.old_until_us)
+        old = secret_of(s, k->agent.old_verifier);
+    return memcmp(&p->secret, &now, sizeof(now)) == 0 || memcmp(&p->secret, &old, sizeof(old)) == 0;
+}
+
+static bool
+is_let_in_still(struct bs_session *s, struct lookup *k)
+{
+    bool by_certificate = s->login->certified;
+
+    if (!k->found || k->why != NULL || k->agent.created_us != s->actor_since_us)
+        return false;
+    judge_certificate(s, k);
+    return by_certificate ? s->login->certified : k->why == NULL && counts_still(s, k);
+}
+
+static void
+looked_up_again(struct bs_session *s, bool current, void *arg)
+{
+    struct lookup *k = arg;
+
+    if (current && k->failed) {
+        bs_session_fail(s, "58000", "the gateway cannot look up its actors now");
+    } else if (current && !is_let_in_still(s, k)) {
+        refuse_late(s);
+    } else if (current) {
+        take_agent(s, k);
+        if (!s->login->certified)
+            take_proof(s);
+        admit(s);
+    }
+    lookup_free(k);
+}
+
+/* A login may take a while, and agents be changed meanwhile: what counts is how they are at its end. */
+static bool
+is_looked_up_again(struct bs_session *s)
+{
+    if (s->login->again || !bs_standings_have_changed(s->gateway->standings, s))
+        return false;
+    s->login->again = true;
+    begin_lookup(s, looked_up_again);
     return true;
 }
 
@@ -640,6 +741,8 @@ admit(struct bs_session *s)
     bool allowed = s->login->allowed;
     struct bs_subject subject;
 
+    if (is_looked_up_again(s))
+        return;
     if (db == NULL || !allowed) {
         const char *sqlstate = db == NULL ? "3D000" : "42501";
         (void)record(s, "refused", sqlstate);
@@ -668,24 +771,6 @@ admit(struct bs_session *s)
     s->phase = BS_PHASE_UPSTREAM;
     bs_link_pause(&s->client);
     bs_upstream_begin(s, wish.settings, wish.n_settings);
-}
-
-/* What it was let in with, for the record, and for as long as that counts. */
-static void
-take_proof(struct bs_session *s)
-{
-    struct bs_login *l = s->login;
-    const struct proof *p = &l->proofs[l->scram.matched];
-
-    if (p->id[0] == '\0') {
-        (void)snprintf(l->detail, sizeof(l->detail), "{\"login\":\"%s\"}", p->name);
-        return;
-    }
-    (void)snprintf(l->detail, sizeof(l->detail), "{\"login\":\"%s\",\"token\":\"%s\"}", p->name,
-                   p->id);
-    s->token = bs_arena_str(&s->arena, p->id);
-    if (s->ends_us == 0 || p->ends_us < s->ends_us)
-        s->ends_us = p->ends_us;
 }
 
 static void

@@ -224,12 +224,18 @@ judge(const struct list *l, struct bs_session *session)
     return NULL;
 }
 
+bool
+bs_standings_have_changed(struct bs_standings *s, const struct bs_session *session)
+{
+    return session->standing_seen < atomic_load(&s->seen);
+}
+
 const char *
 bs_standings_judge(struct bs_standings *s, struct bs_session *session)
 {
     const char *why = NULL;
 
-    if (session->standing_seen < atomic_load(&s->seen)) { /* else it was looked up later */
+    if (bs_standings_have_changed(s, session)) { /* else it was looked up later */
         pthread_mutex_lock(&s->lock);
         why = judge(&s->list, session);
         session->standing_seen = atomic_load(&s->seen);

@@ -43,6 +43,9 @@ void bs_standings_free(struct bs_standings **s); /* accepts NULL; sets it NULL *
 BS_MUST_CHECK enum bs_done
 bs_standings_look(struct bs_standings *s, struct bs_state *state, struct bs_err *err);
 
+/* Has anything changed that is known here since the session's actor was looked up? */
+bool bs_standings_have_changed(struct bs_standings *s, const struct bs_session *session);
+
 /*
  * Why a session that was let in has to end now; NULL: it may stay.
  *

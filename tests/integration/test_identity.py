@@ -1,5 +1,6 @@
 """Who an actor is: where it may come from, its role, and what ends it - in sessions that are open, too."""
 
+import contextlib
 import json
 import sqlite3
 import subprocess
@@ -19,7 +20,7 @@ WRONG = "password authentication failed"
 @pytest.fixture(scope="module")
 def gw(pg):
     upstream = pg.conninfo("app_trust")
-    with running(Gateway(pg, {"app": upstream}, extra={"hold": {"wait": "0s"}}), "alice") as g:
+    with running(Gateway(pg, {"app": upstream, "other": upstream}, extra={"hold": {"wait": "0s"}}), "alice") as g:
         g.cli("operators", "add", "kim")
         yield g
 
@@ -235,16 +236,40 @@ def test_a_name_given_again_is_another_actor(gw):
     gw.connect("twice").close()
 
 
-def test_revoked_between_the_challenge_and_the_proof(gw):
+# What is done while a login is under way, and how it then ends: the SQLSTATE, or who it is recorded to belong to.
+BETWEEN = {
+    "revoked": (["revoke", "revoked"], "28P01"),
+    "disabled": (["disable", "disabled"], "28P01"),
+    "rotated": (["rotate", "rotated"], "28P01"),
+    "overlap": (["rotate", "overlap", "--overlap", "1h"], "alice"),
+    "moved": (["set", "moved", "--address", "10.0.0.0/8"], "28P01"),
+    "elsewhere": (["set", "elsewhere", "--database", "other"], "42501"),
+    "certified": (["set", "certified", "--certificate-cn", "job.example"], "28P01"),
+    "owned": (["set", "owned", "--owner", "robin"], "robin"),
+    "untouched": (["list"], "alice"),
+}
+
+
+def test_what_is_changed_between_the_challenge_and_the_proof_counts(gw):
     """The login was looked up before; its proof is right, and comes too late."""
-    add(gw, "between")
-    with Raw(gw.port) as r:
-        r.send(startup(user="between", database="app"))
-        wait_until(r.readable)
-        gw.cli("agents", "revoke", "between")
+    with contextlib.ExitStack() as stack:
+        under_way = {}
+        for name in BETWEEN:
+            add(gw, name, "--owner", "alice")
+            under_way[name] = r = stack.enter_context(Raw(gw.port))
+            r.send(startup(user=name, database="app"))
+            wait_until(r.readable)
+        for what, _ in BETWEEN.values():
+            gw.cli("agents", *what)
         time.sleep(1.5)
-        kind, body = r.scram(gw.passwords["between"])[-1]
-        assert kind == b"E" and b"C28P01" in body
+        for name, (_, end) in BETWEEN.items():
+            kind, body = under_way[name].scram(gw.passwords[name])[-1]
+            if end in ("28P01", "42501"):
+                assert kind == b"E" and b"C" + end.encode() in body, (name, kind, body)
+            else:
+                assert kind == b"Z", (name, body)
+                opened = wait_until(lambda n=name: records(gw, kind="session_open", actor=n))
+                assert [r["owner"] for r in opened] == [end]
 
 
 # --- two passwords for a while -----------------------------------------------------------------
