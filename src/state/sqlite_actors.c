@@ -296,6 +296,24 @@ bs_sq_agent_rekey(struct bs_state *s,
     return bs_sq_end(q, done, err);
 }
 
+/* What it has asked for is due at once: whoever gets the name after it gets none of its approvals. */
+static enum bs_done
+end_tickets(struct bs_sqlite *q, const char *actor, struct bs_err *err)
+{
+    int64_t now_us = bs_now_us();
+
+    if (bs_sq_run(q,
+                  "UPDATE tickets SET decide_by_us = ? WHERE actor = ? AND state = 'pending'"
+                  " AND decide_by_us > ?",
+                  BS_SQ_VALUES(BS_SQ_I(now_us), BS_SQ_T(actor), BS_SQ_I(now_us)), NULL,
+                  err) != BS_DONE)
+        return BS_FAILED;
+    return bs_sq_run(q,
+                     "UPDATE tickets SET redeem_by_us = ? WHERE actor = ? AND state = 'approved'"
+                     " AND redeem_by_us > ?",
+                     BS_SQ_VALUES(BS_SQ_I(now_us), BS_SQ_T(actor), BS_SQ_I(now_us)), NULL, err);
+}
+
 enum bs_done
 bs_sq_agent_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err)
 {
@@ -308,6 +326,8 @@ bs_sq_agent_revoke(struct bs_state *s, const char *name, const char *by, struct 
     if (done == BS_DONE)
         done = bs_sq_run(q, "UPDATE agents SET revoked_us = ? WHERE name = ?",
                          BS_SQ_VALUES(BS_SQ_I(bs_now_us()), BS_SQ_T(name)), NULL, err);
+    if (done == BS_DONE)
+        done = end_tickets(q, name, err);
     if (done == BS_DONE)
         done = bs_sq_change_put(q, by, "agent.revoke", name, json_object(), err);
     return bs_sq_end(q, done, err);

@@ -236,6 +236,32 @@ def test_a_name_given_again_is_another_actor(gw):
     gw.connect("twice").close()
 
 
+@pytest.mark.parametrize("decided", [True, False])
+def test_a_name_given_again_gets_no_approval_of_the_one_before(pg, gw, decided):
+    with pg.admin() as admin:
+        admin.execute("DROP TABLE IF EXISTS inherited; CREATE TABLE inherited AS SELECT 1 AS id;"
+                      "ALTER TABLE inherited OWNER TO app_trust")
+    operator = Operator(gw, f"lee-{decided}".lower())
+
+    def ask():
+        with gw.connect("heir", autocommit=True) as c, pytest.raises(psycopg.Error) as caught:
+            c.execute("DELETE FROM inherited")
+        assert caught.value.sqlstate == "ZB001"
+        return json.loads(caught.value.diag.message_detail)["ticket"]
+
+    add(gw, "heir")
+    old = ask()
+    if decided:
+        operator.decide(old, "approve")
+    gw.cli("agents", "revoke", "heir")
+    add(gw, "heir")
+    new = ask()
+    assert new != old
+    assert wait_until(lambda: operator.ask("GET", f"/v1/tickets/{old}")[1]["state"] == "expired")
+    assert operator.ask("POST", f"/v1/tickets/{old}/approve", {"reason": "late"})[0] == 409
+    gw.cli("agents", "revoke", "heir")
+
+
 # What is done while a login is under way, and how it then ends: the SQLSTATE, or who it is recorded to belong to.
 BETWEEN = {
     "revoked": (["revoke", "revoked"], "28P01"),
