@@ -13,7 +13,9 @@ import { Dashboard } from "./pages/dashboard";
 import { Explain } from "./pages/explain";
 import { Login } from "./pages/login";
 import { Points } from "./pages/points";
+import { Pauses, PauseButton } from "./pages/pauses";
 import { Queue } from "./pages/queue";
+import { Restores } from "./pages/restores";
 import { go, place, to } from "./router";
 import { useNow, useSignal } from "./store";
 import { theme, toggleTheme } from "./theme";
@@ -24,6 +26,7 @@ type Page = { name: string; title: string; key: string; show: (name: string) => 
 const PAGES: Page[] = [
   { name: "queue", title: "Queue", key: "q", show: (name) => <Queue id={name} /> },
   { name: "points", title: "Recovery points", key: "p", show: (name) => <Points id={name} /> },
+  { name: "restores", title: "Restores", key: "r", show: (name) => <Restores id={name} /> },
   { name: "audit", title: "Audit", key: "l", show: () => <Audit /> },
   { name: "actors", title: "Actors", key: "w", show: (name) => <Actors name={name} /> },
   { name: "explain", title: "Explain", key: "e", show: () => <Explain /> },
@@ -96,6 +99,7 @@ function Top({ onHelp }: { onHelp: () => void }): JSX.Element {
       </nav>
       <div class="top-end">
         <Live />
+        <PauseButton />
         <span class="who" title={who?.role ?? ""}>
           <T of={who?.operator} />
           <span class="dim"> {who?.role}</span>
@@ -103,7 +107,7 @@ function Top({ onHelp }: { onHelp: () => void }): JSX.Element {
         <button type="button" class="quiet" onClick={toggleTheme} aria-label={`Theme: ${dark}. Change it`}>
           {dark === "dark" ? "☾" : "☼"}
         </button>
-        <button type="button" class="quiet" onClick={onHelp} aria-label="Keys">
+        <button type="button" class="quiet help" onClick={onHelp} aria-label="Keys">
           ?
         </button>
         <button type="button" class="quiet" onClick={() => void logOut()}>
@@ -132,6 +136,7 @@ function Shell(): JSX.Element {
         To the content
       </a>
       <Top onHelp={() => setHelp(true)} />
+      <Pauses />
       <main id="main" tabIndex={-1} class={`page-${here.page}`}>
         {page ? page.show(here.name) : <Nothing>There is no such page.</Nothing>}
       </main>

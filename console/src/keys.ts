@@ -1,6 +1,6 @@
 // The keyboard: one table of what each key does here and now, so that help shows what works.
 
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 export type Binding = { keys: string[]; does: string; run: () => void };
 
@@ -13,7 +13,7 @@ export function bindings(): Binding[] {
 
 /** For as long as the component is there. Pressed inside a field or a dialog, keys are only text. */
 export function useKeys(all: () => Binding[]): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const layer = { bindings: all };
     layers.push(layer);
     return () => {

@@ -14,6 +14,8 @@ export const line = signal<Line>("connecting");
 export const heard = signal<number>(0);
 /** The news: one more for each event, or each time that some may have been missed. */
 export const news = signal<number>(0);
+/** The same for restores. */
+export const restoreNews = signal<number>(0);
 
 const SILENCE_MS = 12_000; // a comment comes every five seconds
 const POLL_MS = 4_000;
@@ -22,8 +24,9 @@ const WAIT_MS = [250, 1_000, 2_000, 5_000];
 let last = "";
 let running: AbortController | null = null;
 
-function tell(): void {
-  news.value = news.value + 1;
+function tell(event = "reset"): void {
+  if (event !== "restore") news.value = news.value + 1;
+  if (event !== "ticket") restoreNews.value = restoreNews.value + 1;
 }
 
 function takeBlock(block: string): void {
@@ -33,7 +36,8 @@ function takeBlock(block: string): void {
     if (colon > 0) fields.set(row.slice(0, colon), row.slice(colon + 1).trimStart());
   }
   if (fields.has("id")) last = fields.get("id") ?? "";
-  if (fields.has("event")) tell();
+  const event = fields.get("event");
+  if (event !== undefined) tell(event);
 }
 
 /** Returns when the stream has ended by itself, as it does every minute. */

@@ -26,8 +26,10 @@ export function to(page: string, name = "", query: Record<string, string> = {}):
   return `#/${page}${name === "" ? "" : `/${encodeURIComponent(name)}`}${more === "" ? "" : `?${more}`}`;
 }
 
+/** At once, so that a second key does not act on the place before. */
 export function go(hash: string): void {
   location.hash = hash;
+  place.value = read();
 }
 
 /** The same place by another name, without a step in the history. */

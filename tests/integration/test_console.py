@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import signal
 
+import psycopg
 import pytest
 
 from conftest import ROOT, running, wait_until
@@ -367,8 +368,8 @@ def test_a_session_that_ends_asks_for_the_token_again(stage, opened):
 # --- every page, as it looks and reads -------------------------------------------------------
 
 
-PLACES = ["login", "#/queue", "ticket", "decide", "#/points", "point", "#/audit", "#/actors", "actor", "#/explain",
-          "explained", "#/dashboard"]
+PLACES = ["login", "#/queue", "ticket", "decide", "#/points", "point", "#/restores", "restore", "#/audit", "#/actors",
+          "actor", "#/explain", "explained", "#/dashboard"]
 
 
 @pytest.fixture(scope="module")
@@ -381,8 +382,11 @@ def furnished(stage):
         ("DELETE FROM shop.customers WHERE id = ANY(%s)", ([7, 8, 9],), "cursor-alice"),
         ("UPDATE shop.orders SET status = 'sent' WHERE id < 9", None, "nightly-report"),
         ("DROP TABLE shop.payments", None, "cursor-alice"))]
-    yield {"ticket": stage.ticket_of("DELETE FROM shop.customers WHERE id = ANY($1)")["id"],
-           "point": stage.who["vera"].ask("GET", "/v1/points")[1]["points"][0]["point"]}
+    point = stage.who["vera"].ask("GET", "/v1/points")[1]["points"][0]["point"]
+    status, restore = stage.who["kim"].ask("POST", "/v1/restores", {"point": point})
+    assert status == 202
+    yield {"ticket": stage.ticket_of("DELETE FROM shop.customers WHERE id = ANY($1)")["id"], "point": point,
+           "restore": restore["id"]}
     for one in waits:
         one.leave()
 
@@ -390,7 +394,7 @@ def furnished(stage):
 def visit(console, place, furnished):
     page = console.page
     hashes = {"ticket": f"#/queue/{furnished['ticket']}", "decide": f"#/queue/{furnished['ticket']}",
-              "point": f"#/points/{furnished['point']}", "actor": "#/actors/cursor-alice", "explained": "#/explain"}
+              "point": f"#/points/{furnished['point']}", "restore": f"#/restores/{furnished['restore']}", "actor": "#/actors/cursor-alice", "explained": "#/explain"}
     if place == "login":
         return
     console.open(hashes.get(place, place))
@@ -407,8 +411,9 @@ def visit(console, place, furnished):
         page.click(".records summary")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+# Contrast is of the theme, what fits is of the width.
+@pytest.mark.parametrize("theme, width", [("light", 1440), ("dark", 390)] + (
+    [("light", 390), ("dark", 1440)] if "PICTURES" in os.environ else []))
 def test_no_page_has_a_serious_fault(stage, opened, furnished, theme, width):
     """axe-core on each page; nothing may be wider than the window, either. PICTURES= keeps what they look like."""
     pictures = os.environ.get("PICTURES")
@@ -434,6 +439,66 @@ def test_no_page_has_a_serious_fault(stage, opened, furnished, theme, width):
         if place == "decide":
             page.keyboard.press("Escape")
     assert faults == []
+
+
+def test_the_way_back(stage, opened):
+    sql = "DELETE FROM shop.items WHERE order_id BETWEEN 30 AND 34"
+    gone = stage.ask(sql)
+    ticket = stage.ticket_of(sql)["id"]
+    stage.who["kim"].decide(ticket, "approve")
+    assert gone.done() is None
+    count = "SELECT count(*) FROM shop.items WHERE order_id BETWEEN 30 AND 34"
+    with stage.pg.admin() as c:
+        assert c.execute(count).fetchone() == (0,)
+    console = opened("kim").live()
+    page = console.page
+    console.open_ticket(sql)
+    page.click(".became >> text=Recovery point")
+    page.click("button:has-text('Restore')")
+    page.click("dialog button[type=submit]")
+    page.wait_for_selector("text=proven")
+    page.click("button:has-text('Load beside')")
+    page.click("dialog button[type=submit]")
+    page.wait_for_selector("text=counted, hash equal, constraints hold")
+    page.click("button:has-text('Compare')")
+    page.click("dialog button[type=submit]")
+    page.wait_for_selector("th:has-text('Missing')")
+    page.click("button:has-text('Plan a copy-back')")
+    page.click("dialog button[type=submit]")
+    page.wait_for_selector("th:has-text('To insert')")
+    with stage.pg.admin() as c:
+        assert c.execute(count).fetchone() == (0,)
+    page.click("button:has-text('Copy back')")
+    assert "live tables change" in page.inner_text("dialog")
+    page.click("dialog button[type=submit]")
+    page.wait_for_selector("text=It is done.")
+    with stage.pg.admin() as c:
+        assert c.execute(count).fetchone() == (10,)
+    page.click("text=Discard what was loaded")
+    page.click("dialog button[type=submit]")
+    page.wait_for_selector("summary:has-text('Dropped')")
+    viewer = opened("vera")
+    viewer.open(page.evaluate("location.hash"))
+    viewer.page.wait_for_selector("text=it takes an approver to see it")
+    assert viewer.page.query_selector(".acts button") is None
+
+
+def test_a_pause_is_in_sight_until_an_administrator_lifts_it(stage, opened):
+    stage.gateway.add_agent("stopped")
+    kim, ada = opened("kim").live(), opened("ada").live()
+    kim.page.click("button.pause")
+    kim.page.fill("dialog input[name=name]", "stopped")
+    kim.page.fill("dialog input[name=reason]", "it loops <b>")
+    kim.page.click("dialog button[type=submit]")
+    kim.page.wait_for_selector(".pauses >> text=it loops <b>")
+    with pytest.raises(psycopg.Error, match="paused"):
+        stage.connect("stopped")
+    assert kim.page.query_selector(".pauses button") is None
+    ada.page.reload()
+    ada.page.click(".pauses button")
+    ada.page.click("dialog button[type=submit]")
+    ada.page.wait_for_selector(".pauses", state="detached")
+    stage.connect("stopped").close()
 
 
 def test_the_theme_is_the_systems_until_one_chooses(stage, opened):
@@ -462,6 +527,7 @@ def test_the_keyboard_goes_everywhere(stage, opened, furnished):
     page.wait_for_selector(f".list .here a:not([href='{first}'])")
     page.keyboard.press("k")
     page.wait_for_selector(f".list .here a[href='{first}']")
+    page.wait_for_selector(".deciding button")
     page.keyboard.press("?")
     assert "approve this statement" in page.inner_text("dialog[open]")
     page.keyboard.press("Escape")

@@ -1,18 +1,18 @@
 // Who may connect, how they stand, and - for administrators - ending what one may do.
 
 import type { JSX } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
-import { actKey, ask, query, session } from "../api";
-import type { Actor, Actors as Page, Evasion, Operators } from "../generated/schema";
+import { ask, query, session } from "../api";
+import type { Actor, Actors as Page, Evasion, Operators, Ticket, Tickets } from "../generated/schema";
 import { to } from "../router";
 import { useLoad, useSignal } from "../store";
-import { Card, Dialog, Fields, Key, More, Note, Nothing, Of, Stamp, State, T, When, Wrong } from "../ui";
-import type { Ticket, Tickets } from "../generated/schema";
+import { Card, Fields, More, Note, Nothing, Of, Stamp, State, T, When } from "../ui";
+import { Act } from "./act";
 
-type Act = "quarantine" | "release" | "revoke";
+type Deed = "quarantine" | "release" | "revoke";
 
-const ACTS: Record<Act, { title: string; does: string; button: string; reason: boolean }> = {
+const DEEDS: Record<Deed, { title: string; does: string; button: string; reason: boolean }> = {
   quarantine: { title: "Quarantine", does: "It may only read, until somebody releases it.", button: "Quarantine", reason: true },
   release: { title: "Release", does: "Its quarantine ends.", button: "Release", reason: true },
   revoke: {
@@ -201,7 +201,7 @@ function Asked({ tickets }: { tickets: Ticket[] }): JSX.Element {
 
 function Acts({ actor: a, again }: { actor: Actor; again: () => void }): JSX.Element | null {
   const who = useSignal(session);
-  const [act, setAct] = useState<Act | undefined>();
+  const [act, setAct] = useState<Deed | undefined>();
   if (who?.role !== "admin" || a.revoked) return null;
   return (
     <p class="acts">
@@ -222,60 +222,32 @@ function Acts({ actor: a, again }: { actor: Actor; again: () => void }): JSX.Ele
   );
 }
 
-function Doing(props: { actor: Actor; act: Act; onClose: () => void; onDone: () => void }): JSX.Element {
-  const what = ACTS[props.act];
-  const field = useRef<HTMLTextAreaElement>(null);
-  const [key] = useState(actKey);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<Error | undefined>();
-  const submit = async (): Promise<void> => {
-    if (busy) return;
-    setBusy(true);
-    const reason = field.current?.value.trim() ?? "";
-    try {
-      await ask(`/v1/actors/${encodeURIComponent(props.actor.name)}/${props.act}`, {
-        method: "POST",
-        body: reason === "" ? {} : { reason },
-        key,
-      });
-      props.onDone();
-      props.onClose();
-    } catch (why) {
-      setError(why as Error);
-      setBusy(false);
-    }
+function Doing(props: { actor: Actor; act: Deed; onClose: () => void; onDone: () => void }): JSX.Element {
+  const what = DEEDS[props.act];
+  const send = async (form: FormData, key: string): Promise<void> => {
+    const reason = String(form.get("reason") ?? "").trim();
+    await ask(`/v1/actors/${encodeURIComponent(props.actor.name)}/${props.act}`, {
+      method: "POST",
+      body: reason === "" ? {} : { reason },
+      key,
+    });
+    props.onDone();
   };
   return (
-    <Dialog title={what.title} onClose={props.onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void submit();
-        }}
-      >
-        <p class="decide-what">
-          <strong>
-            <T of={props.actor.name} />
-          </strong>
-          : {what.does}
-        </p>
-        {error ? <Wrong error={error} /> : null}
-        {what.reason ? (
-          <>
-            <label for="why">Reason (may be empty)</label>
-            <textarea id="why" ref={field} rows={2} maxLength={2000} autofocus />
-          </>
-        ) : null}
-        <p class="dialog-actions">
-          <button type="button" onClick={props.onClose}>
-            Cancel <Key of="Esc" />
-          </button>
-          <button type="submit" class={props.act === "release" ? "main" : "main danger"} disabled={busy}>
-            {what.button}
-          </button>
-        </p>
-      </form>
-    </Dialog>
+    <Act title={what.title} button={what.button} danger={props.act !== "release"} onClose={props.onClose} send={send}>
+      <p>
+        <strong>
+          <T of={props.actor.name} />
+        </strong>
+        : {what.does}
+      </p>
+      {what.reason ? (
+        <label>
+          Reason (may be empty)
+          <textarea name="reason" rows={2} maxLength={2000} autofocus />
+        </label>
+      ) : null}
+    </Act>
   );
 }
 

@@ -7,10 +7,11 @@ import { ask, query } from "../api";
 import { count, rows, size, stamp } from "../format";
 import type { Point, Points as Page, PointWhole } from "../generated/schema";
 import { useKeys } from "../keys";
-import { go, to } from "../router";
+import { go, place, to } from "../router";
 import { bag, list, number, text } from "../shapes";
 import { useLoad } from "../store";
 import { cut, plain } from "../text";
+import { BeginRestore } from "./restores";
 import { Card, Fields, More, Note, Nothing, Of, Stamp, T, When } from "../ui";
 
 const PAGE = 100;
@@ -149,8 +150,8 @@ export function Points({ id }: { id: string }): JSX.Element {
   const [database, setDatabase] = useState("");
   const { loaded, more } = usePoints(database);
   const all = loaded.data?.points ?? [];
-  const at = all.findIndex((p) => p.point === id);
   const step = (by: number): void => {
+    const at = all.findIndex((p) => p.point === place.value.name);
     const next = all[Math.max(0, Math.min(all.length - 1, at + by))];
     if (next) go(to("points", next.point));
   };
@@ -242,7 +243,14 @@ function Manifest({ p }: { p: PointWhole }): JSX.Element {
     ["Approved", text(actor.approver) ? <T of={text(actor.approver)} /> : ""],
     ["Ticket", ticket ? <a class="mono" href={to("queue", ticket)}><T of={ticket} /></a> : ""],
     ["Captured", text(capture.why) ? <T of={text(capture.why)} /> : ""],
-    ["Restore", p.outcome === "committed" ? <code>backstop restore preview {p.point}</code> : ""],
+    [
+      "Restore",
+      p.outcome === "committed" && !p.erased ? (
+        <BeginRestore point={p.point} tables={objects.map((o) => `${text(o.schema)}.${text(o.name)}`)} />
+      ) : (
+        ""
+      ),
+    ],
   ];
   return (
     <div class="stack">

@@ -8,7 +8,7 @@ import { rows } from "../format";
 import type { Ticket, Tickets } from "../generated/schema";
 import { useKeys } from "../keys";
 import { answered, line, news } from "../live";
-import { go, to } from "../router";
+import { go, place, to } from "../router";
 import { rowsReached, summary } from "../shapes";
 import { type Loaded, useLoad, useSignal } from "../store";
 import { cut } from "../text";
@@ -98,7 +98,6 @@ export function Queue({ id }: { id: string }): JSX.Element {
   const all = loaded.data ?? [];
   const open = useMemo(() => all.filter((t) => OPEN.includes(t.state)).sort(byUrgency), [all]);
   const shown = view === "open" ? open : all.filter((t) => !OPEN.includes(t.state));
-  const at = shown.findIndex((t) => t.id === id);
   const waiting = open.filter((t) => t.state === "pending").length;
   useScrollTo(id);
   useEffect(() => {
@@ -106,6 +105,7 @@ export function Queue({ id }: { id: string }): JSX.Element {
   }, [waiting]);
 
   const step = (by: number): void => {
+    const at = shown.findIndex((t) => t.id === place.value.name);
     const next = shown[at < 0 ? (by > 0 ? 0 : shown.length - 1) : Math.max(0, Math.min(shown.length - 1, at + by))];
     if (next) go(to("queue", next.id));
   };
