@@ -340,6 +340,26 @@ bs_back_do(const struct bs_back_job *job, struct bs_back_done *out, struct bs_er
     return done;
 }
 
+enum bs_done
+bs_back_rows(const struct bs_back_job *job,
+             const struct bs_beside *ask,
+             struct bs_beside_page *out,
+             struct bs_err *err)
+{
+    struct bs_back_done about = {0};
+    struct doing d = {.job = job, .config = job->gateway->config, .out = &about};
+    enum bs_done done = open_restore(&d, err);
+
+    *out = (struct bs_beside_page){0};
+    if (done == BS_DONE)
+        done = take_subject(&d, err);
+    if (done == BS_DONE)
+        done = bs_beside_rows(&d.r, ask, out, err);
+    bs_restore_close(&d.r);
+    bs_back_done_fini(&about);
+    return done;
+}
+
 void
 bs_back_done_fini(struct bs_back_done *d)
 {

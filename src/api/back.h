@@ -14,7 +14,7 @@
 #include <jansson.h>
 
 #include "gateway/gateway.h"
-#include "restore/restore.h"
+#include "restore/beside.h"
 #include "state/rows.h"
 
 enum bs_back_step {
@@ -67,6 +67,11 @@ struct bs_back_done {
  */
 BS_MUST_CHECK enum bs_done
 bs_back_do(const struct bs_back_job *job, struct bs_back_done *out, struct bs_err *err);
+/* Rows of a table that run has made. `job`: of any step but a preview. Errors likewise. */
+BS_MUST_CHECK enum bs_done bs_back_rows(const struct bs_back_job *job,
+                                        const struct bs_beside *ask,
+                                        struct bs_beside_page *out,
+                                        struct bs_err *err);
 void bs_back_done_fini(struct bs_back_done *d); /* accepts a zeroed one */
 
 #endif

@@ -28,6 +28,7 @@ bs_handler_fn bs_on_point;
 bs_handler_fn bs_on_restores;
 bs_handler_fn bs_on_restore;
 bs_handler_fn bs_on_restore_result;
+bs_handler_fn bs_on_restore_rows;
 bs_handler_fn bs_on_restore_begin;
 bs_handler_fn bs_on_restore_run;
 bs_handler_fn bs_on_restore_diff;

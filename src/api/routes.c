@@ -41,6 +41,7 @@ const struct bs_route bs_routes[] = {
     {"GET",  "/v1/restores/{id}",        BS_ROLE_VIEWER,   "", "", bs_on_restore},
     {"DELETE", "/v1/restores/{id}",      BS_ROLE_APPROVER, "", "", bs_on_restore_cancel},
     {"GET",  "/v1/restores/{id}/result", BS_ROLE_APPROVER, "step limit cursor", "", bs_on_restore_result},
+    {"GET",  "/v1/restores/{id}/rows",   BS_ROLE_APPROVER, "table limit cursor", "", bs_on_restore_rows},
     {"POST", "/v1/restores/{id}/run",    BS_ROLE_APPROVER, "", "digest!s into:s", bs_on_restore_run},
     {"POST", "/v1/restores/{id}/diff",   BS_ROLE_APPROVER, "", "digest!s", bs_on_restore_diff},
     {"POST", "/v1/restores/{id}/plan",   BS_ROLE_APPROVER, "", "digest!s conflict:s no_triggers:b remove_inserted:b set_sequences:b all_missing:b group:b", bs_on_restore_plan},

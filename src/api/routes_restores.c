@@ -275,3 +275,39 @@ bs_on_restore_result(struct bs_request *q, struct bs_answer *a, struct bs_err *e
     a->body = json_pack("{s:s, s:o}", "step", name, "result", result);
     return cut_tables(q, &page, result, a, err);
 }
+
+/* --- rows ---------------------------------------------------------------------------------- */
+
+enum bs_done
+bs_on_restore_rows(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    struct bs_beside ask = {.table = bs_request_param(q, "table")};
+    struct bs_beside_page rows = {0};
+    struct bs_page page;
+    json_t *about = NULL;
+    enum bs_done done;
+
+    if (bs_page_take(q, &page, err) != BS_DONE ||
+        bs_restores_show(q->api->restores, q->name, &about, err) != BS_DONE)
+        return BS_FAILED;
+    ask.after = page.after;
+    ask.limit = page.limit;
+    if (json_object_get(about, "subject") == NULL)
+        done = BS_FAIL(err, CONFLICT, "it has no preview: begin another restore");
+    else
+        done = bs_back_rows(
+            &(struct bs_back_job){
+                .gateway = q->gateway,
+                .step = BS_BACK_RUN,
+                .point = json_string_value(json_object_get(about, "point")),
+                .database = json_string_value(json_object_get(about, "database")),
+                .by = q->by.name,
+                .subject = json_object_get(about, "subject"),
+            },
+            &ask, &rows, err);
+    a->body = rows.rows;
+    if (done == BS_DONE && rows.next[0] != '\0')
+        bs_page_next(a, q, rows.next);
+    json_decref(about);
+    return done;
+}

@@ -447,8 +447,13 @@ bs_rdb_copy_out(
 }
 
 enum bs_done
-bs_rdb_texts_out(
-    struct bs_rdb *db, struct bs_buf *query, bs_rdb_take take, void *ctx, struct bs_err *err)
+bs_rdb_rows_out(struct bs_rdb *db,
+                struct bs_buf *query,
+                int n,
+                const char *const *values,
+                bs_rdb_take_row take,
+                void *ctx,
+                struct bs_err *err)
 {
     const char *text = text_of(query, err);
     PGresult *result;
@@ -456,14 +461,12 @@ bs_rdb_texts_out(
 
     if (text == NULL || bs_stop_check(db->stop, err) != BS_DONE)
         return BS_FAILED;
-    if (PQsendQueryParams(db->conn, text, 0, NULL, NULL, NULL, NULL, 0) != 1)
+    if (PQsendQueryParams(db->conn, text, n, NULL, values, NULL, NULL, 0) != 1)
         return BS_FAIL(err, UNAVAILABLE, "the connection to the database was lost");
     (void)PQsetSingleRowMode(db->conn);
     while ((result = PQgetResult(db->conn)) != NULL) {
         if (PQresultStatus(result) == PGRES_SINGLE_TUPLE && done == BS_DONE) {
-            struct bs_bytes row = {(const uint8_t *)PQgetvalue(result, 0, 0),
-                                   (size_t)PQgetlength(result, 0, 0)};
-            done = take(ctx, row, err);
+            done = take(ctx, result, err);
             if (done != BS_DONE)
                 bs_rdb_stop(db);
         } else if (PQresultStatus(result) != PGRES_TUPLES_OK && done == BS_DONE)
@@ -471,6 +474,29 @@ bs_rdb_texts_out(
         PQclear(result);
     }
     return done;
+}
+
+struct texts {
+    bs_rdb_take take;
+    void *ctx;
+};
+
+static enum bs_done
+take_text(void *ctx, const PGresult *row, struct bs_err *err)
+{
+    const struct texts *t = ctx;
+    struct bs_bytes text = {(const uint8_t *)PQgetvalue(row, 0, 0), (size_t)PQgetlength(row, 0, 0)};
+
+    return t->take(t->ctx, text, err);
+}
+
+enum bs_done
+bs_rdb_texts_out(
+    struct bs_rdb *db, struct bs_buf *query, bs_rdb_take take, void *ctx, struct bs_err *err)
+{
+    struct texts t = {take, ctx};
+
+    return bs_rdb_rows_out(db, query, 0, NULL, take_text, &t, err);
 }
 
 /* BS_FAILED also where the server ended the stream with an error. */

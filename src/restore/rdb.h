@@ -110,6 +110,17 @@ typedef enum bs_done (*bs_rdb_take)(void *ctx, struct bs_bytes bytes, struct bs_
 /* Streams `COPY ... TO STDOUT` out. Errors of bs_rdb_do, and what `take` says. */
 BS_MUST_CHECK enum bs_done bs_rdb_copy_out(
     struct bs_rdb *db, struct bs_buf *copy, bs_rdb_take take, void *ctx, struct bs_err *err);
+/* Takes a row, as the only one of a result; BS_FAILED ends the stream. */
+typedef enum bs_done (*bs_rdb_take_row)(void *ctx, const PGresult *row, struct bs_err *err);
+
+/* Streams the rows of a query out. Errors of bs_rdb_do, and what `take` says. */
+BS_MUST_CHECK enum bs_done bs_rdb_rows_out(struct bs_rdb *db,
+                                           struct bs_buf *query,
+                                           int n,
+                                           const char *const *values,
+                                           bs_rdb_take_row take,
+                                           void *ctx,
+                                           struct bs_err *err);
 /* Streams a query out whose rows are one text each. The same. */
 BS_MUST_CHECK enum bs_done bs_rdb_texts_out(
     struct bs_rdb *db, struct bs_buf *query, bs_rdb_take take, void *ctx, struct bs_err *err);

@@ -174,6 +174,9 @@ def test_a_restore_is_as_it_is_described(site):
     validate("Restore", way.now())
     validate("Restores", way.ask("GET", "/v1/restores?limit=1").json())
     validate("RestoreResult", way.ask("GET", way.path + "/result?limit=1").json())
+    way.step("run")
+    validate("RestoreRows", way.ask("GET", way.path + "/rows?limit=1").json())
+    way.step("discard")
 
 
 def test_the_role_that_restores_is_the_configured_one(pg):
@@ -185,7 +188,8 @@ def test_the_role_that_restores_is_the_configured_one(pg):
     plain = {"upstream": pg.conninfo("app_trust"), "helper": pg.conninfo("backstop")}
     try:
         with running(opened(pg, databases={
-                "app": {**plain, "restorer": pg.conninfo("app_clerk")}, "as_agents_do": plain}), "bob") as g:
+                "app": {**plain, "restorer": pg.conninfo("app_clerk")}, "as_agents_do": plain,
+                "gone": {**plain, "upstream": "host=127.0.0.1 port=1 dbname=app user=x"}}), "bob") as g:
             [point] = destroy(g, "DELETE FROM kept.t WHERE id = 1")
             agents = Way(g, point, database="as_agents_do")
             agents.step("plan")
@@ -195,6 +199,17 @@ def test_the_role_that_restores_is_the_configured_one(pg):
             assert way.now()["subject"]["target"]["role"] == "app_clerk" and not way.now()["superuser"]
             way.step("plan")
             way.step("copy-back")
+            gone = Way(g, point, database="gone")
+            assert "cannot connect" in gone.result()["unreached"] and gone.now()["subject"]["target"] is None
+            assert gone.step("run", "failed")["error"]["code"] == "UNAVAILABLE"
+            # What was previewed as one role is not done as another.
+            assert g.stop() == 0
+            config = json.loads(g.config.read_text())
+            config["databases"]["app"]["restorer"] = config["databases"]["gone"]["upstream"] = pg.conninfo("app_trust")
+            g.config.write_text(json.dumps(config))
+            g.start()
+            for changed in (way, gone):
+                assert changed.step("diff", "failed")["error"]["code"] == "CHANGED"
         with pg.admin() as c:
             assert c.execute("SELECT count(*) FROM kept.t").fetchone() == (2,)
     finally:
@@ -302,6 +317,36 @@ def test_all_points_of_a_transaction_go_back_together(site, pg):
     assert len(way.result()["plan"]["members"]) == 2
     way.step("copy-back")
     assert picture(pg) == before and way.result()["done"] and len(way.result()["points"]) == 2
+
+
+def test_loaded_rows_are_read_in_pages(site, pg):
+    with pg.admin() as c:
+        c.execute("CREATE TABLE undo.wide (id int PRIMARY KEY, v text, n numeric, j json); ALTER TABLE undo.wide OWNER TO"
+                  " app_trust; INSERT INTO undo.wide VALUES (1, NULL, 'NaN', '{\"a\":1,\"a\":2}'), (2, 'x', 1e30, 'null'),"
+                  " (3, (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 1000) i), 0, NULL), (4, '', 0.10, '1')")
+    [point] = destroy(site, "DELETE FROM undo.wide")
+    way = Way(site, point)
+    path = way.path + "/rows"
+    assert way.ask("GET", path).problem() == "NOT_FOUND", "nothing is loaded yet"
+    way.step("run")
+    into = way.result()["tables"][0]["into_schema"]
+    whole = way.ask("GET", path).json()
+    assert whole["table"] == f"{into}.wide" and whole["columns"] == ["id", "v", "n", "j"] and "next" not in whole
+    assert whole["rows"] == [["1", None, "NaN", '{"a":1,"a":2}'], ["2", "x", "1" + "0" * 30, "null"],
+                             ["3", {"bytes": whole["rows"][2][1]["bytes"]}, "0", None], ["4", "", "0.10", "1"]]
+    assert 8192 < whole["rows"][2][1]["bytes"] < 40000
+    rows, cursor = [], ""
+    while cursor is not None:
+        page = way.ask("GET", f"{path}?table={into}.wide&limit=3{cursor}").json()
+        rows += page["rows"]
+        cursor = f"&cursor={page['next']}" if "next" in page else None
+    assert rows == whole["rows"] and len(page["rows"]) == 1
+    for table in ("undo.t", f"{into}.nosuch"):
+        assert way.ask("GET", f"{path}?table={table}").problem() == "NOT_FOUND", "only what run has made of this point"
+    assert way.ask("GET", path + "?cursor=" + b"(1,2".hex()).problem() == "USAGE"
+    assert way.ask("GET", path, who="vic").problem() == "FORBIDDEN"
+    assert ("mia", "rows", "done") in records(site, point)
+    way.step("discard")
 
 
 # --- who may, and several at once ------------------------------------------------------------
@@ -545,6 +590,10 @@ def test_a_kill_during_a_copy_back_leaves_it_whole_or_undone(own, pg):
     way = Way(own, point)
     plan = way.step("plan")["digest"]
     assert way.send("approve", "lee", plan).status == 200
+    own.cli("operators", "revoke", "lee")
+    assert way.step("copy-back", "failed")["error"]["code"] == "FORBIDDEN", "their word ends with their token"
+    plan = way.step("plan")["digest"]
+    assert way.send("approve", "ann", plan).status == 200
     with locked(pg) as table:
         table.running(way, "copy-back")
         own.process.kill()
