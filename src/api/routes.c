@@ -59,7 +59,7 @@ const struct bs_route bs_routes[] = {
     {"DELETE", "/v1/pauses",             BS_ROLE_ADMIN,    "scope name reason", "", bs_on_resume},
     {"GET",  "/v1/evasion",              BS_ROLE_VIEWER,   "", "", bs_on_evasion},
     {"GET",  "/v1/operators",            BS_ROLE_VIEWER,   "", "", bs_on_operators},
-    {"GET",  "/v1/audit",                BS_ROLE_VIEWER,   "from until kind actor operator database ticket point limit cursor", "", bs_on_audit},
+    {"GET",  "/v1/audit",                BS_ROLE_VIEWER,   "from until kind actor operator database ticket point session risk table limit cursor", "", bs_on_audit},
     {"POST", "/v1/explain",              BS_ROLE_VIEWER,   "", "actor!s sql!s database:s rows:i offline:b", bs_on_explain},
 };
 /* clang-format on */

@@ -1,9 +1,9 @@
 /*
  * routes_audit.c - what was asked, judged, decided and done.
  */
-#include "api/audit_query.h"
 #include "api/handlers.h"
 #include "api/page.h"
+#include "audit/query.h"
 #include "base/clock.h"
 #include "policy/config.h"
 
@@ -25,6 +25,9 @@ bs_on_audit(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
         .database = bs_request_param(q, "database"),
         .ticket = bs_request_param(q, "ticket"),
         .point = bs_request_param(q, "point"),
+        .session = bs_request_param(q, "session"),
+        .risk = bs_request_param(q, "risk"),
+        .table = bs_request_param(q, "table"),
     };
     struct bs_page page;
     const char *next;

@@ -133,6 +133,12 @@ put_string(struct bs_buf *out, struct bs_bytes text)
     put_behind(out, (struct bs_bytes){0}, text);
 }
 
+void
+bs_audit_put_string(struct bs_buf *out, struct bs_bytes text)
+{
+    put_string(out, text);
+}
+
 static void
 put_key(struct bs_buf *out, const char *key)
 {

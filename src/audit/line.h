@@ -15,5 +15,7 @@
  * which is kept whole. Check out->failed.
  */
 void bs_audit_line(const struct bs_audit_record *record, struct bs_buf *out);
+/* A text as it stands in a line, with its quotes. */
+void bs_audit_put_string(struct bs_buf *out, struct bs_bytes text);
 
 #endif

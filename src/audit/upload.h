@@ -1,6 +1,6 @@
 /*
  * upload.h - which files of a log are finished, and which of them a store is known to have. Uploading
- * itself is the gateway's (uploader.h).
+ * itself is the gateway's (filing.h).
  *
  * A log's files go to a folder that is named by its first line, so that a log that is begun anew, or that
  * of another gateway, gets a folder of its own. How far a store has come is in "uploaded.json" beside the

@@ -73,9 +73,8 @@ print_statement(json_t *record)
     fputs(text[n] != '\0' ? "..." : "", stdout);
 }
 
-/* log  "": the gateway's own */
-static void
-print_record(json_t *record, const char *log)
+void
+bs_audit_print_record(json_t *record, const char *log)
 {
     static const char *const words[] = {"risk",   "decision", "statement_kind", "outcome",
                                         "action", "subject",  "sqlstate",       "tag",
@@ -106,7 +105,7 @@ print_line(struct bs_bytes line, const char *log)
     if (!bs_out_json_mode())
         record = json_loadb((const char *)line.p, line.n, JSON_ALLOW_NUL, NULL);
     if (record != NULL)
-        print_record(record, log);
+        bs_audit_print_record(record, log);
     else {
         (void)fwrite(line.p, 1, line.n, stdout);
         fputc('\n', stdout);
@@ -479,12 +478,14 @@ bs_cmd_audit(int argc, char **argv)
 {
     static const struct bs_verb verbs[] = {
         {"tail", "show the last records", audit_tail},
+        {"query", "find records by agent, table, ticket, time", bs_audit_query_verb},
         {"verify", "check that nothing was changed", audit_verify},
         {"export", "write records as JSON lines or CSV", bs_audit_export},
+        {"index", "make queries of a log fast", bs_audit_index},
         {"digest", "print what stands in it for a value", bs_audit_digest_verb},
         {"key", "print the public key of its signatures", audit_key},
     };
 
-    return bs_verbs_run("backstop audit", "What was asked, judged, decided and done.", verbs, 5,
+    return bs_verbs_run("backstop audit", "What was asked, judged, decided and done.", verbs, 7,
                         argc, argv);
 }

@@ -25,6 +25,7 @@
 #include "gateway/cancel.h"
 #include "gateway/conninfo.h"
 #include "gateway/databases.h"
+#include "gateway/filing.h"
 #include "gateway/keeper.h"
 #include "gateway/late.h"
 #include "gateway/limits.h"
@@ -34,7 +35,6 @@
 #include "gateway/scheduler.h"
 #include "gateway/service.h"
 #include "gateway/standing.h"
-#include "gateway/uploader.h"
 #include "gateway/waiters.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
@@ -362,7 +362,7 @@ bs_gateway_run(const struct bs_config *config,
     struct bs_gateway g = {.config = config};
     enum bs_done done = BS_FAILED;
     struct bs_keeper *keeper = NULL;
-    struct bs_uploader *uploader = NULL;
+    struct bs_filing *filing = NULL;
     void *self = NULL;
     bool beside = false;
     sigset_t set;
@@ -380,7 +380,7 @@ bs_gateway_run(const struct bs_config *config,
     }
     if (listen_on_all(&g, err) == BS_FAILED || start_workers(&g, err) == BS_FAILED)
         goto out;
-    if (bs_uploader_start(&g, &uploader, err) == BS_FAILED)
+    if (bs_filing_start(&g, &filing, err) == BS_FAILED)
         goto out;
     keeper = bs_keeper_start(&g);
     g.scheduler = bs_scheduler_start(&g);
@@ -393,7 +393,7 @@ out:
     stop_workers(&g, &set);
     bs_scheduler_stop(&g.scheduler);
     bs_keeper_stop(&keeper);
-    bs_uploader_stop(&uploader);
+    bs_filing_stop(&filing);
     if (beside)
         side->stop(self);
     close_all(&g);

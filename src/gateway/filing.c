@@ -1,8 +1,8 @@
 /*
- * uploader.c - a round every two seconds, over all logs of the audit folder: also those of restores,
+ * filing.c - a round every two seconds, over all logs of the audit folder: also those of restores,
  * which other processes write.
  */
-#include "gateway/uploader.h"
+#include "gateway/filing.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/index.h"
 #include "audit/logs.h"
 #include "audit/record.h"
 #include "audit/upload.h"
@@ -26,7 +27,7 @@
 #define ROUND_US   2000000
 #define LONGEST_US 300000000 /* from one try to the next */
 
-struct bs_uploader {
+struct bs_filing {
     struct bs_gateway *g;
     struct bs_store *store; /* to be closed; NULL: it is the gateway's */
     struct bs_store view;
@@ -77,7 +78,7 @@ compare(struct bs_store *store, const char *key, const char *path, struct bs_err
 }
 
 static enum bs_done
-put_file(struct bs_uploader *u,
+put_file(struct bs_filing *u,
          const char *folder,
          const char *directory,
          const char *name,
@@ -98,7 +99,7 @@ put_file(struct bs_uploader *u,
 
 /* The head comes last: an object of it says that its file is there. */
 static enum bs_done
-put_segment(struct bs_uploader *u,
+put_segment(struct bs_filing *u,
             const char *folder,
             const char *directory,
             uint64_t first,
@@ -123,8 +124,7 @@ struct sum {
 
 /* Adds what still waits, whether or not this went well. */
 static enum bs_done
-upload_log(
-    struct bs_uploader *u, const char *log, bool may_try, struct sum *sum, struct bs_err *err)
+upload_log(struct bs_filing *u, const char *log, bool may_try, struct sum *sum, struct bs_err *err)
 {
     const struct bs_config *c = u->g->config;
     struct bs_backlog b = {0};
@@ -153,7 +153,7 @@ upload_log(
 }
 
 static void
-show(struct bs_uploader *u, const struct sum *sum)
+show(struct bs_filing *u, const struct sum *sum)
 {
     int64_t late = sum->waiting == 0 ? 0 : (bs_now_us() - sum->since_us) / 1000000;
 
@@ -165,7 +165,7 @@ show(struct bs_uploader *u, const struct sum *sum)
 }
 
 static void
-wait_longer(struct bs_uploader *u, const struct bs_err *err)
+wait_longer(struct bs_filing *u, const struct bs_err *err)
 {
     if (err->code == BS_E_CANCELLED)
         return;
@@ -178,12 +178,24 @@ wait_longer(struct bs_uploader *u, const struct bs_err *err)
            BS_F_INT("late_s", u->late), BS_F_INT("again_in_s", u->pause_us / 1000000));
 }
 
+/* An index less makes searches slower, and nothing else. */
+static void
+index_log(const struct bs_filing *u, const char *log)
+{
+    char directory[PATH_MAX];
+    struct bs_err err = {0};
+    size_t made;
+
+    (void)snprintf(directory, sizeof(directory), "%s%s%s", u->g->config->audit_directory,
+                   log[0] == '\0' ? "" : "/", log);
+    if (bs_audit_index_make_all(directory, &made, &err) != BS_DONE)
+        BS_LOG(WARNING, "the audit could not be indexed", BS_F_STR("log", log),
+               BS_F_STR("reason", err.message));
+}
+
 /* Looks at all of them, and sends what waits where it may. The first failure counts: then nothing is sent any more. */
 static enum bs_done
-go_through(struct bs_uploader *u,
-           const struct bs_audit_logs *logs,
-           bool may_try,
-           struct bs_err *err)
+go_through(struct bs_filing *u, const struct bs_audit_logs *logs, bool may_try, struct bs_err *err)
 {
     enum bs_done done = BS_DONE;
     struct sum sum = {0};
@@ -201,7 +213,7 @@ go_through(struct bs_uploader *u,
 }
 
 static void
-go_round(struct bs_uploader *u)
+go_round(struct bs_filing *u)
 {
     struct bs_audit_logs logs = {0};
     struct bs_err err = {0};
@@ -209,7 +221,9 @@ go_round(struct bs_uploader *u)
 
     bs_audit_turn(u->g->audit);
     done = bs_audit_logs_list(u->g->config->audit_directory, &logs, &err);
-    if (done == BS_DONE)
+    for (size_t i = 0; done == BS_DONE && i < logs.n; i++)
+        index_log(u, logs.names[i]);
+    if (done == BS_DONE && u->g->config->audit_upload != NULL)
         done = go_through(u, &logs, false, &err); /* to send may take long */
     if (done == BS_DONE && u->waiting != 0 && bs_mono_us() >= u->next_us) {
         done = go_through(u, &logs, true, &err);
@@ -224,7 +238,7 @@ go_round(struct bs_uploader *u)
 static void *
 work(void *arg)
 {
-    struct bs_uploader *u = arg;
+    struct bs_filing *u = arg;
 
     pthread_mutex_lock(&u->lock);
     while (!u->stop) {
@@ -243,21 +257,20 @@ work(void *arg)
 /* --- start and stop ----------------------------------------------------------------------- */
 
 enum bs_done
-bs_uploader_start(struct bs_gateway *g, struct bs_uploader **out, struct bs_err *err)
+bs_filing_start(struct bs_gateway *g, struct bs_filing **out, struct bs_err *err)
 {
     const char *to = g->config->audit_upload;
-    struct bs_uploader *u;
+    struct bs_filing *u;
 
     *out = NULL;
-    if (to == NULL)
-        return BS_DONE;
     u = bs_malloc(sizeof(*u));
     u->g = g;
     if (bs_watch_init(&u->watch, 0, err) != BS_DONE) {
         free(u);
         return BS_FAILED;
     }
-    if (strcmp(to, g->config->storage_url) != 0 && bs_store_open(to, &u->store, err) != BS_DONE) {
+    if (to != NULL && strcmp(to, g->config->storage_url) != 0 &&
+        bs_store_open(to, &u->store, err) != BS_DONE) {
         bs_err_prefix(err, "audit.upload");
         bs_watch_fini(&u->watch);
         free(u);
@@ -272,7 +285,7 @@ bs_uploader_start(struct bs_gateway *g, struct bs_uploader **out, struct bs_err 
 }
 
 void
-bs_uploader_stop(struct bs_uploader **u)
+bs_filing_stop(struct bs_filing **u)
 {
     if (*u == NULL)
         return;
