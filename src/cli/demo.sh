@@ -335,6 +335,7 @@ printf '  %snothing%s: schema and rows are identical to the start, after %d.%01d
 if [ "$keep" = yes ]; then
     chapter "Still running (Ctrl-C ends it)"
     say "agent:    PGPASSWORD=$agent_password psql 'host=127.0.0.1 port=$gw_port user=shop-helper dbname=shop'"
+    say "console:  $BACKSTOP_SERVER/ (sign in with the operator's token)"
     say "operator: export BACKSTOP_SERVER=$BACKSTOP_SERVER BACKSTOP_TOKEN=$BACKSTOP_TOKEN BACKSTOP_CONFIG=$BACKSTOP_CONFIG"
     say "          $BACKSTOP approvals list; $BACKSTOP points list; $BACKSTOP audit tail"
     wait "$gateway_pid"
