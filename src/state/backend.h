@@ -15,10 +15,14 @@ struct bs_state {
     const struct bs_state_ops *ops;
 };
 
-struct bs_state_ops {
+/* Where a state can lie. */
+struct bs_state_backend {
     const char *scheme; /* "sqlite" */
     /* place: the URL without its scheme and "://" */
     enum bs_done (*open)(const char *place, struct bs_state **out, struct bs_err *err);
+};
+
+struct bs_state_ops {
     void (*close)(struct bs_state *s);
 
     enum bs_done (*agent_add)(struct bs_state *s,
@@ -230,6 +234,7 @@ struct bs_state_ops {
     enum bs_done (*change_drop)(struct bs_state *s, int64_t id, struct bs_err *err);
 };
 
-extern const struct bs_state_ops bs_state_sqlite; /* sqlite:///absolute/path */
+extern const struct bs_state_backend bs_state_sqlite;   /* sqlite:///absolute/path */
+extern const struct bs_state_backend bs_state_postgres; /* postgresql://... */
 
 #endif

@@ -1,28 +1,32 @@
 /*
- * sqlite.c - the file, its schema, and statements with typed values.
+ * sqlite.c - the file and its driver; the schema, which is that of every driver, and the table of
+ * operations.
  *
  * WAL with synchronous=FULL: readers of another process do not wait for us, and a commit is on disk
- * when it returns. One connection behind one mutex: the state is asked a few times per held
- * statement, never per SAFE one.
+ * when it returns.
  */
 #include "state/sqlite.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <limits.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/arena.h"
+#include "base/clock.h"
 
 #define APPLICATION_ID 0x42534b50 /* "BSKP": tells our file from any other database */
 #define BUSY_MS        10000      /* longest wait for another process's transaction */
 
-/* Step n brings the schema from version n to n + 1. Never changed once released: add at the end. */
+/*
+ * Step n brings the schema from version n to n + 1. Never changed once released: add at the end. What
+ * is SQLite's own (TEXT, INTEGER, AUTOINCREMENT, STRICT, WITHOUT ROWID) is put into other words for
+ * PostgreSQL by its driver; all else is what both understand.
+ */
 static const char *const migrations[] = {
     "CREATE TABLE agents ("
     " name TEXT PRIMARY KEY, owner TEXT, databases TEXT NOT NULL, verifier TEXT NOT NULL,"
@@ -120,14 +124,38 @@ static const char *const migrations[] = {
     " scope TEXT NOT NULL CHECK (scope IN ('actor','database','everything')), name TEXT NOT NULL,"
     " at_us INTEGER NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL, cancel INTEGER NOT NULL,"
     " PRIMARY KEY (scope, name)) STRICT, WITHOUT ROWID;",
+    /* Several gateways: what is counted, who holds what for how long, and who runs a ticket. */
+    "CREATE TABLE counters (name TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "INSERT INTO counters (name, n) VALUES ('changes', 0);"
+    "CREATE TABLE leases ("
+    " name TEXT PRIMARY KEY, holder TEXT NOT NULL, until_us INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+    "ALTER TABLE tickets ADD COLUMN instance TEXT;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
-/* --- statements --- */
+const char *
+bs_sq_migration(int version)
+{
+    return version < SCHEMA_VERSION ? migrations[version] : NULL;
+}
+
+/* --- the driver --- */
+
+struct lite {
+    struct bs_sqlite q; /* first: a bs_sqlite * is a lite * */
+    sqlite3 *db;
+};
+
+static struct lite *
+lite_of(struct bs_sqlite *q)
+{
+    return (struct lite *)q;
+}
 
 /* SQLite's messages name tables and files, never values. */
 static enum bs_done
-bs_sq_fail(sqlite3 *db, struct bs_err *err)
+failed(sqlite3 *db, struct bs_err *err)
 {
     int code = sqlite3_errcode(db);
 
@@ -139,7 +167,7 @@ bs_sq_fail(sqlite3 *db, struct bs_err *err)
 }
 
 static bool
-bs_sq_bind(sqlite3_stmt *st, const struct bs_sq_value *values)
+bind(sqlite3_stmt *st, const struct bs_sq_value *values)
 {
     for (int i = 0; values[i].type != BS_SQ_END; i++) {
         int rc = values[i].type == BS_SQ_INT
@@ -151,25 +179,27 @@ bs_sq_bind(sqlite3_stmt *st, const struct bs_sq_value *values)
     return true;
 }
 
-enum bs_done
-bs_sq_query(struct bs_sqlite *q,
-            const char *sql,
-            const struct bs_sq_value *values,
-            struct bs_arena *arena,
-            struct bs_sq_rows *out,
-            struct bs_err *err)
+static enum bs_done
+sqlite_query(struct bs_sqlite *q,
+             const char *sql,
+             const struct bs_sq_value *values,
+             struct bs_sq_rows *out,
+             struct bs_err *err)
 {
-    *out = (struct bs_sq_rows){.arena = arena};
-    if (sqlite3_prepare_v2(q->db, sql, -1, &out->st, NULL) == SQLITE_OK &&
-        bs_sq_bind(out->st, values))
-        return BS_DONE;
-    (void)bs_sq_fail(q->db, err);
-    bs_sq_close(out);
-    return BS_FAILED;
+    struct lite *l = lite_of(q);
+    sqlite3_stmt *st = NULL;
+
+    if (sqlite3_prepare_v2(l->db, sql, -1, &st, NULL) != SQLITE_OK || !bind(st, values)) {
+        (void)failed(l->db, err);
+        (void)sqlite3_finalize(st);
+        return BS_FAILED;
+    }
+    out->st = st;
+    return BS_DONE;
 }
 
-enum bs_sq_next
-bs_sq_next(struct bs_sq_rows *r, struct bs_err *err)
+static enum bs_sq_next
+sqlite_next(struct bs_sq_rows *r, struct bs_err *err)
 {
     switch (sqlite3_step(r->st)) {
     case SQLITE_ROW:
@@ -177,264 +207,55 @@ bs_sq_next(struct bs_sq_rows *r, struct bs_err *err)
     case SQLITE_DONE:
         return BS_SQ_DONE;
     default:
-        (void)bs_sq_fail(sqlite3_db_handle(r->st), err);
+        (void)failed(sqlite3_db_handle(r->st), err);
         return BS_SQ_BAD;
     }
 }
 
-void
-bs_sq_close(struct bs_sq_rows *r)
+static void
+sqlite_done(struct bs_sq_rows *r)
 {
     (void)sqlite3_finalize(r->st); /* repeats the error of the last step, which was told */
-    r->st = NULL;
 }
 
-enum bs_done
-bs_sq_run(struct bs_sqlite *q,
-          const char *sql,
-          const struct bs_sq_value *values,
-          int *changed,
-          struct bs_err *err)
+static const char *
+sqlite_text(struct bs_sq_rows *r, int column)
 {
-    struct bs_sq_rows r;
-    enum bs_sq_next next;
-
-    if (bs_sq_query(q, sql, values, NULL, &r, err) != BS_DONE)
-        return BS_FAILED;
-    next = bs_sq_next(&r, err);
-    bs_sq_close(&r);
-    if (changed != NULL)
-        *changed = sqlite3_changes(q->db);
-    return next == BS_SQ_BAD ? BS_FAILED : BS_DONE;
+    return (const char *)sqlite3_column_text(r->st, column);
 }
 
-enum bs_done
-bs_sq_number(struct bs_sqlite *q,
-             const char *sql,
-             const struct bs_sq_value *values,
-             int64_t otherwise,
-             int64_t *out,
-             struct bs_err *err)
-{
-    struct bs_sq_rows r;
-    enum bs_sq_next next;
-
-    if (bs_sq_query(q, sql, values, NULL, &r, err) != BS_DONE)
-        return BS_FAILED;
-    next = bs_sq_next(&r, err);
-    *out = next == BS_SQ_ROW ? bs_sq_int(&r, 0) : otherwise;
-    bs_sq_close(&r);
-    return next == BS_SQ_BAD ? BS_FAILED : BS_DONE;
-}
-
-const char *
-bs_sq_text(struct bs_sq_rows *r, int column)
-{
-    const unsigned char *text = sqlite3_column_text(r->st, column);
-    char *copy;
-
-    if (text == NULL)
-        return NULL;
-    copy = bs_arena_str(r->arena, (const char *)text);
-    r->full = r->full || copy == NULL;
-    return copy;
-}
-
-int64_t
-bs_sq_int(struct bs_sq_rows *r, int column)
+static int64_t
+sqlite_number(struct bs_sq_rows *r, int column)
 {
     return sqlite3_column_int64(r->st, column);
 }
 
-enum bs_done
-bs_sq_texts(struct bs_sq_rows *r, int column, const char ***out, size_t *n, struct bs_err *err)
+static int
+sqlite_changed(struct bs_sq_rows *r)
 {
-    const unsigned char *text = sqlite3_column_text(r->st, column);
-    json_t *list = text == NULL ? NULL : json_loads((const char *)text, 0, NULL), *item;
-    enum bs_done done = BS_DONE;
-    size_t i;
-
-    *out = NULL;
-    *n = 0;
-    if (text == NULL)
-        return BS_DONE;
-    if (json_is_array(list))
-        *out = bs_arena_array(r->arena, json_array_size(list) + 1, sizeof(**out));
-    else
-        done = BS_FAIL(err, DAMAGED, "a list in the state is damaged");
-    r->full = r->full || (done == BS_DONE && *out == NULL);
-    json_array_foreach(list, i, item)
-    {
-        if (*out == NULL)
-            break;
-        if (!json_is_string(item)) {
-            done = BS_FAIL(err, DAMAGED, "a list in the state is damaged");
-            break;
-        }
-        (*out)[i] = bs_arena_str(r->arena, json_string_value(item));
-        r->full = r->full || (*out)[i] == NULL;
-        ++*n;
-    }
-    json_decref(list);
-    return done;
-}
-
-char *
-bs_sq_texts_write(const char *const *list, size_t n)
-{
-    json_t *out = json_array();
-    char *text;
-
-    for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(out, json_string(list[i]));
-    text = json_dumps(out, JSON_COMPACT);
-    json_decref(out);
-    bs_assert(text != NULL); /* what comes in was checked to be UTF-8 */
-    return text;
-}
-
-void
-bs_sq_copy(struct bs_sq_rows *r, int column, char *out, size_t size)
-{
-    const unsigned char *text = sqlite3_column_text(r->st, column);
-
-    (void)snprintf(out, size, "%s", text == NULL ? "" : (const char *)text);
-}
-
-static enum bs_done
-bs_sq_read(struct bs_sq_rows *r, bs_sq_read_fn *read, void *item, struct bs_err *err)
-{
-    if (read(r, item, err) != BS_DONE)
-        return BS_FAILED;
-    if (r->full)
-        return BS_FAIL(err, LIMIT, "rows of the state do not fit into %zu bytes", r->arena->max);
-    return BS_DONE;
-}
-
-/* Rows are gathered on the heap first: how many there are is known only at the end. */
-static enum bs_done
-bs_sq_gather(struct bs_sq_rows *r,
-             size_t each,
-             bs_sq_read_fn *read,
-             struct bs_buf *all,
-             size_t *n,
-             struct bs_err *err)
-{
-    enum bs_sq_next next;
-
-    while ((next = bs_sq_next(r, err)) == BS_SQ_ROW) {
-        uint8_t *item = bs_buf_room(all, each);
-        if (item == NULL)
-            return BS_FAIL(err, LIMIT, "too many rows in the state");
-        memset(item, 0, each);
-        if (bs_sq_read(r, read, item, err) != BS_DONE)
-            return BS_FAILED;
-        all->n += each;
-        ++*n;
-    }
-    return next == BS_SQ_DONE ? BS_DONE : BS_FAILED;
-}
-
-enum bs_done
-bs_sq_all(struct bs_sqlite *q,
-          const char *sql,
-          const struct bs_sq_value *values,
-          struct bs_arena *arena,
-          size_t each,
-          bs_sq_read_fn *read,
-          void **out,
-          size_t *n,
-          struct bs_err *err)
-{
-    struct bs_sq_rows r;
-    struct bs_buf all;
-    size_t found = 0;
-    enum bs_done done;
-
-    if (bs_sq_query(q, sql, values, arena, &r, err) != BS_DONE)
-        return BS_FAILED;
-    bs_buf_init(&all, arena->max);
-    done = bs_sq_gather(&r, each, read, &all, &found, err);
-    bs_sq_close(&r);
-    if (done == BS_DONE && found > 0) {
-        *out = bs_arena_array(arena, found, each);
-        if (*out == NULL)
-            done = BS_FAIL(err, LIMIT, "rows of the state do not fit into %zu bytes", arena->max);
-        else
-            memcpy(*out, all.p, all.n);
-    }
-    if (done == BS_DONE)
-        *n = found;
-    bs_buf_fini(&all);
-    return done;
-}
-
-enum bs_done
-bs_sq_one(struct bs_sqlite *q,
-          const char *sql,
-          const struct bs_sq_value *values,
-          struct bs_arena *arena,
-          bs_sq_read_fn *read,
-          void *out,
-          const char *what,
-          struct bs_err *err)
-{
-    struct bs_sq_rows r;
-    enum bs_sq_next next;
-    enum bs_done done = BS_FAILED;
-
-    if (bs_sq_query(q, sql, values, arena, &r, err) != BS_DONE)
-        return BS_FAILED;
-    next = bs_sq_next(&r, err);
-    if (next == BS_SQ_ROW)
-        done = bs_sq_read(&r, read, out, err);
-    else if (next == BS_SQ_DONE)
-        (void)BS_FAIL(err, NOT_FOUND, "there is no such %s", what);
-    bs_sq_close(&r);
-    return done;
-}
-
-/* --- the lock and transactions --- */
-
-struct bs_sqlite *
-bs_sq_of(struct bs_state *s)
-{
-    return (struct bs_sqlite *)s;
-}
-
-void
-bs_sq_lock(struct bs_sqlite *q)
-{
-    (void)pthread_mutex_lock(&q->lock);
-}
-
-void
-bs_sq_unlock(struct bs_sqlite *q)
-{
-    (void)pthread_mutex_unlock(&q->lock);
+    return sqlite3_changes(sqlite3_db_handle(r->st));
 }
 
 /* IMMEDIATE: the write lock comes first, so a transaction never fails half way for another's. */
-enum bs_done
-bs_sq_begin(struct bs_sqlite *q, struct bs_err *err)
+static enum bs_done
+sqlite_begin(struct bs_sqlite *q, struct bs_err *err)
 {
-    bs_sq_lock(q);
-    if (bs_sq_run(q, "BEGIN IMMEDIATE", BS_SQ_NO_VALUES, NULL, err) == BS_DONE)
-        return BS_DONE;
-    bs_sq_unlock(q);
-    return BS_FAILED;
+    return bs_sq_run(q, "BEGIN IMMEDIATE", BS_SQ_NO_VALUES, NULL, err);
 }
 
-enum bs_done
-bs_sq_end(struct bs_sqlite *q, enum bs_done done, struct bs_err *err)
+static enum bs_done
+sqlite_commit(struct bs_sqlite *q, struct bs_err *err)
 {
-    if (done == BS_DONE)
-        done = bs_sq_run(q, "COMMIT", BS_SQ_NO_VALUES, NULL, err);
-    /* The first failure is the one to tell; a rollback that fails leaves nothing to do. */
-    if (done != BS_DONE && sqlite3_get_autocommit(q->db) == 0)
-        (void)sqlite3_exec(q->db, "ROLLBACK", NULL, NULL, NULL);
-    bs_sq_unlock(q);
-    return done;
+    return bs_sq_run(q, "COMMIT", BS_SQ_NO_VALUES, NULL, err);
+}
+
+static void
+sqlite_rollback(struct bs_sqlite *q)
+{
+    struct lite *l = lite_of(q);
+
+    if (sqlite3_get_autocommit(l->db) == 0)
+        (void)sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
 /* --- open and close --- */
@@ -485,7 +306,7 @@ make_file(const char *path, struct bs_err *err)
 }
 
 static enum bs_done
-set_up(struct bs_sqlite *q, struct bs_err *err)
+set_up(struct lite *l, struct bs_err *err)
 {
     static const char *const pragmas[] = {
         "PRAGMA synchronous = FULL",
@@ -494,7 +315,7 @@ set_up(struct bs_sqlite *q, struct bs_err *err)
     };
 
     for (size_t i = 0; i < sizeof(pragmas) / sizeof(pragmas[0]); i++) {
-        if (bs_sq_run(q, pragmas[i], BS_SQ_NO_VALUES, NULL, err) != BS_DONE)
+        if (bs_sq_run(&l->q, pragmas[i], BS_SQ_NO_VALUES, NULL, err) != BS_DONE)
             return BS_FAILED;
     }
     return BS_DONE;
@@ -502,39 +323,39 @@ set_up(struct bs_sqlite *q, struct bs_err *err)
 
 /* Turning WAL on needs the file for itself, and SQLite does not wait for that by itself. */
 static enum bs_done
-set_wal(struct bs_sqlite *q, struct bs_err *err)
+set_wal(struct lite *l, struct bs_err *err)
 {
     for (int waited_ms = 0;; waited_ms += 20) {
-        int rc = sqlite3_exec(q->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+        int rc = sqlite3_exec(l->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
         if (rc == SQLITE_OK)
             break;
         if (rc != SQLITE_BUSY || waited_ms >= BUSY_MS)
-            return bs_sq_fail(q->db, err);
+            return failed(l->db, err);
         (void)usleep(20000);
     }
     return BS_DONE;
 }
 
 static enum bs_done
-pragma(struct bs_sqlite *q, const char *name, int64_t *out, struct bs_err *err)
+pragma(struct lite *l, const char *name, int64_t *out, struct bs_err *err)
 {
     char sql[64];
 
     (void)snprintf(sql, sizeof(sql), "PRAGMA %s", name);
-    return bs_sq_number(q, sql, BS_SQ_NO_VALUES, 0, out, err);
+    return bs_sq_number(&l->q, sql, BS_SQ_NO_VALUES, 0, out, err);
 }
 
 /* Inside a transaction: of two processes that start at once, the second finds it done. */
 static enum bs_done
-migrate(struct bs_sqlite *q, struct bs_err *err)
+migrate(struct lite *l, struct bs_err *err)
 {
     int64_t version, id, objects;
     char sql[96];
 
-    if (pragma(q, "user_version", &version, err) != BS_DONE ||
-        pragma(q, "application_id", &id, err) != BS_DONE ||
-        bs_sq_number(q, "SELECT count(*) FROM sqlite_schema", BS_SQ_NO_VALUES, 0, &objects, err) !=
-            BS_DONE)
+    if (pragma(l, "user_version", &version, err) != BS_DONE ||
+        pragma(l, "application_id", &id, err) != BS_DONE ||
+        bs_sq_number(&l->q, "SELECT count(*) FROM sqlite_schema", BS_SQ_NO_VALUES, 0, &objects,
+                     err) != BS_DONE)
         return BS_FAILED;
     if (id != APPLICATION_ID && (objects != 0 || version != 0))
         return BS_FAIL(err, CONFIG, "the state file is a database of something else");
@@ -544,66 +365,91 @@ migrate(struct bs_sqlite *q, struct bs_err *err)
     if (version == SCHEMA_VERSION)
         return BS_DONE;
     for (int64_t v = version; v < SCHEMA_VERSION; v++) {
-        if (sqlite3_exec(q->db, migrations[v], NULL, NULL, NULL) != SQLITE_OK)
-            return bs_sq_fail(q->db, err);
+        if (sqlite3_exec(l->db, migrations[v], NULL, NULL, NULL) != SQLITE_OK)
+            return failed(l->db, err);
     }
     (void)snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = %d",
                    APPLICATION_ID, SCHEMA_VERSION);
-    if (sqlite3_exec(q->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return bs_sq_fail(q->db, err);
+    if (sqlite3_exec(l->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return failed(l->db, err);
     return BS_DONE;
 }
 
+/* The clock that all gateways of a state go by; here the machine's. */
+static void
+now_us(sqlite3_context *ctx, int n, sqlite3_value **values)
+{
+    (void)n;
+    (void)values;
+    sqlite3_result_int64(ctx, bs_now_us());
+}
+
 static enum bs_done
-open_connection(struct bs_sqlite *q, const char *path, struct bs_err *err)
+open_connection(struct lite *l, const char *path, struct bs_err *err)
 {
     /* NOMUTEX: the lock in bs_sqlite guards the connection. */
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 
-    if (sqlite3_open_v2(path, &q->db, flags, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(path, &l->db, flags, NULL) != SQLITE_OK)
         return BS_FAIL(err, UNAVAILABLE, "cannot open the state \"%.300s\": %s", path,
-                       q->db == NULL ? "out of memory" : sqlite3_errmsg(q->db));
-    (void)sqlite3_busy_timeout(q->db, BUSY_MS);
-    if (set_up(q, err) != BS_DONE || bs_sq_begin(q, err) != BS_DONE ||
-        bs_sq_end(q, migrate(q, err), err) != BS_DONE)
+                       l->db == NULL ? "out of memory" : sqlite3_errmsg(l->db));
+    (void)sqlite3_busy_timeout(l->db, BUSY_MS);
+    if (sqlite3_create_function(l->db, "now_us", 0, SQLITE_UTF8, NULL, now_us, NULL, NULL) !=
+        SQLITE_OK)
+        return failed(l->db, err);
+    if (set_up(l, err) != BS_DONE || bs_sq_begin(&l->q, err) != BS_DONE ||
+        bs_sq_end(&l->q, migrate(l, err), err) != BS_DONE)
         return BS_FAILED;
-    return set_wal(q, err);
+    return set_wal(l, err);
 }
 
 static void
-sqlite_close(struct bs_state *s)
+sqlite_close(struct bs_sqlite *q)
 {
-    struct bs_sqlite *q = bs_sq_of(s);
+    struct lite *l = lite_of(q);
 
-    (void)sqlite3_close(q->db);
-    (void)pthread_mutex_destroy(&q->lock);
-    free(q);
+    (void)sqlite3_close(l->db);
+    free(l);
 }
+
+static const struct bs_sq_driver driver = {
+    .close = sqlite_close,
+    .query = sqlite_query,
+    .next = sqlite_next,
+    .done = sqlite_done,
+    .text = sqlite_text,
+    .number = sqlite_number,
+    .changed = sqlite_changed,
+    .begin = sqlite_begin,
+    .commit = sqlite_commit,
+    .rollback = sqlite_rollback,
+};
 
 static enum bs_done
 sqlite_open(const char *place, struct bs_state **out, struct bs_err *err)
 {
-    struct bs_sqlite *q;
+    struct lite *l;
 
     if (place[0] != '/')
         return BS_FAIL(err, CONFIG, "the state needs an absolute path");
     if (make_file(place, err) != BS_DONE)
         return BS_FAILED;
-    q = bs_malloc(sizeof(*q));
-    q->base.ops = &bs_state_sqlite;
-    (void)pthread_mutex_init(&q->lock, NULL);
-    if (open_connection(q, place, err) != BS_DONE) {
-        sqlite_close(&q->base);
+    l = bs_malloc(sizeof(*l));
+    bs_sq_init(&l->q, &driver);
+    if (open_connection(l, place, err) != BS_DONE) {
+        struct bs_state *s = &l->q.base;
+        bs_state_close(&s);
         return BS_FAILED;
     }
-    *out = &q->base;
+    *out = &l->q.base;
     return BS_DONE;
 }
 
-const struct bs_state_ops bs_state_sqlite = {
-    .scheme = "sqlite",
-    .open = sqlite_open,
-    .close = sqlite_close,
+const struct bs_state_backend bs_state_sqlite = {"sqlite", sqlite_open};
+
+/* The same for every driver. */
+const struct bs_state_ops bs_sq_operations = {
+    .close = bs_sq_state_close,
     .agent_add = bs_sq_agent_add,
     .agent_get = bs_sq_agent_get,
     .agent_list = bs_sq_agent_list,

@@ -1,25 +1,32 @@
 /*
- * sqlite.h - what the files of the SQLite backend share: one connection behind one mutex, and a
- * thin way to run a statement with typed values.
+ * sqlite.h - what the operations on the state and the drivers under them share: one connection behind
+ * one mutex, and a thin way to run a statement with typed values.
  *
- * Layer  state. Only sqlite*.c include this.
- * Spec   https://www.sqlite.org/c3ref/intro.html
- * Owns   a bs_sq_rows owns its prepared statement from bs_sq_query to bs_sq_close.
+ * The operations are written once, in the SQL that SQLite and PostgreSQL have in common: parameters
+ * are ? or ?1, columns of ON CONFLICT carry the name of their table, all rows are LIMIT BS_SQ_ALL,
+ * now_us() is the clock, and there is no function beside it that only one of the two knows. Whatever
+ * is read and then written is so between bs_sq_begin and bs_sq_end: there is one writer at a time, over
+ * all processes and gateways.
+ *
+ * Layer  state. Only the files of this room include it.
+ * Spec   https://www.sqlite.org/lang.html; PostgreSQL manual, sql-commands.html
+ * Owns   a bs_sq_rows owns its result from bs_sq_query to bs_sq_close.
  */
 #ifndef BS_STATE_SQLITE_H
 #define BS_STATE_SQLITE_H
 
 #include <jansson.h>
 #include <pthread.h>
-#include <sqlite3.h>
 
 #include "state/backend.h"
 
 struct bs_sqlite {
     struct bs_state base; /* first: a bs_state * is a bs_sqlite * */
-    sqlite3 *db;
+    const struct bs_sq_driver *driver;
     pthread_mutex_t lock; /* held from bs_sq_lock or bs_sq_begin to bs_sq_unlock or bs_sq_end */
 };
+
+#define BS_SQ_ALL (INT64_C(1) << 40) /* LIMIT for no limit: more rows than there can be */
 
 enum bs_sq_type { BS_SQ_END = 0, BS_SQ_TEXT, BS_SQ_INT };
 
@@ -36,7 +43,9 @@ struct bs_sq_value {
 #define BS_SQ_NO_VALUES   ((const struct bs_sq_value[]){{BS_SQ_END, NULL, 0}})
 
 struct bs_sq_rows {
-    sqlite3_stmt *st;
+    struct bs_sqlite *q;
+    void *st;               /* the driver's */
+    int at;                 /* the driver's, too */
     struct bs_arena *arena; /* where texts are copied to */
     bool full;              /* the arena's ceiling was reached */
 };
@@ -46,6 +55,31 @@ enum bs_sq_next {
     BS_SQ_ROW,
     BS_SQ_DONE,
 };
+
+/* What differs between databases. The lock is held, but for `close`. */
+struct bs_sq_driver {
+    void (*close)(struct bs_sqlite *q);
+    enum bs_done (*query)(struct bs_sqlite *q,
+                          const char *sql,
+                          const struct bs_sq_value *values,
+                          struct bs_sq_rows *out,
+                          struct bs_err *err);
+    enum bs_sq_next (*next)(struct bs_sq_rows *r, struct bs_err *err);
+    void (*done)(struct bs_sq_rows *r);                    /* st may be NULL */
+    const char *(*text)(struct bs_sq_rows *r, int column); /* valid until the next row */
+    int64_t (*number)(struct bs_sq_rows *r, int column);
+    int (*changed)(struct bs_sq_rows *r); /* rows that were written, at the end of them */
+    /* Waits for its turn: from here to the end nobody else writes. */
+    enum bs_done (*begin)(struct bs_sqlite *q, struct bs_err *err);
+    enum bs_done (*commit)(struct bs_sqlite *q, struct bs_err *err);
+    void (*rollback)(struct bs_sqlite *q); /* nothing where nothing has begun */
+};
+
+void bs_sq_init(struct bs_sqlite *q, const struct bs_sq_driver *driver);
+void bs_sq_state_close(struct bs_state *s);
+/* What brings the schema from this version to the next; NULL: there is none. In SQLite's words. */
+const char *bs_sq_migration(int version);
+extern const struct bs_state_ops bs_sq_operations;
 
 struct bs_sqlite *bs_sq_of(struct bs_state *s);
 void bs_sq_lock(struct bs_sqlite *q);
@@ -80,6 +114,7 @@ BS_MUST_CHECK enum bs_done bs_sq_number(struct bs_sqlite *q,
                                         struct bs_err *err);
 
 const char *bs_sq_text(struct bs_sq_rows *r, int column); /* copied; NULL is NULL */
+const char *bs_sq_peek(struct bs_sq_rows *r, int column); /* valid until the next row */
 int64_t bs_sq_int(struct bs_sq_rows *r, int column);
 /* Copies a text into a fixed array, cut to its size. */
 void bs_sq_copy(struct bs_sq_rows *r, int column, char *out, size_t size);

@@ -40,7 +40,9 @@ bs_sq_change_put(struct bs_sqlite *q,
                                BS_SQ_T(text)),
                   NULL, err);
     free(text);
-    return done;
+    return done != BS_DONE ? BS_FAILED
+                           : bs_sq_run(q, "UPDATE counters SET n = n + 1 WHERE name = 'changes'",
+                                       BS_SQ_NO_VALUES, NULL, err);
 }
 
 /* --- agents --- */
@@ -82,7 +84,7 @@ read_agent(struct bs_sq_rows *r, void *item, struct bs_err *err)
     a->old_verifier = bs_sq_text(r, 16);
     a->old_until_us = bs_sq_int(r, 17);
     a->paused_us = bs_sq_int(r, 18);
-    if (!bs_actor_kind_find((const char *)sqlite3_column_text(r->st, 12), &a->kind))
+    if (!bs_actor_kind_find(bs_sq_peek(r, 12), &a->kind))
         return BS_FAIL(err, DAMAGED, "the kind of an agent is damaged");
     if (read_list(r, 2, "databases", &a->databases, &a->n_databases, err) != BS_DONE)
         return BS_FAILED;
@@ -285,11 +287,11 @@ bs_sq_agent_rekey(struct bs_state *s,
         return BS_FAILED;
     done = bs_sq_check_in_force(q, "agents", name, err);
     if (done == BS_DONE)
-        done = bs_sq_run(q,
-                         "UPDATE agents SET old_verifier = iif(?1 = 0, NULL, verifier),"
-                         " old_until_us = ?1, verifier = ?2 WHERE name = ?3",
-                         BS_SQ_VALUES(BS_SQ_I(old_until_us), BS_SQ_T(verifier), BS_SQ_T(name)),
-                         NULL, err);
+        done = bs_sq_run(
+            q,
+            "UPDATE agents SET old_verifier = CASE ?1 WHEN 0 THEN NULL ELSE verifier END,"
+            " old_until_us = ?1, verifier = ?2 WHERE name = ?3",
+            BS_SQ_VALUES(BS_SQ_I(old_until_us), BS_SQ_T(verifier), BS_SQ_T(name)), NULL, err);
     if (done == BS_DONE)
         done = bs_sq_change_put(q, by, "agent.rekey", name,
                                 json_pack("{s:o}", "old_until", time_or_null(old_until_us)), err);
@@ -467,7 +469,7 @@ read_operator(struct bs_sq_rows *r, void *item, struct bs_err *err)
     struct bs_operator *op = item;
 
     op->name = bs_sq_text(r, 0);
-    op->role = bs_role_find((const char *)sqlite3_column_text(r->st, 1));
+    op->role = bs_role_find(bs_sq_peek(r, 1));
     op->token_sha256 = bs_sq_text(r, 2);
     op->created_us = bs_sq_int(r, 3);
     op->revoked_us = bs_sq_int(r, 4);
@@ -653,14 +655,14 @@ bs_sq_change_list(struct bs_state *s,
     bs_sq_lock(q);
     done = bs_sq_all(
         q, "SELECT id, at_us, by, action, subject, detail FROM changes ORDER BY id LIMIT ?",
-        BS_SQ_VALUES(BS_SQ_I(limit == 0 ? -1 : (int64_t)limit)), arena, sizeof(**out), read_change,
-        &rows, n, err);
+        BS_SQ_VALUES(BS_SQ_I(limit == 0 ? BS_SQ_ALL : (int64_t)limit)), arena, sizeof(**out),
+        read_change, &rows, n, err);
     bs_sq_unlock(q);
     *out = rows;
     return done;
 }
 
-/* The number of the newest one, also after it was dropped: AUTOINCREMENT remembers. */
+/* Counted in the transaction that makes it: whoever sees a number sees all changes up to it. */
 enum bs_done
 bs_sq_change_count(struct bs_state *s, int64_t *out, struct bs_err *err)
 {
@@ -668,8 +670,8 @@ bs_sq_change_count(struct bs_state *s, int64_t *out, struct bs_err *err)
     enum bs_done done;
 
     bs_sq_lock(q);
-    done = bs_sq_number(q, "SELECT seq FROM sqlite_sequence WHERE name = 'changes'",
-                        BS_SQ_NO_VALUES, 0, out, err);
+    done = bs_sq_number(q, "SELECT n FROM counters WHERE name = 'changes'", BS_SQ_NO_VALUES, 0, out,
+                        err);
     bs_sq_unlock(q);
     return done;
 }

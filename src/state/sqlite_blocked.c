@@ -26,14 +26,14 @@ put(struct bs_sqlite *q, const struct bs_blocked *row, struct bs_err *err)
     if (bs_sq_run(q,
                   "INSERT INTO blocked (" BLOCKED_COLUMNS ") VALUES (?,?,?,?,?,?)"
                   " ON CONFLICT (identity) DO UPDATE SET at_us = excluded.at_us,"
-                  " harms = excluded.harms, evades = coalesce(excluded.evades, evades)",
+                  " harms = excluded.harms, evades = coalesce(excluded.evades, blocked.evades)",
                   BS_SQ_VALUES(BS_SQ_T(row->identity), BS_SQ_T(row->actor), BS_SQ_T(row->database),
                                BS_SQ_I(row->at_us), BS_SQ_T(row->harms), BS_SQ_T(row->evades)),
                   NULL, err) != BS_DONE)
         return BS_FAILED;
     return bs_sq_run(q,
                      "DELETE FROM blocked WHERE identity IN (SELECT identity FROM blocked"
-                     " WHERE actor = ? ORDER BY at_us DESC, identity LIMIT -1 OFFSET ?)",
+                     " WHERE actor = ? ORDER BY at_us DESC, identity LIMIT 1000000000 OFFSET ?)",
                      BS_SQ_VALUES(BS_SQ_T(row->actor), BS_SQ_I(BS_BLOCKED_MAX)), NULL, err);
 }
 

@@ -43,7 +43,7 @@ bs_sq_pause_put(struct bs_state *s, const struct bs_pause *pause, struct bs_err 
                       "INSERT INTO pauses (scope, name, at_us, by, reason, cancel)"
                       " VALUES (?,?,?,?,?,?) ON CONFLICT (scope, name) DO UPDATE SET"
                       " at_us = excluded.at_us, by = excluded.by, reason = excluded.reason,"
-                      " cancel = max(cancel, excluded.cancel)",
+                      " cancel = CASE pauses.cancel WHEN 0 THEN excluded.cancel ELSE 1 END",
                       BS_SQ_VALUES(BS_SQ_T(bs_pause_scope_name(pause->scope)), BS_SQ_T(pause->name),
                                    BS_SQ_I(pause->at_us), BS_SQ_T(pause->by),
                                    BS_SQ_T(pause->reason), BS_SQ_I(pause->cancel)),
@@ -60,7 +60,7 @@ read_pause(struct bs_sq_rows *r, void *item, struct bs_err *err)
 {
     struct bs_pause *p = item;
 
-    p->scope = bs_pause_scope_find((const char *)sqlite3_column_text(r->st, 0));
+    p->scope = bs_pause_scope_find(bs_sq_peek(r, 0));
     p->name = bs_sq_text(r, 1);
     p->at_us = bs_sq_int(r, 2);
     p->by = bs_sq_text(r, 3);

@@ -37,11 +37,13 @@ bs_sq_plan_add(struct bs_state *s, const struct bs_restore_plan *plan, struct bs
     enum bs_done done;
 
     bs_sq_lock(q);
-    done = bs_sq_run(
-        q, "INSERT OR IGNORE INTO plans (" PLAN_COLUMNS ") VALUES (?,?,?,?,?,NULL,0,NULL,NULL,0)",
-        BS_SQ_VALUES(BS_SQ_T(plan->sha256), BS_SQ_T(plan->point), BS_SQ_T(plan->made_by),
-                     BS_SQ_I(plan->made_us), BS_SQ_I(plan->expires_us)),
-        &changed, err);
+    done =
+        bs_sq_run(q,
+                  "INSERT INTO plans (" PLAN_COLUMNS ") VALUES (?,?,?,?,?,NULL,0,NULL,NULL,0)"
+                  " ON CONFLICT (sha256) DO NOTHING",
+                  BS_SQ_VALUES(BS_SQ_T(plan->sha256), BS_SQ_T(plan->point), BS_SQ_T(plan->made_by),
+                               BS_SQ_I(plan->made_us), BS_SQ_I(plan->expires_us)),
+                  &changed, err);
     bs_sq_unlock(q);
     if (done == BS_DONE && changed == 0)
         return BS_FAIL(err, CONFLICT, "this very plan is there already");

@@ -34,7 +34,12 @@ bs_sq_point_put(struct bs_state *s, const struct bs_point_row *row, struct bs_er
 
     bs_sq_lock(q);
     done = bs_sq_run(
-        q, "INSERT OR REPLACE INTO points (" POINT_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        q,
+        "INSERT INTO points (" POINT_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+        " ON CONFLICT (id) DO UPDATE SET database = excluded.database, state = excluded.state,"
+        " actor = excluded.actor, ticket = excluded.ticket, kind = excluded.kind,"
+        " tables = excluded.tables, manifest = excluded.manifest,"
+        " created_us = excluded.created_us, rows = excluded.rows, bytes = excluded.bytes",
         BS_SQ_VALUES(BS_SQ_T(row->id), BS_SQ_T(row->database), BS_SQ_T(row->state),
                      BS_SQ_T(row->actor), BS_SQ_T(row->ticket), BS_SQ_T(row->kind),
                      BS_SQ_T(row->tables), BS_SQ_T(row->manifest), BS_SQ_I(row->created_us),
@@ -92,13 +97,13 @@ bs_sq_point_list(struct bs_state *s,
     enum bs_done done;
 
     bs_sq_lock(q);
-    done = bs_sq_all(
-        q,
-        "SELECT " POINT_COLUMNS " FROM points"
-        " WHERE (?1 IS NULL OR database = ?1) AND (?2 IS NULL OR state = ?2)"
-        " ORDER BY created_us DESC, id DESC LIMIT ?3",
-        BS_SQ_VALUES(BS_SQ_T(database), BS_SQ_T(state), BS_SQ_I(limit == 0 ? -1 : (int64_t)limit)),
-        arena, sizeof(**out), read_point, &rows, n, err);
+    done = bs_sq_all(q,
+                     "SELECT " POINT_COLUMNS " FROM points"
+                     " WHERE (?1 IS NULL OR database = ?1) AND (?2 IS NULL OR state = ?2)"
+                     " ORDER BY created_us DESC, id DESC LIMIT ?3",
+                     BS_SQ_VALUES(BS_SQ_T(database), BS_SQ_T(state),
+                                  BS_SQ_I(limit == 0 ? BS_SQ_ALL : (int64_t)limit)),
+                     arena, sizeof(**out), read_point, &rows, n, err);
     bs_sq_unlock(q);
     *out = rows;
     return done;

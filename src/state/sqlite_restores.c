@@ -24,7 +24,9 @@ bs_sq_restore_put(struct bs_state *s, const struct bs_restore_row *row, struct b
 
     bs_sq_lock(q);
     done = bs_sq_run(
-        q, "INSERT OR REPLACE INTO restores (id, open, doc, plan) VALUES (?,?,?,?)",
+        q,
+        "INSERT INTO restores (id, open, doc, plan) VALUES (?,?,?,?) ON CONFLICT (id)"
+        " DO UPDATE SET open = excluded.open, doc = excluded.doc, plan = excluded.plan",
         BS_SQ_VALUES(BS_SQ_T(row->id), BS_SQ_I(row->open), BS_SQ_T(row->doc), BS_SQ_T(row->plan)),
         NULL, err);
     bs_sq_unlock(q);

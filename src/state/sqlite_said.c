@@ -72,7 +72,7 @@ read_said(struct bs_sq_rows *r, void *item, struct bs_err *err)
     bs_sq_copy(r, 0, s->ticket, sizeof(s->ticket));
     s->operator_ = bs_sq_text(r, 1);
     s->operator_us = bs_sq_int(r, 2);
-    s->said = bs_said_find((const char *)sqlite3_column_text(r->st, 4));
+    s->said = bs_said_find(bs_sq_peek(r, 4));
     s->at_us = bs_sq_int(r, 5);
     s->text = bs_sq_text(r, 6);
     s->in_force = bs_sq_int(r, 7) != 0;

@@ -29,7 +29,7 @@ read_ticket(struct bs_sq_rows *r, void *item, struct bs_err *err)
         *texts[i] = bs_sq_text(r, 2 + i);
     t->created_us = bs_sq_int(r, 16);
     t->decide_by_us = bs_sq_int(r, 17);
-    t->state = bs_ticket_state_find((const char *)sqlite3_column_text(r->st, 18));
+    t->state = bs_ticket_state_find(bs_sq_peek(r, 18));
     t->decided_us = bs_sq_int(r, 19);
     t->decided_by = bs_sq_text(r, 20);
     t->reason = bs_sq_text(r, 21);
@@ -209,12 +209,12 @@ bs_sq_ticket_list(struct bs_state *s,
     bs_sq_lock(q);
     done = bs_sq_all(q,
                      "SELECT " TICKET_COLUMNS " FROM tickets"
-                     " WHERE instr(?1, '|' || state || '|') > 0"
+                     " WHERE ?1 LIKE '%|' || state || '|%'"
                      " AND (?2 IS NULL OR actor = ?2) AND (?3 IS NULL OR database = ?3)"
                      " AND (?4 IS NULL OR id < ?4) ORDER BY id DESC LIMIT ?5",
                      BS_SQ_VALUES(BS_SQ_T(states), BS_SQ_T(filter->actor),
                                   BS_SQ_T(filter->database), BS_SQ_T(filter->before),
-                                  BS_SQ_I(filter->limit == 0 ? -1 : (int64_t)filter->limit)),
+                                  BS_SQ_I(filter->limit == 0 ? BS_SQ_ALL : (int64_t)filter->limit)),
                      arena, sizeof(**out), read_ticket, &rows, n, err);
     bs_sq_unlock(q);
     *out = rows;

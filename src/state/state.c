@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "state/backend.h"
 
-static const struct bs_state_ops *const backends[] = {&bs_state_sqlite};
+static const struct bs_state_backend *const backends[] = {&bs_state_sqlite, &bs_state_postgres};
 
 enum bs_done
 bs_state_open(const char *url, struct bs_state **out, struct bs_err *err)
@@ -25,7 +25,7 @@ bs_state_open(const char *url, struct bs_state **out, struct bs_err *err)
     }
     /* The URL may hold credentials, so it is not quoted. */
     (void)BS_FAIL(err, CONFIG, "the state url has no scheme that this version knows");
-    bs_err_hint(err, "use sqlite:///absolute/path");
+    bs_err_hint(err, "use sqlite:///absolute/path or postgresql://...");
     return BS_FAILED;
 }
 

@@ -21,7 +21,7 @@
 
 struct server {
     char dir[64];
-    char bin[64];
+    char bin[128];
     char conninfo[160]; /* of the superuser */
     pid_t pid;
     const struct passwd *as; /* NULL: ourselves */
@@ -31,7 +31,8 @@ struct server {
 static inline pid_t
 server_spawn(const struct server *s, const char *const *argv)
 {
-    char path[128], log[128];
+    char path[192], log[128];
+    const char *args[32] = {path}; /* it looks for its own files beside what it is called */
     pid_t pid = fork();
 
     if (pid != 0)
@@ -45,15 +46,23 @@ server_spawn(const struct server *s, const char *const *argv)
     (void)prctl(PR_SET_PDEATHSIG, SIGQUIT); /* forgotten when the user changes */
     if (chdir(s->dir) != 0 || freopen(log, "a", stdout) == NULL || dup2(1, 2) < 0)
         _exit(126);
-    execv(path, (char *const *)(uintptr_t)argv);
+    for (int i = 1; i < 31 && argv[i] != NULL; i++)
+        args[i] = argv[i];
+    execv(path, (char *const *)(uintptr_t)args);
     _exit(127);
 }
 
 static inline bool
 server_find(struct server *s)
 {
+    const char *bin = getenv("BACKSTOP_PG_BIN");
+
+    if (bin != NULL) {
+        (void)snprintf(s->bin, sizeof(s->bin), "%s", bin);
+        return true;
+    }
     for (int major = 18; major >= 15; major--) {
-        char initdb[96];
+        char initdb[160];
         (void)snprintf(s->bin, sizeof(s->bin), "/usr/lib/postgresql/%d/bin", major);
         (void)snprintf(initdb, sizeof(initdb), "%s/initdb", s->bin);
         if (access(initdb, X_OK) == 0)

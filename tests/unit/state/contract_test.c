@@ -1,5 +1,5 @@
 /*
- * contract_test.c - what every backend of the state must do, against SQLite.
+ * contract_test.c - what every backend of the state must do: first SQLite, then PostgreSQL.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,14 +13,17 @@
 #include "base/clock.h"
 #include "state/state.h"
 #include "tap.h"
+#include "unit/catalog/server.h"
 
 #define VERIFIER  "SCRAM-SHA-256$4096:c2FsdA==$a2V5:a2V5"
 #define IDENTITY  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define IDENTITY2 "1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static char folder[64];
-static char path[128];
+static char path[256]; /* what bs_state_open is given */
 static struct bs_state *state;
+static struct server server; /* of PostgreSQL; no pid: it does not run */
+static bool shared;          /* the tests run against it */
 static struct bs_arena arena;
 
 static void
@@ -32,19 +35,31 @@ forget(const char *name)
     (void)unlink(file);
 }
 
+/* A place where there is no state yet. */
+static bool
+make_place(void)
+{
+    if (shared)
+        return server_run(&server, "DROP SCHEMA IF EXISTS backstop CASCADE");
+    (void)snprintf(folder, sizeof(folder), "/tmp/bs-state-XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return false;
+    (void)snprintf(path, sizeof(path), "sqlite://%s/state.db", folder);
+    return true;
+}
+
 static bool
 set_up(void)
 {
     struct bs_err err = {0};
-    char url[160];
 
-    (void)snprintf(folder, sizeof(folder), "/tmp/bs-state-XXXXXX");
-    if (mkdtemp(folder) == NULL)
+    if (!make_place())
         return false;
-    (void)snprintf(path, sizeof(path), "%s/state.db", folder);
-    (void)snprintf(url, sizeof(url), "sqlite://%s", path);
     bs_arena_init(&arena, "test", 1 << 20);
-    return bs_state_open(url, &state, &err) == BS_DONE;
+    if (bs_state_open(path, &state, &err) == BS_DONE)
+        return true;
+    printf("# %s\n", err.message);
+    return false;
 }
 
 static void
@@ -52,10 +67,19 @@ tear_down(void)
 {
     bs_state_close(&state);
     bs_arena_fini(&arena);
+    if (shared)
+        return;
     forget("state.db");
     forget("state.db-wal");
     forget("state.db-shm");
     (void)rmdir(folder);
+}
+
+/* SQLite's file. */
+static const char *
+file(void)
+{
+    return path + strlen("sqlite://");
 }
 
 /* The code a call ended with. */
@@ -69,14 +93,14 @@ opens_private_and_again(void)
     struct stat st;
 
     REQUIRE(set_up());
-    EXPECT(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
-    EXPECT_EQ(CODE(bs_state_open(path, &other, &err)), BS_OK); /* a plain path is a file, too */
+    EXPECT(stat(file(), &st) == 0 && (st.st_mode & 0777) == 0600);
+    EXPECT_EQ(CODE(bs_state_open(file(), &other, &err)), BS_OK); /* a plain path is a file, too */
     bs_state_close(&other);
     bs_state_close(&state);
-    EXPECT_EQ(chmod(path, 0640), 0);
+    EXPECT_EQ(chmod(file(), 0640), 0);
     EXPECT_EQ(CODE(bs_state_open(path, &state, &err)), BS_E_CONFIG);
     EXPECT(state == NULL);
-    EXPECT_EQ(chmod(path, 0600), 0);
+    EXPECT_EQ(chmod(file(), 0600), 0);
     EXPECT_EQ(CODE(bs_state_open("mysql://x", &state, &err)), BS_E_CONFIG);
     EXPECT_EQ(CODE(bs_state_open("sqlite://relative", &state, &err)), BS_E_CONFIG);
     EXPECT_EQ(CODE(bs_state_open("sqlite:///nowhere/at/all.db", &state, &err)), BS_E_UNAVAILABLE);
@@ -96,10 +120,10 @@ belongs_to_whom_the_folder_belongs(void)
     if (geteuid() == 0) {
         EXPECT_EQ(chown(folder, 12345, 12346), 0);
         REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
-        EXPECT(stat(path, &st) == 0 && st.st_uid == 12345 && st.st_gid == 12346);
+        EXPECT(stat(file(), &st) == 0 && st.st_uid == 12345 && st.st_gid == 12346);
     } else {
         REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
-        EXPECT(stat(path, &st) == 0 && st.st_uid == geteuid());
+        EXPECT(stat(file(), &st) == 0 && st.st_uid == geteuid());
     }
     tear_down();
 }
@@ -109,7 +133,7 @@ exec(const char *sql)
 {
     sqlite3 *db = NULL;
 
-    EXPECT_EQ(sqlite3_open(path, &db), SQLITE_OK);
+    EXPECT_EQ(sqlite3_open(file(), &db), SQLITE_OK);
     EXPECT_EQ(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     EXPECT_EQ(sqlite3_close(db), SQLITE_OK);
 }
@@ -127,7 +151,7 @@ refuses_other_files(void)
     exec("PRAGMA user_version = 1; PRAGMA application_id = 7");
     EXPECT_EQ(CODE(bs_state_open(path, &state, &err)), BS_E_CONFIG);
     forget("state.db");
-    fd = open(path, O_WRONLY | O_CREAT, 0600);
+    fd = open(file(), O_WRONLY | O_CREAT, 0600);
     EXPECT(write(fd, "this is not a database, but long enough to look like a header......", 64) ==
            64);
     close(fd);
@@ -783,7 +807,10 @@ many_processes_at_once(void)
 
     REQUIRE(set_up());
     bs_state_close(&state);
-    forget("state.db");
+    if (shared)
+        REQUIRE(make_place());
+    else
+        forget("state.db");
     for (int i = 0; i < 8; i++) {
         kids[i] = fork();
         if (kids[i] == 0) {
@@ -1041,7 +1068,8 @@ first_version_is_migrated(void)
     REQUIRE(set_up());
     EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
     bs_state_close(&state);
-    exec("DROP TABLE pauses; DROP TABLE restores; DROP TABLE plans; DROP TABLE blocked; ALTER "
+    exec("DROP TABLE counters; DROP TABLE leases; ALTER TABLE tickets DROP COLUMN instance;"
+         "DROP TABLE pauses; DROP TABLE restores; DROP TABLE plans; DROP TABLE blocked; ALTER "
          "TABLE agents DROP "
          "COLUMN quarantined_us;"
          "ALTER TABLE agents DROP COLUMN quarantine_why; ALTER TABLE tickets DROP COLUMN harms;"
@@ -1066,10 +1094,151 @@ first_version_is_migrated(void)
     tear_down();
 }
 
-static const struct tap_case cases[] = {
+static void
+with_postgres(void)
+{
+    shared = true;
+    (void)snprintf(path, sizeof(path), "postgresql:///postgres?host=%s&user=postgres", server.dir);
+    REQUIRE(server.pid > 0);
+}
+
+/* What is not ours, is open to others, or is newer than we are, is not taken. */
+static void
+refuses_other_schemas(void)
+{
+    struct bs_err err = {0};
+
+    REQUIRE(set_up());
+    bs_state_close(&state);
+    REQUIRE(server_run(&server, "UPDATE backstop.about SET version = 999"));
+    EXPECT_EQ(CODE(bs_state_open(path, &state, &err)), BS_E_CONFIG);
+    EXPECT(strstr(err.message, "schema 999") != NULL && state == NULL);
+    REQUIRE(server_run(&server, "DROP TABLE backstop.about"));
+    EXPECT_EQ(CODE(bs_state_open(path, &state, &err)), BS_E_CONFIG);
+    EXPECT(strstr(err.message, "something else") != NULL);
+    REQUIRE(make_place() && bs_state_open(path, &state, &err) == BS_DONE);
+    bs_state_close(&state);
+    REQUIRE(server_run(&server, "GRANT USAGE ON SCHEMA backstop TO PUBLIC"));
+    EXPECT_EQ(CODE(bs_state_open(path, &state, &err)), BS_E_CONFIG);
+    EXPECT(strstr(err.message, "open to other roles") != NULL);
+    REQUIRE(make_place() && server_run(&server, "CREATE ROLE other; CREATE SCHEMA backstop"
+                                                " AUTHORIZATION other"));
+    EXPECT_EQ(CODE(bs_state_open(path, &state, &err)), BS_E_CONFIG);
+    EXPECT(strstr(err.message, "belongs to another role") != NULL);
+    EXPECT_EQ(CODE(bs_state_open("postgresql:///none?host=/nowhere", &state, &err)),
+              BS_E_UNAVAILABLE);
+    bs_arena_fini(&arena);
+}
+
+/* The least that the role of a state needs: its own schema, or leave to make it. */
+static void
+needs_little(void)
+{
+    const char *url = path;
+    char own[256];
+    struct bs_err err = {0};
+    struct bs_agent a = an_agent("a");
+
+    REQUIRE(make_place() && server_run(&server, "CREATE ROLE keeper LOGIN;"
+                                                "CREATE SCHEMA backstop AUTHORIZATION keeper"));
+    (void)snprintf(own, sizeof(own), "%.*s&user=keeper", (int)(strstr(url, "&user") - url), url);
+    REQUIRE(bs_state_open(own, &state, &err) == BS_DONE);
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
+    bs_state_close(&state);
+}
+
+/* A server that ends every connection, as one that is started again does. */
+static void
+is_connected_anew(void)
+{
+    static const char end_all[] = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                                  " WHERE application_name = 'backstop/state'";
+    struct bs_err err = {0};
+    struct bs_agent a = an_agent("a"), got;
+
+    REQUIRE(set_up());
+    REQUIRE(server_run(&server, end_all));
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
+    REQUIRE(server_run(&server, end_all));
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.name, "a") == 0);
+    tear_down();
+}
+
+#define RACERS 6
+
+struct racer {
+    struct bs_ticket ticket;
+    bool won;
+};
+
+/* Each with a connection of its own, as gateways have. */
+static void *
+race(void *arg)
+{
+    struct racer *r = arg;
+    struct bs_state *s = NULL;
+    struct bs_err err = {0};
+
+    r->won = bs_state_open(path, &s, &err) == BS_DONE &&
+             bs_state_ticket_move(s, &r->ticket, &err) == BS_DONE;
+    if (!r->won && err.code != BS_E_CONFLICT)
+        printf("# %s\n", err.message);
+    bs_state_close(&s);
+    return NULL;
+}
+
+static void
+of_many_gateways_one_wins(void)
+{
+    struct bs_err err = {0};
+    struct bs_ticket t = a_ticket("T-1", IDENTITY), got;
+    struct racer racers[RACERS];
+    pthread_t threads[RACERS];
+    int won = 0;
+
+    REQUIRE(set_up());
+    REQUIRE(bs_state_ticket_open(state, &t, &arena, &got, &err) == BS_DONE);
+    for (int i = 0; i < RACERS; i++) {
+        racers[i] = (struct racer){got, false};
+        racers[i].ticket.state = i % 2 == 0 ? BS_TICKET_APPROVED : BS_TICKET_DENIED;
+        REQUIRE(pthread_create(&threads[i], NULL, race, &racers[i]) == 0);
+    }
+    for (int i = 0; i < RACERS; i++) {
+        (void)pthread_join(threads[i], NULL);
+        won += racers[i].won;
+    }
+    EXPECT_EQ(won, 1);
+    tear_down();
+}
+
+/* A writer that hangs in the middle holds up the others, and only for as long as may be. */
+static void
+waits_for_the_writer(void)
+{
+    struct bs_err err = {0};
+    struct bs_agent a = an_agent("a");
+    PGconn *other = PQconnectdb(server.conninfo);
+
+    REQUIRE(set_up());
+    PQclear(PQexec(other, "BEGIN; LOCK TABLE backstop.writer IN EXCLUSIVE MODE;"
+                          "SET LOCAL idle_in_transaction_session_timeout = 300"));
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
+    PQclear(PQexec(other, "SELECT 1"));
+    EXPECT(PQstatus(other) == CONNECTION_BAD); /* it had to go first */
+    PQfinish(other);
+    tear_down();
+}
+
+static const struct tap_case of_sqlite[] = {
     {"the file is private, and one that is not is refused", opens_private_and_again},
     {"the file belongs to whom the folder belongs to", belongs_to_whom_the_folder_belongs},
     {"another program's or a newer file is refused", refuses_other_files},
+    {"a file of the first version is migrated", first_version_is_migrated},
+};
+
+/* Of every backend. */
+static const struct tap_case contract[] = {
     {"names", names},
     {"agents: add, get, list, rekey, revoke, again", agents},
     {"agents: altered, field by field", altered_agents},
@@ -1080,7 +1249,6 @@ static const struct tap_case cases[] = {
     {"pauses: put, list, and lifted together with a quarantine", pauses},
     {"plans of restores: made, approved by another, used once", plans},
     {"restores over the API: put, listed newest first, dropped", restores},
-    {"a file of the first version is migrated", first_version_is_migrated},
     {"operators: token, role, revoke, ever", operators},
     {"roles: zero may nothing", roles},
     {"changes are written with what they tell, without secrets", changes_come_with_what_they_tell},
@@ -1094,8 +1262,37 @@ static const struct tap_case cases[] = {
     {"many processes create and write at once", many_processes_at_once},
 };
 
+static const struct tap_case of_postgres[] = {
+    {"from here on in PostgreSQL", with_postgres},
+    {"a schema of others, open to others, or newer is refused", refuses_other_schemas},
+    {"a role with its own schema is enough", needs_little},
+    {"a connection that was lost is made anew", is_connected_anew},
+    {"of many gateways that decide one wins", of_many_gateways_one_wins},
+    {"there is one writer at a time", waits_for_the_writer},
+};
+
+#define N(list) (sizeof(list) / sizeof((list)[0]))
+
+static struct tap_case all_cases[N(of_sqlite) + 2 * N(contract) + N(of_postgres)];
+
 int
 main(void)
 {
-    return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
+    bool both = server_find(&server);
+    size_t n = 0;
+    int failed;
+
+    if (both && !server_start(&server))
+        return 0;
+    memcpy(all_cases, of_sqlite, sizeof(of_sqlite));
+    memcpy(all_cases + (n += N(of_sqlite)), contract, sizeof(contract));
+    n += N(contract);
+    if (both) {
+        memcpy(all_cases + n, of_postgres, sizeof(of_postgres));
+        memcpy(all_cases + (n += N(of_postgres)), contract, sizeof(contract));
+        n += N(contract);
+    }
+    failed = tap_main(all_cases, n);
+    server_stop(&server);
+    return failed;
 }
