@@ -17,6 +17,9 @@ bs_handler_fn bs_on_ticket;
 bs_handler_fn bs_on_approve;
 bs_handler_fn bs_on_deny;
 bs_handler_fn bs_on_comment;
+bs_handler_fn bs_on_break_glass;
+bs_handler_fn bs_on_review;
+bs_handler_fn bs_on_reviews;
 
 bs_handler_fn bs_on_events;
 

@@ -70,6 +70,21 @@ put_pauses(struct bs_gateway *g, struct bs_buf *text)
                    bs_pause_scope_name((enum bs_pause_scope)scope), n[scope]);
 }
 
+/* Left out where the state does not answer. */
+static void
+put_reviews(struct bs_gateway *g, struct bs_buf *text)
+{
+    struct bs_err ignored = {0};
+    int64_t n;
+
+    if (bs_state_glass_open(g->state, &n, &ignored) == BS_DONE)
+        bs_put_fmt(text,
+                   "# HELP backstop_reviews_open Tickets that were approved by breaking the glass,"
+                   " and that nobody has reviewed\n"
+                   "# TYPE backstop_reviews_open gauge\nbackstop_reviews_open %lld\n",
+                   (long long)n);
+}
+
 enum bs_done
 bs_on_metrics(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
@@ -83,6 +98,7 @@ bs_on_metrics(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
                "# TYPE backstop_sessions gauge\nbackstop_sessions %lld\n",
                BS_VERSION, (long long)bs_limits_sessions(q->gateway->limits));
     put_pauses(q->gateway, &text);
+    put_reviews(q->gateway, &text);
     bs_metrics_put(&text);
     bs_put_u8(&text, 0);
     a->text = text.failed ? NULL : bs_strdup((const char *)text.p);

@@ -11,7 +11,9 @@
 #include "api/page.h"
 #include "api/show.h"
 #include "approval/decision.h"
+#include "approval/glass.h"
 #include "audit/record.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "gateway/progress.h"
 
@@ -213,4 +215,101 @@ bs_on_comment(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
         record_said(q, &t, BS_SAID_COMMENT, text, NULL, err) != BS_DONE)
         return BS_FAILED;
     return answer_ticket(q, &t, a, err);
+}
+
+/* --- broken glass ------------------------------------------------------------------------- */
+
+/* Louder than a decision: a record of a kind of its own, and a warning in the log. */
+static enum bs_done
+record_glass(struct bs_request *q,
+             const struct bs_ticket *t,
+             const char *action,
+             const char *words,
+             const char *failed,
+             struct bs_err *err)
+{
+    const struct bs_audit_record record = {
+        .kind = BS_AUDIT_BREAK_GLASS,
+        .actor = t->actor,
+        .owner = t->owner,
+        .operator_ = q->by.name,
+        .database = t->database,
+        .ticket = t->id,
+        .point = t->point,
+        .risk = t->risk,
+        .action = action,
+        .outcome = failed == NULL ? NULL : "failed",
+        .text = failed == NULL ? words : failed,
+    };
+
+    return bs_audit_write(q->gateway->audit, &record, NULL, err);
+}
+
+/* The quorum is waived, and nothing else: it is measured, kept and proven as ever. */
+enum bs_done
+bs_on_break_glass(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    const char *reason = bs_request_string(q, "reason");
+    struct bs_err ignored = {0};
+    struct bs_ticket t;
+
+    if (bs_ticket_get(q->gateway->tickets, q->name, q->arena, &t, err) != BS_DONE ||
+        check_match(q, &t, err) != BS_DONE ||
+        record_glass(q, &t, "break", reason, NULL, err) != BS_DONE)
+        return BS_FAILED;
+    if (bs_glass_break(q->gateway->tickets, q->name, &q->by, reason, q->arena, &t, err) !=
+        BS_DONE) {
+        (void)!record_glass(q, &t, "break", reason, err->message, &ignored);
+        return BS_FAILED;
+    }
+    bs_count(BS_COUNT_GLASS_BROKEN);
+    BS_LOG(WARNING, "the glass was broken: a statement goes through without its approvals",
+           BS_F_STR("ticket", t.id), BS_F_STR("operator", q->by.name), BS_F_STR("actor", t.actor),
+           BS_F_STR("database", t.database));
+    return answer_ticket(q, &t, a, err);
+}
+
+enum bs_done
+bs_on_review(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    const char *note = bs_request_string(q, "note");
+    struct bs_err ignored = {0};
+    struct bs_ticket t;
+
+    if (bs_ticket_get(q->gateway->tickets, q->name, q->arena, &t, err) != BS_DONE ||
+        record_glass(q, &t, "review", note, NULL, err) != BS_DONE)
+        return BS_FAILED;
+    if (bs_glass_review(q->gateway->tickets, q->name, &q->by, note, err) != BS_DONE) {
+        (void)!record_glass(q, &t, "review", note, err->message, &ignored);
+        return BS_FAILED;
+    }
+    return answer_ticket(q, &t, a, err);
+}
+
+enum bs_done
+bs_on_reviews(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
+{
+    const char *state = bs_request_param(q, "state");
+    struct bs_glass_filter filter = {.open = true};
+    struct bs_glass *list;
+    struct bs_page page;
+    json_t *shown;
+    size_t n;
+
+    if (state != NULL && strcmp(state, "open") != 0 && strcmp(state, "all") != 0)
+        return BS_FAIL(err, USAGE, "\"state\" is open or all");
+    if (bs_page_take(q, &page, err) != BS_DONE)
+        return BS_FAILED;
+    filter.open = state == NULL || strcmp(state, "open") == 0;
+    filter.before = page.after;
+    filter.limit = page.limit + 1;
+    if (bs_state_glass_list(q->gateway->state, &filter, q->arena, &list, &n, err) != BS_DONE)
+        return BS_FAILED;
+    a->body = json_pack("{s:[]}", "reviews");
+    shown = json_object_get(a->body, "reviews");
+    for (size_t i = 0; i < n && i < page.limit; i++)
+        (void)json_array_append_new(shown, bs_show_review(&list[i]));
+    if (n > page.limit)
+        bs_page_next(a, q, list[page.limit - 1].ticket);
+    return BS_DONE;
 }

@@ -105,6 +105,32 @@ comment(const struct bs_said_row *said)
     return o;
 }
 
+static json_t *
+glass(const struct bs_glass *g)
+{
+    json_t *o = json_pack("{s:s, s:s}", "operator", g->operator_, "reason", g->reason);
+
+    put_time(o, "at", g->at_us);
+    put_text(o, "reviewed_by", g->reviewed_by);
+    put_time(o, "reviewed", g->reviewed_us);
+    put_text(o, "note", g->note);
+    if (!g->in_force) /* revoked since, or no admin any more */
+        json_object_set_new(o, "counts", json_false());
+    return o;
+}
+
+json_t *
+bs_show_review(const struct bs_glass *g)
+{
+    json_t *o = glass(g);
+
+    put_text(o, "ticket", g->ticket);
+    put_text(o, "actor", g->actor);
+    put_text(o, "database", g->database);
+    put_text(o, "state", bs_ticket_state_name(g->state));
+    return o;
+}
+
 void
 bs_show_standing(json_t *ticket, const struct bs_standing *s)
 {
@@ -118,6 +144,8 @@ bs_show_standing(json_t *ticket, const struct bs_standing *s)
     }
     json_object_set_new(ticket, "decisions", decisions);
     json_object_set_new(ticket, "comments", comments);
+    if (s->glass != NULL)
+        json_object_set_new(ticket, "break_glass", glass(s->glass));
     for (size_t i = 0; i < s->n_needs; i++) {
         const struct bs_standing_need *n = &s->needs[i];
         if (n->have >= n->need->quorum)

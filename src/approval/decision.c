@@ -18,12 +18,6 @@ struct decision {
     const char *reason;
 };
 
-static bool
-is_blank(const char *text)
-{
-    return text == NULL || text[strspn(text, " \t\r\n")] == '\0';
-}
-
 /* What was said, and this decision last. */
 static enum bs_done
 all_said(struct bs_tickets *t,
@@ -59,7 +53,7 @@ check_eligible(const struct bs_ticket *ticket,
                const struct bs_approvals *needs,
                struct bs_err *err)
 {
-    if (needs->reason && is_blank(d->reason)) {
+    if (needs->reason && bs_text_is_blank(d->reason)) {
         (void)BS_FAIL(err, DATA, "the policy wants a reason for this decision");
         bs_err_hint(err, "say why with --reason");
         return BS_FAILED;
@@ -228,12 +222,33 @@ bs_ticket_comment(struct bs_tickets *t,
 
     if (by->name == NULL || !bs_operator_may(by, BS_ROLE_APPROVER))
         return BS_FAIL(err, FORBIDDEN, "a comment needs an approver");
-    if (is_blank(text))
+    if (bs_text_is_blank(text))
         return BS_FAIL(err, DATA, "a comment needs a text");
     if (strlen(id) >= sizeof(row.ticket))
         return BS_FAIL(err, NOT_FOUND, "there is no such ticket");
     memcpy(row.ticket, id, strlen(id) + 1);
     return bs_state_ticket_comment(t->state, &row, err);
+}
+
+/* NULL: the glass was not broken for it. */
+static enum bs_done
+read_glass(struct bs_tickets *t,
+           const char *id,
+           struct bs_arena *arena,
+           const struct bs_glass **out,
+           struct bs_err *err)
+{
+    struct bs_glass *glass = bs_arena_take(arena, sizeof(*glass));
+    struct bs_err why = {0};
+
+    *out = NULL;
+    if (glass == NULL)
+        return BS_FAIL(err, LIMIT, "the ticket does not fit");
+    if (bs_state_glass_get(t->state, id, arena, glass, &why) == BS_DONE)
+        *out = glass;
+    else if (why.code != BS_E_NOT_FOUND)
+        return bs_err_set(err, why.code, "%s", why.message);
+    return BS_DONE;
 }
 
 enum bs_done
@@ -244,12 +259,17 @@ bs_ticket_still_approved(struct bs_tickets *t,
 {
     struct bs_approvals needs;
     struct bs_said_row *said = NULL;
+    const struct bs_glass *glass;
     size_t n = 0;
 
     if (bs_approvals_read(ticket->approvals, arena, &needs, err) != BS_DONE ||
         bs_state_ticket_said(t->state, ticket->id, arena, &said, &n, err) != BS_DONE)
         return BS_FAILED;
     if (bs_approvals_met(&needs, said, n))
+        return BS_DONE;
+    if (read_glass(t, ticket->id, arena, &glass, err) != BS_DONE)
+        return BS_FAILED;
+    if (glass != NULL && glass->in_force)
         return BS_DONE;
     return BS_FAIL(err, STALE, "whoever approved ticket %s may not approve any more", ticket->id);
 }
@@ -308,6 +328,7 @@ bs_ticket_standing(struct bs_tickets *t,
     if (bs_approvals_read(ticket->approvals, arena, &out->approvals, err) != BS_DONE ||
         bs_state_ticket_said(t->state, ticket->id, arena, &out->said, &out->n_said, err) !=
             BS_DONE ||
+        read_glass(t, ticket->id, arena, &out->glass, err) != BS_DONE ||
         bs_state_operator_list(t->state, arena, &ops, &n_ops, err) != BS_DONE)
         return BS_FAILED;
     out->needs = bs_arena_array(arena, out->approvals.n_needs + 1, sizeof(*out->needs));

@@ -61,7 +61,8 @@ struct bs_standing {
     struct bs_said_row *said; /* oldest first, comments too */
     size_t n_said;
     struct bs_standing_need *needs;
-    size_t n_needs; /* at least one */
+    size_t n_needs;               /* at least one */
+    const struct bs_glass *glass; /* approved by one alone (glass.h); NULL: not */
 };
 
 BS_MUST_CHECK enum bs_done bs_ticket_standing(struct bs_tickets *t,

@@ -65,6 +65,7 @@ static const char *const kinds[] = {
     [BS_AUDIT_OPERATOR] = "operator",
     [BS_AUDIT_NOTE] = "note",
     [BS_AUDIT_EVASION] = "evasion",
+    [BS_AUDIT_BREAK_GLASS] = "break_glass",
 };
 
 const char *

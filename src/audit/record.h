@@ -46,6 +46,7 @@ enum bs_audit_kind {
     BS_AUDIT_OPERATOR, /* agents and operators added or revoked, pause, resume */
     BS_AUDIT_NOTE,     /* the log about itself */
     BS_AUDIT_EVASION, /* what was refused was asked for in other words; `ticket`: what was denied */
+    BS_AUDIT_BREAK_GLASS, /* an admin approved alone, or that was reviewed (action) */
     BS_AUDIT_KINDS
 };
 

@@ -10,6 +10,7 @@ BS_COUNTER(HELD,            "backstop_decisions_total",           "decision=\"ap
 BS_COUNTER(BLOCKED,         "backstop_decisions_total",           "decision=\"block\"",   "")
 BS_COUNTER(APPROVED,        "backstop_operator_decisions_total",  "decision=\"approve\"", "Tickets by what operators decided")
 BS_COUNTER(DENIED,          "backstop_operator_decisions_total",  "decision=\"deny\"",    "")
+BS_COUNTER(GLASS_BROKEN,    "backstop_operator_decisions_total",  "decision=\"break-glass\"", "")
 BS_COUNTER(LOGINS,          "backstop_logins_total",              "outcome=\"done\"",     "Clients that logged in, or were refused after they said who they are")
 BS_COUNTER(LOGINS_REFUSED,  "backstop_logins_total",              "outcome=\"refused\"",  "")
 BS_COUNTER(CAPTURES,        "backstop_captures_total",            "outcome=\"done\"",     "Recovery points that statements needed")

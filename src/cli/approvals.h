@@ -8,5 +8,7 @@
 
 /* cmd_approvals_watch.c */
 int bs_cmd_approvals_watch(int argc, char **argv);
+/* cmd_approvals_reviews.c */
+int bs_cmd_approvals_reviews(int argc, char **argv);
 
 #endif

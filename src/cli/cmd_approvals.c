@@ -152,18 +152,20 @@ run_show(int argc, char **argv)
 }
 
 static int
-decide(const char *verb,
-       const char *what,
-       const char *summary,
-       const char *examples,
-       int argc,
-       char **argv)
+decide(
+    const char *verb,
+    const char *what,
+    const char *words, /* the member of the body, and the option, that has the operator's words */
+    const char *summary,
+    const char *examples,
+    int argc,
+    char **argv)
 {
     struct bs_client client = {0};
     const char *reason = NULL;
     const struct bs_arg args[] = {
         BS_CLIENT_ARGS(&client),
-        {"reason", 'r', BS_ARG_TEXT, "TEXT", "your words, for the record", &reason},
+        {words, words[0], BS_ARG_TEXT, "TEXT", "your words, for the record", &reason},
     };
     const struct bs_usage usage = {
         .verb = verb,
@@ -186,9 +188,9 @@ decide(const char *verb,
     if (!is_ticket(got.operands[0]))
         return bs_out_usage(verb, "not a ticket id: \"%.60s\"", got.operands[0]);
     (void)snprintf(path, sizeof(path), "/v1/tickets/%.40s/%s", got.operands[0], what);
-    body = reason == NULL ? json_object() : json_pack("{s:s}", "reason", reason);
+    body = reason == NULL ? json_object() : json_pack("{s:s}", words, reason);
     if (body == NULL)
-        return bs_out_usage(verb, "the reason is not UTF-8");
+        return bs_out_usage(verb, "the %s is not UTF-8", words);
     status = show(&client, &got, "POST", path, body);
     json_decref(body);
     return status;
@@ -198,7 +200,7 @@ static int
 run_approve(int argc, char **argv)
 {
     return decide(
-        "approvals approve", "approve",
+        "approvals approve", "approve", "reason",
         "approve a held statement: it runs, once, when all that it needs have",
         "  backstop approvals approve T-01JABCDEFGHJKMNPQRSTVWXYZ0 --reason 'asked for in "
         "#42'\n",
@@ -209,9 +211,31 @@ static int
 run_deny(int argc, char **argv)
 {
     return decide(
-        "approvals deny", "deny", "refuse a held statement",
+        "approvals deny", "deny", "reason", "refuse a held statement",
         "  backstop approvals deny T-01JABCDEFGHJKMNPQRSTVWXYZ0 --reason 'wrong database'\n", argc,
         argv);
+}
+
+static int
+run_break_glass(int argc, char **argv)
+{
+    return decide(
+        "approvals break-glass", "break-glass", "reason",
+        "in an emergency: let a held statement run without the approvals that it needs; "
+        "it is kept and proven as ever, and another operator reviews it",
+        "  backstop approvals break-glass T-01JABCDEFGHJKMNPQRSTVWXYZ0 --reason 'the shop "
+        "is down, nobody else answers'\n",
+        argc, argv);
+}
+
+static int
+run_review(int argc, char **argv)
+{
+    return decide("approvals review", "review", "note",
+                  "close the review of broken glass; not for the one who broke it",
+                  "  backstop approvals review T-01JABCDEFGHJKMNPQRSTVWXYZ0 --note 'was needed; "
+                  "kim is on call now'\n",
+                  argc, argv);
 }
 
 static int
@@ -258,6 +282,9 @@ bs_cmd_approvals(int argc, char **argv)
         {"approve", "let a held statement run, once", run_approve},
         {"deny", "refuse a held statement", run_deny},
         {"comment", "say something without deciding", run_comment},
+        {"break-glass", "in an emergency: approve alone, reviewed afterwards", run_break_glass},
+        {"reviews", "show what was approved so", bs_cmd_approvals_reviews},
+        {"review", "say what became of one, and close it", run_review},
     };
 
     return bs_verbs_run("backstop approvals", "Decide what agents may do.", verbs,

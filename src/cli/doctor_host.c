@@ -255,6 +255,46 @@ look_at_agents(struct bs_doctor *d)
         NOTE(d, OK, "agents", NULL, "agents: %zu may connect, all with an expiry", active);
 }
 
+/* A pause that was forgotten looks like a gateway that does not work. */
+static void
+look_at_pauses(struct bs_doctor *d)
+{
+    struct bs_err err = {0};
+    struct bs_pause *all;
+    size_t n;
+
+    if (bs_state_pause_list(d->state, &d->arena, &all, &n, &err) != BS_DONE)
+        NOTE(d, FAIL, "pauses", NULL, "pauses: %s", err.message);
+    for (size_t i = 0; err.code == BS_OK && i < n; i++)
+        NOTE(d, WARN, "pauses", "`backstop resume` lets it go on",
+             "paused by %s: %s %.63s: nothing runs there but ROLLBACK (%.200s)", all[i].by,
+             bs_pause_scope_name(all[i].scope), all[i].name, all[i].reason);
+}
+
+static void
+look_at_reviews(struct bs_doctor *d)
+{
+    const struct bs_glass_filter open = {.open = true};
+    struct bs_err err = {0};
+    struct bs_glass *all;
+    char at[BS_TIME_TEXT];
+    size_t n;
+
+    if (bs_state_glass_list(d->state, &open, &d->arena, &all, &n, &err) != BS_DONE) {
+        NOTE(d, FAIL, "reviews", NULL, "reviews: %s", err.message);
+        return;
+    }
+    if (n == 0)
+        return;
+    bs_time_format(all[n - 1].at_us, at);
+    NOTE(d, WARN, "reviews",
+         "`backstop approvals reviews` shows them; another operator closes one by `backstop "
+         "approvals review TICKET --note ...`",
+         "reviews: %zu statements went through by breaking the glass, and nobody has looked at "
+         "them; the oldest is %s, by %.63s, %.19s",
+         n, all[n - 1].ticket, all[n - 1].operator_, at);
+}
+
 void
 bs_doctor_host(struct bs_doctor *d)
 {
@@ -272,4 +312,6 @@ bs_doctor_host(struct bs_doctor *d)
         return;
     look_at_operators(d);
     look_at_agents(d);
+    look_at_pauses(d);
+    look_at_reviews(d);
 }

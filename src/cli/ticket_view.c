@@ -192,6 +192,22 @@ print_one_said(FILE *to, const char *label, const json_t *said, const char *what
     fputc('\n', to);
 }
 
+/* What must not be overlooked by whoever looks at it later. */
+static void
+print_glass(FILE *to, const json_t *g)
+{
+    if (g == NULL)
+        return;
+    print_one_said(to, "break-glass", g, "approved ALONE", text_of(g, "reason"));
+    if (text_of(g, "reviewed_by")[0] == '\0') {
+        fprintf(to, "%-12s OPEN: `backstop approvals review`, by another operator\n", "review");
+        return;
+    }
+    fprintf(to, "%-12s %s %.19s: ", "review", text_of(g, "reviewed_by"), text_of(g, "reviewed"));
+    bs_out_lines(to, text_of(g, "note"), 13);
+    fputc('\n', to);
+}
+
 /* Who has decided, who is missing, and what was said beside it. */
 static void
 print_said(FILE *to, const json_t *t)
@@ -203,6 +219,7 @@ print_said(FILE *to, const json_t *t)
         print_one_said(to, i == 0 ? "decisions" : "", item,
                        strcmp(text_of(item, "decision"), "approve") == 0 ? "approved" : "denied",
                        text_of(item, "reason"));
+    print_glass(to, json_object_get(t, "break_glass"));
     json_array_foreach(json_object_get(t, "missing"), i, item)
     {
         fprintf(to, "%-12s ", i == 0 ? "needs" : "");

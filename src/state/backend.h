@@ -143,6 +143,30 @@ struct bs_state_ops {
     enum bs_done (*ticket_denials)(
         struct bs_state *s, const char *actor, int64_t since_us, uint64_t *out, struct bs_err *err);
 
+    enum bs_done (*glass_break)(struct bs_state *s,
+                                const struct bs_ticket *row,
+                                const struct bs_glass *glass,
+                                struct bs_err *err);
+    enum bs_done (*glass_get)(struct bs_state *s,
+                              const char *ticket,
+                              struct bs_arena *arena,
+                              struct bs_glass *out,
+                              struct bs_err *err);
+    enum bs_done (*glass_list)(struct bs_state *s,
+                               const struct bs_glass_filter *filter,
+                               struct bs_arena *arena,
+                               struct bs_glass **out,
+                               size_t *n,
+                               struct bs_err *err);
+    /* CONFLICT where it is reviewed already, or by the one who broke it, at the very moment. */
+    enum bs_done (*glass_review)(struct bs_state *s,
+                                 const char *ticket,
+                                 const char *by,
+                                 const char *note,
+                                 int64_t now_us,
+                                 struct bs_err *err);
+    enum bs_done (*glass_open)(struct bs_state *s, int64_t *out, struct bs_err *err);
+
     enum bs_done (*blocked_put)(struct bs_state *s,
                                 const struct bs_blocked *row,
                                 struct bs_err *err);

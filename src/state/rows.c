@@ -11,6 +11,12 @@
 
 static const char name_letters[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
 
+bool
+bs_text_is_blank(const char *text)
+{
+    return text == NULL || text[strspn(text, " \t\r\n")] == '\0';
+}
+
 enum bs_done
 bs_name_check(const char *what, const char *name, struct bs_err *err)
 {

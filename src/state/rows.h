@@ -177,6 +177,28 @@ struct bs_said_row {
     bool in_force;    /* that operator may still decide; set when read */
 };
 
+/* A ticket that an admin has approved alone, in an emergency; another operator reviews that. */
+struct bs_glass {
+    char ticket[BS_TICKET_ID];
+    const char *operator_;
+    int64_t operator_us; /* when that operator was made: a name may be given again */
+    int64_t at_us;
+    const char *reason;
+    const char *reviewed_by; /* NULL: nobody yet */
+    int64_t reviewed_us;     /* 0: not yet */
+    const char *note;        /* the reviewer's words */
+    const char *actor;       /* from here on of the ticket, set when read */
+    const char *database;
+    enum bs_ticket_state state;
+    bool in_force; /* whoever broke it is still an admin */
+};
+
+struct bs_glass_filter {
+    bool open;          /* only those that nobody has reviewed */
+    const char *before; /* ticket: only older ones; NULL: any */
+    size_t limit;       /* 0: all */
+};
+
 struct bs_ticket_filter {
     unsigned states;      /* bits 1u << enum bs_ticket_state; 0: any */
     const char *actor;    /* NULL: any */
@@ -265,6 +287,9 @@ struct bs_change {
     const char *subject; /* the agent's or operator's name */
     const char *detail;  /* JSON object without secrets */
 };
+
+/* NULL, or nothing but white space. */
+bool bs_text_is_blank(const char *text);
 
 /* [a-z0-9._-], 1 to 63 bytes, not starting with '.' or '-'. USAGE says what is wrong with `what`. */
 BS_MUST_CHECK enum bs_done bs_name_check(const char *what, const char *name, struct bs_err *err);

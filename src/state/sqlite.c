@@ -131,6 +131,11 @@ static const char *const migrations[] = {
     " name TEXT PRIMARY KEY, holder TEXT NOT NULL, until_us INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID;"
     "ALTER TABLE tickets ADD COLUMN instance TEXT;",
+    /* What one operator has approved alone, for another one to review. */
+    "CREATE TABLE glass ("
+    " ticket TEXT PRIMARY KEY, operator TEXT NOT NULL, operator_us INTEGER NOT NULL,"
+    " at_us INTEGER NOT NULL, reason TEXT NOT NULL, reviewed_by TEXT, reviewed_us INTEGER NOT NULL,"
+    " note TEXT) STRICT, WITHOUT ROWID;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -476,6 +481,11 @@ const struct bs_state_ops bs_sq_operations = {
     .ticket_comment = bs_sq_ticket_comment,
     .ticket_said = bs_sq_ticket_said,
     .ticket_denials = bs_sq_ticket_denials,
+    .glass_break = bs_sq_glass_break,
+    .glass_get = bs_sq_glass_get,
+    .glass_list = bs_sq_glass_list,
+    .glass_review = bs_sq_glass_review,
+    .glass_open = bs_sq_glass_open,
     .blocked_put = bs_sq_blocked_put,
     .blocked_list = bs_sq_blocked_list,
     .blocked_drop = bs_sq_blocked_drop,

@@ -45,12 +45,6 @@ text_ok(const char *text)
     return text == NULL || bs_utf8_valid(bs_bytes_of(text));
 }
 
-static bool
-is_blank(const char *text)
-{
-    return text == NULL || text[strspn(text, " \t\r\n")] == '\0';
-}
-
 static enum bs_done
 name_of_database_check(const char *what, const char *name, struct bs_err *err)
 {
@@ -288,7 +282,7 @@ bs_state_pause_put(struct bs_state *s, const struct bs_pause *pause, struct bs_e
 
     if (pause_name_check(pause->scope, pause->name, err) != BS_DONE)
         return BS_FAILED;
-    if (is_blank(pause->reason) || !text_ok(pause->reason))
+    if (bs_text_is_blank(pause->reason) || !text_ok(pause->reason))
         return BS_FAIL(err, DATA, "a pause needs a reason, in UTF-8");
     if (row.scope == BS_PAUSE_EVERYTHING)
         row.name = "";
@@ -579,6 +573,63 @@ bs_state_ticket_denials(
 {
     *out = 0;
     return s->ops->ticket_denials(s, actor, since_us, out, err);
+}
+
+/* --- broken glass --- */
+
+enum bs_done
+bs_state_glass_break(struct bs_state *s,
+                     const struct bs_ticket *row,
+                     const struct bs_glass *glass,
+                     struct bs_err *err)
+{
+    if (!text_ok(glass->reason))
+        return BS_FAIL(err, DATA, "the reason is not UTF-8");
+    return s->ops->glass_break(s, row, glass, err);
+}
+
+enum bs_done
+bs_state_glass_get(struct bs_state *s,
+                   const char *ticket,
+                   struct bs_arena *arena,
+                   struct bs_glass *out,
+                   struct bs_err *err)
+{
+    *out = (struct bs_glass){0};
+    return s->ops->glass_get(s, ticket, arena, out, err);
+}
+
+enum bs_done
+bs_state_glass_list(struct bs_state *s,
+                    const struct bs_glass_filter *filter,
+                    struct bs_arena *arena,
+                    struct bs_glass **out,
+                    size_t *n,
+                    struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->glass_list(s, filter, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_glass_review(struct bs_state *s,
+                      const char *ticket,
+                      const char *by,
+                      const char *note,
+                      int64_t now_us,
+                      struct bs_err *err)
+{
+    if (!text_ok(note))
+        return BS_FAIL(err, DATA, "the note is not UTF-8");
+    return s->ops->glass_review(s, ticket, by, note, now_us, err);
+}
+
+enum bs_done
+bs_state_glass_open(struct bs_state *s, int64_t *out, struct bs_err *err)
+{
+    *out = 0;
+    return s->ops->glass_open(s, out, err);
 }
 
 /* --- what was blocked --- */

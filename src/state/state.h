@@ -247,6 +247,38 @@ BS_MUST_CHECK enum bs_done bs_state_ticket_said(struct bs_state *s,
 BS_MUST_CHECK enum bs_done bs_state_ticket_denials(
     struct bs_state *s, const char *actor, int64_t since_us, uint64_t *out, struct bs_err *err);
 
+/* --- glass that was broken: storage only; the rules are in approval/glass.h --- */
+
+/* bs_state_ticket_move, and that the glass was broken for it, both or neither. CONFLICT; NOT_FOUND;
+ * DATA: not UTF-8. */
+BS_MUST_CHECK enum bs_done bs_state_glass_break(struct bs_state *s,
+                                                const struct bs_ticket *row,
+                                                const struct bs_glass *glass,
+                                                struct bs_err *err);
+/* NOT_FOUND: it was not broken for that ticket. */
+BS_MUST_CHECK enum bs_done bs_state_glass_get(struct bs_state *s,
+                                              const char *ticket,
+                                              struct bs_arena *arena,
+                                              struct bs_glass *out,
+                                              struct bs_err *err);
+/* By ticket, newest first. */
+BS_MUST_CHECK enum bs_done bs_state_glass_list(struct bs_state *s,
+                                               const struct bs_glass_filter *filter,
+                                               struct bs_arena *arena,
+                                               struct bs_glass **out,
+                                               size_t *n,
+                                               struct bs_err *err);
+/* CONFLICT: it is reviewed, or `by` broke it; DATA: not UTF-8. */
+BS_MUST_CHECK enum bs_done bs_state_glass_review(struct bs_state *s,
+                                                 const char *ticket,
+                                                 const char *by,
+                                                 const char *note,
+                                                 int64_t now_us,
+                                                 struct bs_err *err);
+/* How many nobody has reviewed. */
+BS_MUST_CHECK enum bs_done
+bs_state_glass_open(struct bs_state *s, int64_t *out, struct bs_err *err);
+
 /* --- what the policy blocked: kept for as long as it is compared with --- */
 
 /* Insert, or replace the row of that identity; forgets the actor's oldest above BS_BLOCKED_MAX.

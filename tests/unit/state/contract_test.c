@@ -979,6 +979,65 @@ pauses(void)
     tear_down();
 }
 
+/* One approves alone, another one reviews it, once. */
+static void
+glass(void)
+{
+    struct bs_err err = {0};
+    struct bs_ticket t, got;
+    struct bs_glass g = {.operator_ = "kim", .at_us = 100, .reason = "fire"}, one, *all;
+    char token[BS_SHA256_TEXT];
+    struct bs_operator kim = {.name = "kim", .role = BS_ROLE_ADMIN, .token_sha256 = token};
+    int64_t open;
+    size_t n;
+
+    REQUIRE(set_up());
+    bs_sha256_text("a token", token);
+    kim.created_us = g.operator_us = 77;
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "me", &err)), BS_OK);
+    t = a_ticket("T-1", IDENTITY);
+    REQUIRE(bs_state_ticket_open(state, &t, &arena, &got, &err) == BS_DONE);
+    EXPECT_EQ(CODE(bs_state_glass_get(state, got.id, &arena, &one, &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_glass_review(state, got.id, "lee", "x", 300, &err)), BS_E_CONFLICT);
+    got.state = BS_TICKET_APPROVED;
+    g.reason = "\xff";
+    EXPECT_EQ(CODE(bs_state_glass_break(state, &got, &g, &err)), BS_E_DATA);
+    g.reason = "fire";
+    got.version++;
+    EXPECT_EQ(CODE(bs_state_glass_break(state, &got, &g, &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_glass_open(state, &open, &err)), BS_OK);
+    EXPECT_EQ(open, 0); /* neither without the other */
+    got.version--;
+    EXPECT_EQ(CODE(bs_state_glass_break(state, &got, &g, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_glass_get(state, got.id, &arena, &one, &err)), BS_OK);
+    EXPECT(one.in_force && strcmp(one.reason, "fire") == 0 && one.operator_us == 77);
+    EXPECT(one.state == BS_TICKET_APPROVED && strcmp(one.actor, got.actor) == 0);
+    EXPECT_EQ(CODE(bs_state_glass_review(state, got.id, "kim", "x", 300, &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_glass_review(state, got.id, "lee", "\xff", 300, &err)), BS_E_DATA);
+    EXPECT_EQ(CODE(bs_state_glass_open(state, &open, &err)), BS_OK);
+    EXPECT_EQ(open, 1);
+    EXPECT_EQ(CODE(bs_state_glass_review(state, got.id, "lee", "fine", 300, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_glass_review(state, got.id, "max", "no", 400, &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_glass_list(state, &(struct bs_glass_filter){.open = true}, &arena, &all,
+                                       &n, &err)),
+              BS_OK);
+    EXPECT_EQ(n, 0);
+    EXPECT_EQ(CODE(bs_state_glass_list(state, &(struct bs_glass_filter){.limit = 5}, &arena, &all,
+                                       &n, &err)),
+              BS_OK);
+    REQUIRE(n == 1);
+    EXPECT(strcmp(all[0].reviewed_by, "lee") == 0 && all[0].reviewed_us == 300);
+    EXPECT(strcmp(all[0].note, "fine") == 0 && strcmp(all[0].ticket, got.id) == 0);
+    EXPECT_EQ(CODE(bs_state_glass_list(state, &(struct bs_glass_filter){.before = got.id}, &arena,
+                                       &all, &n, &err)),
+              BS_OK);
+    EXPECT_EQ(n, 0);
+    EXPECT_EQ(CODE(bs_state_operator_revoke(state, "kim", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_glass_get(state, got.id, &arena, &one, &err)), BS_OK);
+    EXPECT(!one.in_force);
+    tear_down();
+}
+
 static struct bs_restore_plan
 a_plan(char digit)
 {
@@ -1069,7 +1128,8 @@ first_version_is_migrated(void)
     EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
     bs_state_close(&state);
     exec("DROP TABLE counters; DROP TABLE leases; ALTER TABLE tickets DROP COLUMN instance;"
-         "DROP TABLE pauses; DROP TABLE restores; DROP TABLE plans; DROP TABLE blocked; ALTER "
+         "DROP TABLE glass; DROP TABLE pauses; DROP TABLE restores; DROP TABLE plans; DROP TABLE "
+         "blocked; ALTER "
          "TABLE agents DROP "
          "COLUMN quarantined_us;"
          "ALTER TABLE agents DROP COLUMN quarantine_why; ALTER TABLE tickets DROP COLUMN harms;"
@@ -1246,6 +1306,7 @@ static const struct tap_case contract[] = {
     {"agents: what is malformed is refused", bad_agents},
     {"agents: quarantined and released", quarantine},
     {"what was blocked: put, list, drop, and a limit", blocked},
+    {"glass: broken with its ticket, reviewed by another, once", glass},
     {"pauses: put, list, and lifted together with a quarantine", pauses},
     {"plans of restores: made, approved by another, used once", plans},
     {"restores over the API: put, listed newest first, dropped", restores},
