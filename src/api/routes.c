@@ -133,8 +133,9 @@ names_hold(const char *names, const char *name)
 {
     size_t n = strlen(name);
 
-    for (const char *at = names; (at = strstr(at, name)) != NULL; at += n) {
-        if ((at == names || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0') && n != 0)
+    /* One without a name stands everywhere, and goes no further. */
+    for (const char *at = names; n != 0 && (at = strstr(at, name)) != NULL; at += n) {
+        if ((at == names || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
             return true;
     }
     return false;

@@ -355,20 +355,39 @@ bs_audit_index_make(const char *directory, uint64_t first, struct bs_err *err)
     return done;
 }
 
+static enum bs_done
+make_missing(const char *directory, uint64_t first, size_t *made, struct bs_err *err)
+{
+    struct bs_audit_index *ix = bs_audit_index_open(directory, first);
+    bool there = ix != NULL;
+
+    bs_audit_index_close(&ix);
+    if (there)
+        return BS_DONE;
+    ++*made;
+    return bs_audit_index_make(directory, first, err);
+}
+
 enum bs_done
-bs_audit_index_make_all(const char *directory, size_t *made, struct bs_err *err)
+bs_audit_index_make_all(const char *directory,
+                        uint64_t *after,
+                        const struct bs_watch *watch,
+                        size_t *made,
+                        struct bs_err *err)
 {
     struct bs_backlog finished = {0};
     enum bs_done done = bs_backlog_look(directory, "", &finished, err);
 
     *made = 0;
     for (size_t i = 0; done == BS_DONE && i < finished.files.n; i++) {
-        struct bs_audit_index *ix = bs_audit_index_open(directory, finished.files.first[i]);
-        if (ix == NULL) {
-            done = bs_audit_index_make(directory, finished.files.first[i], err);
-            *made += done == BS_DONE;
-        }
-        bs_audit_index_close(&ix);
+        uint64_t first = finished.files.first[i];
+        if (first <= *after)
+            continue;
+        done = bs_watch_check(watch, err);
+        if (done == BS_DONE)
+            done = make_missing(directory, first, made, err);
+        if (done == BS_DONE)
+            *after = first;
     }
     bs_segments_fini(&finished.files);
     return done;

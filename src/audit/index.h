@@ -19,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/watch.h"
 
 struct bs_audit_index; /* opaque */
 
@@ -47,9 +48,19 @@ bool bs_audit_is_indexed(const char *name);
 /* Makes the index of the file with that first seq, which must be finished. IO; DAMAGED: a line is not one of ours. */
 BS_MUST_CHECK enum bs_done
 bs_audit_index_make(const char *directory, uint64_t first, struct bs_err *err);
-/* Makes those that are missing, of all finished files of a log; made: how many. Errors as above, and NOT_FOUND. */
-BS_MUST_CHECK enum bs_done
-bs_audit_index_make_all(const char *directory, size_t *made, struct bs_err *err);
+/*
+ * Makes those that are missing, of finished files of a log.
+ *
+ * after  first seq of the last file that is known to have one, 0: none; counted on
+ * watch  ends it between two files; NULL: nothing does
+ * made   how many
+ * err    as above, NOT_FOUND, what the watch says
+ */
+BS_MUST_CHECK enum bs_done bs_audit_index_make_all(const char *directory,
+                                                   uint64_t *after,
+                                                   const struct bs_watch *watch,
+                                                   size_t *made,
+                                                   struct bs_err *err);
 
 /* NULL where there is none, or it is not whole, of another version, or of a file of another size. */
 struct bs_audit_index *bs_audit_index_open(const char *directory, uint64_t first);

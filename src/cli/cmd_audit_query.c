@@ -133,10 +133,11 @@ make_indexes(const char *directory, size_t *made, struct bs_err *err)
 
     for (size_t i = 0; done == BS_DONE && i < logs.n; i++) {
         char path[PATH_MAX];
-        size_t n;
+        uint64_t after = 0;
+        size_t n = 0;
         (void)snprintf(path, sizeof(path), "%s%s%s", directory, logs.names[i][0] == '\0' ? "" : "/",
                        logs.names[i]);
-        done = bs_audit_index_make_all(path, &n, err);
+        done = bs_audit_index_make_all(path, &after, NULL, &n, err);
         *made += n;
     }
     bs_audit_logs_fini(&logs);

@@ -70,6 +70,8 @@ const char *bs_finding_name(enum bs_finding level); /* "ok", ... */
 void bs_doctor_host(struct bs_doctor *d);
 /* Where recovery points go, with one small object a day: doctor_storage.c. */
 void bs_doctor_storage(struct bs_doctor *d);
+/* Who can read the key of the audit's digests; nothing where there are none: doctor_storage.c. */
+void bs_doctor_redact(struct bs_doctor *d);
 /* How far the audit log has been uploaded, by what is noted beside it; nothing where it is not:
  * doctor_storage.c. */
 void bs_doctor_upload(struct bs_doctor *d);

@@ -302,6 +302,7 @@ bs_doctor_host(struct bs_doctor *d)
     look_at_policy(d);
     look_at_state(d);
     look_at_folder(d, "audit", "audit", d->config->audit_directory);
+    bs_doctor_redact(d);
     bs_doctor_upload(d);
     look_at_folder(d, "spool", "spool", d->config->spool);
     bs_doctor_storage(d);

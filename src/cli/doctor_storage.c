@@ -232,6 +232,19 @@ bs_doctor_storage(struct bs_doctor *d)
     bs_store_close(&store);
 }
 
+/* The real path of `inside` is that of `folder`, or below it. */
+static bool
+is_inside(const char *inside, const char *folder)
+{
+    char a[PATH_MAX], b[PATH_MAX];
+    size_t n;
+
+    if (realpath(inside, a) == NULL || realpath(folder, b) == NULL)
+        return false;
+    n = strlen(b);
+    return strncmp(a, b, n) == 0 && (a[n] == '/' || a[n] == '\0');
+}
+
 /* --- the audit's copy --- */
 
 enum { LATE_S = 900 };
@@ -254,6 +267,28 @@ look_behind(struct bs_doctor *d, const char *log, struct behind *sum, struct bs_
         sum->since_us = b.since_us;
     bs_segments_fini(&b.files);
     return done;
+}
+
+/* Whoever has the key can try values until one fits a digest of the log. */
+void
+bs_doctor_redact(struct bs_doctor *d)
+{
+    const char *path = d->config->audit_redact_key;
+    struct stat st;
+
+    if (d->config->audit_redact == BS_AUDIT_REDACT_NONE)
+        return;
+    if (stat(path, &st) != 0)
+        NOTE(d, INFO, "audit.redact", NULL,
+             "audit: the key of its digests is made when the gateway starts");
+    else if ((st.st_mode & 077) != 0)
+        NOTE(d, FAIL, "audit.redact", bs_doctor_fmt(d, "chmod 600 %s", path),
+             "audit: others may read the key of its digests");
+    else if (is_inside(path, d->config->audit_directory))
+        NOTE(d, FAIL, "audit.redact", "keep the key apart from the log; see audit.redact_key",
+             "audit: the key of its digests lies in the log's folder");
+    else
+        NOTE(d, OK, "audit.redact", NULL, "audit: values are digests, whose key lies apart");
 }
 
 void
@@ -286,19 +321,6 @@ bs_doctor_upload(struct bs_doctor *d)
 }
 
 /* --- apart from the database --- */
-
-/* The real path of `inside` is that of `folder`, or below it. */
-static bool
-is_inside(const char *inside, const char *folder)
-{
-    char a[PATH_MAX], b[PATH_MAX];
-    size_t n;
-
-    if (realpath(inside, a) == NULL || realpath(folder, b) == NULL)
-        return false;
-    n = strlen(b);
-    return strncmp(a, b, n) == 0 && (a[n] == '/' || a[n] == '\0');
-}
 
 void
 bs_doctor_apart(struct bs_doctor *d, const char *scope, const char *data_directory)

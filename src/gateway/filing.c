@@ -27,6 +27,12 @@
 #define ROUND_US   2000000
 #define LONGEST_US 300000000 /* from one try to the next */
 
+/* Up to which file a log has indexes. */
+struct indexed {
+    char *log;
+    uint64_t after;
+};
+
 struct bs_filing {
     struct bs_gateway *g;
     struct bs_store *store; /* to be closed; NULL: it is the gateway's */
@@ -39,6 +45,8 @@ struct bs_filing {
     int64_t pause_us;      /* after a failure; 0: the last try went well */
     int64_t next_us;       /* of bs_mono_us: not before */
     int64_t waiting, late; /* as the gauges have them: files, seconds */
+    struct indexed *indexed;
+    size_t n_indexed;
 };
 
 /* --- one file ----------------------------------------------------------------------------- */
@@ -178,9 +186,23 @@ wait_longer(struct bs_filing *u, const struct bs_err *err)
            BS_F_INT("late_s", u->late), BS_F_INT("again_in_s", u->pause_us / 1000000));
 }
 
+/* How far that log is known to be indexed. */
+static uint64_t *
+indexed_of(struct bs_filing *u, const char *log)
+{
+    for (size_t i = 0; i < u->n_indexed; i++) {
+        if (strcmp(u->indexed[i].log, log) == 0)
+            return &u->indexed[i].after;
+    }
+    u->indexed = bs_realloc(u->indexed, (u->n_indexed + 1) * sizeof(*u->indexed));
+    u->indexed[u->n_indexed].log = bs_strdup(log);
+    u->indexed[u->n_indexed].after = 0;
+    return &u->indexed[u->n_indexed++].after;
+}
+
 /* An index less makes searches slower, and nothing else. */
 static void
-index_log(const struct bs_filing *u, const char *log)
+index_log(struct bs_filing *u, const char *log)
 {
     char directory[PATH_MAX];
     struct bs_err err = {0};
@@ -188,7 +210,8 @@ index_log(const struct bs_filing *u, const char *log)
 
     (void)snprintf(directory, sizeof(directory), "%s%s%s", u->g->config->audit_directory,
                    log[0] == '\0' ? "" : "/", log);
-    if (bs_audit_index_make_all(directory, &made, &err) != BS_DONE)
+    if (bs_audit_index_make_all(directory, indexed_of(u, log), &u->watch, &made, &err) != BS_DONE &&
+        err.code != BS_E_CANCELLED)
         BS_LOG(WARNING, "the audit could not be indexed", BS_F_STR("log", log),
                BS_F_STR("reason", err.message));
 }
@@ -299,6 +322,9 @@ bs_filing_stop(struct bs_filing **u)
     pthread_cond_destroy(&(*u)->wake);
     bs_store_close(&(*u)->store);
     bs_watch_fini(&(*u)->watch);
+    for (size_t i = 0; i < (*u)->n_indexed; i++)
+        free((*u)->indexed[i].log);
+    free((*u)->indexed);
     free(*u);
     *u = NULL;
 }

@@ -95,6 +95,7 @@ make(const char *folder, uint64_t records)
     int64_t began = bs_mono_ns();
     struct bs_err err = {0};
     struct bs_audit *a;
+    uint64_t after = 0;
     size_t made;
     double cpu;
 
@@ -106,7 +107,7 @@ make(const char *folder, uint64_t records)
     printf("written      %8.1f s, CPU %.1f s\n", seconds_since(began), cpu_seconds());
     began = bs_mono_ns();
     cpu = cpu_seconds();
-    check(bs_audit_index_make_all(folder, &made, &err), &err);
+    check(bs_audit_index_make_all(folder, &after, NULL, &made, &err), &err);
     printf("indexed      %8.1f s, CPU %.1f s, %zu files\n", seconds_since(began),
            cpu_seconds() - cpu, made);
     (void)fflush(stdout);

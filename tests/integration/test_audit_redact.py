@@ -108,6 +108,47 @@ def test_a_restores_condition_is_redacted_too(ground):
     assert "~" in told and "secret" not in told, told
 
 
+def told(ground):
+    out = json.loads(ground.gateway.cli("doctor", "--json", check=False).stdout)
+    return {c["check"]: c["level"] for c in out["checks"]}["audit.redact"]
+
+
+def test_doctor_looks_at_the_key(ground):
+    path = ground.gateway.folder / "audit.redact.key"
+    assert told(ground) == "ok"
+    path.chmod(0o640)
+    assert told(ground) == "fail"
+    path.chmod(0o600)
+    assert told(ground) == "ok"
+
+
+def test_what_a_server_says_has_values(pg, ground):
+    """A statement that fails by a value: the audit has that it failed, and no value of it."""
+    with pg.admin() as c:
+        c.execute("SET ROLE app_trust; CREATE TABLE hush.u (id int PRIMARY KEY, v text CHECK (v <> 'secret-u'));"
+                  "INSERT INTO hush.u VALUES (1, 'x'); RESET ROLE")
+    decider = ground.operator.deciding()
+    with ground.connect() as c, pytest.raises(psycopg.Error):
+        c.execute("UPDATE hush.u SET v = 'secret-u' WHERE id = 1")
+    decider.join(20)
+    wait_until(lambda: ground.audit(kind="outcome", statement_kind="UPDATE"))
+    assert ground.audit(kind="outcome", statement_kind="UPDATE")[0]["outcome"] != "committed"
+    assert "secret" not in raw(ground)
+
+
+def test_what_is_denied_and_asked_again_has_values(ground):
+    decider = ground.operator.deciding("deny")
+    with ground.connect() as c, pytest.raises(psycopg.Error):
+        c.execute("DELETE FROM hush.t WHERE v = 'secret-9'")
+    decider.join(20)
+    with ground.connect() as c, pytest.raises(psycopg.Error):
+        c.execute("SET statement_timeout = '1s'")
+        c.execute("DELETE FROM hush.t WHERE 'secret-9' = v AND true")
+    again = wait_until(lambda: ground.audit(kind="evasion"))
+    assert digest(ground, "secret-9") in again[0]["statement"]
+    assert "secret" not in raw(ground)
+
+
 def test_a_value_is_never_an_argument(ground):
     out = ground.gateway.cli("audit", "digest", "secret", check=False)
     assert out.returncode == 64

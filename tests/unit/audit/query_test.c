@@ -75,6 +75,7 @@ make_log(void)
     struct bs_audit_options o = {.directory = folder, .key = key, .own_files = true};
     struct bs_err err = {0};
     size_t made = 0;
+    uint64_t after = 0;
     struct bs_audit *a;
 
     (void)snprintf(folder, sizeof(folder), "/tmp/bs-query-XXXXXX");
@@ -86,9 +87,12 @@ make_log(void)
             write_one(a, i);
         bs_audit_close(&a);
     }
-    REQUIRE(bs_audit_index_make_all(folder, &made, &err) == BS_DONE);
+    REQUIRE(bs_audit_index_make_all(folder, &after, NULL, &made, &err) == BS_DONE);
     EXPECT_EQ(made, 4);
-    REQUIRE(bs_audit_index_make_all(folder, &made, &err) == BS_DONE);
+    REQUIRE(bs_audit_index_make_all(folder, &after, NULL, &made, &err) == BS_DONE);
+    EXPECT(made == 0 && after > 1);
+    after = 0;
+    REQUIRE(bs_audit_index_make_all(folder, &after, NULL, &made, &err) == BS_DONE);
     EXPECT_EQ(made, 0);
 }
 
@@ -245,6 +249,7 @@ bad_indexes(void)
     struct bs_buf b;
     char path[200];
     size_t made;
+    uint64_t after = 0;
 
     REQUIRE(bs_segments_list(folder, &files, &err) == BS_DONE);
     (void)snprintf(path, sizeof(path), "%s/audit-%012llu.index", folder,
@@ -269,9 +274,10 @@ bad_indexes(void)
     EXPECT(truncate(path, (off_t)b.n - 8) == 0);
     EXPECT(bs_audit_index_open(folder, files.first[0]) == NULL);
     same((struct bs_audit_query){.limit = 50, .actor = "bob"}, "with a bad index");
-    EXPECT(bs_audit_index_make_all(folder, &made, &err) == BS_DONE && made == 1);
+    EXPECT(bs_audit_index_make_all(folder, &after, NULL, &made, &err) == BS_DONE && made == 1);
     EXPECT(unlink(path) == 0);
-    EXPECT(bs_audit_index_make_all(folder, &made, &err) == BS_DONE && made == 1);
+    after = 0;
+    EXPECT(bs_audit_index_make_all(folder, &after, NULL, &made, &err) == BS_DONE && made == 1);
     bs_buf_fini(&b);
     bs_segments_fini(&files);
 }
