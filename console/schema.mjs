@@ -11,6 +11,7 @@ const plain = { string: "string", integer: "number", number: "number", boolean: 
 
 function typeOf(schema, indent) {
   if (schema.$ref) return schema.$ref.split("/").pop();
+  if ("const" in schema) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
   for (const any of ["oneOf", "anyOf"]) {
     if (schema[any]) return schema[any].map((one) => typeOf(one, indent)).join(" | ");

@@ -483,6 +483,28 @@ def test_the_way_back(stage, opened):
     assert viewer.page.query_selector(".acts button") is None
 
 
+def test_broken_glass_is_in_sight_until_another_reviews_it(stage, opened):
+    asked = stage.ask("DELETE FROM shop.payments WHERE id = 7")
+    ada, vera = opened("ada").live(), opened("vera").live()
+    ada.open_ticket(asked.sql)
+    ada.page.click("button:has-text('Break the glass')")
+    ada.page.fill("dialog textarea", "the others are on a plane")
+    ada.page.click("dialog button[type=submit]")
+    assert asked.done() is None
+    vera.page.wait_for_selector(".pauses >> text=the others are on a plane")
+    ada.page.wait_for_selector("text=Another operator has to review it.")
+    vera.page.click(".pauses >> text=Look at it")
+    vera.page.wait_for_selector("text=Another operator has to review it.")
+    kim = opened("kim")
+    kim.open_ticket(asked.sql)
+    assert kim.page.query_selector("button:has-text('Break the glass')") is None
+    kim.page.click("button:has-text('Review it')")
+    kim.page.fill("dialog textarea", "it was right")
+    kim.page.click("dialog button[type=submit]")
+    kim.page.wait_for_selector("text=Reviewed by kim")
+    kim.page.wait_for_selector(".pauses", state="detached")
+
+
 def test_a_pause_is_in_sight_until_an_administrator_lifts_it(stage, opened):
     stage.gateway.add_agent("stopped")
     kim, ada = opened("kim").live(), opened("ada").live()

@@ -1,11 +1,12 @@
-// What operators have stopped: always in sight, for whoever decides must know.
+// What operators have stopped, and what one has done alone: in sight on every page, for whoever decides must know.
 
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 import { ask, mayDecide, query, session } from "../api";
-import type { Pauses as All } from "../generated/schema";
+import type { Pauses as All, Reviews } from "../generated/schema";
 import { news } from "../live";
+import { to } from "../router";
 import { signal, useLoad, useSignal } from "../store";
 import { T, When } from "../ui";
 import { Act } from "./act";
@@ -14,7 +15,8 @@ type Pause = All["pauses"][number];
 type Scope = Pause["scope"];
 
 const EVERY_MS = 10_000;
-const changed = signal<number>(0);
+/** Told by whoever knows that it is not as it was. */
+export const changed = signal<number>(0);
 
 function nameOf(p: { scope: Scope; name: string }): JSX.Element {
   if (p.scope === "everything") return <strong>Everything</strong>;
@@ -30,17 +32,21 @@ function nameOf(p: { scope: Scope; name: string }): JSX.Element {
 
 export function Pauses(): JSX.Element | null {
   const loaded = useLoad("pauses", (stop) => ask<All>("/v1/pauses", { signal: stop }), EVERY_MS);
+  const reviews = useLoad("reviews", (stop) => ask<Reviews>("/v1/reviews?limit=10", { signal: stop }), EVERY_MS);
   const again = useSignal(changed);
   const happened = useSignal(news);
   const who = useSignal(session);
   const [lifting, setLifting] = useState<Pause | undefined>();
   useEffect(() => {
-    if (again > 0 || happened > 0) loaded.again();
+    if (again === 0 && happened === 0) return;
+    loaded.again();
+    reviews.again();
   }, [again, happened]);
   const all = loaded.data?.data.pauses ?? [];
-  if (all.length === 0 && !lifting) return null;
+  const broken = reviews.data?.data.reviews ?? [];
+  if (all.length === 0 && broken.length === 0 && !lifting) return null;
   return (
-    <section class="pauses" aria-label="Paused">
+    <section class="pauses" aria-label="Paused, or to be reviewed">
       {all.map((p) => (
         <p key={`${p.scope} ${p.name}`}>
           <span class="badge risk-critical">PAUSED</span> {nameOf(p)}
@@ -52,6 +58,15 @@ export function Pauses(): JSX.Element | null {
               Resume
             </button>
           ) : null}
+        </p>
+      ))}
+      {broken.map((one) => (
+        <p key={one.ticket}>
+          <span class="badge risk-high">REVIEW</span>
+          <span>
+            <T of={one.operator} /> broke the glass <When at={one.at} />: <T of={one.reason} most={160} />
+          </span>
+          <a href={to("queue", one.ticket)}>Look at it</a>
         </p>
       ))}
       {lifting ? <Lift pause={lifting} onClose={() => setLifting(undefined)} /> : null}

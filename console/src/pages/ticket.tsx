@@ -14,6 +14,7 @@ import { useLoad, useSignal } from "../store";
 import { Sql } from "../sqlview";
 import { Bar, Card, Countdown, Fields, Key, Note, Nothing, Of, Place, Risk, Stamp, State, T, When, Wrong } from "../ui";
 import { Decide, type Verdict } from "./decide";
+import { BreakGlass, Glass } from "./glass";
 import { ReachGraph, ReachTable, SampleTable } from "./reach";
 
 export function TicketPane({ id }: { id: string }): JSX.Element {
@@ -39,6 +40,7 @@ function Whole({ answer, again }: { answer: Answer<Ticket>; again: () => void })
     <article class="ticket" aria-label={`Ticket ${t.id}`}>
       <Head t={t} />
       <Deciding answer={answer} again={again} />
+      <Glass t={t} again={again} />
       <Warnings t={t} />
       <div class="columns">
         <div>
@@ -130,6 +132,7 @@ function Deciding({ answer, again }: { answer: Answer<Ticket>; again: () => void
               <span class="dim">expires in</span> <Countdown until={t.decide_by} from={t.created} />
             </span>
           ) : null}
+          <BreakGlass answer={answer} again={again} />
           {mayDecide() ? null : <span class="dim">Viewers may look, not decide.</span>}
           {said ? <span class="dim">You have {said.decision === "approve" ? "approved" : "denied"} it; others must, too.</span> : null}
           {connection === "offline" ? <span class="warn">Offline: this may not be how it is now.</span> : null}
