@@ -54,13 +54,17 @@ bs_agent_json(const struct bs_agent *g, int64_t now_us)
     return o;
 }
 json_t *
-bs_operator_json(const struct bs_operator *op)
+bs_operator_json(const struct bs_operator *op, int64_t now_us)
 {
     json_t *o = json_pack("{s:s,s:s,s:s}", "name", op->name, "role", bs_role_name(op->role),
-                          "status", op->revoked_us != 0 ? "revoked" : "active");
+                          "status", bs_operator_status(op, now_us));
 
     put(o, "groups", bs_agent_json_list(op->groups, op->n_groups));
+    put(o, "owners", bs_agent_json_list(op->owners, op->n_owners));
     put(o, "created", bs_actor_json_time(op->created_us));
+    put(o, "expires", bs_actor_json_time(op->expires_us));
+    put(o, "old_token_until",
+        bs_actor_json_time(op->old_until_us <= now_us ? 0 : op->old_until_us));
     put(o, "revoked", bs_actor_json_time(op->revoked_us));
     return o;
 }

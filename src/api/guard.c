@@ -46,6 +46,7 @@ bs_guard_token(struct bs_request *q, const char *token, int *retry_s, struct bs_
     if (bs_state_operator_find(q->gateway->state, token, q->arena, &q->by, err) != BS_DONE)
         return refuse_token(q, now_us, err);
     (void)bs_rates_take(api->known, digest, now_us);
+    memcpy(q->token_sha256, digest, sizeof(digest));
     return BS_DONE;
 }
 

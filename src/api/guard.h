@@ -24,7 +24,7 @@
 BS_MUST_CHECK enum bs_done
 bs_guard(struct bs_request *q, enum bs_role role, int *retry_s, struct bs_err *err);
 
-/* Whose token that is: fills in q->by. Wrong ones are counted. AUTH, TOO_OFTEN; those of the state. */
+/* Whose token that is: fills in q->by and q->token_sha256. Wrong ones are counted. AUTH, TOO_OFTEN; those of the state. */
 BS_MUST_CHECK enum bs_done
 bs_guard_token(struct bs_request *q, const char *token, int *retry_s, struct bs_err *err);
 

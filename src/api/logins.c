@@ -136,7 +136,8 @@ make_room(struct bs_logins *l, const char *operator_)
 
 void
 bs_logins_begin(struct bs_logins *l,
-                const struct bs_operator *by,
+                const char *operator_,
+                const char *token_sha256,
                 int64_t mono_us,
                 char secret[BS_LOGIN_TEXT],
                 struct bs_logged_in *out)
@@ -149,14 +150,14 @@ bs_logins_begin(struct bs_logins *l,
     bs_wipe(random, sizeof(random));
     (void)pthread_mutex_lock(&l->lock);
     end_those_over(l, mono_us);
-    row = make_room(l, by->name);
+    row = make_room(l, operator_);
     *row = (struct row){.taken = true,
                         .begun_us = mono_us,
                         .used_us = mono_us,
                         .ends_us = bs_now_us() + l->life_us};
     hash_of(l, 'i', secret, row->id);
-    (void)snprintf(row->operator_, sizeof(row->operator_), "%s", by->name);
-    (void)snprintf(row->token_sha256, sizeof(row->token_sha256), "%s", by->token_sha256);
+    (void)snprintf(row->operator_, sizeof(row->operator_), "%s", operator_);
+    (void)snprintf(row->token_sha256, sizeof(row->token_sha256), "%s", token_sha256);
     show(l, row, secret, out);
     (void)pthread_mutex_unlock(&l->lock);
 }

@@ -43,9 +43,10 @@ enum bs_login_use {
 struct bs_logins *bs_logins_new(int64_t idle_us, int64_t life_us);
 void bs_logins_free(struct bs_logins **l); /* accepts NULL; sets it NULL */
 
-/* A new one. secret: what the cookie holds; wipe it. */
+/* A new one, of an operator and with a token of theirs. secret: what the cookie holds; wipe it. */
 void bs_logins_begin(struct bs_logins *l,
-                     const struct bs_operator *by,
+                     const char *operator_,
+                     const char *token_sha256,
                      int64_t mono_us,
                      char secret[BS_LOGIN_TEXT],
                      struct bs_logged_in *out);

@@ -58,6 +58,7 @@ struct bs_request {
     struct bs_arena *arena;
     /* Filled in before a handler runs. */
     struct bs_operator by;
+    char token_sha256[BS_SHA256_TEXT]; /* of the token that it came with */
     const char *cookie; /* the secret of the login that it came with; NULL: it came with a token */
     struct bs_logged_in login; /* with `cookie` */
     const char *name;          /* the variable part of the path; NULL */

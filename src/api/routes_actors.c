@@ -90,6 +90,6 @@ bs_on_operators(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
     a->body = json_pack("{s:[]}", "operators");
     list = json_object_get(a->body, "operators");
     for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(list, bs_operator_json(&all[i]));
+        (void)json_array_append_new(list, bs_operator_json(&all[i], bs_now_us()));
     return BS_DONE;
 }

@@ -31,10 +31,13 @@ record(const struct bs_request *q, const char *action, struct bs_err *err)
 static void
 answer(const struct bs_request *q, const struct bs_logged_in *login, struct bs_answer *a)
 {
+    int64_t ends_us = login == NULL ? q->by.expires_us : login->ends_us;
+
+    if (q->by.expires_us != 0 && q->by.expires_us < ends_us)
+        ends_us = q->by.expires_us;
     a->body = json_pack("{s:s,s:s,s:s?}", "operator", q->by.name, "role", bs_role_name(q->by.role),
                         "csrf", login == NULL ? NULL : login->csrf);
-    (void)json_object_set_new(a->body, "expires",
-                              bs_actor_json_time(login == NULL ? 0 : login->ends_us));
+    (void)json_object_set_new(a->body, "expires", bs_actor_json_time(ends_us));
 }
 
 /* One that the browser had before would only be forgotten. */
@@ -51,7 +54,7 @@ bs_on_session_begin(struct bs_request *q, struct bs_answer *a, struct bs_err *er
         return BS_FAILED;
     if (old != NULL)
         bs_logins_end(q->api->logins, old);
-    bs_logins_begin(q->api->logins, &q->by, bs_mono_us(), secret, &login);
+    bs_logins_begin(q->api->logins, q->by.name, q->token_sha256, bs_mono_us(), secret, &login);
     a->cookie = bs_arena_fmt(q->arena, BS_LOGIN_COOKIE "=%s; " COOKIE_RULES "; Max-Age=%lld",
                              secret, (long long)q->gateway->config->operators_session_ms / 1000);
     a->secret = true;

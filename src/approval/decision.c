@@ -8,15 +8,25 @@
 #include "approval/decision.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "approval/inside.h"
+#include "base/clock.h"
 
 struct decision {
     const struct bs_operator *by;
     enum bs_decide verdict;
     const char *reason;
 };
+
+/* One human who holds two operators is one approver. */
+static bool
+has_approved_as(const struct bs_said_row *before, const struct bs_said_row *now)
+{
+    const struct bs_human a = bs_said_human(before), b = bs_said_human(now);
+
+    return before->said == BS_SAID_APPROVE && before->in_force && now->said == BS_SAID_APPROVE &&
+           bs_humans_same(&a, &b);
+}
 
 /* What was said, and this decision last. */
 static enum bs_done
@@ -40,9 +50,33 @@ all_said(struct bs_tickets *t,
         if (before[i].said != BS_SAID_COMMENT && strcmp(before[i].operator_, now->operator_) == 0)
             return BS_FAIL(err, CONFLICT, "\"%.63s\" has decided ticket %s already", now->operator_,
                            id);
+        if (has_approved_as(&before[i], now))
+            return BS_FAIL(err, CONFLICT, "who holds \"%.63s\" has approved ticket %s as \"%.63s\"",
+                           now->operator_, id, before[i].operator_);
     }
     all[(*n)++] = *now;
     *out = all;
+    return BS_DONE;
+}
+
+/* Whoever cannot be told from the requester does not approve. */
+static enum bs_done
+check_owner(const struct bs_ticket *ticket, const struct bs_operator *by, struct bs_err *err)
+{
+    const struct bs_human human = bs_operator_human(by);
+
+    if (ticket->owner == NULL) {
+        (void)BS_FAIL(err, FORBIDDEN,
+                      "the actor that asks has no owner, and the policy wants somebody else");
+        bs_err_hint(err, "Say who answers for it: backstop agents set %.63s --owner WHO",
+                    ticket->actor);
+        return BS_FAILED;
+    }
+    if (bs_human_is(&human, ticket->owner))
+        return BS_FAIL(err, FORBIDDEN,
+                       "\"%.63s\" owns the actor that asks, and the policy wants "
+                       "somebody else",
+                       by->name);
     return BS_DONE;
 }
 
@@ -60,12 +94,8 @@ check_eligible(const struct bs_ticket *ticket,
     }
     if (d->verdict != BS_DECIDE_APPROVE)
         return BS_DONE;
-    if (needs->exclude_owner && ticket->owner != NULL &&
-        strcasecmp(ticket->owner, d->by->name) == 0)
-        return BS_FAIL(err, FORBIDDEN,
-                       "\"%.63s\" owns the actor that asks, and the policy wants "
-                       "somebody else",
-                       d->by->name);
+    if (needs->exclude_owner && check_owner(ticket, d->by, err) != BS_DONE)
+        return BS_FAILED;
     if (!bs_approvals_take(needs, d->by->groups, d->by->n_groups))
         return BS_FAIL(err, FORBIDDEN,
                        "\"%.63s\" is in none of the groups that may approve this ticket",
@@ -142,6 +172,8 @@ attempt(struct bs_tickets *t,
                               .operator_us = d->by->created_us,
                               .groups = d->by->groups,
                               .n_groups = d->by->n_groups,
+                              .owners = d->by->owners,
+                              .n_owners = d->by->n_owners,
                               .said =
                                   d->verdict == BS_DECIDE_APPROVE ? BS_SAID_APPROVE : BS_SAID_DENY,
                               .text = d->reason,
@@ -276,14 +308,32 @@ bs_ticket_still_approved(struct bs_tickets *t,
 
 /* --- who has decided, who is missing --- */
 
+/* That operator, or the human who holds it as another one. */
 static bool
 has_decided(const struct bs_operator *op, const struct bs_said_row *said, size_t n)
 {
+    const struct bs_human human = bs_operator_human(op);
+
     for (size_t i = 0; i < n; i++) {
-        if (said[i].said != BS_SAID_COMMENT && strcmp(said[i].operator_, op->name) == 0)
+        const struct bs_human other = bs_said_human(&said[i]);
+        if (said[i].said != BS_SAID_COMMENT && bs_humans_same(&human, &other))
             return true;
     }
     return false;
+}
+
+static bool
+could_approve(const struct bs_ticket *ticket,
+              const struct bs_need *need,
+              const struct bs_operator *op,
+              const struct bs_standing *s)
+{
+    struct bs_err why = {0};
+
+    return bs_operator_may(op, BS_ROLE_APPROVER) &&
+           strcmp(bs_operator_status(op, bs_now_us()), "active") == 0 &&
+           !has_decided(op, s->said, s->n_said) && bs_need_takes(need, op->groups, op->n_groups) &&
+           (!s->approvals.exclude_owner || check_owner(ticket, op, &why) == BS_DONE);
 }
 
 static enum bs_done
@@ -303,12 +353,8 @@ add_need(const struct bs_ticket *ticket,
     if (s->could == NULL)
         return BS_FAIL(err, LIMIT, "the operators do not fit");
     for (size_t i = 0; i < n_ops; i++) {
-        const struct bs_operator *op = &ops[i];
-        if (bs_operator_may(op, BS_ROLE_APPROVER) && !has_decided(op, out->said, out->n_said) &&
-            bs_need_takes(need, op->groups, op->n_groups) &&
-            !(out->approvals.exclude_owner && ticket->owner != NULL &&
-              strcasecmp(ticket->owner, op->name) == 0))
-            s->could[s->n_could++] = op->name;
+        if (could_approve(ticket, need, &ops[i], out))
+            s->could[s->n_could++] = ops[i].name;
     }
     return BS_DONE;
 }

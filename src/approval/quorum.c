@@ -195,14 +195,28 @@ bs_need_takes(const struct bs_need *need, const char *const *groups, size_t n_gr
     return need->n_groups == 0;
 }
 
+static bool
+counts(const struct bs_need *need, const struct bs_said_row *said)
+{
+    return said->said == BS_SAID_APPROVE && said->in_force &&
+           bs_need_takes(need, said->groups, said->n_groups);
+}
+
+/* Humans are counted, whatever operators they hold. */
 int64_t
 bs_need_count(const struct bs_need *need, const struct bs_said_row *said, size_t n)
 {
     int64_t count = 0;
 
-    for (size_t i = 0; i < n; i++)
-        count += said[i].said == BS_SAID_APPROVE && said[i].in_force &&
-                 bs_need_takes(need, said[i].groups, said[i].n_groups);
+    for (size_t i = 0; i < n; i++) {
+        const struct bs_human human = bs_said_human(&said[i]);
+        bool again = false;
+        for (size_t j = 0; j < i && !again; j++) {
+            const struct bs_human other = bs_said_human(&said[j]);
+            again = counts(need, &said[j]) && bs_humans_same(&human, &other);
+        }
+        count += counts(need, &said[i]) && !again;
+    }
     return count;
 }
 

@@ -1,16 +1,15 @@
 /*
- * actors.c - secrets are made here rather than chosen by people, so that their strength does not
- * rest on SCRAM's iterations.
+ * actors.c - see actors.h.
  */
 #include "cli/actors.h"
 
-#include <openssl/evp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/out.h"
+#include "policy/values.h"
 
 #define ARENA_BYTES (64u << 20)
 
@@ -78,23 +77,24 @@ out:
     return status;
 }
 
-void
-bs_actor_secret(const char *prefix, char out[BS_ACTOR_SECRET])
+bool
+bs_actor_overlap(const char *verb, const char *text, int64_t *out_ms, int *status)
 {
-    uint8_t random[24];
-    char text[33]; /* 24 bytes are 32 characters without padding */
+    *out_ms = 0;
+    if (text == NULL ||
+        (bs_value_duration(text, out_ms) && *out_ms > 0 && *out_ms <= BS_OVERLAP_MAX_MS))
+        return true;
+    *status = bs_out_usage(verb, "--overlap takes a duration like 24h, up to 90d");
+    return false;
+}
 
-    bs_random(random, sizeof(random));
-    (void)EVP_EncodeBlock((unsigned char *)text, random, sizeof(random));
-    for (char *p = text; *p != '\0'; p++) {
-        if (*p == '+')
-            *p = '-';
-        else if (*p == '/')
-            *p = '_';
-    }
-    (void)snprintf(out, BS_ACTOR_SECRET, "%s%s", prefix, text);
-    bs_wipe(random, sizeof(random));
-    bs_wipe(text, sizeof(text));
+void
+bs_actor_print_until(const char *what, int64_t at_us)
+{
+    char at[BS_TIME_TEXT];
+
+    bs_actor_time(at_us, at);
+    printf("%s%s UTC.\n", what, at);
 }
 
 void

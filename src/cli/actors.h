@@ -1,6 +1,5 @@
 /*
- * actors.h - what `agents` and `operators` share: the state, secrets that are shown once, and who
- * is at the keyboard.
+ * actors.h - what `agents` and `operators` share: the state, and who is at the keyboard.
  *
  * Layer  cli.
  * Owns   nothing.
@@ -11,12 +10,12 @@
 #include <jansson.h>
 
 #include "api/actors.h"
+#include "api/credentials.h"
 #include "base/clock.h"
 #include "cli/cmd.h"
 #include "state/state.h"
 
-#define BS_ACTOR_SECRET 48 /* a generated secret and its NUL fit */
-#define BS_ACTOR_BY     80 /* "local:" and a user's name */
+#define BS_ACTOR_BY 80 /* "local:" and a user's name */
 
 /* What a verb on the state works with. Zero it; bs_actors_close whatever became of the opening. */
 struct bs_actors {
@@ -43,9 +42,10 @@ int bs_actors_revoke(const struct bs_usage *usage,
                                             const char *by,
                                             struct bs_err *err));
 
-/* prefix and 192 random bits as letters, digits, '-' and '_'. Wipe it after use. */
-void bs_actor_secret(const char *prefix, char out[BS_ACTOR_SECRET]);
-
+/* --overlap: NULL is none. False: it was said that it is no duration up to 90 days. */
+bool bs_actor_overlap(const char *verb, const char *text, int64_t *out_ms, int *status);
+/* "WHAT2026-01-01 00:15 UTC." */
+void bs_actor_print_until(const char *what, int64_t at_us);
 /* "2026-01-01 00:15" for tables; "-" for 0. */
 void bs_actor_time(int64_t at_us, char out[BS_TIME_TEXT]);
 

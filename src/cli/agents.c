@@ -3,13 +3,6 @@
  */
 #include "cli/agents.h"
 
-#include <string.h>
-
-#include "base/clock.h"
-#include "policy/values.h"
-
-#define YEARS_MS(n) (INT64_C(n) * 366 * 86400 * 1000)
-
 /* --- options ------------------------------------------------------------------------------ */
 
 /* What is wrong with them together; NULL: nothing. */
@@ -49,32 +42,6 @@ fields_of(const struct bs_agent_options *o)
            (certificate ? BS_AGENT_CERTIFICATE : 0);
 }
 
-static enum bs_done
-check_databases(const struct bs_config *config, const struct bs_agent *agent, struct bs_err *err)
-{
-    for (size_t i = 0; i < agent->n_databases; i++) {
-        if (bs_config_database_find(config, agent->databases[i]) != NULL)
-            continue;
-        (void)BS_FAIL(err, USAGE, "no database \"%.63s\" is configured", agent->databases[i]);
-        bs_err_hint(err, "databases are the keys under `databases:` in %.150s", config->file);
-        return BS_FAILED;
-    }
-    return BS_DONE;
-}
-
-static enum bs_done
-read_expiry(const char *text, int64_t *out_us, struct bs_err *err)
-{
-    int64_t ms;
-
-    if (text == NULL)
-        return BS_DONE;
-    if (!bs_value_duration(text, &ms) || ms <= 0 || ms > YEARS_MS(100))
-        return BS_FAIL(err, USAGE, "--expires takes a duration like 30d or 12h");
-    *out_us = bs_now_us() + ms * 1000;
-    return BS_DONE;
-}
-
 /* As the state has it; NULL: no certificate is asked for. */
 static const char *
 certificate_text(const struct bs_agent_options *o, struct bs_arena *arena)
@@ -97,7 +64,6 @@ keep(struct bs_arena *arena, const struct bs_arg_texts *texts)
 
 enum bs_done
 bs_agent_options_read(const struct bs_agent_options *o,
-                      const struct bs_config *config,
                       struct bs_arena *arena,
                       struct bs_agent *out,
                       unsigned *fields,
@@ -121,9 +87,8 @@ bs_agent_options_read(const struct bs_agent_options *o,
         return BS_FAIL(err, LIMIT, "too many options");
     if (o->kind != NULL && !bs_actor_kind_find(o->kind, &out->kind))
         return BS_FAIL(err, USAGE, "there is no kind \"%.40s\": agent, app or person", o->kind);
-    if (check_databases(config, out, err) != BS_DONE)
-        return BS_FAILED;
-    return read_expiry(o->expires, &out->expires_us, err);
+    return o->expires == NULL ? BS_DONE
+                              : bs_expiry_read("--expires", o->expires, &out->expires_us, err);
 }
 
 /* --- shown -------------------------------------------------------------------------------- */

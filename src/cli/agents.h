@@ -27,7 +27,7 @@ struct bs_agent_options {
      &(o).kind},                                                                                   \
     {"owner", 'o', BS_ARG_TEXT, "WHO", "the human who answers for it", &(o).owner},                \
     {"group", 'g', BS_ARG_TEXT, "GROUP", "what policies may name instead of it", &(o).group},      \
-    {"expires", 'e', BS_ARG_TEXT, "TIME", "from now, like 30d or 12h (default: never)",            \
+    {"expires", 'e', BS_ARG_TEXT, "TIME", "from now, like 30d or 12h, or a time in UTC (default: never)",            \
      &(o).expires},                                                                                \
     {"address", 'a', BS_ARG_TEXTS, "CIDR",                                                         \
      "where it may come from, like 10.0.0.0/8 or local; may be repeated", &(o).addresses},         \
@@ -49,7 +49,6 @@ struct bs_agent_options {
  * err     USAGE: options that contradict each other, or a malformed value
  */
 BS_MUST_CHECK enum bs_done bs_agent_options_read(const struct bs_agent_options *o,
-                                                 const struct bs_config *config,
                                                  struct bs_arena *arena,
                                                  struct bs_agent *out,
                                                  unsigned *fields,

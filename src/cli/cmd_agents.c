@@ -12,29 +12,8 @@
 #include "base/clock.h"
 #include "cli/agents.h"
 #include "cli/out.h"
-#include "policy/values.h"
-#include "wire/scram.h"
-
-#define OVERLAP_MAX_MS (INT64_C(90) * 86400 * 1000)
 
 /* --- add and rotate --- */
-
-/* A new password and its verifier. Wipe both. */
-static enum bs_done
-make_password(char password[BS_ACTOR_SECRET], char verifier[BS_SCRAM_TEXT], struct bs_err *err)
-{
-    bs_actor_secret("", password);
-    return bs_scram_verifier_make(password, verifier, err);
-}
-
-static void
-print_until(const char *what, int64_t at_us)
-{
-    char at[BS_TIME_TEXT];
-
-    bs_actor_time(at_us, at);
-    printf("%s%s UTC.\n", what, at);
-}
 
 /* The listener that libpq would be pointed at. */
 static void
@@ -70,20 +49,17 @@ print_secret(struct bs_actors *a, const struct bs_agent *agent, const char *pass
 static enum bs_done
 add(struct bs_actors *a, const char *name, const struct bs_agent_options *o, struct bs_err *err)
 {
-    char password[BS_ACTOR_SECRET], verifier[BS_SCRAM_TEXT];
-    struct bs_agent agent = {.name = name, .verifier = verifier};
+    char password[BS_SECRET_TEXT];
+    struct bs_agent agent = {.name = name};
     enum bs_done done;
     unsigned fields;
 
-    if (bs_agent_options_read(o, a->config, &a->arena, &agent, &fields, err) != BS_DONE)
+    if (bs_agent_options_read(o, &a->arena, &agent, &fields, err) != BS_DONE)
         return BS_FAILED;
-    done = make_password(password, verifier, err);
-    if (done == BS_DONE)
-        done = bs_state_agent_add(a->state, &agent, a->by, err);
+    done = bs_agent_enroll(a->state, a->config, &agent, a->by, password, err);
     if (done == BS_DONE)
         print_secret(a, &agent, password);
     bs_wipe(password, sizeof(password));
-    bs_wipe(verifier, sizeof(verifier));
     return done;
 }
 
@@ -121,30 +97,19 @@ agents_add(int argc, char **argv)
     return status;
 }
 
-/* Under the salt of the one before, so that both can count for a while. */
 static enum bs_done
 rotate(struct bs_actors *a, const char *name, int64_t overlap_ms, struct bs_err *err)
 {
-    char password[BS_ACTOR_SECRET] = "", verifier[BS_SCRAM_TEXT] = "";
+    char password[BS_SECRET_TEXT];
     struct bs_agent agent;
-    int64_t until_us = overlap_ms == 0 ? 0 : bs_now_us() + overlap_ms * 1000;
-    enum bs_done done = bs_state_agent_get(a->state, name, &a->arena, &agent, err);
+    enum bs_done done =
+        bs_agent_rotate(a->state, name, overlap_ms, a->by, &a->arena, &agent, password, err);
 
-    if (done == BS_DONE && agent.certificate_only)
-        done = BS_FAIL(err, CONFLICT, "\"%.63s\" has no password: it logs in by certificate alone",
-                       name);
-    if (done == BS_DONE) {
-        bs_actor_secret("", password);
-        done = bs_scram_verifier_make_like(password, agent.verifier, verifier, err);
-    }
-    if (done == BS_DONE)
-        done = bs_state_agent_rekey(a->state, name, verifier, until_us, a->by, err);
     if (done == BS_DONE)
         print_secret(a, &agent, password);
-    if (done == BS_DONE && until_us != 0 && !bs_out_json_mode())
-        print_until("\nThe old password counts until ", until_us);
+    if (done == BS_DONE && agent.old_until_us != 0 && !bs_out_json_mode())
+        bs_actor_print_until("\nThe old password counts until ", agent.old_until_us);
     bs_wipe(password, sizeof(password));
-    bs_wipe(verifier, sizeof(verifier));
     return done;
 }
 
@@ -173,15 +138,13 @@ agents_rotate(int argc, char **argv)
     struct bs_args got;
     struct bs_actors a;
     struct bs_err err = {0};
-    int64_t overlap_ms = 0;
+    int64_t overlap_ms;
     int status = 0;
 
     if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
         return got.status;
-    if (overlap != NULL && (!bs_value_duration(overlap, &overlap_ms) || overlap_ms <= 0 ||
-                            overlap_ms > OVERLAP_MAX_MS))
-        return bs_out_usage("backstop agents rotate",
-                            "--overlap takes a duration like 24h, up to 90d");
+    if (!bs_actor_overlap("backstop agents rotate", overlap, &overlap_ms, &status))
+        return status;
     if (bs_actors_open(&a, &got, &status) &&
         rotate(&a, got.operands[0], overlap_ms, &err) != BS_DONE)
         status = bs_out_fail(&err);

@@ -32,14 +32,14 @@ set(struct bs_actors *a, const char *name, const struct bs_agent_options *o, str
     struct bs_agent row = {.name = name};
     unsigned fields;
 
-    if (bs_agent_options_read(o, a->config, &a->arena, &row, &fields, err) != BS_DONE)
+    if (bs_agent_options_read(o, &a->arena, &row, &fields, err) != BS_DONE)
         return BS_FAILED;
     if (fields == 0) {
         (void)BS_FAIL(err, USAGE, "nothing is to be changed");
         bs_err_hint(err, "say what: --group, --owner, --expires, --address, ...; see --help");
         return BS_FAILED;
     }
-    return bs_state_agent_alter(a->state, &row, fields, a->by, err);
+    return bs_agent_change(a->state, a->config, &row, fields, a->by, err);
 }
 
 int

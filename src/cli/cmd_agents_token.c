@@ -7,10 +7,6 @@
 #include "cli/agents.h"
 #include "cli/out.h"
 #include "policy/values.h"
-#include "wire/scram.h"
-
-#define TTL_MIN_MS 1000
-#define TTL_MAX_MS (INT64_C(24) * 3600 * 1000)
 
 /* --- token --- */
 
@@ -30,34 +26,18 @@ print_token(const struct bs_token *t, const char *password)
            t->agent, t->id, password, at);
 }
 
-/* Not past the end of the agent itself. */
 static enum bs_done
 make_token(
     struct bs_actors *a, const char *name, int64_t ttl_ms, const char *note, struct bs_err *err)
 {
-    char password[BS_ACTOR_SECRET], verifier[BS_SCRAM_TEXT] = "", ulid[BS_ULID_TEXT];
-    struct bs_token t = {.agent = name, .verifier = verifier, .note = note};
-    struct bs_agent agent;
-    enum bs_done done = bs_state_agent_get(a->state, name, &a->arena, &agent, err);
+    char password[BS_SECRET_TEXT];
+    struct bs_token t;
+    enum bs_done done =
+        bs_agent_token(a->state, name, ttl_ms, note, a->by, &a->arena, &t, password, err);
 
-    if (done != BS_DONE)
-        return BS_FAILED;
-    if (agent.certificate_only)
-        return BS_FAIL(err, CONFLICT, "\"%.63s\" has no password: it logs in by certificate alone",
-                       name);
-    t.expires_us = bs_now_us() + ttl_ms * 1000;
-    if (agent.expires_us != 0 && agent.expires_us < t.expires_us)
-        t.expires_us = agent.expires_us;
-    bs_ulid_new(ulid);
-    (void)snprintf(t.id, sizeof(t.id), "K-%s", ulid);
-    bs_actor_secret("", password);
-    done = bs_scram_verifier_make_like(password, agent.verifier, verifier, err);
-    if (done == BS_DONE)
-        done = bs_state_token_add(a->state, &t, a->by, err);
     if (done == BS_DONE)
         print_token(&t, password);
     bs_wipe(password, sizeof(password));
-    bs_wipe(verifier, sizeof(verifier));
     return done;
 }
 
@@ -93,7 +73,7 @@ bs_agents_token(int argc, char **argv)
 
     if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
         return got.status;
-    if (!bs_value_duration(ttl, &ttl_ms) || ttl_ms < TTL_MIN_MS || ttl_ms > TTL_MAX_MS)
+    if (!bs_value_duration(ttl, &ttl_ms) || ttl_ms < BS_TTL_MIN_MS || ttl_ms > BS_TTL_MAX_MS)
         return bs_out_usage("backstop agents token", "--ttl takes a duration like 15m, up to 24h");
     if (bs_actors_open(&a, &got, &status) &&
         make_token(&a, got.operands[0], ttl_ms, note, &err) != BS_DONE)

@@ -414,7 +414,10 @@ take_agent(struct bs_session *s, const struct lookup *k)
 {
     s->login->found = k->found;
     s->login->allowed = k->allowed;
+    s->person = k->found && k->agent.kind == BS_ACTOR_PERSON;
     s->owner = k->found ? bs_arena_str(&s->arena, k->agent.owner) : NULL;
+    if (s->person && s->owner == NULL) /* answers for themselves */
+        s->owner = bs_arena_str(&s->arena, k->agent.name);
     s->group = k->found ? bs_arena_str(&s->arena, k->agent.group) : NULL;
     s->actor_since_us = k->agent.created_us;
     s->ends_us = k->agent.expires_us;

@@ -64,6 +64,7 @@ struct bs_session {
     const char *ended;       /* why it has to end, for its client; NULL: it may stay */
     const char *counted_as;  /* bs_limits_leave is owed for it; NULL: not */
     const char *owner;       /* the human who answers for the actor; may be NULL */
+    bool person;             /* the actor is that human */
     const char *group;       /* the actor's; NULL: in none */
     const char *database;    /* configured name */
     const char *server_host; /* as configured: the name its certificate has; for logs only */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gateway/gateway.h"
+#include "gateway/reload.h"
 #include "recovery/plan_alter.h"
 
 static int
@@ -108,7 +109,9 @@ bs_gate_unite(struct bs_gate *g, struct bs_err *err)
     *plan = (struct bs_plan){.kind = BS_PLAN_NONE, .in_block = true, .why = "nothing is lost"};
     g->hold = g->exclusive = false;
     g->require = g->s->gateway->config->require;
-    g->approvals = (struct bs_approvals){0};
+    g->approvals = (struct bs_approvals){
+        .exclude_owner =
+            g->s->person && bs_gateway_policy(g->s->gateway)->approvals.owner != BS_OWNER_MAY};
     for (size_t i = 0; i < g->n_items; i++)
         n += g->items[i].verdict->plan.n_tables;
     plan->tables = bs_arena_array(&g->arena, n + 1, sizeof(*plan->tables));

@@ -23,10 +23,19 @@ bs_read_quorum(struct bs_load *l, const struct bs_key *key, struct bs_scalar val
         *(int64_t *)into = n;
 }
 
+void
+bs_read_owner_may(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    bool excluded = false;
+
+    bs_read_bool(l, key, value, &excluded);
+    *(enum bs_owner_may *)into = excluded ? BS_OWNER_EXCLUDED : BS_OWNER_MAY;
+}
+
 static bool
 is_empty(const struct bs_approvers *a)
 {
-    return a->quorum == 0 && a->groups.n == 0 && !a->reason && !a->exclude_owner;
+    return a->quorum == 0 && a->groups.n == 0 && !a->reason && a->owner == BS_OWNER_UNSAID;
 }
 
 void

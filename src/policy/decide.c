@@ -280,7 +280,7 @@ add_approvers(const struct bs_approvers *a, struct bs_arena *arena, struct bs_ap
 {
     const struct bs_need need = {a->quorum == 0 ? 1 : a->quorum, a->groups.list, a->groups.n};
     const struct bs_approvals one = {&need, need.quorum > 1 || need.n_groups != 0, a->reason,
-                                     a->exclude_owner};
+                                     a->owner == BS_OWNER_EXCLUDED};
     struct bs_err ignored = {0};
 
     return bs_approvals_add(into, &one, arena, &ignored);

@@ -154,6 +154,8 @@ bs_read_waiver(struct bs_load *l, const struct bs_key *key, struct bs_scalar val
 void bs_read_approvers(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void
 bs_read_quorum(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
+void
+bs_read_owner_may(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
 void bs_read_groups(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void bs_check_approvers(struct bs_load *l);
 /* The same for snapshots and retention: keeping.c. */

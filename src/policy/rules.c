@@ -225,8 +225,8 @@ put_approvers(json_t *out, const struct bs_approvers *a)
     put_globs(o, "groups", &a->groups);
     if (a->reason)
         (void)json_object_set_new(o, "require_reason", json_true());
-    if (a->exclude_owner)
-        (void)json_object_set_new(o, "exclude_owner", json_true());
+    if (a->owner != BS_OWNER_UNSAID)
+        (void)json_object_set_new(o, "exclude_owner", json_boolean(a->owner == BS_OWNER_EXCLUDED));
     if (json_object_size(o) != 0)
         (void)json_object_set(out, "approvals", o);
     json_decref(o);

@@ -68,12 +68,19 @@ struct bs_limits_of_rows {
     double share; /* of each table: 0.1 is a tenth */
 };
 
+/* May the human who answers for an actor approve what it asks for? */
+enum bs_owner_may {
+    BS_OWNER_UNSAID = 0, /* not for themselves: a person who is the actor; for an agent or app */
+    BS_OWNER_EXCLUDED,
+    BS_OWNER_MAY,
+};
+
 /* Who approves what is held. Zeroed it says nothing. */
 struct bs_approvers {
     int64_t quorum;         /* how many; 0: not said, so one */
     struct bs_globs groups; /* of operators: one of them; plain names */
     bool reason;            /* whoever decides must say why */
-    bool exclude_owner;     /* the human who answers for the actor may not approve */
+    enum bs_owner_may owner;
 };
 
 struct bs_rule {

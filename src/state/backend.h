@@ -90,12 +90,22 @@ struct bs_state_ops {
                                   struct bs_operator **out,
                                   size_t *n,
                                   struct bs_err *err);
-    enum bs_done (*operator_regroup)(struct bs_state *s,
-                                     const char *name,
-                                     const char *const *groups,
-                                     size_t n,
-                                     const char *by,
-                                     struct bs_err *err);
+    enum bs_done (*operator_get)(struct bs_state *s,
+                                 const char *name,
+                                 struct bs_arena *arena,
+                                 struct bs_operator *out,
+                                 struct bs_err *err);
+    enum bs_done (*operator_alter)(struct bs_state *s,
+                                   const struct bs_operator *row,
+                                   unsigned fields,
+                                   const char *by,
+                                   struct bs_err *err);
+    enum bs_done (*operator_rekey)(struct bs_state *s,
+                                   const char *name,
+                                   const char *token_sha256,
+                                   int64_t old_until_us,
+                                   const char *by,
+                                   struct bs_err *err);
     enum bs_done (*operator_revoke)(struct bs_state *s,
                                     const char *name,
                                     const char *by,

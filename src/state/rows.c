@@ -5,6 +5,7 @@
 
 #include <openssl/sha.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cidr.h"
 #include "base/clock.h"
@@ -163,6 +164,63 @@ bs_operator_may(const struct bs_operator *op, enum bs_role needed)
 {
     return needed != BS_ROLE_NONE && op->revoked_us == 0 && op->role >= needed &&
            op->role <= BS_ROLE_ADMIN;
+}
+
+const char *
+bs_operator_status(const struct bs_operator *op, int64_t now_us)
+{
+    if (op->revoked_us != 0)
+        return "revoked";
+    return op->expires_us != 0 && op->expires_us <= now_us ? "expired" : "active";
+}
+
+void
+bs_operator_overlay(struct bs_operator *to, const struct bs_operator *from, unsigned fields)
+{
+    if ((fields & BS_OPERATOR_ROLE) != 0)
+        to->role = from->role;
+    if ((fields & BS_OPERATOR_GROUPS) != 0) {
+        to->groups = from->groups;
+        to->n_groups = from->n_groups;
+    }
+    if ((fields & BS_OPERATOR_OWNERS) != 0) {
+        to->owners = from->owners;
+        to->n_owners = from->n_owners;
+    }
+    if ((fields & BS_OPERATOR_EXPIRES) != 0)
+        to->expires_us = from->expires_us;
+}
+
+struct bs_human
+bs_operator_human(const struct bs_operator *op)
+{
+    return (struct bs_human){op->name, op->owners, op->n_owners};
+}
+
+struct bs_human
+bs_said_human(const struct bs_said_row *said)
+{
+    return (struct bs_human){said->operator_, said->owners, said->n_owners};
+}
+
+bool
+bs_human_is(const struct bs_human *h, const char *name)
+{
+    for (size_t i = 0; i < h->n_also; i++) {
+        if (strcasecmp(h->also[i], name) == 0)
+            return true;
+    }
+    return strcasecmp(h->name, name) == 0;
+}
+
+bool
+bs_humans_same(const struct bs_human *a, const struct bs_human *b)
+{
+    for (size_t i = 0; i < a->n_also; i++) {
+        if (bs_human_is(b, a->also[i]))
+            return true;
+    }
+    return bs_human_is(b, a->name);
 }
 
 static const char *const said_names[] = {

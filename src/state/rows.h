@@ -97,8 +97,27 @@ struct bs_operator {
     const char *token_sha256; /* hex; the token itself is stored nowhere */
     const char **groups;      /* of approvers, that policies may ask for; n_groups */
     size_t n_groups;
-    int64_t created_us; /* 0 in bs_state_operator_add: now */
-    int64_t revoked_us; /* 0: not revoked */
+    const char **owners; /* names of the human who holds the token, beside `name`; n_owners */
+    size_t n_owners;
+    int64_t created_us;   /* 0 in bs_state_operator_add: now */
+    int64_t expires_us;   /* 0: never */
+    int64_t revoked_us;   /* 0: not revoked */
+    int64_t old_until_us; /* the token before counts until then; 0: it has ended */
+};
+
+/* What bs_state_operator_alter writes, as bits. */
+enum bs_operator_field {
+    BS_OPERATOR_ROLE = 1u << 0,
+    BS_OPERATOR_GROUPS = 1u << 1,
+    BS_OPERATOR_OWNERS = 1u << 2,
+    BS_OPERATOR_EXPIRES = 1u << 3,
+};
+
+/* A human, by all names that are known. */
+struct bs_human {
+    const char *name;
+    const char *const *also;
+    size_t n_also;
 };
 
 /* pending -> approved | denied | expired; approved -> running | expired;
@@ -171,6 +190,8 @@ struct bs_said_row {
     int64_t operator_us; /* when that operator was made: a name may be given again */
     const char **groups; /* that the operator was in; n_groups */
     size_t n_groups;
+    const char **owners; /* the operator's, as they are now; set when read */
+    size_t n_owners;
     enum bs_said said;
     int64_t at_us;
     const char *text; /* the operator's words; NULL: none */
@@ -279,6 +300,9 @@ struct bs_blocked {
 
 #define BS_BLOCKED_MAX 64 /* rows of one actor; the oldest go first */
 
+#define BS_OWNERS_OF_OPERATOR 16  /* names */
+#define BS_OWNER_MAX          200 /* bytes of one */
+
 struct bs_change {
     int64_t id;
     int64_t at_us;
@@ -315,6 +339,18 @@ const char *bs_role_name(enum bs_role role); /* "viewer", ...; "none" */
 enum bs_role bs_role_find(const char *name); /* NONE where there is none of that name */
 /* Not revoked, and of at least that role. False for needed NONE. */
 bool bs_operator_may(const struct bs_operator *op, enum bs_role needed);
+/* "revoked", "expired" or "active". */
+const char *bs_operator_status(const struct bs_operator *op, int64_t now_us);
+/* Copies the named fields; texts stay where they are. */
+void bs_operator_overlay(struct bs_operator *to, const struct bs_operator *from, unsigned fields);
+
+/* Who holds the token of an operator. */
+struct bs_human bs_operator_human(const struct bs_operator *op);
+struct bs_human bs_said_human(const struct bs_said_row *said);
+/* Is that one of their names? Letters of ASCII count the same in both cases. */
+bool bs_human_is(const struct bs_human *h, const char *name);
+/* Is one of their names the same? */
+bool bs_humans_same(const struct bs_human *a, const struct bs_human *b);
 
 const char *bs_pause_scope_name(enum bs_pause_scope scope); /* "actor", ...; "none" */
 enum bs_pause_scope bs_pause_scope_find(const char *name);  /* NONE where there is none */

@@ -136,6 +136,11 @@ static const char *const migrations[] = {
     " ticket TEXT PRIMARY KEY, operator TEXT NOT NULL, operator_us INTEGER NOT NULL,"
     " at_us INTEGER NOT NULL, reason TEXT NOT NULL, reviewed_by TEXT, reviewed_us INTEGER NOT NULL,"
     " note TEXT) STRICT, WITHOUT ROWID;",
+    /* Who holds an operator's token, and for how long it counts. */
+    "ALTER TABLE operators ADD COLUMN owners TEXT;"
+    "ALTER TABLE operators ADD COLUMN expires_us INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE operators ADD COLUMN old_token_sha256 TEXT;"
+    "ALTER TABLE operators ADD COLUMN old_until_us INTEGER NOT NULL DEFAULT 0;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -469,7 +474,9 @@ const struct bs_state_ops bs_sq_operations = {
     .operator_add = bs_sq_operator_add,
     .operator_find = bs_sq_operator_find,
     .operator_list = bs_sq_operator_list,
-    .operator_regroup = bs_sq_operator_regroup,
+    .operator_get = bs_sq_operator_get,
+    .operator_alter = bs_sq_operator_alter,
+    .operator_rekey = bs_sq_operator_rekey,
     .operator_revoke = bs_sq_operator_revoke,
     .operator_ever = bs_sq_operator_ever,
     .ticket_open = bs_sq_ticket_open,

@@ -222,12 +222,22 @@ enum bs_done bs_sq_operator_list(struct bs_state *s,
                                  struct bs_operator **out,
                                  size_t *n,
                                  struct bs_err *err);
-enum bs_done bs_sq_operator_regroup(struct bs_state *s,
-                                    const char *name,
-                                    const char *const *groups,
-                                    size_t n,
-                                    const char *by,
-                                    struct bs_err *err);
+enum bs_done bs_sq_operator_get(struct bs_state *s,
+                                const char *name,
+                                struct bs_arena *arena,
+                                struct bs_operator *out,
+                                struct bs_err *err);
+enum bs_done bs_sq_operator_alter(struct bs_state *s,
+                                  const struct bs_operator *row,
+                                  unsigned fields,
+                                  const char *by,
+                                  struct bs_err *err);
+enum bs_done bs_sq_operator_rekey(struct bs_state *s,
+                                  const char *name,
+                                  const char *token_sha256,
+                                  int64_t old_until_us,
+                                  const char *by,
+                                  struct bs_err *err);
 enum bs_done
 bs_sq_operator_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);
 enum bs_done bs_sq_operator_ever(struct bs_state *s, bool *out, struct bs_err *err);

@@ -17,8 +17,10 @@
 #define AGENT_SELECT                                                                               \
     "SELECT " AGENT_COLUMNS ", (SELECT max(at_us) FROM pauses WHERE scope = 'everything'"          \
     " OR (scope = 'actor' AND pauses.name = agents.name)) FROM agents "
-#define ROW_BYTES        (1u << 20) /* ceiling of one agent */
-#define OPERATOR_COLUMNS "name, role, token_sha256, created_us, revoked_us, operator_groups"
+#define ROW_BYTES (1u << 20) /* ceiling of one agent */
+#define OPERATOR_COLUMNS                                                                           \
+    "name, role, token_sha256, created_us, revoked_us, operator_groups, owners, expires_us,"       \
+    " old_until_us"
 
 enum bs_done
 bs_sq_change_put(struct bs_sqlite *q,
@@ -473,32 +475,54 @@ read_operator(struct bs_sq_rows *r, void *item, struct bs_err *err)
     op->token_sha256 = bs_sq_text(r, 2);
     op->created_us = bs_sq_int(r, 3);
     op->revoked_us = bs_sq_int(r, 4);
-    return bs_sq_texts(r, 5, &op->groups, &op->n_groups, err);
+    op->expires_us = bs_sq_int(r, 7);
+    op->old_until_us = bs_sq_int(r, 8);
+    if (bs_sq_texts(r, 5, &op->groups, &op->n_groups, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_sq_texts(r, 6, &op->owners, &op->n_owners, err);
 }
 
 static enum bs_done
 insert_operator(struct bs_sqlite *q, const struct bs_operator *op, struct bs_err *err)
 {
     char *groups = bs_sq_texts_write(op->groups, op->n_groups);
+    char *owners = bs_sq_texts_write(op->owners, op->n_owners);
     enum bs_done done =
-        bs_sq_run(q, "INSERT INTO operators (" OPERATOR_COLUMNS ") VALUES (?,?,?,?,0,?)",
+        bs_sq_run(q, "INSERT INTO operators (" OPERATOR_COLUMNS ") VALUES (?,?,?,?,0,?,?,?,0)",
                   BS_SQ_VALUES(BS_SQ_T(op->name), BS_SQ_T(bs_role_name(op->role)),
-                               BS_SQ_T(op->token_sha256), BS_SQ_I(op->created_us), BS_SQ_T(groups)),
+                               BS_SQ_T(op->token_sha256), BS_SQ_I(op->created_us), BS_SQ_T(groups),
+                               BS_SQ_T(owners), BS_SQ_I(op->expires_us)),
                   NULL, err);
 
     free(groups);
+    free(owners);
     return done;
 }
 
-/* Never the token. */
+/* What is told to the audit: those fields. Never the token. */
 static json_t *
-operator_detail(const struct bs_operator *op)
+operator_detail(const struct bs_operator *op, unsigned fields)
 {
-    json_t *detail = json_pack("{s:s}", "role", bs_role_name(op->role));
+    json_t *detail = json_object();
 
-    if (op->n_groups != 0)
+    if ((fields & BS_OPERATOR_ROLE) != 0)
+        (void)json_object_set_new(detail, "role", json_string(bs_role_name(op->role)));
+    if ((fields & BS_OPERATOR_GROUPS) != 0)
         (void)json_object_set_new(detail, "groups", json_list(op->groups, op->n_groups));
+    if ((fields & BS_OPERATOR_OWNERS) != 0)
+        (void)json_object_set_new(detail, "owners", json_list(op->owners, op->n_owners));
+    if ((fields & BS_OPERATOR_EXPIRES) != 0)
+        (void)json_object_set_new(detail, "expires", time_or_null(op->expires_us));
     return detail;
+}
+
+/* Those of a new operator that say anything. */
+static unsigned
+operator_fields_set(const struct bs_operator *op)
+{
+    return BS_OPERATOR_ROLE | (op->n_groups != 0 ? BS_OPERATOR_GROUPS : 0) |
+           (op->n_owners != 0 ? BS_OPERATOR_OWNERS : 0) |
+           (op->expires_us != 0 ? BS_OPERATOR_EXPIRES : 0);
 }
 
 enum bs_done
@@ -516,35 +540,112 @@ bs_sq_operator_add(struct bs_state *s,
     if (done == BS_DONE)
         done = insert_operator(q, op, err);
     if (done == BS_DONE)
-        done = bs_sq_change_put(q, by, "operator.add", op->name, operator_detail(op), err);
+        done = bs_sq_change_put(q, by, "operator.add", op->name,
+                                operator_detail(op, operator_fields_set(op)), err);
+    return bs_sq_end(q, done, err);
+}
+
+static enum bs_done
+update_operator(struct bs_sqlite *q, const struct bs_operator *op, struct bs_err *err)
+{
+    char *groups = bs_sq_texts_write(op->groups, op->n_groups);
+    char *owners = bs_sq_texts_write(op->owners, op->n_owners);
+    enum bs_done done =
+        bs_sq_run(q,
+                  "UPDATE operators SET role = ?, operator_groups = ?, owners = ?, expires_us = ?"
+                  " WHERE name = ?",
+                  BS_SQ_VALUES(BS_SQ_T(bs_role_name(op->role)), BS_SQ_T(groups), BS_SQ_T(owners),
+                               BS_SQ_I(op->expires_us), BS_SQ_T(op->name)),
+                  NULL, err);
+
+    free(groups);
+    free(owners);
+    return done;
+}
+
+/* Inside a transaction; `arena` for the row as it is. */
+static enum bs_done
+alter_operator(struct bs_sqlite *q,
+               const struct bs_operator *row,
+               unsigned fields,
+               struct bs_arena *arena,
+               struct bs_err *err)
+{
+    struct bs_operator op = {0};
+
+    if (bs_sq_check_in_force(q, "operators", row->name, err) != BS_DONE ||
+        bs_sq_one(q, "SELECT " OPERATOR_COLUMNS " FROM operators WHERE name = ?",
+                  BS_SQ_VALUES(BS_SQ_T(row->name)), arena, read_operator, &op, "operator",
+                  err) != BS_DONE)
+        return BS_FAILED;
+    bs_operator_overlay(&op, row, fields);
+    return update_operator(q, &op, err);
+}
+
+enum bs_done
+bs_sq_operator_alter(struct bs_state *s,
+                     const struct bs_operator *row,
+                     unsigned fields,
+                     const char *by,
+                     struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    struct bs_arena arena;
+    enum bs_done done;
+
+    if (bs_sq_begin(q, err) != BS_DONE)
+        return BS_FAILED;
+    bs_arena_init(&arena, "operator", ROW_BYTES);
+    done = alter_operator(q, row, fields, &arena, err);
+    if (done == BS_DONE)
+        done =
+            bs_sq_change_put(q, by, "operator.set", row->name, operator_detail(row, fields), err);
+    bs_arena_fini(&arena);
     return bs_sq_end(q, done, err);
 }
 
 enum bs_done
-bs_sq_operator_regroup(struct bs_state *s,
-                       const char *name,
-                       const char *const *groups,
-                       size_t n,
-                       const char *by,
-                       struct bs_err *err)
+bs_sq_operator_rekey(struct bs_state *s,
+                     const char *name,
+                     const char *token_sha256,
+                     int64_t old_until_us,
+                     const char *by,
+                     struct bs_err *err)
 {
     struct bs_sqlite *q = bs_sq_of(s);
-    char *text = bs_sq_texts_write(groups, n);
     enum bs_done done;
 
-    if (bs_sq_begin(q, err) != BS_DONE) {
-        free(text);
+    if (bs_sq_begin(q, err) != BS_DONE)
         return BS_FAILED;
-    }
     done = bs_sq_check_in_force(q, "operators", name, err);
     if (done == BS_DONE)
-        done = bs_sq_run(q, "UPDATE operators SET operator_groups = ? WHERE name = ?",
-                         BS_SQ_VALUES(BS_SQ_T(text), BS_SQ_T(name)), NULL, err);
+        done = bs_sq_run(q,
+                         "UPDATE operators SET"
+                         " old_token_sha256 = CASE ?1 WHEN 0 THEN NULL ELSE token_sha256 END,"
+                         " old_until_us = ?1, token_sha256 = ?2 WHERE name = ?3",
+                         BS_SQ_VALUES(BS_SQ_I(old_until_us), BS_SQ_T(token_sha256), BS_SQ_T(name)),
+                         NULL, err);
     if (done == BS_DONE)
-        done = bs_sq_change_put(q, by, "operator.regroup", name,
-                                json_pack("{s:o}", "groups", json_list(groups, n)), err);
-    free(text);
+        done = bs_sq_change_put(q, by, "operator.rekey", name,
+                                json_pack("{s:o}", "old_until", time_or_null(old_until_us)), err);
     return bs_sq_end(q, done, err);
+}
+
+enum bs_done
+bs_sq_operator_get(struct bs_state *s,
+                   const char *name,
+                   struct bs_arena *arena,
+                   struct bs_operator *out,
+                   struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    enum bs_done done;
+
+    bs_sq_lock(q);
+    done = bs_sq_one(q, "SELECT " OPERATOR_COLUMNS " FROM operators WHERE name = ?",
+                     BS_SQ_VALUES(BS_SQ_T(name)), arena, read_operator, out, "operator", err);
+    bs_sq_unlock(q);
+    return done;
 }
 
 enum bs_done
@@ -559,11 +660,12 @@ bs_sq_operator_find(struct bs_state *s,
     enum bs_done done;
 
     bs_sq_lock(q);
-    done =
-        bs_sq_one(q,
-                  "SELECT " OPERATOR_COLUMNS " FROM operators"
-                  " WHERE token_sha256 = ? AND revoked_us = 0",
-                  BS_SQ_VALUES(BS_SQ_T(token_sha256)), arena, read_operator, out, "operator", &why);
+    done = bs_sq_one(q,
+                     "SELECT " OPERATOR_COLUMNS " FROM operators WHERE revoked_us = 0"
+                     " AND (expires_us = 0 OR expires_us > ?2) AND (token_sha256 = ?1"
+                     " OR (old_token_sha256 = ?1 AND old_until_us > ?2))",
+                     BS_SQ_VALUES(BS_SQ_T(token_sha256), BS_SQ_I(bs_now_us())), arena,
+                     read_operator, out, "operator", &why);
     bs_sq_unlock(q);
     if (done == BS_DONE)
         return BS_DONE;

@@ -127,6 +127,7 @@ bs_sq_plan_use(
                   "UPDATE plans SET used_by = ?2, used_us = ?3 WHERE sha256 = ?1"
                   " AND approved_us <> 0 AND approved_by <> made_by AND used_us = 0"
                   " AND expires_us > ?3 AND EXISTS (SELECT 1 FROM operators"
-                  " WHERE name = plans.approved_by AND revoked_us = 0)",
+                  " WHERE name = plans.approved_by AND revoked_us = 0"
+                  " AND (expires_us = 0 OR expires_us > ?3))",
                   BS_SQ_VALUES(BS_SQ_T(sha256), BS_SQ_T(by), BS_SQ_I(now_us)), err);
 }

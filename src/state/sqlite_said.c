@@ -4,13 +4,13 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "state/sqlite.h"
 
 /* Of whoever said it: that very operator is still there and may still decide. */
 #define IN_FORCE                                                                                   \
-    "EXISTS (SELECT 1 FROM operators o WHERE o.name = said.operator"                               \
-    " AND o.created_us = said.operator_us AND o.revoked_us = 0 AND o.role IN "                     \
-    "('approver','admin'))"
+    "CASE WHEN o.revoked_us = 0 AND (o.expires_us = 0 OR o.expires_us > ?2)"                       \
+    " AND o.role IN ('approver','admin') THEN 1 ELSE 0 END"
 
 static enum bs_done
 insert(struct bs_sqlite *q, const struct bs_said_row *said, struct bs_err *err)
@@ -76,7 +76,9 @@ read_said(struct bs_sq_rows *r, void *item, struct bs_err *err)
     s->at_us = bs_sq_int(r, 5);
     s->text = bs_sq_text(r, 6);
     s->in_force = bs_sq_int(r, 7) != 0;
-    return bs_sq_texts(r, 3, &s->groups, &s->n_groups, err);
+    if (bs_sq_texts(r, 3, &s->groups, &s->n_groups, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_sq_texts(r, 8, &s->owners, &s->n_owners, err);
 }
 
 enum bs_done
@@ -93,9 +95,12 @@ bs_sq_ticket_said(struct bs_state *s,
 
     bs_sq_lock(q);
     done = bs_sq_all(q,
-                     "SELECT ticket, operator, operator_us, operator_groups, said, at_us, text,"
-                     " " IN_FORCE " FROM said WHERE ticket = ? ORDER BY id",
-                     BS_SQ_VALUES(BS_SQ_T(ticket)), arena, sizeof(**out), read_said, &rows, n, err);
+                     "SELECT ticket, operator, operator_us, said.operator_groups, said, at_us,"
+                     " text, " IN_FORCE ", o.owners FROM said LEFT JOIN operators o"
+                     " ON o.name = said.operator AND o.created_us = said.operator_us"
+                     " WHERE ticket = ?1 ORDER BY id",
+                     BS_SQ_VALUES(BS_SQ_T(ticket), BS_SQ_I(bs_now_us())), arena, sizeof(**out),
+                     read_said, &rows, n, err);
     bs_sq_unlock(q);
     *out = rows;
     return done;

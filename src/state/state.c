@@ -137,6 +137,29 @@ groups_check(const char *const *groups, size_t n, struct bs_err *err)
 }
 
 static enum bs_done
+token_check(const char *token_sha256, struct bs_err *err)
+{
+    if (token_sha256 == NULL || strlen(token_sha256) != BS_SHA256_TEXT - 1 ||
+        strspn(token_sha256, "0123456789abcdef") != BS_SHA256_TEXT - 1)
+        return BS_FAIL(err, USAGE, "a token is stored as its SHA-256 in lower-case hex");
+    return BS_DONE;
+}
+
+static enum bs_done
+owners_check(const struct bs_operator *op, struct bs_err *err)
+{
+    if (op->n_owners > BS_OWNERS_OF_OPERATOR)
+        return BS_FAIL(err, USAGE, "an operator has %d names of its owner at most",
+                       BS_OWNERS_OF_OPERATOR);
+    for (size_t i = 0; i < op->n_owners; i++) {
+        const char *name = op->owners[i];
+        if (!text_ok(name) || name[0] == '\0' || strlen(name) > BS_OWNER_MAX)
+            return BS_FAIL(err, USAGE, "an owner's name is UTF-8 of 1 to %d bytes", BS_OWNER_MAX);
+    }
+    return BS_DONE;
+}
+
+static enum bs_done
 operator_check(const struct bs_operator *op, struct bs_err *err)
 {
     if (bs_name_check("an operator's name", op->name, err) != BS_DONE)
@@ -145,10 +168,7 @@ operator_check(const struct bs_operator *op, struct bs_err *err)
         return BS_FAIL(err, USAGE, "a role is viewer, approver or admin");
     if (groups_check(op->groups, op->n_groups, err) != BS_DONE)
         return BS_FAILED;
-    if (op->token_sha256 == NULL || strlen(op->token_sha256) != BS_SHA256_TEXT - 1 ||
-        strspn(op->token_sha256, "0123456789abcdef") != BS_SHA256_TEXT - 1)
-        return BS_FAIL(err, USAGE, "a token is stored as its SHA-256 in lower-case hex");
-    return BS_DONE;
+    return owners_check(op, err);
 }
 
 static enum bs_done
@@ -380,7 +400,7 @@ bs_state_operator_add(struct bs_state *s,
 {
     struct bs_operator row = *op;
 
-    if (operator_check(op, err) != BS_DONE)
+    if (operator_check(op, err) != BS_DONE || token_check(op->token_sha256, err) != BS_DONE)
         return BS_FAILED;
     row.revoked_us = 0;
     if (row.created_us == 0)
@@ -425,16 +445,42 @@ bs_state_operator_list(struct bs_state *s,
 }
 
 enum bs_done
-bs_state_operator_regroup(struct bs_state *s,
-                          const char *name,
-                          const char *const *groups,
-                          size_t n,
-                          const char *by,
-                          struct bs_err *err)
+bs_state_operator_get(struct bs_state *s,
+                      const char *name,
+                      struct bs_arena *arena,
+                      struct bs_operator *out,
+                      struct bs_err *err)
 {
-    if (groups_check(groups, n, err) != BS_DONE)
+    *out = (struct bs_operator){0};
+    return s->ops->operator_get(s, name, arena, out, err);
+}
+
+enum bs_done
+bs_state_operator_alter(struct bs_state *s,
+                        const struct bs_operator *row,
+                        unsigned fields,
+                        const char *by,
+                        struct bs_err *err)
+{
+    struct bs_operator looked_at = {.name = row->name, .role = BS_ROLE_VIEWER};
+
+    bs_operator_overlay(&looked_at, row, fields);
+    if (operator_check(&looked_at, err) != BS_DONE)
         return BS_FAILED;
-    return s->ops->operator_regroup(s, name, groups, n, by, err);
+    return s->ops->operator_alter(s, row, fields, by, err);
+}
+
+enum bs_done
+bs_state_operator_rekey(struct bs_state *s,
+                        const char *name,
+                        const char *token_sha256,
+                        int64_t old_until_us,
+                        const char *by,
+                        struct bs_err *err)
+{
+    if (token_check(token_sha256, err) != BS_DONE)
+        return BS_FAILED;
+    return s->ops->operator_rekey(s, name, token_sha256, old_until_us, by, err);
 }
 
 enum bs_done
@@ -744,11 +790,54 @@ approver_is_there(struct bs_state *s,
     if (bs_state_operator_list(s, arena, &ops, &n, err) != BS_DONE)
         return BS_FAILED;
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(ops[i].name, p->approved_by) == 0 && ops[i].revoked_us == 0)
+        if (strcmp(ops[i].name, p->approved_by) == 0 &&
+            strcmp(bs_operator_status(&ops[i], bs_now_us()), "active") == 0)
             return BS_DONE;
     }
     return BS_FAIL(err, FORBIDDEN, "%.64s, who approved the plan, is no operator any more",
                    p->approved_by);
+}
+
+static const struct bs_operator *
+find_operator(const struct bs_operator *ops, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(ops[i].name, name) == 0)
+            return &ops[i];
+    }
+    return NULL;
+}
+
+/* Whoever holds two operators makes a plan as one of them, and cannot approve it as the other. The
+ * backend itself compares the operators. */
+static enum bs_done
+plan_of_another(struct bs_state *s, const char *sha256, const char *by, struct bs_err *err)
+{
+    const struct bs_operator *maker, *approver;
+    struct bs_operator *ops;
+    struct bs_restore_plan p;
+    struct bs_arena arena;
+    enum bs_done done;
+    size_t n;
+
+    bs_arena_init(&arena, "plan", 8u << 20);
+    done = bs_state_plan_get(s, sha256, &arena, &p, err);
+    if (done == BS_DONE)
+        done = bs_state_operator_list(s, &arena, &ops, &n, err);
+    if (done == BS_DONE) {
+        maker = find_operator(ops, n, p.made_by);
+        approver = find_operator(ops, n, by);
+        if (maker != NULL && approver != NULL && maker != approver) {
+            const struct bs_human a = bs_operator_human(maker), b = bs_operator_human(approver);
+            if (bs_humans_same(&a, &b))
+                done =
+                    BS_FAIL(err, FORBIDDEN,
+                            "whoever made a plan cannot approve it, as \"%.63s\" or as \"%.63s\"",
+                            p.made_by, by);
+        }
+    }
+    bs_arena_fini(&arena);
+    return done;
 }
 
 /* The backend has refused at the very moment; the row says why, or it was the other of two. */
@@ -787,6 +876,8 @@ bs_state_plan_approve(struct bs_state *s,
         return BS_FAILED;
     if (!text_ok(reason))
         return BS_FAIL(err, DATA, "the reason is not UTF-8");
+    if (plan_of_another(s, sha256, by, err) != BS_DONE)
+        return BS_FAILED;
     if (s->ops->plan_approve(s, sha256, by, reason, now_us, err) == BS_DONE)
         return BS_DONE;
     return plan_say_why(s, sha256, PLAN_APPROVE, by, now_us, err);

@@ -138,7 +138,7 @@ BS_MUST_CHECK enum bs_done bs_state_operator_add(struct bs_state *s,
  * The operator whose token this is.
  *
  * token  as the client sent it; hashed before it is compared
- * err    AUTH: nobody's, or revoked
+ * err    AUTH: nobody's, revoked or expired
  */
 BS_MUST_CHECK enum bs_done bs_state_operator_find(struct bs_state *s,
                                                   const char *token,
@@ -158,17 +158,35 @@ BS_MUST_CHECK enum bs_done bs_state_operator_list(struct bs_state *s,
                                                   size_t *n,
                                                   struct bs_err *err);
 /*
- * Put an operator into these groups, out of those it was in. What it has decided already keeps the
- * groups of then.
+ * Write some fields of an operator. What it has decided already counts as it did, but for its role.
  *
- * err  NOT_FOUND; CONFLICT: revoked; USAGE: no name for a group, or too many
+ * row     its name, and the values of `fields`
+ * fields  bits of enum bs_operator_field
+ * err     NOT_FOUND; CONFLICT: revoked; USAGE: a value is malformed
  */
-BS_MUST_CHECK enum bs_done bs_state_operator_regroup(struct bs_state *s,
-                                                     const char *name,
-                                                     const char *const *groups,
-                                                     size_t n,
-                                                     const char *by,
-                                                     struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_state_operator_alter(struct bs_state *s,
+                                                   const struct bs_operator *row,
+                                                   unsigned fields,
+                                                   const char *by,
+                                                   struct bs_err *err);
+/*
+ * Replace the token.
+ *
+ * old_until_us  until when the one that is replaced counts, too; 0: it ends now
+ * err           NOT_FOUND; CONFLICT: revoked
+ */
+BS_MUST_CHECK enum bs_done bs_state_operator_rekey(struct bs_state *s,
+                                                   const char *name,
+                                                   const char *token_sha256,
+                                                   int64_t old_until_us,
+                                                   const char *by,
+                                                   struct bs_err *err);
+/* NOT_FOUND where there is none of that name. A revoked or expired one is found. */
+BS_MUST_CHECK enum bs_done bs_state_operator_get(struct bs_state *s,
+                                                 const char *name,
+                                                 struct bs_arena *arena,
+                                                 struct bs_operator *out,
+                                                 struct bs_err *err);
 /* NOT_FOUND; CONFLICT: revoked already. */
 BS_MUST_CHECK enum bs_done
 bs_state_operator_revoke(struct bs_state *s, const char *name, const char *by, struct bs_err *err);

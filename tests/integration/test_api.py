@@ -21,7 +21,8 @@ class Answer:
     def __init__(self, response):
         self.status = response.status
         self.headers = response.headers
-        self.text = response.read().decode()
+        endless = response.headers.get("Content-Type") == "text/event-stream"
+        self.text = "" if endless else response.read().decode()
 
     def json(self):
         return json.loads(self.text)

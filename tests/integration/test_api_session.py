@@ -222,6 +222,18 @@ def test_a_revoked_operator_is_logged_out(site):
     assert gone.ask("GET", "/v1/tickets").problem() == "AUTH"
 
 
+def test_a_login_ends_with_its_token(site):
+    old = Operator(site.gateway, "turned").token
+    before = Browser(site.gateway, old)
+    new = json.loads(site.gateway.cli("operators", "rotate", "turned", "--overlap", "1h", "--json").stdout)["token"]
+    after = Browser(site.gateway, new)
+    assert [b.ask("GET", "/v1/session").status for b in (before, after)] == [200, 200]
+    site.gateway.cli("operators", "set", "turned", "--expires", "1h")
+    assert after.ask("GET", "/v1/session").json()["expires"] < after.answer.json()["expires"]
+    site.gateway.cli("operators", "rotate", "turned")
+    assert [b.ask("GET", "/v1/session").status for b in (before, after)] == [401, 401]
+
+
 def test_one_operator_has_eight(site):
     many = [browser(site, "viewer") for _ in range(9)]
     assert [b.ask("GET", "/v1/session").status for b in many] == [401] + [200] * 8

@@ -11,8 +11,6 @@
 #define LIFE   (100 * SECOND)
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static const struct bs_operator kim = {
-    .name = "kim", .role = BS_ROLE_APPROVER, .token_sha256 = DIGEST};
 static struct bs_logged_in got;
 
 static void
@@ -22,8 +20,8 @@ begun_found_and_ended(void)
     char secret[BS_LOGIN_TEXT], other[BS_LOGIN_TEXT];
     struct bs_logged_in begun, second;
 
-    bs_logins_begin(l, &kim, SECOND, secret, &begun);
-    bs_logins_begin(l, &kim, SECOND, other, &second);
+    bs_logins_begin(l, "kim", DIGEST, SECOND, secret, &begun);
+    bs_logins_begin(l, "kim", DIGEST, SECOND, other, &second);
     EXPECT_EQ(strlen(secret), 64);
     EXPECT(strcmp(secret, other) != 0 && strcmp(begun.csrf, second.csrf) != 0);
     EXPECT(strcmp(begun.csrf, secret) != 0);
@@ -50,7 +48,7 @@ a_restart_ends_all(void)
     struct bs_logins *l = bs_logins_new(IDLE, LIFE), *next = bs_logins_new(IDLE, LIFE);
     char secret[BS_LOGIN_TEXT];
 
-    bs_logins_begin(l, &kim, SECOND, secret, &got);
+    bs_logins_begin(l, "kim", DIGEST, SECOND, secret, &got);
     EXPECT(!bs_logins_find(next, secret, BS_LOGIN_ACT, SECOND, &got));
     bs_logins_free(&l);
     bs_logins_free(&next);
@@ -62,9 +60,9 @@ they_end_in_time(void)
     struct bs_logins *l = bs_logins_new(IDLE, LIFE);
     char idle[BS_LOGIN_TEXT], busy[BS_LOGIN_TEXT], watched[BS_LOGIN_TEXT];
 
-    bs_logins_begin(l, &kim, 0, idle, &got);
-    bs_logins_begin(l, &kim, 0, busy, &got);
-    bs_logins_begin(l, &kim, 0, watched, &got);
+    bs_logins_begin(l, "kim", DIGEST, 0, idle, &got);
+    bs_logins_begin(l, "kim", DIGEST, 0, busy, &got);
+    bs_logins_begin(l, "kim", DIGEST, 0, watched, &got);
     EXPECT(bs_logins_find(l, watched, BS_LOGIN_WATCH, IDLE - 1, &got));
     EXPECT(bs_logins_find(l, busy, BS_LOGIN_ACT, IDLE - 1, &got));
     EXPECT(!bs_logins_find(l, idle, BS_LOGIN_ACT, IDLE, &got));
@@ -81,14 +79,13 @@ static void
 one_operator_has_so_many(void)
 {
     struct bs_logins *l = bs_logins_new(IDLE, LIFE);
-    const struct bs_operator lee = {.name = "lee", .token_sha256 = DIGEST};
     char lees[BS_LOGIN_TEXT], secrets[BS_LOGINS_OF_ONE + 1][BS_LOGIN_TEXT];
 
-    bs_logins_begin(l, &lee, 0, lees, &got);
+    bs_logins_begin(l, "lee", DIGEST, 0, lees, &got);
     for (int i = 0; i < BS_LOGINS_OF_ONE; i++)
-        bs_logins_begin(l, &kim, SECOND + i, secrets[i], &got);
+        bs_logins_begin(l, "kim", DIGEST, SECOND + i, secrets[i], &got);
     EXPECT(bs_logins_find(l, secrets[0], BS_LOGIN_ACT, 2 * SECOND, &got));
-    bs_logins_begin(l, &kim, 3 * SECOND, secrets[BS_LOGINS_OF_ONE], &got);
+    bs_logins_begin(l, "kim", DIGEST, 3 * SECOND, secrets[BS_LOGINS_OF_ONE], &got);
     for (int i = 0; i <= BS_LOGINS_OF_ONE; i++)
         EXPECT_EQ(bs_logins_find(l, secrets[i], BS_LOGIN_ACT, 3 * SECOND, &got), i != 1);
     EXPECT(bs_logins_find(l, lees, BS_LOGIN_ACT, 3 * SECOND, &got));
@@ -101,11 +98,10 @@ the_table_is_bounded(void)
 {
     struct bs_logins *l = bs_logins_new(IDLE, LIFE);
     char name[16], first[BS_LOGIN_TEXT], last[BS_LOGIN_TEXT];
-    struct bs_operator op = {.name = name, .token_sha256 = DIGEST};
 
     for (int i = 0; i < 600; i++) {
         (void)snprintf(name, sizeof(name), "op%d", i);
-        bs_logins_begin(l, &op, SECOND + i, i == 0 ? first : last, &got);
+        bs_logins_begin(l, name, DIGEST, SECOND + i, i == 0 ? first : last, &got);
     }
     EXPECT(!bs_logins_find(l, first, BS_LOGIN_ACT, 2 * SECOND, &got));
     EXPECT(bs_logins_find(l, last, BS_LOGIN_ACT, 2 * SECOND, &got));

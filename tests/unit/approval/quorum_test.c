@@ -48,6 +48,29 @@ met_and_not(void)
     EXPECT(bs_approvals_take(&each, (const char *const *)sec, 1));
 }
 
+/* Two operators of one human are one approver. */
+static void
+humans_count(void)
+{
+    const char *kims[] = {"Kim@example.com"}, *hers[] = {"kim@EXAMPLE.com", "x"}, *same[] = {"ann"};
+    struct bs_said_row said[] = {SAID("kim", APPROVE, dba), SAID("night", APPROVE, dba),
+                                 SAID("sam", APPROVE, dba), SAID("ann", APPROVE, dba)};
+    const struct bs_need two = DBA(2);
+
+    EXPECT_EQ(bs_need_count(&two, said, 4), 4);
+    said[0].owners = kims;
+    said[1].owners = hers;
+    said[0].n_owners = 1;
+    said[1].n_owners = 2;
+    EXPECT_EQ(bs_need_count(&two, said, 2), 1);
+    EXPECT_EQ(bs_need_count(&two, said, 3), 2);
+    said[2].owners = same; /* an operator's name is one of its human's */
+    said[2].n_owners = 1;
+    EXPECT_EQ(bs_need_count(&two, said, 4), 2);
+    said[0].in_force = false; /* what does not count hides nobody */
+    EXPECT_EQ(bs_need_count(&two, said, 2), 1);
+}
+
 static void
 more_than(void)
 {
@@ -129,6 +152,7 @@ damaged_is_refused(void)
 
 static const struct tap_case cases[] = {
     {"what is met, and what is not", met_and_not},
+    {"humans are counted", humans_count},
     {"what asks for more", more_than},
     {"added, written and read", added_written_and_read},
     {"what is damaged is refused", damaged_is_refused},

@@ -470,6 +470,84 @@ operators(void)
     tear_down();
 }
 
+/* A new token, beside the old one for a while; and an end. */
+static void
+operators_in_time(void)
+{
+    struct bs_err err = {0};
+    char hash[BS_SHA256_TEXT], fresh[BS_SHA256_TEXT];
+    struct bs_operator kim = an_operator("kim", BS_ROLE_APPROVER, "old", hash), got;
+    int64_t now_us = bs_now_us();
+
+    REQUIRE(set_up());
+    bs_sha256_text("new", fresh);
+    EXPECT_EQ(CODE(bs_state_operator_rekey(state, "kim", fresh, 0, "me", &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_rekey(state, "kim", "new", 0, "me", &err)), BS_E_USAGE);
+    EXPECT_EQ(CODE(bs_state_operator_rekey(state, "kim", fresh, now_us + 60000000, "me", &err)),
+              BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_find(state, "new", &arena, &got, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_find(state, "old", &arena, &got, &err)), BS_OK);
+    EXPECT(got.old_until_us == now_us + 60000000);
+    EXPECT_EQ(CODE(bs_state_operator_rekey(state, "kim", hash, now_us - 1, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_find(state, "new", &arena, &got, &err)), BS_E_AUTH);
+    EXPECT_EQ(CODE(bs_state_operator_rekey(state, "kim", fresh, 0, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_find(state, "old", &arena, &got, &err)), BS_E_AUTH);
+    kim.expires_us = now_us + 60000000;
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &kim, BS_OPERATOR_EXPIRES, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_find(state, "new", &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(bs_operator_status(&got, now_us), "active") == 0);
+    EXPECT(strcmp(bs_operator_status(&got, kim.expires_us), "expired") == 0);
+    kim.expires_us = now_us - 1;
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &kim, BS_OPERATOR_EXPIRES, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_find(state, "new", &arena, &got, &err)), BS_E_AUTH);
+    EXPECT_EQ(CODE(bs_state_operator_revoke(state, "kim", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_rekey(state, "kim", fresh, 0, "me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &kim, BS_OPERATOR_EXPIRES, "me", &err)),
+              BS_E_CONFLICT);
+    tear_down();
+}
+
+static void
+operators_altered(void)
+{
+    struct bs_err err = {0};
+    char hash[BS_SHA256_TEXT];
+    const char *groups[] = {"dba"}, *owners[] = {"Kim Lee", "kim@example.com"}, *bad[] = {""};
+    struct bs_operator kim = an_operator("kim", BS_ROLE_APPROVER, "t", hash), got;
+    struct bs_operator set = {.name = "kim",
+                              .role = BS_ROLE_ADMIN,
+                              .groups = groups,
+                              .n_groups = 1,
+                              .owners = owners,
+                              .n_owners = 2};
+    struct bs_human human;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_operator_get(state, "kim", &arena, &got, &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &set, BS_OPERATOR_ROLE, "me", &err)),
+              BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &set, BS_OPERATOR_OWNERS, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_get(state, "kim", &arena, &got, &err)), BS_OK);
+    EXPECT(got.role == BS_ROLE_APPROVER && got.n_groups == 0 && got.n_owners == 2);
+    human = bs_operator_human(&got);
+    EXPECT(bs_human_is(&human, "KIM@example.com") && bs_human_is(&human, "kim lee"));
+    EXPECT(bs_human_is(&human, "Kim") && !bs_human_is(&human, "lee") && !bs_human_is(&human, ""));
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &set, BS_OPERATOR_GROUPS | BS_OPERATOR_ROLE, "me",
+                                           &err)),
+              BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_find(state, "t", &arena, &got, &err)), BS_OK);
+    EXPECT(got.role == BS_ROLE_ADMIN && got.n_groups == 1 && got.n_owners == 2);
+    set.owners = bad;
+    set.n_owners = 1;
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &set, BS_OPERATOR_OWNERS, "me", &err)),
+              BS_E_USAGE);
+    set.role = BS_ROLE_NONE;
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &set, BS_OPERATOR_ROLE, "me", &err)), BS_E_USAGE);
+    tear_down();
+}
+
 static void
 roles(void)
 {
@@ -1054,17 +1132,26 @@ plans(void)
 {
     struct bs_err err = {0};
     struct bs_restore_plan p = a_plan('a'), other = a_plan('b'), got;
-    char token[BS_SHA256_TEXT];
+    char token[BS_SHA256_TEXT], token2[BS_SHA256_TEXT], token3[BS_SHA256_TEXT];
+    const char *kims[] = {"kim"};
+    const struct bs_operator kim = an_operator("kim", BS_ROLE_ADMIN, "2", token2);
+    struct bs_operator night = an_operator("night", BS_ROLE_ADMIN, "3", token3);
     const struct bs_operator lee = {.name = "lee", .role = BS_ROLE_APPROVER, .token_sha256 = token};
 
     REQUIRE(set_up());
     bs_sha256_text("a token", token);
+    night.owners = kims;
+    night.n_owners = 1;
     EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 200, &err)), BS_E_NOT_FOUND);
     EXPECT_EQ(CODE(bs_state_plan_add(state, &p, &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_plan_add(state, &p, &err)), BS_E_CONFLICT);
     EXPECT_EQ(CODE(bs_state_plan_add(state, &other, &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 200, &err)), BS_E_HELD);
     EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "kim", NULL, 200, &err)), BS_E_FORBIDDEN);
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &night, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "night", NULL, 200, &err)),
+              BS_E_FORBIDDEN); /* whoever made it, as another operator */
     EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", NULL, 1000, &err)), BS_E_STALE);
     EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", "\xff", 200, &err)), BS_E_DATA);
     EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", "fine", 200, &err)), BS_OK);
@@ -1143,6 +1230,10 @@ first_version_is_migrated(void)
          "ALTER TABLE agents DROP COLUMN db_role; ALTER TABLE agents DROP COLUMN disabled_us;"
          "DROP TABLE said;"
          "ALTER TABLE operators DROP COLUMN operator_groups;"
+         "ALTER TABLE operators DROP COLUMN owners;"
+         "ALTER TABLE operators DROP COLUMN expires_us;"
+         "ALTER TABLE operators DROP COLUMN old_token_sha256;"
+         "ALTER TABLE operators DROP COLUMN old_until_us;"
          "ALTER TABLE tickets DROP COLUMN approvals;"
          "PRAGMA user_version = 1");
     REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
@@ -1311,6 +1402,8 @@ static const struct tap_case contract[] = {
     {"plans of restores: made, approved by another, used once", plans},
     {"restores over the API: put, listed newest first, dropped", restores},
     {"operators: token, role, revoke, ever", operators},
+    {"operators: a new token, and an end", operators_in_time},
+    {"operators: altered, field by field", operators_altered},
     {"roles: zero may nothing", roles},
     {"changes are written with what they tell, without secrets", changes_come_with_what_they_tell},
     {"tickets: every field comes back", tickets_keep_all_fields},
