@@ -43,13 +43,15 @@ needs_second(const struct doing *d)
 
 /* --- the steps ----------------------------------------------------------------------------- */
 
+/* A comparison that could not be made is told in a preview; that it was called off is not. */
 static enum bs_done
 do_preview(struct doing *d, struct bs_err *err)
 {
     const char *unreached = d->unreached.code == BS_OK ? NULL : d->unreached.message;
     struct bs_preview p;
 
-    if (bs_preview_make(&d->r, d->job->table, &p, err) != BS_DONE)
+    if (bs_preview_make(&d->r, d->job->table, &p, err) != BS_DONE ||
+        bs_stop_check(d->job->stop, err) != BS_DONE)
         return BS_FAILED;
     d->out->result = bs_restored_preview(&d->r, &p, unreached);
     return BS_DONE;

@@ -473,6 +473,21 @@ def test_a_step_is_called_off(site, pg):
     ways[0].step("diff")
 
 
+def test_more_than_can_wait_are_told_to_come_back(site, pg):
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    mia = site.tokens["mia"]
+    with locked(pg):
+        begun = [ask(site, "POST", "/v1/restores", {"point": point}, mia) for _ in range(2)]
+        wait_until(lambda: all(ask(site, "GET", a.headers["Location"], token=mia).json()["state"] == "running"
+                               for a in begun))
+        begun += [ask(site, "POST", "/v1/restores", {"point": point}, mia) for _ in range(17)]
+        assert [a.status for a in begun] == [202] * 18 + [429]
+        assert begun.pop().headers["Retry-After"]
+        assert len(ask(site, "GET", "/v1/restores?state=queued", token=mia).json()["restores"]) == 16
+        for a in begun[::-1]:
+            assert ask(site, "DELETE", a.headers["Location"], token=mia).json()["state"] == "cancelled"
+
+
 def test_a_run_that_is_called_off_leaves_nothing(site, pg):
     [point] = destroy(site, "DELETE FROM undo.parent WHERE id > 298")
     way = Way(site, point)
@@ -582,6 +597,20 @@ def test_a_restart_interrupts_what_runs_and_keeps_what_is_done(own, pg):
     assert picture(pg) == before
     steps = [r for r in records(own, point) if r[1] in ("plan", "approve", "copy-back") and r[2] == "done"]
     assert steps == [("mia", "plan", "done"), ("lee", "approve", "done"), ("mia", "copy-back", "done")]
+
+
+def test_a_stop_lets_a_copy_back_end(own, pg):
+    before = picture(pg)
+    [point] = destroy(own, "DELETE FROM undo.t WHERE id <= 5")
+    way = Way(own, point)
+    assert way.step("plan") and way.send("approve", "lee").status == 200
+    with locked(pg) as table:
+        table.running(way, "copy-back")
+        own.process.terminate()
+        wait_until(lambda: '"stopping"' in own.log())
+    assert own.process.wait(30) == 0
+    own.start()
+    assert way.now()["state"] == "done" and picture(pg) == before
 
 
 def test_a_kill_during_a_copy_back_leaves_it_whole_or_undone(own, pg):
