@@ -264,8 +264,10 @@ function WhoOperates(): JSX.Element {
                   <th>Name</th>
                   <th>Role</th>
                   <th>Groups</th>
+                  <th>Owns agents of</th>
                   <th>Status</th>
                   <th>Created</th>
+                  <th>Expires</th>
                 </tr>
               </thead>
               <tbody>
@@ -279,11 +281,15 @@ function WhoOperates(): JSX.Element {
                       <T of={o.groups.join(", ")} />
                     </td>
                     <td>
+                      <T of={o.owners.join(", ")} />
+                    </td>
+                    <td>
                       <Status of={o.status} />
                     </td>
                     <td>
                       <When at={o.created} />
                     </td>
+                    <td>{o.expires ? <When at={o.expires} /> : <span class="dim">never</span>}</td>
                   </tr>
                 ))}
               </tbody>

@@ -14,8 +14,9 @@ import { Card, More, Nothing, Of, Risk, Stamp, T } from "../ui";
 type Line = Record<string, unknown> & { seq: number; at: string; kind: string };
 
 const PAGE = 100;
-const FILTERS = ["kind", "actor", "operator", "database", "ticket", "point", "from", "until"] as const;
-const KINDS = ["judged", "outcome", "decision", "session_open", "session_close", "restore", "point", "config", "operator", "note", "evasion"];
+const TEXTS = ["actor", "operator", "database", "table", "ticket", "point", "session"] as const;
+const FILTERS = ["kind", "risk", ...TEXTS, "from", "until"] as const;
+const KINDS = ["judged", "outcome", "decision", "session_open", "session_close", "restore", "point", "config", "operator", "note", "evasion", "break_glass"];
 
 /** "2026-11-27T10:00" of the field is local; the API wants the zone. */
 function asTime(value: string): string {
@@ -74,12 +75,23 @@ export function Audit(): JSX.Element {
             <option value="">all</option>
             {KINDS.map((kind) => (
               <option key={kind} value={kind}>
-                {kind.replace("_", " ")}
+                {kind.replaceAll("_", " ")}
               </option>
             ))}
           </select>
         </label>
-        {(["actor", "operator", "database", "ticket", "point"] as const).map((name) => (
+        <label>
+          Risk
+          <select name="risk" value={here.query.get("risk") ?? ""}>
+            <option value="">all</option>
+            {["SAFE", "HIGH", "CRITICAL"].map((risk) => (
+              <option key={risk} value={risk}>
+                {risk}
+              </option>
+            ))}
+          </select>
+        </label>
+        {TEXTS.map((name) => (
           <label key={name}>
             {name[0]?.toUpperCase()}
             {name.slice(1)}
@@ -172,7 +184,7 @@ function Entry({ line }: { line: Line }): JSX.Element {
         <summary>
           <span class="num dim">{line.seq}</span>
           <Stamp at={line.at} />
-          <span>{line.kind.replace("_", " ")}</span>
+          <span>{line.kind.replaceAll("_", " ")}</span>
           <span>{line.risk ? <Risk of={text(line.risk)} /> : null}</span>
           <span class="cut">
             <T of={who} most={28} />

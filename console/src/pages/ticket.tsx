@@ -341,7 +341,7 @@ function Who({ t }: { t: Ticket }): JSX.Element {
           ["Owner", t.owner ? <T of={t.owner} /> : ""],
           ["From", t.client ? <T of={t.client} /> : ""],
           ["Role", t.role ? <T of={t.role} /> : ""],
-          ["Session", t.session ? <span class="mono"><T of={t.session} /></span> : ""],
+          ["Session", t.session ? <a class="mono" href={to("audit", "", { session: t.session })}><T of={t.session} /></a> : ""],
           ["Asked", <Stamp at={t.created} />],
           ["Record", <a href={to("audit", "", { ticket: t.id })}>in the audit</a>],
         ]}
