@@ -51,6 +51,14 @@ bs_paused_refusal(struct bs_leave leave)
                           "Roll back what is open. " STOP);
 }
 
+struct bs_refusal *
+bs_paused_ending(struct bs_leave leave)
+{
+    return bs_refusal_new("ZB006", paused[leave.scope], "{\"v\":1,\"state\":\"paused\"}",
+                          "What ran was cancelled; where it was a COMMIT, or outside a "
+                          "transaction, look whether it took effect.");
+}
+
 /* It ends what is open, or gives a name back, and begins nothing: drivers do so when they have rolled
  * back, and send an empty text to hear whether somebody is there. */
 static bool

@@ -25,6 +25,8 @@ struct bs_leave bs_paused_leave(const struct bs_session *s);
 bool bs_paused_stops(const struct bs_session *s);
 /* What the client is told: that, and what next. */
 struct bs_refusal *bs_paused_refusal(struct bs_leave leave);
+/* The same where something was under way, which is cancelled: the server may have been quicker. */
+struct bs_refusal *bs_paused_ending(struct bs_leave leave);
 
 /* On the session's worker: refuses what is not left. */
 void bs_paused_judge(const struct bs_relay *r, struct bs_verdict *v);

@@ -256,6 +256,7 @@ pause_now(struct bs_relay *r)
 {
     struct bs_leave leave = bs_paused_leave(r->s);
     struct bs_refusal *refusal;
+    bool ran = runs(r);
 
     if (leave.what == BS_LEAVE_ALL || bs_gate_held_back(r) || leave.what != BS_LEAVE_NOTHING ||
         bs_gate_committing(r) || !is_busy(r))
@@ -265,7 +266,7 @@ pause_now(struct bs_relay *r)
     bs_gate_server_gone(r); /* says so where something may have taken effect */
     if (bs_relay_over(r))
         return;
-    refusal = bs_paused_refusal(leave);
+    refusal = ran ? bs_paused_ending(leave) : bs_paused_refusal(leave);
     bs_session_fail_with(r->s, refusal);
     bs_refusal_free(&refusal);
 }

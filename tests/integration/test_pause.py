@@ -341,6 +341,7 @@ def test_cancel_ends_what_runs_and_what_is_open(ground):
             for raw in (busy, series):
                 error = report(next(m for m in raw.until(b"E") if m[0] == b"E")[1])
                 assert (error["S"], error["C"], json.loads(error["D"])) == ("FATAL", "ZB006", PAUSED)
+                assert ("took effect" in error["H"]) == (raw is busy)
             assert time.monotonic() - began < 3
             wait_until(lambda: ground.backends(one) == 1)
             with pytest.raises(psycopg.Error):
