@@ -125,6 +125,18 @@ static const struct row rows[] = {
      "databases: {a: {upstream: 'dbname=a', helper: 'dbname=a user=b'}}\n"
      "state: 'sqlite:'\naudit: {directory: a}\nstorage: file://host/x\nspool: c\n",
      {{3, "state: must be sqlite:///absolute/path"}, {5, "storage: must be file:///absolute/path"}}},
+    {"audit that cannot be",
+     "listen: ['127.0.0.1:1']\n"
+     "databases: {a: {upstream: 'dbname=a', helper: 'dbname=a user=b'}}\n"
+     "state: sqlite:s\nstorage: file:b\nspool: c\naudit:\n  directory: a\n"
+     "  upload: 's3://bucket/x?secret=hunter2'\n  redact: some\n  file_size: 1kB\n  file_age: 1ms\n",
+     {{8, "audit.upload: \"secret\" is no option of an s3 url"}, {9, "not one of none, literals, parameters or all"},
+      {10, "too small"}, {11, "too small"}}},
+    {"an upload to nowhere",
+     "listen: ['127.0.0.1:1']\n"
+     "databases: {a: {upstream: 'dbname=a', helper: 'dbname=a user=b'}}\n"
+     "state: sqlite:s\nstorage: file:b\nspool: c\naudit: {directory: a, upload: bucket}\n",
+     {{6, "audit.upload: must be none, storage, file:///absolute/path"}}},
     {"socket in too long a folder",
      "listen: ['unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa']\n"
      "databases: {a: {upstream: 'dbname=a', helper: 'dbname=a user=b'}}\n"
@@ -347,6 +359,9 @@ fallbacks(void)
     EXPECT(bs_config_database_find(c, "Shop") == NULL);
     EXPECT(strcmp(c->state_path, "/etc/backstop/state.db") == 0);
     EXPECT(strcmp(c->audit_directory, "/etc/backstop/audit") == 0);
+    EXPECT(c->audit_upload == NULL && c->audit_redact == BS_AUDIT_REDACT_NONE);
+    EXPECT(strcmp(c->audit_redact_key, "/etc/backstop/audit.redact.key") == 0);
+    EXPECT_EQ(c->audit_file_bytes, 64 << 20);
     EXPECT(strcmp(c->storage_path, "/etc/backstop/storage") == 0);
     EXPECT(strcmp(c->storage_url, "file:///etc/backstop/storage") == 0);
     EXPECT(strcmp(c->spool, "/etc/backstop/spool") == 0);
@@ -386,7 +401,8 @@ static const char sample[] =
     "    helper: \"host=/var/run/postgresql dbname=app user=backstop\"\n"
     "    environment: production\n"
     "state: sqlite:///var/lib/backstop/state.db\n"
-    "audit: {directory: /var/lib/backstop/audit}\n"
+    "audit: {directory: /var/lib/backstop/audit, upload: storage, redact: parameters, "
+    "file_age: 1h}\n"
     "storage: file:///var/backups/backstop\n"
     "spool: /var/lib/backstop/spool\n"
     "workers: 4\n"
@@ -490,6 +506,9 @@ whole_file(void)
     EXPECT(strcmp(bs_config_pg_dump_find(c, 17), "/usr/lib/postgresql/17/bin/pg_dump") == 0);
     EXPECT(bs_config_pg_dump_find(c, 16) == NULL);
     EXPECT_EQ(c->audit_safe, BS_CONFIG_AUDIT_COUNTED);
+    EXPECT(strcmp(c->audit_upload, "file:///var/backups/backstop") == 0);
+    EXPECT_EQ(c->audit_redact, BS_AUDIT_REDACT_PARAMETERS);
+    EXPECT_EQ(c->audit_file_age_ms, 3600000);
     EXPECT_EQ(c->policy->defaults[BS_RISK_CRITICAL], BS_ACTION_BLOCK);
     REQUIRE(c->policy->n_rules == 3);
     r = c->policy->rules;
