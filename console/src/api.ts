@@ -22,7 +22,7 @@ export class Problem extends Error {
 }
 
 export type Answer<T> = { data: T; etag: string };
-export type Ask = { method?: string; body?: unknown; match?: string; key?: string; accept?: string; signal?: AbortSignal };
+export type Ask = { method?: string; body?: unknown; match?: string; key?: string; accept?: string; wait?: number; signal?: AbortSignal };
 
 const TIME_OUT_MS = 20_000;
 
@@ -46,7 +46,7 @@ function fieldsOf(how: Ask): Record<string, string> {
 
 async function send(path: string, how: Ask): Promise<Response> {
   const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), TIME_OUT_MS);
+  const timer = setTimeout(() => late.abort(), how.wait ?? TIME_OUT_MS);
   how.signal?.addEventListener("abort", () => late.abort());
   try {
     return await fetch(path, {

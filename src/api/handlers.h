@@ -64,6 +64,7 @@ bs_handler_fn bs_on_resume;
 
 /* routes_audit.c */
 bs_handler_fn bs_on_audit;
+bs_handler_fn bs_on_audit_verify;
 
 /* routes_explain.c */
 bs_handler_fn bs_on_explain;

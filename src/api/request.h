@@ -10,6 +10,7 @@
 #define BS_API_REQUEST_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 
 #include "api/logins.h"
 #include "base/arena.h"
@@ -34,6 +35,7 @@ struct bs_api {
     struct bs_logins *logins;
     struct bs_idempotent *idempotent;
     struct bs_events *events;
+    atomic_bool verifying; /* the audit; one at a time, for it reads all of it */
     struct bs_restores *restores;
 };
 

@@ -63,6 +63,7 @@ const struct bs_route bs_routes[] = {
     {"GET",  "/v1/evasion",              BS_ROLE_VIEWER,   "", "", bs_on_evasion},
     {"GET",  "/v1/operators",            BS_ROLE_VIEWER,   "", "", bs_on_operators},
     {"GET",  "/v1/audit",                BS_ROLE_VIEWER,   "from until kind actor operator database ticket point session risk table limit cursor", "", bs_on_audit},
+    {"POST", "/v1/audit/verify",         BS_ROLE_APPROVER, "", "", bs_on_audit_verify},
     {"POST", "/v1/explain",              BS_ROLE_VIEWER,   "", "actor!s sql!s database:s rows:i offline:b", bs_on_explain},
 };
 /* clang-format on */

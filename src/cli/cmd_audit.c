@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/verified.h"
 #include "audit/logs.h"
 #include "audit/signing.h"
 #include "audit/verify.h"
@@ -173,12 +174,6 @@ audit_tail(int argc, char **argv)
 
 /* --- verify --- */
 
-/* A log of the directory and what was found in it. */
-struct checked {
-    const char *log; /* "": the gateway's own */
-    struct bs_audit_verdict v;
-};
-
 /* What is checked, and how. */
 struct verifying {
     const char *directory;
@@ -188,58 +183,8 @@ struct verifying {
     const struct bs_audit_key *key;
 };
 
-static json_t *
-break_json(const struct bs_audit_break *b)
-{
-    return json_pack("{s:s,s:I,s:I,s:s}", "file", b->file, "line", (json_int_t)b->line, "seq",
-                     (json_int_t)b->seq, "why", b->why);
-}
-
-static json_t *
-verdict_json(const struct checked *c)
-{
-    const struct bs_audit_verdict *v = &c->v;
-    json_t *root = json_pack("{s:s,s:b,s:I,s:i,s:b,s:b}", "log", c->log, "intact", v->intact,
-                             "records", (json_int_t)v->records, "files", (int)v->files, "torn",
-                             v->torn, "signatures", v->signatures);
-
-    if (!v->intact) {
-        json_t *all = json_array();
-        for (size_t i = 0; i < v->n_breaks; i++)
-            (void)json_array_append_new(all, break_json(&v->breaks[i]));
-        (void)json_object_set_new(root, "break", break_json(&v->breaks[0]));
-        (void)json_object_set_new(root, "breaks", all);
-    }
-    return root;
-}
-
-/* The sums, the first break, and each log for itself. */
 static void
-print_verdicts_json(const struct checked *all, size_t n)
-{
-    json_t *logs = json_array(), *root, *cut = NULL;
-    json_int_t records = 0, files = 0;
-    bool intact = true, torn = false, signatures = true;
-
-    for (size_t i = 0; i < n; i++) {
-        json_t *one = verdict_json(&all[i]);
-        records += (json_int_t)all[i].v.records;
-        files += all[i].v.files;
-        intact = intact && all[i].v.intact;
-        torn = torn || all[i].v.torn;
-        signatures = signatures && all[i].v.signatures;
-        if (cut == NULL)
-            cut = json_object_get(one, "break");
-        (void)json_array_append_new(logs, one);
-    }
-    root = json_pack("{s:b,s:I,s:I,s:b,s:b,s:O*}", "intact", intact, "records", records, "files",
-                     files, "torn", torn, "signatures", signatures, "break", cut);
-    (void)json_object_set_new(root, "logs", logs);
-    bs_out_json(root);
-}
-
-static void
-print_verdict(const struct checked *c)
+print_verdict(const struct bs_verified *c)
 {
     const struct bs_audit_verdict *v = &c->v;
 
@@ -263,7 +208,7 @@ print_verdict(const struct checked *c)
 }
 
 static enum bs_done
-verify_one(const struct verifying *w, struct checked *c, struct bs_err *err)
+verify_one(const struct verifying *w, struct bs_verified *c, struct bs_err *err)
 {
     char path[PATH_MAX];
 
@@ -277,7 +222,7 @@ verify_one(const struct verifying *w, struct checked *c, struct bs_err *err)
 static int
 verify_logs(const struct verifying *w, bool json)
 {
-    struct checked *all = bs_malloc((w->n + 1) * sizeof(*all));
+    struct bs_verified *all = bs_malloc((w->n + 1) * sizeof(*all));
     struct bs_err err = {0};
     int status = 0;
 
@@ -289,7 +234,7 @@ verify_logs(const struct verifying *w, bool json)
             status = 1;
     }
     if (err.code == BS_OK && json)
-        print_verdicts_json(all, w->n);
+        bs_out_json(bs_verified_json(all, w->n));
     for (size_t i = 0; i < w->n && err.code == BS_OK && !json; i++)
         print_verdict(&all[i]);
     if (err.code == BS_OK && w->key == NULL && !json)

@@ -159,6 +159,21 @@ def test_pages_of_the_audit_hold_each_record_once(site, deleted):
     assert seqs == sorted(seqs, reverse=True)
 
 
+def test_the_chain_of_the_audit_is_verified(site, deleted):
+    assert site.ask("POST", "/v1/audit/verify", {}, role="viewer").problem() == "FORBIDDEN"
+    found = site.ask("POST", "/v1/audit/verify", {}).json()
+    assert found["intact"] and found["records"] > 3 and found["logs"][0]["log"] == "" and "break" not in found
+    first = min((site.gateway.folder / "audit").glob("audit-*.jsonl"))
+    as_it_was = first.read_bytes()
+    with first.open("r+b") as f:  # the log goes on behind it meanwhile
+        f.write(as_it_was.split(b"\n")[0].replace(b"1", b"2"))
+    found = site.ask("POST", "/v1/audit/verify", {}).json()
+    with first.open("r+b") as f:
+        f.write(as_it_was.split(b"\n")[0])
+    assert not found["intact"] and (found["break"]["file"], found["break"]["line"]) == (first.name, 1)
+    assert site.ask("POST", "/v1/audit/verify", {}).json()["intact"]
+
+
 def test_restores_have_a_log_of_their_own(site, deleted):
     point = get(site, f"/v1/tickets/{deleted[2]}")["point"]
     site.gateway.cli("restore", "run", point, "--yes")

@@ -591,3 +591,8 @@ def test_the_audit_is_filtered(stage, opened, furnished):
     page.fill("input[name=actor]", "nobody-at-all")
     page.press("input[name=actor]", "Enter")
     page.wait_for_selector("text=No record is like that.")
+    assert page.query_selector("text=Verify the chain") is None
+    approver = opened("kim")
+    approver.open("#/audit")
+    approver.page.click("text=Verify the chain")
+    approver.page.wait_for_selector("text=chain whole")

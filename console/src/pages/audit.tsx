@@ -3,8 +3,9 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { ask, query } from "../api";
-import type { Records, Status } from "../generated/schema";
+import { ask, mayDecide, query } from "../api";
+import { count } from "../format";
+import type { Records, Status, Verified } from "../generated/schema";
 import { useKeys } from "../keys";
 import { goInstead, place, to } from "../router";
 import { bag, text } from "../shapes";
@@ -161,10 +162,49 @@ function Chain({ lines, whole }: { lines: Line[]; whole: boolean }): JSX.Element
       ) : (
         <span class="state state-failed">{gaps} numbers missing in what is shown</span>
       )}
-      <span class="dim">
-        the hashes: <code>backstop audit verify</code>
-      </span>
+      <Verifying />
     </span>
+  );
+}
+
+/** The hashes: the gateway reads all of the log for it, so it is asked for. */
+function Verifying(): JSX.Element | null {
+  const [busy, setBusy] = useState(false);
+  const [found, setFound] = useState<Verified | undefined>();
+  const [error, setError] = useState<Error | undefined>();
+  const verify = async (): Promise<void> => {
+    setBusy(true);
+    setError(undefined);
+    setFound(undefined);
+    try {
+      setFound((await ask<Verified>("/v1/audit/verify", { method: "POST", body: {}, wait: 600_000 })).data);
+    } catch (why) {
+      setError(why as Error);
+    }
+    setBusy(false);
+  };
+  if (!mayDecide()) return null;
+  return (
+    <>
+      {found?.intact ? (
+        <span class="state state-done">
+          chain whole: {count(found.records)} records in {found.files} files
+        </span>
+      ) : null}
+      {found && !found.intact ? (
+        <strong class="bad" role="alert">
+          chain BROKEN at {found.break?.file} line {found.break?.line}: <T of={found.break?.why} />
+        </strong>
+      ) : null}
+      {error ? (
+        <span class="bad" role="alert">
+          <T of={error.message} />
+        </span>
+      ) : null}
+      <button type="button" class="link" disabled={busy} onClick={() => void verify()}>
+        {busy ? "Reading all of it" : "Verify the chain"}
+      </button>
+    </>
   );
 }
 
