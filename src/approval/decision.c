@@ -59,9 +59,10 @@ all_said(struct bs_tickets *t,
     return BS_DONE;
 }
 
-/* Whoever cannot be told from the requester does not approve. */
-static enum bs_done
-check_owner(const struct bs_ticket *ticket, const struct bs_operator *by, struct bs_err *err)
+enum bs_done
+bs_ticket_check_owner(const struct bs_ticket *ticket,
+                      const struct bs_operator *by,
+                      struct bs_err *err)
 {
     const struct bs_human human = bs_operator_human(by);
 
@@ -94,7 +95,7 @@ check_eligible(const struct bs_ticket *ticket,
     }
     if (d->verdict != BS_DECIDE_APPROVE)
         return BS_DONE;
-    if (needs->exclude_owner && check_owner(ticket, d->by, err) != BS_DONE)
+    if (needs->exclude_owner && bs_ticket_check_owner(ticket, d->by, err) != BS_DONE)
         return BS_FAILED;
     if (!bs_approvals_take(needs, d->by->groups, d->by->n_groups))
         return BS_FAIL(err, FORBIDDEN,
@@ -333,7 +334,7 @@ could_approve(const struct bs_ticket *ticket,
     return bs_operator_may(op, BS_ROLE_APPROVER) &&
            strcmp(bs_operator_status(op, bs_now_us()), "active") == 0 &&
            !has_decided(op, s->said, s->n_said) && bs_need_takes(need, op->groups, op->n_groups) &&
-           (!s->approvals.exclude_owner || check_owner(ticket, op, &why) == BS_DONE);
+           (!s->approvals.exclude_owner || bs_ticket_check_owner(ticket, op, &why) == BS_DONE);
 }
 
 static enum bs_done

@@ -4,7 +4,6 @@
 #include "approval/glass.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "approval/inside.h"
 #include "approval/quorum.h"
@@ -20,11 +19,7 @@ check_owner(const struct bs_ticket *ticket,
 
     if (bs_approvals_read(ticket->approvals, arena, &needs, err) != BS_DONE)
         return BS_FAILED;
-    if (needs.exclude_owner && ticket->owner != NULL && strcasecmp(ticket->owner, by->name) == 0)
-        return BS_FAIL(err, FORBIDDEN,
-                       "\"%.63s\" owns the actor that asks, and the policy wants somebody else",
-                       by->name);
-    return BS_DONE;
+    return needs.exclude_owner ? bs_ticket_check_owner(ticket, by, err) : BS_DONE;
 }
 
 /* One attempt. again: another was faster, `err` is untouched. */
@@ -96,6 +91,29 @@ bs_glass_break(struct bs_tickets *t,
     return BS_DONE;
 }
 
+/* Is it the human who broke it, be it by another operator? Of one who is gone its name is left. */
+static enum bs_done
+check_reviewer(struct bs_tickets *t,
+               const struct bs_glass *glass,
+               const struct bs_operator *by,
+               struct bs_arena *arena,
+               struct bs_err *err)
+{
+    struct bs_human breaker = {.name = glass->operator_}, reviewer = bs_operator_human(by);
+    struct bs_operator *all;
+    size_t n;
+
+    if (bs_state_operator_list(t->state, arena, &all, &n, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(all[i].name, glass->operator_) == 0 && all[i].created_us == glass->operator_us)
+            breaker = bs_operator_human(&all[i]);
+    }
+    if (bs_humans_same(&breaker, &reviewer))
+        return BS_FAIL(err, FORBIDDEN, "whoever broke the glass cannot review it");
+    return BS_DONE;
+}
+
 /* Why it cannot be reviewed; nothing where it can. */
 static enum bs_done
 check_review(struct bs_tickets *t, const char *id, const struct bs_operator *by, struct bs_err *err)
@@ -104,10 +122,10 @@ check_review(struct bs_tickets *t, const char *id, const struct bs_operator *by,
     struct bs_glass glass;
     enum bs_done done;
 
-    bs_arena_init(&arena, "review", 1u << 20);
+    bs_arena_init(&arena, "review", 4u << 20);
     done = bs_state_glass_get(t->state, id, &arena, &glass, err);
-    if (done == BS_DONE && strcmp(glass.operator_, by->name) == 0)
-        done = BS_FAIL(err, FORBIDDEN, "whoever broke the glass cannot review it");
+    if (done == BS_DONE)
+        done = check_reviewer(t, &glass, by, &arena, err);
     if (done == BS_DONE && glass.reviewed_us != 0)
         done = BS_FAIL(err, CONFLICT, "\"%.63s\" has reviewed it already",
                        glass.reviewed_by == NULL ? "?" : glass.reviewed_by);

@@ -1,7 +1,7 @@
 /*
  * inside.h - what the files of tickets share: their state, their clock, and who is told.
  *
- * Layer  approval. Only ticket.c and decision.c include this.
+ * Layer  approval. Only ticket.c, decision.c and glass.c include this.
  * Owns   nothing.
  */
 #ifndef BS_APPROVAL_INSIDE_H
@@ -31,6 +31,10 @@ struct bs_tickets {
 
 /* Tells the subscribers. */
 void bs_ticket_tell(struct bs_tickets *t, const struct bs_ticket *ticket);
+/* FORBIDDEN: whoever cannot be told from the one who answers for the requester does not approve. */
+BS_MUST_CHECK enum bs_done bs_ticket_check_owner(const struct bs_ticket *ticket,
+                                                 const struct bs_operator *by,
+                                                 struct bs_err *err);
 /* The code that says best why a ticket in that state cannot go where it should. */
 enum bs_done bs_ticket_refuse(const struct bs_ticket *ticket, struct bs_err *err);
 

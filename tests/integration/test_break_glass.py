@@ -144,6 +144,25 @@ def test_who_may_not(ground):
         assert ground.verb("max", "review", mine, "--note", "looked at").returncode == 0
 
 
+def test_a_second_operator_of_the_same_human_is_no_other(ground):
+    twins = {name: Operator(ground.gateway, name, "admin") for name in ("night", "kim-phone")}
+    ground.gateway.cli("operators", "set", "night", "--owner", "a.smith", "--owner", "Alice")
+    ground.gateway.cli("operators", "set", "kim-phone", "--owner", "Kim")
+    ground.who.update(twins)
+    with ground.connect() as c:
+        mine = ground.held(c, "DELETE FROM glass.own WHERE id = 5")
+        status, answer = ground.say("night", mine, reason="I own it, by another name")
+        assert status == 403 and "owns the actor" in answer["detail"]
+        assert ground.say("kim", mine, reason="not mine")[0] == 200
+    ground.gateway.cli("agents", "set", f"agent-{ground.n}", "--no-owner")
+    with ground.gateway.connect(f"agent-{ground.n}", autocommit=True) as c:
+        status, answer = ground.say("kim", ground.held(c, "DELETE FROM glass.own WHERE id = 6"), reason="whose is it?")
+        assert status == 403 and "has no owner" in answer["detail"]
+    status, answer = ground.say("kim-phone", mine, "review", note="fine by me")
+    assert status == 403 and "cannot review" in answer["detail"]
+    assert ground.say("max", mine, "review", note="looked at")[0] == 200
+
+
 def test_one_who_is_revoked_has_broken_nothing(ground):
     who = Operator(ground.gateway, "gone", "admin")
     sql = "DELETE FROM glass.pay WHERE id = 3"
