@@ -105,6 +105,8 @@ bs_body_take(struct bs_request *q, const char *members, struct bs_err *err)
 {
     json_error_t bad;
 
+    if (strcmp(members, BS_BODY_RAW) == 0)
+        return BS_DONE;
     if (q->body.n == 0)
         return check_members(NULL, members, err);
     if (!is_json(q->header(q->ctx, "Content-Type"))) {

@@ -12,6 +12,8 @@
 
 #include "api/request.h"
 
+#define BS_BODY_RAW "*" /* a row's: whatever is sent, for the handler to read */
+
 /*
  * Fills in q->json. Where no body was sent and none is needed it stays NULL.
  *

@@ -10,6 +10,7 @@
 #define BS_API_HANDLERS_H
 
 #include "api/routes.h"
+#include "approval/decision.h"
 
 /* routes_tickets.c */
 bs_handler_fn bs_on_tickets;
@@ -22,6 +23,22 @@ bs_handler_fn bs_on_review;
 bs_handler_fn bs_on_reviews;
 
 bs_handler_fn bs_on_events;
+
+/*
+ * Decides the ticket q->name as q->by, who may, with all that goes with it: on record first, counted.
+ *
+ * reason  may be NULL
+ * out     the ticket afterwards
+ * err     as bs_ticket_decide; CHANGED: not what If-Match says; what the audit says
+ */
+BS_MUST_CHECK enum bs_done bs_decide_as(struct bs_request *q,
+                                        enum bs_decide verdict,
+                                        const char *reason,
+                                        struct bs_ticket *out,
+                                        struct bs_err *err);
+
+/* routes_slack.c */
+bs_handler_fn bs_on_slack;
 
 /* routes_points.c */
 bs_handler_fn bs_on_points;

@@ -21,6 +21,7 @@
 struct bs_console_file; /* api/console.h */
 struct bs_events;       /* api/events.h */
 struct bs_idempotent;   /* api/idempotent.h */
+struct bs_notifier;     /* notify/notifier.h */
 struct bs_rates;        /* api/rate.h */
 struct bs_restores;     /* api/restores.h */
 struct bs_stream;       /* api/events.h */
@@ -37,6 +38,8 @@ struct bs_api {
     struct bs_events *events;
     atomic_bool verifying; /* the audit; one at a time, for it reads all of it */
     struct bs_restores *restores;
+    struct bs_notifier *notifier;
+    struct bs_rates *replays; /* what Slack has sent lately, by signature */
 };
 
 /* A query parameter, decoded. */
@@ -63,6 +66,7 @@ struct bs_request {
     char token_sha256[BS_SHA256_TEXT]; /* of the token that it came with */
     const char *cookie; /* the secret of the login that it came with; NULL: it came with a token */
     struct bs_logged_in login; /* with `cookie` */
+    const char *via;           /* where it came in, where not from the operator; NULL */
     const char *name;          /* the variable part of the path; NULL */
     const json_t *json;        /* the body, an object; NULL: none was sent */
     json_t *parsed;            /* what owns it: routes.c frees it */

@@ -37,6 +37,7 @@ const struct bs_route bs_routes[] = {
     {"POST", "/v1/tickets/{id}/review",  BS_ROLE_APPROVER, "", "note!s", bs_on_review},
     {"GET",  "/v1/reviews",              BS_ROLE_VIEWER,   "state limit cursor", "", bs_on_reviews},
     {"GET",  "/v1/events",               BS_ROLE_VIEWER,   "", "", bs_on_events},
+    {"POST", "/v1/slack",                BS_ROLE_NONE,     "", BS_BODY_RAW, bs_on_slack},
     {"GET",  "/v1/points",               BS_ROLE_VIEWER,   "database limit cursor", "", bs_on_points},
     {"GET",  "/v1/points/{id}",          BS_ROLE_VIEWER,   "", "", bs_on_point},
     {"GET",  "/v1/restores",             BS_ROLE_VIEWER,   "point state limit cursor", "", bs_on_restores},

@@ -85,6 +85,32 @@ put_reviews(struct bs_gateway *g, struct bs_buf *text)
                    (long long)n);
 }
 
+/* The same. How much waits for each target, and what was given up. */
+static void
+put_notify(struct bs_request *q, struct bs_buf *text)
+{
+    struct bs_notify_count *list;
+    struct bs_err ignored = {0};
+    size_t n;
+
+    if (bs_state_notify_count(q->gateway->state, q->arena, &list, &n, &ignored) != BS_DONE ||
+        n == 0)
+        return;
+    bs_put_fmt(text, "# HELP backstop_notify_deliveries What people were not told yet, by target\n"
+                     "# TYPE backstop_notify_deliveries gauge\n");
+    for (size_t i = 0; i < n; i++)
+        bs_put_fmt(text,
+                   "backstop_notify_deliveries{target=\"%s\",state=\"waiting\"} %lld\n"
+                   "backstop_notify_deliveries{target=\"%s\",state=\"given_up\"} %lld\n",
+                   list[i].target, (long long)list[i].waiting, list[i].target,
+                   (long long)list[i].dead);
+    bs_put_fmt(text, "# HELP backstop_notify_dropped_total Events that were not kept, for too many "
+                     "waited\n# TYPE backstop_notify_dropped_total counter\n");
+    for (size_t i = 0; i < n; i++)
+        bs_put_fmt(text, "backstop_notify_dropped_total{target=\"%s\"} %lld\n", list[i].target,
+                   (long long)list[i].dropped);
+}
+
 enum bs_done
 bs_on_metrics(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
@@ -99,6 +125,7 @@ bs_on_metrics(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
                BS_VERSION, (long long)bs_limits_sessions(q->gateway->limits));
     put_pauses(q->gateway, &text);
     put_reviews(q->gateway, &text);
+    put_notify(q, &text);
     bs_metrics_put(&text);
     bs_put_u8(&text, 0);
     a->text = text.failed ? NULL : bs_strdup((const char *)text.p);

@@ -156,6 +156,7 @@ record_said(struct bs_request *q,
         .actor = t->actor,
         .owner = t->owner,
         .operator_ = q->by.name,
+        .client = q->via,
         .database = t->database,
         .ticket = t->id,
         .risk = t->risk,
@@ -170,11 +171,14 @@ record_said(struct bs_request *q,
     return bs_audit_write(q->gateway->audit, &record, NULL, err);
 }
 
-static enum bs_done
-decide(struct bs_request *q, enum bs_decide verdict, struct bs_answer *a, struct bs_err *err)
+enum bs_done
+bs_decide_as(struct bs_request *q,
+             enum bs_decide verdict,
+             const char *reason,
+             struct bs_ticket *out,
+             struct bs_err *err)
 {
     enum bs_said said = verdict == BS_DECIDE_APPROVE ? BS_SAID_APPROVE : BS_SAID_DENY;
-    const char *reason = bs_request_string(q, "reason");
     struct bs_err ignored = {0};
     struct bs_ticket t;
 
@@ -189,7 +193,18 @@ decide(struct bs_request *q, enum bs_decide verdict, struct bs_answer *a, struct
     }
     if (t.state != BS_TICKET_PENDING) /* others must approve, too */
         bs_count(verdict == BS_DECIDE_APPROVE ? BS_COUNT_APPROVED : BS_COUNT_DENIED);
-    return answer_ticket(q, &t, a, err);
+    *out = t;
+    return BS_DONE;
+}
+
+static enum bs_done
+decide(struct bs_request *q, enum bs_decide verdict, struct bs_answer *a, struct bs_err *err)
+{
+    const char *reason = bs_request_string(q, "reason");
+    struct bs_ticket t;
+
+    return bs_decide_as(q, verdict, reason, &t, err) == BS_DONE ? answer_ticket(q, &t, a, err)
+                                                                : BS_FAILED;
 }
 
 enum bs_done

@@ -25,6 +25,8 @@
 #include "api/routes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "notify/notifier.h"
+#include "notify/sign.h"
 #include "policy/config.h"
 
 #define BODY_MAX     (1u << 20) /* bytes of a request's body */
@@ -407,6 +409,7 @@ server_new(struct bs_gateway *g, struct bs_events *events)
         .logins = bs_logins_new(g->config->operators_session_idle_ms * 1000,
                                 g->config->operators_session_ms * 1000),
         .idempotent = bs_idempotent_new(),
+        .replays = bs_rates_new((int64_t)2 * BS_SLACK_WINDOW_S * SECOND_US, 1),
         .events = events,
     };
     return s;
@@ -421,6 +424,8 @@ server_free(struct server *s)
     bs_rates_free(&s->api.known);
     bs_logins_free(&s->api.logins);
     bs_idempotent_free(&s->api.idempotent);
+    bs_notifier_stop(&s->api.notifier);
+    bs_rates_free(&s->api.replays);
     bs_restores_free(&s->api.restores);
     bs_events_free(&s->api.events);
     free(s);
@@ -438,6 +443,7 @@ start(struct bs_gateway *g, void **self, struct bs_err *err)
         return BS_FAILED;
     server = server_new(g, events);
     if (bs_restores_new(g, events, &server->api.restores, err) != BS_DONE ||
+        bs_notifier_start(g->config, g->state, g->tickets, &server->api.notifier, err) != BS_DONE ||
         open_listener(where, &fd, err) != BS_DONE) {
         server_free(server);
         return BS_FAILED;

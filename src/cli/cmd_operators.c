@@ -283,14 +283,42 @@ set(struct bs_actors *a, const char *name, struct options *o, struct bs_err *err
     return BS_DONE;
 }
 
+static bool
+is_untouched(const struct options *o)
+{
+    return o->groups.n == 0 && o->owners.n == 0 && o->role == NULL && o->expires == NULL &&
+           !o->no_groups && !o->no_expiry;
+}
+
+static int
+set_slack(const struct bs_args *got, const char *slack)
+{
+    const char *name = got->operands[0], *id = slack[0] == '\0' ? NULL : slack;
+    struct bs_actors a;
+    struct bs_err err = {0};
+    int status = 0;
+
+    if (bs_actors_open(&a, got, &status) &&
+        bs_state_slack_user_set(a.state, name, id, a.by, &err) != BS_DONE)
+        status = bs_out_fail(&err);
+    else if (status == 0 && got->json)
+        bs_out_json(json_pack("{s:s,s:s?}", "name", name, "slack", id));
+    else if (status == 0)
+        printf("operator %s is %s in Slack\n", name, id == NULL ? "nobody" : id);
+    bs_actors_close(&a);
+    return status;
+}
+
 static int
 operators_set(int argc, char **argv)
 {
     struct options o = {0};
+    const char *slack = NULL;
     const struct bs_arg args[] = {
         OPERATOR_ARGS(o),
         {"no-groups", 0, BS_ARG_FLAG, NULL, "out of all groups", &o.no_groups},
         {"no-expiry", 0, BS_ARG_FLAG, NULL, "its time never ends", &o.no_expiry},
+        {"slack", 0, BS_ARG_TEXT, "ID", "who it is in Slack, a member ID; \"\": nobody", &slack},
     };
     const struct bs_usage usage = {
         .verb = "operators set",
@@ -302,9 +330,10 @@ operators_set(int argc, char **argv)
         .min = 1,
         .max = 1,
         .args = args,
-        .n_args = OPERATOR_ARGS_N + 2,
+        .n_args = OPERATOR_ARGS_N + 3,
         .examples = "  backstop operators set kim --group dba --group security\n"
-                    "  backstop operators set night-shift --owner lee --expires 12h\n",
+                    "  backstop operators set night-shift --owner lee --expires 12h\n"
+                    "  backstop operators set kim --slack U012ABCDEF\n",
     };
     struct bs_args got;
     struct bs_actors a;
@@ -313,6 +342,10 @@ operators_set(int argc, char **argv)
 
     if (bs_args_take(&usage, argc, argv, &got) != BS_ARGS_RUN)
         return got.status;
+    if (slack != NULL && is_untouched(&o))
+        return set_slack(&got, slack);
+    if (slack != NULL)
+        return bs_out_usage("backstop operators set", "--slack goes by itself");
     if (bs_actors_open(&a, &got, &status) && set(&a, got.operands[0], &o, &err) != BS_DONE)
         status = bs_out_fail(&err);
     bs_actors_close(&a);

@@ -78,6 +78,8 @@ void bs_doctor_upload(struct bs_doctor *d);
 /* Do recovery points in a local folder lie apart from the database's data_directory (NULL: not
  * known; nothing is noted then)? */
 void bs_doctor_apart(struct bs_doctor *d, const char *scope, const char *data_directory);
+/* Who is told, and what they were not told yet: doctor_notify.c. Needs the state. */
+void bs_doctor_notify(struct bs_doctor *d);
 /* Everything that can be tried of the storage; the exit status of `storage check`.
  * facts  what was found, for JSON; the caller's */
 int bs_doctor_storage_check(struct bs_doctor *d, json_t **facts);

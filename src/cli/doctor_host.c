@@ -315,4 +315,5 @@ bs_doctor_host(struct bs_doctor *d)
     look_at_agents(d);
     look_at_pauses(d);
     look_at_reviews(d);
+    bs_doctor_notify(d);
 }

@@ -5,6 +5,7 @@
  * A job holds references to its gate and, through the worker, to its session, so both stay
  * readable; while a job is out, the worker changes nothing that the job reads.
  */
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@
 #include "recovery/fence.h"
 #include "recovery/journal.h"
 #include "recovery/points.h"
+#include "state/state.h"
 
 struct job {
     struct bs_gate *g;
@@ -257,6 +259,22 @@ bs_gate_job_redeem(struct bs_relay *r, struct bs_gate *g, bs_gate_job_fn *done)
 /* --- the recovery point ------------------------------------------------------------------- */
 
 /* For operators, who may be able to do something about it: in the log, on the ticket, in the audit. */
+static void
+notify_no_point(struct bs_gate *g)
+{
+    json_t *o =
+        json_pack("{s:s,s:s*,s:s,s:s*}", "actor", g->s->actor, "owner", g->s->owner, "database",
+                  g->s->database, "ticket", g->ticket[0] == '\0' ? NULL : g->ticket);
+    char *detail = json_dumps(o, JSON_COMPACT);
+    struct bs_err err = {0};
+
+    json_decref(o);
+    if (detail != NULL && bs_state_notify_put(g->s->gateway->state, BS_NOTIFY_POINT_FAILED,
+                                              g->s->actor, detail, &err) != BS_DONE)
+        BS_LOG(WARNING, "nobody is told of it", BS_F_STR("reason", err.message));
+    free(detail);
+}
+
 void
 bs_gate_tell_no_point(struct bs_gate *g, const struct bs_err *why)
 {
@@ -267,6 +285,7 @@ bs_gate_tell_no_point(struct bs_gate *g, const struct bs_err *why)
                                   : bs_arena_fmt(&g->arena, "%s; %s", why->message, why->hint);
     g->why_recorded = bs_redact_sentence(
         bs_audit_redacts(g->s->gateway->audit, BS_AUDIT_REDACT_LITERALS), g->why, &g->arena);
+    notify_no_point(g);
 }
 
 /* The budget's end may look like anything: a cancel, a helper that was lost. */

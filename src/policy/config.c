@@ -18,6 +18,7 @@
 #include "base/files.h"
 #include "policy/keeping.h"
 #include "policy/load.h"
+#include "policy/notify.h"
 
 #define MAX_FILE     ((size_t)1 << 20)
 #define MAX_CONFIG   ((size_t)16 << 20)
@@ -63,6 +64,17 @@ wipe(const char *secret)
         bs_wipe((void *)(uintptr_t)secret, strlen(secret));
 }
 
+static void
+wipe_notify(const struct bs_config *c)
+{
+    for (size_t i = 0; i < c->n_notify; i++) {
+        wipe(c->notify[i].url);
+        wipe(c->notify[i].secret);
+        wipe(c->notify[i].token);
+        wipe(c->notify[i].signing_secret);
+    }
+}
+
 void
 bs_config_unref(struct bs_config **c)
 {
@@ -81,6 +93,7 @@ bs_config_unref(struct bs_config **c)
         wipe(h->config.databases[i].restorer);
     }
     wipe(h->config.scratch);
+    wipe_notify(&h->config);
     bs_arena_fini(&h->arena);
     free(h);
 }

@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "policy/require.h"
 
+struct bs_config_notify;    /* policy/notify.h */
 struct bs_policy;           /* policy/rules.h */
 struct bs_config_retention; /* policy/keeping.h */
 struct bs_config_snapshot;
@@ -134,7 +135,9 @@ struct bs_config {
     size_t n_snapshots;
     struct bs_config_retention *retention; /* never NULL */
     struct bs_config_verify *verify;       /* never NULL */
-    struct bs_policy *policy;              /* never NULL; without the key: the defaults alone */
+    struct bs_config_notify *notify;       /* who is told of what happens */
+    size_t n_notify;
+    struct bs_policy *policy; /* never NULL; without the key: the defaults alone */
 };
 
 /* One thing that is wrong with the file. */

@@ -10,6 +10,7 @@
 #include "policy/conn_newer.h"
 #include "policy/keeping.h"
 #include "policy/load.h"
+#include "policy/notify.h"
 #include "policy/values.h"
 #include "storage/storage.h"
 
@@ -510,6 +511,7 @@ static const char *const restore_approvals[] = {"none", "second", NULL};
 static const char *const client_certs[] = {"optional", "require", NULL};
 static const char *const redacts[] = {"none", "literals", "parameters", "all", NULL}; /* bits */
 static const char *const audits[] = {"all", "sampled", "counted", NULL};
+static const char *const told_sql[] = {"none", "shape", "full", NULL};
 static const char *const modes[] = {"enforce", "shadow", NULL};
 static const char *const profiles[] = {"read-only", "dml", "full", NULL};
 static const char *const actions[] = {"block", "approve", "allow", NULL};
@@ -517,6 +519,7 @@ static const char *const actions[] = {"block", "approve", "allow", NULL};
 #define REQUIRED  BS_KEY_REQUIRED
 #define LITERAL   BS_KEY_LITERAL
 #define CONNINFO  BS_KEY_CONNINFO
+#define SECRET    BS_KEY_SECRET
 #define AT(field) .offset = offsetof(struct bs_config, field)
 #define DB(field) .offset = offsetof(struct bs_config_database, field)
 #define PO(field) .offset = offsetof(struct bs_policy, field)
@@ -526,6 +529,7 @@ static const char *const actions[] = {"block", "approve", "allow", NULL};
 #define SN(field) .offset = offsetof(struct bs_config_snapshot, field)
 #define RE(field) .offset = offsetof(struct bs_config_retention, field)
 #define VE(field) .offset = offsetof(struct bs_config_verify, field)
+#define NO(field) .offset = offsetof(struct bs_config_notify, field)
 #define KT(field) .offset = offsetof(struct bs_config_keep_tables, field)
 #define KL(field) .offset = offsetof(struct bs_keep_limits, field)
 #define DEFAULT(risk)                                                                              \
@@ -618,6 +622,22 @@ const struct bs_key bs_keys[] = {
     {"recovery.require",      0, .node = read_section},
     {"recovery.require.snapshot_age", 0, .scalar = bs_read_snapshot_age, AT(require.snapshot_age_ms), .min = 1000, .max = 366 * DAY_MS},
     {"recovery.require.off_host",     0, .scalar = bs_read_off_host, AT(require.off_host)},
+    {"notify",                0, .node = bs_read_notify},
+    {"notify[].name",         REQUIRED | LITERAL, .scalar = bs_read_notify_name, NO(name)},
+    {"notify[].events",       LITERAL, .node = bs_read_notify_events, NO(events)},
+    {"notify[].sql",          0, .scalar = bs_read_choice, NO(sql), .fallback = "shape", .words = told_sql},
+    {"notify[].retry",        0, .scalar = bs_read_duration, NO(retry_ms), .fallback = "24h", .min = 1000, .max = 7 * DAY_MS},
+    {"notify[].console",      0, .scalar = bs_read_notify_url, NO(console)},
+    {"notify[].ca_file",      0, .scalar = read_path, NO(ca_file)},
+    {"notify[].webhook",      0, .node = bs_read_notify_webhook},
+    {"notify[].webhook.url",  REQUIRED | SECRET, .scalar = bs_read_notify_url, NO(url)},
+    {"notify[].webhook.secret", REQUIRED | SECRET, .scalar = bs_read_notify_secret, NO(secret)},
+    {"notify[].slack",        0, .node = bs_read_notify_slack},
+    {"notify[].slack.webhook_url", SECRET, .scalar = bs_read_notify_url, NO(url)},
+    {"notify[].slack.token",  SECRET, .scalar = bs_read_text, NO(token)},
+    {"notify[].slack.channel", LITERAL, .scalar = bs_read_text, NO(channel)},
+    {"notify[].slack.signing_secret", SECRET, .scalar = bs_read_text, NO(signing_secret)},
+    {"notify[].slack.api",    0, .scalar = bs_read_notify_url, NO(api), .fallback = "https://slack.com/api"},
     {"audit_safe",            0, .scalar = bs_read_choice, AT(audit_safe), .fallback = "all", .words = audits},
     {"policy",                0, .node = bs_read_policy},
     {"policy.mode",           0, .scalar = bs_read_choice, PO(mode), .fallback = "enforce", .words = modes},

@@ -292,7 +292,7 @@ read_secret(
 static bool
 resolve(struct bs_load *l, const struct bs_key *key, struct bs_scalar *value)
 {
-    bool secret = (key->flags & BS_KEY_CONNINFO) != 0;
+    bool secret = (key->flags & (BS_KEY_CONNINFO | BS_KEY_SECRET)) != 0;
     struct bs_buf out;
     bool ok;
 

@@ -40,6 +40,7 @@ struct bs_load {
     size_t n_keys;
     struct bs_require_lines required; /* where what is required of everything stands */
     int *database_lines;              /* where each of config->databases stands */
+    struct bs_config_notify *notify;  /* the target that is being read */
     bool full;                        /* the arena had no room: something was dropped */
 };
 
@@ -55,6 +56,7 @@ enum bs_key_flag {
     BS_KEY_LITERAL = 1 << 2, /* ${...} means itself */
     BS_KEY_CONNINFO =
         1 << 3, /* secret: never quoted in a problem; file: and command: are read, ${} escaped */
+    BS_KEY_SECRET = 1 << 4, /* the same, and ${} is what it is */
 };
 
 /* A row. Exactly one of `scalar` and `node` is set, but for BS_KEY_LATER. */
@@ -182,6 +184,24 @@ void
 bs_read_scratch(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
 void bs_read_require(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void bs_check_required(struct bs_load *l);
+/* The same for who is told: notify_file.c. */
+void bs_read_notify(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
+void
+bs_read_notify_events(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
+void
+bs_read_notify_webhook(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
+void
+bs_read_notify_slack(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
+void bs_read_notify_name(struct bs_load *l,
+                         const struct bs_key *key,
+                         struct bs_scalar value,
+                         void *into);
+void
+bs_read_notify_url(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
+void bs_read_notify_secret(struct bs_load *l,
+                           const struct bs_key *key,
+                           struct bs_scalar value,
+                           void *into);
 /* What only shows once all is read: rules that can never match. */
 void bs_check_rules(struct bs_load *l);
 

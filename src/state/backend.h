@@ -258,6 +258,74 @@ struct bs_state_ops {
                                  struct bs_err *err);
     enum bs_done (*restore_drop)(struct bs_state *s, const char *id, struct bs_err *err);
 
+    enum bs_done (*notify_targets_set)(struct bs_state *s,
+                                       const struct bs_notify_target *list,
+                                       size_t n,
+                                       struct bs_err *err);
+    enum bs_done (*notify_put)(struct bs_state *s,
+                               enum bs_notify_event event,
+                               const char *subject,
+                               const char *detail,
+                               struct bs_err *err);
+    enum bs_done (*notify_count)(struct bs_state *s,
+                                 struct bs_arena *arena,
+                                 struct bs_notify_count **out,
+                                 size_t *n,
+                                 struct bs_err *err);
+    enum bs_done (*delivery_first)(struct bs_state *s,
+                                   const char *target,
+                                   struct bs_arena *arena,
+                                   struct bs_delivery *out,
+                                   bool *found,
+                                   struct bs_err *err);
+    enum bs_done (*delivery_render)(struct bs_state *s,
+                                    const char *id,
+                                    const char *body,
+                                    struct bs_err *err);
+    enum bs_done (*delivery_end)(struct bs_state *s,
+                                 const char *id,
+                                 enum bs_delivery_end end,
+                                 int64_t due_us,
+                                 const char *why,
+                                 struct bs_err *err);
+    enum bs_done (*delivery_list)(struct bs_state *s,
+                                  const struct bs_delivery_filter *filter,
+                                  struct bs_arena *arena,
+                                  struct bs_delivery **out,
+                                  size_t *n,
+                                  struct bs_err *err);
+    enum bs_done (*delivery_retry)(struct bs_state *s,
+                                   const struct bs_delivery_filter *filter,
+                                   const char *by,
+                                   int64_t *n,
+                                   struct bs_err *err);
+    enum bs_done (*delivery_drop)(struct bs_state *s,
+                                  const struct bs_delivery_filter *filter,
+                                  const char *by,
+                                  int64_t *n,
+                                  struct bs_err *err);
+    enum bs_done (*slack_message_get)(struct bs_state *s,
+                                      const char *target,
+                                      const char *ticket,
+                                      struct bs_arena *arena,
+                                      struct bs_slack_message *out,
+                                      bool *found,
+                                      struct bs_err *err);
+    enum bs_done (*slack_message_put)(struct bs_state *s,
+                                      const char *target,
+                                      const char *ticket,
+                                      const struct bs_slack_message *message,
+                                      struct bs_err *err);
+    enum bs_done (*slack_user_set)(struct bs_state *s,
+                                   const char *operator_,
+                                   const char *slack,
+                                   const char *by,
+                                   struct bs_err *err);
+    enum bs_done (*slack_user_find)(struct bs_state *s,
+                                    const char *slack,
+                                    struct bs_arena *arena,
+                                    struct bs_operator *out,
+                                    struct bs_err *err);
     enum bs_done (*change_list)(struct bs_state *s,
                                 size_t limit,
                                 struct bs_arena *arena,

@@ -141,6 +141,22 @@ static const char *const migrations[] = {
     "ALTER TABLE operators ADD COLUMN expires_us INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE operators ADD COLUMN old_token_sha256 TEXT;"
     "ALTER TABLE operators ADD COLUMN old_until_us INTEGER NOT NULL DEFAULT 0;",
+    /* Who is told of what happens, and what they were not told yet. */
+    "CREATE TABLE notify_targets ("
+    " name TEXT PRIMARY KEY, n INTEGER NOT NULL, events TEXT NOT NULL, keep_us INTEGER NOT NULL,"
+    " dropped INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE deliveries ("
+    " seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, target TEXT NOT NULL,"
+    " event TEXT NOT NULL, subject TEXT, detail TEXT, body TEXT, at_us INTEGER NOT NULL,"
+    " due_us INTEGER NOT NULL, until_us INTEGER NOT NULL, tries INTEGER NOT NULL,"
+    " dead INTEGER NOT NULL, why TEXT) STRICT;"
+    "CREATE INDEX deliveries_due ON deliveries (target, dead, due_us, seq);"
+    "CREATE TABLE slack_messages ("
+    " target TEXT NOT NULL, ticket TEXT NOT NULL, channel TEXT NOT NULL, ts TEXT NOT NULL,"
+    " at_us INTEGER NOT NULL, PRIMARY KEY (target, ticket)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE slack_users ("
+    " slack TEXT PRIMARY KEY, operator TEXT NOT NULL UNIQUE, operator_us INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -511,6 +527,19 @@ const struct bs_state_ops bs_sq_operations = {
     .restore_put = bs_sq_restore_put,
     .restore_list = bs_sq_restore_list,
     .restore_drop = bs_sq_restore_drop,
+    .notify_targets_set = bs_sq_notify_targets_set,
+    .notify_put = bs_sq_notify_put,
+    .notify_count = bs_sq_notify_count,
+    .delivery_first = bs_sq_delivery_first,
+    .delivery_render = bs_sq_delivery_render,
+    .delivery_end = bs_sq_delivery_end,
+    .delivery_list = bs_sq_delivery_list,
+    .delivery_retry = bs_sq_delivery_retry,
+    .delivery_drop = bs_sq_delivery_drop,
+    .slack_message_get = bs_sq_slack_message_get,
+    .slack_message_put = bs_sq_slack_message_put,
+    .slack_user_set = bs_sq_slack_user_set,
+    .slack_user_find = bs_sq_slack_user_find,
     .change_list = bs_sq_change_list,
     .change_count = bs_sq_change_count,
     .change_drop = bs_sq_change_drop,

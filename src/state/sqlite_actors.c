@@ -30,12 +30,25 @@ bs_sq_change_put(struct bs_sqlite *q,
                  json_t *detail,
                  struct bs_err *err)
 {
-    char *text = json_dumps(detail, JSON_COMPACT);
-    enum bs_done done;
+    enum bs_notify_event event = bs_notify_event_of_change(action);
+    char *text = json_dumps(detail, JSON_COMPACT), *told;
+    enum bs_done done = BS_DONE;
 
-    json_decref(detail);
-    if (text == NULL)
+    if (text == NULL) {
+        json_decref(detail);
         return BS_FAIL(err, INTERNAL, "a change cannot be written as JSON");
+    }
+    if (event != BS_NOTIFY_NONE) {
+        (void)json_object_set_new(detail, "by", json_string(by));
+        told = json_dumps(detail, JSON_COMPACT);
+        done = bs_sq_event_put(q, event, subject, told, err);
+        free(told);
+    }
+    json_decref(detail);
+    if (done != BS_DONE) {
+        free(text);
+        return BS_FAILED;
+    }
     done =
         bs_sq_run(q, "INSERT INTO changes (at_us, by, action, subject, detail) VALUES (?,?,?,?,?)",
                   BS_SQ_VALUES(BS_SQ_I(bs_now_us()), BS_SQ_T(by), BS_SQ_T(action), BS_SQ_T(subject),

@@ -53,6 +53,8 @@ bs_sq_glass_break(struct bs_state *s,
                                       BS_SQ_I(glass->operator_us), BS_SQ_I(glass->at_us),
                                       BS_SQ_T(glass->reason)),
                          NULL, err);
+    if (done == BS_DONE)
+        done = bs_sq_event_put(q, BS_NOTIFY_BREAK_GLASS, row->id, NULL, err);
     return bs_sq_end(q, done, err);
 }
 

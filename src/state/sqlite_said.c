@@ -43,6 +43,11 @@ bs_sq_ticket_decide(struct bs_state *s,
     done = bs_sq_ticket_write(q, row, err);
     if (done == BS_DONE)
         done = insert(q, said, err);
+    if (done == BS_DONE)
+        done = bs_sq_event_put(q,
+                               row->state == BS_TICKET_PENDING ? BS_NOTIFY_TICKET_APPROVAL
+                                                               : bs_notify_event_of(row->state),
+                               row->id, NULL, err);
     return bs_sq_end(q, done, err);
 }
 

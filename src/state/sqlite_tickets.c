@@ -128,6 +128,8 @@ bs_sq_ticket_open(struct bs_state *s,
     if (done != BS_DONE && miss.code == BS_E_NOT_FOUND) {
         done = check_pending(q, row, err) == BS_DONE ? insert(q, row, err) : BS_FAILED;
         if (done == BS_DONE)
+            done = bs_sq_event_put(q, BS_NOTIFY_TICKET_OPENED, row->id, NULL, err);
+        if (done == BS_DONE)
             done = get(q, row->id, arena, out, err);
     } else if (done != BS_DONE) {
         (void)bs_err_set(err, miss.code, "%s", miss.message);
@@ -182,9 +184,14 @@ bs_sq_ticket_move(struct bs_state *s, const struct bs_ticket *row, struct bs_err
 {
     struct bs_sqlite *q = bs_sq_of(s);
 
+    enum bs_done done;
+
     if (bs_sq_begin(q, err) != BS_DONE)
         return BS_FAILED;
-    return bs_sq_end(q, bs_sq_ticket_write(q, row, err), err);
+    done = bs_sq_ticket_write(q, row, err);
+    if (done == BS_DONE && row->state != BS_TICKET_APPROVED) /* given back: it was told of then */
+        done = bs_sq_event_put(q, bs_notify_event_of(row->state), row->id, NULL, err);
+    return bs_sq_end(q, done, err);
 }
 
 enum bs_done
@@ -233,12 +240,17 @@ expire(struct bs_sqlite *q,
        size_t *n,
        struct bs_err *err)
 {
-    return bs_sq_all(
+    enum bs_done done = bs_sq_all(
         q,
         "UPDATE tickets SET detail = CASE state WHEN 'pending' THEN 'not decided in time'"
         " ELSE 'not used in time' END, state = 'expired', finished_us = ?1,"
         " version = version + 1" OVERDUE " RETURNING " TICKET_COLUMNS,
         BS_SQ_VALUES(BS_SQ_I(now_us)), arena, sizeof(struct bs_ticket), read_ticket, rows, n, err);
+    const struct bs_ticket *list = *rows;
+
+    for (size_t i = 0; done == BS_DONE && i < *n; i++)
+        done = bs_sq_event_put(q, BS_NOTIFY_TICKET_EXPIRED, list[i].id, NULL, err);
+    return done;
 }
 
 enum bs_done

@@ -923,6 +923,177 @@ bs_state_restore_drop(struct bs_state *s, const char *id, struct bs_err *err)
     return s->ops->restore_drop(s, id, err);
 }
 
+/* --- what is told to people --- */
+
+enum bs_done
+bs_state_notify_targets_set(struct bs_state *s,
+                            const struct bs_notify_target *list,
+                            size_t n,
+                            struct bs_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (bs_name_check("a target's name", list[i].name, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return s->ops->notify_targets_set(s, list, n, err);
+}
+
+enum bs_done
+bs_state_notify_put(struct bs_state *s,
+                    enum bs_notify_event event,
+                    const char *subject,
+                    const char *detail,
+                    struct bs_err *err)
+{
+    if (event <= BS_NOTIFY_NONE || event >= BS_NOTIFY_EVENTS)
+        return BS_FAIL(err, DATA, "no such event");
+    if (!text_ok(subject) || !text_ok(detail))
+        return BS_FAIL(err, DATA, "what an event says is not UTF-8");
+    return s->ops->notify_put(s, event, subject, detail, err);
+}
+
+enum bs_done
+bs_state_notify_count(struct bs_state *s,
+                      struct bs_arena *arena,
+                      struct bs_notify_count **out,
+                      size_t *n,
+                      struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->notify_count(s, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_delivery_first(struct bs_state *s,
+                        const char *target,
+                        struct bs_arena *arena,
+                        struct bs_delivery *out,
+                        bool *found,
+                        struct bs_err *err)
+{
+    *out = (struct bs_delivery){0};
+    *found = false;
+    return s->ops->delivery_first(s, target, arena, out, found, err);
+}
+
+enum bs_done
+bs_state_delivery_render(struct bs_state *s, const char *id, const char *body, struct bs_err *err)
+{
+    if (body == NULL || !text_ok(body))
+        return BS_FAIL(err, DATA, "what is sent is not UTF-8");
+    return s->ops->delivery_render(s, id, body, err);
+}
+
+enum bs_done
+bs_state_delivery_end(struct bs_state *s,
+                      const char *id,
+                      enum bs_delivery_end end,
+                      int64_t due_us,
+                      const char *why,
+                      struct bs_err *err)
+{
+    return s->ops->delivery_end(s, id, end, due_us, text_ok(why) ? why : "?", err);
+}
+
+enum bs_done
+bs_state_delivery_list(struct bs_state *s,
+                       const struct bs_delivery_filter *filter,
+                       struct bs_arena *arena,
+                       struct bs_delivery **out,
+                       size_t *n,
+                       struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->delivery_list(s, filter, arena, out, n, err);
+}
+
+enum bs_done
+bs_state_delivery_retry(struct bs_state *s,
+                        const struct bs_delivery_filter *filter,
+                        const char *by,
+                        int64_t *n,
+                        struct bs_err *err)
+{
+    *n = 0;
+    return s->ops->delivery_retry(s, filter, by, n, err);
+}
+
+enum bs_done
+bs_state_delivery_drop(struct bs_state *s,
+                       const struct bs_delivery_filter *filter,
+                       const char *by,
+                       int64_t *n,
+                       struct bs_err *err)
+{
+    *n = 0;
+    return s->ops->delivery_drop(s, filter, by, n, err);
+}
+
+enum bs_done
+bs_state_slack_message_get(struct bs_state *s,
+                           const char *target,
+                           const char *ticket,
+                           struct bs_arena *arena,
+                           struct bs_slack_message *out,
+                           bool *found,
+                           struct bs_err *err)
+{
+    *out = (struct bs_slack_message){0};
+    *found = false;
+    return s->ops->slack_message_get(s, target, ticket, arena, out, found, err);
+}
+
+enum bs_done
+bs_state_slack_message_put(struct bs_state *s,
+                           const char *target,
+                           const char *ticket,
+                           const struct bs_slack_message *message,
+                           struct bs_err *err)
+{
+    if (message->channel == NULL || message->ts == NULL || !text_ok(message->channel) ||
+        !text_ok(message->ts))
+        return BS_FAIL(err, DATA, "a message in Slack has a channel and a time");
+    return s->ops->slack_message_put(s, target, ticket, message, err);
+}
+
+/* Letters and digits: "U012ABCDEF", "W012ABCDEF". */
+static enum bs_done
+slack_user_check(const char *slack, struct bs_err *err)
+{
+    size_t n = strspn(slack, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+
+    if (n >= 2 && n <= 32 && slack[n] == '\0' && (slack[0] == 'U' || slack[0] == 'W'))
+        return BS_DONE;
+    return BS_FAIL(err, USAGE, "\"%.40s\" is no member id of Slack, as U012ABCDEF", slack);
+}
+
+enum bs_done
+bs_state_slack_user_set(struct bs_state *s,
+                        const char *operator_,
+                        const char *slack,
+                        const char *by,
+                        struct bs_err *err)
+{
+    if (slack != NULL && slack_user_check(slack, err) != BS_DONE)
+        return BS_FAILED;
+    return s->ops->slack_user_set(s, operator_, slack, by, err);
+}
+
+enum bs_done
+bs_state_slack_user_find(struct bs_state *s,
+                         const char *slack,
+                         struct bs_arena *arena,
+                         struct bs_operator *out,
+                         struct bs_err *err)
+{
+    *out = (struct bs_operator){0};
+    if (slack_user_check(slack, err) != BS_DONE)
+        return BS_FAILED;
+    return s->ops->slack_user_find(s, slack, arena, out, err);
+}
+
 /* --- points and changes --- */
 
 enum bs_done

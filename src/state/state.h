@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "state/notify.h"
 #include "state/rows.h"
 
 struct bs_state; /* opaque */
@@ -425,6 +426,97 @@ BS_MUST_CHECK enum bs_done bs_state_restore_list(struct bs_state *s,
 /* Nothing where there is none. */
 BS_MUST_CHECK enum bs_done
 bs_state_restore_drop(struct bs_state *s, const char *id, struct bs_err *err);
+
+/* --- what is told to people: state/notify.h --- */
+
+/*
+ * Who is told from now on. What waits for another target is given up.
+ *
+ * list  name, events, keep_us
+ */
+BS_MUST_CHECK enum bs_done bs_state_notify_targets_set(struct bs_state *s,
+                                                       const struct bs_notify_target *list,
+                                                       size_t n,
+                                                       struct bs_err *err);
+/* Something happened that is no change of the state. detail: a JSON object; NULL. DATA: not UTF-8. */
+BS_MUST_CHECK enum bs_done bs_state_notify_put(struct bs_state *s,
+                                               enum bs_notify_event event,
+                                               const char *subject,
+                                               const char *detail,
+                                               struct bs_err *err);
+/* One for each target, by name, and those of targets that are gone. */
+BS_MUST_CHECK enum bs_done bs_state_notify_count(struct bs_state *s,
+                                                 struct bs_arena *arena,
+                                                 struct bs_notify_count **out,
+                                                 size_t *n,
+                                                 struct bs_err *err);
+/* What a target is to be told next, now or later; found: false where nothing waits. */
+BS_MUST_CHECK enum bs_done bs_state_delivery_first(struct bs_state *s,
+                                                   const char *target,
+                                                   struct bs_arena *arena,
+                                                   struct bs_delivery *out,
+                                                   bool *found,
+                                                   struct bs_err *err);
+/* Keep what is about to be sent: every try sends the same. */
+BS_MUST_CHECK enum bs_done
+bs_state_delivery_render(struct bs_state *s, const char *id, const char *body, struct bs_err *err);
+/*
+ * What became of a try: DONE forgets it, DEAD gives it up.
+ *
+ * due_us  with LATER: the next try
+ * why     of a failure, for people; without secrets
+ */
+BS_MUST_CHECK enum bs_done bs_state_delivery_end(struct bs_state *s,
+                                                 const char *id,
+                                                 enum bs_delivery_end end,
+                                                 int64_t due_us,
+                                                 const char *why,
+                                                 struct bs_err *err);
+/* Oldest first. */
+BS_MUST_CHECK enum bs_done bs_state_delivery_list(struct bs_state *s,
+                                                  const struct bs_delivery_filter *filter,
+                                                  struct bs_arena *arena,
+                                                  struct bs_delivery **out,
+                                                  size_t *n,
+                                                  struct bs_err *err);
+/* Those that were given up are tried anew, from now on. n: how many. */
+BS_MUST_CHECK enum bs_done bs_state_delivery_retry(struct bs_state *s,
+                                                   const struct bs_delivery_filter *filter,
+                                                   const char *by,
+                                                   int64_t *n,
+                                                   struct bs_err *err);
+/* Forget them, given up or not as the filter says. */
+BS_MUST_CHECK enum bs_done bs_state_delivery_drop(struct bs_state *s,
+                                                  const struct bs_delivery_filter *filter,
+                                                  const char *by,
+                                                  int64_t *n,
+                                                  struct bs_err *err);
+/* The message of a target that shows a ticket; found: false where there is none. */
+BS_MUST_CHECK enum bs_done bs_state_slack_message_get(struct bs_state *s,
+                                                      const char *target,
+                                                      const char *ticket,
+                                                      struct bs_arena *arena,
+                                                      struct bs_slack_message *out,
+                                                      bool *found,
+                                                      struct bs_err *err);
+BS_MUST_CHECK enum bs_done bs_state_slack_message_put(struct bs_state *s,
+                                                      const char *target,
+                                                      const char *ticket,
+                                                      const struct bs_slack_message *message,
+                                                      struct bs_err *err);
+/* Who an operator is in Slack ("U012ABCDEF"); NULL: nobody. NOT_FOUND; CONFLICT: revoked, or that user
+ * is another operator; USAGE: no such id. */
+BS_MUST_CHECK enum bs_done bs_state_slack_user_set(struct bs_state *s,
+                                                   const char *operator_,
+                                                   const char *slack,
+                                                   const char *by,
+                                                   struct bs_err *err);
+/* The operator that this user of Slack is. AUTH: nobody, or revoked. */
+BS_MUST_CHECK enum bs_done bs_state_slack_user_find(struct bs_state *s,
+                                                    const char *slack,
+                                                    struct bs_arena *arena,
+                                                    struct bs_operator *out,
+                                                    struct bs_err *err);
 
 /* --- changes of agents and operators: written with the change itself, then told to the audit by
  *     approval/changes.h --- */

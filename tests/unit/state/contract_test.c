@@ -1204,6 +1204,170 @@ restores(void)
     tear_down();
 }
 
+static struct bs_delivery
+first_for(const char *target)
+{
+    struct bs_delivery d = {0};
+    struct bs_err err = {0};
+    bool found;
+
+    EXPECT_EQ(CODE(bs_state_delivery_first(state, target, &arena, &d, &found, &err)), BS_OK);
+    return found ? d : (struct bs_delivery){0};
+}
+
+/* Who wants an event has it waiting, until it is taken or given up. */
+static void
+notifications(void)
+{
+    const struct bs_notify_target both[] = {
+        {"all", (1u << BS_NOTIFY_PAUSED) | (1u << BS_NOTIFY_POINT_FAILED), 1000},
+        {"some", 1u << BS_NOTIFY_PAUSED, 5000000}};
+    const struct bs_pause pause = {
+        .scope = BS_PAUSE_EVERYTHING, .name = "", .by = "operator:kim", .reason = "why"};
+    struct bs_delivery_filter filter = {.target = "all"};
+    struct bs_delivery d, *list;
+    struct bs_notify_count *counts;
+    struct bs_err err = {0};
+    int64_t changed;
+    size_t n;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_notify_put(state, BS_NOTIFY_PAUSED, "x", NULL, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_notify_targets_set(state, both, 2, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_notify_put(state, BS_NOTIFY_NONE, "x", NULL, &err)), BS_E_DATA);
+    EXPECT_EQ(CODE(bs_state_notify_put(state, BS_NOTIFY_PAUSED, "\xff", NULL, &err)), BS_E_DATA);
+    EXPECT_EQ(first_for("all").id[0], '\0'); /* what came before there was a target */
+    EXPECT_EQ(CODE(bs_state_notify_put(state, BS_NOTIFY_POINT_FAILED, "a", "{}", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_pause_put(state, &pause, &err)), BS_OK);
+    EXPECT_EQ(first_for("some").event, BS_NOTIFY_PAUSED);
+    d = first_for("all");
+    EXPECT(d.event == BS_NOTIFY_POINT_FAILED && d.tries == 0 && d.body == NULL && !d.dead);
+    EXPECT(d.until_us == d.at_us + 1000 && d.due_us == d.at_us && strcmp(d.detail, "{}") == 0);
+    EXPECT_EQ(CODE(bs_state_delivery_render(state, d.id, "{\"a\":1}", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_delivery_end(state, d.id, BS_DELIVERY_LATER, d.due_us + 60000000,
+                                         "busy", &err)),
+              BS_OK);
+    EXPECT_EQ(first_for("all").event, BS_NOTIFY_PAUSED); /* the other one is not due so late */
+    EXPECT(strstr(first_for("all").detail, "\"operator:kim\"") != NULL);
+    EXPECT_EQ(CODE(bs_state_delivery_list(state, &filter, &arena, &list, &n, &err)), BS_OK);
+    REQUIRE(n == 2);
+    EXPECT(list[0].tries == 1 && strcmp(list[0].why, "busy") == 0);
+    EXPECT(strcmp(list[0].body, "{\"a\":1}") == 0 && strcmp(list[0].id, list[1].id) != 0);
+    EXPECT_EQ(CODE(bs_state_delivery_end(state, d.id, BS_DELIVERY_DEAD, 0, "no", &err)), BS_OK);
+    EXPECT_EQ(
+        CODE(bs_state_delivery_end(state, first_for("all").id, BS_DELIVERY_DONE, 0, NULL, &err)),
+        BS_OK);
+    EXPECT_EQ(first_for("all").id[0], '\0');
+    EXPECT_EQ(CODE(bs_state_notify_count(state, &arena, &counts, &n, &err)), BS_OK);
+    REQUIRE(n == 2);
+    EXPECT(strcmp(counts[0].target, "all") == 0 && counts[0].dead == 1 && counts[0].waiting == 0);
+    EXPECT(counts[1].waiting == 1 && counts[1].oldest_us > 0 && counts[1].dropped == 0);
+    filter.dead = true;
+    EXPECT_EQ(CODE(bs_state_delivery_retry(state, &filter, "me", &changed, &err)), BS_OK);
+    EXPECT_EQ(changed, 1);
+    EXPECT(strcmp(first_for("all").id, d.id) == 0 && first_for("all").tries == 0);
+    EXPECT_EQ(CODE(bs_state_delivery_drop(state, &filter, "me", &changed, &err)), BS_OK);
+    EXPECT_EQ(changed, 0); /* it is not given up any more */
+    EXPECT_EQ(CODE(bs_state_notify_targets_set(state, &both[1], 1, &err)), BS_OK);
+    EXPECT_EQ(first_for("all").id[0], '\0');
+    EXPECT_EQ(CODE(bs_state_delivery_retry(state, &filter, "me", &changed, &err)), BS_OK);
+    EXPECT_EQ(changed, 0); /* nobody it could be sent to */
+    EXPECT_EQ(CODE(bs_state_delivery_drop(state, &filter, "me", &changed, &err)), BS_OK);
+    EXPECT_EQ(changed, 1);
+    tear_down();
+}
+
+/* Behind the back of whichever backend it is. */
+static void
+exec_here(const char *sql)
+{
+    char all[1024];
+
+    (void)snprintf(all, sizeof(all), "SET search_path = backstop; %s", sql);
+    if (shared)
+        EXPECT(server_run(&server, all));
+    else
+        exec(sql);
+}
+
+/* What waits, and what was given up, is bounded; what was not kept is counted. */
+static void
+notifications_are_bounded(void)
+{
+    const struct bs_notify_target one = {"all", 1u << BS_NOTIFY_PAUSED, 1000};
+    struct bs_delivery_filter filter = {.dead = true};
+    struct bs_notify_count *counts;
+    struct bs_delivery *list;
+    struct bs_err err = {0};
+    char sql[512];
+    size_t n;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_notify_targets_set(state, &one, 1, &err)), BS_OK);
+    (void)snprintf(sql, sizeof(sql),
+                   "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+                   " INSERT INTO deliveries (id, target, event, at_us, due_us, until_us, tries,"
+                   " dead) SELECT 'w' || i, 'all', 'pause', 1, 1, 1, 0, 0 FROM n",
+                   BS_NOTIFY_WAITING_MAX - 1);
+    exec_here(sql);
+    for (int i = 0; i < 3; i++)
+        EXPECT_EQ(CODE(bs_state_notify_put(state, BS_NOTIFY_PAUSED, "x", NULL, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_notify_count(state, &arena, &counts, &n, &err)), BS_OK);
+    EXPECT(n == 1 && counts[0].waiting == BS_NOTIFY_WAITING_MAX && counts[0].dropped == 2);
+    exec_here("UPDATE deliveries SET dead = 1 WHERE id <> 'w7'");
+    EXPECT_EQ(CODE(bs_state_delivery_end(state, "w7", BS_DELIVERY_DEAD, 0, "no", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_delivery_list(state, &filter, &arena, &list, &n, &err)), BS_OK);
+    EXPECT_EQ(n, BS_NOTIFY_DEAD_MAX);
+    EXPECT(n > 0 && list[n - 1].id[0] == 'm'); /* the newest stay */
+    tear_down();
+}
+
+static void
+slack_users(void)
+{
+    char hash[2][BS_SHA256_TEXT];
+    struct bs_operator kim = an_operator("kim", BS_ROLE_APPROVER, "a", hash[0]);
+    struct bs_operator lee = an_operator("lee", BS_ROLE_APPROVER, "b", hash[1]), got;
+    struct bs_slack_message m = {"C1", "1.2"};
+    struct bs_err err = {0};
+    bool found;
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &lee, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_slack_user_find(state, "U01", &arena, &got, &err)), BS_E_AUTH);
+    EXPECT_EQ(CODE(bs_state_slack_user_set(state, "nobody", "U01", "me", &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_slack_user_set(state, "kim", "kim", "me", &err)), BS_E_USAGE);
+    EXPECT_EQ(CODE(bs_state_slack_user_set(state, "kim", "U01", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_slack_user_set(state, "lee", "U01", "me", &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_slack_user_find(state, "U01", &arena, &got, &err)), BS_OK);
+    EXPECT(got.name != NULL && strcmp(got.name, "kim") == 0);
+    EXPECT_EQ(CODE(bs_state_operator_revoke(state, "kim", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_slack_user_find(state, "U01", &arena, &got, &err)), BS_E_AUTH);
+    kim.created_us = 12345; /* another human of that name */
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_slack_user_find(state, "U01", &arena, &got, &err)), BS_E_AUTH);
+    EXPECT_EQ(CODE(bs_state_slack_user_set(state, "lee", "U01", "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_slack_user_find(state, "U01", &arena, &got, &err)), BS_OK);
+    EXPECT(got.name != NULL && strcmp(got.name, "lee") == 0);
+    lee.expires_us = 1; /* as any token of theirs */
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &lee, BS_OPERATOR_EXPIRES, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_slack_user_find(state, "U01", &arena, &got, &err)), BS_E_AUTH);
+    EXPECT(got.name == NULL);
+    EXPECT_EQ(CODE(bs_state_slack_user_set(state, "lee", NULL, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_slack_user_find(state, "U01", &arena, &got, &err)), BS_E_AUTH);
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(CODE(bs_state_slack_message_put(state, "t", "T-1", &m, &err)), BS_OK);
+        EXPECT_EQ(CODE(bs_state_slack_message_get(state, "t", "T-1", &arena, &m, &found, &err)),
+                  BS_OK);
+        EXPECT(found && strcmp(m.channel, "C1") == 0 && strcmp(m.ts, i == 0 ? "1.2" : "3.4") == 0);
+        m.ts = "3.4";
+    }
+    EXPECT_EQ(CODE(bs_state_slack_message_get(state, "t", "T-2", &arena, &m, &found, &err)), BS_OK);
+    EXPECT(!found);
+    tear_down();
+}
+
 /* A file of the first version is brought up to date with all that is in it. */
 static void
 first_version_is_migrated(void)
@@ -1214,7 +1378,9 @@ first_version_is_migrated(void)
     REQUIRE(set_up());
     EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
     bs_state_close(&state);
-    exec("DROP TABLE counters; DROP TABLE leases; ALTER TABLE tickets DROP COLUMN instance;"
+    exec("DROP TABLE notify_targets; DROP TABLE deliveries; DROP TABLE slack_messages;"
+         "DROP TABLE slack_users; DROP TABLE counters; DROP TABLE leases; ALTER TABLE tickets DROP "
+         "COLUMN instance;"
          "DROP TABLE glass; DROP TABLE pauses; DROP TABLE restores; DROP TABLE plans; DROP TABLE "
          "blocked; ALTER "
          "TABLE agents DROP "
@@ -1401,6 +1567,9 @@ static const struct tap_case contract[] = {
     {"pauses: put, list, and lifted together with a quarantine", pauses},
     {"plans of restores: made, approved by another, used once", plans},
     {"restores over the API: put, listed newest first, dropped", restores},
+    {"notifications: put for whom wants them, taken, given up, tried anew", notifications},
+    {"notifications are bounded, and what was not kept is counted", notifications_are_bounded},
+    {"who is who in Slack, and which message shows a ticket", slack_users},
     {"operators: token, role, revoke, ever", operators},
     {"operators: a new token, and an end", operators_in_time},
     {"operators: altered, field by field", operators_altered},
