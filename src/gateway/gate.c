@@ -474,13 +474,6 @@ prepare_to_wait(struct bs_relay *r)
     bs_inject(r, "SHOW idle_in_transaction_session_timeout", on_idle_row, on_idle_known);
 }
 
-/* Since it was judged, an operator has. */
-static bool
-is_paused(const struct bs_relay *r)
-{
-    return bs_paused_leave(r->s).what < BS_LEAVE_READING;
-}
-
 static void
 on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
 {
@@ -488,7 +481,7 @@ on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
         bs_gate_refuse(r, bs_refusal_cancelled());
         return;
     }
-    if (err->code == BS_E_PAUSED || (err->code == BS_OK && is_paused(r))) {
+    if (err->code == BS_E_PAUSED) {
         refuse_paused(r);
         return;
     }

@@ -496,25 +496,6 @@ find_param(const struct bs_session *s, struct bs_bytes name)
     return NULL;
 }
 
-/* Where it has no server session yet, it gets none. */
-static void
-check_pause(struct bs_session *s)
-{
-    struct bs_leave leave = bs_paused_leave(s);
-    struct bs_refusal *refusal;
-
-    if (leave.what == BS_LEAVE_ALL)
-        return;
-    if (s->phase == BS_PHASE_RELAY) {
-        bs_relay_on_paused(s);
-    } else if (leave.what < BS_LEAVE_READING) {
-        refusal = bs_paused_refusal(leave);
-        bs_session_fail_with(s, refusal);
-        bs_refusal_free(&refusal);
-    }
-    bs_session_pump(s);
-}
-
 void
 bs_session_check_standing(struct bs_session *s)
 {
@@ -522,7 +503,10 @@ bs_session_check_standing(struct bs_session *s)
         return;
     s->ended = bs_standings_judge(s->gateway->standings, s);
     if (s->ended == NULL) {
-        check_pause(s);
+        if (s->phase == BS_PHASE_RELAY && bs_paused_stops(s)) {
+            bs_relay_on_paused(s);
+            bs_session_pump(s);
+        }
         return;
     }
     if (s->phase == BS_PHASE_RELAY)

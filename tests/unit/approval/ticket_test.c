@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "approval/decision.h"
+#include "approval/glass.h"
 #include "tap.h"
 
 #define IDENTITY "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -680,6 +681,61 @@ opening_at_once_gives_one_ticket(void)
     tear_down();
 }
 
+static enum bs_code
+break_glass(const char *id, const struct bs_operator *by, const char *reason, struct bs_ticket *out)
+{
+    struct bs_err err = {0};
+
+    (void)!bs_glass_break(tickets, id, by, reason, &arena, out, &err);
+    return err.code;
+}
+
+/* By an admin, with a reason, of what is still pending; and then it is redeemed as ever, once. */
+static void
+glass_is_broken_by_an_admin(void)
+{
+    struct bs_operator admin, other;
+    struct bs_ticket t, out;
+    struct bs_err err = {0};
+
+    set_up();
+    add_operator();
+    EXPECT_EQ(open_ticket(IDENTITY, &t), BS_OK);
+    admin = other = kim;
+    EXPECT_EQ(break_glass(t.id, &kim, "fire", &out), BS_E_FORBIDDEN); /* an approver */
+    admin.role = BS_ROLE_ADMIN;
+    admin.revoked_us = 1;
+    EXPECT_EQ(break_glass(t.id, &admin, "fire", &out), BS_E_FORBIDDEN);
+    admin.revoked_us = 0;
+    EXPECT_EQ(break_glass(t.id, &admin, NULL, &out), BS_E_DATA);
+    EXPECT_EQ(break_glass(t.id, &admin, "\t ", &out), BS_E_DATA);
+    EXPECT_EQ(break_glass("T-none", &admin, "fire", &out), BS_E_NOT_FOUND);
+    EXPECT_EQ(break_glass(t.id, &admin, "fire", &out), BS_OK);
+    EXPECT(out.state == BS_TICKET_APPROVED && out.redeem_by_us == clock_us + REDEEM);
+    EXPECT_EQ(break_glass(t.id, &admin, "fire", &out), BS_E_CONFLICT);
+    /* In the state that operator is an approver: it may not have broken anything. */
+    EXPECT_EQ(redeem(t.id, IDENTITY), BS_E_STALE);
+
+    EXPECT_EQ(bs_glass_review(tickets, t.id, &kim, "fine", &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_FORBIDDEN); /* its own */
+    other.name = "lee";
+    other.role = BS_ROLE_VIEWER;
+    err = (struct bs_err){0};
+    EXPECT_EQ(bs_glass_review(tickets, t.id, &other, "fine", &err), BS_FAILED);
+    EXPECT_EQ(err.code, BS_E_FORBIDDEN);
+    other.role = BS_ROLE_APPROVER;
+    err = (struct bs_err){0};
+    EXPECT_EQ(bs_glass_review(tickets, t.id, &other, "fine", &err), BS_DONE);
+
+    EXPECT_EQ(open_ticket(OTHER, &t), BS_OK);
+    clock_us += DECIDE;
+    EXPECT_EQ(break_glass(t.id, &admin, "too late", &out), BS_E_STALE);
+    EXPECT_EQ(open_ticket(OTHER, &t), BS_OK);
+    EXPECT_EQ(decide(t.id, BS_DECIDE_DENY), BS_OK);
+    EXPECT_EQ(break_glass(t.id, &admin, "all the same", &out), BS_E_CONFLICT);
+    tear_down();
+}
+
 static const struct tap_case cases[] = {
     {"the table of steps", legal_steps},
     {"every operation on every state", every_operation_on_every_state},
@@ -693,6 +749,7 @@ static const struct tap_case cases[] = {
     {"raced decisions and redemptions have one winner", races_have_one_winner},
     {"raced approvals of a quorum are all counted", raced_quorum_counts_each},
     {"opening at once gives one ticket", opening_at_once_gives_one_ticket},
+    {"glass: broken by an admin, reviewed by another", glass_is_broken_by_an_admin},
 };
 
 int
