@@ -88,10 +88,10 @@ export function Actors({ name }: { name: string }): JSX.Element {
                         <td>
                           <T of={a.databases.join(", ")} most={40} />
                         </td>
-                        <td>
+                        <td data-h="created">
                           <When at={a.created} />
                         </td>
-                        <td>{a.expires ? <When at={a.expires} /> : <span class="dim">never</span>}</td>
+                        <td data-h="expires">{a.expires ? <When at={a.expires} /> : <span class="dim">never</span>}</td>
                       </tr>
                     ))}
                   </tbody>
@@ -264,7 +264,7 @@ function WhoOperates(): JSX.Element {
                   <th>Name</th>
                   <th>Role</th>
                   <th>Groups</th>
-                  <th>Owns agents of</th>
+                  <th>Also called</th>
                   <th>Status</th>
                   <th>Created</th>
                   <th>Expires</th>

@@ -74,7 +74,7 @@ function Entry({ p, here }: { p: Point; here: boolean }): JSX.Element {
       <td>
         {p.error ? <T of={p.error} most={80} /> : <T of={tables.map((t) => t.name).join(", ")} most={60} />}
       </td>
-      <td class="right num">{p.rows === undefined ? "" : count(p.rows)}</td>
+      <td class="right num" data-h="rows">{p.rows === undefined ? "" : count(p.rows)}</td>
       <td class="right num">{p.stored_bytes === undefined ? "" : size(p.stored_bytes)}</td>
       <td>
         <Outcome p={p} />

@@ -140,7 +140,7 @@ export function Restores({ id }: { id: string }): JSX.Element {
                           <T of={r.created_by} />
                         </td>
                         <td>{r.table ? <T of={r.table} most={40} /> : <span class="mono">{r.point}</span>}</td>
-                        <td class="right num">{r.rows === undefined ? "" : count(r.rows)}</td>
+                        <td class="right num" data-h="rows">{r.rows === undefined ? "" : count(r.rows)}</td>
                         <td>{STEPS[r.step].title}</td>
                         <td>
                           <Ended of={r.state} />
