@@ -49,9 +49,12 @@ look_in(struct check *k, const char *file)
     k->line = 1;
 }
 
-/* A finished file has a head of its own, where heads are signed. */
+/*
+ * A finished file has a head of its own, where heads are signed. The last one may be finished, too, and
+ * may have grown since its lines were read.
+ */
 static enum bs_done
-check_segment_head(struct check *k, uint64_t first, struct bs_err *err)
+check_segment_head(struct check *k, uint64_t first, bool last, struct bs_err *err)
 {
     const struct bs_chain *c = &k->chain;
     char name[BS_SEGMENT_NAME];
@@ -64,7 +67,11 @@ check_segment_head(struct check *k, uint64_t first, struct bs_err *err)
         if (why.code != BS_E_DAMAGED)
             return bs_err_set(err, why.code, "%s", why.message);
         wrong = "cannot be read";
-    } else if (!head.there)
+    } else if (last && !head.there)
+        return BS_DONE;
+    else if (last && head.seq > c->seq)
+        wrong = k->key == NULL ? NULL : bs_head_wrong(&head, k->key);
+    else if (!head.there)
         wrong = k->key == NULL ? NULL : "is missing";
     else if (head.seq > c->seq) { /* k says which file it is */
         broken(k, c->seq + 1, "the file ends at %llu, but %llu was written: its end is missing",
@@ -142,8 +149,8 @@ check_file(struct check *k, uint64_t first, bool last, struct bs_err *err)
         broken(k, c->seq + 1, "%s", stop.why);
     else if (end == BS_CHAIN_TORN && !last)
         broken(k, c->seq + 1, "the last line of the file is cut off");
-    else if (!last)
-        done = check_segment_head(k, first, err);
+    else if (end == BS_CHAIN_WHOLE)
+        done = check_segment_head(k, first, last, err);
     if (v->intact)
         v->records = v->last_seq = c->seq;
     if (v->n_breaks != before && !last)

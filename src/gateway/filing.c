@@ -27,10 +27,14 @@
 #define ROUND_US   2000000
 #define LONGEST_US 300000000 /* from one try to the next */
 
-/* Up to which file a log has indexes. */
-struct indexed {
+/* What this process knows of a log. */
+struct known {
     char *log;
-    uint64_t after;
+    uint64_t indexed; /* first seq of the last file that has an index; 0: none */
+    uint64_t sent;    /* of the last that was sent, or refused */
+    uint64_t *
+        refused; /* whose places in the store have something else; before it all others are there */
+    size_t n_refused;
 };
 
 struct bs_filing {
@@ -45,8 +49,8 @@ struct bs_filing {
     int64_t pause_us;      /* after a failure; 0: the last try went well */
     int64_t next_us;       /* of bs_mono_us: not before */
     int64_t waiting, late; /* as the gauges have them: files, seconds */
-    struct indexed *indexed;
-    size_t n_indexed;
+    struct known *known;
+    size_t n_known;
 };
 
 /* --- one file ----------------------------------------------------------------------------- */
@@ -118,47 +122,150 @@ put_segment(struct bs_filing *u,
     bs_segment_name(first, name);
     bs_segment_head_name(first, head);
     (void)snprintf(path, sizeof(path), "%s/%s", directory, head);
-    if (put_file(u, folder, directory, name, err) != BS_DONE ||
-        (access(path, F_OK) == 0 && put_file(u, folder, directory, head, err) != BS_DONE))
+    if (put_file(u, folder, directory, name, err) != BS_DONE)
         return BS_FAILED;
-    return bs_backlog_note(directory, u->g->config->audit_upload, first, err);
+    return access(path, F_OK) != 0 ? BS_DONE : put_file(u, folder, directory, head, err);
 }
 
-/* --- a round ------------------------------------------------------------------------------ */
+/* --- a log -------------------------------------------------------------------------------- */
 
+static struct known *
+known_of(struct bs_filing *u, const char *log)
+{
+    for (size_t i = 0; i < u->n_known; i++) {
+        if (strcmp(u->known[i].log, log) == 0)
+            return &u->known[i];
+    }
+    u->known = bs_realloc(u->known, (u->n_known + 1) * sizeof(*u->known));
+    u->known[u->n_known] = (struct known){.log = bs_strdup(log)};
+    return &u->known[u->n_known++];
+}
+
+/* Its place among the refused; n_refused where it is none of them. */
+static size_t
+refused_at(const struct known *k, uint64_t first)
+{
+    size_t i = 0;
+
+    while (i < k->n_refused && k->refused[i] != first)
+        i++;
+    return i;
+}
+
+static void
+refuse(struct known *k, uint64_t first)
+{
+    if (refused_at(k, first) != k->n_refused)
+        return;
+    k->refused = bs_realloc(k->refused, (k->n_refused + 1) * sizeof(*k->refused));
+    k->refused[k->n_refused++] = first;
+}
+
+static void
+forget_refused(struct known *k, uint64_t first)
+{
+    size_t at = refused_at(k, first);
+
+    if (at != k->n_refused)
+        k->refused[at] = k->refused[--k->n_refused];
+}
+
+/* What a round comes to. */
 struct sum {
     int64_t waiting, since_us;
 };
+
+/* One log in a round. */
+struct filed {
+    const char *directory;
+    char folder[BS_UPLOAD_FOLDER]; /* in the store */
+    bool may_try;
+    int64_t sent, left;
+};
+
+/*
+ * Sends one, or leaves it for later. One whose place is taken by something else holds up no other; where
+ * the store does not answer, the others need not be tried.
+ */
+static enum bs_done
+send_one(struct bs_filing *u, struct known *k, struct filed *f, uint64_t first, struct bs_err *err)
+{
+    enum bs_done done;
+
+    if (!f->may_try) {
+        f->left++;
+        return BS_DONE;
+    }
+    done = put_segment(u, f->folder, f->directory, first, err);
+    bs_count(done == BS_DONE ? BS_COUNT_UPLOADS : BS_COUNT_UPLOADS_FAILED);
+    if (done == BS_DONE) {
+        f->sent++;
+        forget_refused(k, first);
+    } else {
+        f->left++;
+        f->may_try = err->code == BS_E_DAMAGED;
+    }
+    if (done != BS_DONE && f->may_try)
+        refuse(k, first);
+    if ((done == BS_DONE || f->may_try) && first > k->sent)
+        k->sent = first;
+    return done;
+}
+
+/* All that waits; err: the first failure. */
+static enum bs_done
+send_all(struct bs_filing *u,
+         struct known *k,
+         struct filed *f,
+         const struct bs_segments *files,
+         struct bs_err *err)
+{
+    enum bs_done done = BS_DONE;
+
+    for (size_t i = 0; i < files->n; i++) {
+        uint64_t first = files->first[i];
+        struct bs_err why = {0};
+        if (first <= k->sent && refused_at(k, first) == k->n_refused)
+            continue; /* behind one that was refused */
+        if (send_one(u, k, f, first, &why) == BS_DONE)
+            continue;
+        if (done == BS_DONE)
+            *err = why;
+        done = BS_FAILED;
+    }
+    if (f->sent != 0 && k->n_refused == 0 &&
+        bs_backlog_note(f->directory, u->g->config->audit_upload, k->sent, err) != BS_DONE)
+        done = BS_FAILED;
+    return done;
+}
 
 /* Adds what still waits, whether or not this went well. */
 static enum bs_done
 upload_log(struct bs_filing *u, const char *log, bool may_try, struct sum *sum, struct bs_err *err)
 {
     const struct bs_config *c = u->g->config;
+    char directory[PATH_MAX];
+    struct filed f = {.directory = directory, .may_try = may_try};
     struct bs_backlog b = {0};
-    char directory[PATH_MAX], folder[BS_UPLOAD_FOLDER];
-    enum bs_done done = BS_DONE;
-    size_t sent = 0;
+    enum bs_done done;
 
     (void)snprintf(directory, sizeof(directory), "%s%s%s", c->audit_directory,
                    log[0] == '\0' ? "" : "/", log);
     if (bs_backlog_look(directory, c->audit_upload, &b, err) != BS_DONE)
         return BS_FAILED;
-    if (b.files.n != 0 && may_try)
-        done = bs_backlog_folder(directory, log, folder, err);
-    while (may_try && done == BS_DONE && sent < b.files.n) {
-        done = put_segment(u, folder, directory, b.files.first[sent], err);
-        bs_count(done == BS_DONE ? BS_COUNT_UPLOADS : BS_COUNT_UPLOADS_FAILED);
-        sent += done == BS_DONE;
-    }
-    if (sent != 0)
-        BS_LOG(INFO, "audit uploaded", BS_F_STR("to", folder), BS_F_INT("files", (int64_t)sent));
-    if (sent < b.files.n && (sum->since_us == 0 || b.since_us < sum->since_us))
+    done = b.files.n == 0 || !may_try ? BS_DONE : bs_backlog_folder(directory, log, f.folder, err);
+    if (done == BS_DONE)
+        done = send_all(u, known_of(u, log), &f, &b.files, err);
+    if (f.sent != 0)
+        BS_LOG(INFO, "audit uploaded", BS_F_STR("to", f.folder), BS_F_INT("files", f.sent));
+    if (f.left != 0 && (sum->since_us == 0 || b.since_us < sum->since_us))
         sum->since_us = b.since_us;
-    sum->waiting += (int64_t)(b.files.n - sent);
+    sum->waiting += f.left;
     bs_segments_fini(&b.files);
     return done;
 }
+
+/* --- a round ------------------------------------------------------------------------------ */
 
 static void
 show(struct bs_filing *u, const struct sum *sum)
@@ -186,20 +293,6 @@ wait_longer(struct bs_filing *u, const struct bs_err *err)
            BS_F_INT("late_s", u->late), BS_F_INT("again_in_s", u->pause_us / 1000000));
 }
 
-/* How far that log is known to be indexed. */
-static uint64_t *
-indexed_of(struct bs_filing *u, const char *log)
-{
-    for (size_t i = 0; i < u->n_indexed; i++) {
-        if (strcmp(u->indexed[i].log, log) == 0)
-            return &u->indexed[i].after;
-    }
-    u->indexed = bs_realloc(u->indexed, (u->n_indexed + 1) * sizeof(*u->indexed));
-    u->indexed[u->n_indexed].log = bs_strdup(log);
-    u->indexed[u->n_indexed].after = 0;
-    return &u->indexed[u->n_indexed++].after;
-}
-
 /* An index less makes searches slower, and nothing else. */
 static void
 index_log(struct bs_filing *u, const char *log)
@@ -210,7 +303,8 @@ index_log(struct bs_filing *u, const char *log)
 
     (void)snprintf(directory, sizeof(directory), "%s%s%s", u->g->config->audit_directory,
                    log[0] == '\0' ? "" : "/", log);
-    if (bs_audit_index_make_all(directory, indexed_of(u, log), &u->watch, &made, &err) != BS_DONE &&
+    if (bs_audit_index_make_all(directory, &known_of(u, log)->indexed, &u->watch, &made, &err) !=
+            BS_DONE &&
         err.code != BS_E_CANCELLED)
         BS_LOG(WARNING, "the audit could not be indexed", BS_F_STR("log", log),
                BS_F_STR("reason", err.message));
@@ -322,9 +416,11 @@ bs_filing_stop(struct bs_filing **u)
     pthread_cond_destroy(&(*u)->wake);
     bs_store_close(&(*u)->store);
     bs_watch_fini(&(*u)->watch);
-    for (size_t i = 0; i < (*u)->n_indexed; i++)
-        free((*u)->indexed[i].log);
-    free((*u)->indexed);
+    for (size_t i = 0; i < (*u)->n_known; i++) {
+        free((*u)->known[i].log);
+        free((*u)->known[i].refused);
+    }
+    free((*u)->known);
     free(*u);
     *u = NULL;
 }

@@ -145,8 +145,10 @@ def test_another_object_in_the_place_is_told(folder):
     try:
         folder.start()
         wait_until(lambda: values(folder)[NOT_SENT] > 0)
-        assert "the store has something else" in folder.log()
-        work(folder, 1)
+        wait_until(lambda: "the store has something else" in folder.log())
+        work(folder, 4)  # which is held up by nothing
+        wait_until(lambda: local(folder)[-1] == store(folder)[-1].name and values(folder)[WAITING] == 1)
+        assert "uploaded.json" not in [p.name for p in (folder.folder / "audit").iterdir()]
     finally:
         folder.stop()
         first.write_bytes(kept)

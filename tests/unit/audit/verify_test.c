@@ -416,7 +416,7 @@ finished_stays_finished(void)
     struct bs_segments files = {0};
     struct bs_err err = {0};
     struct bs_audit *a;
-    char one[BS_UPLOAD_FOLDER], two[BS_UPLOAD_FOLDER];
+    char one[BS_UPLOAD_FOLDER], two[BS_UPLOAD_FOLDER], head[BS_SEGMENT_NAME];
 
     make_log();
     for (int i = 0; i < 3; i++) {
@@ -428,6 +428,12 @@ finished_stays_finished(void)
     REQUIRE(bs_segments_list(folder, &files, &err) == BS_DONE);
     EXPECT_EQ(files.n, 3); /* of make_log two; the last went on with, twice one of its own */
     EXPECT(verify().intact && verify().records == LINES + 3);
+    bs_segment_head_name(files.first[files.n - 1], head);
+    for (size_t at = 0; at < 300; at += 7) {
+        edit(head, at);
+        EXPECT(!verify().intact && strcmp(verify().breaks[0].file, head) == 0);
+        edit(head, at);
+    }
     bs_segments_fini(&files);
     REQUIRE(bs_backlog_look(folder, "here", &b, &err) == BS_DONE);
     EXPECT(b.files.n == 3 && b.files.first[0] == 1 && b.since_us != 0 && b.done == 0);
