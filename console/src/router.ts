@@ -13,7 +13,8 @@ function read(): Place {
   } catch {
     // Not ours: it will not be found.
   }
-  return { page: page || "queue", name: decoded, query: new URLSearchParams(query) };
+  // Links in messages say what they are about; here it is a part of the queue.
+  return { page: page === "" || page === "tickets" ? "queue" : page, name: decoded, query: new URLSearchParams(query) };
 }
 
 export const place = signal<Place>(read());

@@ -179,6 +179,8 @@ def test_a_denial_reaches_the_agent_and_its_reason_only_operators(stage, opened)
     console = opened("kim")
     asked = stage.ask("DELETE FROM shop.items WHERE order_id = 13")
     ticket = console.open_ticket(asked.sql)
+    console.open(f"#/tickets/{ticket}")  # as messages link to it
+    console.page.wait_for_selector(f".list .here a[href='#/queue/{ticket}']")
     decide(console, "d", "not on a Friday")
     assert asked.done() == "ZB002" and "Friday" not in str(asked.error)
     console.page.wait_for_selector(".became .state-denied")
