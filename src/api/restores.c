@@ -832,8 +832,10 @@ load(struct bs_restores *s, struct bs_err *err)
 
     bs_arena_init(&arena, "restores", ARENA_MAX);
     done = bs_state_restore_list(s->gateway->state, KEPT, &arena, &rows, &n, err);
-    for (size_t i = 0; done == BS_DONE && i < n; i++)
-        done = take_row(s, &rows[i], &end, err);
+    for (size_t i = 0; done == BS_DONE && i < n; i++) {
+        if (!rows[i].elsewhere) /* another gateway's own: it goes on there */
+            done = take_row(s, &rows[i], &end, err);
+    }
     bs_arena_fini(&arena);
     return done;
 }

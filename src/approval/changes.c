@@ -5,6 +5,7 @@
 #include "approval/changes.h"
 
 #define AT_ONCE   100
+#define LEASE_MS  5000 /* one gateway at a time tells its audit */
 #define MAX_BYTES (8u << 20)
 
 static enum bs_done
@@ -30,9 +31,14 @@ record_some(struct bs_state *state,
             struct bs_err *err)
 {
     struct bs_change *changes;
+    bool mine = false;
 
     if (bs_state_change_list(state, AT_ONCE, arena, &changes, n, err) != BS_DONE)
         return BS_FAILED;
+    if (*n != 0 && bs_state_lease(state, "changes", LEASE_MS, &mine, err) != BS_DONE)
+        return BS_FAILED;
+    if (!mine)
+        *n = 0;
     for (size_t i = 0; i < *n; i++) {
         if (record(audit, &changes[i], err) != BS_DONE ||
             bs_state_change_drop(state, changes[i].id, err) != BS_DONE)

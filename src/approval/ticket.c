@@ -399,3 +399,16 @@ bs_tickets_sweep(struct bs_tickets *t, size_t *n, struct bs_err *err)
     bs_arena_fini(&arena);
     return done;
 }
+
+void
+bs_ticket_heard(struct bs_tickets *t, const char *id)
+{
+    struct bs_arena arena;
+    struct bs_ticket ticket;
+    struct bs_err err = {0};
+
+    bs_arena_init(&arena, "ticket", SWEEP_BYTES);
+    if (bs_state_ticket_get(t->state, id, &arena, &ticket, &err) == BS_DONE)
+        bs_ticket_tell(t, &ticket);
+    bs_arena_fini(&arena);
+}

@@ -117,6 +117,10 @@ bs_ticket_void(struct bs_tickets *t, const char *id, const char *why, struct bs_
 /* Expire what is overdue and tell the subscribers; call it now and then. `n` may be NULL. */
 BS_MUST_CHECK enum bs_done bs_tickets_sweep(struct bs_tickets *t, size_t *n, struct bs_err *err);
 
+/* Another gateway says that it has changed: the subscribers are told what it is now. Nothing where it
+ * cannot be read; whoever waits for it looks by itself, too. id: whatever somebody may have said. */
+void bs_ticket_heard(struct bs_tickets *t, const char *id);
+
 /* Is a step from one state to another legal at all? Pure. */
 bool bs_ticket_step_legal(enum bs_ticket_state from, enum bs_ticket_state to);
 

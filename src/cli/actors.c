@@ -35,7 +35,7 @@ bs_actors_open(struct bs_actors *a, const struct bs_args *args, int *status)
     a->config = bs_cmd_config(args, status);
     if (a->config == NULL)
         return false;
-    if (bs_state_open(a->config->state_path, &a->state, &err) == BS_DONE)
+    if (bs_state_open(a->config->state_url, &a->state, &err) == BS_DONE)
         return true;
     *status = bs_out_fail(&err);
     return false;

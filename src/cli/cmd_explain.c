@@ -54,8 +54,8 @@ group_of(const struct bs_config *c, const char *agent, struct bs_arena *arena)
     struct bs_agent found = {0};
     struct bs_err err = {0};
 
-    if (access(c->state_path, R_OK | W_OK) != 0 ||
-        bs_state_open(c->state_path, &state, &err) != BS_DONE)
+    if ((c->state_url[0] == '/' && access(c->state_url, R_OK | W_OK) != 0) ||
+        bs_state_open(c->state_url, &state, &err) != BS_DONE)
         return NULL;
     (void)!bs_state_agent_get(state, agent, arena, &found, &err);
     bs_state_close(&state);

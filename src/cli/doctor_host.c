@@ -109,9 +109,9 @@ look_at_folder(struct bs_doctor *d, const char *check, const char *what, const c
 /* Only the file is secret (bs_state_open refuses one that others can read). The folder may be seen,
  * but who can write to it can put another state in its place. */
 static void
-look_at_state(struct bs_doctor *d)
+look_at_file(struct bs_doctor *d)
 {
-    const char *path = d->config->state_path;
+    const char *path = d->config->state_url;
     char *folder = bs_strdup(path), *slash = strrchr(folder, '/');
     struct bs_err err = {0};
     struct stat st;
@@ -133,6 +133,22 @@ look_at_state(struct bs_doctor *d)
     else
         NOTE(d, OK, "state", NULL, "state: %s can be used, and others cannot read it", path);
     free(folder);
+}
+
+/* Who can reach it in the servers that agents reach is looked at with those: doctor_state.c. */
+static void
+look_at_state(struct bs_doctor *d)
+{
+    struct bs_err err = {0};
+
+    if (d->config->state_url[0] == '/')
+        look_at_file(d);
+    else if (bs_state_open(d->config->state_url, &d->state, &err) != BS_DONE)
+        NOTE(d, FAIL, "state", err.hint[0] == '\0' ? NULL : bs_doctor_fmt(d, "%s", err.hint),
+             "state: %s", err.message);
+    else
+        NOTE(d, OK, "state", NULL,
+             "state: the schema backstop can be used, and is open to no other role");
 }
 
 /* --- TLS towards agents --- */

@@ -18,7 +18,7 @@ bs_keeping_open(struct bs_keeping *k, const struct bs_args *args, int *status)
         return false;
     if (bs_keys_open_store(k->config->storage_url, k->config->keys, k->config->key, &k->store,
                            &err) == BS_DONE &&
-        bs_state_open(k->config->state_path, &k->state, &err) == BS_DONE &&
+        bs_state_open(k->config->state_url, &k->state, &err) == BS_DONE &&
         bs_cmd_side_audit(k->config, &k->audit, &err) == BS_DONE)
         return true;
     *status = bs_out_fail(&err);

@@ -113,7 +113,7 @@ bs_restoring_operator(struct bs_restoring *w, const char *token_file, struct bs_
     if (token == NULL)
         return BS_FAILED;
     bs_arena_init(&w->arena, "operator", 1u << 20);
-    if (w->state != NULL || bs_state_open(w->config->state_path, &w->state, err) == BS_DONE)
+    if (w->state != NULL || bs_state_open(w->config->state_url, &w->state, err) == BS_DONE)
         done = bs_state_operator_find(w->state, token, &w->arena, &w->operator_, err);
     bs_free_secret(&token);
     if (done == BS_DONE && !bs_operator_may(&w->operator_, BS_ROLE_APPROVER))

@@ -62,8 +62,8 @@ on_change(const struct bs_ticket *ticket, void *arg)
     pthread_mutex_unlock(&a->lock);
 }
 
-static enum bs_done
-look(struct bs_approved *a, struct bs_err *err)
+enum bs_done
+bs_approved_look(struct bs_approved *a, struct bs_err *err)
 {
     const struct bs_ticket_filter filter = {.states = 1u << BS_TICKET_APPROVED};
     struct bs_ticket *list = NULL;
@@ -87,7 +87,8 @@ bs_approved_new(struct bs_tickets *tickets, struct bs_approved **out, struct bs_
     pthread_mutex_init(&a->lock, NULL);
     a->tickets = tickets;
     *out = a;
-    if (bs_tickets_subscribe(tickets, on_change, a, err) == BS_DONE && look(a, err) == BS_DONE)
+    if (bs_tickets_subscribe(tickets, on_change, a, err) == BS_DONE &&
+        bs_approved_look(a, err) == BS_DONE)
         return BS_DONE;
     bs_approved_free(out);
     return BS_FAILED;

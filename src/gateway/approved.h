@@ -17,6 +17,9 @@ BS_MUST_CHECK enum bs_done
 bs_approved_new(struct bs_tickets *tickets, struct bs_approved **out, struct bs_err *err);
 void bs_approved_free(struct bs_approved **a); /* accepts NULL */
 
+/* Looks at all that are approved, as at the start. */
+BS_MUST_CHECK enum bs_done bs_approved_look(struct bs_approved *a, struct bs_err *err);
+
 /* May be a moment behind: a hint that decides nothing but how a transaction is begun. */
 bool bs_approved_any(struct bs_approved *a, const char *actor, const char *database);
 

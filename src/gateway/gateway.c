@@ -29,6 +29,7 @@
 #include "gateway/keeper.h"
 #include "gateway/late.h"
 #include "gateway/limits.h"
+#include "gateway/neighbours.h"
 #include "gateway/progress.h"
 #include "gateway/readiness.h"
 #include "gateway/reload.h"
@@ -52,16 +53,11 @@
 static enum bs_done
 open_state(struct bs_gateway *g, struct bs_err *err)
 {
-    char url[4096];
-    int n = snprintf(url, sizeof(url), "sqlite://%s", g->config->state_path);
-
-    if (n < 0 || (size_t)n >= sizeof(url))
-        return BS_FAIL(err, CONFIG, "state: the path is too long");
-    if (bs_state_open(url, &g->state, err) == BS_FAILED) {
-        bs_err_prefix(err, "state");
-        return BS_FAILED;
-    }
-    return BS_DONE;
+    if (bs_state_open(g->config->state_url, &g->state, err) == BS_DONE &&
+        bs_neighbours_join(g, err) == BS_DONE)
+        return BS_DONE;
+    bs_err_prefix(err, "state");
+    return BS_FAILED;
 }
 
 static enum bs_done
@@ -300,6 +296,8 @@ stop_workers(struct bs_gateway *g, const sigset_t *set)
 static void
 close_all(struct bs_gateway *g)
 {
+    if (g->state != NULL)
+        bs_state_leave(g->state); /* first: what it tells goes to all that follows */
     for (unsigned i = 0; i < g->n_workers; i++)
         bs_worker_free(&g->workers[i]);
     free(g->workers);
@@ -386,6 +384,7 @@ bs_gateway_run(const struct bs_config *config,
     g.scheduler = bs_scheduler_start(&g);
     BS_LOG(INFO, "ready", BS_F_INT("workers", g.n_workers), BS_F_INT("pid", getpid()));
     atomic_store(&g.ready, true);
+    bs_neighbours_hear(&g);
     bs_service_ready();
     serve(&g, &set);
     done = BS_DONE;

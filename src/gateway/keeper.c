@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "gateway/databases.h"
 #include "gateway/late.h"
+#include "gateway/neighbours.h"
 #include "gateway/standing.h"
 #include "gateway/worker.h"
 #include "policy/config.h"
@@ -24,7 +25,6 @@
 
 #define CLOSE_WAIT_MS 5000 /* at start: for a transaction that is still in progress */
 #define LOOK_AGAIN_S  3    /* at what could not be closed */
-#define ARENA_MAX     (64u << 20)
 
 struct bs_keeper {
     struct bs_gateway *g;
@@ -32,6 +32,7 @@ struct bs_keeper {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     unsigned rounds;
+    int64_t seen; /* changes that evasion knows of */
     bool stop;
 };
 
@@ -104,29 +105,10 @@ load_catalog(struct bs_gateway *g, const struct bs_config_database *db)
                BS_F_STR("database", db->name), BS_F_STR("reason", err.message));
 }
 
-/* A ticket that was running when the gateway died: its point says more than we know. */
-static enum bs_done
-end_running_tickets(struct bs_gateway *g, struct bs_err *err)
-{
-    const struct bs_ticket_filter filter = {.states = 1u << BS_TICKET_RUNNING};
-    struct bs_arena arena;
-    struct bs_ticket *list;
-    enum bs_done done;
-    size_t n = 0;
-
-    bs_arena_init(&arena, "tickets", ARENA_MAX);
-    done = bs_ticket_list(g->tickets, &filter, &arena, &list, &n, err);
-    for (size_t i = 0; done == BS_DONE && i < n; i++)
-        done = bs_ticket_finish(g->tickets, list[i].id, BS_TICKET_UNCERTAIN, list[i].point,
-                                "the gateway stopped while it ran; see its recovery point", err);
-    bs_arena_fini(&arena);
-    return done;
-}
-
 enum bs_done
 bs_keeper_settle(struct bs_gateway *g, struct bs_err *err)
 {
-    if (end_running_tickets(g, err) != BS_DONE ||
+    if (bs_neighbours_end_running(g, err) != BS_DONE ||
         bs_changes_record(g->state, g->audit, NULL, err) != BS_DONE)
         return BS_FAILED;
     bs_capture_sweep(g->config->spool);
@@ -138,18 +120,24 @@ bs_keeper_settle(struct bs_gateway *g, struct bs_err *err)
 
 /* --- from then on ------------------------------------------------------------------------- */
 
-/* Agents may be released, or revoked, by another process: the change tells. */
+/* Agents may be quarantined, released, or revoked, by another process: the change tells, whichever
+ * gateway's audit gets it. */
 static enum bs_done
-keep_quarantine(struct bs_gateway *g, struct bs_err *err)
+keep_quarantine(struct bs_keeper *k, struct bs_err *err)
 {
-    size_t changes = 0;
+    struct bs_gateway *g = k->g;
+    int64_t changes;
 
     if (bs_evasion_save(g->evasion, g->state, err) != BS_DONE ||
-        bs_changes_record(g->state, g->audit, &changes, err) != BS_DONE)
+        bs_changes_record(g->state, g->audit, NULL, err) != BS_DONE ||
+        bs_state_change_count(g->state, &changes, err) != BS_DONE)
         return BS_FAILED;
-    return changes != 0 || bs_evasion_any_quarantined(g->evasion)
-               ? bs_evasion_reload(g->evasion, g->state, err)
-               : BS_DONE;
+    if (changes == k->seen && !bs_evasion_any_quarantined(g->evasion))
+        return BS_DONE;
+    if (bs_evasion_reload(g->evasion, g->state, err) != BS_DONE)
+        return BS_FAILED;
+    k->seen = changes;
+    return BS_DONE;
 }
 
 /* Whoever is let in no more: also where the audit cannot take the news of it. */
@@ -172,8 +160,9 @@ go_round(struct bs_keeper *k)
     struct bs_err err = {0};
 
     bs_keeper_check(g);
+    bs_neighbours_look(g);
     bs_late_settle(g->late);
-    if (bs_tickets_sweep(g->tickets, NULL, &err) != BS_DONE || keep_quarantine(g, &err) != BS_DONE)
+    if (bs_tickets_sweep(g->tickets, NULL, &err) != BS_DONE || keep_quarantine(k, &err) != BS_DONE)
         BS_LOG(WARNING, "housekeeping failed", BS_F_STR("reason", err.message));
     if (++k->rounds % LOOK_AGAIN_S == 0 && atomic_exchange(&g->points_open, false))
         close_all_points(g, 0);

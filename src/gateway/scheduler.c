@@ -17,6 +17,7 @@
 #include "gateway/retention.h"
 #include "gateway/snapshots.h"
 #include "recovery/check.h"
+#include "state/state.h"
 
 #define MINUTE_US (INT64_C(60) * 1000000)
 #define JITTER_US (5 * MINUTE_US)
@@ -300,6 +301,34 @@ run_task(struct bs_scheduler *s, struct task *t, struct bs_err *err)
     }
 }
 
+/* One gateway at a time, and one in each period: the others take the next one. */
+static enum bs_done
+take_turn(
+    struct bs_scheduler *s, const struct task *t, char name[128], bool *ours, struct bs_err *err)
+{
+    static const char *const kinds[] = {"snapshot:", "prune", "verify"};
+
+    (void)snprintf(name, 128, "%s%.80s", kinds[t->kind],
+                   t->kind == TASK_SNAPSHOT ? t->snapshot->name : "");
+    return bs_state_lease(s->g->state, name, t->every_us / 1000, ours, err);
+}
+
+static enum bs_done
+run_in_turn(struct bs_scheduler *s, struct task *t, struct bs_err *err)
+{
+    struct bs_err ignored = {0};
+    char name[128];
+    bool ours;
+
+    if (take_turn(s, t, name, &ours, err) != BS_DONE)
+        return BS_FAILED;
+    if (!ours || run_task(s, t, err) == BS_DONE)
+        return BS_DONE;
+    if (bs_state_shared(s->g->state)) /* another one may do better */
+        (void)!bs_state_lease_drop(s->g->state, name, &ignored);
+    return BS_FAILED;
+}
+
 static void
 place_task(struct bs_scheduler *s, struct task *t)
 {
@@ -323,7 +352,7 @@ do_task(struct bs_scheduler *s, struct task *t)
         place_task(s, t);
         return;
     }
-    if (run_task(s, t, &err) == BS_DONE) {
+    if (run_in_turn(s, t, &err) == BS_DONE) {
         t->failures = 0;
         t->due_us = began + t->every_us + jitter_us(t);
     } else {

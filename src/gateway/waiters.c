@@ -50,6 +50,17 @@ wake_session(struct bs_worker *worker, void *arg)
     free(w);
 }
 
+/* The lock is held. */
+static void
+wake_up(const struct waiter *w)
+{
+    struct wake *wake = bs_malloc(sizeof(*wake));
+
+    memcpy(wake->ticket, w->ticket, sizeof(wake->ticket));
+    memcpy(wake->session, w->session, sizeof(wake->session));
+    bs_worker_post(w->worker, wake_session, wake);
+}
+
 /* On whatever thread changed the ticket. */
 static void
 on_change(const struct bs_ticket *ticket, void *arg)
@@ -58,14 +69,18 @@ on_change(const struct bs_ticket *ticket, void *arg)
 
     pthread_mutex_lock(&all->lock);
     for (struct waiter *w = all->list; w != NULL; w = w->next) {
-        struct wake *wake;
-        if (strcmp(w->ticket, ticket->id) != 0)
-            continue;
-        wake = bs_malloc(sizeof(*wake));
-        memcpy(wake->ticket, w->ticket, sizeof(wake->ticket));
-        memcpy(wake->session, w->session, sizeof(wake->session));
-        bs_worker_post(w->worker, wake_session, wake);
+        if (strcmp(w->ticket, ticket->id) == 0)
+            wake_up(w);
     }
+    pthread_mutex_unlock(&all->lock);
+}
+
+void
+bs_waiters_look(struct bs_waiters *all)
+{
+    pthread_mutex_lock(&all->lock);
+    for (struct waiter *w = all->list; w != NULL; w = w->next)
+        wake_up(w);
     pthread_mutex_unlock(&all->lock);
 }
 

@@ -68,7 +68,7 @@ same_databases(const struct bs_config *a, const struct bs_config *b)
 static bool
 same_state(const struct bs_config *a, const struct bs_config *b)
 {
-    return same(a->state_path, b->state_path);
+    return same(a->state_url, b->state_url);
 }
 
 static bool

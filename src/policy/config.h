@@ -101,7 +101,7 @@ struct bs_config {
     int64_t operators_session_idle_ms; /* and while it is not used */
     struct bs_config_database *databases;
     size_t n_databases;
-    const char *state_path; /* SQLite file */
+    const char *state_url; /* an absolute path: SQLite; or postgresql://..., which is secret */
     const char *audit_directory;
     const char *audit_key;     /* file: what heads of the audit log are signed with */
     int64_t audit_file_bytes;  /* a file of the log is finished when it has so many */

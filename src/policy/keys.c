@@ -271,13 +271,13 @@ read_state(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, 
 
     if (path != NULL)
         *(const char **)into = path;
-    else if (strncmp(value.text, "postgres", 8) == 0)
-        bs_load_problem(l, value.line,
-                        "%s: postgres:... is not supported by this version, only sqlite:...",
-                        bs_key_shown(key));
+    else if (strncmp(value.text, "postgresql://", 13) == 0 ||
+             strncmp(value.text, "postgres://", 11) == 0)
+        bs_read_conninfo(l, key, value, into);
     else
         bs_load_problem(l, value.line,
-                        "%s: must be sqlite:///absolute/path or sqlite:relative/path",
+                        "%s: must be sqlite:///absolute/path, sqlite:relative/path or "
+                        "postgresql://...",
                         bs_key_shown(key));
 }
 
@@ -561,7 +561,7 @@ const struct bs_key bs_keys[] = {
     {"databases.*.helper",    REQUIRED | CONNINFO, .scalar = bs_read_conninfo, DB(helper)},
     {"databases.*.restorer",  CONNINFO, .scalar = bs_read_conninfo, DB(restorer)},
     {"databases.*.environment", 0, .scalar = bs_read_text, DB(environment), .fallback = ""},
-    {"state",                 REQUIRED, .scalar = read_state, AT(state_path)},
+    {"state",                 REQUIRED | CONNINFO, .scalar = read_state, AT(state_url)},
     {"audit",                 REQUIRED, .node = read_section},
     {"audit.directory",       REQUIRED, .scalar = read_path, AT(audit_directory)},
     {"audit.key",             0, .scalar = read_path, AT(audit_key)},

@@ -176,7 +176,7 @@ expand_one(struct bs_load *l,
         return false;
     }
     alone = *p == whole && end[1] == '\0';
-    if ((key->flags & BS_KEY_CONNINFO) != 0 && !alone)
+    if ((key->flags & BS_KEY_CONNINFO) != 0 && !alone && strncmp(whole, "sqlite:", 7) != 0)
         put_escaped(out, value, strstr(whole, "://") != NULL);
     else
         bs_put_str(out, value);

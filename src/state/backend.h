@@ -326,6 +326,23 @@ struct bs_state_ops {
                                     struct bs_arena *arena,
                                     struct bs_operator *out,
                                     struct bs_err *err);
+    bool (*shared)(struct bs_state *s);
+    enum bs_done (*join)(struct bs_state *s,
+                         const char *instance,
+                         bs_state_news_fn *heard,
+                         void *ctx,
+                         struct bs_err *err);
+    void (*leave)(struct bs_state *s);
+    enum bs_done (*lease)(
+        struct bs_state *s, const char *name, int64_t ms, bool *mine, struct bs_err *err);
+    enum bs_done (*lease_drop)(struct bs_state *s, const char *name, struct bs_err *err);
+    enum bs_done (*bury)(struct bs_state *s, size_t *n, struct bs_err *err);
+    enum bs_done (*ticket_orphans)(struct bs_state *s,
+                                   struct bs_arena *arena,
+                                   struct bs_ticket **out,
+                                   size_t *n,
+                                   struct bs_err *err);
+
     enum bs_done (*change_list)(struct bs_state *s,
                                 size_t limit,
                                 struct bs_arena *arena,
@@ -336,7 +353,8 @@ struct bs_state_ops {
     enum bs_done (*change_drop)(struct bs_state *s, int64_t id, struct bs_err *err);
 };
 
-extern const struct bs_state_backend bs_state_sqlite;   /* sqlite:///absolute/path */
-extern const struct bs_state_backend bs_state_postgres; /* postgresql://... */
+extern const struct bs_state_backend bs_state_sqlite; /* sqlite:///absolute/path */
+extern const struct bs_state_backend bs_state_postgresql,
+    bs_state_postgres; /* postgres[ql]://... */
 
 #endif

@@ -14,9 +14,7 @@
  * a deadline of its own. A connection that failed is made anew at the next call, but not at once again
  * and again.
  */
-#include <errno.h>
 #include <libpq-fe.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,248 +24,22 @@
 #include "base/clock.h"
 #include "state/postgres.h"
 
-#define ANSWER_US (INT64_C(15) * 1000000) /* longer than all limits of the server below */
-#define FIRST_US  (INT64_C(100) * 1000)   /* between two attempts to connect, at first */
-#define LAST_US   (INT64_C(2) * 1000000)  /* and at most */
-#define OID_BOOL  16
-#define OID_INT8  20
-#define OID_TEXT  25
-#define MAX_SQL   8192
-#define MAX_BOUND 40
-
-/* A role may have set any of them otherwise. */
-#define SETTINGS                                                                                   \
-    "SET search_path = backstop, pg_temp; SET statement_timeout = '10s'; SET lock_timeout = '8s';" \
-    "SET idle_in_transaction_session_timeout = '10s'; SET client_encoding = 'UTF8';"               \
-    "SET standard_conforming_strings = on; SET default_transaction_isolation = 'read committed';"  \
-    "SET default_transaction_read_only = off; SET bytea_output = 'hex';"                           \
-    "SELECT set_config('synchronous_commit', 'on', false)"                                         \
-    " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+#define OID_BOOL 16
+#define OID_INT8 20
+#define OID_TEXT 25
+#define MAX_SQL  8192
 
 struct pg {
     struct bs_sqlite q; /* first: a bs_sqlite * is a pg * */
     char *url;          /* secret */
-    PGconn *conn;
-    bool writing;     /* between begin and commit */
-    int64_t again_us; /* bs_mono_us: not before then is another connection tried */
-    int64_t pause_us; /* to the attempt after that */
-    char why[512];    /* the last one failed */
+    struct bs_pg_link link;
+    struct bs_pg_ear *ear; /* NULL: it does not listen */
 };
 
 static struct pg *
 pg_of(struct bs_sqlite *q)
 {
     return (struct pg *)q;
-}
-
-/* --- errors --- */
-
-/* Primary messages name tables and roles, never values; details do, and are left out. */
-static void
-first_line(const char *text, char *out, size_t size)
-{
-    (void)snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
-}
-
-static enum bs_done
-refused(const PGresult *res, struct bs_err *err)
-{
-    static const char *const passing[] = {"08", "40", "53", "55", "57", "25"};
-    const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-    const char *text = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
-
-    if (state == NULL || text == NULL)
-        return BS_FAIL(err, UNAVAILABLE, "the state's database gave no answer");
-    if (strncmp(state, "XX", 2) == 0)
-        return BS_FAIL(err, DAMAGED, "the state is damaged: %.300s", text);
-    if (strcmp(state, "42501") == 0)
-        return BS_FAIL(err, CONFIG, "the state's role may not do what it has to: %.300s", text);
-    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
-        if (strncmp(state, passing[i], 2) == 0)
-            return BS_FAIL(err, UNAVAILABLE, "the state cannot be used: %.300s", text);
-    return BS_FAIL(err, INTERNAL, "the state refused a statement: %.300s", text);
-}
-
-/* --- the connection --- */
-
-static void
-drop(struct pg *p)
-{
-    PQfinish(p->conn);
-    p->conn = NULL;
-    p->writing = false;
-}
-
-/* The connection is of no use any more. */
-static enum bs_done
-lost(struct pg *p, const char *why, struct bs_err *err)
-{
-    char line[256];
-
-    first_line(why, line, sizeof(line));
-    drop(p);
-    return BS_FAIL(err, UNAVAILABLE, "the state's database is lost: %s", line);
-}
-
-/* Until there is something to read or the deadline is over. */
-static enum bs_done
-wait_for(struct pg *p, short events, int64_t until_us, struct bs_err *err)
-{
-    for (;;) {
-        int64_t left = until_us - bs_mono_us();
-        struct pollfd fd = {.fd = PQsocket(p->conn), .events = events};
-        int n = left <= 0 ? 0 : poll(&fd, 1, (int)(left / 1000) + 1);
-        if (n > 0)
-            return BS_DONE;
-        if (n == 0)
-            return lost(p, "it does not answer", err);
-        if (errno != EINTR)
-            return lost(p, strerror(errno), err);
-    }
-}
-
-/* The last result of what was sent, or the first that is an error; NULL where the connection is lost. */
-static PGresult *
-collect(struct pg *p, struct bs_err *err)
-{
-    int64_t until_us = bs_mono_us() + ANSWER_US;
-    PGresult *keep = NULL, *res;
-    int left;
-
-    while ((left = PQflush(p->conn)) == 1)
-        if (wait_for(p, POLLIN | POLLOUT, until_us, err) != BS_DONE || PQconsumeInput(p->conn) != 1)
-            break;
-    for (; p->conn != NULL && left >= 0;) {
-        if (PQisBusy(p->conn) != 0) {
-            if (wait_for(p, POLLIN, until_us, err) != BS_DONE)
-                break;
-            if (PQconsumeInput(p->conn) != 1)
-                break;
-            continue;
-        }
-        res = PQgetResult(p->conn);
-        if (res == NULL && keep != NULL && PQstatus(p->conn) == CONNECTION_OK)
-            return keep;
-        if (res == NULL)
-            break;
-        if (keep != NULL && PQresultStatus(keep) == PGRES_FATAL_ERROR) {
-            PQclear(res);
-            continue;
-        }
-        PQclear(keep);
-        keep = res;
-    }
-    if (p->conn != NULL)
-        (void)lost(p, PQerrorMessage(p->conn), err);
-    PQclear(keep);
-    return NULL;
-}
-
-static enum bs_done
-check(PGresult *res, struct bs_err *err)
-{
-    ExecStatusType status = PQresultStatus(res);
-
-    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
-        return BS_DONE;
-    return refused(res, err);
-}
-
-/* Several statements of ours, without values. */
-static enum bs_done
-script(struct pg *p, const char *sql, struct bs_err *err)
-{
-    PGresult *res;
-    enum bs_done done;
-
-    if (PQsendQuery(p->conn, sql) != 1)
-        return lost(p, PQerrorMessage(p->conn), err);
-    res = collect(p, err);
-    if (res == NULL)
-        return BS_FAILED;
-    done = check(res, err);
-    PQclear(res);
-    return done;
-}
-
-PGconn *
-bs_pg_connect(const char *url, const char *name)
-{
-    /* What the URL says counts above what comes before it. */
-    const char *const keys[] = {"connect_timeout",     "keepalives_idle",
-                                "keepalives_interval", "keepalives_count",
-                                "tcp_user_timeout",    "target_session_attrs",
-                                "application_name",    "dbname",
-                                "client_encoding",     NULL};
-    const char *const values[] = {"5",          "10", "5", "3",    "15000",
-                                  "read-write", name, url, "UTF8", NULL};
-
-    return PQconnectdbParams(keys, values, 1);
-}
-
-static void
-hush(void *ctx, const PGresult *res)
-{
-    (void)ctx;
-    (void)res;
-}
-
-static enum bs_done
-connect_anew(struct pg *p, struct bs_err *err)
-{
-    p->conn = bs_pg_connect(p->url, "backstop/state");
-    if (PQstatus(p->conn) != CONNECTION_OK || PQsetnonblocking(p->conn, 1) != 0) {
-        char line[256];
-        first_line(PQerrorMessage(p->conn), line, sizeof(line));
-        drop(p);
-        return BS_FAIL(err, UNAVAILABLE, "the state's database cannot be reached: %s", line);
-    }
-    (void)PQsetNoticeReceiver(p->conn, hush, NULL);
-    if (PQserverVersion(p->conn) < 140000) {
-        drop(p);
-        return BS_FAIL(err, CONFIG, "the state needs PostgreSQL 14 or newer");
-    }
-    if (script(p, SETTINGS, err) == BS_DONE)
-        return BS_DONE;
-    if (p->conn != NULL)
-        drop(p);
-    return BS_FAILED;
-}
-
-static enum bs_done
-connect_now(struct pg *p, struct bs_err *err)
-{
-    struct bs_err why = {0};
-
-    if (bs_mono_us() < p->again_us)
-        return BS_FAIL(err, UNAVAILABLE, "%s", p->why);
-    if (connect_anew(p, &why) == BS_DONE) {
-        p->pause_us = 0;
-        return BS_DONE;
-    }
-    p->pause_us = p->pause_us == 0 ? FIRST_US : p->pause_us * 2;
-    p->pause_us = p->pause_us > LAST_US ? LAST_US : p->pause_us;
-    p->again_us = bs_mono_us() + p->pause_us;
-    (void)snprintf(p->why, sizeof(p->why), "%s", why.message);
-    return bs_err_set(err, why.code, "%s", why.message);
-}
-
-/* A server that went away meanwhile has told so: what waits to be read on an idle connection is that. */
-static enum bs_done
-be_connected(struct pg *p, struct bs_err *err)
-{
-    if (p->conn != NULL && !p->writing) {
-        struct pollfd fd = {.fd = PQsocket(p->conn), .events = POLLIN};
-        if (poll(&fd, 1, 0) > 0 && PQconsumeInput(p->conn) != 1)
-            drop(p);
-    }
-    if (p->conn != NULL && PQstatus(p->conn) == CONNECTION_OK)
-        return BS_DONE;
-    if (p->writing)
-        return lost(p, "in the middle of a change", err);
-    if (p->conn != NULL)
-        drop(p);
-    return connect_now(p, err);
 }
 
 /* --- statements --- */
@@ -295,19 +67,12 @@ write_parameters(const char *sql, char out[MAX_SQL])
     return true;
 }
 
-struct bound {
-    Oid types[MAX_BOUND];
-    const char *values[MAX_BOUND];
-    char numbers[MAX_BOUND][24];
-    int n;
-};
-
 static void
-bind_all(const struct bs_sq_value *values, struct bound *b)
+bind_all(const struct bs_sq_value *values, struct bs_pg_bound *b)
 {
     for (b->n = 0; values[b->n].type != BS_SQ_END; b->n++) {
         const struct bs_sq_value *v = &values[b->n];
-        bs_assert(b->n < MAX_BOUND);
+        bs_assert(b->n < BS_PG_BOUND);
         b->types[b->n] = v->type == BS_SQ_INT ? OID_INT8 : OID_TEXT;
         b->values[b->n] = v->text;
         if (v->type != BS_SQ_INT)
@@ -315,18 +80,6 @@ bind_all(const struct bs_sq_value *values, struct bound *b)
         (void)snprintf(b->numbers[b->n], sizeof(b->numbers[0]), "%lld", (long long)v->number);
         b->values[b->n] = b->numbers[b->n];
     }
-}
-
-static PGresult *
-ask(struct pg *p, const char *sql, const struct bound *b, struct bs_err *err)
-{
-    if (be_connected(p, err) != BS_DONE)
-        return NULL;
-    if (PQsendQueryParams(p->conn, sql, b->n, b->types, b->values, NULL, NULL, 0) != 1) {
-        (void)lost(p, PQerrorMessage(p->conn), err);
-        return NULL;
-    }
-    return collect(p, err);
 }
 
 static enum bs_done
@@ -337,25 +90,25 @@ pg_query(struct bs_sqlite *q,
          struct bs_err *err)
 {
     struct pg *p = pg_of(q);
-    bool may_repeat = !p->writing && strncmp(sql, "SELECT", 6) == 0;
+    bool may_repeat = !p->link.writing && strncmp(sql, "SELECT", 6) == 0;
     char words[MAX_SQL];
     struct bs_err why = {0};
-    struct bound b;
+    struct bs_pg_bound b;
     PGresult *res;
 
     if (!write_parameters(sql, words))
         return BS_FAIL(err, INTERNAL, "a statement to the state is too long");
     bind_all(values, &b);
-    res = ask(p, words, &b, &why);
-    if (res == NULL && may_repeat && p->again_us <= bs_mono_us()) {
+    res = bs_pg_ask(&p->link, words, &b, &why);
+    if (res == NULL && may_repeat && p->link.again_us <= bs_mono_us()) {
         why = (struct bs_err){0};
-        res = ask(p, words, &b, &why);
+        res = bs_pg_ask(&p->link, words, &b, &why);
     }
     if (res == NULL)
         return bs_err_set(err, why.code, "%s", why.message);
     out->st = res;
     out->at = -1;
-    return check(res, err);
+    return bs_pg_check(res, err);
 }
 
 static enum bs_sq_next
@@ -407,16 +160,17 @@ pg_begin(struct bs_sqlite *q, struct bs_err *err)
 
     for (int i = 0; i < 2; i++) { /* nothing was done yet: it may be asked twice */
         why = (struct bs_err){0};
-        if (be_connected(p, &why) == BS_DONE && script(p, begin, &why) == BS_DONE) {
-            p->writing = true;
+        if (bs_pg_connected(&p->link, &why) == BS_DONE &&
+            bs_pg_script(&p->link, begin, &why) == BS_DONE) {
+            p->link.writing = true;
             return BS_DONE;
         }
-        if (p->conn != NULL)
+        if (p->link.conn != NULL)
             break;
     }
-    if (p->conn != NULL) {
+    if (p->link.conn != NULL) {
         struct bs_err ignored = {0};
-        (void)!script(p, "ROLLBACK", &ignored);
+        (void)!bs_pg_script(&p->link, "ROLLBACK", &ignored);
     }
     return bs_err_set(err, why.code, "%s", why.message);
 }
@@ -428,10 +182,10 @@ pg_commit(struct bs_sqlite *q, struct bs_err *err)
 {
     struct pg *p = pg_of(q);
 
-    if (p->conn == NULL || !p->writing)
+    if (p->link.conn == NULL || !p->link.writing)
         return BS_FAIL(err, UNAVAILABLE, "the state's database is lost");
-    p->writing = false;
-    return script(p, "COMMIT", err);
+    p->link.writing = false;
+    return bs_pg_script(&p->link, "COMMIT", err);
 }
 
 static void
@@ -440,9 +194,9 @@ pg_rollback(struct bs_sqlite *q)
     struct pg *p = pg_of(q);
     struct bs_err ignored = {0};
 
-    p->writing = false;
-    if (p->conn != NULL && PQtransactionStatus(p->conn) != PQTRANS_IDLE)
-        (void)!script(p, "ROLLBACK", &ignored);
+    p->link.writing = false;
+    if (p->link.conn != NULL && PQtransactionStatus(p->link.conn) != PQTRANS_IDLE)
+        (void)!bs_pg_script(&p->link, "ROLLBACK", &ignored);
 }
 
 /* --- the schema --- */
@@ -485,7 +239,8 @@ static const char extras[] =
     " AS $$ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint $$;"
     "CREATE OR REPLACE FUNCTION backstop.tell() RETURNS trigger LANGUAGE plpgsql"
     " SET search_path = pg_catalog, pg_temp"
-    " AS $$ BEGIN PERFORM pg_notify('backstop', TG_TABLE_NAME || ' ' || NEW.id);"
+    " AS $$ BEGIN PERFORM pg_notify('backstop', TG_TABLE_NAME || ' ' || NEW.id || ' ' ||"
+    " coalesce(current_setting('backstop.instance', true), ''));"
     " RETURN NULL; END $$;"
     "CREATE OR REPLACE TRIGGER tell AFTER INSERT OR UPDATE OF state ON backstop.tickets"
     " FOR EACH ROW EXECUTE FUNCTION backstop.tell();"
@@ -564,12 +319,13 @@ create(struct pg *p, struct bs_err *err)
     int64_t missing;
 
     if (number(p, "SELECT to_regnamespace('backstop') IS NULL", &missing, err) != BS_DONE ||
-        (missing != 0 && script(p, "CREATE SCHEMA backstop", err) != BS_DONE))
+        (missing != 0 && bs_pg_script(&p->link, "CREATE SCHEMA backstop", err) != BS_DONE))
         return BS_FAILED;
-    return script(p,
-                  "CREATE TABLE backstop.about (version bigint NOT NULL, extra bigint NOT NULL);"
-                  "INSERT INTO backstop.about VALUES (0, 0)",
-                  err);
+    return bs_pg_script(
+        &p->link,
+        "CREATE TABLE backstop.about (version bigint NOT NULL, extra bigint NOT NULL);"
+        "INSERT INTO backstop.about VALUES (0, 0)",
+        err);
 }
 
 /* In the transaction of migrate(). */
@@ -584,14 +340,14 @@ migrate_from(struct pg *p, int64_t version, struct bs_err *err)
         bs_buf_init(&sql, 1 << 20);
         translate(bs_sq_migration(v), &sql);
         bs_put_u8(&sql, 0);
-        done = script(p, (const char *)sql.p, err);
+        done = bs_pg_script(&p->link, (const char *)sql.p, err);
         bs_buf_fini(&sql);
     }
     if (done == BS_DONE)
-        done = script(p, extras, err);
+        done = bs_pg_script(&p->link, extras, err);
     (void)snprintf(about, sizeof(about), "UPDATE backstop.about SET version = %d, extra = %d",
                    newest(), EXTRAS);
-    return done == BS_DONE ? script(p, about, err) : BS_FAILED;
+    return done == BS_DONE ? bs_pg_script(&p->link, about, err) : BS_FAILED;
 }
 
 /* Under the lock: of two gateways that start at once, the second finds it done. */
@@ -618,10 +374,10 @@ migrate(struct pg *p, struct bs_err *err)
         return BS_FAILED;
     if (version == newest() && extra == EXTRAS)
         return BS_DONE;
-    if (script(p, "BEGIN; SELECT pg_advisory_xact_lock(hashtext('backstop.about'))", err) !=
-        BS_DONE)
+    if (bs_pg_script(&p->link, "BEGIN; SELECT pg_advisory_xact_lock(hashtext('backstop.about'))",
+                     err) != BS_DONE)
         return BS_FAILED;
-    p->writing = true;
+    p->link.writing = true;
     if (bring_up(p, err) == BS_DONE)
         return pg_commit(&p->q, err);
     pg_rollback(&p->q);
@@ -635,9 +391,27 @@ pg_close(struct bs_sqlite *q)
 {
     struct pg *p = pg_of(q);
 
-    PQfinish(p->conn);
+    bs_pg_deafen(&p->ear);
+    PQfinish(p->link.conn);
     bs_free_secret(&p->url);
     free(p);
+}
+
+static enum bs_done
+pg_listen(struct bs_sqlite *q, bs_state_news_fn *heard, void *ctx, struct bs_err *err)
+{
+    struct pg *p = pg_of(q);
+
+    p->link.instance = q->instance;
+    if (bs_pg_sign(&p->link, err) != BS_DONE)
+        return BS_FAILED;
+    return bs_pg_ear_new(p->url, q->instance, heard, ctx, &p->ear, err);
+}
+
+static void
+pg_deafen(struct bs_sqlite *q)
+{
+    bs_pg_deafen(&pg_of(q)->ear);
 }
 
 static const struct bs_sq_driver driver = {
@@ -651,6 +425,8 @@ static const struct bs_sq_driver driver = {
     .begin = pg_begin,
     .commit = pg_commit,
     .rollback = pg_rollback,
+    .listen = pg_listen,
+    .deafen = pg_deafen,
 };
 
 static enum bs_done
@@ -662,7 +438,8 @@ pg_open(const char *place, struct bs_state **out, struct bs_err *err)
     bs_sq_init(&p->q, &driver);
     p->url = bs_malloc(size);
     (void)snprintf(p->url, size, "postgresql://%s", place);
-    if (connect_now(p, err) != BS_DONE || migrate(p, err) != BS_DONE) {
+    p->link = (struct bs_pg_link){.url = p->url, .name = "backstop/state", .instance = ""};
+    if (bs_pg_connected(&p->link, err) != BS_DONE || migrate(p, err) != BS_DONE) {
         struct bs_state *s = &p->q.base;
         bs_state_close(&s);
         return BS_FAILED;
@@ -671,4 +448,5 @@ pg_open(const char *place, struct bs_state **out, struct bs_err *err)
     return BS_DONE;
 }
 
-const struct bs_state_backend bs_state_postgres = {"postgresql", pg_open};
+const struct bs_state_backend bs_state_postgresql = {"postgresql", pg_open};
+const struct bs_state_backend bs_state_postgres = {"postgres", pg_open}; /* libpq knows both */

@@ -286,6 +286,7 @@ struct bs_restore_row {
     bool open;        /* a step is waiting or running */
     const char *doc;  /* JSON; no rows of anybody are in it */
     const char *plan; /* its plan file, while that can be carried out; NULL */
+    bool elsewhere;   /* read only: open in another gateway, which lives */
 };
 
 /* What the policy has blocked, so that the same in other words is recognised. */

@@ -157,6 +157,8 @@ static const char *const migrations[] = {
     "CREATE TABLE slack_users ("
     " slack TEXT PRIMARY KEY, operator TEXT NOT NULL UNIQUE, operator_us INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID;",
+    /* Which gateway carries a restore out. */
+    "ALTER TABLE restores ADD COLUMN instance TEXT;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -540,6 +542,13 @@ const struct bs_state_ops bs_sq_operations = {
     .slack_message_put = bs_sq_slack_message_put,
     .slack_user_set = bs_sq_slack_user_set,
     .slack_user_find = bs_sq_slack_user_find,
+    .shared = bs_sq_shared,
+    .join = bs_sq_join,
+    .leave = bs_sq_leave,
+    .lease = bs_sq_lease,
+    .lease_drop = bs_sq_lease_drop,
+    .bury = bs_sq_bury,
+    .ticket_orphans = bs_sq_ticket_orphans,
     .change_list = bs_sq_change_list,
     .change_count = bs_sq_change_count,
     .change_drop = bs_sq_change_drop,

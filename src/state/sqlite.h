@@ -18,13 +18,21 @@
 #include <jansson.h>
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "state/backend.h"
 
 struct bs_sqlite {
     struct bs_state base; /* first: a bs_state * is a bs_sqlite * */
     const struct bs_sq_driver *driver;
+    char instance[BS_ULID_TEXT]; /* which gateway this is; "" for none */
     pthread_mutex_t lock; /* held from bs_sq_lock or bs_sq_begin to bs_sq_unlock or bs_sq_end */
 };
+
+#define BS_SQ_GATEWAY "gateway:" /* and its instance: the name of the lease that says it lives */
+/* of: a column with an instance. Where there are no leases nobody lives. */
+#define BS_SQ_LIVES(of)                                                                            \
+    "EXISTS (SELECT 1 FROM leases g WHERE g.name = '" BS_SQ_GATEWAY "' || " of                     \
+    " AND g.until_us > now_us())"
 
 #define BS_SQ_ALL (INT64_C(1) << 40) /* LIMIT for no limit: more rows than there can be */
 
@@ -73,6 +81,12 @@ struct bs_sq_driver {
     enum bs_done (*begin)(struct bs_sqlite *q, struct bs_err *err);
     enum bs_done (*commit)(struct bs_sqlite *q, struct bs_err *err);
     void (*rollback)(struct bs_sqlite *q); /* nothing where nothing has begun */
+    /* NULL where no other gateway can have it open. */
+    enum bs_done (*listen)(struct bs_sqlite *q,
+                           bs_state_news_fn *heard,
+                           void *ctx,
+                           struct bs_err *err);
+    void (*deafen)(struct bs_sqlite *q);
 };
 
 void bs_sq_init(struct bs_sqlite *q, const struct bs_sq_driver *driver);
@@ -445,6 +459,23 @@ enum bs_done bs_sq_slack_user_find(struct bs_state *s,
                                    struct bs_operator *out,
                                    struct bs_err *err);
 
+/* leases.c */
+bool bs_sq_shared(struct bs_state *s);
+enum bs_done bs_sq_join(struct bs_state *s,
+                        const char *instance,
+                        bs_state_news_fn *heard,
+                        void *ctx,
+                        struct bs_err *err);
+void bs_sq_leave(struct bs_state *s);
+enum bs_done
+bs_sq_lease(struct bs_state *s, const char *name, int64_t ms, bool *mine, struct bs_err *err);
+enum bs_done bs_sq_lease_drop(struct bs_state *s, const char *name, struct bs_err *err);
+enum bs_done bs_sq_bury(struct bs_state *s, size_t *n, struct bs_err *err);
+enum bs_done bs_sq_ticket_orphans(struct bs_state *s,
+                                  struct bs_arena *arena,
+                                  struct bs_ticket **out,
+                                  size_t *n,
+                                  struct bs_err *err);
 enum bs_done bs_sq_change_list(struct bs_state *s,
                                size_t limit,
                                struct bs_arena *arena,

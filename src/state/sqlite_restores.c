@@ -13,6 +13,7 @@ read_restore(struct bs_sq_rows *r, void *item, struct bs_err *err)
     row->open = bs_sq_int(r, 1) != 0;
     row->doc = bs_sq_text(r, 2);
     row->plan = bs_sq_text(r, 3);
+    row->elsewhere = bs_sq_int(r, 4) != 0;
     return BS_DONE;
 }
 
@@ -25,9 +26,11 @@ bs_sq_restore_put(struct bs_state *s, const struct bs_restore_row *row, struct b
     bs_sq_lock(q);
     done = bs_sq_run(
         q,
-        "INSERT INTO restores (id, open, doc, plan) VALUES (?,?,?,?) ON CONFLICT (id)"
-        " DO UPDATE SET open = excluded.open, doc = excluded.doc, plan = excluded.plan",
-        BS_SQ_VALUES(BS_SQ_T(row->id), BS_SQ_I(row->open), BS_SQ_T(row->doc), BS_SQ_T(row->plan)),
+        "INSERT INTO restores (id, open, doc, plan, instance) VALUES (?,?,?,?,?) ON CONFLICT (id)"
+        " DO UPDATE SET open = excluded.open, doc = excluded.doc, plan = excluded.plan,"
+        " instance = excluded.instance",
+        BS_SQ_VALUES(BS_SQ_T(row->id), BS_SQ_I(row->open), BS_SQ_T(row->doc), BS_SQ_T(row->plan),
+                     BS_SQ_T(q->instance)),
         NULL, err);
     bs_sq_unlock(q);
     return done;
@@ -46,9 +49,12 @@ bs_sq_restore_list(struct bs_state *s,
     enum bs_done done;
 
     bs_sq_lock(q);
-    done = bs_sq_all(q, "SELECT id, open, doc, plan FROM restores ORDER BY id DESC LIMIT ?",
-                     BS_SQ_VALUES(BS_SQ_I((int64_t)limit)), arena, sizeof(**out), read_restore,
-                     &rows, n, err);
+    done = bs_sq_all(q,
+                     "SELECT id, open, doc, plan, open <> 0 AND instance <> ?1"
+                     " AND " BS_SQ_LIVES("restores.instance") " FROM restores"
+                                                              " ORDER BY id DESC LIMIT ?2",
+                     BS_SQ_VALUES(BS_SQ_T(q->instance), BS_SQ_I((int64_t)limit)), arena,
+                     sizeof(**out), read_restore, &rows, n, err);
     bs_sq_unlock(q);
     *out = rows;
     return done;

@@ -162,11 +162,12 @@ bs_sq_ticket_write(struct bs_sqlite *q, const struct bs_ticket *t, struct bs_err
     if (bs_sq_run(q,
                   "UPDATE tickets SET state = ?, decided_us = ?, decided_by = ?, reason = ?,"
                   " redeem_by_us = ?, started_us = ?, finished_us = ?, detail = ?, point = ?,"
-                  " version = version + 1 WHERE id = ? AND version = ?",
+                  " instance = ?, version = version + 1 WHERE id = ? AND version = ?",
                   BS_SQ_VALUES(BS_SQ_T(bs_ticket_state_name(t->state)), BS_SQ_I(t->decided_us),
                                BS_SQ_T(t->decided_by), BS_SQ_T(t->reason), BS_SQ_I(t->redeem_by_us),
                                BS_SQ_I(t->started_us), BS_SQ_I(t->finished_us), BS_SQ_T(t->detail),
-                               BS_SQ_T(t->point), BS_SQ_T(t->id), BS_SQ_I(t->version)),
+                               BS_SQ_T(t->point), BS_SQ_T(q->instance), BS_SQ_T(t->id),
+                               BS_SQ_I(t->version)),
                   &changed, err) != BS_DONE)
         return BS_FAILED;
     if (changed == 1)
@@ -223,6 +224,27 @@ bs_sq_ticket_list(struct bs_state *s,
                                   BS_SQ_T(filter->database), BS_SQ_T(filter->before),
                                   BS_SQ_I(filter->limit == 0 ? BS_SQ_ALL : (int64_t)filter->limit)),
                      arena, sizeof(**out), read_ticket, &rows, n, err);
+    bs_sq_unlock(q);
+    *out = rows;
+    return done;
+}
+
+enum bs_done
+bs_sq_ticket_orphans(struct bs_state *s,
+                     struct bs_arena *arena,
+                     struct bs_ticket **out,
+                     size_t *n,
+                     struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    void *rows = NULL;
+    enum bs_done done;
+
+    bs_sq_lock(q);
+    done = bs_sq_all(q,
+                     "SELECT " TICKET_COLUMNS " FROM tickets WHERE state = 'running'"
+                     " AND NOT " BS_SQ_LIVES("coalesce(tickets.instance, '')") " ORDER BY id",
+                     BS_SQ_NO_VALUES, arena, sizeof(**out), read_ticket, &rows, n, err);
     bs_sq_unlock(q);
     *out = rows;
     return done;

@@ -10,7 +10,8 @@
 #include "base/clock.h"
 #include "state/backend.h"
 
-static const struct bs_state_backend *const backends[] = {&bs_state_sqlite, &bs_state_postgres};
+static const struct bs_state_backend *const backends[] = {&bs_state_sqlite, &bs_state_postgresql,
+                                                          &bs_state_postgres};
 
 enum bs_done
 bs_state_open(const char *url, struct bs_state **out, struct bs_err *err)
@@ -35,6 +36,62 @@ bs_state_close(struct bs_state **s)
     if (*s != NULL)
         (*s)->ops->close(*s);
     *s = NULL;
+}
+
+/* --- several gateways --- */
+
+bool
+bs_state_shared(struct bs_state *s)
+{
+    return s->ops->shared(s);
+}
+
+enum bs_done
+bs_state_join(struct bs_state *s,
+              const char *instance,
+              bs_state_news_fn *heard,
+              void *ctx,
+              struct bs_err *err)
+{
+    return s->ops->join(s, instance, heard, ctx, err);
+}
+
+void
+bs_state_leave(struct bs_state *s)
+{
+    s->ops->leave(s);
+}
+
+enum bs_done
+bs_state_lease(struct bs_state *s, const char *name, int64_t ms, bool *mine, struct bs_err *err)
+{
+    *mine = false;
+    return s->ops->lease(s, name, ms, mine, err);
+}
+
+enum bs_done
+bs_state_lease_drop(struct bs_state *s, const char *name, struct bs_err *err)
+{
+    return s->ops->lease_drop(s, name, err);
+}
+
+enum bs_done
+bs_state_bury(struct bs_state *s, size_t *n, struct bs_err *err)
+{
+    *n = 0;
+    return s->ops->bury(s, n, err);
+}
+
+enum bs_done
+bs_state_ticket_orphans(struct bs_state *s,
+                        struct bs_arena *arena,
+                        struct bs_ticket **out,
+                        size_t *n,
+                        struct bs_err *err)
+{
+    *out = NULL;
+    *n = 0;
+    return s->ops->ticket_orphans(s, arena, out, n, err);
 }
 
 /* --- what may come in --- */

@@ -517,6 +517,52 @@ BS_MUST_CHECK enum bs_done bs_state_slack_user_find(struct bs_state *s,
                                                     struct bs_arena *arena,
                                                     struct bs_operator *out,
                                                     struct bs_err *err);
+/* --- several gateways on one state --- */
+
+#define BS_LEASE_MS 15000 /* a gateway that has given no sign of life for so long is dead */
+
+enum bs_news {
+    BS_NEWS_ALL = 0, /* it is not known what: look at everything */
+    BS_NEWS_TICKET,  /* a ticket is new, or went a step */
+    BS_NEWS_CHANGE,  /* an agent, an operator or a pause */
+};
+
+/* On a thread of the state. id: of the ticket, as whoever told it wrote it; "" otherwise. */
+typedef void bs_state_news_fn(void *ctx, enum bs_news what, const char *id);
+
+/* Other gateways may have it open. */
+bool bs_state_shared(struct bs_state *s);
+/*
+ * This process is a gateway, and lives until it leaves or gives no more signs of it; what others do is
+ * told from now on, in milliseconds. Nothing where the state is not shared.
+ *
+ * instance  a ULID of its own
+ * heard     may ask the state; must not leave it
+ */
+BS_MUST_CHECK enum bs_done bs_state_join(struct bs_state *s,
+                                         const char *instance,
+                                         bs_state_news_fn *heard,
+                                         void *ctx,
+                                         struct bs_err *err);
+void bs_state_leave(struct bs_state *s); /* nothing where it has not joined */
+/*
+ * Take something that one gateway does at a time, for so long or until this one dies; who has it takes
+ * it for longer.
+ *
+ * mine  this gateway has it now; always where the state is not shared
+ */
+BS_MUST_CHECK enum bs_done
+bs_state_lease(struct bs_state *s, const char *name, int64_t ms, bool *mine, struct bs_err *err);
+BS_MUST_CHECK enum bs_done
+bs_state_lease_drop(struct bs_state *s, const char *name, struct bs_err *err);
+/* Forget gateways that have died. n: how many; of several that ask, one is told of each. */
+BS_MUST_CHECK enum bs_done bs_state_bury(struct bs_state *s, size_t *n, struct bs_err *err);
+/* Tickets that run in no gateway that lives; where the state is not shared, all that run. */
+BS_MUST_CHECK enum bs_done bs_state_ticket_orphans(struct bs_state *s,
+                                                   struct bs_arena *arena,
+                                                   struct bs_ticket **out,
+                                                   size_t *n,
+                                                   struct bs_err *err);
 
 /* --- changes of agents and operators: written with the change itself, then told to the audit by
  *     approval/changes.h --- */

@@ -116,9 +116,9 @@ static const struct row rows[] = {
     {"no listener, doubles, no databases, wrong stores",
      "listen: ['127.0.0.1:1', '127.0.0.1:1', 'unix:']\n"
      "databases: {}\n"
-     "state: postgresql://x\naudit: {directory: a}\nstorage: s3://bucket/x?secret=hunter2\nspool: c\n",
+     "state: mysql://x\naudit: {directory: a}\nstorage: s3://bucket/x?secret=hunter2\nspool: c\n",
      {{1, "\"127.0.0.1:1\" is given twice"}, {1, "unix: needs a folder"}, {2, "databases: is empty"},
-      {3, "state: postgres:... is not supported by this version"},
+      {3, "or postgresql://..."},
       {5, "storage: \"secret\" is no option of an s3 url"}}},
     {"stores without a path",
      "listen: ['127.0.0.1:1']\n"
@@ -357,7 +357,7 @@ fallbacks(void)
            strcmp(c->databases[1].environment, "") == 0);
     EXPECT(bs_config_database_find(c, "shop") == &c->databases[0]);
     EXPECT(bs_config_database_find(c, "Shop") == NULL);
-    EXPECT(strcmp(c->state_path, "/etc/backstop/state.db") == 0);
+    EXPECT(strcmp(c->state_url, "/etc/backstop/state.db") == 0);
     EXPECT(strcmp(c->audit_directory, "/etc/backstop/audit") == 0);
     EXPECT(c->audit_upload == NULL && c->audit_redact == BS_AUDIT_REDACT_NONE);
     EXPECT(strcmp(c->audit_redact_key, "/etc/backstop/audit.redact.key") == 0);
@@ -488,7 +488,7 @@ whole_file(void)
     EXPECT(strcmp(c->tls_key, "/keys/server.key") == 0);
     EXPECT_EQ(c->operators.port, 6581);
     EXPECT(strcmp(c->databases[0].environment, "production") == 0);
-    EXPECT(strcmp(c->state_path, "/var/lib/backstop/state.db") == 0);
+    EXPECT(strcmp(c->state_url, "/var/lib/backstop/state.db") == 0);
     EXPECT(strcmp(c->storage_url, "file:///var/backups/backstop") == 0);
     EXPECT_EQ(c->workers, 4);
     EXPECT_EQ(c->hold_wait_ms, 500);
@@ -616,6 +616,43 @@ secrets(void)
     (void)unlink(file);
 }
 
+static void
+state_is_one_of_two(void)
+{
+    static const struct {
+        const char *text, *want; /* NULL: it is refused */
+    } cases[] = {
+        {"sqlite:///var/lib/b/state.db", "/var/lib/b/state.db"},
+        {"sqlite:/v/${BS_TEST_NAME} ${BS_TEST_NAME}", "/v/n n"},
+        {"postgresql://b@h/d", "postgresql://b@h/d"},
+        {"postgres://b:${BS_TEST_PASSWORD}@h/d", "postgres://b:a%20b%27@h/d"},
+        {"${BS_TEST_URL}", "postgresql://whole/d"},
+        {"postgresql://h/d?nonsense=1", NULL},
+        {"host=h dbname=d", NULL},
+    };
+
+    (void)setenv("BS_TEST_PASSWORD", "a b'", 1);
+    (void)setenv("BS_TEST_NAME", "n", 1);
+    (void)setenv("BS_TEST_URL", "postgresql://whole/d", 1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[512];
+        struct bs_config *c = NULL;
+        struct bs_problems problems = {0};
+        struct bs_err err = {0};
+        (void)snprintf(text, sizeof(text),
+                       "listen: ['127.0.0.1:1']\n"
+                       "databases: {a: {upstream: 'dbname=a', helper: 'dbname=a user=b'}}\n"
+                       "state: '%s'\naudit: {directory: a}\nstorage: file:b\nspool: c\n",
+                       cases[i].text);
+        (void)!bs_config_parse(bs_bytes_of(text), "/etc/b.yaml", &c, &problems, &err);
+        EXPECT_EQ(c != NULL, cases[i].want != NULL);
+        if (c != NULL && cases[i].want != NULL && strcmp(c->state_url, cases[i].want) != 0)
+            EXPECT(c->state_url == cases[i].want);
+        bs_problems_fini(&problems);
+        bs_config_unref(&c);
+    }
+}
+
 /* What has no room must never be dropped quietly: a rule might be what is missing. */
 static void
 too_large(void)
@@ -740,6 +777,7 @@ main(void)
         {"keywords of a newer libpq", keywords_of_a_newer_libpq},
         {"storage elsewhere", storage_elsewhere},
         {"secrets", secrets},
+        {"where the state lies", state_is_one_of_two},
         {"too large", too_large},
         {"files", files},
         {"references", references},

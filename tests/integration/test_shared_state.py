@@ -1,0 +1,297 @@
+"""Several gateways on one state in PostgreSQL: a ticket of one is decided at another and runs once, whoever
+is killed meanwhile; and the state's server may go and come back."""
+
+import contextlib
+import json
+import signal
+import threading
+import time
+
+import psycopg
+import pytest
+
+from conftest import Gateway, Postgres, running, wait_until
+from operator_side import Operator
+
+SCHEMA = """
+DROP SCHEMA IF EXISTS sha CASCADE;
+CREATE SCHEMA sha AUTHORIZATION app_trust;
+SET ROLE app_trust;
+CREATE TABLE sha.t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
+INSERT INTO sha.t SELECT generate_series(1, 1000);
+RESET ROLE;
+"""
+SOON = 1.5  # seconds in which news of another gateway have arrived, machine under load included
+
+
+class Keeper:
+    """The server of the state, apart from the one that agents reach."""
+
+    def __init__(self):
+        self.pg = Postgres()
+        hba = self.pg.data / "pg_hba.conf"
+        hba.write_text("local all keeper trust\n" + hba.read_text())
+        self.pg._run("pg_ctl", "-D", self.pg.data, "reload")
+        self.n = 0
+
+    def new(self):
+        """The URL of a state of its own."""
+        self.n += 1
+        with self.pg.admin("postgres") as c:
+            if self.n == 1:
+                c.execute("CREATE ROLE keeper LOGIN")
+            c.execute(f"CREATE DATABASE keeper{self.n} OWNER keeper")
+        return (f"postgresql://keeper@/keeper{self.n}?host={self.pg.folder}&port={self.pg.port}")
+
+    def admin(self):
+        return self.pg.admin(f"keeper{self.n}")
+
+
+@pytest.fixture(scope="module")
+def keeper():
+    made = Keeper()
+    yield made
+    made.pg.stop()
+
+
+class Pair:
+    """Two gateways before the same databases, with the same state and the same storage."""
+
+    def __init__(self, pg, url, hold="20s"):
+        self.a = Gateway(pg, extra={"state": url, "hold": {"wait": hold}})
+        points = f"file://{self.a.folder}/points"
+        self.b = Gateway(pg, extra={"state": url, "hold": {"wait": hold}, "storage": points})
+        self.at_a = Operator(self.a, "kim", "admin")
+        self.at_b = Operator(self.a, "lee", "admin")
+        self.at_b.base = f"http://127.0.0.1:{self.b.operators_port}"
+        self.n = 0
+
+    def agent(self):
+        self.n += 1
+        self.a.add_agent(f"agent-{self.n}")
+        self.b.passwords = self.a.passwords
+        return f"agent-{self.n}"
+
+
+@contextlib.contextmanager
+def both(pair):
+    with running(pair.a), running(pair.b):
+        yield pair
+
+
+@pytest.fixture(scope="module")
+def pair(pg, keeper):
+    with pg.admin() as c:
+        c.execute(SCHEMA)
+    with both(Pair(pg, keeper.new())) as made:
+        yield made
+
+
+class Sent(threading.Thread):
+    """A statement on its way; done() gives rows, or the error, and when it came."""
+
+    def __init__(self, connection, sql):
+        super().__init__(daemon=True)
+        self.connection, self.sql = connection, sql
+        self.rows = self.error = self.at = None
+        self.start()
+
+    def run(self):
+        try:
+            self.rows = self.connection.execute(self.sql).rowcount
+        except psycopg.Error as error:
+            self.error = error
+        self.at = time.monotonic()
+
+    def done(self, seconds=30):
+        self.join(seconds)
+        assert not self.is_alive(), "it does not end"
+        return self
+
+
+def count(pg, where):
+    with pg.admin() as c:
+        return c.execute(f"SELECT sum(n) FROM sha.t WHERE {where}").fetchone()[0]
+
+
+def pending(operator, actor):
+    def look():
+        return [t for t in operator.tickets() if t["actor"] == actor]
+    return wait_until(look)[0]
+
+
+def state_of(operator, ticket):
+    status, answer = operator.ask("GET", f"/v1/tickets/{ticket}")
+    assert status == 200, answer
+    return answer["state"]
+
+
+def test_opened_here_approved_there(pg, pair):
+    actor = pair.agent()
+    with pair.a.connect(actor, autocommit=True) as c:
+        sent = Sent(c, "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 1 AND 5")
+        ticket = pending(pair.at_b, actor)
+        pair.at_b.decide(ticket["id"], "approve")
+        decided = time.monotonic()
+        sent.done()
+        assert sent.error is None and sent.rows == 5
+        assert sent.at - decided < SOON
+        wait_until(lambda: state_of(pair.at_b, ticket["id"]) == "done")
+    assert count(pg, "id BETWEEN 1 AND 5") == 5
+
+
+def test_denied_there(pair):
+    actor = pair.agent()
+    with pair.a.connect(actor, autocommit=True) as c:
+        sent = Sent(c, "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 6 AND 10")
+        pair.at_b.decide(pending(pair.at_b, actor)["id"], "deny")
+        assert sent.done().error.sqlstate == "ZB002"
+
+
+def test_at_both_at_once_it_runs_once(pg, pair):
+    """Held at both, one ticket; approved, both wake up, and one has it."""
+    sql = "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 11 AND 15"
+    for _ in range(3):
+        actor = pair.agent()
+        before = count(pg, "id BETWEEN 11 AND 15")
+        with pair.a.connect(actor, autocommit=True) as a, pair.b.connect(actor, autocommit=True) as b:
+            sent = [Sent(a, sql), Sent(b, sql)]
+            ticket = pending(pair.at_a, actor)
+            wait_until(lambda: pair.at_a.ask("GET", f"/v1/tickets/{ticket['id']}")[1]["asked"] == 2)
+            pair.at_a.decide(ticket["id"], "approve")
+            rows = [s.done().rows for s in sent]
+        assert sorted(rows, key=str) == [5, None], [s.error for s in sent]
+        assert count(pg, "id BETWEEN 11 AND 15") == before + 5
+
+
+def test_paused_there(pair):
+    actor = pair.agent()
+    with pair.a.connect(actor, autocommit=True) as c:
+        c.execute("SELECT 1")
+        status, answer = pair.at_b.ask("POST", "/v1/pauses", {"scope": "actor", "name": actor, "reason": "because"})
+        assert status == 200, answer
+
+        def refused():
+            try:
+                c.execute("SELECT 1")
+            except psycopg.Error as error:
+                return error
+            return None
+        assert wait_until(refused, SOON).sqlstate == "ZB006"
+
+
+def test_revoked_by_a_command(pair):
+    """By no gateway at all: the command line writes into the state, and both hear of it."""
+    actor = pair.agent()
+    with pair.a.connect(actor, autocommit=True) as a, pair.b.connect(actor, autocommit=True) as b:
+        a.execute("SELECT 1")
+        b.execute("SELECT 1")
+        pair.a.cli("agents", "revoke", actor)
+        for c in (a, b):
+            with pytest.raises(psycopg.OperationalError):
+                wait_until(lambda c=c: c.execute("SELECT 1") is None, SOON)
+
+
+def test_each_change_is_in_one_audit(pair):
+    actor = pair.agent()
+
+    def told():
+        return [json.loads(line) for g in (pair.a, pair.b) for path in (g.folder / "audit").glob("audit-*.jsonl")
+                for line in path.read_text().splitlines() if f'"{actor}"' in line and "agent.add" in line]
+    wait_until(told)
+    time.sleep(1.2)  # a round of the other's
+    assert len(told()) == 1
+
+
+def test_restart_of_the_state(pg, pair, keeper):
+    """Reads go on, what is gated is refused, nobody new is let in; and all is well again without a restart."""
+    actor = pair.agent()
+    sql = "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 21 AND 25"
+    with pair.a.connect(actor, autocommit=True) as c:
+        keeper.pg._run("pg_ctl", "-D", keeper.pg.data, "-m", "immediate", "-w", "stop")
+        try:
+            assert c.execute("SELECT count(*) FROM sha.t").fetchone() == (1000,)
+            with pytest.raises(psycopg.Error) as caught:
+                c.execute(sql)
+            assert "state" in str(caught.value) and caught.value.sqlstate not in ("ZB001", None), caught.value
+            assert c.execute("SELECT count(*) FROM sha.t").fetchone() == (1000,)
+            with pytest.raises(psycopg.OperationalError):
+                pair.b.connect(actor)
+            assert pair.at_b.ask("GET", "/v1/tickets")[0] == 503
+        finally:
+            keeper.pg._run("pg_ctl", "-D", keeper.pg.data, "-l", keeper.pg.log, "-w", "start")
+
+        def again():
+            with contextlib.suppress(psycopg.OperationalError), pair.b.connect(actor):
+                return True
+        wait_until(again)
+        wait_until(lambda: pair.at_b.ask("GET", "/v1/tickets")[0] == 200)
+        sent = Sent(c, sql)
+        pair.at_b.decide(pending(pair.at_b, actor)["id"], "approve")
+        assert sent.done().rows == 5
+    assert count(pg, "id BETWEEN 21 AND 25") == 5
+
+
+def test_killed_while_it_waits(pg, keeper):
+    """The client goes to the other gateway and sends the same: the same ticket, and it runs once."""
+    with pg.admin() as c:
+        c.execute(SCHEMA)
+    made = Pair(pg, keeper.new())
+    actor = made.agent()
+    sql = "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 31 AND 35"
+    with both(made):
+        with made.a.connect(actor, autocommit=True) as c:
+            sent = Sent(c, sql)
+            ticket = pending(made.at_b, actor)["id"]
+            made.a.stop(signal.SIGKILL)
+            assert isinstance(sent.done().error, psycopg.OperationalError)
+        with made.b.connect(actor, autocommit=True) as c:
+            sent = Sent(c, sql)
+            wait_until(lambda: made.at_b.ask("GET", f"/v1/tickets/{ticket}")[1]["asked"] == 2)
+            made.at_b.decide(ticket, "approve")
+            assert sent.done().rows == 5
+        assert count(pg, "id BETWEEN 31 AND 35") == 5
+        made.a.start()
+
+
+def test_killed_while_it_runs(pg, keeper):
+    """Nobody settles what a gateway that lives is at; what a dead one was at, another one does."""
+    with pg.admin() as c:
+        c.execute(SCHEMA)
+    made = Pair(pg, keeper.new())
+    actor = made.agent()
+    with both(made), pg.admin() as blocker:
+        with made.a.connect(actor, autocommit=True) as c:
+            sent = Sent(c, "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 41 AND 45")
+            ticket = pending(made.at_b, actor)["id"]
+            blocker.execute("BEGIN; SELECT FROM sha.t WHERE id = 42 FOR UPDATE")
+            made.at_b.decide(ticket, "approve")
+            wait_until(lambda: state_of(made.at_b, ticket) == "running")
+            made.b.stop()
+            made.b.start()  # it settles, at its start, what is nobody's: this is somebody's
+            assert state_of(made.at_b, ticket) == "running"
+            made.a.stop(signal.SIGKILL)
+            assert isinstance(sent.done().error, psycopg.OperationalError)
+        blocker.execute("ROLLBACK")
+        wait_until(lambda: state_of(made.at_b, ticket) == "uncertain", 30)
+        assert "another gateway has died" in made.b.log()
+        status, answer = made.at_b.ask("GET", "/v1/points")
+        assert status == 200, answer
+        assert not [p for p in answer["points"] if p["state"] == "armed"], answer
+        made.a.start()
+    assert count(pg, "id BETWEEN 41 AND 45") == 0
+
+
+def test_not_a_state_to_trust(pg, keeper):
+    """A schema that others can read, and a server that is not there, are told before anything runs."""
+    made = Gateway(pg, extra={"state": keeper.new()})
+    made.add_agent("alice")
+    with keeper.admin() as c:
+        c.execute("GRANT USAGE ON SCHEMA backstop TO PUBLIC")
+    out = made.cli("agents", "list", check=False)
+    assert out.returncode == 78 and "open to other roles" in out.stderr and "REVOKE" in out.stderr
+    made.remove()
+    gone = Gateway(pg, extra={"state": "postgresql://keeper:s3cret@/none?host=/nowhere"})
+    out = gone.cli("agents", "list", check=False)
+    assert out.returncode == 69 and "cannot be reached" in out.stderr and "s3cret" not in out.stderr
+    gone.remove()
