@@ -18,6 +18,8 @@ type_fits(const json_t *value, char type)
     switch (type) {
     case 's':
         return json_is_string(value);
+    case 'S':
+        return json_is_string(value) || json_is_null(value);
     case 'i':
         return json_is_integer(value);
     case 'n':
@@ -40,6 +42,7 @@ static const char *
 type_name(char type)
 {
     return type == 's'   ? "a text"
+           : type == 'S' ? "a text or null"
            : type == 'i' ? "an integer"
            : type == 'n' ? "a number"
            : type == 'b' ? "true or false"

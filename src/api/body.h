@@ -1,8 +1,8 @@
 /*
- * body.h - the JSON object of a POST, checked against the row of its route.
+ * body.h - the JSON object of a POST or PATCH, checked against the row of its route.
  *
  * A row says "sql!s database:s rows:i": names, '!' where one is needed, ':' where it may be left
- * out, and the type: s text, i integer, n number, b boolean, a array of texts.
+ * out, and the type: s text, S text or null, i integer, n number, b boolean, a array of texts.
  *
  * Layer  api. Pure.
  * Owns   q->parsed belongs to the request.

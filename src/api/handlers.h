@@ -63,8 +63,23 @@ bs_handler_fn bs_on_actors;
 bs_handler_fn bs_on_actor;
 bs_handler_fn bs_on_actor_quarantine;
 bs_handler_fn bs_on_actor_release;
+
+/* routes_enroll.c */
+bs_handler_fn bs_on_actor_add;
+bs_handler_fn bs_on_actor_set;
+bs_handler_fn bs_on_actor_rotate;
+bs_handler_fn bs_on_actor_token;
 bs_handler_fn bs_on_actor_revoke;
+bs_handler_fn bs_on_actor_disable;
+bs_handler_fn bs_on_actor_enable;
+
+/* routes_operators.c */
 bs_handler_fn bs_on_operators;
+bs_handler_fn bs_on_operator;
+bs_handler_fn bs_on_operator_add;
+bs_handler_fn bs_on_operator_set;
+bs_handler_fn bs_on_operator_rotate;
+bs_handler_fn bs_on_operator_revoke;
 
 /* routes_session.c */
 bs_handler_fn bs_on_session_begin;

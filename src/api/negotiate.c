@@ -83,18 +83,24 @@ bs_etag_in(const char *list, const char *begin)
     return false;
 }
 
+const char *
+bs_etag_of(struct bs_arena *arena, const char *text)
+{
+    char digest[BS_SHA256_TEXT];
+
+    bs_sha256_text(text, digest);
+    return bs_arena_fmt(arena, "\"%.*s\"", ETAG_DIGITS, digest);
+}
+
 void
 bs_not_modified(const struct bs_request *q, struct bs_answer *a)
 {
     const char *has = q->header(q->ctx, "If-None-Match");
-    char digest[BS_SHA256_TEXT];
 
     if ((a->text == NULL && a->file == NULL) || a->status != 200)
         return;
-    if (a->etag == NULL) {
-        bs_sha256_text(a->text, digest);
-        a->etag = bs_arena_fmt(q->arena, "\"%.*s\"", ETAG_DIGITS, digest);
-    }
+    if (a->etag == NULL)
+        a->etag = bs_etag_of(q->arena, a->text);
     if (has == NULL || a->etag == NULL || !bs_etag_in(has, a->etag))
         return;
     bs_answer_fini(a);

@@ -20,5 +20,7 @@ bool bs_etag_in(const char *list, const char *begin);
 
 /* Gives a GET that was answered an entity tag; 304 where the client has that already. */
 void bs_not_modified(const struct bs_request *q, struct bs_answer *a);
+/* The entity tag of an answer with that text, in the arena. */
+const char *bs_etag_of(struct bs_arena *arena, const char *text);
 
 #endif

@@ -10,6 +10,7 @@
 #define BS_API_REQUEST_H
 
 #include <jansson.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "api/logins.h"
@@ -34,6 +35,7 @@ struct bs_api {
     struct bs_rates *failures;  /* tokens that were nobody's, by address */
     struct bs_rates *known;     /* digests of tokens that were somebody's lately */
     struct bs_logins *logins;
+    pthread_mutex_t changing; /* held while agents and operators are changed: changing.h */
     struct bs_idempotent *idempotent;
     struct bs_events *events;
     atomic_bool verifying; /* the audit; one at a time, for it reads all of it */

@@ -20,7 +20,7 @@ struct bs_route {
     const char *path;   /* "{...}" stands for one segment, "{...*}" for all that is left */
     enum bs_role role;  /* least role; NONE: anyone who can reach the listener */
     const char *params; /* names of query parameters, a blank between them */
-    const char *body;   /* members of a POST's object: see body.h; "" none */
+    const char *body;   /* members of a POST's or PATCH's object: see body.h; "" none */
     bs_handler_fn *handler;
 };
 

@@ -1,20 +1,13 @@
 /*
- * routes_actors.c - agents and operators: who there is, and ending what one may do. They are added
- * from the command line, by whoever can write the state itself.
+ * routes_actors.c - agents: who there is, and their quarantine. routes_enroll.c adds and changes them.
  */
 #include <string.h>
 
 #include "api/actors.h"
+#include "api/changing.h"
 #include "api/handlers.h"
 #include "api/page.h"
 #include "base/clock.h"
-
-/* Who did it, for the audit. */
-static const char *
-by(const struct bs_request *q)
-{
-    return bs_arena_fmt(q->arena, "operator:%s", q->by.name);
-}
 
 enum bs_done
 bs_on_actors(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
@@ -55,8 +48,8 @@ bs_on_actor(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 enum bs_done
 bs_on_actor_quarantine(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
-    if (bs_state_agent_quarantine(q->gateway->state, q->name, bs_request_string(q, "reason"), by(q),
-                                  err) != BS_DONE)
+    if (bs_state_agent_quarantine(q->gateway->state, q->name, bs_request_string(q, "reason"),
+                                  bs_changing_by(q), err) != BS_DONE)
         return BS_FAILED;
     return bs_on_actor(q, a, err);
 }
@@ -64,32 +57,8 @@ bs_on_actor_quarantine(struct bs_request *q, struct bs_answer *a, struct bs_err 
 enum bs_done
 bs_on_actor_release(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
-    if (bs_state_agent_release(q->gateway->state, q->name, bs_request_string(q, "reason"), by(q),
-                               err) != BS_DONE)
+    if (bs_state_agent_release(q->gateway->state, q->name, bs_request_string(q, "reason"),
+                               bs_changing_by(q), err) != BS_DONE)
         return BS_FAILED;
     return bs_on_actor(q, a, err);
-}
-
-enum bs_done
-bs_on_actor_revoke(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
-{
-    if (bs_state_agent_revoke(q->gateway->state, q->name, by(q), err) != BS_DONE)
-        return BS_FAILED;
-    return bs_on_actor(q, a, err);
-}
-
-enum bs_done
-bs_on_operators(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
-{
-    struct bs_operator *all;
-    json_t *list;
-    size_t n;
-
-    if (bs_state_operator_list(q->gateway->state, q->arena, &all, &n, err) != BS_DONE)
-        return BS_FAILED;
-    a->body = json_pack("{s:[]}", "operators");
-    list = json_object_get(a->body, "operators");
-    for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(list, bs_operator_json(&all[i], bs_now_us()));
-    return BS_DONE;
 }

@@ -546,6 +546,41 @@ bs_state_operator_revoke(struct bs_state *s, const char *name, const char *by, s
     return s->ops->operator_revoke(s, name, by, err);
 }
 
+static const struct bs_operator *
+find_operator(const struct bs_operator *ops, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(ops[i].name, name) == 0)
+            return &ops[i];
+    }
+    return NULL;
+}
+
+enum bs_done
+bs_state_operators_same(
+    struct bs_state *s, const char *a, const char *b, bool *out, struct bs_err *err)
+{
+    const struct bs_operator *one, *other;
+    struct bs_operator *ops;
+    struct bs_arena arena;
+    size_t n;
+    enum bs_done done;
+
+    *out = strcmp(a, b) == 0;
+    if (*out)
+        return BS_DONE;
+    bs_arena_init(&arena, "operators", 8u << 20);
+    done = bs_state_operator_list(s, &arena, &ops, &n, err);
+    one = done == BS_DONE ? find_operator(ops, n, a) : NULL;
+    other = done == BS_DONE ? find_operator(ops, n, b) : NULL;
+    if (one != NULL && other != NULL) {
+        const struct bs_human x = bs_operator_human(one), y = bs_operator_human(other);
+        *out = bs_humans_same(&x, &y);
+    }
+    bs_arena_fini(&arena);
+    return done;
+}
+
 enum bs_done
 bs_state_operator_ever(struct bs_state *s, bool *out, struct bs_err *err)
 {
@@ -855,44 +890,24 @@ approver_is_there(struct bs_state *s,
                    p->approved_by);
 }
 
-static const struct bs_operator *
-find_operator(const struct bs_operator *ops, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(ops[i].name, name) == 0)
-            return &ops[i];
-    }
-    return NULL;
-}
-
 /* Whoever holds two operators makes a plan as one of them, and cannot approve it as the other. The
  * backend itself compares the operators. */
 static enum bs_done
 plan_of_another(struct bs_state *s, const char *sha256, const char *by, struct bs_err *err)
 {
-    const struct bs_operator *maker, *approver;
-    struct bs_operator *ops;
     struct bs_restore_plan p;
     struct bs_arena arena;
+    bool same = false;
     enum bs_done done;
-    size_t n;
 
     bs_arena_init(&arena, "plan", 8u << 20);
     done = bs_state_plan_get(s, sha256, &arena, &p, err);
     if (done == BS_DONE)
-        done = bs_state_operator_list(s, &arena, &ops, &n, err);
-    if (done == BS_DONE) {
-        maker = find_operator(ops, n, p.made_by);
-        approver = find_operator(ops, n, by);
-        if (maker != NULL && approver != NULL && maker != approver) {
-            const struct bs_human a = bs_operator_human(maker), b = bs_operator_human(approver);
-            if (bs_humans_same(&a, &b))
-                done =
-                    BS_FAIL(err, FORBIDDEN,
-                            "whoever made a plan cannot approve it, as \"%.63s\" or as \"%.63s\"",
-                            p.made_by, by);
-        }
-    }
+        done = bs_state_operators_same(s, p.made_by, by, &same, err);
+    if (done == BS_DONE && same)
+        done =
+            BS_FAIL(err, FORBIDDEN, "whoever made a plan cannot approve it, as %.63s or as %.63s",
+                    p.made_by, by);
     bs_arena_fini(&arena);
     return done;
 }

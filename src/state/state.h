@@ -158,6 +158,9 @@ BS_MUST_CHECK enum bs_done bs_state_operator_list(struct bs_state *s,
                                                   struct bs_operator **out,
                                                   size_t *n,
                                                   struct bs_err *err);
+/* Are they one operator, or two of one human? */
+BS_MUST_CHECK enum bs_done bs_state_operators_same(
+    struct bs_state *s, const char *a, const char *b, bool *out, struct bs_err *err);
 /*
  * Write some fields of an operator. What it has decided already counts as it did, but for its role.
  *

@@ -110,11 +110,15 @@ body_agrees(const struct bs_route *r, const json_t *op)
     EXPECT(body == NULL || json_is_false(json_object_get(schema, "additionalProperties")));
     json_object_foreach((json_t *)(uintptr_t)all, name, value)
     {
-        const char *type = json_string_value(json_object_get(value, "type"));
+        const json_t *types = json_object_get(value, "type");
+        const char *type = json_string_value(types);
+        bool null = json_array_size(types) == 2; /* "or null" */
         char member[64];
 
         (void)snprintf(member, sizeof(member), "%s%c%c", name, is_needed(schema, name) ? '!' : ':',
-                       type == NULL ? '?' : type[0]);
+                       null           ? 'S'
+                       : type == NULL ? '?'
+                                      : type[0]);
         EXPECT(strstr(r->body, member) != NULL);
         needed = needed || is_needed(schema, name);
     }
