@@ -132,12 +132,26 @@ put_statement(json_t *o, const struct bs_ticket *t, enum bs_notify_sql sql, stru
     put_cut(o, "detail", t->detail, arena); /* may quote what the server said of a row */
 }
 
-static json_t *
-ticket_json(const struct bs_ticket *t,
-            enum bs_ticket_state state,
-            enum bs_notify_sql sql,
-            struct bs_arena *arena)
+/* Who has approved, where others have to, too. */
+static void
+put_approved_by(json_t *o, const struct bs_notify_about *about)
 {
+    json_t *names = json_array();
+
+    for (size_t i = 0; i < about->n_said; i++) {
+        if (about->said[i].said == BS_SAID_APPROVE && about->said[i].in_force)
+            (void)json_array_append_new(names, json_string(about->said[i].operator_));
+    }
+    if (json_array_size(names) != 0)
+        (void)json_object_set(o, "approved_by", names);
+    json_decref(names);
+}
+
+static json_t *
+ticket_json(const struct bs_notify_about *about, enum bs_notify_sql sql, struct bs_arena *arena)
+{
+    const struct bs_ticket *t = about->ticket;
+    enum bs_ticket_state state = about->state;
     bool decided = state != BS_TICKET_PENDING && t->decided_us != 0;
     json_t *o = json_pack("{s:s, s:s}", "id", t->id, "state", bs_ticket_state_name(state));
 
@@ -154,6 +168,8 @@ ticket_json(const struct bs_ticket *t,
     put_statement(o, t, sql, arena);
     put_time(o, "created", t->created_us);
     put_time(o, "decide_by", t->decide_by_us);
+    if (state == BS_TICKET_PENDING)
+        put_approved_by(o, about);
     if (decided) {
         put_time(o, "decided", t->decided_us);
         put_text(o, "decided_by", t->decided_by);
@@ -169,16 +185,15 @@ ticket_json(const struct bs_ticket *t,
 
 json_t *
 bs_notify_body(const struct bs_delivery *d,
-               const struct bs_ticket *ticket,
-               enum bs_ticket_state state,
+               const struct bs_notify_about *about,
                enum bs_notify_sql sql,
                struct bs_arena *arena)
 {
     json_t *o = json_pack("{s:s}", "type", bs_notify_event_name(d->event)), *data;
 
     put_time(o, "timestamp", d->at_us);
-    if (ticket != NULL) {
-        data = json_pack("{s:o}", "ticket", ticket_json(ticket, state, sql, arena));
+    if (about->ticket != NULL) {
+        data = json_pack("{s:o}", "ticket", ticket_json(about, sql, arena));
     } else {
         data = d->detail == NULL ? NULL : json_loads(d->detail, 0, NULL);
         if (!json_is_object(data)) {

@@ -14,13 +14,16 @@
 #include "policy/notify.h"
 #include "state/notify.h"
 
-/*
- * ticket  of an event that is of one; NULL: of none
- * state   to show it in: that of the event, or the ticket's own
- */
+/* What an event is about. Zeroed: no ticket. */
+struct bs_notify_about {
+    const struct bs_ticket *ticket; /* NULL: none */
+    enum bs_ticket_state state;     /* to show it in: that of the event, or the ticket's own */
+    const struct bs_said_row *said; /* to the ticket, so far */
+    size_t n_said;
+};
+
 json_t *bs_notify_body(const struct bs_delivery *d,
-                       const struct bs_ticket *ticket,
-                       enum bs_ticket_state state,
+                       const struct bs_notify_about *about,
                        enum bs_notify_sql sql,
                        struct bs_arena *arena);
 

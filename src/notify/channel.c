@@ -252,7 +252,7 @@ give_up(struct bs_channel_result *out, const struct bs_err *err)
 static char *
 text_for(struct bs_channel *c,
          const struct bs_delivery *d,
-         const struct bs_ticket *ticket,
+         const struct bs_notify_about *about,
          struct bs_arena *arena,
          struct bs_channel_result *out)
 {
@@ -262,7 +262,7 @@ text_for(struct bs_channel *c,
 
     if (d->body != NULL)
         return bs_strdup(d->body);
-    body = bs_notify_body(d, ticket, bs_notify_event_state(d->event), c->target->sql, arena);
+    body = bs_notify_body(d, about, c->target->sql, arena);
     text = json_dumps(body, JSON_COMPACT);
     json_decref(body);
     bs_assert(text != NULL);
@@ -276,11 +276,11 @@ text_for(struct bs_channel *c,
 static void
 try_webhook(struct bs_channel *c,
             const struct bs_delivery *d,
-            const struct bs_ticket *ticket,
+            const struct bs_notify_about *about,
             struct bs_arena *arena,
             struct bs_channel_result *out)
 {
-    char *text = text_for(c, d, ticket, arena, out);
+    char *text = text_for(c, d, about, arena, out);
 
     if (text != NULL)
         send_webhook(c, d, text, out);
@@ -291,7 +291,7 @@ try_webhook(struct bs_channel *c,
 static void
 try_slack(struct bs_channel *c,
           const struct bs_delivery *d,
-          const struct bs_ticket *ticket,
+          const struct bs_notify_about *about,
           struct bs_arena *arena,
           struct bs_channel_result *out)
 {
@@ -300,7 +300,7 @@ try_slack(struct bs_channel *c,
     bool found = false;
     json_t *body, *message;
 
-    if (ticket != NULL && c->target->token != NULL &&
+    if (about->ticket != NULL && c->target->token != NULL &&
         bs_state_slack_message_get(c->state, c->target->name, d->subject, arena, &there, &found,
                                    &err) != BS_DONE) {
         give_up(out, &err);
@@ -310,8 +310,7 @@ try_slack(struct bs_channel *c,
         out->end = BS_DELIVERY_DONE; /* wanted only to bring a message up to date */
         return;
     }
-    body = bs_notify_body(d, ticket, ticket == NULL ? BS_TICKET_NONE : ticket->state,
-                          c->target->sql, arena);
+    body = bs_notify_body(d, about, c->target->sql, arena);
     message = bs_slack_message(c->target, body, arena);
     if (c->target->token != NULL)
         send_app(c, d, message, found ? &there : NULL, out);
@@ -321,22 +320,44 @@ try_slack(struct bs_channel *c,
     json_decref(body);
 }
 
+/* The ticket and what was said to it. */
+static enum bs_done
+look_up(struct bs_channel *c,
+        const struct bs_delivery *d,
+        struct bs_ticket *ticket,
+        struct bs_notify_about *about,
+        struct bs_arena *arena,
+        struct bs_err *err)
+{
+    struct bs_said_row *said;
+
+    if (d->subject == NULL)
+        return BS_FAIL(err, DATA, "there is no such ticket");
+    if (bs_state_ticket_get(c->state, d->subject, arena, ticket, err) != BS_DONE ||
+        bs_state_ticket_said(c->state, d->subject, arena, &said, &about->n_said, err) != BS_DONE)
+        return BS_FAILED;
+    about->ticket = ticket;
+    about->said = said;
+    about->state = c->target->slack ? ticket->state : bs_notify_event_state(d->event);
+    return BS_DONE;
+}
+
 void
 bs_channel_try(struct bs_channel *c, const struct bs_delivery *d, struct bs_channel_result *out)
 {
     bool of_ticket = bs_notify_event_state(d->event) != BS_TICKET_NONE;
+    struct bs_notify_about about = {0};
     struct bs_ticket ticket;
     struct bs_arena arena;
     struct bs_err err = {0};
 
     *out = (struct bs_channel_result){0};
     bs_arena_init(&arena, "notify", ARENA_MAX);
-    if (of_ticket && (d->subject == NULL ||
-                      bs_state_ticket_get(c->state, d->subject, &arena, &ticket, &err) != BS_DONE))
+    if (of_ticket && look_up(c, d, &ticket, &about, &arena, &err) != BS_DONE)
         give_up(out, &err);
     else if (c->target->slack)
-        try_slack(c, d, of_ticket ? &ticket : NULL, &arena, out);
+        try_slack(c, d, &about, &arena, out);
     else
-        try_webhook(c, d, of_ticket ? &ticket : NULL, &arena, out);
+        try_webhook(c, d, &about, &arena, out);
     bs_arena_fini(&arena);
 }

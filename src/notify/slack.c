@@ -191,9 +191,32 @@ put_code(json_t *blocks, const char *text, struct bs_arena *arena)
     return !cut;
 }
 
+/* "kim, lee" */
+static const char *
+names_of(const json_t *list, struct bs_arena *arena)
+{
+    const char *all = "";
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        all = bs_arena_fmt(arena, "%s%s%s", all, i == 0 ? "" : ", ", json_string_value(item));
+        if (all == NULL)
+            return "...";
+    }
+    return all;
+}
+
 static void
 put_outcome(json_t *blocks, const json_t *t, struct bs_arena *arena)
 {
+    const json_t *some = json_object_get(t, "approved_by");
+
+    if (some != NULL)
+        put_section(
+            blocks, arena,
+            bs_arena_fmt(arena, "Approved so far by %s; more are needed.", names_of(some, arena)));
     if (text_of(t, "decided_by")[0] != '\0')
         put_section(blocks, arena,
                     bs_arena_fmt(arena, "Decided by %s at %s%s%s", text_of(t, "decided_by"),

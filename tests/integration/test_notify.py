@@ -232,6 +232,10 @@ def test_a_dead_target_holds_up_nobody_and_a_restart_loses_nothing(pg):
         began = time.monotonic()
         assert ground.gateway.stop() == 0
         assert time.monotonic() - began < 8, "the stop waits for the one that hangs"
+        _, tried, sent, _ = slow.got[0]
+        config = json.loads(ground.gateway.config.read_text())
+        config["notify"][0]["sql"] = "none"  # what was sent once is sent like that again
+        ground.gateway.config.write_text(json.dumps(config))
         slow.always = (200, {}, "")
         slow.go_on.set()
         first = len(slow.got)
@@ -239,6 +243,8 @@ def test_a_dead_target_holds_up_nobody_and_a_restart_loses_nothing(pg):
         slow.wait(lambda got: len(got) >= first + 3, 30)
         types = {(h["webhook-id"], json.loads(b)["type"]) for _, h, b, _ in slow.got[first:]}
         assert types == {(d["id"], d["event"]) for d in waiting.values() if d["target"] == "slow"}
+        again = {h["webhook-id"]: b for _, h, b, _ in slow.got[first:]}
+        assert again[tried["webhook-id"]] == sent and b"statement" in sent
         assert ground.gateway.stop() == 0
     finally:
         if ground.gateway.process and ground.gateway.process.poll() is None:

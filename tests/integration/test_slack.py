@@ -183,6 +183,8 @@ def test_every_rule_holds(ground):
     two = ground.held("two")
     ground.press(two, "U01")
     assert ground.ticket(two)["state"] == "pending", "one of two"
+    update = ground.slack.wait_call("chat.update", two)
+    assert "Approved so far by kim" in json.dumps(update["blocks"]) and "backstop_approve" in buttons(update)
     ground.press(two, "U01")
     ground.slack.wait_call("chat.postEphemeral", "decided ticket")
     assert ground.ticket(two)["state"] == "pending", "the same one twice"
