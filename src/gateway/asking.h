@@ -31,6 +31,9 @@ bool bs_ask_wait_for_rows(struct bs_relay *r);
 /* Ends a series that is open on the server with a Sync of our own, whose answer is swallowed, so
  * that the gate finds the server idle (PROTECT 10). */
 bool bs_ask_end_series(struct bs_relay *r);
+/* A series that is open has done something that its end would commit, and a pause has come. A COPY that
+ * was under way may end, with all of its series. */
+bool bs_ask_is_open_in_pause(const struct bs_relay *r);
 /* The message has been dealt with: the next one may ask for the catalog again. */
 void bs_ask_settle(struct bs_relay *r, size_t to);
 

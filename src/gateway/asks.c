@@ -198,12 +198,21 @@ forward_alone(struct bs_relay *r, size_t end)
     return true;
 }
 
+bool
+bs_ask_is_open_in_pause(const struct bs_relay *r)
+{
+    return r->series_open && r->series_wrote && !r->skipping && !r->copied_into_pause &&
+           bs_paused_leave(r->s).what < BS_LEAVE_READING;
+}
+
 /* An Execute copies once; a Query may copy again. Outside a COPY the server ignores it. */
 static bool
 end_copy(struct bs_relay *r, size_t end)
 {
     struct bs_reply *head = bs_replies_head(&r->replies);
 
+    if (r->copy_in && r->series_open)
+        r->copied_into_pause = bs_paused_leave(r->s).what < BS_LEAVE_READING;
     if (r->copy_in && head != NULL && head->kind == BS_REPLY_EXECUTE && head->copies) {
         head->copies = false;
         r->copying--;

@@ -144,6 +144,8 @@ bs_ask_owe(struct bs_relay *r, const struct bs_frame *f, const struct bs_verdict
     struct bs_reply *reply;
     bool unsure;
 
+    if (!r->series_open)
+        r->copied_into_pause = false;
     r->series_open = true;
     switch (f->type) {
     case BS_FRONT_PARSE:

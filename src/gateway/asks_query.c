@@ -206,6 +206,17 @@ act_on_query(struct bs_relay *r,
     return r->mode == BS_MODE_RELAY;
 }
 
+/* Whatever it is: the server rolls back what is open. */
+static bool
+refuse_in_pause(struct bs_relay *r, size_t end)
+{
+    bs_ask_poison_query(r, bs_paused_refusal(bs_paused_leave(r->s)));
+    if (bs_relay_over(r))
+        return false;
+    bs_ask_settle(r, end);
+    return true;
+}
+
 bool
 bs_ask_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
 {
@@ -216,6 +227,8 @@ bs_ask_query(struct bs_relay *r, const struct bs_frame *f, size_t end)
     BS_FRESH_ERR(err);
     bool go_on;
 
+    if (bs_ask_is_open_in_pause(r))
+        return refuse_in_pause(r, end);
     if (bs_ask_must_recall(r))
         return bs_ask_recall(r);
     if (bs_msg_read_query(f->body, &text, &err) != BS_DONE) {

@@ -483,6 +483,10 @@ bs_ask_series(struct bs_relay *r, size_t last, size_t end)
     if (r->put_off)
         bs_session_set_timer(r->s, 0);
     r->put_off = false;
+    if (bs_ask_is_open_in_pause(r))
+        return refuse_series(
+            r, r->status == 'E' ? bs_refusal_aborted() : bs_paused_refusal(bs_paused_leave(r->s)),
+            last, end);
     if (bs_ask_must_recall(r))
         return bs_ask_recall(r);
     while (at < end) {

@@ -93,6 +93,8 @@ struct bs_relay {
     bool put_off_over; /* the time for that is over, and the Flush is there again */
     unsigned put_off_at;     /* `collected` when it was taken out */
     bool bound_while_paused; /* the last Bind was looked at in a pause, which leaves it */
+    bool
+        copied_into_pause; /* a COPY of the open series was under way when one came, and has ended */
     bool series_failed;  /* the server has failed it: skip to the client's Sync, which is to come */
     bool copy_portals;   /* a portal of this transaction may copy in */
     bool copy_wait;      /* stalled because of `copying` */

@@ -273,6 +273,23 @@ def test_rows_that_are_still_to_come(ground):
             assert codes(raw.until(b"Z")) == ["ZB006"]
 
 
+@pytest.mark.parametrize("ending", [SYNC, query(""), query("DEALLOCATE ALL"),
+                                    parse("", "") + bind("", "") + execute() + SYNC])
+def test_a_series_that_is_open_cannot_commit(ground, ending):
+    """What it has done is not committed before its Sync, and that comes when nothing may begin any more."""
+    one = ground.actor()
+    with ground.raw(one) as raw:
+        raw.send(parse("", "INSERT INTO pau.t VALUES (90)") + bind("", "") + execute() + FLUSH)
+        raw.until(b"C")
+        with ground.paused("actor", one):
+            raw.send(ending)
+            assert codes(raw.until(b"Z"))[0] == "ZB006"
+        raw.send(query("SELECT 1"))
+        while "SELECT 1" not in codes(raw.until(b"Z")):
+            pass
+    assert ground.rows("t", "id = 90") == 0
+
+
 def test_a_pipeline_stops(ground):
     """What is sent behind the statement that runs is looked at when its turn comes."""
     one = ground.actor()
@@ -380,6 +397,17 @@ def test_a_copy_that_is_under_way(ground, cancel):
                 raw.send(message(b"d", b"%d\n" % at) + message(b"c"))
                 assert codes(raw.until(b"Z")) == ["COPY 2"]
     assert ground.rows("t", f"id = {at}") == (0 if cancel else 2)
+
+
+def test_a_copy_of_a_series_may_end(ground):
+    one = ground.actor()
+    with ground.raw(one) as raw:
+        raw.send(parse("", "COPY pau.t FROM STDIN") + bind("", "") + execute() + SYNC)
+        raw.until(b"G")
+        with ground.paused("actor", one):
+            raw.send(message(b"d", b"91\n") + message(b"c") + SYNC)
+            assert codes(raw.until(b"Z")) == ["COPY 1"]
+    assert ground.rows("t", "id = 91") == 1
 
 
 def test_who_only_listens_hears_on(ground):
