@@ -16,6 +16,7 @@ function typeOf(schema, indent) {
   for (const any of ["oneOf", "anyOf"]) {
     if (schema[any]) return schema[any].map((one) => typeOf(one, indent)).join(" | ");
   }
+  if (schema.allOf) return schema.allOf.map((one) => typeOf(one, indent)).join(" & ");
   if (Array.isArray(schema.type)) {
     return schema.type.map((type) => typeOf({ ...schema, type }, indent)).join(" | ");
   }

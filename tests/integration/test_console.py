@@ -579,6 +579,34 @@ def test_an_administrator_quarantines_and_releases(stage, opened):
     assert approver.page.query_selector("button:has-text('Revoke')") is None
 
 
+def test_an_administrator_adds_an_actor_whose_password_is_shown_once(stage, opened):
+    page = opened("ada").page
+    page.goto(stage.url + "#/actors")
+    page.click("button:has-text('Add an actor')")
+    page.fill("dialog input[name=name]", "newcomer")
+    page.fill("dialog input[name=databases]", "app")
+    page.fill("dialog input[name=owner]", "alice")
+    page.click("dialog button[type=submit]")
+    stage.gateway.passwords["newcomer"] = page.inner_text(".secret").strip()
+    with stage.connect("newcomer") as c:
+        assert c.execute("SELECT 1").fetchone() == (1,)
+    page.click("text=I have it")
+    page.click("a:has-text('newcomer')")
+    assert stage.gateway.passwords["newcomer"] not in page.content()
+    page.click("button:has-text('New password')")
+    page.click("dialog button[type=submit]")
+    assert page.inner_text(".secret").strip() != stage.gateway.passwords["newcomer"]
+    page.click("text=I have it")
+    with pytest.raises(psycopg.Error):
+        stage.connect("newcomer")
+    page.click("button:has-text('Add an operator')")
+    page.fill("dialog input[name=name]", "max")
+    page.select_option("dialog select", "viewer")
+    page.click("dialog button[type=submit]")
+    token = page.inner_text(".secret").strip()
+    assert stage.who["kim"].ask("GET", "/v1/tickets", token=token)[0] == 200
+
+
 def test_the_audit_is_filtered(stage, opened, furnished):
     console = opened("vera")
     console.open("#/audit")

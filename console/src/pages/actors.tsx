@@ -9,12 +9,15 @@ import { to } from "../router";
 import { useLoad, useSignal } from "../store";
 import { Card, Fields, More, Note, Nothing, Of, Stamp, State, T, When } from "../ui";
 import { Act } from "./act";
+import { AddActor, AddOperator, NewPassword } from "./enroll";
 
-type Deed = "quarantine" | "release" | "revoke";
+type Deed = "quarantine" | "release" | "disable" | "enable" | "revoke";
 
 const DEEDS: Record<Deed, { title: string; does: string; button: string; reason: boolean }> = {
   quarantine: { title: "Quarantine", does: "It may only read, until somebody releases it.", button: "Quarantine", reason: true },
   release: { title: "Release", does: "Its quarantine ends.", button: "Release", reason: true },
+  disable: { title: "Disable", does: "It is not let in, and its sessions end, until it is enabled.", button: "Disable", reason: false },
+  enable: { title: "Enable", does: "It is let in again.", button: "Enable", reason: false },
   revoke: {
     title: "Revoke for good",
     does: "It is never let in again, and its sessions end now. This cannot be undone.",
@@ -48,11 +51,13 @@ export function Actors({ name }: { name: string }): JSX.Element {
       <Of loaded={loaded}>
         {({ actors, next }) =>
           actors.length === 0 ? (
-            <Nothing>
-              Nobody may connect yet. <code>backstop agents add NAME --database DB --owner OWNER</code> adds one.
-            </Nothing>
+            <Card title="Who may connect" more={<AddActor onDone={loaded.again} />}>
+              <Nothing>
+                Nobody may connect yet. <code>backstop agents add NAME --database DB --owner OWNER</code> adds one, too.
+              </Nothing>
+            </Card>
           ) : (
-            <Card title="Who may connect" more={<span class="dim num">{actors.length}{next ? "+" : ""}</span>}>
+            <Card title={`Who may connect (${actors.length}${next ? "+" : ""})`} more={<AddActor onDone={loaded.again} />}>
               <div class="scroll" tabIndex={0} role="region" aria-label="Actors">
                 <table class="list-table">
                   <thead>
@@ -204,7 +209,7 @@ function Acts({ actor: a, again }: { actor: Actor; again: () => void }): JSX.Ele
   const [act, setAct] = useState<Deed | undefined>();
   if (who?.role !== "admin" || a.revoked) return null;
   return (
-    <p class="acts">
+    <div class="acts">
       {a.quarantined ? (
         <button type="button" onClick={() => setAct("release")}>
           Release
@@ -214,11 +219,15 @@ function Acts({ actor: a, again }: { actor: Actor; again: () => void }): JSX.Ele
           Quarantine
         </button>
       )}
+      <button type="button" onClick={() => setAct(a.disabled ? "enable" : "disable")}>
+        {a.disabled ? "Enable" : "Disable"}
+      </button>
+      <NewPassword name={a.name} onDone={again} />
       <button type="button" class="danger" onClick={() => setAct("revoke")}>
         Revoke
       </button>
       {act ? <Doing actor={a} act={act} onClose={() => setAct(undefined)} onDone={again} /> : null}
-    </p>
+    </div>
   );
 }
 
@@ -234,7 +243,7 @@ function Doing(props: { actor: Actor; act: Deed; onClose: () => void; onDone: ()
     props.onDone();
   };
   return (
-    <Act title={what.title} button={what.button} danger={props.act !== "release"} onClose={props.onClose} send={send}>
+    <Act title={what.title} button={what.button} danger={props.act !== "release" && props.act !== "enable"} onClose={props.onClose} send={send}>
       <p>
         <strong>
           <T of={props.actor.name} />
@@ -254,7 +263,7 @@ function Doing(props: { actor: Actor; act: Deed; onClose: () => void; onDone: ()
 function WhoOperates(): JSX.Element {
   const loaded = useLoad("operators", (signal) => ask<Operators>("/v1/operators", { signal }));
   return (
-    <Card title="Operators">
+    <Card title="Operators" more={<AddOperator onDone={loaded.again} />}>
       <Of loaded={loaded}>
         {({ data }) => (
           <div class="scroll" tabIndex={0} role="region" aria-label="Operators">
