@@ -2,14 +2,16 @@
  * sqlite_glass.c - tickets that one operator has approved alone, in an emergency, and what another
  * one says of that afterwards. Breaking the glass and the ticket's own change are one transaction.
  */
+#include "base/clock.h"
 #include "state/sqlite.h"
 
-/* With what the ticket is about; and whoever broke it is still there and still an admin. */
+/* With what the ticket is about; and whoever broke it is still there and still an admin, at ?1. */
 #define GLASS_SELECT                                                                               \
     "SELECT g.ticket, g.operator, g.operator_us, g.at_us, g.reason, g.reviewed_by,"                \
     " g.reviewed_us, g.note, t.actor, t.database, t.state,"                                        \
     " EXISTS (SELECT 1 FROM operators o WHERE o.name = g.operator"                                 \
-    " AND o.created_us = g.operator_us AND o.revoked_us = 0 AND o.role = 'admin')"                 \
+    " AND o.created_us = g.operator_us AND o.revoked_us = 0 AND o.role = 'admin'"                  \
+    " AND (o.expires_us = 0 OR o.expires_us > ?1))"                                                \
     " FROM glass g JOIN tickets t ON t.id = g.ticket "
 
 static enum bs_done
@@ -69,8 +71,9 @@ bs_sq_glass_get(struct bs_state *s,
     enum bs_done done;
 
     bs_sq_lock(q);
-    done = bs_sq_one(q, GLASS_SELECT "WHERE g.ticket = ?", BS_SQ_VALUES(BS_SQ_T(ticket)), arena,
-                     read_glass, out, "review of that ticket", err);
+    done = bs_sq_one(q, GLASS_SELECT "WHERE g.ticket = ?2",
+                     BS_SQ_VALUES(BS_SQ_I(bs_now_us()), BS_SQ_T(ticket)), arena, read_glass, out,
+                     "review of that ticket", err);
     bs_sq_unlock(q);
     return done;
 }
@@ -88,13 +91,14 @@ bs_sq_glass_list(struct bs_state *s,
     enum bs_done done;
 
     bs_sq_lock(q);
-    done = bs_sq_all(q,
-                     GLASS_SELECT "WHERE (?1 = 0 OR g.reviewed_us = 0)"
-                                  " AND (?2 IS NULL OR g.ticket < ?2) ORDER BY g.ticket DESC"
-                                  " LIMIT ?3",
-                     BS_SQ_VALUES(BS_SQ_I(filter->open), BS_SQ_T(filter->before),
-                                  BS_SQ_I(filter->limit == 0 ? BS_SQ_ALL : (int64_t)filter->limit)),
-                     arena, sizeof(**out), read_glass, &rows, n, err);
+    done =
+        bs_sq_all(q,
+                  GLASS_SELECT "WHERE (?2 = 0 OR g.reviewed_us = 0)"
+                               " AND (?3 IS NULL OR g.ticket < ?3) ORDER BY g.ticket DESC"
+                               " LIMIT ?4",
+                  BS_SQ_VALUES(BS_SQ_I(bs_now_us()), BS_SQ_I(filter->open), BS_SQ_T(filter->before),
+                               BS_SQ_I(filter->limit == 0 ? BS_SQ_ALL : (int64_t)filter->limit)),
+                  arena, sizeof(**out), read_glass, &rows, n, err);
     bs_sq_unlock(q);
     *out = rows;
     return done;

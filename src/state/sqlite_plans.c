@@ -128,6 +128,6 @@ bs_sq_plan_use(
                   " AND approved_us <> 0 AND approved_by <> made_by AND used_us = 0"
                   " AND expires_us > ?3 AND EXISTS (SELECT 1 FROM operators"
                   " WHERE name = plans.approved_by AND revoked_us = 0"
-                  " AND (expires_us = 0 OR expires_us > ?3))",
+                  " AND role IN ('approver','admin') AND (expires_us = 0 OR expires_us > ?3))",
                   BS_SQ_VALUES(BS_SQ_T(sha256), BS_SQ_T(by), BS_SQ_I(now_us)), err);
 }

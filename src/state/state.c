@@ -869,7 +869,7 @@ plan_allows(const struct bs_restore_plan *p,
     return BS_DONE;
 }
 
-/* Their word ends with their token. */
+/* Their word ends with their token, and with their role. */
 static enum bs_done
 approver_is_there(struct bs_state *s,
                   const struct bs_restore_plan *p,
@@ -882,9 +882,13 @@ approver_is_there(struct bs_state *s,
     if (bs_state_operator_list(s, arena, &ops, &n, err) != BS_DONE)
         return BS_FAILED;
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(ops[i].name, p->approved_by) == 0 &&
-            strcmp(bs_operator_status(&ops[i], bs_now_us()), "active") == 0)
+        if (strcmp(ops[i].name, p->approved_by) != 0 ||
+            strcmp(bs_operator_status(&ops[i], bs_now_us()), "active") != 0)
+            continue;
+        if (bs_operator_may(&ops[i], BS_ROLE_APPROVER))
             return BS_DONE;
+        return BS_FAIL(err, FORBIDDEN, "%.64s, who approved the plan, may not approve any more",
+                       p->approved_by);
     }
     return BS_FAIL(err, FORBIDDEN, "%.64s, who approved the plan, is no operator any more",
                    p->approved_by);

@@ -410,7 +410,7 @@ BS_MUST_CHECK enum bs_done bs_state_plan_approve(struct bs_state *s,
                                                  int64_t now_us,
                                                  struct bs_err *err);
 /* Use it up. NOT_FOUND; HELD: nobody has approved it; CONFLICT: used already; STALE: expired;
- * FORBIDDEN: whoever approved it was revoked since. */
+ * FORBIDDEN: whoever approved it may not any more. */
 BS_MUST_CHECK enum bs_done bs_state_plan_use(
     struct bs_state *s, const char *sha256, const char *by, int64_t now_us, struct bs_err *err);
 

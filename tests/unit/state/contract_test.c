@@ -1110,6 +1110,14 @@ glass(void)
                                        &all, &n, &err)),
               BS_OK);
     EXPECT_EQ(n, 0);
+    kim.expires_us = bs_now_us() - 1;
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &kim, BS_OPERATOR_EXPIRES, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_glass_get(state, got.id, &arena, &one, &err)), BS_OK);
+    EXPECT(!one.in_force);
+    kim.expires_us = 0;
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &kim, BS_OPERATOR_EXPIRES, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_glass_get(state, got.id, &arena, &one, &err)), BS_OK);
+    EXPECT(one.in_force);
     EXPECT_EQ(CODE(bs_state_operator_revoke(state, "kim", "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_glass_get(state, got.id, &arena, &one, &err)), BS_OK);
     EXPECT(!one.in_force);
@@ -1136,7 +1144,8 @@ plans(void)
     const char *kims[] = {"kim"};
     const struct bs_operator kim = an_operator("kim", BS_ROLE_ADMIN, "2", token2);
     struct bs_operator night = an_operator("night", BS_ROLE_ADMIN, "3", token3);
-    const struct bs_operator lee = {.name = "lee", .role = BS_ROLE_APPROVER, .token_sha256 = token};
+    struct bs_operator lee = {
+        .name = "lee", .role = BS_ROLE_VIEWER, .token_sha256 = token, .created_us = 77};
 
     REQUIRE(set_up());
     bs_sha256_text("a token", token);
@@ -1159,6 +1168,10 @@ plans(void)
     EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 1000, &err)), BS_E_STALE);
     EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 999, &err)), BS_E_FORBIDDEN);
     EXPECT_EQ(CODE(bs_state_operator_add(state, &lee, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 999, &err)), BS_E_FORBIDDEN);
+    EXPECT(strstr(err.message, "lee") != NULL); /* who may only look by now */
+    lee.role = BS_ROLE_APPROVER;
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &lee, BS_OPERATOR_ROLE, "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 999, &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 999, &err)), BS_E_CONFLICT);
     EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "max", NULL, 200, &err)), BS_E_CONFLICT);
