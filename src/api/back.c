@@ -324,12 +324,33 @@ take_digest(struct doing *d)
     json_decref(all);
 }
 
+/* A step may have waited for long: whoever asked for it must still be that operator, and may still. */
+static enum bs_done
+check_asker(const struct bs_back_job *job, struct bs_err *err)
+{
+    struct bs_state *state = job->gateway->state;
+    struct bs_operator by = {0};
+    struct bs_arena arena;
+    enum bs_done done;
+
+    bs_arena_init(&arena, "who asked", 1u << 20);
+    done = bs_state_operator_get(state, job->by, &arena, &by, err);
+    if (done == BS_DONE &&
+        (by.created_us > job->asked_us || !bs_operator_may(&by, BS_ROLE_APPROVER) ||
+         strcmp(bs_operator_status(&by, bs_now_us()), "active") != 0))
+        done = BS_FAIL(err, FORBIDDEN, "\"%.63s\" asked for it, and may not any more", job->by);
+    bs_arena_fini(&arena);
+    return done;
+}
+
 enum bs_done
 bs_back_do(const struct bs_back_job *job, struct bs_back_done *out, struct bs_err *err)
 {
     struct doing d = {.job = job, .config = job->gateway->config, .out = out};
-    enum bs_done done = open_restore(&d, err);
+    enum bs_done done = check_asker(job, err);
 
+    if (done == BS_DONE)
+        done = open_restore(&d, err);
     if (done == BS_DONE)
         done = take_subject(&d, err);
     if (done == BS_DONE) {

@@ -44,6 +44,7 @@ struct bs_back_job {
     const char *table;     /* NULL: all */
     const char *where;     /* NULL: all rows */
     const char *by;        /* operator */
+    int64_t asked_us;      /* when */
     const json_t *options; /* members of the request; NULL: none */
     const json_t *subject; /* what the preview was about; NULL: this is the preview */
     const char *plan;      /* text of the plan file that a copy-back carries out */
@@ -63,7 +64,7 @@ struct bs_back_done {
 
 /*
  * out   zeroed by the caller; finished by bs_back_done_fini in either case
- * err   CHANGED: it is about something else by now; STALE: the plan has expired; and those of the step
+ * err   FORBIDDEN: whoever asked may not any more; CHANGED: it is about something else by now; STALE: the plan has expired; and those of the step
  */
 BS_MUST_CHECK enum bs_done
 bs_back_do(const struct bs_back_job *job, struct bs_back_done *out, struct bs_err *err);

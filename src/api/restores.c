@@ -50,6 +50,7 @@ struct restore {
     enum bs_back_step step;
     json_t *options;
     uint64_t turn; /* who waits longest has the lowest */
+    int64_t asked_us;
     struct bs_stop stop;
     unsigned callers; /* of its stop, which must outlive them */
     bool told_off;    /* it was, and not by the end of the process */
@@ -377,6 +378,7 @@ run(struct restore *r)
         .table = word_of(doc, "table"),
         .where = word_of(doc, "where"),
         .by = word_of(last_step(r), "by"),
+        .asked_us = r->asked_us,
         .options = r->options,
         .subject = first ? NULL : json_object_get(doc, "subject"),
         .plan = plan,
@@ -474,6 +476,7 @@ enqueue(struct restore *r,
     r->step = step;
     r->options = json_deep_copy(options);
     r->turn = r->all->turns++;
+    r->asked_us = bs_now_us();
     r->told_off = false;
     bs_stop_init(&r->stop);
     (void)pthread_cond_broadcast(&r->all->changed);

@@ -488,6 +488,25 @@ def test_more_than_can_wait_are_told_to_come_back(site, pg):
             assert ask(site, "DELETE", a.headers["Location"], token=mia).json()["state"] == "cancelled"
 
 
+@pytest.mark.parametrize("ended", [["revoke", "zoe{}"], ["set", "zoe{}", "--role", "viewer"]])
+def test_a_step_that_waits_ends_with_the_right_to_it(site, pg, ended):
+    name, verb = f"zoe{len(ended)}", [word.format(len(ended)) for word in ended]
+    site.tokens[name] = Operator(site, name).token
+    [point] = destroy(site, "DELETE FROM undo.t WHERE id <= 5")
+    after = picture(pg)
+    ways = [Way(site, point), Way(site, point), Way(site, point, name)]
+    plan = ways[2].step("plan")["digest"]
+    with locked(pg) as table:
+        for way in ways[:2]:
+            table.running(way, "diff")
+        assert ways[2].send("copy-back", digest=plan).json()["state"] == "queued"
+        site.cli("operators", *verb)
+    ways[2].who = "mia"
+    assert ways[2].ended("failed")["error"]["code"] == "FORBIDDEN"
+    assert picture(pg) == after
+    ways[2].step("copy-back", digest=plan)  # it was not used up
+
+
 def test_a_run_that_is_called_off_leaves_nothing(site, pg):
     [point] = destroy(site, "DELETE FROM undo.parent WHERE id > 298")
     way = Way(site, point)
