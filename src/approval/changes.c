@@ -26,6 +26,7 @@ record(struct bs_audit *audit, const struct bs_change *c, struct bs_err *err)
 static enum bs_done
 record_some(struct bs_state *state,
             struct bs_audit *audit,
+            size_t most,
             struct bs_arena *arena,
             size_t *n,
             struct bs_err *err)
@@ -33,7 +34,7 @@ record_some(struct bs_state *state,
     struct bs_change *changes;
     bool mine = false;
 
-    if (bs_state_change_list(state, AT_ONCE, arena, &changes, n, err) != BS_DONE)
+    if (bs_state_change_list(state, most, arena, &changes, n, err) != BS_DONE)
         return BS_FAILED;
     if (*n != 0 && bs_state_lease(state, "changes", LEASE_MS, &mine, err) != BS_DONE)
         return BS_FAILED;
@@ -51,14 +52,19 @@ enum bs_done
 bs_changes_record(struct bs_state *state, struct bs_audit *audit, size_t *n, struct bs_err *err)
 {
     struct bs_arena arena;
-    size_t some = AT_ONCE, all = 0;
+    size_t most = AT_ONCE, some = AT_ONCE, all = 0;
     enum bs_done done = BS_DONE;
 
     bs_arena_init(&arena, "changes", MAX_BYTES);
-    while (done == BS_DONE && some == AT_ONCE) {
+    while (done == BS_DONE && some == most) {
         bs_arena_reset(&arena);
-        done = record_some(state, audit, &arena, &some, err);
-        all += some;
+        done = record_some(state, audit, most, &arena, &some, err);
+        all += done == BS_DONE ? some : 0;
+        if (done == BS_DONE || err->code != BS_E_LIMIT || most == 1)
+            continue;
+        *err = (struct bs_err){0}; /* an operator's words may be long: one by one */
+        done = BS_DONE;
+        most = some = 1;
     }
     bs_arena_fini(&arena);
     if (n != NULL)

@@ -65,8 +65,40 @@ moved_once_and_in_order(void)
     tear_down();
 }
 
+/* An operator's words are as long as a request may be: whatever is left of them is moved, too. */
+static void
+long_words_hold_nothing_up(void)
+{
+    struct bs_pause pause = {.scope = BS_PAUSE_EVERYTHING, .by = "operator:kim"};
+    struct bs_audit_options o = {.directory = folder};
+    struct bs_state *state = NULL;
+    struct bs_audit *audit = NULL;
+    struct bs_err err = {0};
+    size_t words = 1000000, n;
+    char path[400], *reason = malloc(words + 1);
+
+    (void)snprintf(folder, sizeof(folder), "/tmp/bs-changes-XXXXXX");
+    REQUIRE(mkdtemp(folder) != NULL && reason != NULL);
+    memset(reason, '"', words);
+    reason[words] = '\0';
+    pause.reason = reason;
+    path_of("state.db", path);
+    REQUIRE(bs_state_open(path, &state, &err) == BS_DONE);
+    for (int i = 0; i < 12; i++)
+        EXPECT_EQ(bs_state_pause_put(state, &pause, &err), BS_DONE);
+    REQUIRE(bs_audit_open(&o, &audit, &err) == BS_DONE);
+    EXPECT_EQ(bs_changes_record(state, audit, &n, &err), BS_DONE);
+    EXPECT_EQ(n, 12);
+    EXPECT_EQ(bs_audit_seq(audit), 12);
+    bs_audit_close(&audit);
+    bs_state_close(&state);
+    free(reason);
+    tear_down();
+}
+
 static const struct tap_case cases[] = {
     {"changes are moved once and in order", moved_once_and_in_order},
+    {"long words of operators hold nothing up", long_words_hold_nothing_up},
 };
 
 int
