@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import ssl
 import threading
 import time
 import urllib.parse
@@ -17,7 +18,7 @@ SECRET = "whsec_" + base64.b64encode(KEY).decode()
 class Ear:
     """`answers`: what to say next, each (status, headers, body), "hang" or "close"; then `always`."""
 
-    def __init__(self, always=(200, {}, "ok")):
+    def __init__(self, always=(200, {}, "ok"), tls=None):
         self.got, self.answers, self.always = [], [], always
         self.changed = threading.Condition()
         self.go_on = threading.Event()
@@ -47,7 +48,11 @@ class Ear:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        if tls:  # (certificate, key)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def note(self, path, headers, body):

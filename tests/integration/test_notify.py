@@ -1,12 +1,13 @@
 """Webhooks: who is told of what, signed, over and over until it is taken - and never in anybody's way."""
 
 import json
+import pathlib
 import time
 
 import psycopg
 import pytest
 
-from conftest import Gateway, running, wait_until
+from conftest import Gateway, make_certificate, running, wait_until
 from operator_side import Operator
 from telling import KEY, SECRET, Ear, verified
 from test_api import ask
@@ -140,6 +141,31 @@ def test_what_another_process_does_is_told(ground, ear):
     assert ground.kim.ask("POST", "/v1/actors/peggy/quarantine", {})[0] == 200
     ground.gateway.cli("agents", "release", "peggy")
     ear.wait(lambda _: [b for b in ear.events("agent.released") if b["data"]["subject"] == "peggy"])
+
+
+def test_breaking_the_glass_is_told(ground, ear):
+    ticket, _ = ground.held()
+    assert ground.kim.ask("POST", f"/v1/tickets/{ticket}/break-glass", {"reason": "fire"})[0] == 200
+    data = ear.wait_event("ticket.break_glass", ticket)["data"]["ticket"]
+    assert (data["state"], data["decided_by"], data["reason"]) == ("approved", "kim", "fire")
+
+
+def test_a_point_that_fails_is_told(ground, ear):
+    ticket, sql = ground.held()
+    ground.kim.decide(ticket, "approve")
+    points = pathlib.Path(json.loads(ground.gateway.config.read_text())["storage"].removeprefix("file://"))
+    aside = points.rename(points.with_name("aside"))
+    points.write_text("no folder")
+    try:
+        with pytest.raises(psycopg.Error) as e:
+            ground.run(sql)
+    finally:
+        points.unlink()
+        aside.rename(points)
+    assert e.value.sqlstate == "ZB004"
+    data = ear.wait_event("point.failed")["data"]
+    assert (data["actor"], data["database"], data["ticket"]) == ("alice", "app", ticket)
+    ear.wait_event("ticket.failed", ticket)
 
 
 # --- how it is tried ---------------------------------------------------------------------------
@@ -291,6 +317,21 @@ def test_a_wrong_target_is_said_without_its_secrets(pg, target, word):
         assert "guessme" not in out.stderr + out.stdout and "u:pass" not in out.stderr
     finally:
         g.remove()
+
+
+def test_certificates_are_verified(pg, tmp_path):
+    tls = make_certificate(tmp_path)
+    ear = Ear(tls=tls)
+    g = Gateway(pg, {"app": pg.conninfo("app_trust")}, extra={"notify": [
+        hook(ear, "strangers"), hook(ear, "known", ca_file=str(tls[0]))]})
+    try:
+        out = g.cli("notify", "test", "strangers", check=False)
+        assert out.returncode == 69 and "certificate is not trusted" in out.stderr and not ear.got
+        g.cli("notify", "test", "known")
+        assert len(ear.got) == 1
+    finally:
+        g.remove()
+        ear.close()
 
 
 def test_secrets_come_from_files_and_programs(pg, ear):
