@@ -336,8 +336,7 @@ check_asker(const struct bs_back_job *job, struct bs_err *err)
     bs_arena_init(&arena, "who asked", 1u << 20);
     done = bs_state_operator_get(state, job->by, &arena, &by, err);
     if (done == BS_DONE &&
-        (by.created_us > job->asked_us || !bs_operator_may(&by, BS_ROLE_APPROVER) ||
-         strcmp(bs_operator_status(&by, bs_now_us()), "active") != 0))
+        (by.created_us > job->asked_us || !bs_operator_may(&by, BS_ROLE_APPROVER, bs_now_us())))
         done = BS_FAIL(err, FORBIDDEN, "\"%.63s\" asked for it, and may not any more", job->by);
     bs_arena_fini(&arena);
     return done;

@@ -162,7 +162,7 @@ bs_guard(struct bs_request *q, enum bs_role role, int *retry_s, struct bs_err *e
     wait_s = bs_rates_take(q->api->operators, q->by.name, now_us);
     if (wait_s != 0)
         return too_often(wait_s, retry_s, err);
-    if (!bs_operator_may(&q->by, role))
+    if (!bs_operator_may(&q->by, role, bs_now_us()))
         return BS_FAIL(err, FORBIDDEN, "this needs the role %s; \"%s\" is %s", bs_role_name(role),
                        q->by.name, bs_role_name(q->by.role));
     return q->cookie == NULL ? BS_DONE : check_forged(q, err);

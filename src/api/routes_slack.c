@@ -146,7 +146,7 @@ identify(struct bs_request *q, const struct press *p, struct bs_err *err)
                        p->user, p->user);
     }
     q->via = bs_arena_fmt(q->arena, "slack:%s", p->user);
-    if (!bs_operator_may(&q->by, BS_ROLE_APPROVER))
+    if (!bs_operator_may(&q->by, BS_ROLE_APPROVER, bs_now_us()))
         return BS_FAIL(err, FORBIDDEN, "this needs the role approver; \"%s\" is %s", q->by.name,
                        bs_role_name(q->by.role));
     if (bs_rates_take(q->api->operators, q->by.name, bs_mono_us()) != 0)

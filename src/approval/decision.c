@@ -224,7 +224,7 @@ bs_ticket_decide(struct bs_tickets *t,
     bool again = true;
 
     *out = (struct bs_ticket){0};
-    if (by->name == NULL || !bs_operator_may(by, BS_ROLE_APPROVER))
+    if (by->name == NULL || !bs_operator_may(by, BS_ROLE_APPROVER, t->now_us()))
         return BS_FAIL(err, FORBIDDEN, "deciding needs an approver");
     if (bs_tickets_sweep(t, NULL, err) != BS_DONE)
         return BS_FAILED;
@@ -253,7 +253,7 @@ bs_ticket_comment(struct bs_tickets *t,
                               .at_us = t->now_us(),
                               .text = text};
 
-    if (by->name == NULL || !bs_operator_may(by, BS_ROLE_APPROVER))
+    if (by->name == NULL || !bs_operator_may(by, BS_ROLE_APPROVER, t->now_us()))
         return BS_FAIL(err, FORBIDDEN, "a comment needs an approver");
     if (bs_text_is_blank(text))
         return BS_FAIL(err, DATA, "a comment needs a text");
@@ -331,8 +331,7 @@ could_approve(const struct bs_ticket *ticket,
 {
     struct bs_err why = {0};
 
-    return bs_operator_may(op, BS_ROLE_APPROVER) &&
-           strcmp(bs_operator_status(op, bs_now_us()), "active") == 0 &&
+    return bs_operator_may(op, BS_ROLE_APPROVER, bs_now_us()) &&
            !has_decided(op, s->said, s->n_said) && bs_need_takes(need, op->groups, op->n_groups) &&
            (!s->approvals.exclude_owner || bs_ticket_check_owner(ticket, op, &why) == BS_DONE);
 }

@@ -74,7 +74,7 @@ bs_glass_break(struct bs_tickets *t,
     bool again = true;
 
     *out = (struct bs_ticket){0};
-    if (by->name == NULL || !bs_operator_may(by, BS_ROLE_ADMIN))
+    if (by->name == NULL || !bs_operator_may(by, BS_ROLE_ADMIN, t->now_us()))
         return BS_FAIL(err, FORBIDDEN, "breaking the glass needs an admin");
     if (bs_text_is_blank(reason))
         return BS_FAIL(err, DATA, "breaking the glass needs a reason");
@@ -140,7 +140,7 @@ bs_glass_review(struct bs_tickets *t,
                 const char *note,
                 struct bs_err *err)
 {
-    if (by->name == NULL || !bs_operator_may(by, BS_ROLE_APPROVER))
+    if (by->name == NULL || !bs_operator_may(by, BS_ROLE_APPROVER, t->now_us()))
         return BS_FAIL(err, FORBIDDEN, "a review needs an approver");
     if (bs_text_is_blank(note))
         return BS_FAIL(err, DATA, "a review needs a note");

@@ -219,7 +219,7 @@ look_at_operators(struct bs_doctor *d)
         return;
     }
     for (size_t i = 0; i < n; i++)
-        approvers += bs_operator_may(&list[i], BS_ROLE_APPROVER);
+        approvers += bs_operator_may(&list[i], BS_ROLE_APPROVER, bs_now_us());
     if (approvers == 0)
         NOTE(d, WARN, "operators", "backstop operators add NAME --role approver",
              "operators: nobody may approve, so what needs approval is refused");

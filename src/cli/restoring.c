@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/out.h"
@@ -116,7 +117,7 @@ bs_restoring_operator(struct bs_restoring *w, const char *token_file, struct bs_
     if (w->state != NULL || bs_state_open(w->config->state_url, &w->state, err) == BS_DONE)
         done = bs_state_operator_find(w->state, token, &w->arena, &w->operator_, err);
     bs_free_secret(&token);
-    if (done == BS_DONE && !bs_operator_may(&w->operator_, BS_ROLE_APPROVER))
+    if (done == BS_DONE && !bs_operator_may(&w->operator_, BS_ROLE_APPROVER, bs_now_us()))
         done = BS_FAIL(err, FORBIDDEN, "a %s may not restore", bs_role_name(w->operator_.role));
     if (done == BS_DONE)
         w->r.request.by = w->operator_.name;

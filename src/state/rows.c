@@ -160,10 +160,10 @@ bs_role_find(const char *name)
 }
 
 bool
-bs_operator_may(const struct bs_operator *op, enum bs_role needed)
+bs_operator_may(const struct bs_operator *op, enum bs_role needed, int64_t now_us)
 {
     return needed != BS_ROLE_NONE && op->revoked_us == 0 && op->role >= needed &&
-           op->role <= BS_ROLE_ADMIN;
+           op->role <= BS_ROLE_ADMIN && (op->expires_us == 0 || now_us < op->expires_us);
 }
 
 const char *

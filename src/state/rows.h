@@ -338,8 +338,8 @@ BS_MUST_CHECK bool bs_actor_kind_find(const char *name, enum bs_actor_kind *out)
 
 const char *bs_role_name(enum bs_role role); /* "viewer", ...; "none" */
 enum bs_role bs_role_find(const char *name); /* NONE where there is none of that name */
-/* Not revoked, and of at least that role. False for needed NONE. */
-bool bs_operator_may(const struct bs_operator *op, enum bs_role needed);
+/* Neither revoked nor expired then, and of at least that role. False for needed NONE. */
+bool bs_operator_may(const struct bs_operator *op, enum bs_role needed, int64_t now_us);
 /* "revoked", "expired" or "active". */
 const char *bs_operator_status(const struct bs_operator *op, int64_t now_us);
 /* Copies the named fields; texts stay where they are. */

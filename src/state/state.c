@@ -885,7 +885,7 @@ approver_is_there(struct bs_state *s,
         if (strcmp(ops[i].name, p->approved_by) != 0 ||
             strcmp(bs_operator_status(&ops[i], bs_now_us()), "active") != 0)
             continue;
-        if (bs_operator_may(&ops[i], BS_ROLE_APPROVER))
+        if (bs_operator_may(&ops[i], BS_ROLE_APPROVER, bs_now_us()))
             return BS_DONE;
         return BS_FAIL(err, FORBIDDEN, "%.64s, who approved the plan, may not approve any more",
                        p->approved_by);

@@ -553,12 +553,15 @@ roles(void)
 {
     struct bs_operator op = {.name = "x", .role = BS_ROLE_APPROVER};
 
-    EXPECT(bs_operator_may(&op, BS_ROLE_VIEWER) && bs_operator_may(&op, BS_ROLE_APPROVER));
-    EXPECT(!bs_operator_may(&op, BS_ROLE_ADMIN) && !bs_operator_may(&op, BS_ROLE_NONE));
+    EXPECT(bs_operator_may(&op, BS_ROLE_VIEWER, 5) && bs_operator_may(&op, BS_ROLE_APPROVER, 5));
+    EXPECT(!bs_operator_may(&op, BS_ROLE_ADMIN, 5) && !bs_operator_may(&op, BS_ROLE_NONE, 5));
+    op.expires_us = 6;
+    EXPECT(bs_operator_may(&op, BS_ROLE_APPROVER, 5) && !bs_operator_may(&op, BS_ROLE_VIEWER, 6));
+    op.expires_us = 0;
     op.revoked_us = 1;
-    EXPECT(!bs_operator_may(&op, BS_ROLE_VIEWER));
+    EXPECT(!bs_operator_may(&op, BS_ROLE_VIEWER, 5));
     op = (struct bs_operator){0};
-    EXPECT(!bs_operator_may(&op, BS_ROLE_VIEWER) && !bs_operator_may(&op, BS_ROLE_NONE));
+    EXPECT(!bs_operator_may(&op, BS_ROLE_VIEWER, 5) && !bs_operator_may(&op, BS_ROLE_NONE, 5));
     EXPECT_EQ(bs_role_find("admin"), BS_ROLE_ADMIN);
     EXPECT_EQ(bs_role_find("none"), BS_ROLE_NONE);
     EXPECT_EQ(bs_role_find("root"), BS_ROLE_NONE);
