@@ -145,16 +145,17 @@ slack_refused(const json_t *said, struct bs_channel_result *out)
 static json_t *
 call(struct bs_channel *c, const char *method, const char *body, struct bs_channel_result *out)
 {
-    char bearer[512], url[512];
+    char bearer[512], *url = NULL;
     const char *const headers[] = {"Content-Type: application/json; charset=utf-8",
                                    "User-Agent: backstop", bearer, NULL};
     struct bs_http_answer answer;
     json_t *said = NULL;
 
     (void)snprintf(bearer, sizeof(bearer), "Authorization: Bearer %s", c->target->token);
-    (void)snprintf(url, sizeof(url), "%s/%s", c->target->api, method);
+    bs_assert(asprintf(&url, "%s/%s", c->target->api, method) > 0);
     post(c, url, headers, body, &answer, out);
     bs_wipe(bearer, sizeof(bearer));
+    free(url);
     if (out->end == BS_DELIVERY_DONE) {
         said = json_loadb((const char *)answer.body.p, answer.body.n, 0, NULL);
         if (!json_is_true(json_object_get(said, "ok"))) {

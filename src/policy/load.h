@@ -192,6 +192,10 @@ void
 bs_read_notify_webhook(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void
 bs_read_notify_slack(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
+void bs_read_notify_word(struct bs_load *l,
+                         const struct bs_key *key,
+                         struct bs_scalar value,
+                         void *into);
 void bs_read_notify_name(struct bs_load *l,
                          const struct bs_key *key,
                          struct bs_scalar value,

@@ -11,7 +11,8 @@
 #include "policy/values.h"
 #include "state/notify.h"
 
-#define PREFIX "whsec_"
+#define PREFIX   "whsec_"
+#define WORD_MAX 255
 
 size_t
 bs_notify_key(const char *secret, uint8_t out[BS_NOTIFY_KEY_MAX])
@@ -125,6 +126,21 @@ bs_read_notify_secret(struct bs_load *l,
     else
         *(const char **)into = value.text;
     bs_wipe(bytes, sizeof(bytes));
+}
+
+/* It goes into a header as it is. */
+void
+bs_read_notify_word(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into)
+{
+    size_t n = 0;
+
+    while (value.text[n] > ' ' && value.text[n] <= '~')
+        n++;
+    if (value.text[n] != '\0' || n > WORD_MAX)
+        bs_load_problem(l, value.line, "%s: has blanks in it, or is longer than %d bytes",
+                        bs_key_shown(key), WORD_MAX);
+    else
+        *(const char **)into = value.text;
 }
 
 void

@@ -307,6 +307,7 @@ def test_it_is_given_up_in_the_end_and_old_targets_are(pg, ear):
     ({"name": "x", "events": ["ticket.open"], "webhook": {"url": "https://example.com/", "secret": SECRET}}, "no event"),
     ({"name": "x", "slack": {"channel": "C1"}}, "webhook_url"),
     ({"name": "x", "slack": {"token": "xoxb-guessme"}}, "needs a channel"),
+    ({"name": "x", "slack": {"token": "guessme\nX-Evil: 1", "channel": "C1"}}, "blanks"),
     ({"name": "x", "slack": {"webhook_url": "https://example.com/", "signing_secret": "guessme"}}, "go with a token"),
 ])
 def test_a_wrong_target_is_said_without_its_secrets(pg, target, word):
