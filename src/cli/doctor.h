@@ -68,6 +68,9 @@ const char *bs_finding_name(enum bs_finding level); /* "ok", ... */
 /* The configuration's file, folders, storage, certificate and actors: doctor_host.c. Comes first:
  * it opens the state and reads the agents. */
 void bs_doctor_host(struct bs_doctor *d);
+/* Can an agent's session, which this is, reach a state in PostgreSQL: doctor_state.c. Nothing where the
+ * state is a file. */
+void bs_doctor_state_reach(struct bs_doctor *d, const char *scope, PGconn *actor);
 /* Where recovery points go, with one small object a day: doctor_storage.c. */
 void bs_doctor_storage(struct bs_doctor *d);
 /* Who can read the key of the audit's digests; nothing where there are none: doctor_storage.c. */

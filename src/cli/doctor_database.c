@@ -429,6 +429,7 @@ look_at_upstream(struct visit *v)
     v->seen.address = text_of(v, res, 6);
     pid = text_of(v, res, 5);
     look_at_actor_rights(v, res);
+    bs_doctor_state_reach(v->d, v->db->name, v->actor);
     try_reading(v, strcmp(PQgetvalue(res, 0, 7), "on") == 0);
     if (v->helper.conn != NULL)
         look_from_helper(v, pid);

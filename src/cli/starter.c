@@ -62,7 +62,9 @@ static const char config_head[] =
 
 static const char config_rest[] =
     "\n"
-    "state: sqlite:state.db           # agents, operators, tickets, points\n"
+    "state: sqlite:state.db           # agents, operators, tickets, points; several gateways "
+    "share\n"
+    "                                 # one: postgresql://role@host/database, see docs/scaling.md\n"
     "audit: {directory: audit}        # who did what, hash-chained; redact: all keeps values out\n"
     "storage: file:storage            # recovery points; a disk of its own is better\n"
     "spool: spool                     # captures on their way to storage\n"

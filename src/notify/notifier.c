@@ -7,6 +7,7 @@
 #include "notify/notifier.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 #include "base/metrics.h"
 #include "notify/channel.h"
 
+#define LEASE_MS    60000 /* one gateway at a time tells a target */
 #define SECOND_US   INT64_C(1000000)
 #define FIRST_US    (2 * SECOND_US)
 #define BACKOFF_MAX (3600 * SECOND_US)
@@ -108,6 +110,20 @@ note(struct target *t, const struct bs_delivery *d, struct bs_channel_result *r)
     }
 }
 
+static bool
+take_turn(struct target *t)
+{
+    char name[160];
+    struct bs_err err = {0};
+    bool mine;
+
+    (void)snprintf(name, sizeof(name), "notify:%.120s", t->channel.target->name);
+    if (bs_state_lease(t->notifier->state, name, LEASE_MS, &mine, &err) == BS_DONE && mine)
+        return true;
+    t->rests_until_us = bs_mono_us() + SECOND_US;
+    return false;
+}
+
 /* True where there was one to try: then there may be another. */
 static bool
 try_first(struct target *t, struct bs_arena *arena)
@@ -125,7 +141,7 @@ try_first(struct target *t, struct bs_arena *arena)
         t->rests_until_us = bs_mono_us() + SECOND_US;
         return false;
     }
-    if (!found || d.due_us > bs_now_us())
+    if (!found || d.due_us > bs_now_us() || !take_turn(t))
         return false;
     bs_channel_try(&t->channel, &d, &r);
     if (r.end != BS_DELIVERY_DONE && bs_watch_check(&t->notifier->watch, &stopped) != BS_DONE)

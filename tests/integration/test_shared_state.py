@@ -295,3 +295,35 @@ def test_not_a_state_to_trust(pg, keeper):
     out = gone.cli("agents", "list", check=False)
     assert out.returncode == 69 and "cannot be reached" in out.stderr and "s3cret" not in out.stderr
     gone.remove()
+
+
+def test_doctor_says_who_reaches_it(pg, keeper):
+    """Whoever can act as the state's role, or even connect to its database, from an agent's session."""
+    def finding(url):
+        made = Gateway(pg, extra={"state": url})
+        out = json.loads(made.cli("doctor", "--json", check=False).stdout)
+        made.remove()
+        assert [f["level"] for f in out["checks"] if f["check"] == "state"] == ["ok"], out
+        return next((f["level"], f["message"]) for f in out["checks"] if f["check"] == "upstream.state")
+
+    level, text = finding(keeper.new())
+    assert level == "ok" and "another server" in text
+    with pg.admin() as c:
+        c.execute("CREATE DATABASE sha_state OWNER app_trust")
+    place = f"@/sha_state?host={pg.folder}&port={pg.port}"
+    try:
+        level, text = finding(f"postgresql://app_trust{place}")
+        assert level == "fail" and "act as app_trust" in text
+        with pg.admin() as c:
+            c.execute("ALTER DATABASE sha_state OWNER TO backstop")
+        with pg.admin("sha_state") as c:
+            c.execute("DROP SCHEMA backstop CASCADE")
+        level, text = finding(f"postgresql://backstop{place}")
+        assert level == "warn" and "can connect" in text
+        with pg.admin() as c:
+            c.execute("REVOKE CONNECT ON DATABASE sha_state FROM PUBLIC")
+        level, text = finding(f"postgresql://backstop{place}")
+        assert level == "ok" and "cannot connect" in text
+    finally:
+        with pg.admin() as c:
+            c.execute("DROP DATABASE sha_state WITH (FORCE)")

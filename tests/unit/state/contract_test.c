@@ -1563,6 +1563,153 @@ waits_for_the_writer(void)
     tear_down();
 }
 
+/* --- several gateways --- */
+
+#define ONE   "01AAAAAAAAAAAAAAAAAAAAAAAA"
+#define OTHER "01BBBBBBBBBBBBBBBBBBBBBBBB"
+
+struct news {
+    pthread_mutex_t lock;
+    pthread_cond_t came;
+    unsigned seen; /* 1 << enum bs_news */
+    char ticket[64];
+};
+
+static void
+take_news(void *ctx, enum bs_news what, const char *id)
+{
+    struct news *n = ctx;
+
+    (void)pthread_mutex_lock(&n->lock);
+    n->seen |= 1u << what;
+    if (what == BS_NEWS_TICKET)
+        (void)snprintf(n->ticket, sizeof(n->ticket), "%s", id);
+    (void)pthread_cond_broadcast(&n->came);
+    (void)pthread_mutex_unlock(&n->lock);
+}
+
+/* Whether it comes within five seconds; then it is forgotten. */
+static bool
+hears(struct news *n, enum bs_news what)
+{
+    struct timespec until;
+    bool came;
+
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 5;
+    (void)pthread_mutex_lock(&n->lock);
+    while ((n->seen & (1u << what)) == 0 && pthread_cond_timedwait(&n->came, &n->lock, &until) == 0)
+        ;
+    came = (n->seen & (1u << what)) != 0;
+    n->seen = 0;
+    (void)pthread_mutex_unlock(&n->lock);
+    return came;
+}
+
+static void
+gateways_hear_of_each_other(void)
+{
+    struct news news = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, ""};
+    struct bs_err err = {0};
+    struct bs_agent a = an_agent("a");
+    struct bs_ticket t = a_ticket("T-1", IDENTITY), mine = a_ticket("T-2", IDENTITY2), got;
+    struct bs_state *other = NULL;
+
+    REQUIRE(set_up());
+    REQUIRE(bs_state_join(state, ONE, take_news, &news, &err) == BS_DONE);
+    EXPECT(bs_state_shared(state) && hears(&news, BS_NEWS_ALL));
+    REQUIRE(bs_state_open(path, &other, &err) == BS_DONE);
+    EXPECT_EQ(CODE(bs_state_ticket_open(other, &t, &arena, &got, &err)), BS_OK);
+    EXPECT(hears(&news, BS_NEWS_TICKET) && strcmp(news.ticket, "T-1") == 0);
+    got.state = BS_TICKET_APPROVED;
+    EXPECT_EQ(CODE(bs_state_ticket_move(other, &got, &err)), BS_OK);
+    EXPECT(hears(&news, BS_NEWS_TICKET));
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &mine, &arena, &got, &err)), BS_OK); /* our own */
+    EXPECT_EQ(CODE(bs_state_agent_add(other, &a, "me", &err)), BS_OK);
+    EXPECT(hears(&news, BS_NEWS_CHANGE) && strcmp(news.ticket, "T-1") == 0);
+    REQUIRE(server_run(&server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                                " WHERE application_name = 'backstop/news'"));
+    EXPECT(hears(&news, BS_NEWS_ALL)); /* what it has missed is not known */
+    bs_state_close(&other);
+    bs_state_leave(state);
+    tear_down();
+}
+
+static void
+one_has_a_lease(void)
+{
+    struct news news = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, ""};
+    struct bs_err err = {0};
+    struct bs_state *other = NULL;
+    bool mine;
+
+    REQUIRE(set_up() && bs_state_open(path, &other, &err) == BS_DONE);
+    REQUIRE(bs_state_join(state, ONE, take_news, &news, &err) == BS_DONE);
+    REQUIRE(bs_state_join(other, OTHER, take_news, &news, &err) == BS_DONE);
+    EXPECT(CODE(bs_state_lease(state, "x", 60000, &mine, &err)) == BS_OK && mine);
+    EXPECT(CODE(bs_state_lease(other, "x", 60000, &mine, &err)) == BS_OK && !mine);
+    EXPECT(CODE(bs_state_lease(state, "x", 60000, &mine, &err)) == BS_OK && mine); /* for longer */
+    EXPECT_EQ(CODE(bs_state_lease_drop(other, "x", &err)), BS_OK);                 /* not its own */
+    EXPECT(CODE(bs_state_lease(other, "x", 60000, &mine, &err)) == BS_OK && !mine);
+    EXPECT(CODE(bs_state_lease(state, "x", 0, &mine, &err)) == BS_OK && mine); /* over at once */
+    EXPECT(CODE(bs_state_lease(other, "x", 60000, &mine, &err)) == BS_OK && mine);
+    bs_state_leave(other); /* what it has is anybody's */
+    EXPECT(CODE(bs_state_lease(state, "x", 60000, &mine, &err)) == BS_OK && mine);
+    bs_state_close(&other);
+    tear_down();
+}
+
+static void
+the_dead_leave_orphans(void)
+{
+    struct news news = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, ""};
+    struct bs_err err = {0};
+    struct bs_ticket t = a_ticket("T-1", IDENTITY), got, *list;
+    struct bs_state *other = NULL;
+    size_t n;
+
+    REQUIRE(set_up() && bs_state_open(path, &other, &err) == BS_DONE);
+    REQUIRE(bs_state_join(state, ONE, take_news, &news, &err) == BS_DONE);
+    REQUIRE(bs_state_join(other, OTHER, take_news, &news, &err) == BS_DONE);
+    EXPECT_EQ(CODE(bs_state_ticket_open(other, &t, &arena, &got, &err)), BS_OK);
+    got.state = BS_TICKET_RUNNING;
+    EXPECT_EQ(CODE(bs_state_ticket_move(other, &got, &err)), BS_OK);
+    EXPECT(CODE(bs_state_ticket_orphans(state, &arena, &list, &n, &err)) == BS_OK && n == 0);
+    EXPECT(CODE(bs_state_bury(state, &n, &err)) == BS_OK && n == 0);
+    bs_state_close(&other); /* as a process that is killed: it does not leave */
+    REQUIRE(server_run(&server, "UPDATE backstop.leases SET until_us = 0"
+                                " WHERE name = 'gateway:" OTHER "'"));
+    REQUIRE(CODE(bs_state_ticket_orphans(state, &arena, &list, &n, &err)) == BS_OK && n == 1);
+    EXPECT(strcmp(list[0].id, "T-1") == 0);
+    EXPECT(CODE(bs_state_bury(state, &n, &err)) == BS_OK && n == 1);
+    EXPECT(CODE(bs_state_bury(state, &n, &err)) == BS_OK && n == 0);
+    tear_down();
+}
+
+/* Of a restore that is open, whether a gateway that lives is at it. */
+static void
+restores_elsewhere(void)
+{
+    struct news news = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, ""};
+    struct bs_restore_row *list, row = {.id = "RS-1", .open = true, .doc = "{}"};
+    struct bs_err err = {0};
+    struct bs_state *other = NULL;
+    size_t n;
+
+    REQUIRE(set_up() && bs_state_open(path, &other, &err) == BS_DONE);
+    REQUIRE(bs_state_join(other, OTHER, take_news, &news, &err) == BS_DONE);
+    EXPECT_EQ(CODE(bs_state_restore_put(other, &row, &err)), BS_OK);
+    EXPECT(CODE(bs_state_restore_list(other, 9, &arena, &list, &n, &err)) == BS_OK && n == 1);
+    EXPECT(!list[0].elsewhere);
+    EXPECT(CODE(bs_state_restore_list(state, 9, &arena, &list, &n, &err)) == BS_OK && n == 1);
+    EXPECT(list[0].elsewhere);
+    bs_state_leave(other);
+    EXPECT(CODE(bs_state_restore_list(state, 9, &arena, &list, &n, &err)) == BS_OK && n == 1);
+    EXPECT(!list[0].elsewhere);
+    bs_state_close(&other);
+    tear_down();
+}
+
 static const struct tap_case of_sqlite[] = {
     {"the file is private, and one that is not is refused", opens_private_and_again},
     {"the file belongs to whom the folder belongs to", belongs_to_whom_the_folder_belongs},
@@ -1608,6 +1755,10 @@ static const struct tap_case of_postgres[] = {
     {"a connection that was lost is made anew", is_connected_anew},
     {"of many gateways that decide one wins", of_many_gateways_one_wins},
     {"there is one writer at a time", waits_for_the_writer},
+    {"gateways hear of each other", gateways_hear_of_each_other},
+    {"one gateway at a time has a lease", one_has_a_lease},
+    {"what dead gateways ran is nobody's", the_dead_leave_orphans},
+    {"restores that another gateway is at", restores_elsewhere},
 };
 
 #define N(list) (sizeof(list) / sizeof((list)[0]))
