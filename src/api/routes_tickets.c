@@ -20,6 +20,7 @@
 #define ETAG_DIGITS    32 /* of the digest of what is shown */
 #define SEEN_TEXT      48
 #define STREAM_RETRY_S 30
+#define LIST_MAX       (64u << 20) /* bytes of a page; a statement has 16 MB at most */
 
 static enum bs_done
 take_filter(struct bs_request *q, struct bs_ticket_filter *filter, struct bs_err *err)
@@ -38,28 +39,59 @@ take_filter(struct bs_request *q, struct bs_ticket_filter *filter, struct bs_err
     return BS_DONE;
 }
 
+/* As many as fit, with whether there are more: an agent could else hide the others by long texts. */
+static enum bs_done
+list_some(struct bs_request *q,
+          struct bs_ticket_filter *filter,
+          struct bs_arena *arena,
+          struct bs_ticket **list,
+          size_t *n,
+          struct bs_err *err)
+{
+    while (bs_ticket_list(q->gateway->tickets, filter, arena, list, n, err) != BS_DONE) {
+        if (err->code != BS_E_LIMIT || filter->limit <= 2)
+            return BS_FAILED;
+        *err = (struct bs_err){0};
+        bs_arena_reset(arena);
+        filter->limit = filter->limit / 2 + filter->limit % 2;
+    }
+    return BS_DONE;
+}
+
+static void
+show_page(
+    struct bs_request *q, const struct bs_ticket *list, size_t n, size_t limit, struct bs_answer *a)
+{
+    json_t *shown;
+
+    a->body = json_pack("{s:[]}", "tickets");
+    shown = json_object_get(a->body, "tickets");
+    for (size_t i = 0; i < n && i < limit; i++)
+        (void)json_array_append_new(shown, bs_show_ticket(&list[i]));
+    if (n > limit)
+        bs_page_next(a, q, list[limit - 1].id);
+}
+
 enum bs_done
 bs_on_tickets(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
-    struct bs_ticket_filter filter = {0};
-    struct bs_page page;
+    struct bs_ticket_filter filter = {.whole = true};
     struct bs_ticket *list;
-    json_t *shown;
+    struct bs_arena arena;
+    struct bs_page page;
+    enum bs_done done;
     size_t n;
 
     if (take_filter(q, &filter, err) != BS_DONE || bs_page_take(q, &page, err) != BS_DONE)
         return BS_FAILED;
     filter.before = page.after;
     filter.limit = page.limit + 1;
-    if (bs_ticket_list(q->gateway->tickets, &filter, q->arena, &list, &n, err) != BS_DONE)
-        return BS_FAILED;
-    a->body = json_pack("{s:[]}", "tickets");
-    shown = json_object_get(a->body, "tickets");
-    for (size_t i = 0; i < n && i < page.limit; i++)
-        (void)json_array_append_new(shown, bs_show_ticket(&list[i]));
-    if (n > page.limit)
-        bs_page_next(a, q, list[page.limit - 1].id);
-    return BS_DONE;
+    bs_arena_init(&arena, "tickets", LIST_MAX);
+    done = list_some(q, &filter, &arena, &list, &n, err);
+    if (done == BS_DONE)
+        show_page(q, list, n, filter.limit - 1, a);
+    bs_arena_fini(&arena);
+    return done;
 }
 
 /* What a decision depends on begins the entity tag: the ticket's version, which each decision

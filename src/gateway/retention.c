@@ -87,6 +87,7 @@ take_names(const struct bs_retention *r,
            struct bs_err *err)
 {
     const struct bs_ticket_filter open = {
+        .whole = true, /* they may name a point */
         .states = 1u << BS_TICKET_PENDING | 1u << BS_TICKET_APPROVED | 1u << BS_TICKET_RUNNING};
 
     *out = (struct names){.config = r->config};

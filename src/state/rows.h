@@ -226,6 +226,7 @@ struct bs_ticket_filter {
     const char *database; /* NULL: any */
     const char *before;   /* id: only older ones; NULL: any */
     size_t limit;         /* 0: all */
+    bool whole; /* with the texts that an agent makes as long as it likes: bs_state_ticket_list */
 };
 
 struct bs_point_row {

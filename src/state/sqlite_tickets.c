@@ -15,6 +15,14 @@
     "evades,"                                                                                      \
     " approvals, claims"
 
+/* Without the texts that are as long as an agent makes them: of many tickets they fit nowhere. */
+#define BRIEF_COLUMNS                                                                              \
+    "id, identity, actor, owner, database, role, environment, session, client, NULL, NULL, risk,"  \
+    " NULL, NULL, NULL, NULL, created_us, decide_by_us, state, decided_us, decided_by,"            \
+    " reason, redeem_by_us, started_us, finished_us, detail, point, asked, version, harms, "       \
+    "evades,"                                                                                      \
+    " approvals, claims"
+
 static enum bs_done
 read_ticket(struct bs_sq_rows *r, void *item, struct bs_err *err)
 {
@@ -195,6 +203,11 @@ bs_sq_ticket_move(struct bs_state *s, const struct bs_ticket *row, struct bs_err
     return bs_sq_end(q, done, err);
 }
 
+#define LISTED                                                                                     \
+    " FROM tickets WHERE ?1 LIKE '%|' || state || '|%'"                                            \
+    " AND (?2 IS NULL OR actor = ?2) AND (?3 IS NULL OR database = ?3)"                            \
+    " AND (?4 IS NULL OR id < ?4) ORDER BY id DESC LIMIT ?5"
+
 enum bs_done
 bs_sq_ticket_list(struct bs_state *s,
                   const struct bs_ticket_filter *filter,
@@ -215,15 +228,12 @@ bs_sq_ticket_list(struct bs_state *s,
             (void)snprintf(states + used, sizeof(states) - used, "|%s|", bs_ticket_state_name(st));
     }
     bs_sq_lock(q);
-    done = bs_sq_all(q,
-                     "SELECT " TICKET_COLUMNS " FROM tickets"
-                     " WHERE ?1 LIKE '%|' || state || '|%'"
-                     " AND (?2 IS NULL OR actor = ?2) AND (?3 IS NULL OR database = ?3)"
-                     " AND (?4 IS NULL OR id < ?4) ORDER BY id DESC LIMIT ?5",
-                     BS_SQ_VALUES(BS_SQ_T(states), BS_SQ_T(filter->actor),
-                                  BS_SQ_T(filter->database), BS_SQ_T(filter->before),
-                                  BS_SQ_I(filter->limit == 0 ? BS_SQ_ALL : (int64_t)filter->limit)),
-                     arena, sizeof(**out), read_ticket, &rows, n, err);
+    done = bs_sq_all(
+        q, filter->whole ? "SELECT " TICKET_COLUMNS LISTED : "SELECT " BRIEF_COLUMNS LISTED,
+        BS_SQ_VALUES(BS_SQ_T(states), BS_SQ_T(filter->actor), BS_SQ_T(filter->database),
+                     BS_SQ_T(filter->before),
+                     BS_SQ_I(filter->limit == 0 ? BS_SQ_ALL : (int64_t)filter->limit)),
+        arena, sizeof(**out), read_ticket, &rows, n, err);
     bs_sq_unlock(q);
     *out = rows;
     return done;
@@ -242,7 +252,7 @@ bs_sq_ticket_orphans(struct bs_state *s,
 
     bs_sq_lock(q);
     done = bs_sq_all(q,
-                     "SELECT " TICKET_COLUMNS " FROM tickets WHERE state = 'running'"
+                     "SELECT " BRIEF_COLUMNS " FROM tickets WHERE state = 'running'"
                      " AND NOT " BS_SQ_LIVES("coalesce(tickets.instance, '')") " ORDER BY id",
                      BS_SQ_NO_VALUES, arena, sizeof(**out), read_ticket, &rows, n, err);
     bs_sq_unlock(q);
@@ -266,7 +276,7 @@ expire(struct bs_sqlite *q,
         q,
         "UPDATE tickets SET detail = CASE state WHEN 'pending' THEN 'not decided in time'"
         " ELSE 'not used in time' END, state = 'expired', finished_us = ?1,"
-        " version = version + 1" OVERDUE " RETURNING " TICKET_COLUMNS,
+        " version = version + 1" OVERDUE " RETURNING " BRIEF_COLUMNS,
         BS_SQ_VALUES(BS_SQ_I(now_us)), arena, sizeof(struct bs_ticket), read_ticket, rows, n, err);
     const struct bs_ticket *list = *rows;
 

@@ -227,7 +227,10 @@ BS_MUST_CHECK enum bs_done bs_state_ticket_get(struct bs_state *s,
  */
 BS_MUST_CHECK enum bs_done
 bs_state_ticket_move(struct bs_state *s, const struct bs_ticket *row, struct bs_err *err);
-/* Newest first. */
+/*
+ * Newest first. Unless they are asked for whole, and in what expires, sql, params, effects, plan,
+ * reasons and limits are NULL: together they may be larger than any memory. LIMIT: they do not fit.
+ */
 BS_MUST_CHECK enum bs_done bs_state_ticket_list(struct bs_state *s,
                                                 const struct bs_ticket_filter *filter,
                                                 struct bs_arena *arena,

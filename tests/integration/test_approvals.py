@@ -397,3 +397,23 @@ def test_groups_of_operators(ground):
     assert "dba" in ground.gateway.cli("operators", "list").stdout
     with sqlite3.connect(f"file:{ground.gateway.folder}/state.db?mode=ro", uri=True) as db:
         assert db.execute("SELECT count(*) FROM said WHERE operator = 'kim'").fetchone()[0] > 0
+
+
+def test_long_texts_hide_no_ticket(pg):
+    """An agent's statements have 16 MB at most, each; what waits is listed in pages that fit, however many there are."""
+    ground = Ground(pg)
+    with pg.admin() as c:
+        c.execute(SCHEMA)
+    with running(ground.gateway):
+        with ground.connect() as c:
+            tickets = [ground.held(c, f"DELETE FROM quo.any WHERE id = {n}") for n in range(6)]
+        with sqlite3.connect(ground.gateway.folder / "state.db") as db:
+            db.execute("UPDATE tickets SET sql = sql || ' -- ' || hex(zeroblob(7500000))")
+        seen, more, pages = [], "", 0
+        while more is not None:
+            status, page = ground.who["kim"].ask("GET", "/v1/tickets?state=pending" + more)
+            assert status == 200, page
+            seen += [t["id"] for t in page["tickets"]]
+            assert all(len(t["sql"]) > 15000000 for t in page["tickets"])
+            more, pages = "&cursor=" + page["next"] if "next" in page else None, pages + 1
+        assert seen == tickets[::-1] and pages > 1

@@ -748,7 +748,7 @@ static size_t
 listed_before(
     const char *before, unsigned states, const char *actor, const char *database, size_t limit)
 {
-    struct bs_ticket_filter f = {states, actor, database, before, limit};
+    struct bs_ticket_filter f = {states, actor, database, before, limit, false};
     struct bs_err err = {0};
     struct bs_ticket *all;
     size_t n = 99;
@@ -812,6 +812,40 @@ tickets_list_and_expire(void)
     tear_down();
 }
 
+/* Agents make texts as long as they like: of many tickets only their short fields are read. */
+static void
+tickets_of_long_texts(void)
+{
+    struct bs_ticket_filter f = {0};
+    struct bs_err err = {0};
+    struct bs_ticket t = a_ticket("T-1", IDENTITY), got, *all;
+    struct bs_arena small;
+    char *sql = malloc(100001);
+    size_t n;
+
+    REQUIRE(set_up() && sql != NULL);
+    memset(sql, 'x', 100000);
+    sql[100000] = '\0';
+    t.sql = t.params = sql;
+    bs_arena_init(&small, "small", 64u << 10);
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_ticket_list(state, &f, &small, &all, &n, &err)), BS_OK);
+    REQUIRE(n == 1);
+    EXPECT(strcmp(all[0].actor, t.actor) == 0 && all[0].sql == NULL && all[0].params == NULL);
+    f.whole = true;
+    EXPECT_EQ(CODE(bs_state_ticket_list(state, &f, &small, &all, &n, &err)), BS_E_LIMIT);
+    EXPECT_EQ(CODE(bs_state_ticket_list(state, &f, &arena, &all, &n, &err)), BS_OK);
+    EXPECT(n == 1 && strcmp(all[0].sql, sql) == 0);
+    bs_arena_reset(&small);
+    EXPECT_EQ(CODE(bs_state_ticket_expire(state, 900, &small, &all, &n, &err)), BS_OK);
+    EXPECT(n == 1 && strcmp(all[0].id, "T-1") == 0);
+    EXPECT_EQ(CODE(bs_state_ticket_get(state, "T-1", &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.sql, sql) == 0 && got.state == BS_TICKET_EXPIRED);
+    bs_arena_fini(&small);
+    free(sql);
+    tear_down();
+}
+
 static void
 points(void)
 {
@@ -858,7 +892,7 @@ arena_ceiling_is_told(void)
 {
     struct bs_err err = {0};
     struct bs_ticket t = a_ticket("T-1", IDENTITY), got, *all;
-    struct bs_ticket_filter any = {0};
+    struct bs_ticket_filter any = {.whole = true};
     struct bs_arena small;
     char *long_sql;
     size_t n;
@@ -1743,6 +1777,7 @@ static const struct tap_case contract[] = {
     {"tickets of one actor have a limit", tickets_of_one_actor_have_a_limit},
     {"tickets: of two changes one wins", tickets_compare_and_set},
     {"tickets: list, expire, denials", tickets_list_and_expire},
+    {"tickets of long texts", tickets_of_long_texts},
     {"points: put, set, get, list", points},
     {"the arena's ceiling is told", arena_ceiling_is_told},
     {"many processes create and write at once", many_processes_at_once},
