@@ -255,12 +255,16 @@ enum bs_done
 bs_on_comment(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
     const char *text = bs_request_string(q, "text");
+    struct bs_err ignored = {0};
     struct bs_ticket t;
 
     if (bs_ticket_get(q->gateway->tickets, q->name, q->arena, &t, err) != BS_DONE ||
-        bs_ticket_comment(q->gateway->tickets, q->name, &q->by, text, err) != BS_DONE ||
         record_said(q, &t, BS_SAID_COMMENT, text, NULL, err) != BS_DONE)
         return BS_FAILED;
+    if (bs_ticket_comment(q->gateway->tickets, q->name, &q->by, text, err) != BS_DONE) {
+        (void)!record_said(q, &t, BS_SAID_COMMENT, text, err->message, &ignored);
+        return BS_FAILED;
+    }
     return answer_ticket(q, &t, a, err);
 }
 

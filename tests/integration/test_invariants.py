@@ -655,6 +655,21 @@ def test_no_record_no_effect(failing, how):
     assert state(failing.pg) == INTACT
 
 
+@pytest.mark.parametrize("what", ["approve", "deny", "comment"])
+def test_what_an_operator_says_is_on_record_first(failing, what):
+    with failing.connect() as c:
+        with pytest.raises(psycopg.Error) as caught:
+            c.execute("DELETE FROM inv.t WHERE id < 50")
+    ticket = json.loads(caught.value.diag.message_detail)["ticket"]
+    failing.fail()
+    status, answer = failing.operator.ask("POST", f"/v1/tickets/{ticket}/{what}",
+                                          {"text": "x"} if what == "comment" else {"reason": "x"})
+    assert status >= 500, answer
+    status, answer = failing.operator.ask("GET", f"/v1/tickets/{ticket}")
+    assert status == 200 and answer["state"] == "pending"
+    assert answer["decisions"] == answer["comments"] == []
+
+
 @pytest.mark.parametrize("sql", ["SELECT nextval('inv.numbers')", "INSERT INTO inv.plain VALUES (1)",
                                  "SELECT count(*) FROM inv.t"])
 @pytest.mark.parametrize("how", ["simple", "extended"])
