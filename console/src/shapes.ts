@@ -75,6 +75,12 @@ function sampleOf(value: unknown): Sample | undefined {
   return { columns, before: rowsOf(s.before), after: rowsOf(s.after) };
 }
 
+/** An estimate below zero is none: a view has no rows of its own. */
+function estimate(value: unknown): number | undefined {
+  const rows = number(value);
+  return rows !== undefined && rows >= 0 ? rows : undefined;
+}
+
 export function effectOf(value: unknown): Effect {
   const e = bag(value);
   return given<Effect>({
@@ -86,7 +92,7 @@ export function effectOf(value: unknown): Effect {
     about: e.measured === "estimate",
     measured: text(e.measured),
     share: number(e.share),
-    of: number(e.estimated_rows),
+    of: estimate(e.estimated_rows),
     lock: text(e.lock),
     rewrites: e.rewrites === true,
     sample: sampleOf(e.sample),

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { clock, share, size, span } from "../src/format";
 import { buckets, byLabel, quantile, readMetrics } from "../src/metrics";
+import { effectsOf } from "../src/shapes";
 import { cut, oddities, pieces, plain } from "../src/text";
 
 test("what cannot be seen is named", () => {
@@ -60,4 +61,10 @@ test("metrics", () => {
   assert.deepEqual(buckets(all, "h").map((b) => b.n), [1, 3, 0]);
   assert.equal(quantile(buckets(all, "h"), 0.5), 4);
   assert.equal(quantile([], 0.5), undefined);
+});
+
+test("an estimate below zero is none", () => {
+  const of = (rows: number): unknown => effectsOf({ effects: [{ kind: "DROP VIEW", estimated_rows: rows }] } as never)[0]?.of;
+  assert.equal(of(-1), undefined);
+  assert.equal(of(0), 0);
 });

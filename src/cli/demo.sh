@@ -70,7 +70,8 @@ gateway_pid=
 
 clean_up() {
     local status=$?
-    trap - EXIT INT TERM
+    trap '' INT TERM # a second Ctrl-C would leave the server running
+    trap - EXIT
     [ -z "$gateway_pid" ] || { kill "$gateway_pid" 2>/dev/null && wait "$gateway_pid" 2>/dev/null; } || true
     [ ! -e "$dir/pg/postmaster.pid" ] ||
         (cd / && as_server "$pg/pg_ctl" -D "$dir/pg" -m immediate -w stop >/dev/null 2>&1) || true
@@ -176,7 +177,7 @@ state: sqlite://$dir/gateway/state.db
 audit: {directory: $dir/gateway/audit}
 storage: file://$dir/gateway/points
 spool: $dir/gateway/spool
-hold: {wait: 30s, notice: 10s, decide: 15m, redeem: 15m}
+hold: {wait: 5m, notice: 10s, decide: 15m, redeem: 15m} # whoever approves is new here, and reads
 recovery: {pg_dump: {$major: $pg/pg_dump}}
 YAML
     export BACKSTOP_CONFIG=$dir/gateway/backstop.yaml
@@ -334,9 +335,12 @@ printf '  %snothing%s: schema and rows are identical to the start, after %d.%01d
 
 if [ "$keep" = yes ]; then
     chapter "Still running (Ctrl-C ends it)"
+    note "all of it is made for this demo and gone with it; docs/guide.md walks you through"
+    say "console:  $BACKSTOP_SERVER/"
+    say "token:    $BACKSTOP_TOKEN (signs you in as the operator kim)"
     say "agent:    PGPASSWORD=$agent_password psql 'host=127.0.0.1 port=$gw_port user=shop-helper dbname=shop'"
-    say "console:  $BACKSTOP_SERVER/ (sign in with the operator's token)"
-    say "operator: export BACKSTOP_SERVER=$BACKSTOP_SERVER BACKSTOP_TOKEN=$BACKSTOP_TOKEN BACKSTOP_CONFIG=$BACKSTOP_CONFIG"
+    say "          and, say, DROP TABLE customers CASCADE; it waits for you in the console"
+    say "terminal: export BACKSTOP_SERVER=$BACKSTOP_SERVER BACKSTOP_TOKEN=$BACKSTOP_TOKEN BACKSTOP_CONFIG=$BACKSTOP_CONFIG"
     say "          $BACKSTOP approvals list; $BACKSTOP points list; $BACKSTOP audit tail"
     wait "$gateway_pid"
 fi

@@ -1,15 +1,20 @@
 """The operators' console in a real Chromium: what it shows, who may decide in it, and that it stays inert."""
 
+import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
+import subprocess
+import tempfile
+import time
 
 import psycopg
 import pytest
 
-from conftest import ROOT, running, wait_until
+from conftest import ROOT, binary, pg_bin, running, wait_until
 from console_stage import HOSTILE, Stage
 
 playwright = pytest.importorskip("playwright.sync_api", reason="script/test console installs it")
@@ -474,6 +479,7 @@ def test_the_way_back(stage, opened):
     assert "live tables change" in page.inner_text("dialog")
     page.click("dialog button[type=submit]")
     page.wait_for_selector("text=It is done.")
+    assert page.query_selector(".acts .main") is None  # nothing asks to be pressed next
     with stage.pg.admin() as c:
         assert c.execute(count).fetchone() == (10,)
     page.click("text=Discard what was loaded")
@@ -626,3 +632,113 @@ def test_the_audit_is_filtered(stage, opened, furnished):
     approver.open("#/audit")
     approver.page.click("text=Verify the chain")
     approver.page.wait_for_selector("text=chain whole")
+
+
+# --- docs/guide.md ---------------------------------------------------------------------------
+
+
+GUIDE = (ROOT / "docs" / "guide.md").read_text()
+
+# Buttons by what shows that they have done their work. Where it takes a dialog, that is its button's.
+PRESSED = {"Sign in": "header.top", "Approve": ".deciding .state-done", "Recovery point": "button:has-text('Restore')",
+           "Preview": "text=proven", "Load beside": "text=counted, hash equal, constraints hold",
+           "Compare": "th:has-text('Missing')", "Plan": "th:has-text('To insert')", "Copy back": "text=It is done.",
+           "Discard": "summary:has-text('Dropped')", "Audit": ".records summary", "Verify the chain": "text=chain whole"}
+NO_DIALOG = {"Sign in", "Recovery point", "Audit", "Verify the chain"}
+REASON = "customers are kept elsewhere since March"
+
+
+class Demo:
+    """`backstop demo --keep`, where whoever approves takes their time; .told: what it prints for whoever wants to look around."""
+
+    def __init__(self, folder):
+        self.process = subprocess.Popen(
+            [binary(), "demo", "--keep"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, env={**os.environ, "BACKSTOP_PG_BIN": str(pg_bin()), "TMPDIR": str(folder)})
+        self.told = {}
+        said = []
+        for line in self.process.stdout:
+            said.append(line)
+            if found := re.match(r"  (console|token|agent): +(\S.*)", line):
+                self.told[found[1]] = found[2]
+            if "audit tail" in line:
+                break
+        assert len(self.told) == 3, "".join(said[-40:])
+        self.url = self.told["console"]
+
+    def ask(self, sql):
+        """As the agent, in the second terminal."""
+        with tempfile.TemporaryFile("w+") as typed:
+            typed.write(sql)
+            typed.seek(0)
+            return subprocess.Popen(["bash", "-c", self.told["agent"] + " -X -At"], stdin=typed, text=True,
+                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def stop(self):
+        """As who is in a hurry does; it cleans up all the same."""
+        while self.process.poll() is None:
+            self.process.terminate()
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def demo():
+    with tempfile.TemporaryDirectory(prefix="bs-guide-") as folder:
+        os.chmod(folder, 0o755)  # the server's user must get in
+        made = Demo(folder)
+        yield made
+        made.stop()
+        assert os.listdir(folder) == []
+
+
+def press(page, label):
+    dialog = page.locator("dialog[open]")
+    inside = dialog.count() > 0
+    named = re.compile(rf"^{label}( a| Enter)?$")
+    within = dialog if inside else page
+    within.get_by_role("button", name=named).or_(within.get_by_role("link", name=named)).click()
+    page.wait_for_selector(PRESSED[label] if inside or label in NO_DIALOG else "dialog[open]")
+    if inside:
+        dialog.wait_for(state="detached")
+
+
+def take(page, name):
+    """Half the size where Pillow is installed."""
+    path = pathlib.Path(os.environ["PICTURES"]) / f"{name}.png"
+    page.screenshot(path=path)
+    with contextlib.suppress(ImportError):
+        from PIL import Image
+        Image.open(path).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
+
+
+def test_the_guide_is_followed_word_for_word(demo, browser):
+    """Its buttons in their order, its SQL, its pictures; what it does not name is not pressed."""
+    console = Console(demo, browser, None, viewport={"width": 1200, "height": 760}, color_scheme="light")
+    page = console.page
+    page.fill("#token", demo.told["token"].split()[0])
+    pressed, answers = [], []
+    began = time.monotonic()
+    for label, picture, block in re.findall(r"\*\*(.+?)\*\*|\(pictures/(\S+)\.png\)|<!-- run: (\w+) -->", GUIDE):
+        if label:
+            press(page, label)
+            pressed.append(label)
+        if block:
+            answers.append(demo.ask(re.search(rf"<!-- run: {block} -->\n```sql\n(.*?)```", GUIDE, flags=re.DOTALL)[1]))
+        if block == "ask":
+            page.click(".list li a")  # it is there without a reload
+            page.wait_for_selector(".past li")
+        if picture == "guide-2-approve":
+            page.fill("dialog textarea", REASON)
+        if picture and "PICTURES" in os.environ:
+            take(page, picture)
+    took = time.monotonic() - began
+    print(f"{len(pressed)} buttons, {took:.1f} s")
+    assert f"{len(pressed)} buttons" in GUIDE and took < 300
+    dropped, counted = (answer.communicate(timeout=20)[0] for answer in answers)
+    example = re.search(r"    (NOTICE: .*T-).*\n    (HINT: .*)\n", GUIDE)
+    assert example[1] in dropped and example[2] in dropped and dropped.endswith("DROP TABLE\n")
+    assert counted == "10000\n"
+    records = page.inner_text(".records")
+    assert REASON in records and "copy-back, done" in records
+    assert console.problems == []
+    console.close()

@@ -280,6 +280,7 @@ function Next({ r, again }: { r: Restore; again: () => void }): JSX.Element | nu
   const planned = last?.step === "plan" && last.state === "done" ? last : undefined;
   const beside = r.steps.map((one) => (one.state === "done" ? one.step : "")).lastIndexOf("run");
   const gone = r.steps.map((one) => (one.state === "done" ? one.step : "")).lastIndexOf("discard");
+  const back = r.steps.some((one) => one.step === "copy-back" && one.state === "done"); // what then may come is no next step
   if (!mayDecide() || seen === undefined) return null;
   const send = (step: Step | "approve", digest: string) => async (form: FormData, key: string): Promise<void> => {
     await ask(`/v1/restores/${encodeURIComponent(r.id)}/${step}`, { method: "POST", body: bodyOf(step, digest, form), key });
@@ -297,7 +298,7 @@ function Next({ r, again }: { r: Restore; again: () => void }): JSX.Element | nu
           Agree to the plan
         </button>
       ) : null}
-      <button type="button" class={planned ? "" : "main"} onClick={() => setAct("plan")}>
+      <button type="button" class={planned || back ? "" : "main"} onClick={() => setAct("plan")}>
         {planned ? "Plan anew" : "Plan a copy-back"}
       </button>
       <button type="button" onClick={() => setAct("diff")}>
@@ -456,7 +457,7 @@ function Said({ result, step }: { result: Record<string, unknown>; step: Step })
   const dropped = list(result.dropped).map(text);
   const lists: Array<[string, string[]]> = [
     ["Also goes along", list(result.cascade).map((c) => `${text(bag(c).type)} ${text(bag(c).identity)}`)],
-    ["Objects that come back", list(result.objects).map(text)],
+    [step === "copy-back" ? "Objects that came back" : "Objects that come back", list(result.objects).map(text)],
     ["Dropped", dropped],
     ["Points of the same transaction", list(result.same_transaction).map(text)],
     ["To be done again by hand", list(result.again).map(text)],
