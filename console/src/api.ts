@@ -25,6 +25,13 @@ export type Answer<T> = { data: T; etag: string };
 export type Ask = { method?: string; body?: unknown; match?: string; key?: string; accept?: string; wait?: number; signal?: AbortSignal };
 
 const TIME_OUT_MS = 20_000;
+const AT_WORK_MS = 60_000;
+
+/** When somebody last did something here. What is read long after that is read by the page alone. */
+let touched = Date.now();
+for (const kind of ["pointerdown", "keydown", "wheel", "touchmove"]) {
+  addEventListener(kind, () => { touched = Date.now(); }, { capture: true, passive: true });
+}
 
 async function problemOf(answer: Response): Promise<Problem> {
   const said = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
@@ -40,7 +47,9 @@ function fieldsOf(how: Ask): Record<string, string> {
   if (how.match) fields["If-Match"] = how.match;
   if (how.key) fields["Idempotency-Key"] = how.key;
   const csrf = session.value?.csrf;
-  if (how.method && how.method !== "GET" && csrf) fields["X-CSRF-Token"] = csrf;
+  const changes = how.method !== undefined && how.method !== "GET";
+  if (changes && csrf) fields["X-CSRF-Token"] = csrf;
+  if (!changes && Date.now() - touched > AT_WORK_MS) fields["X-Backstop-Watch"] = "1";
   return fields;
 }
 

@@ -97,11 +97,14 @@ check_forged(const struct bs_request *q, struct bs_err *err)
     return BS_FAILED;
 }
 
-/* The stream of events is opened again and again by a page that nobody need be looking at. */
+/* A page that nobody need be looking at opens the stream of events again and again, and reads what
+ * has changed: it says so itself. */
 static enum bs_login_use
 use_of(const struct bs_request *q)
 {
-    return strcmp(q->path, "/v1/events") == 0 ? BS_LOGIN_WATCH : BS_LOGIN_ACT;
+    bool watches = is_read(q->method) && q->header(q->ctx, "X-Backstop-Watch") != NULL;
+
+    return watches || strcmp(q->path, "/v1/events") == 0 ? BS_LOGIN_WATCH : BS_LOGIN_ACT;
 }
 
 static enum bs_done

@@ -379,6 +379,21 @@ PLACES = ["login", "#/queue", "ticket", "decide", "#/points", "point", "#/restor
           "actor", "#/explain", "explained", "#/dashboard"]
 
 
+def test_a_page_that_nobody_touches_does_not_use_its_login(stage, opened):
+    """What it reads by itself, it says so; the gateway then lets the login become idle."""
+    page = opened("kim").live().page
+    read = []
+    page.on("request", lambda r: read.append("x-backstop-watch" in r.headers) if "/v1/tickets?" in r.url else None)
+    page.evaluate("Date.now = (was => () => was() + 120000)(Date.now.bind(Date))")
+    for key, watches in ((None, True), ("Shift", False)):
+        if key:
+            page.keyboard.press(key)
+        read.clear()
+        with page.expect_request(lambda r: "/v1/tickets?" in r.url):
+            stage.ask(f"DELETE FROM shop.customers WHERE id = {100 + watches}")
+        assert set(read) == {watches}
+
+
 @pytest.fixture(scope="module")
 def furnished(stage):
     """Something on every page, and a ticket that has everything."""
