@@ -3,6 +3,8 @@ is killed meanwhile; and the state's server may go and come back."""
 
 import contextlib
 import json
+import os
+import pathlib
 import signal
 import threading
 import time
@@ -12,6 +14,7 @@ import pytest
 
 from conftest import Gateway, Postgres, running, wait_until
 from operator_side import Operator
+from scene import COMMIT, ROWS, Scene
 
 SCHEMA = """
 DROP SCHEMA IF EXISTS sha CASCADE;
@@ -280,6 +283,67 @@ def test_killed_while_it_runs(pg, keeper):
         assert not [p for p in answer["points"] if p["state"] == "armed"], answer
         made.a.start()
     assert count(pg, "id BETWEEN 41 AND 45") == 0
+
+
+def test_killed_when_it_had_committed(pg, keeper):
+    """Its answer was on the way: the other gateway asks the database what became of the transaction."""
+    url = keeper.new()
+    scene = Scene(pg, state=url)
+    scene.gateway.start()
+    scene.begin()
+    other = Gateway(pg, extra={"state": url, "storage": f"file://{scene.storage()}"})
+    with running(other):
+        stop = scene.actors.stop_at(COMMIT, "answered")
+        asking = scene.approved("DELETE FROM crash.t WHERE id <= 100")
+        stop.wait()
+        scene.kill()
+        stop.cut()
+        assert asking.done() == "lost"
+        scene.actors.clear()
+        scene.operator.base = f"http://127.0.0.1:{other.operators_port}"
+        wait_until(lambda: scene.ticket_state(asking.ticket) == "uncertain", 30)
+        point = wait_until(lambda: [p for p in scene.new_points() if p["outcome"] == "committed"], 15, 0.2)[0]
+        assert scene.verifies(point) and scene.count() == ROWS - 100
+    scene.close()
+
+
+@contextlib.contextmanager
+def frozen(server):
+    """It takes connections and answers nothing."""
+    first = int((server.data / "postmaster.pid").read_text().split()[0])
+    family = [first]
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == first:
+                family.append(int(path.parent.name))
+    for pid in family:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_a_state_that_does_not_answer(pg, pair, keeper):
+    """Nobody who only reads waits for it, and who waits is told, in the end."""
+    actor = pair.agent()
+    with pair.a.connect(actor, autocommit=True) as reads, pair.a.connect(actor, autocommit=True) as writes:
+        with frozen(keeper.pg):
+            sent = Sent(writes, "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 51 AND 55")
+            slowest = 0
+            while sent.is_alive():
+                began = time.monotonic()
+                reads.execute("SELECT 1")
+                slowest = max(slowest, time.monotonic() - began)
+                time.sleep(0.2)
+            assert "state" in str(sent.error) and slowest < 2, (sent.error, slowest)
+        wait_until(lambda: pair.at_a.ask("GET", "/v1/tickets")[0] == 200, 20)
+        sent = Sent(writes, "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 51 AND 55")
+        pair.at_b.decide(pending(pair.at_b, actor)["id"], "approve")
+        assert sent.done().rows == 5
 
 
 def test_not_a_state_to_trust(pg, keeper):
