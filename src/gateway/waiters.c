@@ -12,6 +12,8 @@
 #include "gateway/running.h"
 #include "gateway/worker.h"
 
+#define ARENA_MAX (64u << 20)
+
 struct waiter {
     char ticket[BS_TICKET_ID];
     char session[BS_ULID_TEXT];
@@ -23,6 +25,10 @@ struct bs_waiters {
     pthread_mutex_t lock;
     struct bs_tickets *tickets;
     struct waiter *list;
+};
+
+struct waited {
+    char ticket[BS_TICKET_ID];
 };
 
 /* What is posted to a worker. */
@@ -61,12 +67,15 @@ wake_up(const struct waiter *w)
     bs_worker_post(w->worker, wake_session, wake);
 }
 
-/* On whatever thread changed the ticket. */
+/* On whatever thread changed the ticket. Nobody is woken for what is still pending: each look costs the
+ * session memory until its statement ends. */
 static void
 on_change(const struct bs_ticket *ticket, void *arg)
 {
     struct bs_waiters *all = arg;
 
+    if (ticket->state == BS_TICKET_PENDING)
+        return;
     pthread_mutex_lock(&all->lock);
     for (struct waiter *w = all->list; w != NULL; w = w->next) {
         if (strcmp(w->ticket, ticket->id) == 0)
@@ -75,13 +84,43 @@ on_change(const struct bs_ticket *ticket, void *arg)
     pthread_mutex_unlock(&all->lock);
 }
 
+/* What is waited for now; malloc-ed. */
+static struct waited *
+copy_ids(struct bs_waiters *all, size_t *n)
+{
+    struct waited *ids;
+    size_t count = 0;
+
+    pthread_mutex_lock(&all->lock);
+    for (const struct waiter *w = all->list; w != NULL; w = w->next)
+        count++;
+    ids = bs_malloc((count + 1) * sizeof(*ids));
+    *n = 0;
+    for (const struct waiter *w = all->list; w != NULL; w = w->next)
+        memcpy(ids[(*n)++].ticket, w->ticket, sizeof(ids->ticket));
+    pthread_mutex_unlock(&all->lock);
+    return ids;
+}
+
 void
 bs_waiters_look(struct bs_waiters *all)
 {
-    pthread_mutex_lock(&all->lock);
-    for (struct waiter *w = all->list; w != NULL; w = w->next)
-        wake_up(w);
-    pthread_mutex_unlock(&all->lock);
+    struct bs_arena arena;
+    struct bs_ticket ticket;
+    struct bs_err err = {0};
+    size_t n;
+    struct waited *ids = copy_ids(all, &n);
+    enum bs_done done = BS_DONE;
+
+    bs_arena_init(&arena, "a ticket that is waited for", ARENA_MAX);
+    for (size_t i = 0; done == BS_DONE && i < n; i++) {
+        bs_arena_reset(&arena);
+        done = bs_ticket_get(all->tickets, ids[i].ticket, &arena, &ticket, &err);
+        if (done == BS_DONE)
+            on_change(&ticket, all);
+    }
+    bs_arena_fini(&arena);
+    free(ids);
 }
 
 enum bs_done

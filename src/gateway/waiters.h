@@ -22,7 +22,7 @@ void bs_waiters_free(struct bs_waiters **w); /* accepts NULL */
 /* From now on bs_gate_decided is called on the session's worker when the ticket is decided. A
  * decision made before is not told: look once after adding. */
 void bs_waiters_add(struct bs_waiters *w, struct bs_session *s, const char *ticket);
-/* Every one looks at its ticket: it may have been decided elsewhere. */
+/* Wakes those whose ticket was decided elsewhere. Where the state does not answer they wait on. */
 void bs_waiters_look(struct bs_waiters *w);
 void bs_waiters_remove(struct bs_waiters *w, struct bs_session *s);
 

@@ -61,6 +61,7 @@ class Pair:
     """Two gateways before the same databases, with the same state and the same storage."""
 
     def __init__(self, pg, url, hold="20s"):
+        self.state = url
         self.a = Gateway(pg, extra={"state": url, "hold": {"wait": hold}})
         points = f"file://{self.a.folder}/points"
         self.b = Gateway(pg, extra={"state": url, "hold": {"wait": hold}, "storage": points})
@@ -195,6 +196,19 @@ def test_revoked_by_a_command(pair):
                 wait_until(lambda c=c: c.execute("SELECT 1") is None, SOON)
 
 
+def test_without_news(pair, keeper):
+    """Whoever waits is found by looking, too."""
+    actor = pair.agent()
+    with psycopg.connect(pair.state, autocommit=True) as state, pair.a.connect(actor, autocommit=True) as c:
+        state.execute("ALTER TABLE backstop.tickets DISABLE TRIGGER tell")
+        try:
+            sent = Sent(c, "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 61 AND 65")
+            pair.at_b.decide(pending(pair.at_b, actor)["id"], "approve")
+            assert sent.done(5).rows == 5
+        finally:
+            state.execute("ALTER TABLE backstop.tickets ENABLE TRIGGER tell")
+
+
 def test_each_change_is_in_one_audit(pair):
     actor = pair.agent()
 
@@ -210,7 +224,9 @@ def test_restart_of_the_state(pg, pair, keeper):
     """Reads go on, what is gated is refused, nobody new is let in; and all is well again without a restart."""
     actor = pair.agent()
     sql = "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 21 AND 25"
-    with pair.a.connect(actor, autocommit=True) as c:
+    with pair.a.connect(actor, autocommit=True) as c, pair.a.connect(actor, autocommit=True) as waits:
+        held = Sent(waits, "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 26 AND 30")
+        ticket = pending(pair.at_b, actor)["id"]
         keeper.pg._run("pg_ctl", "-D", keeper.pg.data, "-m", "immediate", "-w", "stop")
         try:
             assert c.execute("SELECT count(*) FROM sha.t").fetchone() == (1000,)
@@ -229,6 +245,8 @@ def test_restart_of_the_state(pg, pair, keeper):
                 return True
         wait_until(again)
         wait_until(lambda: pair.at_b.ask("GET", "/v1/tickets")[0] == 200)
+        pair.at_b.decide(ticket, "approve")
+        assert held.done().rows == 5  # it has waited on
         sent = Sent(c, sql)
         pair.at_b.decide(pending(pair.at_b, actor)["id"], "approve")
         assert sent.done().rows == 5
