@@ -174,7 +174,8 @@ struct bs_ticket {
     int64_t version; /* counts changes; kept by the state */
 };
 
-#define BS_TICKETS_PENDING_MAX 250 /* of one actor, at a time */
+#define BS_TICKETS_PENDING_MAX  250         /* of one actor, at a time */
+#define BS_TICKETS_PENDING_TEXT (64u << 20) /* characters of what they would run, together */
 
 /* What an operator said to a ticket. Zero decides nothing. */
 enum bs_said {

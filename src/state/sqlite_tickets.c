@@ -108,15 +108,21 @@ find_open(struct bs_sqlite *q,
 static enum bs_done
 check_pending(struct bs_sqlite *q, const struct bs_ticket *t, struct bs_err *err)
 {
-    int64_t n = 0;
+    int64_t n = 0, text = 0;
 
     if (bs_sq_number(q, "SELECT count(*) FROM tickets WHERE actor = ? AND state = 'pending'",
-                     BS_SQ_VALUES(BS_SQ_T(t->actor)), 0, &n, err) != BS_DONE)
+                     BS_SQ_VALUES(BS_SQ_T(t->actor)), 0, &n, err) != BS_DONE ||
+        bs_sq_number(q,
+                     "SELECT coalesce(sum(length(sql) + coalesce(length(params), 0)), 0)"
+                     " FROM tickets WHERE actor = ? AND state = 'pending'",
+                     BS_SQ_VALUES(BS_SQ_T(t->actor)), 0, &text, err) != BS_DONE)
         return BS_FAILED;
-    if (n < BS_TICKETS_PENDING_MAX)
-        return BS_DONE;
-    return BS_FAIL(err, LIMIT, "%d requests of yours wait for a decision already",
-                   BS_TICKETS_PENDING_MAX);
+    if (n >= BS_TICKETS_PENDING_MAX)
+        return BS_FAIL(err, LIMIT, "%d requests of yours wait for a decision already",
+                       BS_TICKETS_PENDING_MAX);
+    return text < BS_TICKETS_PENDING_TEXT
+               ? BS_DONE
+               : BS_FAIL(err, LIMIT, "long requests of yours wait for a decision already");
 }
 
 enum bs_done

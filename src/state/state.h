@@ -206,7 +206,8 @@ bs_state_operator_ever(struct bs_state *s, bool *out, struct bs_err *err);
  * row   id, identity, state PENDING and the facts are set
  * out   the stored ticket; out->id differs from row->id where one was found, whose `asked` was
  *       counted up
- * err   DATA: a text is not UTF-8; LIMIT: BS_TICKETS_PENDING_MAX of this actor are pending already
+ * err   DATA: a text is not UTF-8; LIMIT: BS_TICKETS_PENDING_MAX of this actor are pending already, or
+ *       of BS_TICKETS_PENDING_TEXT
  */
 BS_MUST_CHECK enum bs_done bs_state_ticket_open(struct bs_state *s,
                                                 const struct bs_ticket *row,

@@ -812,6 +812,31 @@ tickets_list_and_expire(void)
     tear_down();
 }
 
+/* An agent cannot fill the queue with texts that nobody could read. */
+static void
+tickets_long_together(void)
+{
+    struct bs_err err = {0};
+    struct bs_ticket t = a_ticket("T-1", IDENTITY), got;
+    struct bs_arena large;
+    size_t half = BS_TICKETS_PENDING_TEXT / 2;
+    char *sql = malloc(half + 1);
+
+    REQUIRE(set_up() && sql != NULL);
+    memset(sql, 'x', half);
+    sql[half] = '\0';
+    t.sql = t.params = sql;
+    bs_arena_init(&large, "large", 256u << 20);
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &large, &got, &err)), BS_OK);
+    t = a_ticket("T-2", IDENTITY2);
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_E_LIMIT);
+    t.actor = "b";
+    EXPECT_EQ(CODE(bs_state_ticket_open(state, &t, &arena, &got, &err)), BS_OK);
+    bs_arena_fini(&large);
+    free(sql);
+    tear_down();
+}
+
 /* Agents make texts as long as they like: of many tickets only their short fields are read. */
 static void
 tickets_of_long_texts(void)
@@ -1778,6 +1803,7 @@ static const struct tap_case contract[] = {
     {"tickets: of two changes one wins", tickets_compare_and_set},
     {"tickets: list, expire, denials", tickets_list_and_expire},
     {"tickets of long texts", tickets_of_long_texts},
+    {"tickets that are long together", tickets_long_together},
     {"points: put, set, get, list", points},
     {"the arena's ceiling is told", arena_ceiling_is_told},
     {"many processes create and write at once", many_processes_at_once},
