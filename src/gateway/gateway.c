@@ -50,11 +50,25 @@
 
 /* --- opening what all workers share -------------------------------------------------------- */
 
+/* Of an actor that does not exist every gateway says the same, before and after a restart, too: as of one
+ * that does. */
+static enum bs_done
+read_mock_secret(struct bs_gateway *g, struct bs_err *err)
+{
+    char text[BS_STATE_SECRET];
+    enum bs_done done = bs_state_secret(g->state, "mock", text, err);
+
+    if (done == BS_DONE && !bs_unhex(text, sizeof(g->mock_secret), g->mock_secret))
+        done = BS_FAIL(err, DAMAGED, "a secret in the state is damaged");
+    bs_wipe(text, sizeof(text));
+    return done;
+}
+
 static enum bs_done
 open_state(struct bs_gateway *g, struct bs_err *err)
 {
     if (bs_state_open(g->config->state_url, &g->state, err) == BS_DONE &&
-        bs_neighbours_join(g, err) == BS_DONE)
+        bs_neighbours_join(g, err) == BS_DONE && read_mock_secret(g, err) == BS_DONE)
         return BS_DONE;
     bs_err_prefix(err, "state");
     return BS_FAILED;
@@ -365,7 +379,6 @@ bs_gateway_run(const struct bs_config *config,
     bool beside = false;
     sigset_t set;
 
-    bs_random(g.mock_secret, sizeof(g.mock_secret));
     take_signals(&set);
     raise_descriptors();
     (void)setenv("UV_THREADPOOL_SIZE", JOB_THREADS, 0);

@@ -54,7 +54,7 @@ struct bs_gateway {
     struct bs_conninfo *upstreams; /* one for each of config->databases, in that order */
     _Atomic(struct bs_tls_ctx **)
         upstream_tls;        /* the same, in force; of them NULL where sslmode is disable */
-    uint8_t mock_secret[32]; /* makes the verifiers of actors that do not exist */
+    uint8_t mock_secret[32]; /* from the state: makes the verifiers of actors that do not exist */
     struct bs_cancels *cancels;
     struct bs_limits *limits;
     _Atomic(struct bs_tls_ctx *)

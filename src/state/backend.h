@@ -326,6 +326,10 @@ struct bs_state_ops {
                                     struct bs_arena *arena,
                                     struct bs_operator *out,
                                     struct bs_err *err);
+    enum bs_done (*secret)(struct bs_state *s,
+                           const char *name,
+                           char out[BS_STATE_SECRET],
+                           struct bs_err *err);
     bool (*shared)(struct bs_state *s);
     enum bs_done (*join)(struct bs_state *s,
                          const char *instance,

@@ -4,8 +4,40 @@
  */
 #include <stdio.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "state/sqlite.h"
+
+static enum bs_done
+read_secret(struct bs_sq_rows *r, void *item, struct bs_err *err)
+{
+    (void)err;
+    bs_sq_copy(r, 0, item, BS_STATE_SECRET);
+    return BS_DONE;
+}
+
+enum bs_done
+bs_sq_secret(struct bs_state *s, const char *name, char out[BS_STATE_SECRET], struct bs_err *err)
+{
+    struct bs_sqlite *q = bs_sq_of(s);
+    char fresh[BS_STATE_SECRET] = "";
+    uint8_t random[(BS_STATE_SECRET - 1) / 2];
+    enum bs_done done;
+
+    bs_random(random, sizeof(random));
+    bs_hex(random, sizeof(random), fresh);
+    if (bs_sq_begin(q, err) != BS_DONE)
+        return BS_FAILED;
+    done =
+        bs_sq_run(q, "INSERT INTO secrets (name, value) VALUES (?,?) ON CONFLICT (name) DO NOTHING",
+                  BS_SQ_VALUES(BS_SQ_T(name), BS_SQ_T(fresh)), NULL, err);
+    if (done == BS_DONE)
+        done = bs_sq_one(q, "SELECT value FROM secrets WHERE name = ?", BS_SQ_VALUES(BS_SQ_T(name)),
+                         NULL, read_secret, out, "secret", err);
+    bs_wipe(random, sizeof(random));
+    bs_wipe(fresh, sizeof(fresh));
+    return bs_sq_end(q, done, err);
+}
 
 bool
 bs_sq_shared(struct bs_state *s)

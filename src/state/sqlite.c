@@ -159,6 +159,8 @@ static const char *const migrations[] = {
     ") STRICT, WITHOUT ROWID;",
     /* Which gateway carries a restore out. */
     "ALTER TABLE restores ADD COLUMN instance TEXT;",
+    /* What all gateways make out of the same secret. */
+    "CREATE TABLE secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -542,6 +544,7 @@ const struct bs_state_ops bs_sq_operations = {
     .slack_message_put = bs_sq_slack_message_put,
     .slack_user_set = bs_sq_slack_user_set,
     .slack_user_find = bs_sq_slack_user_find,
+    .secret = bs_sq_secret,
     .shared = bs_sq_shared,
     .join = bs_sq_join,
     .leave = bs_sq_leave,

@@ -460,6 +460,8 @@ enum bs_done bs_sq_slack_user_find(struct bs_state *s,
                                    struct bs_err *err);
 
 /* leases.c */
+enum bs_done
+bs_sq_secret(struct bs_state *s, const char *name, char out[BS_STATE_SECRET], struct bs_err *err);
 bool bs_sq_shared(struct bs_state *s);
 enum bs_done bs_sq_join(struct bs_state *s,
                         const char *instance,

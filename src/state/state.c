@@ -40,6 +40,13 @@ bs_state_close(struct bs_state **s)
 
 /* --- several gateways --- */
 
+enum bs_done
+bs_state_secret(struct bs_state *s, const char *name, char out[BS_STATE_SECRET], struct bs_err *err)
+{
+    memset(out, 0, BS_STATE_SECRET);
+    return s->ops->secret(s, name, out, err);
+}
+
 bool
 bs_state_shared(struct bs_state *s)
 {

@@ -526,6 +526,14 @@ BS_MUST_CHECK enum bs_done bs_state_slack_user_find(struct bs_state *s,
                                                     struct bs_err *err);
 /* --- several gateways on one state --- */
 
+#define BS_STATE_SECRET 65 /* 32 random bytes in hex, and the NUL */
+
+/* A secret that is made at the first call, and the same ever after, for every gateway of the state. */
+BS_MUST_CHECK enum bs_done bs_state_secret(struct bs_state *s,
+                                           const char *name,
+                                           char out[BS_STATE_SECRET],
+                                           struct bs_err *err);
+
 #define BS_LEASE_MS 15000 /* a gateway that has given no sign of life for so long is dead */
 
 enum bs_news {

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import signal
+import struct
 import threading
 import time
 
@@ -14,6 +15,7 @@ import pytest
 
 from conftest import Gateway, Postgres, running, wait_until
 from operator_side import Operator
+from rawwire import Raw, message, startup
 from scene import COMMIT, ROWS, Scene
 
 SCHEMA = """
@@ -196,6 +198,20 @@ def test_revoked_by_a_command(pair):
                 wait_until(lambda c=c: c.execute("SELECT 1") is None, SOON)
 
 
+def test_nobody_looks_the_same_at_both(pair):
+    """The salt of a name that does not exist, as that of one that does."""
+    def salt(gateway, user):
+        with Raw(gateway.port) as r:
+            r.send(startup(user=user, database="app"))
+            assert r.next()[0] == b"R"
+            first = b"n,,n=,r=abcdefghijklmnopqrstuvwx"
+            r.send(message(b"p", b"SCRAM-SHA-256\0" + struct.pack("!I", len(first)) + first))
+            return r.next()[1].split(b",s=")[1]
+
+    for user in ("nobody", pair.agent()):
+        assert salt(pair.a, user) == salt(pair.b, user)
+
+
 def test_without_news(pair, keeper):
     """Whoever waits is found by looking, too."""
     actor = pair.agent()
@@ -244,7 +260,8 @@ def test_restart_of_the_state(pg, pair, keeper):
             with contextlib.suppress(psycopg.OperationalError), pair.b.connect(actor):
                 return True
         wait_until(again)
-        wait_until(lambda: pair.at_b.ask("GET", "/v1/tickets")[0] == 200)
+        for at in (pair.at_a, pair.at_b):
+            wait_until(lambda at=at: at.ask("GET", "/v1/tickets")[0] == 200)
         pair.at_b.decide(ticket, "approve")
         assert held.done().rows == 5  # it has waited on
         sent = Sent(c, sql)
@@ -358,7 +375,8 @@ def test_a_state_that_does_not_answer(pg, pair, keeper):
                 slowest = max(slowest, time.monotonic() - began)
                 time.sleep(0.2)
             assert "state" in str(sent.error) and slowest < 2, (sent.error, slowest)
-        wait_until(lambda: pair.at_a.ask("GET", "/v1/tickets")[0] == 200, 20)
+        for at in (pair.at_a, pair.at_b):
+            wait_until(lambda at=at: at.ask("GET", "/v1/tickets")[0] == 200, 20)
         sent = Sent(writes, "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 51 AND 55")
         pair.at_b.decide(pending(pair.at_b, actor)["id"], "approve")
         assert sent.done().rows == 5

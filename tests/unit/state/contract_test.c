@@ -1454,7 +1454,8 @@ first_version_is_migrated(void)
     EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
     bs_state_close(&state);
     exec("DROP TABLE notify_targets; DROP TABLE deliveries; DROP TABLE slack_messages;"
-         "DROP TABLE slack_users; DROP TABLE counters; DROP TABLE leases; ALTER TABLE tickets DROP "
+         "DROP TABLE slack_users; DROP TABLE secrets; DROP TABLE counters; DROP TABLE leases; "
+         "ALTER TABLE tickets DROP "
          "COLUMN instance;"
          "DROP TABLE glass; DROP TABLE pauses; DROP TABLE restores; DROP TABLE plans; DROP TABLE "
          "blocked; ALTER "
@@ -1619,6 +1620,24 @@ waits_for_the_writer(void)
     PQclear(PQexec(other, "SELECT 1"));
     EXPECT(PQstatus(other) == CONNECTION_BAD); /* it had to go first */
     PQfinish(other);
+    tear_down();
+}
+
+/* Made once, whoever asks first. */
+static void
+secrets(void)
+{
+    struct bs_err err = {0};
+    struct bs_state *other = NULL;
+    char one[BS_STATE_SECRET], same[BS_STATE_SECRET], another[BS_STATE_SECRET];
+
+    REQUIRE(set_up() && bs_state_open(path, &other, &err) == BS_DONE);
+    EXPECT_EQ(CODE(bs_state_secret(state, "a", one, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_secret(other, "a", same, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_secret(other, "b", another, &err)), BS_OK);
+    EXPECT(strlen(one) == BS_STATE_SECRET - 1 && strcmp(one, same) == 0);
+    EXPECT(strcmp(one, another) != 0);
+    bs_state_close(&other);
     tear_down();
 }
 
@@ -1805,6 +1824,7 @@ static const struct tap_case contract[] = {
     {"tickets of long texts", tickets_of_long_texts},
     {"tickets that are long together", tickets_long_together},
     {"points: put, set, get, list", points},
+    {"a secret is made once", secrets},
     {"the arena's ceiling is told", arena_ceiling_is_told},
     {"many processes create and write at once", many_processes_at_once},
 };
