@@ -249,7 +249,7 @@ def test_as_lines(site):
         opened = json.loads(program.stdout.readline())
         site.operator.decide(opened["ticket"]["id"], "deny")
         gone = json.loads(program.stdout.readline())
-        program.send_signal(signal.SIGINT)
+        program.terminate()
     asking.join(20)
     assert (opened["event"], gone["event"]) == ("opened", "denied")
     assert gone["ticket"]["id"] == opened["ticket"]["id"] and gone["ticket"]["decisions"]
