@@ -163,7 +163,7 @@ def test_audit_export_takes_what_fits(gw, tmp_path):
     assert all(r["at"] < at for r in export("--until", at)) and export("--until", at)
     made = [{"seq": 1, "at": at, "kind": "judged", "ticket": "T-1", "effects": [{"object": "public.a"}, {"object": "public.b"}]},
             {"seq": 2, "at": at, "kind": "judged", "ticket": "T-2", "effects": [{"object": "public.c"}]}]
-    (tmp_path / "audit-000000000001.jsonl").write_text("".join(json.dumps(r) + "\n" for r in made))
+    (tmp_path / "audit-000000000001.jsonl").write_text("".join(json.dumps(r, separators=(",", ":")) + "\n" for r in made))
     assert export("--table", "public.b", str(tmp_path)) == made[:1]
     assert export("--ticket", "T-2", str(tmp_path)) == made[1:]
     assert export("--ticket", "T-2", "--table", "public.b", str(tmp_path)) == []
