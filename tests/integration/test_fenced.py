@@ -321,6 +321,27 @@ def test_a_helper_that_is_no_superuser(site):
             c.execute("ALTER ROLE backstop SUPERUSER")
 
 
+def test_a_pause_while_it_is_dumped(site):
+    """What has not begun does not begin, although its dump is complete."""
+    site.reset()
+    operator, folder = Operator(site.gateway, "night", "admin"), site.gateway.folder
+    for name in ("held", "waiting"):
+        (folder / name).unlink(missing_ok=True)
+    (folder / "held").touch()
+    with as_it_was(site), site.gateway.connect("root", autocommit=True) as c:
+        said = []
+        thread = threading.Thread(target=lambda: said.append(pytest.raises(psycopg.Error, c.execute, "DROP DATABASE fence")))
+        thread.start()
+        wait_until((folder / "waiting").exists)
+        assert operator.ask("POST", "/v1/pauses", {"scope": "actor", "name": "root", "reason": "wait"})[0] == 200
+        (folder / "held").unlink()
+        thread.join()
+        assert said[0].value.sqlstate == "ZB006" and site.exists()
+        assert operator.ask("DELETE", "/v1/pauses?scope=actor&name=root")[0] == 200
+    point = max(site.store.points(), key=lambda p: p.id)
+    wait_until(lambda: point.events()[-1] in ("rolled_back", "not_used"))
+
+
 def test_a_gateway_that_is_killed_leaves_a_fence_that_the_next_one_lifts(site):
     site.reset()
     g, properties = site.gateway, site.properties()
@@ -362,27 +383,6 @@ def test_a_gateway_that_is_killed_leaves_a_fence_that_the_next_one_lifts(site):
     with as_it_was(site), pytest.raises(psycopg.Error) as off:
         site.run()
     assert off.value.sqlstate == "ZB004"
-
-
-def test_a_pause_while_it_is_dumped(site):
-    """What has not begun does not begin, although its dump is complete."""
-    site.reset()
-    operator, folder = Operator(site.gateway, "night", "admin"), site.gateway.folder
-    for name in ("held", "waiting"):
-        (folder / name).unlink(missing_ok=True)
-    (folder / "held").touch()
-    with as_it_was(site), site.gateway.connect("root", autocommit=True) as c:
-        said = []
-        thread = threading.Thread(target=lambda: said.append(pytest.raises(psycopg.Error, c.execute, "DROP DATABASE fence")))
-        thread.start()
-        wait_until((folder / "waiting").exists)
-        assert operator.ask("POST", "/v1/pauses", {"scope": "actor", "name": "root", "reason": "wait"})[0] == 200
-        (folder / "held").unlink()
-        thread.join()
-        assert said[0].value.sqlstate == "ZB006" and site.exists()
-        assert operator.ask("DELETE", "/v1/pauses?scope=actor&name=root")[0] == 200
-    point = max(site.store.points(), key=lambda p: p.id)
-    wait_until(lambda: point.events()[-1] in ("rolled_back", "not_used"))
 
 
 @contextlib.contextmanager
