@@ -336,6 +336,7 @@ def test_a_pause_while_it_is_dumped(site):
         assert operator.ask("POST", "/v1/pauses", {"scope": "actor", "name": "root", "reason": "wait"})[0] == 200
         (folder / "held").unlink()
         thread.join()
+        (folder / "waiting").unlink()
         assert said[0].value.sqlstate == "ZB006" and site.exists()
         assert operator.ask("DELETE", "/v1/pauses?scope=actor&name=root")[0] == 200
     point = max(site.store.points(), key=lambda p: p.id)
