@@ -10,14 +10,6 @@
 #include "cli/out.h"
 #include "cli/ticket_view.h"
 
-static const char *
-text_of(const json_t *o, const char *name)
-{
-    const char *text = json_string_value(json_object_get(o, name));
-
-    return text == NULL ? "" : text;
-}
-
 /* The first line of a statement, cut. */
 static void
 cell_sql(struct bs_table *t, const char *sql)
@@ -80,14 +72,14 @@ run_list(int argc, char **argv)
     bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
     json_array_foreach(json_object_get(answer, "tickets"), i, t)
     {
-        bs_table_cell(&table, "%s", text_of(t, "id"));
-        bs_table_cell(&table, "%s", text_of(t, "state"));
-        bs_table_cell(&table, "%s", text_of(t, "risk"));
-        bs_table_cell(&table, "%s", text_of(t, "actor"));
-        bs_table_cell(&table, "%s", text_of(t, "database"));
-        bs_table_cell(&table, "%.19s", text_of(t, "created"));
+        bs_table_cell(&table, "%s", bs_out_member(t, "id"));
+        bs_table_cell(&table, "%s", bs_out_member(t, "state"));
+        bs_table_cell(&table, "%s", bs_out_member(t, "risk"));
+        bs_table_cell(&table, "%s", bs_out_member(t, "actor"));
+        bs_table_cell(&table, "%s", bs_out_member(t, "database"));
+        bs_table_cell(&table, "%.19s", bs_out_member(t, "created"));
         bs_table_cell(&table, "%s", note_of(t));
-        cell_sql(&table, text_of(t, "sql"));
+        cell_sql(&table, bs_out_member(t, "sql"));
     }
     bs_table_print(&table);
     bs_table_fini(&table);

@@ -8,14 +8,6 @@
 #include "cli/cmd.h"
 #include "cli/out.h"
 
-static const char *
-text_of(const json_t *o, const char *name)
-{
-    const char *text = json_string_value(json_object_get(o, name));
-
-    return text == NULL ? "" : text;
-}
-
 static void
 print_reviews(const json_t *list)
 {
@@ -28,15 +20,15 @@ print_reviews(const json_t *list)
     bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
     json_array_foreach(list, i, r)
     {
-        const char *by = text_of(r, "reviewed_by");
-        bs_table_cell(&table, "%s", text_of(r, "ticket"));
-        bs_table_cell(&table, "%s", text_of(r, "state"));
-        bs_table_cell(&table, "%s", text_of(r, "actor"));
-        bs_table_cell(&table, "%s", text_of(r, "database"));
-        bs_table_cell(&table, "%.19s", text_of(r, "at"));
-        bs_table_cell(&table, "%s", text_of(r, "operator"));
+        const char *by = bs_out_member(r, "reviewed_by");
+        bs_table_cell(&table, "%s", bs_out_member(r, "ticket"));
+        bs_table_cell(&table, "%s", bs_out_member(r, "state"));
+        bs_table_cell(&table, "%s", bs_out_member(r, "actor"));
+        bs_table_cell(&table, "%s", bs_out_member(r, "database"));
+        bs_table_cell(&table, "%.19s", bs_out_member(r, "at"));
+        bs_table_cell(&table, "%s", bs_out_member(r, "operator"));
         bs_table_cell(&table, "%s", by[0] == '\0' ? "-" : by);
-        bs_table_cell(&table, "%s", text_of(r, "reason"));
+        bs_table_cell(&table, "%s", bs_out_member(r, "reason"));
     }
     bs_table_print(&table);
     bs_table_fini(&table);

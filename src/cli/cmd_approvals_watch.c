@@ -56,14 +56,6 @@ struct watch {
     bool ended;
 };
 
-static const char *
-text_of(const json_t *o, const char *name)
-{
-    const char *text = json_string_value(json_object_get(o, name));
-
-    return text == NULL ? "" : text;
-}
-
 static void
 say(struct watch *w, const char *id, const char *what)
 {
@@ -113,7 +105,7 @@ place_of(const json_t *tickets, const char *id)
 
     json_array_foreach(tickets, i, t)
     {
-        if (strcmp(text_of(t, "id"), id) == 0)
+        if (strcmp(bs_out_member(t, "id"), id) == 0)
             return i;
     }
     return SIZE_MAX;
@@ -127,7 +119,7 @@ choose(struct watch *w, size_t index)
 
     if (index >= n)
         index = n == 0 ? 0 : n - 1;
-    id = text_of(json_array_get(w->tickets, index), "id");
+    id = bs_out_member(json_array_get(w->tickets, index), "id");
     w->index = index;
     if (strcmp(id, w->chosen) == 0)
         return;
@@ -145,7 +137,7 @@ leave_chosen(struct watch *w)
     json_t *t;
 
     if (ask_ticket(w, w->chosen, &t, &err) == BS_DONE) {
-        say(w, w->chosen, text_of(t, "state"));
+        say(w, w->chosen, bs_out_member(t, "state"));
         json_decref(t);
     }
     if (strcmp(w->asked_of, w->chosen) == 0)
@@ -223,17 +215,17 @@ put_left(FILE *to, const char *until)
 static void
 put_row(FILE *to, const json_t *t, bool chosen)
 {
-    const char *risk = text_of(t, "risk");
+    const char *risk = bs_out_member(t, "risk");
 
     fputs(chosen ? "\x1b[7m> " : "  ", to);
     fprintf(to, "%s%-8s%s ", bs_out_paint(stdout, bs_out_paint_of(risk)), risk,
             chosen ? "\x1b[m\x1b[7m" : bs_out_paint(stdout, BS_PAINT_NONE));
-    put_left(to, text_of(t, "decide_by"));
-    put_cell(to, text_of(t, "actor"), 16);
-    put_cell(to, text_of(t, "database"), 12);
+    put_left(to, bs_out_member(t, "decide_by"));
+    put_cell(to, bs_out_member(t, "actor"), 16);
+    put_cell(to, bs_out_member(t, "database"), 12);
     if (json_object_get(t, "evades") != NULL)
         fputs("! ", to);
-    bs_out_text(to, text_of(t, "sql"));
+    bs_out_text(to, bs_out_member(t, "sql"));
     fputc('\n', to);
 }
 
@@ -388,7 +380,7 @@ type(struct watch *w, int key)
 static void
 begin_typing(struct watch *w, const struct verb *verb)
 {
-    if (w->shown == NULL || strcmp(text_of(w->shown, "id"), w->chosen) != 0)
+    if (w->shown == NULL || strcmp(bs_out_member(w->shown, "id"), w->chosen) != 0)
         return; /* not seen yet */
     w->asking = verb;
     w->typed[0] = '\0';
@@ -473,14 +465,14 @@ put_changes(const struct watch *w, const json_t *before, const json_t *now)
 
     json_array_foreach(now, i, t)
     {
-        if (place_of(before, text_of(t, "id")) == SIZE_MAX)
+        if (place_of(before, bs_out_member(t, "id")) == SIZE_MAX)
             put_event("opened", json_incref(t));
     }
     json_array_foreach(before, i, t)
     {
-        if (place_of(now, text_of(t, "id")) == SIZE_MAX &&
-            ask_ticket(w, text_of(t, "id"), &whole, &err) == BS_DONE)
-            put_event(text_of(whole, "state"), whole);
+        if (place_of(now, bs_out_member(t, "id")) == SIZE_MAX &&
+            ask_ticket(w, bs_out_member(t, "id"), &whole, &err) == BS_DONE)
+            put_event(bs_out_member(whole, "state"), whole);
     }
 }
 

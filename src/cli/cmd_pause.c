@@ -27,14 +27,6 @@ struct target {
         "reason", 'r', BS_ARG_TEXT, "TEXT", "your words, for the record", &(t).reason              \
     }
 
-static const char *
-text_of(const json_t *o, const char *name)
-{
-    const char *text = json_string_value(json_object_get(o, name));
-
-    return text == NULL ? "" : text;
-}
-
 /* Exactly one of the three. */
 static bool
 is_one(const struct target *t)
@@ -84,12 +76,12 @@ list(const struct bs_client *client, bool json)
     bs_table_init(&table, heads, sizeof(heads) / sizeof(heads[0]));
     json_array_foreach(json_object_get(answer, "pauses"), i, p)
     {
-        bs_table_cell(&table, "%s", text_of(p, "scope"));
-        bs_table_cell(&table, "%s", text_of(p, "name"));
-        bs_table_cell(&table, "%.19s", text_of(p, "at"));
-        bs_table_cell(&table, "%s", text_of(p, "by"));
+        bs_table_cell(&table, "%s", bs_out_member(p, "scope"));
+        bs_table_cell(&table, "%s", bs_out_member(p, "name"));
+        bs_table_cell(&table, "%.19s", bs_out_member(p, "at"));
+        bs_table_cell(&table, "%s", bs_out_member(p, "by"));
         bs_table_cell(&table, "%s", json_is_true(json_object_get(p, "cancel")) ? "yes" : "no");
-        bs_table_cell(&table, "%s", text_of(p, "reason"));
+        bs_table_cell(&table, "%s", bs_out_member(p, "reason"));
     }
     bs_table_print(&table);
     bs_table_fini(&table);

@@ -141,6 +141,14 @@ bs_out_size(char out[24], int64_t bytes)
     return out;
 }
 
+const char *
+bs_out_member(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text == NULL ? "" : text;
+}
+
 void
 bs_out_json(json_t *value)
 {

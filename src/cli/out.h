@@ -42,6 +42,8 @@ void bs_out_line(const char *name, const char *text);
 /* "1.2 MB"; returns `out`. */
 const char *bs_out_size(char out[24], int64_t bytes);
 
+/* A text of an answer of the API; "" where it has none of that name. */
+const char *bs_out_member(const json_t *object, const char *name);
 /* Prints one JSON value and a newline, indented on a terminal; takes over the reference. */
 void bs_out_json(json_t *value);
 

@@ -7,14 +7,6 @@
 
 #include "cli/out.h"
 
-static const char *
-text_of(const json_t *o, const char *name)
-{
-    const char *text = json_string_value(json_object_get(o, name));
-
-    return text == NULL ? "" : text;
-}
-
 /* "2 of dba or security" */
 static void
 put_need(FILE *to, const json_t *need)
@@ -83,7 +75,7 @@ print_rows(FILE *to, const json_t *e)
 {
     double known = json_number_value(json_object_get(e, "estimated_rows"));
     const json_t *rows = json_object_get(e, "rows"), *share = json_object_get(e, "share");
-    bool about = strcmp(text_of(e, "measured"), "estimate") == 0;
+    bool about = strcmp(bs_out_member(e, "measured"), "estimate") == 0;
 
     if (json_is_integer(rows))
         fprintf(to, ", %s%lld rows", about ? "about " : "", (long long)json_integer_value(rows));
@@ -93,7 +85,7 @@ print_rows(FILE *to, const json_t *e)
         fprintf(to, ", %.3g %% of them", json_number_value(share) * 100);
     else if (known >= 0)
         fprintf(to, " of about %.0f", known);
-    if (strcmp(text_of(e, "measured"), "rehearsal") == 0)
+    if (strcmp(bs_out_member(e, "measured"), "rehearsal") == 0)
         fprintf(to, " (rehearsed)");
 }
 
@@ -106,13 +98,13 @@ print_effects(FILE *to, const json_t *list)
     json_array_foreach(list, i, e)
     {
         fprintf(to, "%-12s %s%s ", i == 0 ? "effects" : "",
-                json_is_true(json_object_get(e, "part")) ? "  " : "", text_of(e, "kind"));
-        bs_out_text(to, text_of(e, "object"));
-        if (strcmp(text_of(e, "reach"), "target") != 0)
-            fprintf(to, " (%s)", text_of(e, "reach"));
+                json_is_true(json_object_get(e, "part")) ? "  " : "", bs_out_member(e, "kind"));
+        bs_out_text(to, bs_out_member(e, "object"));
+        if (strcmp(bs_out_member(e, "reach"), "target") != 0)
+            fprintf(to, " (%s)", bs_out_member(e, "reach"));
         print_rows(to, e);
-        if (text_of(e, "lock")[0] != '\0')
-            fprintf(to, "; locks %s", text_of(e, "lock"));
+        if (bs_out_member(e, "lock")[0] != '\0')
+            fprintf(to, "; locks %s", bs_out_member(e, "lock"));
         if (json_is_true(json_object_get(e, "rewrites")))
             fprintf(to, ", rewrites the table");
         fprintf(to, "\n");
@@ -129,8 +121,9 @@ print_plan(FILE *to, const json_t *plan)
     char size[24];
     size_t i;
 
-    fprintf(to, "%-12s %s, grade %s: ", "recovery", text_of(plan, "kind"), text_of(plan, "grade"));
-    bs_out_text(to, text_of(plan, "why"));
+    fprintf(to, "%-12s %s, grade %s: ", "recovery", bs_out_member(plan, "kind"),
+            bs_out_member(plan, "grade"));
+    bs_out_text(to, bs_out_member(plan, "why"));
     fputc('\n', to);
     fprintf(to, "%-12s about %s, %lld rows", "",
             bs_out_size(size, json_integer_value(json_object_get(plan, "estimated_bytes"))),
@@ -148,14 +141,15 @@ print_plan(FILE *to, const json_t *plan)
             bs_out_size(size, json_integer_value(json_object_get(plan, "max_bytes"))));
     if (store != NULL && !json_is_true(json_object_get(store, "answers")))
         fprintf(to, "%-12s %sdoes not answer%s: %s\n", "storage", bs_out_paint(to, BS_PAINT_RED),
-                bs_out_paint(to, BS_PAINT_NONE), text_of(store, "error"));
+                bs_out_paint(to, BS_PAINT_NONE), bs_out_member(store, "error"));
     else if (store != NULL)
         fprintf(to, "%-12s answers%s%s%s\n", "storage",
                 json_is_false(json_object_get(store, "room")) ? ", HAS NO ROOM" : "",
-                strcmp(text_of(store, "lock"), "confirmed") == 0 ? ", objects are locked"
-                                                                 : ", objects are not locked",
-                strcmp(text_of(store, "delete"), "refused") == 0 ? ", cannot be deleted from here"
-                                                                 : "");
+                strcmp(bs_out_member(store, "lock"), "confirmed") == 0 ? ", objects are locked"
+                                                                       : ", objects are not locked",
+                strcmp(bs_out_member(store, "delete"), "refused") == 0
+                    ? ", cannot be deleted from here"
+                    : "");
     json_array_foreach(json_object_get(plan, "not_covered"), i, item)
         print_field(to, i == 0 ? "not covered" : "", json_string_value(item));
 }
@@ -168,8 +162,8 @@ print_progress(FILE *to, const json_t *p)
 
     if (p == NULL)
         return;
-    fprintf(to, "%-12s %s, %lld rows, %s of about %s, %.1f s", "progress", text_of(p, "phase"),
-            json_integer_value(json_object_get(p, "rows")),
+    fprintf(to, "%-12s %s, %lld rows, %s of about %s, %.1f s", "progress",
+            bs_out_member(p, "phase"), json_integer_value(json_object_get(p, "rows")),
             bs_out_size(done, json_integer_value(json_object_get(p, "bytes"))),
             bs_out_size(of, json_integer_value(json_object_get(p, "of"))),
             json_real_value(json_object_get(p, "seconds")));
@@ -182,7 +176,8 @@ print_progress(FILE *to, const json_t *p)
 static void
 print_one_said(FILE *to, const char *label, const json_t *said, const char *what, const char *words)
 {
-    fprintf(to, "%-12s %s %s %.19s", label, text_of(said, "operator"), what, text_of(said, "at"));
+    fprintf(to, "%-12s %s %s %.19s", label, bs_out_member(said, "operator"), what,
+            bs_out_member(said, "at"));
     if (json_is_false(json_object_get(said, "counts")))
         fprintf(to, " (may not approve any more: does not count)");
     if (words[0] != '\0') {
@@ -198,13 +193,14 @@ print_glass(FILE *to, const json_t *g)
 {
     if (g == NULL)
         return;
-    print_one_said(to, "break-glass", g, "approved ALONE", text_of(g, "reason"));
-    if (text_of(g, "reviewed_by")[0] == '\0') {
+    print_one_said(to, "break-glass", g, "approved ALONE", bs_out_member(g, "reason"));
+    if (bs_out_member(g, "reviewed_by")[0] == '\0') {
         fprintf(to, "%-12s OPEN: `backstop approvals review`, by another operator\n", "review");
         return;
     }
-    fprintf(to, "%-12s %s %.19s: ", "review", text_of(g, "reviewed_by"), text_of(g, "reviewed"));
-    bs_out_lines(to, text_of(g, "note"), 13);
+    fprintf(to, "%-12s %s %.19s: ", "review", bs_out_member(g, "reviewed_by"),
+            bs_out_member(g, "reviewed"));
+    bs_out_lines(to, bs_out_member(g, "note"), 13);
     fputc('\n', to);
 }
 
@@ -215,10 +211,10 @@ print_said(FILE *to, const json_t *t)
     const json_t *item, *name;
     size_t i, k;
 
-    json_array_foreach(json_object_get(t, "decisions"), i, item)
-        print_one_said(to, i == 0 ? "decisions" : "", item,
-                       strcmp(text_of(item, "decision"), "approve") == 0 ? "approved" : "denied",
-                       text_of(item, "reason"));
+    json_array_foreach(json_object_get(t, "decisions"), i, item) print_one_said(
+        to, i == 0 ? "decisions" : "", item,
+        strcmp(bs_out_member(item, "decision"), "approve") == 0 ? "approved" : "denied",
+        bs_out_member(item, "reason"));
     print_glass(to, json_object_get(t, "break_glass"));
     json_array_foreach(json_object_get(t, "missing"), i, item)
     {
@@ -231,7 +227,7 @@ print_said(FILE *to, const json_t *t)
         fprintf(to, "%s\n", k == 0 ? " NOBODY" : "");
     }
     json_array_foreach(json_object_get(t, "comments"), i, item)
-        print_one_said(to, i == 0 ? "comments" : "", item, "said", text_of(item, "text"));
+        print_one_said(to, i == 0 ? "comments" : "", item, "said", bs_out_member(item, "text"));
 }
 
 /* Nobody has proven them. */
@@ -243,7 +239,7 @@ print_claims(FILE *to, const json_t *claims)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char head[32];
         (void)snprintf(head, sizeof(head), "%s *", names[i]);
-        print_field(to, head, text_of(claims, names[i]));
+        print_field(to, head, bs_out_member(claims, names[i]));
     }
     if (claims != NULL)
         print_field(to, "", "(*: what the client says of itself)");
@@ -252,37 +248,37 @@ print_claims(FILE *to, const json_t *claims)
 void
 bs_ticket_print(FILE *to, const json_t *t)
 {
-    const char *risk = text_of(t, "risk");
+    const char *risk = bs_out_member(t, "risk");
     const json_t *plan = json_object_get(t, "plan"), *reason;
-    const char *evades = text_of(json_object_get(t, "evades"), "text");
+    const char *evades = bs_out_member(json_object_get(t, "evades"), "text");
     size_t i;
 
-    fprintf(to, "%-12s %s (%s)\n", "ticket", text_of(t, "id"), text_of(t, "state"));
+    fprintf(to, "%-12s %s (%s)\n", "ticket", bs_out_member(t, "id"), bs_out_member(t, "state"));
     fprintf(to, "%-12s %s%s%s\n", "risk", bs_out_paint(to, bs_out_paint_of(risk)), risk,
             bs_out_paint(to, BS_PAINT_NONE));
     if (evades[0] != '\0')
         fprintf(to, "%-12s %s%s%s\n", "evasion", bs_out_paint(to, BS_PAINT_RED), evades,
                 bs_out_paint(to, BS_PAINT_NONE));
-    print_field(to, "actor", text_of(t, "actor"));
-    print_field(to, "owner", text_of(t, "owner"));
-    print_field(to, "from", text_of(t, "client"));
+    print_field(to, "actor", bs_out_member(t, "actor"));
+    print_field(to, "owner", bs_out_member(t, "owner"));
+    print_field(to, "from", bs_out_member(t, "client"));
     print_claims(to, json_object_get(t, "claims"));
-    print_field(to, "database", text_of(t, "database"));
-    print_field(to, "environment", text_of(t, "environment"));
-    print_field(to, "statement", text_of(t, "sql"));
-    print_field(to, "parameters", text_of(t, "params"));
+    print_field(to, "database", bs_out_member(t, "database"));
+    print_field(to, "environment", bs_out_member(t, "environment"));
+    print_field(to, "statement", bs_out_member(t, "sql"));
+    print_field(to, "parameters", bs_out_member(t, "params"));
     print_effects(to, json_object_get(t, "effects"));
     json_array_foreach(json_object_get(t, "reasons"), i, reason)
-        print_field(to, i == 0 ? "why" : "", text_of(reason, "text"));
+        print_field(to, i == 0 ? "why" : "", bs_out_member(reason, "text"));
     if (plan != NULL)
         print_plan(to, plan);
     print_progress(to, json_object_get(t, "progress"));
-    print_field(to, "created", text_of(t, "created"));
-    print_field(to, "decide by", text_of(t, "decide_by"));
+    print_field(to, "created", bs_out_member(t, "created"));
+    print_field(to, "decide by", bs_out_member(t, "decide_by"));
     print_said(to, t);
-    print_field(to, "decided", text_of(t, "decided"));
-    print_field(to, "decided by", text_of(t, "decided_by"));
-    print_field(to, "redeem by", text_of(t, "redeem_by"));
-    print_field(to, "point", text_of(t, "point"));
-    print_field(to, "ended", text_of(t, "detail"));
+    print_field(to, "decided", bs_out_member(t, "decided"));
+    print_field(to, "decided by", bs_out_member(t, "decided_by"));
+    print_field(to, "redeem by", bs_out_member(t, "redeem_by"));
+    print_field(to, "point", bs_out_member(t, "point"));
+    print_field(to, "ended", bs_out_member(t, "detail"));
 }
