@@ -24,6 +24,7 @@ BS_VERB(restore,      "restore",      "preview, run, diff, copy-back and discard
 BS_VERB(notify,       "notify",       "list, retry, drop and test what people are told")
 BS_VERB(storage,      "storage",      "check what the storage of recovery points really does")
 BS_VERB(audit,        "audit",        "show and verify the audit log")
+BS_VERB(mcp,          "mcp",          "serve an agent's database to a client of the Model Context Protocol")
 BS_VERB(demo,         "demo",         "a private PostgreSQL, an agent that goes wrong, and the way back")
 BS_VERB(completion,   "completion",   "print what makes bash, zsh or fish complete words of this program")
 BS_VERB(version,      "version",      "show the versions of Backstop and of its grammar")
