@@ -1,8 +1,8 @@
 /*
  * parse.h - text to raw parse tree, and text to tokens, by PostgreSQL's own lexer and grammar.
  *
- * With plpgsql.c the only file that calls libpg_query. It keeps its state per thread and reports errors by
- * longjmp; neither gets out of here. The raw route is used because the others recurse on input
+ * With plpgsql.c and fingerprint.c the only file that calls libpg_query. It keeps its state per thread
+ * and reports errors by longjmp; neither gets out of here. The raw route is used because the others recurse on input
  * and die of it (THREATS 17). The grammar itself recurses in one place, the position of an
  * expression for an error message: see stack.h for how much room a text needs.
  *

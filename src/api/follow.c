@@ -2,7 +2,7 @@
  * follow.c - notes are only added or taken away by name; a state that is in doubt stays so until
  * DISCARD ALL.
  */
-#include "cli/follow.h"
+#include "api/follow.h"
 
 #include <string.h>
 

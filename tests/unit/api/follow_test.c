@@ -1,7 +1,7 @@
 /*
  * follow_test.c - a text means what its session has made of it.
  */
-#include "cli/follow.h"
+#include "api/follow.h"
 
 #include "tap.h"
 

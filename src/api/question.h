@@ -1,12 +1,12 @@
 /*
  * question.h - one line of `classify --jsonl`: a text, and what is known of who sends it.
  *
- * Layer  cli. Pure.
+ * Layer  api. Pure.
  * Spec   DESIGN 12.
  * Owns   what a question borrows lives as long as its JSON object and the given room.
  */
-#ifndef BS_CLI_QUESTION_H
-#define BS_CLI_QUESTION_H
+#ifndef BS_API_QUESTION_H
+#define BS_API_QUESTION_H
 
 #include <jansson.h>
 

@@ -1,7 +1,7 @@
 /*
  * question.c - strict: a field that is misunderstood would be judged as if it were not there.
  */
-#include "cli/question.h"
+#include "api/question.h"
 
 #include <openssl/evp.h>
 #include <string.h>

@@ -5,11 +5,11 @@
  * For `classify --jsonl`, which is told what was sent before. The gateway knows more: it sees what
  * the server answered. Here every text is taken to have run.
  *
- * Layer  cli. Pure.
+ * Layer  api. Pure.
  * Owns   everything lives in the arena it was begun with.
  */
-#ifndef BS_CLI_FOLLOW_H
-#define BS_CLI_FOLLOW_H
+#ifndef BS_API_FOLLOW_H
+#define BS_API_FOLLOW_H
 
 #include "catalog/judge.h"
 
