@@ -110,6 +110,7 @@ bs_gate_unref(struct bs_gate **gp)
     bs_refusal_free(&g->fate);
     bs_refusal_free(&g->blocked);
     bs_gate_measure_free(g);
+    bs_gate_measured(g);
     bs_refusal_free(&g->cut);
     bs_buf_fini(&g->messages);
     bs_buf_fini(&g->withheld);

@@ -145,8 +145,10 @@ work_record(struct bs_gate *g, struct bs_err *err)
         bs_evade_gate_blocked(g);
     if (g->blocked == NULL && !required(g, err))
         return;
-    if (!g->hold)
+    if (!g->hold) {
+        bs_gate_measured(g);
         return;
+    }
     bs_budget_look(g);
     if (bs_request_ticket(g, &ask, err) != BS_DONE ||
         bs_ticket_open(g->s->gateway->tickets, &ask, &g->arena, &got, err) != BS_DONE)
@@ -236,6 +238,7 @@ work_redeem(struct bs_gate *g, struct bs_err *err)
 {
     struct bs_ticket t;
 
+    bs_gate_measured(g);
     if (bs_paused_stops(g->s)) { /* the ticket stays as it is, for as long as it has */
         (void)BS_FAIL(err, PAUSED, "paused or quarantined");
         return;
@@ -714,6 +717,7 @@ static void
 work_finish(struct bs_gate *g, struct bs_err *err)
 {
     (void)err;
+    bs_gate_measured(g);
     if (g->plan.database != NULL && !g->waived)
         end_fence(g);
     close_points(g);

@@ -40,6 +40,7 @@
 #include "gateway/worker.h"
 #include "policy/config.h"
 #include "recovery/keys.h"
+#include "recovery/warm.h"
 #include "state/state.h"
 #include "storage/storage.h"
 #include "wire/tls.h"
@@ -151,6 +152,7 @@ make_workers(struct bs_gateway *g, struct bs_err *err)
     g->cancels = bs_cancels_new();
     g->limits = bs_limits_new();
     g->databases = bs_databases_new(g->config);
+    g->warm = bs_warm_new();
     g->readiness = bs_readiness_new(g->config);
     g->progress = bs_progress_new();
     g->workers = bs_malloc(n * sizeof(struct bs_worker *));
@@ -322,6 +324,7 @@ close_all(struct bs_gateway *g)
     bs_limits_free(&g->limits);
     bs_databases_free(&g->databases);
     bs_readiness_free(&g->readiness);
+    bs_warm_free(&g->warm);
     bs_progress_free(&g->progress);
     for (size_t i = 0; g->upstreams != NULL && i < g->config->n_databases; i++)
         bs_conninfo_fini(&g->upstreams[i]);

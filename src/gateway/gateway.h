@@ -31,6 +31,7 @@ struct bs_standings; /* gateway/standing.h */
 struct bs_state;     /* state/state.h */
 struct bs_store;     /* storage/storage.h */
 struct bs_tls_ctx;   /* wire/tls.h */
+struct bs_warm;      /* recovery/warm.h */
 struct bs_worker;    /* gateway/worker.h */
 
 /* Read by every thread; what is not atomic is changed by none once the workers run. */
@@ -49,6 +50,7 @@ struct bs_gateway {
     struct bs_late *late;           /* ends of tickets that the state must still take */
     struct bs_store *store;
     struct bs_databases *databases;
+    struct bs_warm *warm; /* helper sessions, while somebody waits for a decision */
     struct bs_readiness *readiness;
     struct bs_progress *progress;  /* captures that are being made */
     struct bs_conninfo *upstreams; /* one for each of config->databases, in that order */

@@ -88,6 +88,7 @@ struct bs_gate {
     /* measuring */
     struct bs_watch *measuring;  /* ends it; NULL: there was none yet */
     bool others;                 /* rows may have been changed by what has passed, too */
+    bool warm;                   /* a helper's session is kept for it (recovery/warm.h) */
     bool judged_again;           /* with a catalog that was read anew, for the one was too old */
     bool as_begun;               /* its session is as it was at its start */
     bool unseen;                 /* its transaction has changed what nobody else sees */
@@ -182,6 +183,8 @@ void bs_gate_measure(struct bs_relay *r, void (*then)(struct bs_relay *r));
 /* Nobody waits for it any more. */
 void bs_gate_measure_stop(struct bs_gate *g);
 void bs_gate_measure_free(struct bs_gate *g);
+/* Nothing is measured for it any more. May close a connection. */
+void bs_gate_measured(struct bs_gate *g);
 
 /* --- protect.c --- */
 

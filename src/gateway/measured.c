@@ -78,6 +78,7 @@ measure_item(struct bs_gate *g, size_t i, struct bs_err *err)
     struct bs_bounds bounds = {0};
     struct bs_rehearsal rehearsal;
     struct bs_measure_ask ask = {
+        .warm = g->s->gateway->warm,
         .unit = &v->unit,
         .selects = v->selects,
         .n_selects = v->n_selects,
@@ -110,9 +111,35 @@ read_catalog(struct bs_gate *g, struct bs_err *err)
     return BS_FAILED;
 }
 
+/* The helper's session is kept from the first measuring to the end of the wait. */
+static void
+keep_warm(struct bs_gate *g)
+{
+    const struct bs_config_database *db =
+        bs_config_database_find(g->s->gateway->config, g->s->database);
+
+    if (g->warm || db == NULL)
+        return;
+    bs_warm_enter(g->s->gateway->warm, db->helper);
+    g->warm = true;
+}
+
+void
+bs_gate_measured(struct bs_gate *g)
+{
+    const struct bs_config_database *db =
+        bs_config_database_find(g->s->gateway->config, g->s->database);
+
+    if (!g->warm)
+        return;
+    g->warm = false;
+    bs_warm_leave(g->s->gateway->warm, db->helper);
+}
+
 static void
 work_measure(struct bs_gate *g, struct bs_err *err)
 {
+    keep_warm(g);
     for (size_t i = 0; i < g->n_items; i++) {
         if (!g->items[i].verdict->measure || measure_item(g, i, err) == BS_DONE)
             continue;

@@ -18,6 +18,7 @@
 #include "gateway/worker.h"
 #include "policy/changed.h"
 #include "policy/config.h"
+#include "recovery/warm.h"
 #include "wire/tls.h"
 
 /* A configuration that is, or was, in force. */
@@ -284,6 +285,7 @@ bs_reload(struct bs_gateway *g)
     if (c == NULL)
         return;
     tell_changes(g, c);
+    bs_warm_clear(g->warm); /* a password may be another one, or a role may not connect any more */
     r = bs_malloc(sizeof(*r));
     r->config = c;
     if (take_over(g, r, &err) == BS_DONE)

@@ -117,6 +117,28 @@ bs_helper_query(struct bs_helper *h,
     return collect(h, out, err);
 }
 
+enum bs_done
+bs_helper_several(struct bs_helper *h, const char *sql, struct bs_err *err)
+{
+    if (PQsendQuery(h->conn, sql) != 1)
+        return failed(h, "the helper cannot ask", NULL, err);
+    return collect(h, NULL, err);
+}
+
+enum bs_done
+bs_helper_drain(struct bs_helper *h, struct bs_err *err)
+{
+    for (;;) {
+        PGresult *res;
+        if (await(h, err) != BS_DONE)
+            return BS_FAILED;
+        res = PQgetResult(h->conn);
+        if (res == NULL)
+            return BS_DONE;
+        PQclear(res);
+    }
+}
+
 /* Sends one statement with parameters of any format. */
 static bool
 send_bound(struct bs_helper *h, const char *sql, const struct bs_bound *params, int n)
@@ -171,20 +193,33 @@ bs_helper_run(
     return collect(h, NULL, err);
 }
 
+/* Of what the watch has left: all of it, and for a lock. */
+struct budget {
+    char all[16], lock[16];
+};
+
+static struct budget
+budget_of(const struct bs_watch *watch)
+{
+    struct budget b;
+
+    (void)snprintf(b.all, sizeof(b.all), "%d", bs_watch_left_ms(watch, 24 * 3600 * 1000));
+    (void)snprintf(b.lock, sizeof(b.lock), "%d", bs_watch_left_ms(watch, 10000));
+    return b;
+}
+
+#define SET_BUDGET                                                                                 \
+    "SELECT pg_catalog.set_config('statement_timeout', $1, false),"                                \
+    " pg_catalog.set_config('idle_in_transaction_session_timeout', $1, false),"                    \
+    " pg_catalog.set_config('lock_timeout', $2, false)"
+
 enum bs_done
 bs_helper_budget(struct bs_helper *h, struct bs_err *err)
 {
-    char all[16], lock[16];
-    const char *params[] = {all, lock};
+    struct budget b = budget_of(h->watch);
+    const char *params[] = {b.all, b.lock};
 
-    (void)snprintf(all, sizeof(all), "%d", bs_watch_left_ms(h->watch, 24 * 3600 * 1000));
-    (void)snprintf(lock, sizeof(lock), "%d", bs_watch_left_ms(h->watch, 10000));
-    return bs_helper_query(
-        h,
-        "SELECT pg_catalog.set_config('statement_timeout', $1, false),"
-        " pg_catalog.set_config('idle_in_transaction_session_timeout', $1, false),"
-        " pg_catalog.set_config('lock_timeout', $2, false)",
-        2, params, NULL, err);
+    return bs_helper_query(h, SET_BUDGET, 2, params, NULL, err);
 }
 
 /* The start-up state that all statements of a helper rely on. */
@@ -193,14 +228,14 @@ pin(struct bs_helper *h, struct bs_err *err)
 {
     const char *encoding = PQparameterStatus(h->conn, "server_encoding");
     bool ascii = encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0;
-    const char *params[] = {ascii ? "SQL_ASCII" : "UTF8"};
+    struct budget b = budget_of(h->watch);
+    const char *params[] = {b.all, b.lock, ascii ? "SQL_ASCII" : "UTF8"};
 
-    if (bs_helper_budget(h, err) != BS_DONE)
-        return BS_FAILED;
     return bs_helper_query(
         h,
-        "SELECT pg_catalog.set_config('search_path', '', false),"
-        " pg_catalog.set_config('client_encoding', $1, false),"
+        SET_BUDGET
+        ", pg_catalog.set_config('search_path', '', false),"
+        " pg_catalog.set_config('client_encoding', $3, false),"
         " pg_catalog.set_config('row_security', 'off', false),"
         " pg_catalog.set_config('default_transaction_read_only', 'on', false),"
         " pg_catalog.set_config('default_transaction_isolation', 'read committed', false),"
@@ -212,7 +247,7 @@ pin(struct bs_helper *h, struct bs_err *err)
         " pg_catalog.set_config('xmlbinary', 'base64', false),"
         /* Rows without a key are known by their order. */
         " pg_catalog.set_config('synchronize_seqscans', 'off', false)",
-        1, params, NULL, err);
+        3, params, NULL, err);
 }
 
 /* libpq's notices would go to the daemon's standard error. */

@@ -62,6 +62,12 @@ BS_MUST_CHECK enum bs_done bs_helper_query(struct bs_helper *h,
                                            PGresult **out,
                                            struct bs_err *err);
 
+/* Several statements in one message, whose rows nobody wants; none runs behind one that fails. */
+BS_MUST_CHECK enum bs_done
+bs_helper_several(struct bs_helper *h, const char *sql, struct bs_err *err);
+/* Waits for the answers to what was sent. Errors as above. */
+BS_MUST_CHECK enum bs_done bs_helper_drain(struct bs_helper *h, struct bs_err *err);
+
 /* One statement with parameters of any format; else as bs_helper_query. LIMIT: too many. */
 BS_MUST_CHECK enum bs_done bs_helper_ask(struct bs_helper *h,
                                          const char *sql,

@@ -22,6 +22,7 @@ enum {
     COUNT_ROWS_MAX = 100000,    /* that are followed along keys */
     COUNT_TABLE_MAX = 20000000, /* a table of more rows is not counted at all */
     WALK_ARENA = 64 << 20,
+    SLACK = 20, /* the part of the time by which the server may be told too much */
 };
 
 bool
@@ -180,13 +181,14 @@ static enum bs_done
 begin(struct bs_measuring *m, int64_t left_ms, struct bs_err *err)
 {
     int version = PQserverVersion(m->helper.conn);
-    char all[24], sql[600];
-    const char *params[] = {all};
+    char sql[600];
 
-    (void)snprintf(all, sizeof(all), "%" PRId64, left_ms);
+    /* In one message: whoever has just approved waits for each answer. */
     (void)snprintf(sql, sizeof(sql),
-                   "SELECT pg_catalog.set_config('statement_timeout', $1, true),"
+                   "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
+                   "SELECT pg_catalog.set_config('statement_timeout', '%" PRId64 "', true),"
                    " pg_catalog.set_config('lock_timeout', '20', true)%s%s",
+                   left_ms,
                    has_restriction(version)
                        ? ", pg_catalog.set_config('restrict_nonsystem_relation_kind',"
                          " 'view, foreign-table', true)"
@@ -194,11 +196,11 @@ begin(struct bs_measuring *m, int64_t left_ms, struct bs_err *err)
                    notices_hang_up(version)
                        ? ", pg_catalog.set_config('client_connection_check_interval', '100', true)"
                        : "");
-    if (bs_helper_query(&m->helper, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", 0, NULL,
-                        NULL, err) != BS_DONE)
+    if (bs_helper_several(&m->helper, sql, err) != BS_DONE)
         return BS_FAILED;
     m->open = true;
-    return bs_helper_query(&m->helper, sql, 1, params, NULL, err);
+    m->told_ms = left_ms;
+    return BS_DONE;
 }
 
 enum bs_done
@@ -213,6 +215,9 @@ bs_measuring_ready(struct bs_measuring *m, bool *ready, struct bs_err *err)
         return BS_DONE;
     if (!m->open)
         return begin(m, left_ms, err);
+    if (m->told_ms - left_ms <= m->ask->time_ms / SLACK) /* an answer waited for costs more */
+        return BS_DONE;
+    m->told_ms = left_ms;
     (void)snprintf(all, sizeof(all), "%" PRId64, left_ms);
     return bs_helper_query(&m->helper,
                            "SELECT pg_catalog.set_config('statement_timeout', $1, true)", 1, params,
@@ -597,6 +602,29 @@ forget_all(struct bs_facts *facts)
     }
 }
 
+/* What its server closed while it waited is no answer. */
+static bool
+is_lost(const struct bs_helper *h)
+{
+    return PQstatus(h->conn) != CONNECTION_OK || strncmp(h->sqlstate, "57P", 3) == 0;
+}
+
+static enum bs_done
+measure_once(struct bs_measuring *m, const char *conninfo, struct bs_warm *from, struct bs_err *err)
+{
+    enum bs_done done;
+
+    if ((from == NULL || !bs_warm_take(from, conninfo, m->watch, BS_E_UNAVAILABLE, &m->helper)) &&
+        bs_helper_open(&m->helper, conninfo, m->watch, BS_E_UNAVAILABLE, err) != BS_DONE)
+        return BS_FAILED;
+    m->open = false;
+    m->end_us = bs_mono_us() + m->ask->time_ms * 1000;
+    done = measure_all(m, err);
+    if (done != BS_DONE)
+        forget_all(m->facts);
+    return done;
+}
+
 enum bs_done
 bs_measure(const char *conninfo,
            struct bs_watch *watch,
@@ -613,12 +641,16 @@ bs_measure(const char *conninfo,
         return BS_DONE;
     if (watch->deadline_us == 0)
         watch->deadline_us = bs_mono_us() + (CONNECT_MS + ESTIMATE_MS + ask->time_ms) * 1000;
-    if (bs_helper_open(&m.helper, conninfo, watch, BS_E_UNAVAILABLE, err) != BS_DONE)
-        return BS_FAILED;
-    m.end_us = bs_mono_us() + ask->time_ms * 1000;
-    done = measure_all(&m, err);
-    bs_helper_close(&m.helper);
-    if (done != BS_DONE)
-        forget_all(facts);
+    done = measure_once(&m, conninfo, ask->warm, err);
+    if (done != BS_DONE && ask->warm != NULL && err->code == BS_E_UNAVAILABLE &&
+        m.helper.conn != NULL && is_lost(&m.helper)) {
+        *err = (struct bs_err){0};
+        bs_helper_close(&m.helper);
+        done = measure_once(&m, conninfo, NULL, err);
+    }
+    if (done == BS_DONE && ask->warm != NULL)
+        bs_warm_put(ask->warm, conninfo, &m.helper);
+    else
+        bs_helper_close(&m.helper);
     return done;
 }

@@ -16,6 +16,7 @@
 #include "base/watch.h"
 #include "recovery/bound.h"
 #include "recovery/plan.h"
+#include "recovery/warm.h"
 
 #define BS_MEASURE_TIME_MS 1000 /* the policy's default */
 
@@ -38,6 +39,7 @@ struct bs_measure_ask {
     bool unseen;
     bool samples;                         /* some rows are wanted, too */
     const struct bs_rehearsal *rehearsal; /* for what cannot be counted; NULL: it must not be run */
+    struct bs_warm *warm; /* where a session may wait for it, and is left; NULL: one of its own */
 };
 
 /* Has the unit anything to be measured? */

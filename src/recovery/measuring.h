@@ -16,8 +16,9 @@ struct bs_measuring {
     const struct bs_measure_ask *ask;
     struct bs_arena *arena;
     struct bs_facts *facts;
-    int64_t end_us; /* bs_mono_us */
-    bool open;      /* a transaction is */
+    int64_t end_us;  /* bs_mono_us */
+    int64_t told_ms; /* the server's own time-out for a statement */
+    bool open;       /* a transaction is */
 };
 
 /* Is there time left, and a transaction with a snapshot? Begins one. */
