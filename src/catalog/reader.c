@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "catalog/direct.h"
 
 /* Before the first statement that names anything. A setting that older servers do not have is
  * asked for first. */
@@ -84,6 +85,20 @@ pin(struct bs_reader *r, struct bs_err *err)
     return BS_DONE;
 }
 
+/* Before pin(): what it sets would reach others. */
+static enum bs_done
+is_direct(struct bs_reader *r, struct bs_err *err)
+{
+    PGresult *res;
+    enum bs_done done;
+
+    if (bs_reader_query(r, bs_direct_sql, BS_DIRECT_COLUMNS, &res, err) != BS_DONE)
+        return BS_FAILED;
+    done = bs_direct_judge(r->conn, res, BS_E_DATABASE, err);
+    PQclear(res);
+    return done;
+}
+
 enum bs_done
 bs_reader_open(struct bs_reader *r, const char *conninfo, struct bs_err *err)
 {
@@ -99,7 +114,7 @@ bs_reader_open(struct bs_reader *r, const char *conninfo, struct bs_err *err)
         return BS_FAILED;
     }
     r->version = PQserverVersion(r->conn);
-    if (pin(r, err) == BS_DONE)
+    if (is_direct(r, err) == BS_DONE && pin(r, err) == BS_DONE)
         return BS_DONE;
     bs_reader_close(r);
     return BS_FAILED;

@@ -79,8 +79,10 @@ open_helper(struct visit *v)
         return true;
     v->d->unreachable = true;
     NOTE(v, FAIL, "helper.connect",
-         FMT(v, "see databases.%s.helper, pg_hba.conf and ~/.pgpass", v->db->name), "helper: %s",
-         err.message);
+         err.hint[0] != '\0'
+             ? FMT(v, "%s", err.hint)
+             : FMT(v, "see databases.%s.helper, pg_hba.conf and ~/.pgpass", v->db->name),
+         "helper: %s", err.message);
     return false;
 }
 

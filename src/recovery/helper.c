@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/direct.h"
+
 /* The server's words without its trailing newline; they may quote names, never rows. */
 static enum bs_done
 failed(struct bs_helper *h, const char *what, const PGresult *res, struct bs_err *err)
@@ -250,6 +252,20 @@ pin(struct bs_helper *h, struct bs_err *err)
         3, params, NULL, err);
 }
 
+/* Before pin(): what it sets would reach others. */
+static enum bs_done
+is_direct(struct bs_helper *h, struct bs_err *err)
+{
+    PGresult *res = NULL;
+    enum bs_done done;
+
+    if (bs_helper_query(h, bs_direct_sql, 0, NULL, &res, err) != BS_DONE)
+        return BS_FAILED;
+    done = bs_direct_judge(h->conn, res, h->code, err);
+    PQclear(res);
+    return done;
+}
+
 /* libpq's notices would go to the daemon's standard error. */
 static void
 no_notice(void *arg, const PGresult *res)
@@ -304,7 +320,7 @@ bs_helper_open(struct bs_helper *h,
 {
     if (open_as(h, conninfo, "backstop/helper", "", watch, code, err) != BS_DONE)
         return BS_FAILED;
-    if (pin(h, err) == BS_DONE)
+    if (is_direct(h, err) == BS_DONE && pin(h, err) == BS_DONE)
         return BS_DONE;
     bs_helper_close(h);
     return bs_err_set(err, code, "the helper cannot connect");

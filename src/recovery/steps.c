@@ -108,14 +108,15 @@ bs_step_actor(struct bs_capture *c, struct bs_err *err)
     char pid[16];
     const char *params[] = {pid};
     PGresult *res = NULL;
-    bool here;
+    bool here, standby;
 
     c->m.actor = c->req.actor;
     c->m.actor.backend_pid = c->req.actor_pid;
     c->m.actor.backend_start = NULL;
     (void)snprintf(pid, sizeof(pid), "%d", c->req.actor_pid);
     if (bs_helper_query(&c->helper,
-                        "SELECT a.backend_start::pg_catalog.text, a.datid"
+                        "SELECT a.backend_start::pg_catalog.text, a.datid,"
+                        " pg_catalog.pg_is_in_recovery()"
                         " FROM pg_catalog.pg_stat_get_activity($1::pg_catalog.int4) a",
                         1, params, &res, err) != BS_DONE)
         return BS_FAILED;
@@ -123,7 +124,11 @@ bs_step_actor(struct bs_capture *c, struct bs_err *err)
         c->m.actor.backend_start = bs_arena_str(&c->arena, PQgetvalue(res, 0, 0));
     here =
         PQntuples(res) == 1 && strtoul(PQgetvalue(res, 0, 1), NULL, 10) == c->m.source.database_oid;
+    standby = PQntuples(res) == 1 && PQgetvalue(res, 0, 2)[0] == 't';
     PQclear(res);
+    /* Process numbers of another host may be the same, and what is not replayed yet is not seen. */
+    if (standby)
+        return BS_FAIL(err, NO_POINT, "the helper is connected to a standby");
     if (!here)
         return BS_FAIL(err, NO_POINT, "the actor's session is not in the helper's database");
     return BS_DONE;

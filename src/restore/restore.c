@@ -61,14 +61,15 @@ bs_restore_connect(struct bs_restore *r, struct bs_err *err)
     if (bs_rdb_open(r->request.dsn, &r->db, err) != BS_DONE)
         return BS_FAILED;
     r->db.stop = r->request.stop;
-    bs_stop_add(r->db.stop, r->db.conn);
-    if (ask_identity(r, err) == BS_DONE &&
-        bs_origin_find(&r->db, r->request.store, &r->ref, &r->manifest, &r->arena, &r->origin,
-                       err) == BS_DONE) {
-        if (r->same_database || r->request.elsewhere)
-            return BS_DONE;
+    if (ask_identity(r, err) == BS_DONE && !r->same_database && !r->request.elsewhere) {
         (void)BS_FAIL(err, CONFLICT, "the point was taken from another database than this one");
         bs_err_hint(err, "name the database with --dsn to restore into another one");
+    }
+    if (err->code == BS_OK) {
+        bs_stop_add(r->db.stop, r->db.conn);
+        if (bs_origin_find(&r->db, r->request.store, &r->ref, &r->manifest, &r->arena, &r->origin,
+                           err) == BS_DONE)
+            return BS_DONE;
     }
     bs_rdb_close(&r->db);
     return BS_FAILED;

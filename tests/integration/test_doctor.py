@@ -291,6 +291,17 @@ def test_a_pooler_between(site, gateway):
     assert levels(found, "upstream.direct") == ["fail"]
 
 
+def test_a_pooler_before_the_gateways_own_session(site, gateway):
+    """Nothing is set there, so nothing else is tried."""
+    pooler = Pooler(("127.0.0.1", site.pg.port))
+    change(gateway, database(helper=site.conninfo(HELPER, host="127.0.0.1", port=pooler.port, sslmode="disable")))
+    status, found = examine(gateway)
+    pooler.listener.close()
+    assert status == 69, "the database cannot be used"
+    assert "no session of the server's own" in found["helper.connect"][0]["message"]
+    assert "the server itself" in found["helper.connect"][0]["way_out"]
+
+
 def test_one_role_for_both(site, gateway):
     """In different words: the same words are refused as a configuration already."""
     change(gateway, database(upstream=site.conninfo(HELPER, connect_timeout=9)))
