@@ -63,7 +63,7 @@ def test_a_standby_is_no_place_to_copy_from(family):
     member = named(family, "standby")
     member.fresh()
     with pytest.raises(psycopg.Error) as caught:
-        family.approved(member, "DELETE FROM users WHERE id = 1")
+        family.approved(member, "DROP TABLE users")
     assert caught.value.sqlstate == "ZB004"
     assert "the helper is connected to a standby" in family.gateway.log()
 
