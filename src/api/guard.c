@@ -9,9 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/rate.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/rate.h"
 
 static enum bs_done
 too_often(int retry_s, int *out, struct bs_err *err)

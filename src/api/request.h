@@ -23,7 +23,7 @@ struct bs_console_file; /* api/console.h */
 struct bs_events;       /* api/events.h */
 struct bs_idempotent;   /* api/idempotent.h */
 struct bs_notifier;     /* notify/notifier.h */
-struct bs_rates;        /* api/rate.h */
+struct bs_rates;        /* base/rate.h */
 struct bs_restores;     /* api/restores.h */
 struct bs_stream;       /* api/events.h */
 

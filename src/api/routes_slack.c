@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "api/handlers.h"
-#include "api/rate.h"
 #include "approval/quorum.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/rate.h"
 #include "notify/notifier.h"
 #include "notify/sign.h"
 #include "notify/slack.h"

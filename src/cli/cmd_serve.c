@@ -5,6 +5,7 @@
 #include "cli/cmd.h"
 #include "cli/out.h"
 #include "gateway/gateway.h"
+#include "mcp/http.h"
 
 int
 bs_cmd_serve(int argc, char **argv)
@@ -19,6 +20,7 @@ bs_cmd_serve(int argc, char **argv)
         .max = 0,
         .examples = "  backstop serve --config /etc/backstop/backstop.yaml\n",
     };
+    static const struct bs_gateway_side *const sides[] = {&bs_api_side, &bs_mcp_http_side, NULL};
     struct bs_args got;
     struct bs_config *config;
     struct bs_err err = {0};
@@ -29,7 +31,7 @@ bs_cmd_serve(int argc, char **argv)
     config = bs_cmd_config(&got, &status);
     if (config == NULL)
         return status;
-    if (bs_gateway_run(config, &bs_api_side, &err) == BS_FAILED)
+    if (bs_gateway_run(config, sides, &err) == BS_FAILED)
         status = bs_out_fail(&err);
     bs_config_unref(&config);
     return status;

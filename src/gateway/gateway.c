@@ -26,6 +26,7 @@
 #include "gateway/conninfo.h"
 #include "gateway/databases.h"
 #include "gateway/filing.h"
+#include "gateway/inside.h"
 #include "gateway/keeper.h"
 #include "gateway/late.h"
 #include "gateway/limits.h"
@@ -202,6 +203,19 @@ listen_on_all(struct bs_gateway *g, struct bs_err *err)
     return BS_DONE;
 }
 
+/* Before the sides: the agents' HTTP connects to it. */
+static enum bs_done
+open_inside(struct bs_gateway *g, struct bs_err *err)
+{
+    int fd;
+
+    if (g->config->agents_http.listen.host == NULL)
+        return BS_DONE;
+    if (bs_inside_open(&g->inside, &fd, err) == BS_FAILED)
+        return BS_FAILED;
+    return bs_worker_listen_inside(g->workers[0], fd, err);
+}
+
 static enum bs_done
 start_workers(struct bs_gateway *g, struct bs_err *err)
 {
@@ -320,6 +334,7 @@ close_all(struct bs_gateway *g)
     for (size_t i = 0; i < g->n_listening; i++)
         bs_listen_remove(&g->config->listen[i]);
     bs_reload_end(g);
+    bs_inside_close(&g->inside);
     bs_cancels_free(&g->cancels);
     bs_limits_free(&g->limits);
     bs_databases_free(&g->databases);
@@ -359,8 +374,8 @@ static enum bs_done
 open_all(struct bs_gateway *g, struct bs_err *err)
 {
     static enum bs_done (*const steps[])(struct bs_gateway *, struct bs_err *) = {
-        read_upstreams, open_state,      open_audit,   open_tickets,
-        open_store,     bs_reload_begin, make_workers, bs_keeper_settle,
+        read_upstreams,  open_state,   open_audit,  open_tickets,     open_store,
+        bs_reload_begin, make_workers, open_inside, bs_keeper_settle,
     };
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
@@ -369,17 +384,43 @@ open_all(struct bs_gateway *g, struct bs_err *err)
     return BS_DONE;
 }
 
+/* The sides of a running gateway. */
+struct beside {
+    const struct bs_gateway_side *const *sides;
+    void *selves[BS_GATEWAY_SIDES];
+    size_t n; /* started */
+};
+
+static enum bs_done
+start_sides(struct bs_gateway *g, struct beside *b, struct bs_err *err)
+{
+    for (; b->sides[b->n] != NULL; b->n++) {
+        bs_assert(b->n < BS_GATEWAY_SIDES);
+        if (b->sides[b->n]->start(g, &b->selves[b->n], err) == BS_FAILED)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
+static void
+stop_sides(struct beside *b)
+{
+    while (b->n > 0) {
+        b->n--;
+        b->sides[b->n]->stop(b->selves[b->n]);
+    }
+}
+
 enum bs_done
 bs_gateway_run(const struct bs_config *config,
-               const struct bs_gateway_side *side,
+               const struct bs_gateway_side *const *sides,
                struct bs_err *err)
 {
     struct bs_gateway g = {.config = config};
     enum bs_done done = BS_FAILED;
     struct bs_keeper *keeper = NULL;
     struct bs_filing *filing = NULL;
-    void *self = NULL;
-    bool beside = false;
+    struct beside beside = {.sides = sides};
     sigset_t set;
 
     take_signals(&set);
@@ -387,11 +428,8 @@ bs_gateway_run(const struct bs_config *config,
     (void)setenv("UV_THREADPOOL_SIZE", JOB_THREADS, 0);
     if (open_all(&g, err) == BS_FAILED)
         goto out;
-    if (side != NULL) {
-        if (side->start(&g, &self, err) == BS_FAILED)
-            goto out;
-        beside = true;
-    }
+    if (start_sides(&g, &beside, err) == BS_FAILED)
+        goto out;
     if (listen_on_all(&g, err) == BS_FAILED || start_workers(&g, err) == BS_FAILED)
         goto out;
     if (bs_filing_start(&g, &filing, err) == BS_FAILED)
@@ -409,8 +447,7 @@ out:
     bs_scheduler_stop(&g.scheduler);
     bs_keeper_stop(&keeper);
     bs_filing_stop(&filing);
-    if (beside)
-        side->stop(self);
+    stop_sides(&beside);
     close_all(&g);
     if (done == BS_DONE)
         BS_LOG(INFO, "stopped", {NULL, NULL, 0});

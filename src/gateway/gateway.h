@@ -21,6 +21,7 @@ struct bs_config_clients;
 struct bs_conninfo;  /* gateway/conninfo.h */
 struct bs_databases; /* gateway/databases.h */
 struct bs_evasion;   /* approval/evasion.h */
+struct bs_inside;    /* gateway/inside.h */
 struct bs_limits;    /* gateway/limits.h */
 struct bs_policy;    /* policy/rules.h */
 struct bs_progress;  /* gateway/progress.h */
@@ -59,6 +60,7 @@ struct bs_gateway {
     uint8_t mock_secret[32]; /* from the state: makes the verifiers of actors that do not exist */
     struct bs_cancels *cancels;
     struct bs_limits *limits;
+    struct bs_inside *inside; /* NULL: no way in but config->listen */
     _Atomic(struct bs_tls_ctx *)
         tls; /* towards clients, in force; NULL: no certificate configured */
     _Atomic(const struct bs_config_clients *) clients; /* in force */
@@ -70,6 +72,8 @@ struct bs_gateway {
     atomic_bool points_open; /* some point could not be closed: the keeper looks again */
     atomic_uint running;     /* workers whose thread has not ended */
 };
+
+#define BS_GATEWAY_SIDES 4 /* at most */
 
 /*
  * A way to run something beside the gateway (the operators' API lives on a higher floor): started
@@ -86,11 +90,11 @@ struct bs_gateway_side {
  * (within a deadline), a second one at once. Logs one line "ready" with the addresses once clients can connect.
  *
  * config   immutable, outlives the call
- * side     may be NULL
+ * sides    a list that NULL ends, started in this order and stopped in the other
  * err      CONFIG, UNAVAILABLE, IO: it never became ready
  */
 BS_MUST_CHECK enum bs_done bs_gateway_run(const struct bs_config *config,
-                                          const struct bs_gateway_side *side,
+                                          const struct bs_gateway_side *const *sides,
                                           struct bs_err *err);
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/siphash.h"
 #include "gateway/cancel.h"
 #include "gateway/gateway.h"
+#include "gateway/inside.h"
 #include "gateway/limits.h"
 #include "gateway/note.h"
 #include "gateway/paused.h"
@@ -67,7 +68,7 @@ struct bs_login {
     struct bs_startup_wish wish;
     struct bs_scram_server scram;
     struct proof proofs[1 + BS_SCRAM_MORE]; /* what each secret of the exchange is */
-    char detail[96];                        /* for the audit: JSON of the proof */
+    char detail[128];                       /* for the audit: JSON of the proof */
 };
 
 /* A look-up on its way to a job thread and back. */
@@ -475,6 +476,28 @@ begin_lookup(struct bs_session *s, void (*done)(struct bs_session *, bool, void 
 
 /* --- start-up packets ---------------------------------------------------------------------- */
 
+/* For whom a connection from inside is made; without that it is nobody's. */
+static bool
+take_client(struct bs_session *s)
+{
+    const char *word = s->login->wish.via;
+    char *client = NULL;
+
+    if (s->way == BS_SESSION_OUTSIDE && word == NULL)
+        return true;
+    if (s->way == BS_SESSION_INSIDE && word != NULL)
+        client = bs_inside_take(s->gateway->inside, word, &s->via);
+    if (client == NULL) {
+        bs_session_fail(s, "0A000",
+                        "start-up parameter \"backstop.via\" is refused: it is not "
+                        "among those that are accepted here");
+        return false;
+    }
+    free(s->address);
+    s->address = client;
+    return true;
+}
+
 /* Or needs none. */
 static bool
 has_certificate(struct bs_session *s)
@@ -496,6 +519,8 @@ on_startup(struct bs_session *s, const struct bs_startup *packet)
         bs_session_fail_err(s, &err);
         return;
     }
+    if (!take_client(s))
+        return;
     if (wish->negotiate)
         bs_msg_put_negotiate(&s->client.out, wish->minor, wish->unknown, wish->n_unknown);
     if (!has_certificate(s)) {
@@ -648,13 +673,16 @@ take_proof(struct bs_session *s)
 {
     struct bs_login *l = s->login;
     const struct proof *p = &l->proofs[l->scram.matched];
+    char via[32] = "";
 
+    if (s->via != NULL)
+        (void)snprintf(via, sizeof(via), ",\"via\":\"%.16s\"", s->via);
     if (p->id[0] == '\0') {
-        (void)snprintf(l->detail, sizeof(l->detail), "{\"login\":\"%s\"}", p->name);
+        (void)snprintf(l->detail, sizeof(l->detail), "{\"login\":\"%s\"%s}", p->name, via);
         return;
     }
-    (void)snprintf(l->detail, sizeof(l->detail), "{\"login\":\"%s\",\"token\":\"%s\"}", p->name,
-                   p->id);
+    (void)snprintf(l->detail, sizeof(l->detail), "{\"login\":\"%s\",\"token\":\"%s\"%s}", p->name,
+                   p->id, via);
     s->token = bs_arena_str(&s->arena, p->id);
     if (s->ends_us == 0 || p->ends_us < s->ends_us)
         s->ends_us = p->ends_us;

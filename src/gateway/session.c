@@ -63,7 +63,7 @@ keep_alive(struct bs_session *s)
 }
 
 void
-bs_session_accept(struct bs_worker *w, int fd, char *address)
+bs_session_accept(struct bs_worker *w, int fd, char *address, enum bs_session_way way)
 {
     struct bs_session *s = bs_malloc(sizeof(*s));
     BS_FRESH_ERR(err);
@@ -74,6 +74,7 @@ bs_session_accept(struct bs_worker *w, int fd, char *address)
         .phase = BS_PHASE_LOGIN,
         .refs = 1,
         .address = address,
+        .way = way,
         .started_us = bs_now_us(),
         .client = {.fd = -1},
         .server = {.fd = -1},

@@ -33,6 +33,12 @@ enum bs_phase {
     BS_PHASE_CLOSING,    /* last bytes to the client, then CLOSED */
 };
 
+/* How it came. */
+enum bs_session_way {
+    BS_SESSION_OUTSIDE = 0, /* by a listener of the configuration */
+    BS_SESSION_INSIDE,      /* for a client of this process: inside.h */
+};
+
 #define BS_SECRET_MAX 32 /* of a cancel key of ours, in bytes: what PostgreSQL 18 sends */
 
 /* A ParameterStatus of the server: its last value, and what the client was told. */
@@ -55,6 +61,8 @@ struct bs_session {
     char *address;         /* client: "127.0.0.1:40312" or "unix:/run/backstop" */
     int64_t started_us;    /* bs_now_us at accept */
     bool client_tls;
+    enum bs_session_way way;
+    const char *via; /* what brings a client from inside, "mcp"; NULL: it came itself */
 
     const char *actor;       /* authenticated name; NULL before */
     int64_t actor_since_us;  /* when that actor was added */
@@ -157,7 +165,7 @@ void bs_session_check_standing(struct bs_session *s);
 /* For the worker: another policy is in force. Ends a session whose shield is now wrong, once idle. */
 void bs_session_policy_changed(struct bs_session *s);
 /* For the worker: a new session on an accepted socket, in phase LOGIN. Closes fd on failure. */
-void bs_session_accept(struct bs_worker *w, int fd, char *address);
+void bs_session_accept(struct bs_worker *w, int fd, char *address, enum bs_session_way way);
 /* For upstream.c: what its link to the server reports to. */
 void bs_session_on_server(struct bs_link *l, int events);
 /*

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "gateway/address.h"
 #include "gateway/gateway.h"
+#include "gateway/inside.h"
 #include "gateway/lanes.h"
 #include "gateway/login.h"
 #include "gateway/relay.h"
@@ -37,6 +38,7 @@ struct letter {
 struct listener {
     uv_poll_t poll;
     int fd;
+    bool inside; /* inside.h */
     struct bs_worker *worker;
 };
 
@@ -77,6 +79,7 @@ struct job {
 struct arrival {
     int fd;
     char *address;
+    bool inside;
 };
 
 /* --- mailbox ------------------------------------------------------------------------------- */
@@ -195,7 +198,7 @@ arrive(struct bs_worker *w, void *arg)
         free(a->address);
         atomic_fetch_sub(&w->load, 1);
     } else {
-        bs_session_accept(w, a->fd, a->address);
+        bs_session_accept(w, a->fd, a->address, a->inside ? BS_SESSION_INSIDE : BS_SESSION_OUTSIDE);
     }
     free(a);
 }
@@ -212,12 +215,12 @@ least_loaded(const struct bs_gateway *g)
 }
 
 static void
-give_away(struct bs_worker *from, int fd, char *address)
+give_away(struct bs_worker *from, int fd, char *address, bool inside)
 {
     struct bs_worker *to = least_loaded(from->gateway);
     struct arrival *a = bs_malloc(sizeof(*a));
 
-    *a = (struct arrival){fd, address};
+    *a = (struct arrival){fd, address, inside};
     atomic_fetch_add(&to->load, 1);
     if (to == from)
         arrive(to, a);
@@ -262,12 +265,17 @@ on_listener(uv_poll_t *poll, int status, int events)
                 rest(l->worker, errno);
             return;
         }
-        give_away(l->worker, fd, bs_address_of_peer(fd, &from, len));
+        if (l->inside && !bs_inside_is_ours(fd)) {
+            BS_LOG(WARNING, "another process came to a socket of our own", {NULL, NULL, 0});
+            (void)close(fd);
+            continue;
+        }
+        give_away(l->worker, fd, bs_address_of_peer(fd, &from, len), l->inside);
     }
 }
 
-enum bs_done
-bs_worker_listen(struct bs_worker *w, int fd, struct bs_err *err)
+static enum bs_done
+add_listener(struct bs_worker *w, int fd, bool inside, struct bs_err *err)
 {
     struct listener *l = &w->listeners[w->n_listeners];
 
@@ -275,7 +283,7 @@ bs_worker_listen(struct bs_worker *w, int fd, struct bs_err *err)
         (void)close(fd);
         return BS_FAIL(err, LIMIT, "more than %d listeners", LISTENERS_MAX);
     }
-    *l = (struct listener){.fd = fd, .worker = w};
+    *l = (struct listener){.fd = fd, .inside = inside, .worker = w};
     l->poll.data = l;
     if (uv_poll_init(&w->loop, &l->poll, fd) != 0) {
         (void)close(fd);
@@ -285,6 +293,18 @@ bs_worker_listen(struct bs_worker *w, int fd, struct bs_err *err)
     return uv_poll_start(&l->poll, UV_READABLE, on_listener) == 0
                ? BS_DONE
                : BS_FAIL(err, IO, "cannot watch a listener");
+}
+
+enum bs_done
+bs_worker_listen(struct bs_worker *w, int fd, struct bs_err *err)
+{
+    return add_listener(w, fd, false, err);
+}
+
+enum bs_done
+bs_worker_listen_inside(struct bs_worker *w, int fd, struct bs_err *err)
+{
+    return add_listener(w, fd, true, err);
 }
 
 static void

@@ -40,6 +40,8 @@ bs_worker_new(struct bs_gateway *g, unsigned index, struct bs_worker **out, stru
 
 /* Accept on a listening socket, owned by the worker from here on. Before bs_worker_start. */
 BS_MUST_CHECK enum bs_done bs_worker_listen(struct bs_worker *w, int fd, struct bs_err *err);
+/* The same for the socket of inside.h. */
+BS_MUST_CHECK enum bs_done bs_worker_listen_inside(struct bs_worker *w, int fd, struct bs_err *err);
 BS_MUST_CHECK enum bs_done bs_worker_start(struct bs_worker *w, struct bs_err *err);
 
 /*

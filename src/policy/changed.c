@@ -40,6 +40,29 @@ same_operators(const struct bs_config *a, const struct bs_config *b)
            a->operators_session_idle_ms == b->operators_session_idle_ms;
 }
 
+static bool
+same_texts(const struct bs_config_texts *a, const struct bs_config_texts *b)
+{
+    for (size_t i = 0; a->n == b->n && i < a->n; i++) {
+        if (!same(a->list[i], b->list[i]))
+            return false;
+    }
+    return a->n == b->n;
+}
+
+static bool
+same_agents_http(const struct bs_config *x, const struct bs_config *y)
+{
+    const struct bs_config_agents_http *a = &x->agents_http, *b = &y->agents_http;
+
+    return same_listen(&a->listen, &b->listen) && same(a->tls_cert, b->tls_cert) &&
+           same(a->tls_key, b->tls_key) && same(a->url, b->url) &&
+           same_texts(&a->origins, &b->origins) &&
+           same_texts(&a->authorization_servers, &b->authorization_servers) &&
+           a->connections == b->connections && a->per_address == b->per_address &&
+           a->session_idle_ms == b->session_idle_ms && a->request_ms == b->request_ms;
+}
+
 bool
 bs_config_same_places(const struct bs_config *a, const struct bs_config *b)
 {
@@ -212,6 +235,7 @@ static const struct {
 } keys[] = {
     {"listen", same_listens},
     {"operators", same_operators},
+    {"agents_http", same_agents_http},
     {"databases", same_databases},
     {"state", same_state},
     {"audit", same_audit},

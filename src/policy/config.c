@@ -223,6 +223,7 @@ read_document(struct bs_load *l)
     finish_listen(l);
     finish_tls(l);
     finish_audit(l);
+    bs_check_agents(l);
     finish_databases(l);
     bs_check_rules(l);
     bs_check_approvers(l);

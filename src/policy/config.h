@@ -34,6 +34,12 @@ struct bs_config_listen {
     uint16_t port;    /* Unix: the port of the first TCP listener, or 6543 */
 };
 
+/* A list of texts. */
+struct bs_config_texts {
+    const char **list;
+    size_t n;
+};
+
 struct bs_config_database {
     const char *name;           /* the name actors connect to */
     const char *upstream;       /* conninfo that actors' sessions use; secret, never print */
@@ -84,6 +90,20 @@ struct bs_config_clients {
     enum bs_config_client_cert certificate; /* tls.client_cert, which is reloaded with them */
 };
 
+/* MCP for agents over HTTP. */
+struct bs_config_agents_http {
+    struct bs_config_listen listen; /* host NULL: it is off */
+    const char *tls_cert;           /* NULL together with tls_key: on loopback only */
+    const char *tls_key;
+    const char *url; /* where clients find it, without a path; NULL: as they call it themselves */
+    struct bs_config_texts origins; /* of pages that may ask, beside those of this machine */
+    struct bs_config_texts authorization_servers; /* told to clients that are not let in */
+    int64_t connections;                          /* in all */
+    int64_t per_address;
+    int64_t session_idle_ms;
+    int64_t request_ms; /* for a request to arrive whole */
+};
+
 /* Immutable. All paths are absolute; strings and arrays live as long as the config. */
 struct bs_config {
     const char *file;   /* the file it came from */
@@ -99,6 +119,7 @@ struct bs_config {
     int64_t operators_requests;        /* of one operator in a second; bursts of four times that */
     int64_t operators_session_ms;      /* that a login with a browser lasts at most */
     int64_t operators_session_idle_ms; /* and while it is not used */
+    struct bs_config_agents_http agents_http;
     struct bs_config_database *databases;
     size_t n_databases;
     const char *state_url; /* an absolute path: SQLite; or postgresql://..., which is secret */

@@ -94,11 +94,11 @@ bs_read_bool(struct bs_load *l, const struct bs_key *key, struct bs_scalar value
                         value.text);
 }
 
-static bool
-parse_listen(struct bs_load *l,
-             const struct bs_key *key,
-             struct bs_scalar value,
-             struct bs_config_listen *out)
+bool
+bs_read_listen(struct bs_load *l,
+               const struct bs_key *key,
+               struct bs_scalar value,
+               struct bs_config_listen *out)
 {
     const char *why = NULL;
 
@@ -133,7 +133,7 @@ read_listen(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void
         size_t same = 0;
 
         if (!bs_load_scalar(l, key, bs_load_item(l, node, i), &value) ||
-            !parse_listen(l, key, value, out))
+            !bs_read_listen(l, key, value, out))
             continue;
         while (same < c->n_listen && !same_listen(&c->listen[same], out))
             same++;
@@ -156,7 +156,7 @@ read_operators_listen(struct bs_load *l,
 {
     struct bs_config_listen out;
 
-    if (!parse_listen(l, key, value, &out))
+    if (!bs_read_listen(l, key, value, &out))
         return;
     if (out.host == NULL || !bs_value_is_loopback(out.host))
         bs_load_problem(l, value.line,
@@ -556,6 +556,18 @@ const struct bs_key bs_keys[] = {
     {"operators.requests",    0, .scalar = bs_read_integer, AT(operators_requests), .fallback = "100", .min = 1, .max = 10000},
     {"operators.session",     0, .scalar = bs_read_duration, AT(operators_session_ms), .fallback = "12h", .min = 60000, .max = 7 * DAY_MS},
     {"operators.session_idle", 0, .scalar = bs_read_duration, AT(operators_session_idle_ms), .fallback = "30m", .min = 1000, .max = DAY_MS},
+    {"agents_http",           0, .node = read_section},
+    {"agents_http.listen",    REQUIRED, .scalar = bs_read_agents_listen, AT(agents_http.listen)},
+    {"agents_http.tls",       0, .node = read_section},
+    {"agents_http.tls.cert",  REQUIRED, .scalar = read_path, AT(agents_http.tls_cert)},
+    {"agents_http.tls.key",   REQUIRED, .scalar = read_path, AT(agents_http.tls_key)},
+    {"agents_http.url",       0, .scalar = bs_read_notify_url, AT(agents_http.url)},
+    {"agents_http.origins",   0, .node = bs_read_agents_urls, AT(agents_http.origins)},
+    {"agents_http.authorization_servers", 0, .node = bs_read_agents_urls, AT(agents_http.authorization_servers)},
+    {"agents_http.connections", 0, .scalar = bs_read_integer, AT(agents_http.connections), .fallback = "256", .min = 1, .max = 10000},
+    {"agents_http.per_address", 0, .scalar = bs_read_integer, AT(agents_http.per_address), .fallback = "64", .min = 1, .max = 10000},
+    {"agents_http.request",   0, .scalar = bs_read_duration, AT(agents_http.request_ms), .fallback = "60s", .min = 1000, .max = DAY_MS},
+    {"agents_http.session_idle", 0, .scalar = bs_read_duration, AT(agents_http.session_idle_ms), .fallback = "30m", .min = 1000, .max = DAY_MS},
     {"databases",             REQUIRED, .node = read_databases},
     {"databases.*.upstream",  REQUIRED | CONNINFO, .scalar = read_upstream, DB(upstream)},
     {"databases.*.helper",    REQUIRED | CONNINFO, .scalar = bs_read_conninfo, DB(helper)},

@@ -141,6 +141,12 @@ bs_read_duration(struct bs_load *l, const struct bs_key *key, struct bs_scalar v
 void
 bs_read_conninfo(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
 
+/* Where something listens, "host:port" or "unix:DIR"; false: a problem was noted. */
+BS_MUST_CHECK bool bs_read_listen(struct bs_load *l,
+                                  const struct bs_key *key,
+                                  struct bs_scalar value,
+                                  struct bs_config_listen *out);
+
 /* Readers for keys of policy rules and defaults: rules_file.c. */
 void bs_read_policy(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void bs_read_rules(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
@@ -184,6 +190,14 @@ void
 bs_read_scratch(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
 void bs_read_require(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void bs_check_required(struct bs_load *l);
+/* The same for the agents' HTTP: agents_file.c. */
+void bs_read_agents_listen(struct bs_load *l,
+                           const struct bs_key *key,
+                           struct bs_scalar value,
+                           void *into);
+void
+bs_read_agents_urls(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
+void bs_check_agents(struct bs_load *l);
 /* The same for who is told: notify_file.c. */
 void bs_read_notify(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 void

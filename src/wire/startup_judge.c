@@ -24,6 +24,7 @@ enum rule {
     RULE_QUOTES,
     RULE_ENCODING,
     RULE_CLAIM,
+    RULE_VIA,
 };
 
 static const struct {
@@ -181,6 +182,7 @@ judge_setting(struct judging *j, const char *name, const char *value, enum sourc
             return refuse(j, name, "up to 128 bytes without control characters");
         break;
     case RULE_FORWARD:
+    case RULE_VIA:
         break;
     case RULE_REFUSE:
     default:
@@ -355,6 +357,8 @@ collect(struct judging *j)
             s.name += strlen(CLAIM_STEM);
             j->wish.claims[j->wish.n_claims++] = s;
         }
+        if (rows[i].rule == RULE_VIA)
+            j->wish.via = s.value;
         if (rows[i].rule == RULE_FORWARD)
             j->wish.settings[j->wish.n_settings++] = s;
     }

@@ -154,6 +154,7 @@ changes_are_noticed(void)
         {HEAD "tls: {cert: a, key: b}\nrecovery: {pg_dump: {17: x}}\n", "recovery"},
         {HEAD "tls: {cert: a, key: b}\nrecovery: {scratch: dbname=x}\n", "recovery"},
         {HEAD "tls: {cert: a, key: b}\naudit_safe: counted\n", "audit_safe"},
+        {HEAD "tls: {cert: a, key: b}\nagents_http: {listen: '127.0.0.1:2'}\n", "agents_http"},
     };
     struct bs_config *a = config_of(base);
 

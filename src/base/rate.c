@@ -2,7 +2,7 @@
  * rate.c - a bucket is one time: when it will be full again. Taking a token moves that time on by
  * what a token costs; there is none while it lies further ahead than a whole bucket.
  */
-#include "api/rate.h"
+#include "base/rate.h"
 
 #include <pthread.h>
 #include <stdlib.h>

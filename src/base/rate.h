@@ -4,11 +4,11 @@
  * The table is of fixed size. Where it is full the bucket that was used longest ago makes room, so
  * that strangers who come under many names cost no memory.
  *
- * Layer  api. Thread-safe, does not block.
+ * Layer  base. Thread-safe, does not block.
  * Owns   its table.
  */
-#ifndef BS_API_RATE_H
-#define BS_API_RATE_H
+#ifndef BS_BASE_RATE_H
+#define BS_BASE_RATE_H
 
 #include <stdbool.h>
 #include <stdint.h>

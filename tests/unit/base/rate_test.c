@@ -1,4 +1,4 @@
-#include "api/rate.h"
+#include "base/rate.h"
 
 #include "tap.h"
 

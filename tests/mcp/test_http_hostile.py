@@ -1,0 +1,227 @@
+"""MCP over HTTP: requests that no client of ours would make."""
+
+import http.client
+import json
+import os
+import pathlib
+import socket
+import threading
+import time
+
+import pytest
+from conftest import Gateway, make_certificate, running, wait_until
+from web import Web, raw, trusting, with_http
+
+PER_ADDRESS = 6
+
+
+@pytest.fixture(scope="module")
+def served(pg):
+    g = with_http(pg, agents_http={"request": "2s", "per_address": PER_ADDRESS, "session_idle": "2s",
+                                   "origins": ["https://pages.example"], "url": "https://agents.example:8443"})
+    g.add_agent("alice", "app")
+    with running(g):
+        yield g
+
+
+@pytest.fixture
+def alice(served):
+    return Web(served.http_port, "alice", served.passwords["alice"])
+
+
+def test_by_another_name(served, alice):
+    port = served.http_port
+    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", "localhost.evil.example", "", "[::1",
+                 "localhost:80:80", 'localhost"', "169.254.169.254"):
+        assert alice.request("tools/list", headers={"Host": host}).status in (400, 403), host
+    for host in (f"localhost:{port}", f"[::1]:{port}", "127.0.0.1", "agents.example", "AGENTS.example:8443"):
+        assert alice.request("tools/list", headers={"Host": host}).status == 200, host
+
+
+def test_from_a_page(alice):
+    for origin in ("http://evil.example", "null", "", "https://pages.example.evil.example", "file://", "http://agents.example",
+                   "http://127.0.0.1.evil.example"):
+        assert alice.request("tools/list", headers={"Origin": origin}).status == 403, origin
+    for origin in ("https://pages.example", "http://localhost:3000", "https://agents.example:8443"):
+        answer = alice.request("tools/list", headers={"Origin": origin})
+        assert answer.status == 200, origin
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_bodies(alice):
+    good = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    for body in (b"", b"{", b"[]", json.dumps([good]).encode(), b"null", b'"x"', b"\xff\xfe", b"{}",
+                 b'{"jsonrpc":"1.0","id":1,"method":"ping"}', b'{"jsonrpc":"2.0","id":{},"method":"ping"}',
+                 b"[" * 100000):
+        answer = alice.ask("POST", body=body)
+        assert answer.status == 400 and answer.json["error"]["code"] in (-32700, -32600), body[:40]
+    assert alice.ask("POST", body=b'{"jsonrpc":"2.0","x":"' + b"x" * (5 << 20) + b'"}').status == 413
+    assert alice.ask("POST", body=good, headers={"Content-Type": "text/plain"}).status == 415
+    assert alice.ask("POST", body=good, headers={"Content-Type": "application/jsonx"}).status == 415
+    assert alice.ask("POST", body=good, headers={"Accept": "text/html"}).status == 406
+
+
+def test_what_a_stranger_sends_is_not_kept(served):
+    w = Web(served.http_port)
+    before = rss(served)
+    for _ in range(4):
+        assert w.ask("POST", body=b"x" * (16 << 20)).status == 401
+    assert rss(served) - before < 16 << 20
+
+
+def rss(served):
+    fields = open(f"/proc/{served.process.pid}/statm").read().split()
+    return int(fields[1]) * 4096
+
+
+def test_paths_and_headers(served, alice):
+    for path in ("/mcp%00", "/mcp/%00", "/../mcp", "/mcp/a/b", "/mcp/" + "a" * 100, "//mcp", "/mcp;x"):
+        assert alice.ask("POST", path, body={}).status in (400, 404), path
+    for data in (b"GET /mcp\0 HTTP/1.1\r\n\r\n", b"\0" * 200 + b"\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"):
+        assert b" 200 " not in raw(served.http_port, data)[:40]
+    alice.authorization += "\t, Basic x"
+    assert alice.request("tools/list").status == 401
+
+
+def test_slow_requests_are_ended(served):
+    for begin, more in ((b"", b"P"), (b"POST /mcp HTTP/1.1\r\nHost: localhost\r\n", b"X"),
+                        (b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n", b" ")):
+        with socket.create_connection(("127.0.0.1", served.http_port), timeout=30) as s:
+            s.sendall(begin)
+            begun = time.monotonic()
+            try:
+                while True:
+                    s.sendall(more)
+                    s.settimeout(0.3)
+                    try:
+                        if s.recv(4096) == b"":
+                            break
+                    except TimeoutError:
+                        pass
+                    assert time.monotonic() - begun < 25, "it may go on for ever"
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            assert time.monotonic() - begun > 1
+
+
+def test_so_many_connections_of_an_address(served, alice):
+    port = served.http_port
+    held = [connect_from("127.0.0.7", port) for _ in range(PER_ADDRESS)]
+    try:
+        one_more = connect_from("127.0.0.7", port)
+        one_more.settimeout(10)
+        try:
+            one_more.sendall(b"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert one_more.recv(100) == b""
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+        assert alice.request("tools/list").status == 200  # from another
+    finally:
+        for s in held:
+            s.close()
+
+
+def connect_from(source, port):
+    return socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(source, 0))
+
+
+def test_idle_sessions_end(alice):
+    alice.initialize()
+    assert alice.post("ping").status == 200
+    time.sleep(2.2)
+    wait_until(lambda: alice.post("ping").status == 404, every=4, seconds=20)
+
+
+def test_many_at_once(served):
+    """From several addresses of one agent: all are answered."""
+    got = []
+
+    def ask(n):
+        w = Web(served.http_port, "alice", served.passwords["alice"])
+        c = http.client.HTTPConnection("127.0.0.1", w.port, timeout=60,
+                                       source_address=(f"127.0.1.{n // PER_ADDRESS + 1}", 0))
+        got.append(w.request("tools/call", {"name": "backstop_query", "arguments": {"sql": "SELECT pg_sleep(0.2)"}},
+                             connection=c).status)
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(40)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert got.count(200) == 40, got
+
+
+def test_tls(pg):
+    g = with_http(pg)
+    certificate, key = make_certificate(g.folder, "http")
+    text = json.loads(g.config.read_text())
+    text["agents_http"] = {"listen": f"0.0.0.0:{g.http_port}", "tls": {"cert": str(certificate), "key": str(key)}}
+    g.config.write_text(json.dumps(text))
+    g.add_agent("alice", "app")
+    with running(g):
+        w = Web(g.http_port, "alice", g.passwords["alice"], tls=trusting(certificate))
+        assert w.tool("backstop_query", {"sql": "SELECT 1"})["structuredContent"]["rows"] == [[1]]
+        w.authorization = None
+        told = w.request("tools/list").headers["WWW-Authenticate"]
+        assert told.startswith('Bearer resource_metadata="https://127.0.0.1:')
+        plain = Web(g.http_port, "alice", g.passwords["alice"])
+        with pytest.raises(Exception):
+            plain.request("tools/list")
+
+
+@pytest.mark.parametrize("given, said", [
+    ({"listen": "0.0.0.0:7001"}, "give agents_http.tls a cert and a key"),
+    ({"listen": "unix:/tmp"}, "not host:port"),
+    ({}, "listen"),
+    ({"listen": "127.0.0.1:7001", "url": "http://agents.example"}, "https"),
+    ({"listen": "127.0.0.1:7001", "tls": {"cert": "x"}}, "key"),
+    ({"listen": "127.0.0.1:7001", "origin": []}, "origin")])
+def test_configurations(pg, given, said):
+    g = Gateway(pg, extra={"agents_http": given})
+    try:
+        out = g.cli("check-config", check=False)
+        assert out.returncode != 0 and said in out.stderr + out.stdout
+    finally:
+        g.remove()
+
+
+def test_ports_of_others(pg):
+    g = Gateway(pg)
+    text = json.loads(g.config.read_text())
+    try:
+        for port, said in ((g.port, "in listen"), (g.operators_port, "operators")):
+            text["agents_http"] = {"listen": f"127.0.0.1:{port}"}
+            g.config.write_text(json.dumps(text))
+            out = g.cli("check-config", check=False)
+            assert out.returncode != 0 and said in out.stderr + out.stdout
+    finally:
+        g.remove()
+
+
+def test_the_private_socket_is_private(served):
+    """Another process, even of the same user, is not let through it."""
+    paths = [line.split()[-1] for line in open("/proc/net/unix") if "backstop-" in line and ".s.PGSQL.5432" in line]
+    mine = [p for p in paths if pathlib.Path(p).exists() and in_use_by(p, served.process.pid)]
+    assert mine
+    path = pathlib.Path(mine[0])
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(str(path))
+        try:
+            s.sendall(b"\0\0\0\x08\x04\xd2\x16\x2f")
+            assert s.recv(1) == b""
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+
+def in_use_by(path, pid):
+    inodes = {line.split()[6] for line in open("/proc/net/unix") if line.rstrip().endswith(path)}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            target = os.readlink(f"/proc/{pid}/fd/{fd}")
+        except OSError:
+            continue
+        if target.startswith("socket:[") and target[8:-1] in inodes:
+            return True
+    return False
