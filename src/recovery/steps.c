@@ -116,8 +116,8 @@ bs_step_actor(struct bs_capture *c, struct bs_err *err)
     (void)snprintf(pid, sizeof(pid), "%d", c->req.actor_pid);
     if (bs_helper_query(&c->helper,
                         "SELECT a.backend_start::pg_catalog.text, a.datid,"
-                        " pg_catalog.pg_is_in_recovery()"
-                        " FROM pg_catalog.pg_stat_get_activity($1::pg_catalog.int4) a",
+                        " pg_catalog.pg_is_in_recovery() FROM (SELECT) one LEFT JOIN"
+                        " pg_catalog.pg_stat_get_activity($1::pg_catalog.int4) a ON true",
                         1, params, &res, err) != BS_DONE)
         return BS_FAILED;
     if (PQntuples(res) == 1 && !PQgetisnull(res, 0, 0))

@@ -16,7 +16,7 @@ import time
 import psycopg
 
 import fidelity
-from conftest import NODE_CACHE, ROOT, as_server_user, free_port
+from conftest import NODE_CACHE, ROOT, as_server_user, free_port, wait_until
 
 HERE = pathlib.Path(__file__).parent
 MAJORS = ("14", "15", "16", "17", "18")
@@ -218,6 +218,16 @@ def pooled(pg, how):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class Behind(Member):
+    ordinary = False
+
+    def settled(self):
+        """What the server has done is there, too."""
+        (at,), = self.ask("SELECT pg_current_wal_lsn()")
+        with psycopg.connect(self.helper, autocommit=True) as c:
+            wait_until(lambda: c.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (at,)).fetchone()[0], 30)
+
+
 @contextlib.contextmanager
 def standby(pg):
     """The gateway's own sessions are sent to a copy that follows the server, as a reader's address does."""
@@ -240,9 +250,7 @@ def standby(pg):
         subprocess.run(as_server_user([str(pg.bin / "pg_ctl"), "-D", str(folder / "data"), "-l",
                                        str(folder / "log"), "-w", "start"]), **run)
         helper = f"host={folder} port={port} dbname=app user=backstop"
-        member = Member(f"PostgreSQL {pg.major}, `helper` on a standby", made.upstream, helper, made.direct, made.pg_dump)
-        member.ordinary = False
-        yield member
+        yield Behind(f"PostgreSQL {pg.major}, `helper` on a standby", made.upstream, helper, made.direct, made.pg_dump)
     finally:
         hba.write_text(lines)
         with pg.admin() as c:
@@ -251,11 +259,3 @@ def standby(pg):
             subprocess.run(as_server_user([str(pg.bin / "pg_ctl"), "-D", str(folder / "data"), "-m", "immediate",
                                            "-w", "stop"]), **run)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def no_dump(pg):
-    """No pg_dump of the server's version, or a newer one, beside the gateway."""
-    made = of_postgres(pg, f"PostgreSQL {pg.major}, no `pg_dump` for it")
-    made.pg_dump = {pg.major: "/nowhere/pg_dump"}
-    made.ordinary = False
-    return made
