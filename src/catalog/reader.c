@@ -4,10 +4,14 @@
  */
 #include "catalog/reader.h"
 
+#include <poll.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "catalog/direct.h"
+
+#define CONNECT_MS 10000 /* and again for each host, where the first has not answered by then */
 
 /* Before the first statement that names anything. A setting that older servers do not have is
  * asked for first. */
@@ -99,6 +103,45 @@ is_direct(struct bs_reader *r, struct bs_err *err)
     return done;
 }
 
+/* A server warns at the start, too, of a collation's version for instance. */
+static void
+no_notice(void *arg, const PGresult *res)
+{
+    (void)arg;
+    (void)res;
+}
+
+/* Waits for the connection; false where the time is over. */
+static bool
+is_settled(PGconn *conn)
+{
+    int64_t until_us = bs_mono_us() + CONNECT_MS * INT64_C(1000);
+    PostgresPollingStatusType want = PGRES_POLLING_WRITING;
+
+    while (want == PGRES_POLLING_READING || want == PGRES_POLLING_WRITING) {
+        short events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+        struct pollfd p = {.fd = PQsocket(conn), .events = events};
+        int64_t left_ms = (until_us - bs_mono_us()) / 1000;
+        if (left_ms <= 0)
+            return false;
+        if (p.fd < 0 || poll(&p, 1, (int)left_ms) != 0)
+            want = PQconnectPoll(conn);
+    }
+    return true;
+}
+
+/* What blocks until it is connected would print the server's notices meanwhile. */
+static PGconn *
+connect_quietly(const char *const *keys, const char *const *values)
+{
+    PGconn *conn = PQconnectStartParams(keys, values, 1);
+
+    (void)PQsetNoticeReceiver(conn, no_notice, NULL);
+    if (PQstatus(conn) != CONNECTION_BAD && !is_settled(conn))
+        PQreset(conn); /* which goes on to the next host where one does not answer */
+    return conn;
+}
+
 enum bs_done
 bs_reader_open(struct bs_reader *r, const char *conninfo, struct bs_err *err)
 {
@@ -107,7 +150,7 @@ bs_reader_open(struct bs_reader *r, const char *conninfo, struct bs_err *err)
                                 NULL};
     const char *const values[] = {"10", "backstop/catalog", "60000", conninfo, NULL};
 
-    *r = (struct bs_reader){.conn = PQconnectdbParams(keys, values, 1)};
+    *r = (struct bs_reader){.conn = connect_quietly(keys, values)};
     if (PQstatus(r->conn) != CONNECTION_OK) {
         (void)failed(r, NULL, BS_E_UNAVAILABLE, err);
         bs_reader_close(r);

@@ -10,30 +10,42 @@ struct backstop_classifier {
     char *conninfo;
 };
 
+/* One call, and what comes of it. */
+struct call {
+    backstop_classifier *classifier;
+    struct bs_bytes text;
+    enum bs_done done;
+    json_t *json;
+    char *answer;
+    struct bs_err err;
+};
+
+static void
+do_open(void *with)
+{
+    struct call *c = with;
+
+    c->done = bs_classifier_init(&c->classifier->c, c->classifier->conninfo, &c->err);
+}
+
 int
 backstop_classifier_new(const char *conninfo, backstop_classifier **out, backstop_error **error)
 {
-    struct bs_err err = {0};
-    struct bs_lib_locale l;
-    backstop_classifier *made;
-    enum bs_done done;
+    struct call c = {0};
 
     if (error != NULL)
         *error = NULL;
     if (out == NULL)
         return bs_lib_misused("there is no place for the classifier", error);
     *out = NULL;
-    made = bs_malloc(sizeof(*made));
-    made->conninfo = bs_strdup(conninfo);
-    bs_lib_enter(&l);
-    done = bs_classifier_init(&made->c, made->conninfo, &err);
-    bs_lib_leave(&l);
-    if (done != BS_DONE) {
-        backstop_classifier_free(made);
-        return bs_lib_fail(&err, error);
+    c.classifier = bs_malloc(sizeof(*c.classifier));
+    c.classifier->conninfo = bs_strdup(conninfo);
+    if (bs_lib_run(do_open, &c, &c.err) == BS_DONE && c.done == BS_DONE) {
+        *out = c.classifier;
+        return BACKSTOP_OK;
     }
-    *out = made;
-    return BACKSTOP_OK;
+    backstop_classifier_free(c.classifier);
+    return bs_lib_fail(&c.err, error);
 }
 
 void
@@ -46,6 +58,14 @@ backstop_classifier_free(backstop_classifier *classifier)
     free(classifier);
 }
 
+static void
+do_classify(void *with)
+{
+    struct call *c = with;
+
+    c->done = bs_classifier_text(&c->classifier->c, c->text, &c->json, &c->err);
+}
+
 int
 backstop_classify(backstop_classifier *classifier,
                   const char *sql,
@@ -53,10 +73,7 @@ backstop_classify(backstop_classifier *classifier,
                   backstop_judgement **out,
                   backstop_error **error)
 {
-    struct bs_err err = {0};
-    struct bs_lib_locale l;
-    json_t *json = NULL;
-    int code;
+    struct call c = {.classifier = classifier, .text = bs_lib_bytes(sql, bytes)};
 
     if (error != NULL)
         *error = NULL;
@@ -65,13 +82,19 @@ backstop_classify(backstop_classifier *classifier,
     if (classifier == NULL || out == NULL || (sql == NULL && bytes != 0))
         return bs_lib_misused("a classifier, a text and a place for the judgement are needed",
                               error);
-    bs_lib_enter(&l);
-    if (bs_classifier_text(&classifier->c, bs_lib_bytes(sql, bytes), &json, &err) == BS_DONE)
-        code = bs_lib_judgement(json, out, error);
-    else
-        code = bs_lib_fail(&err, error);
-    bs_lib_leave(&l);
-    return code;
+    if (bs_lib_run(do_classify, &c, &c.err) == BS_DONE && c.done == BS_DONE)
+        return bs_lib_judgement(c.json, out, error);
+    return bs_lib_fail(&c.err, error);
+}
+
+static void
+do_line(void *with)
+{
+    struct call *c = with;
+
+    c->json = bs_classifier_line(&c->classifier->c, c->text);
+    c->answer = json_dumps(c->json, JSON_COMPACT);
+    json_decref(c->json);
 }
 
 int
@@ -81,9 +104,7 @@ backstop_classify_line(backstop_classifier *classifier,
                        char **answer,
                        backstop_error **error)
 {
-    struct bs_err err = {0};
-    struct bs_lib_locale l;
-    json_t *json;
+    struct call c = {.classifier = classifier, .text = bs_lib_bytes(line, bytes)};
 
     if (error != NULL)
         *error = NULL;
@@ -92,16 +113,14 @@ backstop_classify_line(backstop_classifier *classifier,
     if (classifier == NULL || answer == NULL || (line == NULL && bytes != 0))
         return bs_lib_misused("a classifier, a line and a place for the answer are needed", error);
     if (bytes > BS_CLASSIFIED_MAX_TEXT) {
-        (void)BS_FAIL(&err, LIMIT, "the line is longer than %zu bytes", BS_CLASSIFIED_MAX_TEXT);
-        return bs_lib_fail(&err, error);
+        (void)BS_FAIL(&c.err, LIMIT, "the line is longer than %zu bytes", BS_CLASSIFIED_MAX_TEXT);
+        return bs_lib_fail(&c.err, error);
     }
-    bs_lib_enter(&l);
-    json = bs_classifier_line(&classifier->c, bs_lib_bytes(line, bytes));
-    *answer = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    bs_lib_leave(&l);
-    if (*answer != NULL)
+    if (bs_lib_run(do_line, &c, &c.err) != BS_DONE)
+        return bs_lib_fail(&c.err, error);
+    *answer = c.answer;
+    if (c.answer != NULL)
         return BACKSTOP_OK;
-    (void)BS_FAIL(&err, INTERNAL, "the judgement cannot be told as JSON");
-    return bs_lib_fail(&err, error);
+    (void)BS_FAIL(&c.err, INTERNAL, "the judgement cannot be told as JSON");
+    return bs_lib_fail(&c.err, error);
 }

@@ -57,22 +57,6 @@ bs_lib_bytes(const char *text, size_t bytes)
     return (struct bs_bytes){(const uint8_t *)text, text == NULL ? 0 : bytes};
 }
 
-void
-bs_lib_enter(struct bs_lib_locale *l)
-{
-    l->c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    l->before = l->c == (locale_t)0 ? (locale_t)0 : uselocale(l->c);
-}
-
-void
-bs_lib_leave(struct bs_lib_locale *l)
-{
-    if (l->c == (locale_t)0)
-        return;
-    (void)uselocale(l->before);
-    freelocale(l->c);
-}
-
 int
 backstop_error_code(const backstop_error *error)
 {

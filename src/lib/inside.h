@@ -9,7 +9,6 @@
 #define BS_LIB_INSIDE_H
 
 #include <jansson.h>
-#include <locale.h>
 #include <stdlib.h>
 
 #include "backstop.h"
@@ -28,14 +27,11 @@ struct bs_bytes bs_lib_bytes(const char *text, size_t bytes);
 int bs_lib_judgement(json_t *json, backstop_judgement **out, backstop_error **error);
 
 /*
- * The host's locale may write 0,5 where we and the servers write 0.5: in the calls that read or write
- * numbers, this thread is in the locale C.
+ * Runs what reads SQL or numbers, as it needs to be run whatever the caller's thread is like: with enough
+ * stack, and in the locale C, for the host's may write 0,5 where we and the servers write 0.5.
+ *
+ * err  LIMIT: there is no room for a stack, the job did not run
  */
-struct bs_lib_locale {
-    locale_t c, before;
-};
-
-void bs_lib_enter(struct bs_lib_locale *l);
-void bs_lib_leave(struct bs_lib_locale *l);
+BS_MUST_CHECK enum bs_done bs_lib_run(void (*job)(void *with), void *with, struct bs_err *err);
 
 #endif

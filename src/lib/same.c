@@ -31,24 +31,37 @@ digest_of(struct bs_bytes text, char out[2 * SHA256_DIGEST_LENGTH + 1], struct b
     return done;
 }
 
+typedef enum bs_done (*mark)(struct bs_bytes text, char *out, struct bs_err *err);
+
+struct errand {
+    mark of;
+    struct bs_bytes text;
+    char out[2 * SHA256_DIGEST_LENGTH + 1];
+    struct bs_err err;
+};
+
+static void
+do_mark(void *with)
+{
+    struct errand *e = with;
+
+    (void)e->of(e->text, e->out, &e->err);
+}
+
 /* The common frame of both. */
 static int
-tell(enum bs_done (*of)(struct bs_bytes text, char *out, struct bs_err *err),
-     struct bs_bytes text,
-     char **out,
-     backstop_error **error)
+tell(mark of, struct bs_bytes text, char **out, backstop_error **error)
 {
-    char room[2 * SHA256_DIGEST_LENGTH + 1];
-    struct bs_err err = {0};
+    struct errand e = {.of = of, .text = text};
 
     if (error != NULL)
         *error = NULL;
     if (out == NULL)
         return bs_lib_misused("there is no place for the answer", error);
     *out = NULL;
-    if (of(text, room, &err) != BS_DONE)
-        return bs_lib_fail(&err, error);
-    *out = bs_strdup(room);
+    if (bs_lib_run(do_mark, &e, &e.err) != BS_DONE || e.err.code != BS_OK)
+        return bs_lib_fail(&e.err, error);
+    *out = bs_strdup(e.out);
     return BACKSTOP_OK;
 }
 

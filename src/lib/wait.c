@@ -174,6 +174,28 @@ is_ticket(const char *ticket)
     return true;
 }
 
+struct errand {
+    const char *conninfo, *ticket;
+    int64_t for_us;
+    backstop_answer *answer;
+    struct bs_err err;
+};
+
+static void
+do_wait(void *with)
+{
+    struct errand *e = with;
+    const char *const keys[] = {"application_name", "dbname", NULL};
+    const char *const values[] = {"libbackstop", e->conninfo, NULL};
+    PGconn *conn = PQconnectStartParams(keys, values, 1);
+
+    if (wait_at(conn, e->ticket, e->for_us, &e->answer, &e->err) != BS_DONE) {
+        backstop_answer_free(e->answer);
+        e->answer = NULL;
+    }
+    PQfinish(conn);
+}
+
 int
 backstop_wait(const char *conninfo,
               const char *ticket,
@@ -181,12 +203,7 @@ backstop_wait(const char *conninfo,
               backstop_answer **out,
               backstop_error **error)
 {
-    const char *const keys[] = {"application_name", "dbname", NULL};
-    const char *const values[] = {"libbackstop", conninfo, NULL};
-    struct bs_err err = {0};
-    backstop_answer *answer = NULL;
-    struct bs_lib_locale l;
-    PGconn *conn;
+    struct errand e = {.conninfo = conninfo, .ticket = ticket};
 
     if (error != NULL)
         *error = NULL;
@@ -195,14 +212,8 @@ backstop_wait(const char *conninfo,
     if (out == NULL || conninfo == NULL || !is_ticket(ticket) || timeout_ms < 0)
         return bs_lib_misused("a conninfo, a ticket as the gateway named it, and a time are needed",
                               error);
-    bs_lib_enter(&l);
-    conn = PQconnectStartParams(keys, values, 1);
-    if (wait_at(conn, ticket, timeout_ms > NEVER_US / 1000 ? NEVER_US : timeout_ms * 1000, &answer,
-                &err) == BS_DONE)
-        *out = answer;
-    else
-        backstop_answer_free(answer);
-    PQfinish(conn);
-    bs_lib_leave(&l);
-    return *out != NULL ? BACKSTOP_OK : bs_lib_fail(&err, error);
+    e.for_us = timeout_ms > NEVER_US / 1000 ? NEVER_US : timeout_ms * 1000;
+    do_wait(&e);
+    *out = e.answer;
+    return e.answer != NULL ? BACKSTOP_OK : bs_lib_fail(&e.err, error);
 }

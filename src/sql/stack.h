@@ -23,4 +23,11 @@
  */
 BS_MUST_CHECK enum bs_done bs_stack_run(size_t text_bytes, void (*job)(void *with), void *with);
 
+/*
+ * The same for callers whose threads are not ours and may have little stack: on this thread only where it
+ * has as much left as all that judges may need, bodies of functions too. The text is still given to
+ * bs_stack_run.
+ */
+BS_MUST_CHECK enum bs_done bs_stack_ensure(void (*job)(void *with), void *with);
+
 #endif

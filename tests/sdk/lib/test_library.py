@@ -137,6 +137,23 @@ def test_with_a_catalog(lib, pg):
             c.execute("DROP SCHEMA lib CASCADE")
 
 
+def test_nothing_is_printed(installed, tmp_path, pg):
+    """Not even what libpq prints unless told otherwise: here the server warns whoever connects."""
+    with pg.admin() as c:
+        c.execute("CREATE DATABASE warns")
+        c.execute("UPDATE pg_database SET datcollversion = '0' WHERE datname = 'warns'")
+    try:
+        dsn = pg.conninfo("backstop").replace("dbname=app", "dbname=warns")
+        assert "collation version" in subprocess.run(
+            [pg.bin / "psql", dsn, "-c", ""], capture_output=True, text=True, check=True).stderr
+        program = installed.compile(EXAMPLES / "classify.c", tmp_path / "classify", "backstop")
+        done = installed.run(program, "SELECT count(*) FROM pg_class", dsn)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "SELECT is SAFE\n", "")
+    finally:
+        with pg.admin() as c:
+            c.execute("DROP DATABASE warns")
+
+
 def test_no_such_database(lib):
     with pytest.raises(Failed) as failed:
         lib.make("classifier_new", b"host=127.0.0.1 port=1 password=hush")
