@@ -22,8 +22,8 @@
 struct stdio {
     struct bs_mcp_peer *peer;
     int out;
-    pthread_mutex_t lock; /* of all below, and of writing */
-    pthread_cond_t ended;
+    pthread_mutex_t lock;   /* of all below, and of writing */
+    pthread_cond_t changed; /* one has begun, or ended */
     unsigned running;
     bool gone; /* nobody reads what we write */
 };
@@ -31,6 +31,7 @@ struct stdio {
 struct job {
     struct stdio *s;
     json_t *message;
+    bool known; /* it runs, or has been refused: the next message may be looked at */
 };
 
 static bool
@@ -56,14 +57,27 @@ send_message(void *ctx, const json_t *message)
 }
 
 static void
-handle(struct stdio *s, const json_t *message)
+handle(struct stdio *s, const json_t *message, void (*begun)(void *), void *ctx)
 {
     struct bs_mcp_sink sink = {s, send_message};
-    json_t *answer = bs_mcp_handle(s->peer, message, &sink);
+    json_t *answer = bs_mcp_handle_told(s->peer, message, &sink, begun, ctx);
 
     if (answer != NULL)
         (void)send_message(s, answer);
     json_decref(answer);
+}
+
+/* The job may go away as soon as its maker knows. */
+static void
+on_begun(void *ctx)
+{
+    struct job *job = ctx;
+    struct stdio *s = job->s;
+
+    (void)pthread_mutex_lock(&s->lock);
+    job->known = true;
+    (void)pthread_cond_broadcast(&s->changed);
+    (void)pthread_mutex_unlock(&s->lock);
 }
 
 static void *
@@ -71,39 +85,43 @@ work(void *ctx)
 {
     struct job *job = ctx;
     struct stdio *s = job->s;
+    json_t *message = job->message;
 
-    handle(s, job->message);
-    json_decref(job->message);
-    free(job);
+    handle(s, message, on_begun, job);
+    json_decref(message);
     (void)pthread_mutex_lock(&s->lock);
     s->running--;
-    (void)pthread_cond_signal(&s->ended);
+    (void)pthread_cond_broadcast(&s->changed);
     (void)pthread_mutex_unlock(&s->lock);
     return NULL;
 }
 
-/* In a thread of its own; in this one where there is none to be had. Takes the message over. */
+/* In a thread of its own; in this one where there is none to be had. Takes the message over, and returns
+ * when it is known, so that what comes next (a cancellation of it) finds it. */
 static void
 start(struct stdio *s, json_t *message)
 {
-    struct job *job = bs_malloc(sizeof(*job));
+    struct job job = {.s = s, .message = message};
     pthread_attr_t attr;
     pthread_t thread;
     bool started;
 
-    *job = (struct job){s, message};
     (void)pthread_mutex_lock(&s->lock);
     while (s->running >= THREADS_MAX)
-        (void)pthread_cond_wait(&s->ended, &s->lock);
+        (void)pthread_cond_wait(&s->changed, &s->lock);
     s->running++;
     (void)pthread_mutex_unlock(&s->lock);
     (void)pthread_attr_init(&attr);
     (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
     (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    started = pthread_create(&thread, &attr, work, job) == 0;
+    started = pthread_create(&thread, &attr, work, &job) == 0;
     (void)pthread_attr_destroy(&attr);
     if (!started)
-        (void)work(job);
+        (void)work(&job);
+    (void)pthread_mutex_lock(&s->lock);
+    while (!job.known)
+        (void)pthread_cond_wait(&s->changed, &s->lock);
+    (void)pthread_mutex_unlock(&s->lock);
 }
 
 /* Those that are answered at once are handled in order, before what comes after them is looked at. */
@@ -129,7 +147,7 @@ on_line(struct stdio *s, struct bs_bytes line)
         (void)send_message(s, refusal);
         json_decref(refusal);
     } else if (is_quick(message)) {
-        handle(s, message);
+        handle(s, message, NULL, NULL);
         json_decref(message);
     } else {
         start(s, message);
@@ -196,15 +214,15 @@ bs_mcp_stdio(
     enum bs_done done;
 
     (void)pthread_mutex_init(&s.lock, NULL);
-    (void)pthread_cond_init(&s.ended, NULL);
+    (void)pthread_cond_init(&s.changed, NULL);
     done = read_all(&s, in, stop, err);
     bs_mcp_peer_stop(s.peer);
     (void)pthread_mutex_lock(&s.lock);
     while (s.running > 0)
-        (void)pthread_cond_wait(&s.ended, &s.lock);
+        (void)pthread_cond_wait(&s.changed, &s.lock);
     (void)pthread_mutex_unlock(&s.lock);
     bs_mcp_peer_free(&s.peer);
-    (void)pthread_cond_destroy(&s.ended);
+    (void)pthread_cond_destroy(&s.changed);
     (void)pthread_mutex_destroy(&s.lock);
     return done;
 }

@@ -26,6 +26,16 @@ bs_mcp_is_legacy(const char *revision)
 }
 
 json_t *
+bs_mcp_revisions(void)
+{
+    json_t *list = json_pack("[s]", BS_MCP_MODERN);
+
+    for (size_t i = 0; bs_mcp_legacy_revisions[i] != NULL; i++)
+        (void)json_array_append_new(list, json_string(bs_mcp_legacy_revisions[i]));
+    return list;
+}
+
+json_t *
 bs_mcp_refuse(struct bs_mcp_fault *fault, enum bs_mcp_code code, const char *fmt, ...)
 {
     va_list args;

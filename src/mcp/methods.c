@@ -25,8 +25,11 @@ bs_mcp_self(void)
 json_t *
 bs_mcp_capabilities(bool modern)
 {
-    (void)modern;
-    return json_pack("{s:{}}", "tools");
+    json_t *c = json_pack("{s:{},s:{},s:{},s:{}}", "tools", "resources", "prompts", "logging");
+
+    if (modern)
+        (void)json_object_set_new(c, "extensions", json_pack("{s:{}}", BS_MCP_TASKS));
+    return c;
 }
 
 static json_t *
@@ -46,9 +49,8 @@ on_initialize(struct bs_mcp_request *r, struct bs_mcp_fault *fault)
             agreed = bs_mcp_legacy_revisions[i];
     }
     (void)pthread_mutex_lock(&r->peer->lock);
-    begun = r->peer->era != BS_MCP_ERA_NONE;
+    begun = r->peer->revision != NULL;
     if (!begun) {
-        r->peer->era = BS_MCP_ERA_LEGACY;
         r->peer->revision = agreed;
         r->peer->capabilities = json_incref(capabilities);
     }
@@ -65,9 +67,9 @@ on_discover(struct bs_mcp_request *r, struct bs_mcp_fault *fault)
 {
     (void)r;
     (void)fault;
-    return json_pack("{s:[s],s:o,s:s,s:i,s:s}", "supportedVersions", BS_MCP_MODERN, "capabilities",
-                     bs_mcp_capabilities(true), "instructions", bs_mcp_instructions, "ttlMs",
-                     3600000, "cacheScope", "public");
+    return json_pack("{s:o,s:o,s:s,s:i,s:s}", "supportedVersions", bs_mcp_revisions(),
+                     "capabilities", bs_mcp_capabilities(true), "instructions", bs_mcp_instructions,
+                     "ttlMs", 3600000, "cacheScope", "public");
 }
 
 static json_t *
@@ -75,6 +77,20 @@ on_ping(struct bs_mcp_request *r, struct bs_mcp_fault *fault)
 {
     (void)r;
     (void)fault;
+    return json_object();
+}
+
+static json_t *
+on_set_level(struct bs_mcp_request *r, struct bs_mcp_fault *fault)
+{
+    enum bs_mcp_log level =
+        bs_mcp_log_level(json_string_value(json_object_get(r->params, "level")));
+
+    if (level == BS_MCP_LOG_NONE)
+        return bs_mcp_refuse(fault, BS_MCP_INVALID_PARAMS, "there is no such level");
+    (void)pthread_mutex_lock(&r->peer->lock);
+    r->peer->log_level = level;
+    (void)pthread_mutex_unlock(&r->peer->lock);
     return json_object();
 }
 
@@ -86,9 +102,23 @@ static const struct method {
     bool cacheable; /* its result says for how long it holds, in the new one */
     bs_mcp_handler handler;
 } methods[] = {
-    {"initialize", OLD, false, on_initialize},     {"ping", OLD, false, on_ping},
-    {"server/discover", NEW, true, on_discover},   {"tools/call", BOTH, false, bs_mcp_tools_call},
-    {"tools/list", BOTH, true, bs_mcp_tools_list},
+    /* clang-format off */
+    {"initialize",               OLD,  false, on_initialize},
+    {"logging/setLevel",         OLD,  false, on_set_level},
+    {"ping",                     OLD,  false, on_ping},
+    {"prompts/get",              BOTH, false, bs_mcp_prompts_get},
+    {"prompts/list",             BOTH, true,  bs_mcp_prompts_list},
+    {"resources/list",           BOTH, true,  bs_mcp_resources_list},
+    {"resources/read",           BOTH, true,  bs_mcp_resources_read},
+    {"resources/templates/list", BOTH, true,  bs_mcp_resources_templates},
+    {"server/discover",          NEW,  true,  on_discover},
+    {"subscriptions/listen",     NEW,  false, bs_mcp_listen},
+    {"tasks/cancel",             NEW,  false, bs_mcp_tasks_cancel},
+    {"tasks/get",                NEW,  false, bs_mcp_tasks_get},
+    {"tasks/update",             NEW,  false, bs_mcp_tasks_update},
+    {"tools/call",               BOTH, false, bs_mcp_tools_call},
+    {"tools/list",               BOTH, true,  bs_mcp_tools_list},
+    /* clang-format on */
 };
 
 static const struct method *

@@ -1,12 +1,13 @@
 /*
  * peer.c - one conversation: which revision it speaks, what runs for it, and the way of a message.
  *
- * The first request decides for good whether this is a session (it begins with `initialize`) or the
- * stateless protocol (each request has its envelope in _meta); what belongs to the other is refused.
+ * A request with an envelope in _meta is of the stateless revision, whatever came before it; one without
+ * belongs to a session, which begins with `initialize`. One peer may see both.
  */
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "mcp/inside.h"
 #include "mcp/peer.h"
 
@@ -20,6 +21,7 @@ bs_mcp_peer_new(struct bs_mcp_actor *actor)
 
     p->actor = actor;
     (void)pthread_mutex_init(&p->lock, NULL);
+    bs_cond_init(&p->answered);
     return p;
 }
 
@@ -42,6 +44,7 @@ bs_mcp_peer_free(struct bs_mcp_peer **peer)
         return;
     bs_assert(p->running == NULL);
     json_decref(p->capabilities);
+    (void)pthread_cond_destroy(&p->answered);
     (void)pthread_mutex_destroy(&p->lock);
     free(p);
     *peer = NULL;
@@ -58,10 +61,11 @@ bs_mcp_peer_revision(struct bs_mcp_peer *peer)
     return revision;
 }
 
+/* Every revision that we speak. */
 static json_t *
 supported(const char *requested)
 {
-    return json_pack("{s:[s],s:s*}", "supported", BS_MCP_MODERN, "requested", requested);
+    return json_pack("{s:o,s:s*}", "supported", bs_mcp_revisions(), "requested", requested);
 }
 
 /* The envelope of a modern request. False with a fault where it is not whole. */
@@ -84,64 +88,51 @@ take_envelope(struct bs_mcp_request *r, struct bs_mcp_fault *fault)
         return false;
     }
     r->capabilities = json_incref(capabilities);
+    r->log = bs_mcp_log_level(
+        json_string_value(json_object_get(meta, "io.modelcontextprotocol/logLevel")));
     return true;
 }
 
+/* Its member alone is the sign: no other revision has it, and a half envelope is told what it lacks. */
 static bool
-has_envelope(const json_t *params)
+has_envelope(const struct bs_mcp_request *r)
 {
-    return json_object_get(json_object_get(params, "_meta"), BS_MCP_META_VERSION) != NULL;
-}
-
-/* Under the peer's lock: what this request is to the conversation. */
-static bool
-take_era(struct bs_mcp_peer *p, struct bs_mcp_request *r, struct bs_mcp_fault *fault)
-{
-    bool first = strcmp(r->method, "initialize") == 0;
-    bool modern = !first && has_envelope(r->params);
-
-    if (p->era == BS_MCP_ERA_MODERN && first) {
-        (void)bs_mcp_refuse(fault, BS_MCP_UNSUPPORTED_VERSION,
-                            "there is no handshake in this revision");
-        fault->data = supported(json_string_value(json_object_get(r->params, "protocolVersion")));
-    } else if (p->era == BS_MCP_ERA_LEGACY && first) {
-        (void)bs_mcp_refuse(fault, BS_MCP_INVALID_REQUEST, "this session is initialized already");
-    } else if (p->era == BS_MCP_ERA_LEGACY && modern) {
-        (void)bs_mcp_refuse(fault, BS_MCP_INVALID_REQUEST,
-                            "this session has agreed on revision %s by initialize", p->revision);
-    }
-    r->modern = modern || p->era == BS_MCP_ERA_MODERN;
-    return fault->code == 0;
+    return strcmp(r->method, "initialize") != 0 &&
+           json_object_get(json_object_get(r->params, "_meta"), BS_MCP_META_VERSION) != NULL;
 }
 
 static bool
 is_early(const struct bs_mcp_peer *p, const char *method)
 {
-    return p->era == BS_MCP_ERA_NONE && strcmp(method, "initialize") != 0 &&
-           strcmp(method, "ping") != 0;
+    return p->revision == NULL && strcmp(method, "initialize") != 0 && strcmp(method, "ping") != 0;
 }
 
-/* Puts it among those that run, unless there is a reason not to. */
-static bool
-enter(struct bs_mcp_peer *p, struct bs_mcp_request *r, struct bs_mcp_fault *fault)
+/* Under the peer's lock: those that run with this id; how many run at all. */
+static size_t
+count_running(const struct bs_mcp_peer *p, const json_t *id, size_t *alike)
 {
     size_t n = 0;
 
-    if (!take_era(p, r, fault))
-        return false;
-    for (struct bs_mcp_request *o = p->running; o != NULL; o = o->next, n++) {
-        if (json_equal(o->id, r->id))
-            (void)bs_mcp_refuse(fault, BS_MCP_INVALID_REQUEST, "a request with this id is running");
-    }
-    if (n >= RUNNING_MAX)
+    *alike = 0;
+    for (const struct bs_mcp_request *o = p->running; o != NULL; o = o->next, n++)
+        *alike += json_equal(o->id, id) ? 1 : 0;
+    return n;
+}
+
+/* Under the peer's lock: puts it among those that run, unless there is a reason not to. */
+static bool
+enter(struct bs_mcp_peer *p, struct bs_mcp_request *r, struct bs_mcp_fault *fault)
+{
+    size_t alike;
+    size_t n = count_running(p, r->id, &alike);
+
+    if (alike > 0)
+        (void)bs_mcp_refuse(fault, BS_MCP_INVALID_REQUEST, "a request with this id is running");
+    else if (n >= RUNNING_MAX)
         (void)bs_mcp_refuse(fault, BS_MCP_INTERNAL, "too many requests at once");
-    if (fault->code != 0)
+    else if (r->modern && !take_envelope(r, fault))
         return false;
-    if (r->modern && !take_envelope(r, fault))
-        return false;
-    if (r->modern)
-        p->era = BS_MCP_ERA_MODERN;
-    if (bs_mcp_method_find(r->method, r->modern) == NULL)
+    else if (bs_mcp_method_find(r->method, r->modern) == NULL)
         (void)bs_mcp_refuse(fault, BS_MCP_METHOD_NOT_FOUND, "there is no method \"%.64s\"",
                             r->method);
     else if (!r->modern && is_early(p, r->method))
@@ -149,8 +140,10 @@ enter(struct bs_mcp_peer *p, struct bs_mcp_request *r, struct bs_mcp_fault *faul
                             "initialize first, or give each request its envelope in params._meta");
     if (fault->code != 0)
         return false;
-    if (!r->modern)
+    if (!r->modern) {
         r->capabilities = json_incref(p->capabilities);
+        r->log = p->log_level;
+    }
     if (p->stopped)
         bs_watch_stop(&r->watch);
     r->next = p->running;
@@ -171,14 +164,17 @@ leave(struct bs_mcp_peer *p, struct bs_mcp_request *r)
     (void)pthread_mutex_unlock(&p->lock);
 }
 
-/* What every result of the modern revision has. */
+/* What every result of the modern revision has, and no other. */
 static void
 dress(const struct bs_mcp_request *r, json_t *result)
 {
     json_t *meta = json_object_get(result, "_meta");
 
-    if (!r->modern)
+    if (!r->modern) {
+        (void)json_object_del(result, "ttlMs");
+        (void)json_object_del(result, "cacheScope");
         return;
+    }
     if (json_object_get(result, "resultType") == NULL)
         (void)json_object_set_new(result, "resultType", json_string("complete"));
     if (meta == NULL) {
@@ -192,8 +188,17 @@ dress(const struct bs_mcp_request *r, json_t *result)
     }
 }
 
+/* Who is told that a request is known. */
+struct begun {
+    void (*tell)(void *ctx);
+    void *ctx;
+};
+
 static json_t *
-run(struct bs_mcp_peer *p, struct bs_mcp_request *r, struct bs_mcp_fault *fault)
+run(struct bs_mcp_peer *p,
+    struct bs_mcp_request *r,
+    const struct begun *begun,
+    struct bs_mcp_fault *fault)
 {
     json_t *result = NULL;
     bool entered;
@@ -201,6 +206,8 @@ run(struct bs_mcp_peer *p, struct bs_mcp_request *r, struct bs_mcp_fault *fault)
     (void)pthread_mutex_lock(&p->lock);
     entered = enter(p, r, fault);
     (void)pthread_mutex_unlock(&p->lock);
+    if (begun->tell != NULL)
+        begun->tell(begun->ctx);
     if (entered) {
         result = bs_mcp_method_find(r->method, r->modern)(r, fault);
         leave(p, r);
@@ -211,7 +218,10 @@ run(struct bs_mcp_peer *p, struct bs_mcp_request *r, struct bs_mcp_fault *fault)
 }
 
 static json_t *
-handle_request(struct bs_mcp_peer *p, const json_t *m, const struct bs_mcp_sink *sink)
+handle_request(struct bs_mcp_peer *p,
+               const json_t *m,
+               const struct bs_mcp_sink *sink,
+               const struct begun *begun)
 {
     struct bs_mcp_request r = {
         .peer = p,
@@ -227,11 +237,14 @@ handle_request(struct bs_mcp_peer *p, const json_t *m, const struct bs_mcp_sink 
     json_t *result;
 
     r.params = json_object_get(m, "params") == NULL ? nothing : json_object_get(m, "params");
+    r.modern = has_envelope(&r);
     if (bs_watch_init(&r.watch, 0, &err) != BS_DONE) {
         json_decref(nothing);
+        if (begun->tell != NULL)
+            begun->tell(begun->ctx);
         return bs_mcp_error(r.id, BS_MCP_INTERNAL, err.message, NULL);
     }
-    result = run(p, &r, &fault);
+    result = run(p, &r, begun, &fault);
     if (bs_watch_check(&r.watch, &err) != BS_DONE) {
         json_decref(result); /* cancelled: nothing is due */
         json_decref(fault.data);
@@ -261,38 +274,24 @@ cancel(struct bs_mcp_peer *p, const json_t *id)
 json_t *
 bs_mcp_handle(struct bs_mcp_peer *peer, const json_t *message, const struct bs_mcp_sink *sink)
 {
+    return bs_mcp_handle_told(peer, message, sink, NULL, NULL);
+}
+
+json_t *
+bs_mcp_handle_told(struct bs_mcp_peer *peer,
+                   const json_t *message,
+                   const struct bs_mcp_sink *sink,
+                   void (*tell)(void *ctx),
+                   void *ctx)
+{
+    const struct begun begun = {tell, ctx};
     const char *method = json_string_value(json_object_get(message, "method"));
 
     if (method != NULL && json_object_get(message, "id") != NULL)
-        return handle_request(peer, message, sink);
+        return handle_request(peer, message, sink, &begun);
     if (method != NULL && strcmp(method, "notifications/cancelled") == 0)
         cancel(peer, json_object_get(json_object_get(message, "params"), "requestId"));
+    else if (method == NULL)
+        bs_mcp_answered(peer, message);
     return NULL;
-}
-
-bool
-bs_mcp_client_can(const struct bs_mcp_request *r, const char *name, const char *under)
-{
-    const json_t *can = json_object_get(r->capabilities, name);
-
-    if (under != NULL)
-        can = json_object_get(can, under);
-    return json_is_object(can);
-}
-
-bool
-bs_mcp_progress(struct bs_mcp_request *r, const char *message)
-{
-    json_t *token = json_object_get(json_object_get(r->params, "_meta"), "progressToken");
-    json_t *note;
-    bool sent;
-
-    if (!json_is_string(token) && !json_is_integer(token))
-        return true;
-    note = json_pack("{s:s,s:s,s:{s:O,s:i,s:s}}", "jsonrpc", "2.0", "method",
-                     "notifications/progress", "params", "progressToken", token, "progress",
-                     (int)++r->progressed, "message", message);
-    sent = r->sink->send(r->sink->ctx, note);
-    json_decref(note);
-    return sent;
 }

@@ -9,20 +9,24 @@
 
 #include "mcp/inside.h"
 
-enum bs_mcp_era {
-    BS_MCP_ERA_NONE = 0, /* nothing has been asked yet */
-    BS_MCP_ERA_LEGACY,   /* a session */
-    BS_MCP_ERA_MODERN,   /* stateless */
+/* A request of ours to the client, while its answer is awaited. */
+struct bs_mcp_question {
+    char id[24];
+    json_t *answer; /* the whole response */
+    struct bs_mcp_question *next;
 };
 
 struct bs_mcp_peer {
     struct bs_mcp_actor *actor;
     pthread_mutex_t lock; /* of all below */
-    enum bs_mcp_era era;
     const char *revision; /* agreed on by initialize; NULL */
     json_t *capabilities; /* of a session's client; NULL */
     bool stopped;
     struct bs_mcp_request *running;
+    struct bs_mcp_question *questions;
+    pthread_cond_t answered;
+    unsigned asked;            /* questions so far */
+    enum bs_mcp_log log_level; /* of a session, as logging/setLevel has it */
 };
 
 #endif

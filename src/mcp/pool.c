@@ -12,7 +12,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 
-#define MAX_USUAL    8
+#define MAX_USUAL    16
 #define KEYWORDS_MAX 64
 #define IDLE_US      60000000
 #define CONNECT_US   15000000

@@ -19,7 +19,7 @@ struct bs_mcp_pool_options {
     const char *password; /* stands above that of the string; NULL */
     const char *name;     /* application_name where the string has none */
     bool one_database;    /* no other than the one of the string: FORBIDDEN */
-    unsigned max;         /* connections at once, idle ones included; 0: 8 */
+    unsigned max;         /* connections at once, idle ones included; 0: 16 */
 };
 
 /* CONFIG: not a connection string. Nothing is connected yet. */

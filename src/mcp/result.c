@@ -116,6 +116,61 @@ refused(const struct bs_mcp_said *said)
         false);
 }
 
+/* Of each state of a ticket: what is next. */
+static const struct {
+    const char *state;
+    const char *status;
+    const char *text; /* what it means; of a refusal: its reason */
+    const char *next;
+} states[] = {
+    {"pending", "pending_approval", "It waits for a person.", NEXT_HELD},
+    {"approved", "completed", "It is approved.",
+     "Call backstop_run_approved with this ticket: it runs once."},
+    {"running", "completed", "It is running.", "Call backstop_ticket again with a wait."},
+    {"done", "completed", "It has run. The approval is used up.", "Nothing: it is done."},
+    {"failed", "refused", "It was approved and failed when it ran. The approval is used up.",
+     "If it is still wanted, call backstop_query with the statement again: it needs a new "
+     "approval."},
+    {"uncertain", "refused", "It was sent, and it is not known whether it ran.",
+     "Look at the data before anything else, and tell the user."},
+    {"denied", "refused", "An operator denied it.", "Do not ask for this again. Tell the user."},
+    {"expired", "refused", "The time for it is over.",
+     "If it is still wanted, call backstop_query with the statement again: it needs a new "
+     "approval."},
+};
+
+/* NULL where it is none. */
+static json_t *
+text_of(const json_t *object, const char *name)
+{
+    json_t *value = json_object_get(object, name);
+
+    return json_is_string(value) ? value : NULL;
+}
+
+json_t *
+bs_mcp_result_ticket(const json_t *ticket)
+{
+    const char *state = json_string_value(json_object_get(ticket, "state"));
+    const char *id = json_string_value(json_object_get(ticket, "ticket"));
+    size_t n = sizeof(states) / sizeof(states[0]), i = 0;
+    char text[500];
+
+    while (i < n && state != NULL && strcmp(states[i].state, state) != 0)
+        i++;
+    if (state == NULL || i == n)
+        return bs_mcp_result_failed("08P01", "the gateway's answer cannot be read", NULL);
+    (void)snprintf(text, sizeof(text), "Ticket %s: %s %s", id == NULL ? "?" : id, states[i].text,
+                   states[i].next);
+    return bs_mcp_result(json_pack("{s:s,s:s*,s:s,s:s*,s:O*,s:O*,s:O*,s:s}", "status",
+                                   states[i].status, "ticket", id, "state", state, "reason",
+                                   strcmp(states[i].status, "refused") == 0 ? states[i].text : NULL,
+                                   "expires", text_of(ticket, "expires"), "point",
+                                   text_of(ticket, "point"), "operator_said",
+                                   text_of(ticket, "reason"), "next", states[i].next),
+                         text, false);
+}
+
 static void
 put_line(struct bs_buf *b, const char *head, const char *text)
 {

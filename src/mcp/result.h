@@ -28,6 +28,12 @@ json_t *bs_mcp_result_err(const struct bs_err *err);
 /* What was said instead of rows: held, refused or failed. */
 json_t *bs_mcp_result_said(const struct bs_mcp_said *said);
 
+/*
+ * A ticket as SHOW backstop.ticket has it: pending_approval, refused, or completed with its state and
+ * what is next.
+ */
+json_t *bs_mcp_result_ticket(const json_t *ticket);
+
 /* What is known of a ticket from the DETAIL of an error; NULL: nothing. To be decref'd. */
 json_t *bs_mcp_said_detail(const struct bs_mcp_said *said);
 

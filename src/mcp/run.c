@@ -12,23 +12,36 @@
 #include "base/clock.h"
 #include "mcp/run.h"
 #include "mcp/value.h"
-#include "sql/classify.h"
 
-#define PARAMS_MAX    1000
-#define NOTICES_MAX   10
-#define LAST_WAIT_US  5000000
-#define CLASSIFY_HEAP ((size_t)4 << 20)
+#define PARAMS_MAX   1000
+#define NOTICES_MAX  10
+#define LAST_WAIT_US 5000000
+#define TURN_US      5000000
+
+/* What a page is read with. */
+struct page {
+    const struct bs_mcp_statement *want;
+    const struct bs_watch *watch;
+    struct bs_mcp_run *run;
+    size_t bytes; /* of the rows so far */
+};
 
 static void
 take_notice(void *ctx, const PGresult *res)
 {
-    struct bs_mcp_run *run = ctx;
+    struct page *p = ctx;
     const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+    json_t *text = message == NULL ? NULL : json_string(message);
 
-    if (run->notices == NULL)
-        run->notices = json_array();
-    if (message != NULL && json_array_size(run->notices) < NOTICES_MAX)
-        (void)json_array_append_new(run->notices, json_string(message));
+    if (text == NULL)
+        return;
+    if (p->run->notices == NULL)
+        p->run->notices = json_array();
+    if (json_array_size(p->run->notices) < NOTICES_MAX)
+        (void)json_array_append(p->run->notices, text);
+    if (p->want->tells != NULL)
+        bs_mcp_log(p->want->tells, BS_MCP_LOG_NOTICE, text);
+    json_decref(text);
 }
 
 static char *
@@ -69,15 +82,20 @@ say(struct bs_mcp_run *run, const char *sqlstate, const char *message)
 
 /* Waits for the next result. False where the watch has ended it; a lost connection is a result. */
 static bool
-await(PGconn *conn, const struct bs_watch *watch)
+await(PGconn *conn, const struct bs_watch *watch, struct bs_mcp_request *tells)
 {
-    struct bs_err err = {0};
-
     while (PQisBusy(conn)) {
-        if (bs_watch_poll(watch, PQsocket(conn), POLLIN, &err) != BS_DONE)
+        struct bs_watch turn = {
+            .wake = {-1, -1}, .deadline_us = bs_mono_us() + TURN_US, .above = watch};
+        struct bs_err err = {0}, over = {0};
+
+        if (bs_watch_poll(&turn, PQsocket(conn), POLLIN, &err) == BS_DONE) {
+            if (PQconsumeInput(conn) == 0)
+                return true;
+        } else if (bs_watch_check(watch, &over) != BS_DONE ||
+                   (tells != NULL && !bs_mcp_progress(tells, "still running"))) {
             return false;
-        if (PQconsumeInput(conn) == 0)
-            return true;
+        }
     }
     return true;
 }
@@ -94,6 +112,12 @@ stop(PGconn *conn)
     PQfreeCancel(cancel);
 }
 
+static bool
+is_copy(ExecStatusType status)
+{
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
 /* Reads what is left of a statement that is to end. */
 static void
 drain(PGconn *conn)
@@ -101,11 +125,11 @@ drain(PGconn *conn)
     struct bs_watch patience = {.wake = {-1, -1}, .deadline_us = bs_mono_us() + LAST_WAIT_US};
     PGresult *res;
 
-    while (await(conn, &patience) && (res = PQgetResult(conn)) != NULL) {
+    while (await(conn, &patience, NULL) && (res = PQgetResult(conn)) != NULL) {
         ExecStatusType status = PQresultStatus(res);
 
         PQclear(res);
-        if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH)
+        if (is_copy(status))
             return;
     }
 }
@@ -128,21 +152,22 @@ take_columns(struct bs_mcp_run *run, const PGresult *res)
 }
 
 static size_t
-row_bytes(const PGresult *res)
+row_bytes(const struct page *p, const PGresult *res)
 {
     size_t n = 0;
 
     for (int i = 0; i < PQnfields(res); i++) {
         size_t value = (size_t)PQgetlength(res, 0, i);
 
-        n += (value > BS_MCP_VALUE_MAX ? BS_MCP_VALUE_MAX : value) + 4;
+        n += (value > p->want->max_value ? p->want->max_value : value) + 4;
     }
     return n;
 }
 
 static void
-take_row(struct bs_mcp_run *run, const PGresult *res)
+take_row(const struct page *p, const PGresult *res)
 {
+    struct bs_mcp_run *run = p->run;
     json_t *row = json_array();
 
     for (int i = 0; i < PQnfields(res); i++) {
@@ -151,46 +176,33 @@ take_row(struct bs_mcp_run *run, const PGresult *res)
         bool cut = false;
 
         (void)json_array_append_new(
-            row, PQgetisnull(res, 0, i) ? json_null() : bs_mcp_value(PQftype(res, i), text, &cut));
+            row, PQgetisnull(res, 0, i)
+                     ? json_null()
+                     : bs_mcp_value(PQftype(res, i), text, p->want->max_value, &cut));
         run->cut += cut;
     }
     (void)json_array_append_new(run->rows, row);
 }
 
-/* What COPY wants or sends has no place here; it is ended, and its connection with it. */
-static void
-refuse_copy(PGconn *conn, struct bs_mcp_run *run, ExecStatusType status)
-{
-    say(run, "0A000", "COPY to and from the client cannot be done with this tool");
-    if (status == PGRES_COPY_IN)
-        (void)PQputCopyEnd(conn, "not supported by this client");
-    else
-        stop(conn);
-}
-
-struct page {
-    const struct bs_mcp_statement *want;
-    size_t bytes;
-};
-
 /* True where the row is beyond the page. */
 static bool
-is_full(const struct page *p, const struct bs_mcp_run *run, const PGresult *res)
+is_full(const struct page *p, const PGresult *res)
 {
-    size_t have = json_array_size(run->rows);
+    size_t have = json_array_size(p->run->rows);
 
     return (int64_t)have >= p->want->max_rows ||
-           (have > 0 && row_bytes(res) > p->want->max_bytes - p->bytes);
+           (have > 0 && row_bytes(p, res) > p->want->max_bytes - p->bytes);
 }
 
 /* A row of the result. True where the page ends before it, and it is kept. */
 static bool
-on_row(struct bs_mcp_run *run, struct page *p, PGresult *res)
+on_row(struct page *p, PGresult *res)
 {
-    size_t bytes = row_bytes(res);
+    struct bs_mcp_run *run = p->run;
+    size_t bytes = row_bytes(p, res);
 
     take_columns(run, res);
-    if (run->skipped > 0 || is_full(p, run, res)) {
+    if (run->skipped > 0 || is_full(p, res)) {
         if (p->want->may_stay) {
             run->next = res;
             run->ran = BS_MCP_RAN_OPEN;
@@ -198,41 +210,47 @@ on_row(struct bs_mcp_run *run, struct page *p, PGresult *res)
         }
         run->skipped++;
     } else {
-        take_row(run, res);
+        take_row(p, res);
         p->bytes = bytes > p->want->max_bytes - p->bytes ? p->want->max_bytes : p->bytes + bytes;
     }
     PQclear(res);
     return false;
 }
 
-static void
-on_end(PGconn *conn, struct bs_mcp_run *run, const PGresult *res)
+/* False where nothing more is to be read: what COPY wants or sends has no place here, and its
+ * connection, which is busy with it, is closed by the caller. */
+static bool
+on_end(struct bs_mcp_run *run, const PGresult *res)
 {
     ExecStatusType status = PQresultStatus(res);
 
-    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
-        refuse_copy(conn, run, status);
-    } else if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
-               status == PGRES_EMPTY_QUERY) {
-        if (status == PGRES_TUPLES_OK)
-            take_columns(run, res);
-        (void)snprintf(run->command, sizeof(run->command), "%s",
-                       PQcmdStatus((PGresult *)(uintptr_t)res));
-        if (run->said.message == NULL)
-            run->ran = BS_MCP_RAN_DONE;
-    } else {
-        take_error(run, res);
+    if (is_copy(status)) {
+        say(run, "0A000", "COPY to and from the client cannot be done with this tool");
+        return false;
     }
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_EMPTY_QUERY) {
+        take_error(run, res);
+        return true;
+    }
+    if (status == PGRES_TUPLES_OK)
+        take_columns(run, res);
+    (void)snprintf(run->command, sizeof(run->command), "%s",
+                   PQcmdStatus((PGresult *)(uintptr_t)res));
+    if (run->said.message == NULL)
+        run->ran = BS_MCP_RAN_DONE;
+    return true;
 }
 
 /* Reads until the page is full, or the statement has ended. */
 static void
-read_page(PGconn *conn, const struct bs_watch *watch, struct bs_mcp_run *run, struct page *p)
+read_page(PGconn *conn, struct page *p)
 {
+    struct bs_mcp_run *run = p->run;
+    bool more = true;
     PGresult *res;
 
-    for (;;) {
-        if (!await(conn, watch)) {
+    while (more) {
+        if (!await(conn, p->watch, p->want->tells)) {
             stop(conn);
             drain(conn);
             run->ran = BS_MCP_RAN_CANCELLED;
@@ -242,14 +260,12 @@ read_page(PGconn *conn, const struct bs_watch *watch, struct bs_mcp_run *run, st
         if (res == NULL)
             return;
         if (PQresultStatus(res) == PGRES_SINGLE_TUPLE) {
-            if (on_row(run, p, res))
+            if (on_row(p, res))
                 return;
             continue;
         }
-        on_end(conn, run, res);
+        more = on_end(run, res);
         PQclear(res);
-        if (run->said.message != NULL && PQtransactionStatus(conn) == PQTRANS_UNKNOWN)
-            return;
     }
 }
 
@@ -271,7 +287,7 @@ bs_mcp_run(PGconn *conn,
            const struct bs_mcp_statement *statement,
            struct bs_mcp_run *run)
 {
-    struct page page = {.want = statement};
+    struct page page = {.want = statement, .watch = watch, .run = run};
     struct texts texts;
     const json_t *value;
     size_t i;
@@ -283,13 +299,13 @@ bs_mcp_run(PGconn *conn,
         return;
     }
     json_array_foreach(statement->params, i, value) texts.list[texts.n++] = bs_mcp_param(value);
-    (void)PQsetNoticeReceiver(conn, take_notice, run);
+    (void)PQsetNoticeReceiver(conn, take_notice, &page);
     if (PQsendQueryParams(conn, statement->sql, texts.n, NULL, (const char *const *)texts.list,
                           NULL, NULL, 0) == 0) {
         run->said.message = bs_strdup(PQerrorMessage(conn));
     } else {
         (void)PQsetSingleRowMode(conn);
-        read_page(conn, watch, run, &page);
+        read_page(conn, &page);
     }
     (void)PQsetNoticeReceiver(conn, NULL, NULL);
     free_texts(&texts);
@@ -301,14 +317,14 @@ bs_mcp_run_on(PGconn *conn,
               const struct bs_mcp_statement *statement,
               struct bs_mcp_run *run)
 {
-    struct page page = {.want = statement};
+    struct page page = {.want = statement, .watch = watch, .run = run};
     PGresult *first = run->next;
 
     run->next = NULL;
     run->rows = json_array();
-    (void)PQsetNoticeReceiver(conn, take_notice, run);
-    if (!on_row(run, &page, first))
-        read_page(conn, watch, run, &page);
+    (void)PQsetNoticeReceiver(conn, take_notice, &page);
+    if (!on_row(&page, first))
+        read_page(conn, &page);
     (void)PQsetNoticeReceiver(conn, NULL, NULL);
 }
 
@@ -325,23 +341,6 @@ bs_mcp_run_fini(struct bs_mcp_run *run)
     *run = (struct bs_mcp_run){0};
 }
 
-bool
-bs_mcp_only_reads(const char *sql)
-{
-    struct bs_arena arena;
-    struct bs_unit unit = {0};
-    struct bs_err err = {0};
-    bool reads;
-
-    bs_arena_init(&arena, "statement", CLASSIFY_HEAP);
-    reads = bs_classify(bs_bytes_of(sql), BS_CLASSIFY_LIMITS, &arena, &unit, &err) == BS_DONE &&
-            unit.parsed && unit.n_stmts == 1 && unit.risk == BS_RISK_SAFE &&
-            unit.stmts[0].kind == BS_KIND_SELECT && unit.stmts[0].control == BS_CONTROL_NONE &&
-            (unit.flags & (uint32_t)BS_FLAG_SESSION_STATE) == 0;
-    bs_arena_fini(&arena);
-    return reads;
-}
-
 static bool
 command(PGconn *conn, const char *sql)
 {
@@ -351,7 +350,7 @@ command(PGconn *conn, const char *sql)
 
     if (PQsendQuery(conn, sql) == 0)
         return false;
-    while (await(conn, &patience)) {
+    while (await(conn, &patience, NULL)) {
         res = PQgetResult(conn);
         if (res == NULL)
             return done;

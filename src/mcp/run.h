@@ -34,7 +34,10 @@ struct bs_mcp_statement {
     const json_t *params; /* array, or NULL */
     int64_t max_rows;     /* of the page */
     size_t max_bytes;     /* of the page's values; one row is always given */
+    size_t max_value;     /* bytes of one value; the rest of it is not given */
     bool may_stay;        /* it only reads: what is beyond the page may be read later */
+    /* told of notices as they come, and now and then that it still runs; NULL: nobody is */
+    struct bs_mcp_request *tells;
 };
 
 struct bs_mcp_run {
@@ -64,9 +67,6 @@ void bs_mcp_run_on(PGconn *conn,
                    const struct bs_mcp_statement *page,
                    struct bs_mcp_run *run);
 void bs_mcp_run_fini(struct bs_mcp_run *run);
-
-/* True where a statement by its text only reads, and leaves nothing behind in its session. */
-bool bs_mcp_only_reads(const char *sql);
 
 /*
  * Ends an open transaction and puts the session back to what it was.

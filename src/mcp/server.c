@@ -22,6 +22,8 @@ static void
 tend(struct bs_mcp *mcp)
 {
     for (struct bs_mcp_actor *a = mcp->actors; a != NULL; a = a->next) {
+        bs_mcp_cursors_tend(a);
+        bs_mcp_tasks_tend(a);
         if (a->door.tend != NULL)
             a->door.tend(a->door.ctx);
     }
@@ -84,6 +86,7 @@ bs_mcp_actor_new(struct bs_mcp *mcp, const struct bs_mcp_door *door)
     a->mcp = mcp;
     a->door = *door;
     (void)pthread_mutex_init(&a->lock, NULL);
+    bs_cond_init(&a->changed);
     (void)pthread_mutex_lock(&mcp->lock);
     a->next = mcp->actors;
     mcp->actors = a;
@@ -104,6 +107,10 @@ bs_mcp_actor_free(struct bs_mcp_actor **actor)
         continue;
     *at = a->next;
     (void)pthread_mutex_unlock(&a->mcp->lock);
+    bs_mcp_tasks_free(a);
+    bs_mcp_cursors_free(a);
+    bs_mcp_held_free(a);
+    (void)pthread_cond_destroy(&a->changed);
     (void)pthread_mutex_destroy(&a->lock);
     free(a);
     *actor = NULL;
@@ -112,8 +119,12 @@ bs_mcp_actor_free(struct bs_mcp_actor **actor)
 bool
 bs_mcp_actor_holds(struct bs_mcp_actor *actor)
 {
-    (void)actor;
-    return false;
+    bool holds;
+
+    (void)pthread_mutex_lock(&actor->lock);
+    holds = actor->cursors != NULL || actor->held != NULL || actor->tasks != NULL;
+    (void)pthread_mutex_unlock(&actor->lock);
+    return holds;
 }
 
 const struct bs_mcp_options *
@@ -123,9 +134,12 @@ bs_mcp_options_of(struct bs_mcp_actor *actor)
 }
 
 PGconn *
-bs_mcp_acquire(struct bs_mcp_request *r, const char *database, struct bs_err *err)
+bs_mcp_acquire(struct bs_mcp_actor *actor,
+               const char *database,
+               const struct bs_watch *watch,
+               struct bs_err *err)
 {
-    return r->actor->door.acquire(r->actor->door.ctx, database, &r->watch, err);
+    return actor->door.acquire(actor->door.ctx, database, watch, err);
 }
 
 void

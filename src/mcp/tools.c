@@ -17,7 +17,15 @@ static const struct tool {
     const char *name;
     bs_mcp_tool call;
 } tools[] = {
-    {"backstop_query", bs_mcp_tool_query},
+    /* clang-format off */
+    {"backstop_query",           bs_mcp_tool_query},
+    {"backstop_explain",         bs_mcp_tool_explain},
+    {"backstop_schema",          bs_mcp_tool_schema},
+    {"backstop_ticket",          bs_mcp_tool_ticket},
+    {"backstop_run_approved",    bs_mcp_tool_run_approved},
+    {"backstop_recovery_points", bs_mcp_tool_points},
+    {"backstop_status",          bs_mcp_tool_status},
+    /* clang-format on */
 };
 
 json_t *

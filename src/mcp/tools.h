@@ -17,6 +17,18 @@ typedef json_t *(*bs_mcp_tool)(struct bs_mcp_request *r,
 /* [{"name", "inputSchema", ...}] as tools.json has it, parsed anew. */
 json_t *bs_mcp_tools_load(void);
 
+json_t *
+bs_mcp_tool_explain(struct bs_mcp_request *r, const json_t *args, struct bs_mcp_fault *fault);
+json_t *
+bs_mcp_tool_points(struct bs_mcp_request *r, const json_t *args, struct bs_mcp_fault *fault);
+json_t *
+bs_mcp_tool_run_approved(struct bs_mcp_request *r, const json_t *args, struct bs_mcp_fault *fault);
+json_t *
+bs_mcp_tool_schema(struct bs_mcp_request *r, const json_t *args, struct bs_mcp_fault *fault);
+json_t *
+bs_mcp_tool_status(struct bs_mcp_request *r, const json_t *args, struct bs_mcp_fault *fault);
+json_t *
+bs_mcp_tool_ticket(struct bs_mcp_request *r, const json_t *args, struct bs_mcp_fault *fault);
 json_t *bs_mcp_tool_query(struct bs_mcp_request *r, const json_t *args, struct bs_mcp_fault *fault);
 
 #endif

@@ -18,59 +18,19 @@ static const struct {
     uint32_t oid;
     const char *name;
 } types[] = {
-    {BOOL, "boolean"},
-    {17, "bytea"},
-    {18, "\"char\""},
-    {19, "name"},
-    {INT8, "bigint"},
-    {INT2, "smallint"},
-    {INT4, "integer"},
-    {24, "regproc"},
-    {25, "text"},
-    {OID, "oid"},
-    {114, "json"},
-    {142, "xml"},
-    {600, "point"},
-    {FLOAT4, "real"},
-    {FLOAT8, "double precision"},
-    {705, "unknown"},
-    {790, "money"},
-    {829, "macaddr"},
-    {869, "inet"},
-    {650, "cidr"},
-    {1000, "boolean[]"},
-    {1005, "smallint[]"},
-    {1007, "integer[]"},
-    {1009, "text[]"},
-    {1015, "character varying[]"},
-    {1016, "bigint[]"},
-    {1021, "real[]"},
-    {1022, "double precision[]"},
-    {1042, "character"},
-    {1043, "character varying"},
-    {1082, "date"},
-    {1083, "time without time zone"},
-    {1114, "timestamp without time zone"},
-    {1184, "timestamp with time zone"},
-    {1186, "interval"},
-    {1231, "numeric[]"},
-    {1266, "time with time zone"},
-    {1560, "bit"},
-    {1562, "bit varying"},
-    {1700, "numeric"},
-    {2205, "regclass"},
-    {2206, "regtype"},
-    {2249, "record"},
-    {2278, "void"},
-    {2950, "uuid"},
-    {2951, "uuid[]"},
-    {3614, "tsvector"},
-    {3615, "tsquery"},
-    {3802, "jsonb"},
-    {3904, "int4range"},
-    {3910, "tstzrange"},
-    {3912, "daterange"},
-    {4072, "jsonpath"},
+    /* clang-format off */
+    {BOOL, "boolean"}, {17, "bytea"}, {18, "\"char\""}, {19, "name"}, {INT8, "bigint"}, {INT2, "smallint"},
+    {INT4, "integer"}, {24, "regproc"}, {25, "text"}, {OID, "oid"}, {114, "json"}, {142, "xml"}, {600, "point"},
+    {650, "cidr"}, {FLOAT4, "real"}, {FLOAT8, "double precision"}, {705, "unknown"}, {790, "money"},
+    {829, "macaddr"}, {869, "inet"}, {1000, "boolean[]"}, {1005, "smallint[]"}, {1007, "integer[]"},
+    {1009, "text[]"}, {1015, "character varying[]"}, {1016, "bigint[]"}, {1021, "real[]"},
+    {1022, "double precision[]"}, {1042, "character"}, {1043, "character varying"}, {1082, "date"},
+    {1083, "time without time zone"}, {1114, "timestamp without time zone"},
+    {1184, "timestamp with time zone"}, {1186, "interval"}, {1231, "numeric[]"}, {1266, "time with time zone"},
+    {1560, "bit"}, {1562, "bit varying"}, {1700, "numeric"}, {2205, "regclass"}, {2206, "regtype"},
+    {2249, "record"}, {2278, "void"}, {2950, "uuid"}, {2951, "uuid[]"}, {3614, "tsvector"}, {3615, "tsquery"},
+    {3802, "jsonb"}, {3904, "int4range"}, {3910, "tstzrange"}, {3912, "daterange"}, {4072, "jsonpath"},
+    /* clang-format on */
 };
 
 const char *
@@ -95,13 +55,13 @@ cut_at(struct bs_bytes text, size_t max)
 }
 
 static json_t *
-as_text(struct bs_bytes text, bool *cut)
+as_text(struct bs_bytes text, size_t max, bool *cut)
 {
     json_t *value;
     size_t n = text.n;
 
-    if (n > BS_MCP_VALUE_MAX) {
-        n = cut_at(text, BS_MCP_VALUE_MAX);
+    if (n > max) {
+        n = cut_at(text, max);
         *cut = true;
     }
     value = json_stringn((const char *)text.p, n);
@@ -132,13 +92,13 @@ as_floating(const char *text)
 }
 
 json_t *
-bs_mcp_value(uint32_t type, struct bs_bytes text, bool *cut)
+bs_mcp_value(uint32_t type, struct bs_bytes text, size_t max, bool *cut)
 {
     char number[64];
     json_t *value = NULL;
 
     if (text.n == 0 || text.n >= sizeof(number))
-        return as_text(text, cut);
+        return as_text(text, max, cut);
     memcpy(number, text.p, text.n);
     number[text.n] = '\0';
     if (type == BOOL)
@@ -147,7 +107,7 @@ bs_mcp_value(uint32_t type, struct bs_bytes text, bool *cut)
         value = as_whole(number);
     else if (type == FLOAT4 || type == FLOAT8)
         value = as_floating(number);
-    return value != NULL ? value : as_text(text, cut);
+    return value != NULL ? value : as_text(text, max, cut);
 }
 
 /* The shortest text that is read back as the same number. */

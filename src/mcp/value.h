@@ -24,9 +24,9 @@
  * A value as the server wrote it.
  *
  * type  its type's OID
- * cut   set true where it was longer than BS_MCP_VALUE_MAX
+ * max   a longer one is cut to so many bytes, and *cut set true
  */
-json_t *bs_mcp_value(uint32_t type, struct bs_bytes text, bool *cut);
+json_t *bs_mcp_value(uint32_t type, struct bs_bytes text, size_t max, bool *cut);
 
 /* A parameter's text, to be freed; NULL for null. Arrays and objects: as JSON. */
 char *bs_mcp_param(const json_t *value);
