@@ -81,6 +81,20 @@ bs_ticket_check_owner(const struct bs_ticket *ticket,
     return BS_DONE;
 }
 
+/* Whoever may change operators could else be as many as the policy wants, once something waits. */
+static enum bs_done
+check_was(const struct bs_ticket *ticket, const struct bs_operator *by, struct bs_err *err)
+{
+    if (bs_operator_was(by, ticket->created_us))
+        return BS_DONE;
+    (void)BS_FAIL(err, FORBIDDEN,
+                  "\"%.63s\" was made or changed after ticket %s was opened, so it cannot approve "
+                  "this one",
+                  by->name, ticket->id);
+    bs_err_hint(err, "somebody else approves it; or deny it, and let it be asked for anew");
+    return BS_FAILED;
+}
+
 /* A denial is anybody's who may decide: it can only stop something. */
 static enum bs_done
 check_eligible(const struct bs_ticket *ticket,
@@ -101,7 +115,7 @@ check_eligible(const struct bs_ticket *ticket,
         return BS_FAIL(err, FORBIDDEN,
                        "\"%.63s\" is in none of the groups that may approve this ticket",
                        d->by->name);
-    return BS_DONE;
+    return bs_approvals_choose(needs) ? check_was(ticket, d->by, err) : BS_DONE;
 }
 
 /* "kim, lee": all whose approval counted. */
@@ -333,7 +347,8 @@ could_approve(const struct bs_ticket *ticket,
 
     return bs_operator_may(op, BS_ROLE_APPROVER, bs_now_us()) &&
            !has_decided(op, s->said, s->n_said) && bs_need_takes(need, op->groups, op->n_groups) &&
-           (!s->approvals.exclude_owner || bs_ticket_check_owner(ticket, op, &why) == BS_DONE);
+           (!s->approvals.exclude_owner || bs_ticket_check_owner(ticket, op, &why) == BS_DONE) &&
+           (!bs_approvals_choose(&s->approvals) || bs_operator_was(op, ticket->created_us));
 }
 
 static enum bs_done

@@ -67,8 +67,11 @@ bs_glass_break(struct bs_tickets *t,
                struct bs_ticket *out,
                struct bs_err *err)
 {
-    struct bs_glass glass = {
-        .operator_ = by->name, .operator_us = by->created_us, .reason = reason};
+    struct bs_glass glass = {.operator_ = by->name,
+                             .operator_us = by->created_us,
+                             .owners = by->owners,
+                             .n_owners = by->n_owners,
+                             .reason = reason};
     struct bs_err why = {0};
     enum bs_done done = BS_FAILED;
     bool again = true;
@@ -91,24 +94,13 @@ bs_glass_break(struct bs_tickets *t,
     return BS_DONE;
 }
 
-/* Is it the human who broke it, be it by another operator? Of one who is gone its name is left. */
+/* Is it the human who broke it, be it by another operator? One that was made since may review it:
+ * where there was but one, nobody else could. */
 static enum bs_done
-check_reviewer(struct bs_tickets *t,
-               const struct bs_glass *glass,
-               const struct bs_operator *by,
-               struct bs_arena *arena,
-               struct bs_err *err)
+check_reviewer(const struct bs_glass *glass, const struct bs_operator *by, struct bs_err *err)
 {
-    struct bs_human breaker = {.name = glass->operator_}, reviewer = bs_operator_human(by);
-    struct bs_operator *all;
-    size_t n;
+    const struct bs_human breaker = bs_glass_human(glass), reviewer = bs_operator_human(by);
 
-    if (bs_state_operator_list(t->state, arena, &all, &n, err) != BS_DONE)
-        return BS_FAILED;
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(all[i].name, glass->operator_) == 0 && all[i].created_us == glass->operator_us)
-            breaker = bs_operator_human(&all[i]);
-    }
     if (bs_humans_same(&breaker, &reviewer))
         return BS_FAIL(err, FORBIDDEN, "whoever broke the glass cannot review it");
     return BS_DONE;
@@ -125,7 +117,7 @@ check_review(struct bs_tickets *t, const char *id, const struct bs_operator *by,
     bs_arena_init(&arena, "review", 4u << 20);
     done = bs_state_glass_get(t->state, id, &arena, &glass, err);
     if (done == BS_DONE)
-        done = check_reviewer(t, &glass, by, &arena, err);
+        done = check_reviewer(&glass, by, err);
     if (done == BS_DONE && glass.reviewed_us != 0)
         done = BS_FAIL(err, CONFLICT, "\"%.63s\" has reviewed it already",
                        glass.reviewed_by == NULL ? "?" : glass.reviewed_by);

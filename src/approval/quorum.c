@@ -96,6 +96,16 @@ bs_approvals_exceed(const struct bs_approvals *a, const struct bs_approvals *b)
     return (a->reason && !b->reason) || (a->exclude_owner && !b->exclude_owner);
 }
 
+bool
+bs_approvals_choose(const struct bs_approvals *a)
+{
+    bool choose = a->exclude_owner;
+
+    for (size_t i = 0; i < a->n_needs; i++)
+        choose = choose || a->needs[i].quorum > 1 || a->needs[i].n_groups != 0;
+    return choose;
+}
+
 /* --- as a text --- */
 
 char *

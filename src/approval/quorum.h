@@ -44,6 +44,9 @@ BS_MUST_CHECK enum bs_done bs_approvals_add(struct bs_approvals *into,
 /* Does `a` ask for something that `b` does not? */
 bool bs_approvals_exceed(const struct bs_approvals *a, const struct bs_approvals *b);
 
+/* Is it asked who approves, so that it matters whose hands an operator is in? */
+bool bs_approvals_choose(const struct bs_approvals *a);
+
 /* As JSON, as a ticket keeps it, to be freed by the caller. */
 char *bs_approvals_write(const struct bs_approvals *a);
 /* DATA: not what bs_approvals_write writes; NULL is "any one operator". LIMIT. */

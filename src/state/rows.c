@@ -203,6 +203,18 @@ bs_said_human(const struct bs_said_row *said)
     return (struct bs_human){said->operator_, said->owners, said->n_owners};
 }
 
+struct bs_human
+bs_glass_human(const struct bs_glass *glass)
+{
+    return (struct bs_human){glass->operator_, glass->owners, glass->n_owners};
+}
+
+bool
+bs_operator_was(const struct bs_operator *op, int64_t then_us)
+{
+    return op->created_us < then_us && op->changed_us < then_us;
+}
+
 bool
 bs_human_is(const struct bs_human *h, const char *name)
 {

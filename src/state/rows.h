@@ -100,6 +100,7 @@ struct bs_operator {
     const char **owners; /* names of the human who holds the token, beside `name`; n_owners */
     size_t n_owners;
     int64_t created_us;   /* 0 in bs_state_operator_add: now */
+    int64_t changed_us;   /* when who acts as it, or what it may, was last another; set when read */
     int64_t expires_us;   /* 0: never */
     int64_t revoked_us;   /* 0: not revoked */
     int64_t old_until_us; /* the token before counts until then; 0: it has ended */
@@ -191,7 +192,7 @@ struct bs_said_row {
     int64_t operator_us; /* when that operator was made: a name may be given again */
     const char **groups; /* that the operator was in; n_groups */
     size_t n_groups;
-    const char **owners; /* the operator's, as they are now; set when read */
+    const char **owners; /* the operator's; when read, those of then and those of now */
     size_t n_owners;
     enum bs_said said;
     int64_t at_us;
@@ -204,6 +205,8 @@ struct bs_glass {
     char ticket[BS_TICKET_ID];
     const char *operator_;
     int64_t operator_us; /* when that operator was made: a name may be given again */
+    const char **owners; /* the operator's; when read, those of then and those of now */
+    size_t n_owners;
     int64_t at_us;
     const char *reason;
     const char *reviewed_by; /* NULL: nobody yet */
@@ -350,6 +353,10 @@ void bs_operator_overlay(struct bs_operator *to, const struct bs_operator *from,
 /* Who holds the token of an operator. */
 struct bs_human bs_operator_human(const struct bs_operator *op);
 struct bs_human bs_said_human(const struct bs_said_row *said);
+struct bs_human bs_glass_human(const struct bs_glass *glass);
+/* Has it been, since before `then`, what it is now, in the same hands? Whoever can change operators
+ * could else be several of them. */
+bool bs_operator_was(const struct bs_operator *op, int64_t then_us);
 /* Is that one of their names? Letters of ASCII count the same in both cases. */
 bool bs_human_is(const struct bs_human *h, const char *name);
 /* Is one of their names the same? */

@@ -140,6 +140,31 @@ bs_sq_texts(struct bs_sq_rows *r, int column, const char ***out, size_t *n, stru
     return done;
 }
 
+enum bs_done
+bs_sq_texts_of_two(
+    struct bs_sq_rows *r, int a, int b, const char ***out, size_t *n, struct bs_err *err)
+{
+    const char **first, **second, **all;
+    size_t n_first, n_second;
+
+    *out = NULL;
+    *n = 0;
+    if (bs_sq_texts(r, a, &first, &n_first, err) != BS_DONE ||
+        bs_sq_texts(r, b, &second, &n_second, err) != BS_DONE)
+        return BS_FAILED;
+    all = bs_arena_array(r->arena, n_first + n_second + 1, sizeof(*all));
+    r->full = r->full || all == NULL;
+    if (r->full)
+        return BS_DONE;
+    for (size_t i = 0; i < n_first; i++)
+        all[i] = first[i];
+    for (size_t i = 0; i < n_second; i++)
+        all[n_first + i] = second[i];
+    *out = all;
+    *n = n_first + n_second;
+    return BS_DONE;
+}
+
 char *
 bs_sq_texts_write(const char *const *list, size_t n)
 {

@@ -161,6 +161,11 @@ static const char *const migrations[] = {
     "ALTER TABLE restores ADD COLUMN instance TEXT;",
     /* What all gateways make out of the same secret. */
     "CREATE TABLE secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+    /* Since when an operator is what it is, and whose it was when it decided. */
+    "ALTER TABLE operators ADD COLUMN changed_us INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE operators SET changed_us = created_us;"
+    "ALTER TABLE said ADD COLUMN operator_owners TEXT;"
+    "ALTER TABLE glass ADD COLUMN operator_owners TEXT;",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

@@ -136,6 +136,9 @@ void bs_sq_copy(struct bs_sq_rows *r, int column, char *out, size_t size);
 /* A JSON array of texts. The array is NULL and *n 0 for NULL. DAMAGED: it is anything else. */
 BS_MUST_CHECK enum bs_done
 bs_sq_texts(struct bs_sq_rows *r, int column, const char ***out, size_t *n, struct bs_err *err);
+/* Those of two such columns, one after the other. */
+BS_MUST_CHECK enum bs_done bs_sq_texts_of_two(
+    struct bs_sq_rows *r, int a, int b, const char ***out, size_t *n, struct bs_err *err);
 /* As such a JSON array; malloc-ed. */
 char *bs_sq_texts_write(const char *const *list, size_t n);
 /* Write what changes of a ticket, as bs_state_ticket_move; in a transaction of the caller's. */

@@ -20,7 +20,7 @@
 #define ROW_BYTES (1u << 20) /* ceiling of one agent */
 #define OPERATOR_COLUMNS                                                                           \
     "name, role, token_sha256, created_us, revoked_us, operator_groups, owners, expires_us,"       \
-    " old_until_us"
+    " old_until_us, changed_us"
 
 enum bs_done
 bs_sq_change_put(struct bs_sqlite *q,
@@ -490,6 +490,7 @@ read_operator(struct bs_sq_rows *r, void *item, struct bs_err *err)
     op->revoked_us = bs_sq_int(r, 4);
     op->expires_us = bs_sq_int(r, 7);
     op->old_until_us = bs_sq_int(r, 8);
+    op->changed_us = bs_sq_int(r, 9);
     if (bs_sq_texts(r, 5, &op->groups, &op->n_groups, err) != BS_DONE)
         return BS_FAILED;
     return bs_sq_texts(r, 6, &op->owners, &op->n_owners, err);
@@ -501,10 +502,10 @@ insert_operator(struct bs_sqlite *q, const struct bs_operator *op, struct bs_err
     char *groups = bs_sq_texts_write(op->groups, op->n_groups);
     char *owners = bs_sq_texts_write(op->owners, op->n_owners);
     enum bs_done done =
-        bs_sq_run(q, "INSERT INTO operators (" OPERATOR_COLUMNS ") VALUES (?,?,?,?,0,?,?,?,0)",
+        bs_sq_run(q, "INSERT INTO operators (" OPERATOR_COLUMNS ") VALUES (?,?,?,?,0,?,?,?,0,?)",
                   BS_SQ_VALUES(BS_SQ_T(op->name), BS_SQ_T(bs_role_name(op->role)),
                                BS_SQ_T(op->token_sha256), BS_SQ_I(op->created_us), BS_SQ_T(groups),
-                               BS_SQ_T(owners), BS_SQ_I(op->expires_us)),
+                               BS_SQ_T(owners), BS_SQ_I(op->expires_us), BS_SQ_I(bs_now_us())),
                   NULL, err);
 
     free(groups);
@@ -565,15 +566,36 @@ update_operator(struct bs_sqlite *q, const struct bs_operator *op, struct bs_err
     char *owners = bs_sq_texts_write(op->owners, op->n_owners);
     enum bs_done done =
         bs_sq_run(q,
-                  "UPDATE operators SET role = ?, operator_groups = ?, owners = ?, expires_us = ?"
-                  " WHERE name = ?",
+                  "UPDATE operators SET role = ?, operator_groups = ?, owners = ?, expires_us = ?,"
+                  " changed_us = ? WHERE name = ?",
                   BS_SQ_VALUES(BS_SQ_T(bs_role_name(op->role)), BS_SQ_T(groups), BS_SQ_T(owners),
-                               BS_SQ_I(op->expires_us), BS_SQ_T(op->name)),
+                               BS_SQ_I(op->expires_us), BS_SQ_I(op->changed_us), BS_SQ_T(op->name)),
                   NULL, err);
 
     free(groups);
     free(owners);
     return done;
+}
+
+static bool
+same_texts(const char *const *a, size_t n_a, const char *const *b, size_t n_b)
+{
+    bool same = n_a == n_b;
+
+    for (size_t i = 0; same && i < n_a; i++)
+        same = strcmp(a[i], b[i]) == 0;
+    return same;
+}
+
+/* An earlier end takes something away, and gives nothing. */
+static bool
+may_act_otherwise(const struct bs_operator *was, const struct bs_operator *is)
+{
+    bool longer = was->expires_us != 0 && (is->expires_us == 0 || is->expires_us > was->expires_us);
+
+    return longer || was->role != is->role ||
+           !same_texts(was->groups, was->n_groups, is->groups, is->n_groups) ||
+           !same_texts(was->owners, was->n_owners, is->owners, is->n_owners);
 }
 
 /* Inside a transaction; `arena` for the row as it is. */
@@ -584,14 +606,17 @@ alter_operator(struct bs_sqlite *q,
                struct bs_arena *arena,
                struct bs_err *err)
 {
-    struct bs_operator op = {0};
+    struct bs_operator op = {0}, was;
 
     if (bs_sq_check_in_force(q, "operators", row->name, err) != BS_DONE ||
         bs_sq_one(q, "SELECT " OPERATOR_COLUMNS " FROM operators WHERE name = ?",
                   BS_SQ_VALUES(BS_SQ_T(row->name)), arena, read_operator, &op, "operator",
                   err) != BS_DONE)
         return BS_FAILED;
+    was = op;
     bs_operator_overlay(&op, row, fields);
+    if (may_act_otherwise(&was, &op))
+        op.changed_us = bs_now_us();
     return update_operator(q, &op, err);
 }
 
@@ -635,8 +660,9 @@ bs_sq_operator_rekey(struct bs_state *s,
         done = bs_sq_run(q,
                          "UPDATE operators SET"
                          " old_token_sha256 = CASE ?1 WHEN 0 THEN NULL ELSE token_sha256 END,"
-                         " old_until_us = ?1, token_sha256 = ?2 WHERE name = ?3",
-                         BS_SQ_VALUES(BS_SQ_I(old_until_us), BS_SQ_T(token_sha256), BS_SQ_T(name)),
+                         " old_until_us = ?1, token_sha256 = ?2, changed_us = ?4 WHERE name = ?3",
+                         BS_SQ_VALUES(BS_SQ_I(old_until_us), BS_SQ_T(token_sha256), BS_SQ_T(name),
+                                      BS_SQ_I(bs_now_us())),
                          NULL, err);
     if (done == BS_DONE)
         done = bs_sq_change_put(q, by, "operator.rekey", name,

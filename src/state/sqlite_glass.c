@@ -2,6 +2,8 @@
  * sqlite_glass.c - tickets that one operator has approved alone, in an emergency, and what another
  * one says of that afterwards. Breaking the glass and the ticket's own change are one transaction.
  */
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "state/sqlite.h"
 
@@ -11,7 +13,9 @@
     " g.reviewed_us, g.note, t.actor, t.database, t.state,"                                        \
     " EXISTS (SELECT 1 FROM operators o WHERE o.name = g.operator"                                 \
     " AND o.created_us = g.operator_us AND o.revoked_us = 0 AND o.role = 'admin'"                  \
-    " AND (o.expires_us = 0 OR o.expires_us > ?1))"                                                \
+    " AND (o.expires_us = 0 OR o.expires_us > ?1)),"                                               \
+    " (SELECT o.owners FROM operators o WHERE o.name = g.operator"                                 \
+    " AND o.created_us = g.operator_us), g.operator_owners"                                        \
     " FROM glass g JOIN tickets t ON t.id = g.ticket "
 
 static enum bs_done
@@ -19,7 +23,6 @@ read_glass(struct bs_sq_rows *r, void *item, struct bs_err *err)
 {
     struct bs_glass *g = item;
 
-    (void)err;
     bs_sq_copy(r, 0, g->ticket, sizeof(g->ticket));
     g->operator_ = bs_sq_text(r, 1);
     g->operator_us = bs_sq_int(r, 2);
@@ -32,7 +35,7 @@ read_glass(struct bs_sq_rows *r, void *item, struct bs_err *err)
     g->database = bs_sq_text(r, 9);
     g->state = bs_ticket_state_find(bs_sq_peek(r, 10));
     g->in_force = bs_sq_int(r, 11) != 0;
-    return BS_DONE;
+    return bs_sq_texts_of_two(r, 12, 13, &g->owners, &g->n_owners, err);
 }
 
 enum bs_done
@@ -42,19 +45,23 @@ bs_sq_glass_break(struct bs_state *s,
                   struct bs_err *err)
 {
     struct bs_sqlite *q = bs_sq_of(s);
+    char *owners = bs_sq_texts_write(glass->owners, glass->n_owners);
     enum bs_done done;
 
-    if (bs_sq_begin(q, err) != BS_DONE)
+    if (bs_sq_begin(q, err) != BS_DONE) {
+        free(owners);
         return BS_FAILED;
+    }
     done = bs_sq_ticket_write(q, row, err);
     if (done == BS_DONE)
         done = bs_sq_run(q,
                          "INSERT INTO glass (ticket, operator, operator_us, at_us, reason,"
-                         " reviewed_us) VALUES (?,?,?,?,?,0)",
+                         " reviewed_us, operator_owners) VALUES (?,?,?,?,?,0,?)",
                          BS_SQ_VALUES(BS_SQ_T(row->id), BS_SQ_T(glass->operator_),
                                       BS_SQ_I(glass->operator_us), BS_SQ_I(glass->at_us),
-                                      BS_SQ_T(glass->reason)),
+                                      BS_SQ_T(glass->reason), BS_SQ_T(owners)),
                          NULL, err);
+    free(owners);
     if (done == BS_DONE)
         done = bs_sq_event_put(q, BS_NOTIFY_BREAK_GLASS, row->id, NULL, err);
     return bs_sq_end(q, done, err);

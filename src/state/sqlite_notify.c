@@ -443,6 +443,9 @@ bs_sq_slack_user_set(struct bs_state *s,
                          BS_SQ_VALUES(BS_SQ_T(operator_)), NULL, err);
     if (done == BS_DONE && slack != NULL)
         done = take_user(q, operator_, slack, err);
+    if (done == BS_DONE) /* whoever holds that account acts as it now */
+        done = bs_sq_run(q, "UPDATE operators SET changed_us = ? WHERE name = ?",
+                         BS_SQ_VALUES(BS_SQ_I(bs_now_us()), BS_SQ_T(operator_)), NULL, err);
     if (done == BS_DONE)
         done = bs_sq_change_put(q, by, "operator.slack", operator_,
                                 json_pack("{s:s?}", "slack", slack), err);

@@ -16,15 +16,17 @@ static enum bs_done
 insert(struct bs_sqlite *q, const struct bs_said_row *said, struct bs_err *err)
 {
     char *groups = bs_sq_texts_write(said->groups, said->n_groups);
+    char *owners = bs_sq_texts_write(said->owners, said->n_owners);
     enum bs_done done = bs_sq_run(
         q,
         "INSERT INTO said (ticket, operator, operator_us, operator_groups, said, at_us,"
-        " text) VALUES (?,?,?,?,?,?,?)",
+        " text, operator_owners) VALUES (?,?,?,?,?,?,?,?)",
         BS_SQ_VALUES(BS_SQ_T(said->ticket), BS_SQ_T(said->operator_), BS_SQ_I(said->operator_us),
                      BS_SQ_T(groups), BS_SQ_T(bs_said_name(said->said)), BS_SQ_I(said->at_us),
-                     BS_SQ_T(said->text)),
+                     BS_SQ_T(said->text), BS_SQ_T(owners)),
         NULL, err);
 
+    free(owners);
     free(groups);
     return done;
 }
@@ -83,7 +85,7 @@ read_said(struct bs_sq_rows *r, void *item, struct bs_err *err)
     s->in_force = bs_sq_int(r, 7) != 0;
     if (bs_sq_texts(r, 3, &s->groups, &s->n_groups, err) != BS_DONE)
         return BS_FAILED;
-    return bs_sq_texts(r, 8, &s->owners, &s->n_owners, err);
+    return bs_sq_texts_of_two(r, 8, 9, &s->owners, &s->n_owners, err);
 }
 
 enum bs_done
@@ -101,7 +103,8 @@ bs_sq_ticket_said(struct bs_state *s,
     bs_sq_lock(q);
     done = bs_sq_all(q,
                      "SELECT ticket, operator, operator_us, said.operator_groups, said, at_us,"
-                     " text, " IN_FORCE ", o.owners FROM said LEFT JOIN operators o"
+                     " text, " IN_FORCE
+                     ", o.owners, said.operator_owners FROM said LEFT JOIN operators o"
                      " ON o.name = said.operator AND o.created_us = said.operator_us"
                      " WHERE ticket = ?1 ORDER BY id",
                      BS_SQ_VALUES(BS_SQ_T(ticket), BS_SQ_I(bs_now_us())), arena, sizeof(**out),

@@ -901,6 +901,32 @@ approver_is_there(struct bs_state *s,
                    p->approved_by);
 }
 
+/* Who made the plan and who approves it are those that they were before: else whoever may change
+ * operators is both. Of whoever made it on the host no operator is left to look at. */
+static enum bs_done
+plan_people_were(struct bs_state *s,
+                 const struct bs_restore_plan *p,
+                 const char *by,
+                 struct bs_arena *arena,
+                 struct bs_err *err)
+{
+    struct bs_operator *ops;
+    size_t n;
+
+    if (bs_state_operator_list(s, arena, &ops, &n, err) != BS_DONE)
+        return BS_FAILED;
+    for (size_t i = 0; i < n; i++) {
+        bool is_one = strcmp(ops[i].name, p->made_by) == 0 || strcmp(ops[i].name, by) == 0;
+        if (!is_one || bs_operator_was(&ops[i], p->made_us))
+            continue;
+        (void)BS_FAIL(err, FORBIDDEN, "\"%.63s\" was made or changed after the plan was made",
+                      ops[i].name);
+        bs_err_hint(err, "make the plan anew");
+        return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
 /* Whoever holds two operators makes a plan as one of them, and cannot approve it as the other. The
  * backend itself compares the operators. */
 static enum bs_done
@@ -919,6 +945,8 @@ plan_of_another(struct bs_state *s, const char *sha256, const char *by, struct b
         done =
             BS_FAIL(err, FORBIDDEN, "whoever made a plan cannot approve it, as %.63s or as %.63s",
                     p.made_by, by);
+    if (done == BS_DONE)
+        done = plan_people_were(s, &p, by, &arena, err);
     bs_arena_fini(&arena);
     return done;
 }

@@ -8,6 +8,7 @@
 
 #include "approval/decision.h"
 #include "approval/glass.h"
+#include "base/clock.h"
 #include "tap.h"
 
 #define IDENTITY "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -624,6 +625,7 @@ raced_quorum_counts_each(void)
         EXPECT_EQ(bs_state_operator_add(state, &op, "me", &err), BS_DONE);
         EXPECT_EQ(bs_state_operator_find(state, names[i], &lasting, &ops[i], &err), BS_DONE);
     }
+    clock_us = bs_now_us() + 1; /* they were there before the tickets */
     REQUIRE(bs_state_open(path, &second, &err) == BS_DONE);
     others = bs_tickets_new(second, &options);
     for (int round = 0; round < ROUNDS; round++) {
@@ -644,6 +646,99 @@ raced_quorum_counts_each(void)
     }
     bs_tickets_free(&others);
     bs_state_close(&second);
+    tear_down();
+}
+
+/* In the state, with a name of the human who holds it. */
+static void
+add_held(const char *name, const char **owner, struct bs_operator *out)
+{
+    char hash[BS_SHA256_TEXT];
+    struct bs_operator op = {.name = name,
+                             .role = BS_ROLE_APPROVER,
+                             .token_sha256 = hash,
+                             .owners = owner,
+                             .n_owners = 1};
+    struct bs_err err = {0};
+
+    bs_sha256_text(name, hash);
+    EXPECT_EQ(bs_state_operator_add(state, &op, "me", &err), BS_DONE);
+    EXPECT_EQ(bs_state_operator_find(state, name, &lasting, out, &err), BS_DONE);
+}
+
+static enum bs_code
+decide_as(const struct bs_operator *op, const char *id, enum bs_decide verdict, struct bs_err *err)
+{
+    struct bs_ticket out;
+
+    *err = (struct bs_err){0};
+    (void)!bs_ticket_decide(tickets, id, op, verdict, "seen", &arena, &out, err);
+    return err->code;
+}
+
+/* Where it matters who approves, whoever may change operators could else be all of them. */
+static void
+who_counts_was_there_before(void)
+{
+    static const char *const asked[] = {
+        "{\"v\":1,\"needs\":[{\"quorum\":2,\"groups\":[]}]}",
+        "{\"v\":1,\"needs\":[{\"quorum\":1,\"groups\":[\"dba\"]}]}",
+        "{\"v\":1,\"needs\":[],\"exclude_owner\":true}",
+    };
+    const char *humans[] = {"kim k", "lee l"}, *groups[] = {"dba"};
+    struct bs_operator op, late;
+    struct bs_ticket t;
+    struct bs_err err;
+
+    set_up();
+    add_held("kim", &humans[0], &op);
+    op.groups = groups;
+    op.n_groups = 1;
+    clock_us = bs_now_us() + 1;
+    for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        struct bs_ticket ask = an_ask(IDENTITY);
+        ask.approvals = asked[i];
+        ask.owner = "alice";
+        EXPECT_EQ(bs_ticket_open(tickets, &ask, &arena, &t, &err), BS_DONE);
+        late = op;
+        late.changed_us = t.created_us;
+        EXPECT_EQ(decide_as(&late, t.id, BS_DECIDE_APPROVE, &err), BS_E_FORBIDDEN);
+        EXPECT(strstr(err.message, "made or changed after ticket") != NULL && err.hint[0] != '\0');
+        late.changed_us = t.created_us - 1;
+        EXPECT_EQ(decide_as(&late, t.id, BS_DECIDE_APPROVE, &err), BS_OK);
+        EXPECT_EQ(get(t.id).state, i == 0 ? BS_TICKET_PENDING : BS_TICKET_APPROVED);
+        clock_us += DECIDE + REDEEM;
+    }
+    /* Anybody may stop it, and what anybody may approve is nobody's in particular. */
+    late.changed_us = clock_us;
+    struct bs_ticket ask = an_ask(OTHER);
+    ask.approvals = asked[0];
+    EXPECT_EQ(bs_ticket_open(tickets, &ask, &arena, &t, &err), BS_DONE);
+    EXPECT_EQ(decide_as(&late, t.id, BS_DECIDE_DENY, &err), BS_OK);
+    EXPECT_EQ(open_ticket(OTHER, &t), BS_OK);
+    EXPECT_EQ(decide_as(&late, t.id, BS_DECIDE_APPROVE, &err), BS_OK);
+    tear_down();
+}
+
+/* One human by two operators stays one, whatever becomes of the one that has approved. */
+static void
+who_has_approved_stays_the_same_human(void)
+{
+    const char *humans[] = {"kim k", "somebody else"};
+    struct bs_operator day, night;
+    struct bs_ticket ask = an_ask(IDENTITY), t;
+    struct bs_err err = {0};
+
+    set_up();
+    add_held("day", &humans[0], &day);
+    add_held("night", &humans[0], &night);
+    clock_us = bs_now_us() + 1;
+    ask.approvals = "{\"v\":1,\"needs\":[{\"quorum\":2,\"groups\":[]}]}";
+    EXPECT_EQ(bs_ticket_open(tickets, &ask, &arena, &t, &err), BS_DONE);
+    EXPECT_EQ(decide_as(&day, t.id, BS_DECIDE_APPROVE, &err), BS_OK);
+    day.owners = &humans[1];
+    EXPECT_EQ(bs_state_operator_alter(state, &day, BS_OPERATOR_OWNERS, "me", &err), BS_DONE);
+    EXPECT_EQ(decide_as(&night, t.id, BS_DECIDE_APPROVE, &err), BS_E_CONFLICT);
     tear_down();
 }
 
@@ -748,6 +843,8 @@ static const struct tap_case cases[] = {
     {"subscribers hear every change", subscribers_hear_every_change},
     {"raced decisions and redemptions have one winner", races_have_one_winner},
     {"raced approvals of a quorum are all counted", raced_quorum_counts_each},
+    {"who counts was there before the ticket", who_counts_was_there_before},
+    {"who has approved stays the same human", who_has_approved_stays_the_same_human},
     {"opening at once gives one ticket", opening_at_once_gives_one_ticket},
     {"glass: broken by an admin, reviewed by another", glass_is_broken_by_an_admin},
 };

@@ -1209,45 +1209,148 @@ plans(void)
     struct bs_operator lee = {
         .name = "lee", .role = BS_ROLE_VIEWER, .token_sha256 = token, .created_us = 77};
 
+    int64_t t = bs_now_us() + 1000000; /* those who are there by now were there before */
+
+    p.made_us += t;
+    p.expires_us += t;
+    other.made_us += t;
+    other.expires_us += t;
     REQUIRE(set_up());
     bs_sha256_text("a token", token);
     night.owners = kims;
     night.n_owners = 1;
-    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 200, &err)), BS_E_NOT_FOUND);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", t + 200, &err)), BS_E_NOT_FOUND);
     EXPECT_EQ(CODE(bs_state_plan_add(state, &p, &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_plan_add(state, &p, &err)), BS_E_CONFLICT);
     EXPECT_EQ(CODE(bs_state_plan_add(state, &other, &err)), BS_OK);
-    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 200, &err)), BS_E_HELD);
-    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "kim", NULL, 200, &err)), BS_E_FORBIDDEN);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", t + 200, &err)), BS_E_HELD);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "kim", NULL, t + 200, &err)),
+              BS_E_FORBIDDEN);
     EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "me", &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_operator_add(state, &night, "me", &err)), BS_OK);
-    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "night", NULL, 200, &err)),
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "night", NULL, t + 200, &err)),
               BS_E_FORBIDDEN); /* whoever made it, as another operator */
-    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", NULL, 1000, &err)), BS_E_STALE);
-    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", "\xff", 200, &err)), BS_E_DATA);
-    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", "fine", 200, &err)), BS_OK);
-    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "max", NULL, 200, &err)), BS_E_CONFLICT);
-    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 1000, &err)), BS_E_STALE);
-    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 999, &err)), BS_E_FORBIDDEN);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", NULL, t + 1000, &err)),
+              BS_E_STALE);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", "\xff", t + 200, &err)),
+              BS_E_DATA);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", "fine", t + 200, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "max", NULL, t + 200, &err)),
+              BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", t + 1000, &err)), BS_E_STALE);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", t + 999, &err)), BS_E_FORBIDDEN);
     EXPECT_EQ(CODE(bs_state_operator_add(state, &lee, "me", &err)), BS_OK);
-    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 999, &err)), BS_E_FORBIDDEN);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", t + 999, &err)), BS_E_FORBIDDEN);
     EXPECT(strstr(err.message, "lee") != NULL); /* who may only look by now */
     lee.role = BS_ROLE_APPROVER;
     EXPECT_EQ(CODE(bs_state_operator_alter(state, &lee, BS_OPERATOR_ROLE, "me", &err)), BS_OK);
-    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 999, &err)), BS_OK);
-    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", 999, &err)), BS_E_CONFLICT);
-    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "max", NULL, 200, &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", t + 999, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, p.sha256, "kim", t + 999, &err)), BS_E_CONFLICT);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "max", NULL, t + 200, &err)),
+              BS_E_CONFLICT);
     /* The other one is as it was. */
-    EXPECT_EQ(CODE(bs_state_plan_use(state, other.sha256, "kim", 200, &err)), BS_E_HELD);
+    EXPECT_EQ(CODE(bs_state_plan_use(state, other.sha256, "kim", t + 200, &err)), BS_E_HELD);
     EXPECT_EQ(CODE(bs_state_plan_get(state, p.sha256, &arena, &got, &err)), BS_OK);
     EXPECT(strcmp(got.sha256, p.sha256) == 0 && strcmp(got.point, "RP-1") == 0);
     EXPECT(strcmp(got.made_by, "kim") == 0 && strcmp(got.approved_by, "lee") == 0);
     EXPECT(strcmp(got.reason, "fine") == 0 && strcmp(got.used_by, "kim") == 0);
-    EXPECT(got.made_us == 100 && got.expires_us == 1000);
-    EXPECT(got.approved_us == 200 && got.used_us == 999);
+    EXPECT(got.made_us == t + 100 && got.expires_us == t + 1000);
+    EXPECT(got.approved_us == t + 200 && got.used_us == t + 999);
     other.made_by = "no name";
     other.sha256[0] = 'c';
     EXPECT_EQ(CODE(bs_state_plan_add(state, &other, &err)), BS_E_USAGE);
+    tear_down();
+}
+
+/* Whoever may change operators would else be the second one, too. */
+static void
+plans_are_approved_by_who_was_there(void)
+{
+    struct bs_err err = {0};
+    struct bs_restore_plan p = a_plan('a');
+    char hash[2][BS_SHA256_TEXT];
+    struct bs_operator kim = an_operator("kim", BS_ROLE_ADMIN, "1", hash[0]);
+    const struct bs_operator lee = an_operator("lee", BS_ROLE_ADMIN, "2", hash[1]);
+    const char *kims[] = {"kim k"};
+
+    REQUIRE(set_up());
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "me", &err)), BS_OK);
+    p.made_us = bs_now_us() + 1;
+    p.expires_us = p.made_us + 3600000000;
+    EXPECT_EQ(CODE(bs_state_plan_add(state, &p, &err)), BS_OK);
+    while (bs_now_us() <= p.made_us)
+        ;
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &lee, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", NULL, bs_now_us(), &err)),
+              BS_E_FORBIDDEN);
+    EXPECT(strstr(err.message, "\"lee\" was made or changed") != NULL);
+    /* Nor where whoever made it is somebody else by now. */
+    p.sha256[0] = 'b';
+    p.made_us = bs_now_us() + 1;
+    EXPECT_EQ(CODE(bs_state_plan_add(state, &p, &err)), BS_OK);
+    while (bs_now_us() <= p.made_us)
+        ;
+    kim.owners = kims;
+    kim.n_owners = 1;
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &kim, BS_OPERATOR_OWNERS, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_plan_approve(state, p.sha256, "lee", NULL, bs_now_us(), &err)),
+              BS_E_FORBIDDEN);
+    EXPECT(strstr(err.message, "\"kim\" was made or changed") != NULL);
+    tear_down();
+}
+
+static int64_t
+changed_us(const char *name)
+{
+    struct bs_operator op;
+    struct bs_err err = {0};
+
+    EXPECT_EQ(CODE(bs_state_operator_get(state, name, &arena, &op, &err)), BS_OK);
+    return op.changed_us;
+}
+
+/* When an operator became what it is: what takes nothing but time from it is no change. */
+static void
+operators_have_changed(void)
+{
+    struct bs_err err = {0};
+    const char *groups[] = {"dba"}, *owners[] = {"kim k"};
+    char hash[BS_SHA256_TEXT], next[BS_SHA256_TEXT];
+    struct bs_operator kim = an_operator("kim", BS_ROLE_ADMIN, "1", hash);
+    int64_t before = bs_now_us(), was;
+
+    REQUIRE(set_up());
+    kim.expires_us = before + 3600000000;
+    EXPECT_EQ(CODE(bs_state_operator_add(state, &kim, "me", &err)), BS_OK);
+    EXPECT((was = changed_us("kim")) >= before);
+    kim.groups = groups;
+    kim.n_groups = 1;
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &kim, BS_OPERATOR_GROUPS, "me", &err)), BS_OK);
+    EXPECT(changed_us("kim") > was);
+    was = changed_us("kim");
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &kim, BS_OPERATOR_GROUPS, "me", &err)), BS_OK);
+    kim.expires_us -= 1000;
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &kim, BS_OPERATOR_EXPIRES, "me", &err)), BS_OK);
+    EXPECT_EQ(changed_us("kim"), was);
+    kim.expires_us += 1000;
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &kim, BS_OPERATOR_EXPIRES, "me", &err)), BS_OK);
+    EXPECT(changed_us("kim") > was);
+    was = changed_us("kim");
+    kim.owners = owners;
+    kim.n_owners = 1;
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &kim, BS_OPERATOR_OWNERS, "me", &err)), BS_OK);
+    EXPECT(changed_us("kim") > was);
+    was = changed_us("kim");
+    kim.role = BS_ROLE_APPROVER;
+    EXPECT_EQ(CODE(bs_state_operator_alter(state, &kim, BS_OPERATOR_ROLE, "me", &err)), BS_OK);
+    EXPECT(changed_us("kim") > was);
+    was = changed_us("kim");
+    bs_sha256_text("2", next);
+    EXPECT_EQ(CODE(bs_state_operator_rekey(state, "kim", next, 0, "me", &err)), BS_OK);
+    EXPECT(changed_us("kim") > was);
+    was = changed_us("kim");
+    EXPECT_EQ(CODE(bs_state_slack_user_set(state, "kim", "U1", "me", &err)), BS_OK);
+    EXPECT(changed_us("kim") > was);
     tear_down();
 }
 
@@ -1473,6 +1576,7 @@ first_version_is_migrated(void)
          "DROP TABLE said;"
          "ALTER TABLE operators DROP COLUMN operator_groups;"
          "ALTER TABLE operators DROP COLUMN owners;"
+         "ALTER TABLE operators DROP COLUMN changed_us;"
          "ALTER TABLE operators DROP COLUMN expires_us;"
          "ALTER TABLE operators DROP COLUMN old_token_sha256;"
          "ALTER TABLE operators DROP COLUMN old_until_us;"
@@ -1807,6 +1911,8 @@ static const struct tap_case contract[] = {
     {"glass: broken with its ticket, reviewed by another, once", glass},
     {"pauses: put, list, and lifted together with a quarantine", pauses},
     {"plans of restores: made, approved by another, used once", plans},
+    {"plans of restores: approved by who was there", plans_are_approved_by_who_was_there},
+    {"operators have changed, or have not", operators_have_changed},
     {"restores over the API: put, listed newest first, dropped", restores},
     {"notifications: put for whom wants them, taken, given up, tried anew", notifications},
     {"notifications are bounded, and what was not kept is counted", notifications_are_bounded},
