@@ -6,6 +6,7 @@
 
 #include "gateway/approved.h"
 #include "gateway/asking.h"
+#include "gateway/door.h"
 #include "gateway/gate.h"
 #include "gateway/gateway.h"
 #include "gateway/ledger.h"
@@ -144,6 +145,10 @@ name_prepared(struct bs_relay *r, struct bs_reply *head)
 static void
 complete_statement(struct bs_relay *r, struct bs_reply *head)
 {
+    if (head->hidden != 0) {
+        head->hidden--;
+        return;
+    }
     if (r->capped.on)
         bs_caps_complete(r, head);
     if (head->effects != NULL) {
@@ -334,14 +339,15 @@ on_ready(struct bs_relay *r, char status)
 
 /* --- one message -------------------------------------------------------------------------- */
 
-/* The error that our poison provoked: of the server's report nothing is kept but its place. */
+/* The error that our poison provoked, or one of our own that the client has to hear of: of the server's
+ * report nothing is kept but its place. */
 static bool
 rewrite_poison(struct bs_relay *r, enum bs_sink sink, size_t whole)
 {
     struct bs_reply *head = bs_replies_head(&r->replies);
     struct bs_buf b;
 
-    if (head == NULL || head->whose != BS_REPLY_POISON || head->refusal == NULL)
+    if (head == NULL || head->whose == BS_REPLY_CLIENT || head->refusal == NULL)
         return false;
     bs_buf_init(&b, 16384);
     bs_refusal_put(&b, head->refusal);
@@ -359,16 +365,40 @@ is_cut(const struct bs_relay *r, uint8_t type)
     return type != 'S' && type != 'A' && type != 'N';
 }
 
+/* It answers something that the client has not sent. */
+static bool
+is_ours(const struct bs_reply *head, uint8_t type)
+{
+    if (type == 'C' && head->hidden != 0)
+        return true;
+    return head->whose == BS_REPLY_SILENT && type != 'S' && type != 'A' &&
+           (type != 'E' || head->refusal == NULL);
+}
+
 static enum bs_sink
 sink_now(struct bs_relay *r, uint8_t type)
 {
     struct bs_reply *head = bs_replies_head(&r->replies);
 
-    if (head != NULL && head->whose == BS_REPLY_SILENT && type != 'S' && type != 'A')
+    if (head != NULL && is_ours(head, type))
         return BS_SINK_NOWHERE;
     if (r->capped.cut != BS_CUT_NONE && is_cut(r, type))
         return BS_SINK_NOWHERE;
     return r->mode == BS_MODE_GATE ? bs_gate_sink(r, type) : BS_SINK_CLIENT;
+}
+
+/* A RowDescription: that of an answer of the gateway's has its name. */
+static void
+emit_description(struct bs_relay *r, enum bs_sink sink, struct bs_bytes body, size_t whole)
+{
+    struct bs_buf b;
+
+    bs_buf_init(&b, 256);
+    if (sink == BS_SINK_CLIENT && bs_door_name_column(body, &b))
+        replace(r, sink, whole, &b);
+    else
+        emit(r, sink, whole);
+    bs_buf_fini(&b);
 }
 
 /* Bookkeeping for a whole message; `sink` was chosen before it. */
@@ -579,8 +609,12 @@ on_message(struct bs_relay *r, uint8_t type, struct bs_bytes body)
         return;
     if (type == 'E' && sink == BS_SINK_CLIENT)
         r->said_fatal = r->said_fatal || is_fatal(body);
-    emit(r, sink, whole);
-    book(r, type);
+    if (type == 'T')
+        emit_description(r, sink, body, whole);
+    else
+        emit(r, sink, whole);
+    if (!bs_relay_over(r))
+        book(r, type);
     if (type != 'Z' || bs_relay_over(r))
         return;
     on_ready(r, (char)status);

@@ -10,6 +10,7 @@
 
 #include "gateway/apart.h"
 #include "gateway/asking.h"
+#include "gateway/door.h"
 #include "gateway/gate.h"
 #include "wire/front.h"
 #include "wire/messages.h"
@@ -79,6 +80,7 @@ bs_ask_settle(struct bs_relay *r, size_t to)
     r->loaded = false;
     r->put_off_over = false;
     bs_apart_settle(r);
+    bs_door_settle(r);
     r->stalled = false;
     r->copy_wait = false;
     r->capped.wait = false;

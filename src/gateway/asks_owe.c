@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gateway/asking.h"
+#include "gateway/door.h"
 #include "gateway/gate.h"
 #include "gateway/judge.h"
 #include "wire/front.h"
@@ -129,6 +130,7 @@ bs_ask_new_statement(const struct bs_parse *parse)
         else
             p->more_types = p->more_types || type >= BS_FIRST_OWN_TYPE;
     }
+    bs_door_note_covered(p, parse);
     return p;
 }
 
@@ -157,6 +159,7 @@ bs_ask_owe(struct bs_relay *r, const struct bs_frame *f, const struct bs_verdict
         if (bs_msg_read_bind(f->body, &bind, &err) != BS_DONE)
             break;
         p = bs_ask_find(r, bind.statement, &unsure);
+        r->series_bound = true;
         reply = bs_replies_push(&r->replies, BS_REPLY_BIND);
         copy_name(reply->name, bind.portal);
         if (v == NULL && p != NULL)
@@ -187,7 +190,7 @@ bs_ask_owe(struct bs_relay *r, const struct bs_frame *f, const struct bs_verdict
         break;
     case BS_FRONT_SYNC:
         (void)bs_replies_push(&r->replies, BS_REPLY_SYNC);
-        r->series_open = r->series_wrote = false;
+        r->series_open = r->series_wrote = r->series_bound = false;
         break;
     default:
         break;

@@ -2,6 +2,7 @@
  * asks_query.c - a simple Query: one unit, passed, gated, refused, or the end of a transaction.
  */
 #include "gateway/asking.h"
+#include "gateway/door.h"
 #include "gateway/evade.h"
 #include "gateway/function_call.h"
 #include "gateway/gate.h"
@@ -101,7 +102,7 @@ forward_query(struct bs_relay *r, const struct bs_verdict *v, struct bs_bytes me
     bs_ask_owe_prepare(r, reply, v);
     if ((v->unit.flags & BS_FLAG_COPY_IN) != 0)
         bs_asks_owe_copy(r, reply);
-    r->series_open = r->series_wrote = false;
+    r->series_open = r->series_wrote = r->series_bound = false;
     bs_relay_to_server(r, message);
 }
 
@@ -161,6 +162,25 @@ bs_ask_is_full_of_names(const struct bs_relay *r)
     return r->state.names.n + r->replies.naming >= STATEMENTS_MAX;
 }
 
+/* The message is looked at again when there is an answer. */
+static bool
+begin_door(struct bs_relay *r, const struct bs_verdict *v)
+{
+    bs_door_begin(r, v);
+    return false;
+}
+
+static void
+answer_door(struct bs_relay *r, const struct bs_verdict *v)
+{
+    struct bs_refusal *refusal = bs_door_refusal(r);
+
+    if (refusal != NULL)
+        bs_ask_poison_query(r, refusal);
+    else
+        bs_door_forward_query(r, v);
+}
+
 /* Takes a verdict as far as it goes now; false where it must wait. `kept`: what it borrows from. What
  * is kept otherwise than apart passes. */
 static bool
@@ -170,28 +190,33 @@ act_on_query(struct bs_relay *r,
              struct bs_bytes message,
              size_t end)
 {
-    bool gated;
+    bool gated, door;
 
     if (bs_verdict_is_prepare(v) && (v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD))
         v->way = BS_WAY_PASS; /* forwarded like Parse; what it names is gated where it is run */
     bs_ask_judge_lock(r, v);
     gated = v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD;
-    if ((gated || r->ledger != NULL) && r->series_open)
+    door = v->door.kind != BS_DOOR_NONE;
+    if ((gated || door || r->ledger != NULL) && r->series_open)
         return bs_ask_end_series(r);
-    if ((gated || r->ledger != NULL) && !bs_relay_quiet(r))
+    if ((gated || door || r->ledger != NULL) && !bs_relay_quiet(r))
         return bs_ask_stall(r);
     if (gated && bs_verdict_needs_fresh(v) && !r->loaded) {
         (void)bs_ask_load_catalog(r);
         return false;
     }
     bs_ask_judge_status(r, v);
-    if ((!gated || v->way == BS_WAY_REFUSE) && !bs_note_judged(r, v)) {
+    if ((!gated || v->way == BS_WAY_REFUSE) && !bs_door_is_ready(r) && !bs_note_judged(r, v)) {
         bs_session_fail(r->s, "58030", "the audit log cannot be written, so nothing is run");
         return false;
     }
     bs_evade_refused(r, v, (struct bs_bytes){NULL, 0}, NULL);
-    if (v->way == BS_WAY_REFUSE || (gated && r->status == 'E'))
+    if (v->way == BS_WAY_REFUSE || ((gated || door) && r->status == 'E'))
         bs_ask_poison_query(r, bs_ask_refusal_of(r, v));
+    else if (door && !bs_door_is_ready(r))
+        return begin_door(r, v);
+    else if (door)
+        answer_door(r, v);
     else if (bs_verdict_is_prepare(v) && bs_ask_is_full_of_names(r))
         bs_ask_poison_query(r, bs_ask_too_many());
     else if (bs_ask_needs_closing(r, &v->unit))

@@ -18,7 +18,8 @@ bs_ask_refusal_of(const struct bs_relay *r, const struct bs_verdict *v)
         return bs_refusal_aborted();
     if (v->code == BS_E_PAUSED)
         return bs_paused_refusal(bs_paused_leave(r->s));
-    refusal = bs_refusal_new(sqlstate, v->message, NULL, v->hint);
+    refusal = bs_refusal_new(sqlstate, v->message,
+                             v->code == BS_E_BLOCKED ? BS_BLOCKED_DETAIL : NULL, v->hint);
     refusal->position = v->unit.parsed ? 0 : v->unit.error_at;
     return refusal;
 }
@@ -81,7 +82,7 @@ bs_asks_refuse(struct bs_relay *r, struct bs_bytes messages, struct bs_refusal *
     bs_buf_init(&sync, 16);
     bs_msg_put_sync(&sync);
     bs_replies_push(&r->replies, BS_REPLY_SYNC);
-    r->series_open = r->series_wrote = false;
+    r->series_open = r->series_wrote = r->series_bound = false;
     bs_relay_to_server(r, bs_buf_view(&sync));
     bs_buf_fini(&sync);
 }

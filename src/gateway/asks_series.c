@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gateway/apart.h"
+#include "gateway/door.h"
 #include "gateway/evade.h"
 #include "gateway/gate.h"
 #include "gateway/judge.h"
@@ -24,6 +25,7 @@ enum next {
     NEXT_WAIT, /* for answers that decide what a name means */
     NEXT_MORE, /* for what the client sends behind its Flush */
     NEXT_GATE,
+    NEXT_DOOR,   /* the gateway itself answers */
     NEXT_REFUSE, /* `refusal` */
 };
 
@@ -46,13 +48,16 @@ next_of(struct bs_relay *r, struct bs_verdict v, struct bs_refusal **refusal)
     if (v.way != BS_WAY_REFUSE && bs_verdict_is_execute(&v)) /* a portal keeps only its name */
         bs_verdict_refuse(&v, BS_E_UNSUPPORTED, NULL, "EXECUTE is supported in a simple Query only",
                           "Send Bind, which does the same.");
-    if ((v.way == BS_WAY_PASS || v.way == BS_WAY_REFUSE) && !bs_note_judged(r, &v)) {
+    if ((v.way == BS_WAY_PASS || v.way == BS_WAY_REFUSE) && !bs_door_is_ready(r) &&
+        !bs_note_judged(r, &v)) {
         bs_session_fail(r->s, "58030", "the audit log cannot be written, so nothing is run");
         return NEXT_STOP;
     }
     if (v.way == BS_WAY_PASS && bs_ask_ends_guarded(r, &v.unit))
         return NEXT_GATE; /* looked at there, once nothing is in flight */
-    if (v.way == BS_WAY_PASS)
+    if (v.way == BS_WAY_PASS && v.door.kind != BS_DOOR_NONE && r->status != 'E')
+        return NEXT_DOOR;
+    if (v.way == BS_WAY_PASS && v.door.kind == BS_DOOR_NONE)
         return NEXT_SEND;
     if (v.way == BS_WAY_REFUSE || r->status == 'E') {
         *refusal = bs_ask_refusal_of(r, &v);
@@ -79,32 +84,44 @@ is_run_at_once(struct bs_bytes portal, struct bs_bytes rest)
     return false;
 }
 
-/* Transaction control whose Execute is behind the Flush, or that needs a series up to Sync. */
+/* What its Execute does is not looked at again: that must follow. */
+static bool
+is_run_with_bind(const struct bs_prepared *p)
+{
+    return bs_verdict_is_boundary(&p->verdict) || p->verdict.door.kind != BS_DOOR_NONE;
+}
+
+/* One of those whose Execute is behind the Flush, or that needs a series up to Sync. */
 static bool
 is_put_off(const struct bs_relay *r,
            const struct bs_prepared *p,
            struct bs_bytes portal,
            struct bs_bytes rest)
 {
-    return bs_verdict_is_boundary(&p->verdict) &&
+    return is_run_with_bind(p) &&
            (!is_run_at_once(portal, rest) || bs_ask_ends_guarded(r, &p->verdict.unit));
 }
 
 /*
- * A portal outlives its series. One of COMMIT that is run when something gated has run meanwhile
+ * A portal outlives its series. What the gateway answers would be an older answer by then, or that to
+ * another question. One of COMMIT that is run when something gated has run meanwhile
  * would pass the audit by, and one of ROLLBACK TO would undo what counts as done: nobody looks at
  * an Execute.
  */
 static enum next
-look_at_control(const struct bs_prepared *p,
+look_at_control(enum next next,
+                const struct bs_prepared *p,
                 struct bs_bytes portal,
                 struct bs_bytes rest,
                 struct bs_refusal **refusal)
 {
-    if (!bs_verdict_is_boundary(&p->verdict) || is_run_at_once(portal, rest))
-        return NEXT_SEND;
-    *refusal = bs_refusal_new("0A000", "transaction control must be run right after its Bind", NULL,
-                              "Send Bind and Execute together.");
+    if (!is_run_with_bind(p) || is_run_at_once(portal, rest))
+        return next;
+    *refusal = bs_refusal_new("0A000",
+                              next == NEXT_DOOR
+                                  ? "what the gateway answers must be run right after its Bind"
+                                  : "transaction control must be run right after its Bind",
+                              NULL, "Send Bind and Execute together.");
     return NEXT_REFUSE;
 }
 
@@ -166,12 +183,16 @@ look_at_bind(struct bs_relay *r,
     }
     if (may_put_off && is_put_off(r, p, bind.portal, rest))
         return NEXT_MORE;
+    if (p->verdict.door.kind != BS_DOOR_NONE && !bs_relay_quiet(r))
+        return NEXT_WAIT;
     next = next_of(r, p->verdict, refusal);
     if (next == NEXT_REFUSE)
         bs_evade_refused(r, &p->verdict, body, p);
-    if (next == NEXT_SEND && !bind_in_pause(r, bind.portal, rest, refusal))
+    if ((next == NEXT_SEND || next == NEXT_DOOR) && !bind_in_pause(r, bind.portal, rest, refusal))
         next = NEXT_REFUSE;
-    return next == NEXT_SEND ? look_at_control(p, bind.portal, rest, refusal) : next;
+    return next == NEXT_SEND || next == NEXT_DOOR
+               ? look_at_control(next, p, bind.portal, rest, refusal)
+               : next;
 }
 
 /* A portal that was bound before the pause. */
@@ -226,6 +247,18 @@ look_at(struct bs_relay *r,
     return NEXT_STOP;
 }
 
+/* The gate has the whole series, and sends it as it is. */
+static enum next
+refuse_door(struct bs_refusal **refusal)
+{
+    *refusal =
+        bs_refusal_new("0A000",
+                       "what the gateway answers cannot be mixed with such a statement in one "
+                       "series",
+                       NULL, "Send it in a series of its own.");
+    return NEXT_REFUSE;
+}
+
 /* Judges one Bind of a gated series into the gate, whose arena outlives the series. */
 static enum next
 gate_bind(struct bs_relay *r,
@@ -245,8 +278,10 @@ gate_bind(struct bs_relay *r,
     if (bs_ask_judge_named(r, p, bs_gate_arena(g), v, NULL) != BS_HEARD)
         return NEXT_STOP;
     bs_ask_judge_lock(r, v);
-    next = next_of(r, *v, refusal);
-    if (next == NEXT_REFUSE)
+    next = v->door.kind != BS_DOOR_NONE ? NEXT_DOOR : next_of(r, *v, refusal);
+    if (next == NEXT_DOOR)
+        next = refuse_door(refusal);
+    else if (next == NEXT_REFUSE)
         bs_evade_refused(r, v, body, p);
     return next == NEXT_SEND ? NEXT_GATE : next;
 }
@@ -270,6 +305,11 @@ gate_series(struct bs_relay *r,
         struct bs_prepared *p = NULL;
         struct bs_parse parse;
         struct bs_bind bind;
+        if (f.type == BS_FRONT_PARSE && bs_msg_read_parse(f.body, &parse, &err) == BS_DONE &&
+            bs_door_read(parse.query).kind != BS_DOOR_NONE) {
+            next = refuse_door(refusal);
+            break;
+        }
         if (f.type == BS_FRONT_PARSE && bs_msg_read_parse(f.body, &parse, &err) == BS_DONE)
             bs_replies_name(&made, bs_replies_push(&made, BS_REPLY_PARSE),
                             bs_ask_new_statement(&parse));
@@ -462,6 +502,31 @@ send_looked_at(struct bs_relay *r, size_t to)
     return true;
 }
 
+/* A Bind of what the gateway answers, at the head of what is not forwarded yet. */
+static bool
+act_on_door(struct bs_relay *r, const struct bs_frame *f, size_t last, size_t end)
+{
+    size_t to = r->used + BS_FRAME_HEAD + f->body.n;
+    struct bs_refusal *refusal;
+    struct bs_bind bind;
+    BS_FRESH_ERR(err);
+    bool unsure;
+
+    if (!bs_door_is_ready(r)) {
+        if (bs_msg_read_bind(f->body, &bind, &err) == BS_DONE)
+            bs_door_begin(r, &bs_ask_find(r, bind.statement, &unsure)->verdict);
+        return false;
+    }
+    refusal = bs_door_refusal(r);
+    if (refusal != NULL)
+        return refuse_series(r, refusal, last, end);
+    bs_door_forward_bind(r, f);
+    if (bs_relay_over(r))
+        return false;
+    bs_ask_settle(r, to);
+    return true;
+}
+
 /* What a cancel could hit that is meant for the statement before it. */
 static bool
 runs(uint8_t type)
@@ -512,12 +577,16 @@ bs_ask_series(struct bs_relay *r, size_t last, size_t end)
             if (next == NEXT_MORE ||
                 (next == NEXT_GATE && flushed && !r->series_wrote && !r->put_off_over))
                 return put_off(r, last, end);
+            if (next == NEXT_DOOR)
+                return act_on_door(r, &f, last, end);
             if (next == NEXT_GATE)
                 return enter_gate(r, last, end);
             r->stalled = true;
             return false;
         }
         bs_ask_owe(r, &f, NULL);
+        if (f.type == BS_FRONT_PARSE)
+            bs_door_cover(r->s->client.in.p + at + BS_FRAME_HEAD, f.body.n);
         at = end - rest.n;
         if (r->copying != 0)
             return send_looked_at(r, at) && bs_ask_wait_for_copy(r);

@@ -445,7 +445,7 @@ static void
 on_idle_known(struct bs_relay *r)
 {
     struct bs_gate *g = r->gate;
-    int64_t wait_ms = r->s->gateway->config->hold_wait_ms;
+    int64_t wait_ms = r->s->hold_wait_ms;
 
     if (r->inject.failed || g->idle_ms < 0)
         wait_ms = 0;
@@ -463,7 +463,7 @@ prepare_to_wait(struct bs_relay *r)
     struct bs_gate *g = r->gate;
 
     if (!g->in_block) {
-        wait_for_decision(r, r->s->gateway->config->hold_wait_ms);
+        wait_for_decision(r, r->s->hold_wait_ms);
         return;
     }
     if (g->late) {
@@ -491,7 +491,8 @@ on_recorded(struct bs_relay *r, struct bs_gate *g, struct bs_err *err)
         return;
     }
     if (err->code == BS_E_BLOCKED) {
-        bs_gate_refuse(r, bs_refusal_new("42501", "nobody is there who could approve this", NULL,
+        bs_gate_refuse(r, bs_refusal_new("42501", "nobody is there who could approve this",
+                                         BS_BLOCKED_DETAIL,
                                          "Ask whoever runs this gateway to register an operator."));
         return;
     }

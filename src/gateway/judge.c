@@ -134,6 +134,9 @@ has_chain(const struct bs_unit *unit)
     return false;
 }
 
+static const char alone_message[] = "what the gateway answers itself must be sent by itself";
+static const char alone_hint[] = "Send it as a statement of its own.";
+
 /* What must not even be asked for, whatever the policy says. */
 static bool
 refuse_form(const struct bs_judge *by, struct bs_verdict *v, struct bs_arena *arena)
@@ -456,6 +459,10 @@ judge_execute(const struct bs_judge *by,
         bs_verdict_refuse(out, BS_E_NOT_FOUND, "26000", no_statement(arena, s->label), NULL);
         return BS_DONE;
     }
+    if (bs_door_read(body).kind != BS_DOOR_NONE) {
+        bs_verdict_refuse(out, BS_E_UNSUPPORTED, NULL, alone_message, alone_hint);
+        return BS_DONE;
+    }
     know_label(s);
     bs_unit_settle(&out->unit);
     if (bs_catalog_judge(by->snapshot, by->names, &out->unit, arena, &facts, err) != BS_DONE)
@@ -505,6 +512,52 @@ know_explained(const struct bs_judge *by,
     return BS_DONE;
 }
 
+/* --- what the gateway itself answers ------------------------------------------------------- */
+
+/* Not the policy's business: it tells the actor no more than it has been told before. */
+static enum bs_done
+judge_door(const struct bs_judge *by,
+           struct bs_arena *arena,
+           struct bs_verdict *out,
+           struct bs_err *err)
+{
+    const struct bs_door door = out->door;
+
+    if (bs_classify(BS_LIT(BS_DOOR_SQL), BS_CLASSIFY_LIMITS, arena, &out->unit, err) != BS_DONE)
+        return BS_FAILED;
+    out->unit.stmts[0].from = 0;
+    out->unit.stmts[0].to = (uint32_t)out->text.n;
+    out->plan.kind = BS_PLAN_NONE;
+    out->decision = (struct bs_decision){.action = BS_ACTION_ALLOW, .digest = by->policy->digest};
+    out->way = BS_WAY_PASS;
+    if (!door.mixed && !door.options && bs_utf8_valid(out->text))
+        return BS_DONE;
+    out->door.kind = BS_DOOR_NONE; /* in shadow mode it passes, and the server does not know it */
+    if (!bs_utf8_valid(out->text))
+        bs_verdict_refuse(out, BS_E_SYNTAX, "22021", "invalid byte sequence for encoding \"UTF8\"",
+                          NULL);
+    else if (door.mixed)
+        bs_verdict_refuse(out, BS_E_UNSUPPORTED, NULL, alone_message, alone_hint);
+    else
+        bs_verdict_refuse(out, BS_E_UNSUPPORTED, NULL,
+                          "EXPLAIN (BACKSTOP) takes no other option than FORMAT JSON", NULL);
+    return BS_DONE;
+}
+
+/* One of several statements of a text. */
+static bool
+has_door(struct bs_bytes text, const struct bs_unit *unit)
+{
+    for (size_t i = 0; unit->n_stmts > 1 && i < unit->n_stmts; i++) {
+        const struct bs_stmt *s = &unit->stmts[i];
+        struct bs_bytes own = {text.p + s->from, s->to - s->from};
+        if ((s->kind == BS_KIND_SHOW || s->kind == BS_KIND_EXPLAIN) &&
+            bs_door_read(own).kind != BS_DOOR_NONE)
+            return true;
+    }
+    return false;
+}
+
 /*
  * In shadow mode a text runs as it came, also one that would be refused for its form; the decision
  * keeps what would have been done. What nobody could parse may have done anything to the session.
@@ -514,7 +567,7 @@ cast_shadow(const struct bs_judge *by, struct bs_verdict *v)
 {
     struct bs_decision *d = &v->decision;
 
-    if (by->policy->mode != BS_POLICY_SHADOW || v->wait || v->apart)
+    if (by->policy->mode != BS_POLICY_SHADOW || v->wait || v->apart || v->door.kind != BS_DOOR_NONE)
         return;
     if (!d->shadow)
         *d = (struct bs_decision){.shadow = true,
@@ -537,10 +590,17 @@ judge_text(const struct bs_judge *by,
            struct bs_verdict *out,
            struct bs_err *err)
 {
+    out->door = bs_door_read(text);
+    if (out->door.kind != BS_DOOR_NONE)
+        return judge_door(by, arena, out, err);
     if (bs_classify(text, BS_CLASSIFY_LIMITS, arena, &out->unit, err) != BS_DONE)
         return BS_FAILED;
     if (refuse_form(by, out, arena))
         return BS_DONE;
+    if (has_door(text, &out->unit)) {
+        bs_verdict_refuse(out, BS_E_UNSUPPORTED, NULL, alone_message, alone_hint);
+        return BS_DONE;
+    }
     out->named = is_named(&out->unit);
     if (out->unit.n_stmts == 1 && out->unit.stmts[0].control == BS_CONTROL_EXECUTE)
         return judge_execute(by, arena, out, err);
@@ -615,6 +675,7 @@ bs_judge(const struct bs_judge *by,
 {
     int64_t began_ns = bs_mono_ns();
     enum bs_done done;
+    bool is_door;
 
     *out =
         (struct bs_verdict){.text = text, .shown = text, .epoch = by->epoch, .policy = by->policy};
@@ -627,8 +688,10 @@ bs_judge(const struct bs_judge *by,
         return BS_DONE;
     }
     done = judge_text(by, text, arena, out, err);
+    is_door =
+        out->unit.parsed && out->door.kind != BS_DOOR_NONE; /* the unit is not that of the text */
     if (done == BS_DONE)
-        done = bs_without_secrets(text, &out->unit, arena, &out->shown, err);
+        done = bs_without_secrets(text, is_door ? NULL : &out->unit, arena, &out->shown, err);
     if (done == BS_DONE)
         done = bs_redact_statement(by->redact, out->shown, arena, &out->recorded, err);
     if (done == BS_DONE)

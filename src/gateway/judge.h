@@ -12,6 +12,7 @@
 #include "policy/decide.h"
 #include "recovery/plan.h"
 #include "sql/classify.h"
+#include "sql/door.h"
 
 enum bs_way {
     BS_WAY_REFUSE = 0, /* it does not run; `code`, `sqlstate` and `message` say why */
@@ -46,6 +47,7 @@ struct bs_verdict {
     struct bs_bytes shown;    /* the same for people, without passwords */
     struct bs_bytes recorded; /* and for the audit: perhaps without any value */
     struct bs_bytes executed; /* what runs was named by PREPARE: its text; else p is NULL */
+    struct bs_door door;      /* it is for the gateway itself to answer, where it passes */
 };
 
 enum bs_lookup {

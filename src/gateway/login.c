@@ -20,6 +20,7 @@
 #include "gateway/inside.h"
 #include "gateway/limits.h"
 #include "gateway/note.h"
+#include "gateway/patience.h"
 #include "gateway/paused.h"
 #include "gateway/reload.h"
 #include "gateway/standing.h"
@@ -762,6 +763,22 @@ is_paused(struct bs_session *s)
     return true;
 }
 
+/* How long what it sends may wait for an operator. False: it is refused. */
+static bool
+take_wait(struct bs_session *s, const char *wish)
+{
+    int64_t most_ms = s->gateway->config->hold_wait_ms;
+    char most[BS_PATIENCE_TEXT];
+
+    if (bs_patience_read(wish, most_ms, &s->hold_wait_ms))
+        return true;
+    bs_patience_format(most_ms, most);
+    (void)record(s, "refused", "22023");
+    bs_session_fail(s, "22023",
+                    "backstop.wait must be a duration from 0 to %s here, such as \"500ms\"", most);
+    return false;
+}
+
 /* It is who it says: may the actor use that database, and where is it? */
 static void
 admit(struct bs_session *s)
@@ -786,7 +803,7 @@ admit(struct bs_session *s)
     s->actor = wish.user;
     s->database = db->name;
     s->database_at = (size_t)(db - g->config->databases);
-    if (is_ended(s) || is_paused(s) || !count_in(s))
+    if (is_ended(s) || is_paused(s) || !take_wait(s, wish.wait) || !count_in(s))
         return;
     s->claims = wish.claims;
     s->n_claims = wish.n_claims;

@@ -70,6 +70,8 @@ is_left(const struct bs_verdict *v)
         return false;
     if (u->n_stmts == 0)
         return true;
+    if (v->door.kind != BS_DOOR_NONE) /* that it is paused, and what became of its tickets */
+        return v->door.kind != BS_DOOR_EXPLAIN;
     return (u->stmts[0].control == BS_CONTROL_ROLLBACK && !u->stmts[0].chain) ||
            u->stmts[0].control == BS_CONTROL_DEALLOCATE || u->stmts[0].control == BS_CONTROL_CLOSE;
 }
@@ -91,7 +93,8 @@ bs_paused_judge(const struct bs_relay *r, struct bs_verdict *v)
 
     if (leave.what < BS_LEAVE_READING && !is_left(v))
         refuse(v, leave);
-    else if (leave.what == BS_LEAVE_READING && v->unit.risk != BS_RISK_SAFE &&
+    else if (leave.what == BS_LEAVE_READING &&
+             (v->unit.risk != BS_RISK_SAFE || v->door.kind == BS_DOOR_EXPLAIN) &&
              v->way != BS_WAY_REFUSE && bs_gateway_policy(r->s->gateway)->mode != BS_POLICY_SHADOW)
         refuse(v, leave);
 }

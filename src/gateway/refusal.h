@@ -20,6 +20,9 @@ struct bs_refusal {
     uint32_t position; /* in the client's text, in characters from 1; 0: none */
 };
 
+/* DETAIL of a 42501 of ours, by which it differs from the server's own. */
+#define BS_BLOCKED_DETAIL "{\"v\":1,\"state\":\"blocked\",\"retry\":\"never\"}"
+
 /* Texts are copied; detail and hint may be NULL. */
 struct bs_refusal *
 bs_refusal_new(const char *sqlstate, const char *message, const char *detail, const char *hint);

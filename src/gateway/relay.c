@@ -10,6 +10,7 @@
 
 #include "gateway/apart.h"
 #include "gateway/cancel.h"
+#include "gateway/door.h"
 #include "gateway/gate.h"
 #include "gateway/gateway.h"
 #include "gateway/paused.h"
@@ -67,6 +68,7 @@ bs_relay_free(struct bs_session *s)
     s->relay = NULL;
     bs_gate_abandon(r);
     bs_apart_abandon(r);
+    bs_door_abandon(r);
     bs_replies_fini(&r->replies);
     bs_effects_free(&r->run_next);
     bs_savepoints_clear(&r->state.savepoints);
@@ -382,6 +384,8 @@ cancel(struct bs_relay *r)
         bs_gate_cancel(r);
     else if (r->mode == BS_MODE_APART)
         bs_apart_cancel(r);
+    else if (r->mode == BS_MODE_DOOR)
+        bs_door_cancel(r);
     else if (!bs_relay_quiet(r))
         bs_cancel_upstream(r->s);
 }
@@ -397,6 +401,8 @@ timer(struct bs_relay *r)
 {
     if (r->put_off)
         bs_asks_timer(r);
+    else if (r->mode == BS_MODE_DOOR)
+        bs_door_timer(r);
     else
         bs_gate_timer(r);
 }

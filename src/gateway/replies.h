@@ -44,6 +44,7 @@ struct bs_reply {
     struct bs_caps *caps;         /* QUERY, BIND: of its statements; NULL: none */
     struct bs_prepared *prepared; /* PARSE, and QUERY of PREPAREs: see bs_replies_name */
     size_t ended;                 /* QUERY: so many of its statements have */
+    size_t hidden;                /* QUERY: so many more of its first ones are ours */
     struct bs_effects *effects;   /* QUERY, BIND, EXECUTE: what its statements do to the session */
     struct bs_refusal *refusal;   /* POISON: what the client is told instead */
     char name[BS_SQL_NAME_MAX + 1]; /* BIND, EXECUTE: portal; CLOSE: what is closed */

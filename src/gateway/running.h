@@ -18,6 +18,7 @@
 #include "wire/frame.h"
 
 struct bs_apart;  /* gateway/apart.h */
+struct bs_visit;  /* gateway/visiting.h */
 struct bs_gate;   /* gateway/gate.h */
 struct bs_ledger; /* gateway/ledger.h */
 
@@ -26,6 +27,7 @@ enum bs_mode {
     BS_MODE_RELAY,    /* messages flow */
     BS_MODE_CATALOG, /* a name was unknown: the catalog is loaded, then the message is judged again */
     BS_MODE_APART, /* a long text is judged on a job thread, then the message is looked at again */
+    BS_MODE_DOOR,  /* the gateway itself is asked something; then the message is looked at again */
     BS_MODE_OPENING, /* between two messages of the client: a transaction that has begun is made READ
                         WRITE for an approved ticket, or names are asked for (recall.c) */
     BS_MODE_GATE,    /* a gated unit is held or runs: `gate` has the session */
@@ -59,7 +61,8 @@ struct bs_relay {
     struct bs_known known; /* how bs_judge looks up names of the session */
     struct bs_replies replies;
     struct bs_aparts apart;
-    bool loaded; /* the catalog was loaded for the very message that is judged next */
+    struct bs_visit *door; /* what the gateway was asked by the message (door.h); NULL */
+    bool loaded;           /* the catalog was loaded for the very message that is judged next */
 
     /* The server's word. */
     char status;        /* of the last ReadyForQuery: I, T, E */
@@ -87,7 +90,8 @@ struct bs_relay {
     unsigned collected;          /* messages in [used, at) */
     uint64_t skip_client;        /* of a CopyData that has begun: bytes still to come */
     bool series_open;            /* messages were forwarded since the last Sync */
-    bool series_wrote;           /* among them a Bind of something that is not SAFE */
+    bool series_bound;           /* among them a Bind */
+    bool series_wrote;           /* of something that is not SAFE */
     struct bs_effects *run_next; /* of a Bind whose Execute is to be owed: what that does; NULL */
     bool put_off;      /* a Flush at `at` was taken out: the Sync of [used, at) is to come first */
     bool put_off_over; /* the time for that is over, and the Flush is there again */

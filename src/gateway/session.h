@@ -75,6 +75,7 @@ struct bs_session {
     bool person;             /* the actor is that human */
     const char *group;       /* the actor's; NULL: in none */
     const char *database;    /* configured name */
+    int64_t hold_wait_ms;    /* how long what it sends may wait for an operator */
     const char *server_host; /* as configured: the name its certificate has; for logs only */
     const char *server_user; /* the role on the server: the actor's, else the upstream's */
     bool shielded;           /* the server session has default_transaction_read_only = on */

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "gateway/conninfo.h"
+#include "sql/door.h"
 #include "wire/messages.h"
 
 #define SETTINGS_MAX    128
@@ -57,7 +58,8 @@ make_options(struct bs_session *s)
     const char *own = s->upstream->info->options;
 
     bs_assert(strpbrk(s->actor, " \\\t\n\r") == NULL);
-    return bs_arena_fmt(&s->arena, "%s%s-c backstop.actor=%s -c backstop.run=%s",
+    return bs_arena_fmt(&s->arena,
+                        "%s%s-c backstop.actor=%s -c backstop.run=%s -c " BS_DOOR_SETTING "=",
                         own == NULL ? "" : own, own == NULL ? "" : " ", s->actor, s->id);
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/door.h"
 #include "gateway/gate.h"
 #include "gateway/running.h"
 #include "gateway/worker.h"
@@ -42,7 +43,10 @@ decided(struct bs_relay *r, void *arg)
 {
     const struct wake *w = arg;
 
-    bs_gate_decided(r, w->ticket);
+    if (r->mode == BS_MODE_DOOR)
+        bs_door_decided(r, w->ticket);
+    else
+        bs_gate_decided(r, w->ticket);
 }
 
 static void

@@ -289,6 +289,8 @@ void bs_msg_put_bind(struct bs_buf *b,
                      struct bs_bytes statement,
                      const struct bs_value *values,
                      size_t n_values);
+/* What a client has sent, without its parameters. */
+void bs_msg_put_bind_without(struct bs_buf *b, const struct bs_bind *bind);
 void bs_msg_put_describe(struct bs_buf *b, uint8_t kind, struct bs_bytes name);
 void bs_msg_put_execute(struct bs_buf *b, struct bs_bytes portal, uint32_t max_rows);
 void bs_msg_put_close(struct bs_buf *b, uint8_t kind, struct bs_bytes name);

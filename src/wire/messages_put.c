@@ -307,6 +307,20 @@ bs_msg_put_bind(struct bs_buf *b,
     close_message(m);
 }
 
+void
+bs_msg_put_bind_without(struct bs_buf *b, const struct bs_bind *bind)
+{
+    struct building m = open_message(b, 'B');
+
+    put_text(b, bind->portal);
+    put_text(b, bind->statement);
+    put_count(b, 0);
+    put_count(b, 0);
+    put_count(b, bind->results.n);
+    bs_put_bytes(b, bind->results.raw);
+    close_message(m);
+}
+
 /* Describe and Close have the same body. */
 static void
 put_target(struct bs_buf *b, char type, uint8_t kind, struct bs_bytes name)

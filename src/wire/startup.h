@@ -56,6 +56,7 @@ struct bs_startup_wish {
     struct bs_setting
         *claims; /* "run" (or "run_id"), "purpose", "parent" from backstop.*: for display */
     size_t n_claims;
+    const char *wait; /* backstop.wait, as it is; NULL: not given */
     const char *via; /* backstop.via, which only counts where the caller says so; NULL: not given */
     uint16_t minor;  /* of protocol 3, as it is spoken with the client from here on */
     bool negotiate;  /* send NegotiateProtocolVersion (minor), once, before authentication */

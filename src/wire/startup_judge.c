@@ -25,6 +25,7 @@ enum rule {
     RULE_ENCODING,
     RULE_CLAIM,
     RULE_VIA,
+    RULE_WAIT,
 };
 
 static const struct {
@@ -181,6 +182,7 @@ judge_setting(struct judging *j, const char *name, const char *value, enum sourc
         if (!is_claim(value))
             return refuse(j, name, "up to 128 bytes without control characters");
         break;
+    case RULE_WAIT: /* what is legal depends on the configuration */
     case RULE_FORWARD:
     case RULE_VIA:
         break;
@@ -362,6 +364,7 @@ collect(struct judging *j)
         if (rows[i].rule == RULE_FORWARD)
             j->wish.settings[j->wish.n_settings++] = s;
     }
+    j->wish.wait = j->values[find_row("backstop.wait")];
     j->wish.application_name = j->values[find_row("application_name")];
 }
 

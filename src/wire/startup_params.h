@@ -7,6 +7,7 @@
  * FORWARD goes to the server as it is. TRUE, ENCODING and QUOTES are settings the gateway pins
  * itself: the client may name the pinned value, which is then not forwarded. CLAIM is kept for
  * display and never forwarded. VIA is for connections of this process alone: the gateway refuses it on all others.
+ * WAIT is for whoever holds statements.
  */
 /* clang-format off */
 /*       name                                   rule */
@@ -17,6 +18,7 @@ BS_PARAM("backstop.purpose",                    CLAIM)
 BS_PARAM("backstop.run",                        CLAIM)
 BS_PARAM("backstop.run_id",                     CLAIM)
 BS_PARAM("backstop.via",                        VIA)
+BS_PARAM("backstop.wait",                       WAIT)
 BS_PARAM("bytea_output",                        FORWARD)
 BS_PARAM("client_encoding",                     ENCODING)
 BS_PARAM("client_min_messages",                 FORWARD)

@@ -328,7 +328,7 @@ def test_a_manual_page_is_set_without_complaint(page):
 # --- the rest ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/guide.md", "docs/console.md", "docs/your-database.md", "docs/way-back.md", "docs/notify.md",
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/guide.md", "docs/console.md", "docs/your-database.md", "docs/way-back.md", "docs/notify.md", "docs/agents.md",
                                   "docs/threat-model.md", "docs/policies/README.md"])
 def test_links_lead_somewhere(page):
     path = ROOT / page

@@ -378,15 +378,16 @@ names_and_claims(void)
 
     bs_arena_init(&arena, "test", 65536);
     REQUIRE(judge(BS_LIT("user\0alice\0database\0app\0application_name\0x\0backstop.run\0r7\0"
-                         "options\0-c backstop.purpose=clean\\ up\0"),
+                         "options\0-c backstop.purpose=clean\\ up --backstop.wait=5s\0"),
                   &arena, &w, &err) == BS_DONE);
     EXPECT(is(w.user, "alice") && is(w.database, "app") && is(w.application_name, "x"));
     EXPECT_EQ(w.n_claims, 2);
+    EXPECT(is(w.wait, "5s"));
     EXPECT(is(w.claims[0].name, "purpose") && is(w.claims[0].value, "clean up"));
     EXPECT(is(w.claims[1].name, "run") && is(w.claims[1].value, "r7"));
     EXPECT_EQ(w.n_settings, 1); /* no claim reaches the server */
     REQUIRE(judge(BS_LIT("user\0alice\0database\0\0"), &arena, &w, &err) == BS_DONE);
-    EXPECT(is(w.database, "alice") && w.application_name == NULL);
+    EXPECT(is(w.database, "alice") && w.application_name == NULL && w.wait == NULL);
     bs_arena_fini(&arena);
 }
 
