@@ -18,13 +18,17 @@
 
 #define KEPT      1024 /* events */
 #define STREAMS   64
-#define EVENT_MAX 4096 /* bytes of one, as it is sent */
-#define TEXT_MAX  3072 /* of its type and what it says */
+#define EVENT_MAX 4096               /* bytes of one, as it is sent */
+#define TEXT_MAX  3072               /* of its type and what it says */
+#define LOOK_US   ((int64_t)1000000) /* until who watches is looked at again */
 #define BEAT_US   ((int64_t)5 * 1000000)
 #define LIFE_US   ((int64_t)60 * 1000000)
 
 struct bs_stream {
     struct bs_events *events;
+    struct bs_watcher who;
+    uint64_t number; /* no other one has it */
+    bool ended;      /* whoever watched may not any more */
     struct bs_stream_wait wait;
     uint64_t next; /* number of the event to send */
     bool reset;    /* it has missed some */
@@ -46,6 +50,9 @@ struct bs_events {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_t beat;
+    bs_events_may_fn *may; /* NULL: nobody is asked */
+    void *may_ctx;
+    uint64_t opened; /* streams, ever */
     bool ending;
     uint64_t next; /* number of the next event; the first is 1 */
     struct event ring[KEPT];
@@ -93,6 +100,44 @@ bs_events_tell(struct bs_events *e, const char *type, const json_t *what)
     (void)pthread_mutex_unlock(&e->lock);
 }
 
+/* Who watches by stream `i`, where one is open. */
+static bool
+watcher_of(struct bs_events *e, size_t i, struct bs_watcher *who, uint64_t *number)
+{
+    const struct bs_stream *s;
+
+    (void)pthread_mutex_lock(&e->lock);
+    s = e->may == NULL ? NULL : e->streams[i];
+    if (s != NULL) {
+        *who = s->who;
+        *number = s->number;
+    }
+    (void)pthread_mutex_unlock(&e->lock);
+    return s != NULL;
+}
+
+/* Another stream may be in its place by now. */
+static void
+end_stream(struct bs_events *e, size_t i, uint64_t number)
+{
+    (void)pthread_mutex_lock(&e->lock);
+    if (e->streams[i] != NULL && e->streams[i]->number == number)
+        e->streams[i]->ended = true;
+    (void)pthread_mutex_unlock(&e->lock);
+}
+
+static void
+look_who_watches(struct bs_events *e)
+{
+    for (size_t i = 0; i < STREAMS; i++) {
+        struct bs_watcher who = {0};
+        uint64_t number;
+        if (watcher_of(e, i, &who, &number) && !e->may(e->may_ctx, &who))
+            end_stream(e, i, number);
+        bs_wipe(&who, sizeof(who));
+    }
+}
+
 /* Silence would not show that a client has gone, nor to the client that we have. */
 static void *
 beat(void *arg)
@@ -101,13 +146,25 @@ beat(void *arg)
 
     (void)pthread_mutex_lock(&e->lock);
     while (!e->ending) {
-        int64_t until_us = bs_now_us() + BEAT_US;
+        int64_t until_us = bs_now_us() + LOOK_US;
         struct timespec until = {until_us / 1000000, until_us % 1000000 * 1000};
         (void)pthread_cond_timedwait(&e->changed, &e->lock, &until);
+        (void)pthread_mutex_unlock(&e->lock);
+        look_who_watches(e);
+        (void)pthread_mutex_lock(&e->lock);
         wake_all(e);
     }
     (void)pthread_mutex_unlock(&e->lock);
     return NULL;
+}
+
+void
+bs_events_ask(struct bs_events *e, bs_events_may_fn *may, void *ctx)
+{
+    (void)pthread_mutex_lock(&e->lock);
+    e->may_ctx = ctx;
+    e->may = may;
+    (void)pthread_mutex_unlock(&e->lock);
 }
 
 enum bs_done
@@ -191,7 +248,11 @@ resume(const struct bs_events *e, const char *last, struct bs_stream *s)
 }
 
 enum bs_done
-bs_stream_open(struct bs_events *e, const char *last, struct bs_stream **out, struct bs_err *err)
+bs_stream_open(struct bs_events *e,
+               const struct bs_watcher *who,
+               const char *last,
+               struct bs_stream **out,
+               struct bs_err *err)
 {
     struct bs_stream *s = NULL;
 
@@ -202,6 +263,8 @@ bs_stream_open(struct bs_events *e, const char *last, struct bs_stream **out, st
     }
     if (s != NULL) {
         s->events = e;
+        s->who = *who;
+        s->number = ++e->opened;
         s->opened_us = bs_mono_us();
         resume(e, last, s);
     }
@@ -224,6 +287,7 @@ bs_stream_close(struct bs_stream **s)
             e->streams[i] = NULL;
     }
     (void)pthread_mutex_unlock(&e->lock);
+    bs_wipe(&(*s)->who, sizeof((*s)->who));
     free(*s);
     *s = NULL;
 }
@@ -272,7 +336,7 @@ bs_stream_read(struct bs_stream *s, char *out, size_t room)
     size_t n;
 
     (void)pthread_mutex_lock(&e->lock);
-    over = e->ending || now_us - s->opened_us >= LIFE_US;
+    over = e->ending || s->ended || now_us - s->opened_us >= LIFE_US;
     if (s->at == s->n && !over)
         fill(s, now_us);
     n = s->n - s->at < room ? s->n - s->at : room;

@@ -123,6 +123,29 @@ authenticate_login(struct bs_request *q, struct bs_err *err)
     return BS_FAILED;
 }
 
+/* A state that does not answer ends nothing: a stream does not live long. */
+bool
+bs_guard_may_watch(void *ctx, const struct bs_watcher *who)
+{
+    struct bs_api *api = ctx;
+    struct bs_operator by = {0};
+    struct bs_logged_in login;
+    struct bs_arena arena;
+    struct bs_err err = {0};
+    bool may;
+
+    if (who->cookie[0] != '\0' &&
+        !bs_logins_find(api->logins, who->cookie, BS_LOGIN_WATCH, bs_mono_us(), &login))
+        return false;
+    bs_arena_init(&arena, "watcher", 1 << 20);
+    if (bs_state_operator_of(api->gateway->state, who->token_sha256, &arena, &by, &err) == BS_DONE)
+        may = bs_operator_may(&by, BS_ROLE_VIEWER, bs_now_us());
+    else
+        may = err.code != BS_E_AUTH;
+    bs_arena_fini(&arena);
+    return may;
+}
+
 /* --- all of it ----------------------------------------------------------------------------- */
 
 static enum bs_done

@@ -12,6 +12,7 @@
 #ifndef BS_API_GUARD_H
 #define BS_API_GUARD_H
 
+#include "api/events.h"
 #include "api/request.h"
 
 /*
@@ -27,6 +28,9 @@ bs_guard(struct bs_request *q, enum bs_role role, int *retry_s, struct bs_err *e
 /* Whose token that is: fills in q->by and q->token_sha256. Wrong ones are counted. AUTH, TOO_OFTEN; those of the state. */
 BS_MUST_CHECK enum bs_done
 bs_guard_token(struct bs_request *q, const char *token, int *retry_s, struct bs_err *err);
+
+/* May whoever opened a stream of events go on with it? A bs_events_may_fn; `api`: a struct bs_api. */
+bool bs_guard_may_watch(void *api, const struct bs_watcher *who);
 
 /* FORBIDDEN: the browser says that a page of another origin asks. */
 BS_MUST_CHECK enum bs_done bs_guard_origin(const struct bs_request *q, struct bs_err *err);

@@ -147,11 +147,18 @@ bs_on_ticket(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 enum bs_done
 bs_on_events(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
-    if (bs_stream_open(q->api->events, q->header(q->ctx, "Last-Event-ID"), &a->stream, err) ==
-        BS_DONE)
-        return BS_DONE;
-    a->retry_s = STREAM_RETRY_S;
-    return BS_FAILED;
+    struct bs_watcher who = {0};
+    enum bs_done done;
+
+    (void)snprintf(who.token_sha256, sizeof(who.token_sha256), "%s",
+                   q->cookie != NULL ? q->login.token_sha256 : q->token_sha256);
+    (void)snprintf(who.cookie, sizeof(who.cookie), "%s", q->cookie != NULL ? q->cookie : "");
+    done =
+        bs_stream_open(q->api->events, &who, q->header(q->ctx, "Last-Event-ID"), &a->stream, err);
+    bs_wipe(&who, sizeof(who));
+    if (done != BS_DONE)
+        a->retry_s = STREAM_RETRY_S;
+    return done;
 }
 
 /* If-Match: has it changed since the operator looked? */

@@ -18,6 +18,7 @@
 
 #include "api/console.h"
 #include "api/events.h"
+#include "api/guard.h"
 #include "api/idempotent.h"
 #include "api/logins.h"
 #include "api/restores.h"
@@ -413,6 +414,7 @@ server_new(struct bs_gateway *g, struct bs_events *events)
         .events = events,
     };
     (void)pthread_mutex_init(&s->api.changing, NULL);
+    bs_events_ask(events, bs_guard_may_watch, &s->api);
     return s;
 }
 

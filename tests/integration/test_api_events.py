@@ -11,15 +11,16 @@ import time
 import pytest
 
 from conftest import Gateway, running, wait_until
-from test_api import Site
+from operator_side import Operator
+from test_api import Site, ask
 
 
 class Watcher:
     """One client of /v1/events; .events fills up as they come."""
 
-    def __init__(self, site, last=None, role="viewer"):
+    def __init__(self, site, last=None, role="viewer", fields=None):
         self.c = http.client.HTTPConnection("127.0.0.1", site.gateway.operators_port, timeout=30)
-        fields = {"Authorization": "Bearer " + site.tokens[role], "Accept": "text/event-stream"}
+        fields = {**(fields or {"Authorization": "Bearer " + site.tokens[role]}), "Accept": "text/event-stream"}
         if last is not None:
             fields["Last-Event-ID"] = last
         self.c.request("GET", "/v1/events", headers=fields)
@@ -120,6 +121,31 @@ def test_watchers_are_bounded_and_leave_no_trace(site):
     late.c.close()
     wait_until(lambda: site.gateway.descriptors() <= before + 2, 25)
     Watcher(site).close()
+
+
+@pytest.mark.parametrize("how", ["revoked", "rotated", "expired", "logged out"])
+def test_a_stream_ends_with_the_right_to_it(site, how):
+    """Within a second or so, not when its minute is over; nobody else's does."""
+    name, other = f"gone-{how[:3]}", Watcher(site)
+    made = Operator(site.gateway, name, "viewer")
+    fields = {"Authorization": "Bearer " + made.token}
+    if how == "logged out":
+        answer = ask(site.gateway, "POST", "/v1/session", {"token": made.token})
+        csrf, fields = answer.json()["csrf"], {"Cookie": answer.headers["Set-Cookie"].split(";")[0]}
+    w = Watcher(site, role=None, fields=fields)
+    assert w.answer.status == 200
+    began = time.monotonic()
+    if how == "revoked":
+        site.gateway.cli("operators", "revoke", name)
+    elif how == "rotated":
+        site.gateway.cli("operators", "rotate", name)
+    elif how == "expired":
+        site.gateway.cli("operators", "set", name, "--expires", "1s")
+    else:
+        assert ask(site.gateway, "DELETE", "/v1/session", None, **fields, X_CSRF_Token=csrf).status == 204
+    wait_until(lambda: w.over, 10)
+    assert time.monotonic() - began < 8 and not other.over
+    other.close()
 
 
 def test_a_stop_ends_the_streams(pg):
