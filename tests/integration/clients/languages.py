@@ -89,7 +89,7 @@ class Built(Language):
     def __init__(self, folder, needs, made, make, command):
         self.source, self.needs, self.make = HERE / folder, needs, make
         text = b"".join(p.read_bytes() for p in sorted(self.source.rglob("*")) if p.is_file())
-        self.out = CACHE / f"{folder}-{hashlib.sha256(text).hexdigest()[:8]}"
+        self.out = CACHE / f"{self.source.name}-{hashlib.sha256(text).hexdigest()[:8]}"
         self.made = self.out / made
         self.line = [part.format(out=self.out, source=self.source) for part in command]
 

@@ -1,0 +1,3 @@
+CREATE TABLE archive (id int);
+--> statement-breakpoint
+DROP TABLE orders;

@@ -1,0 +1,2 @@
+CREATE TABLE archive (id int);
+DROP TABLE orders;
