@@ -1,0 +1,115 @@
+// The clients this package knows, by what they can do: none of their packages is needed here.
+import { connect as openSocket } from "node:net";
+
+/** pg's Client, Pool, or a client of a pool. */
+export interface PgLike {
+  query(config: { text: string; values?: unknown[] }): Promise<{ rows: unknown[]; rowCount: number | null }>;
+}
+
+/** What `postgres()` of postgres.js returns, or the `sql` of its begin(). */
+export interface PostgresLike {
+  unsafe(text: string, params?: never[]): PromiseLike<unknown>;
+}
+
+/** A database of Drizzle over one of those two. */
+export interface DrizzleLike {
+  $client: unknown;
+  execute(query: string): PromiseLike<unknown>;
+}
+
+export type AnyClient = PgLike | PostgresLike | DrizzleLike;
+
+export interface Answer {
+  rows: Record<string, unknown>[];
+  /** Rows that came back, or that were changed; null where the statement has no such number. */
+  rowCount: number | null;
+}
+
+export interface Asking {
+  values?: readonly unknown[];
+  /** Aborted: the statement is cancelled on the server, and the reason of the signal thrown. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Runs one statement, whichever client it is. */
+export async function ask(client: AnyClient, text: string, asking: Asking = {}): Promise<Answer> {
+  asking.signal?.throwIfAborted();
+  if (isPostgres(client)) return askPostgres(client, text, asking);
+  if (isDrizzle(client)) return ask(client.$client as AnyClient, text, asking);
+  return askPg(client, text, asking);
+}
+
+function isPostgres(client: AnyClient): client is PostgresLike {
+  return typeof (client as Partial<PostgresLike>).unsafe === "function";
+}
+
+function isDrizzle(client: AnyClient): client is DrizzleLike {
+  const { $client, execute } = client as Partial<DrizzleLike>;
+  return $client !== undefined && typeof execute === "function";
+}
+
+interface Cancellable extends PromiseLike<Record<string, unknown>[] & { count: number | null }> {
+  cancel(): void;
+}
+
+async function askPostgres(sql: PostgresLike, text: string, asking: Asking): Promise<Answer> {
+  const query = sql.unsafe(text, [...(asking.values ?? [])] as never[]) as Cancellable;
+  const rows = await untilAborted(query, asking.signal, () => query.cancel());
+  return { rows: [...rows], rowCount: rows.count };
+}
+
+interface PgConnection extends PgLike {
+  release?(): void;
+  connect?(): Promise<PgConnection>;
+  totalCount?: number;
+  host?: string;
+  port?: number;
+  processID?: number;
+  secretKey?: number;
+}
+
+async function askPg(client: PgConnection, text: string, asking: Asking): Promise<Answer> {
+  // Only a connection can be cancelled, so of a pool one is taken.
+  const pooled = asking.signal !== undefined && client.totalCount !== undefined;
+  const connection = pooled ? await client.connect!() : client;
+  try {
+    const query = connection.query({ text, values: [...(asking.values ?? [])] });
+    const { rows, rowCount } = await untilAborted(query, asking.signal, () => cancelPg(connection));
+    return { rows: rows as Record<string, unknown>[], rowCount };
+  } finally {
+    if (pooled) connection.release!();
+  }
+}
+
+/**
+ * What the statement becomes. Aborted, it is cancelled, and waited for like the cancel itself: else that
+ * could meet the next statement of the connection.
+ */
+async function untilAborted<T>(query: PromiseLike<T>, signal: AbortSignal | undefined, cancel: () => unknown): Promise<T> {
+  if (signal === undefined) return query;
+  let cancelled: unknown;
+  const abort = (): void => void (cancelled = cancel());
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await query;
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+    await cancelled;
+  }
+}
+
+const CANCEL_CODE = 80877102;
+
+/** A CancelRequest on a connection of its own: pg has none that works inside TLS. Whoever takes it then closes. */
+async function cancelPg(client: PgConnection): Promise<void> {
+  const { host, port, processID, secretKey } = client;
+  if (host === undefined || port === undefined || processID === undefined || secretKey === undefined) return;
+  const message = Buffer.alloc(16);
+  [16, CANCEL_CODE, processID, secretKey].forEach((word, at) => message.writeInt32BE(word, 4 * at));
+  const socket = host.startsWith("/") ? openSocket(`${host}/.s.PGSQL.${port}`) : openSocket(port, host);
+  socket.on("error", () => undefined).end(message);
+  socket.resume();
+  await new Promise((closed) => socket.once("close", closed));
+}
