@@ -29,6 +29,7 @@ struct bs_mcp_pool {
     PQconninfoOption *parts;
     char *password; /* above that of the string; NULL */
     char *name;
+    char *options; /* start-up options */
     bool one_database;
     unsigned max;
     pthread_mutex_t lock; /* of all below */
@@ -47,6 +48,24 @@ part(const struct bs_mcp_pool *p, const char *keyword)
     return NULL;
 }
 
+/* Those that are asked for, and ours: what is held is told at once, for the caller waits elsewhere. */
+static char *
+start_up_options(const struct bs_mcp_pool *p)
+{
+    const char *given = part(p, "options");
+    struct bs_buf b;
+    char *options;
+
+    if (given == NULL)
+        given = getenv("PGOPTIONS");
+    bs_buf_init(&b, 65536);
+    bs_put_fmt(&b, "%s%s-c backstop.wait=0", given == NULL ? "" : given, given == NULL ? "" : " ");
+    bs_put_u8(&b, 0);
+    options = bs_strdup(b.failed ? "-c backstop.wait=0" : (const char *)b.p);
+    bs_buf_fini(&b);
+    return options;
+}
+
 enum bs_done
 bs_mcp_pool_new(const struct bs_mcp_pool_options *options,
                 struct bs_mcp_pool **out,
@@ -63,6 +82,7 @@ bs_mcp_pool_new(const struct bs_mcp_pool_options *options,
     p->parts = parts;
     p->password = bs_strdup(options->password);
     p->name = bs_strdup(options->name == NULL ? APPLICATION : options->name);
+    p->options = start_up_options(p);
     p->one_database = options->one_database;
     p->max = options->max == 0 ? MAX_USUAL : options->max;
     (void)pthread_mutex_init(&p->lock, NULL);
@@ -97,6 +117,7 @@ bs_mcp_pool_free(struct bs_mcp_pool **pool)
     PQconninfoFree(p->parts);
     bs_free_secret(&p->password);
     free(p->name);
+    free(p->options);
     (void)pthread_cond_destroy(&p->freed);
     (void)pthread_mutex_destroy(&p->lock);
     free(p);
@@ -128,6 +149,7 @@ put_words(const struct bs_mcp_pool *p, const char *database, struct words *w)
         add(w, o->keyword, o->val);
     add(w, "password", p->password);
     add(w, "dbname", database);
+    add(w, "options", p->options);
     add(w, "client_encoding", "UTF8");
     w->keys[w->n] = w->values[w->n] = NULL;
 }

@@ -12,15 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/child.h"
-#include "base/clock.h"
-#include "base/files.h"
+#include "base/secret.h"
 #include "policy/nearest.h"
 
-#define MAX_KEYS   256
-#define MAX_SECRET 65536
-#define MAX_WORDS  16       /* of a command */
-#define COMMAND_US 30000000 /* that it may take */
+#define MAX_KEYS 256
 
 void
 bs_load_problem(struct bs_load *l, int line, const char *fmt, ...)
@@ -226,45 +221,6 @@ bs_load_path(struct bs_load *l, const char *path)
     return full;
 }
 
-static enum bs_done
-take_output(void *ctx, struct bs_bytes out, struct bs_err *err)
-{
-    struct bs_buf *b = ctx;
-
-    bs_put_bytes(b, out);
-    return b->failed ? BS_FAIL(err, LIMIT, "it prints more than %d bytes", MAX_SECRET) : BS_DONE;
-}
-
-/* What a program prints, by its path and arguments between blanks: no shell reads them. */
-static enum bs_done
-run_for_secret(const char *command, struct bs_buf *out, struct bs_err *err)
-{
-    char *words = bs_strdup(command), *rest = NULL, *argv[MAX_WORDS + 1] = {NULL};
-    struct bs_child child = {0};
-    struct bs_watch watch;
-    struct bs_err why = {0};
-    enum bs_done done = BS_FAILED;
-    size_t n = 0;
-
-    for (char *w = strtok_r(words, " ", &rest); w != NULL && n < MAX_WORDS;
-         w = strtok_r(NULL, " ", &rest))
-        argv[n++] = w;
-    if (n == 0 || n == MAX_WORDS || argv[0][0] != '/')
-        (void)BS_FAIL(err, CONFIG, "needs command:/absolute/program and at most %d words",
-                      MAX_WORDS - 1);
-    else if (bs_watch_init(&watch, bs_mono_us() + COMMAND_US, err) == BS_DONE) {
-        done = bs_child_start(&child, argv, NULL, BS_E_CONFIG, err);
-        if (done == BS_DONE && bs_child_wait(&child, &watch, take_output, out, &why) != BS_DONE)
-            /* Its last words might be anything. */
-            done = BS_FAIL(err, CONFIG, "\"%.200s\" %s", argv[0],
-                           why.code == BS_E_CONFIG ? "has failed" : why.message);
-        bs_child_kill(&child);
-        bs_watch_fini(&watch);
-    }
-    free(words);
-    return done;
-}
-
 /* The text of a file, or of what a program prints, without its last newlines. */
 static bool
 read_secret(
@@ -274,19 +230,11 @@ read_secret(
     const char *what = file ? bs_load_path(l, from + 5) : from + strlen("command:");
     struct bs_err err = {0};
 
-    if (what == NULL ||
-        (file ? bs_file_read(what, out, &err) : run_for_secret(what, out, &err)) != BS_DONE) {
-        bs_load_problem(l, line, "%s: %s", bs_key_shown(key), err.message);
-        return false;
-    }
-    while (out->n != 0 && (out->p[out->n - 1] == '\n' || out->p[out->n - 1] == '\r'))
-        out->n--;
-    if (out->n == 0 || memchr(out->p, '\0', out->n) != NULL) {
-        bs_load_problem(l, line, "%s: \"%.200s\" %s or not a text", bs_key_shown(key), what,
-                        file ? "is empty" : "prints nothing");
-        return false;
-    }
-    return true;
+    if (what != NULL && (file ? bs_secret_of_file(what, out, &err)
+                              : bs_secret_of_command(what, out, &err)) == BS_DONE)
+        return true;
+    bs_load_problem(l, line, "%s: %s", bs_key_shown(key), err.message);
+    return false;
 }
 
 static bool
@@ -298,14 +246,15 @@ resolve(struct bs_load *l, const struct bs_key *key, struct bs_scalar *value)
 
     if ((key->flags & BS_KEY_LITERAL) != 0)
         return true;
-    bs_buf_init(&out, MAX_SECRET);
+    bs_buf_init(&out, BS_SECRET_MAX);
     if (secret &&
         (strncmp(value->text, "file:", 5) == 0 || strncmp(value->text, "command:", 8) == 0))
         ok = read_secret(l, key, value->text, &out, value->line);
     else
         ok = expand(l, key, value->text, &out, value->line);
     if (ok && out.failed) {
-        bs_load_problem(l, value->line, "%s: longer than %d bytes", bs_key_shown(key), MAX_SECRET);
+        bs_load_problem(l, value->line, "%s: longer than %d bytes", bs_key_shown(key),
+                        BS_SECRET_MAX);
         ok = false;
     }
     value->text = ok ? bs_load_str(l, bs_buf_view(&out)) : NULL;

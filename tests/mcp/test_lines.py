@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import time
 
@@ -40,8 +41,8 @@ def dsn(gateway):
 
 
 @contextlib.contextmanager
-def served(gateway, *args, **more):
-    s = Lines(dsn(gateway), *args, **more)
+def served(gateway, *args, dsn=dsn, **more):
+    s = Lines(dsn if isinstance(dsn, str) else dsn(gateway), *args, **more)
     try:
         yield s
         assert s.stop() == 0, "".join(s.errors)
@@ -408,3 +409,122 @@ def test_the_password_is_never_said(site):
     finally:
         s.process.kill()
         s.process.wait()
+
+
+def test_a_password_from_elsewhere(site, tmp_path):
+    file = tmp_path / "password"
+    file.write_text(site.passwords["robot"] + "\n")
+    bare = dsn(site).split(" password=")[0]
+    for source in (f"file:{file}", f"command:/bin/cat {file}", "env:MINE"):
+        with served(site, "--password", source, dsn=bare, env={**os.environ, "MINE": site.passwords["robot"]}) as s:
+            s.initialize()
+            assert s.query("SELECT 1")["status"] == "completed"
+    for source in ("env:NOBODY", f"file:{file}x", "command:/bin/false", site.passwords["robot"]):
+        s = Lines(bare, "--password", source)
+        assert s.process.wait(20) in (64, 65, 78)
+        assert site.passwords["robot"] not in "".join(s.errors)
+
+
+TASKS = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+
+
+def test_tasks_are_for_who_declares_them(modern, site):
+    for method in ("tasks/get", "tasks/update", "tasks/cancel"):
+        error = modern.ask(method, {"taskId": "x"})["error"]
+        assert (error["code"], error["data"]) == (-32021, {"requiredCapabilities": TASKS})
+    assert modern.ask("subscriptions/listen", {"notifications": {"taskIds": []}})["error"]["code"] == -32021
+    with served(site, modern=True, capabilities=TASKS) as s:
+        for method in ("tasks/get", "tasks/update", "tasks/cancel"):
+            assert s.ask(method, {"taskId": "x"})["error"]["code"] == -32602
+
+
+@pytest.mark.parametrize("what", ["approve", "deny"])
+def test_what_is_held_becomes_a_task(site, pg, what):
+    number = 601 if what == "approve" else 602
+    before = rows(pg)
+    with served(site, modern=True, capabilities=TASKS) as s:
+        task = s.ask("tools/call", {"name": "backstop_query", "arguments": {
+            "sql": f"DELETE FROM shop.things WHERE id = {number}"}})["result"]
+        assert (task["resultType"], task["status"]) == ("task", "working")
+        listening = s.begin("subscriptions/listen", {"notifications": {
+            "taskIds": [task["taskId"], "nothing"], "toolsListChanged": True}})
+        acknowledged, first = s.next(), s.next()
+        assert acknowledged["method"] == "notifications/subscriptions/acknowledged"
+        assert acknowledged["params"]["notifications"] == {"taskIds": [task["taskId"]]}
+        assert first["params"]["status"] == "working"
+        site.operator.decide(task["statusMessage"].split()[-1], what)
+        told = s.next()
+        assert told["params"]["_meta"] == {"io.modelcontextprotocol/subscriptionId": listening}
+        assert (told["method"], told["params"]["status"]) == ("notifications/tasks", "completed")
+        got = s.ask("tasks/get", {"taskId": task["taskId"]})["result"]
+        assert got["resultType"] == "complete" and got["result"] == told["params"]["result"]
+        status = got["result"]["structuredContent"]["status"]
+        assert status == ("completed" if what == "approve" else "refused")
+    assert rows(pg) == before - (what == "approve")
+
+
+def test_a_task_can_be_cancelled_and_its_ticket_stays(site, pg):
+    with served(site, modern=True, capabilities=TASKS) as s:
+        task = s.ask("tools/call", {"name": "backstop_query", "arguments": {
+            "sql": "DELETE FROM shop.things WHERE id = 611"}})["result"]
+        assert s.ask("tasks/cancel", {"taskId": task["taskId"]})["result"]["resultType"] == "complete"
+        wait_until(lambda: s.ask("tasks/get", {"taskId": task["taskId"]})["result"]["status"] == "cancelled")
+        ticket = task["statusMessage"].split()[-1]
+        site.operator.decide(ticket, "approve")
+        time.sleep(0.5)
+        with pg.admin() as c:
+            assert c.execute("SELECT count(*) FROM shop.things WHERE id = 611").fetchone() == (1,)
+        ran = s.call("backstop_run_approved", ticket=ticket)["structuredContent"]
+        assert (ran["status"], ran["command"]) == ("completed", "DELETE 1")
+
+
+def test_a_statement_that_is_not_remembered_is_given_again(site, pg):
+    sql, params = "DELETE FROM shop.things WHERE id = $1", [621]
+    with served(site) as s:
+        s.initialize()
+        ticket = s.query(sql, *params)["ticket"]
+    site.operator.decide(ticket, "approve")
+    with served(site) as s:
+        s.initialize()
+        result = s.call("backstop_run_approved", ticket=ticket)
+        assert result["isError"] and "sql and params" in result["structuredContent"]["error"]["hint"]
+        other = s.call("backstop_run_approved", ticket=ticket, sql=sql, params=[622])["structuredContent"]
+        assert other["status"] == "pending_approval" and other["ticket"] != ticket
+        site.operator.decide(other["ticket"], "deny")
+        ran = s.call("backstop_run_approved", ticket=ticket, sql=sql, params=params)["structuredContent"]
+        assert ran["command"] == "DELETE 1"
+
+
+def test_tickets_of_others_are_not_there(legacy, site):
+    for ticket in ("T-01ARZ3NDEKTSV4RRFFQ69G5FAV", "nonsense", 'x"; SELECT 1; --'):
+        for tool in ("backstop_ticket", "backstop_run_approved"):
+            assert legacy.call(tool, ticket=ticket)["structuredContent"]["error"]["sqlstate"] == "42704"
+
+
+def test_a_wait_ends_when_it_is_cancelled(legacy, site):
+    ticket = legacy.query("DELETE FROM shop.things WHERE id = 631")["ticket"]
+    began = time.monotonic()
+    answer = legacy.call("backstop_ticket", ticket=ticket, wait=1)["structuredContent"]
+    assert answer["state"] == "pending" and 0.9 < time.monotonic() - began < 20
+    n = legacy.begin("tools/call", {"name": "backstop_ticket", "arguments": {"ticket": ticket, "wait": 300}})
+    time.sleep(0.5)
+    legacy.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": n}})
+    site.operator.decide(ticket, "deny")
+    assert legacy.call("backstop_ticket", ticket=ticket)["structuredContent"]["state"] == "denied"
+    assert not any(a.get("id") == n for a in legacy.notes)
+
+
+def test_a_connection_that_is_lost_under_a_cursor(site, pg):
+    with served(site) as s:
+        s.initialize()
+        cursor = s.query("SELECT n, repeat('x', 2000) FROM generate_series(1, 100000) n", max_rows=1)["cursor"]
+        with pg.admin() as c:
+            c.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT n, repeat%'"
+                      " AND pid <> pg_backend_pid()")
+        states = set()
+        while cursor:
+            page = s.call("backstop_query", cursor=cursor, max_rows=5000)["structuredContent"]
+            states.add(page["status"])
+            cursor = page.get("cursor")
+        assert "failed" in states
+        assert s.query("SELECT 1")["status"] == "completed"
