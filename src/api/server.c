@@ -23,6 +23,7 @@
 #include "api/logins.h"
 #include "api/restores.h"
 #include "api/routes.h"
+#include "api/visitors.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rate.h"
@@ -35,6 +36,9 @@
 #define PARAMS_MAX   32
 #define ARENA_MAX    (256u << 20)
 #define CONNECTIONS  256
+#define CROWD        (CONNECTIONS - 16) /* from here on whoever waits longest makes room */
+#define OF_ONE       (CONNECTIONS / 2)  /* connections from one address */
+#define FIRST_S      10                 /* of silence before a first request is there */
 #define TIMEOUT_S    30
 #define THREADS      4
 #define STREAM_TYPE  "text/event-stream"
@@ -46,6 +50,7 @@
 struct server {
     struct bs_api api;
     struct MHD_Daemon *daemon;
+    struct bs_visitors *visitors;
     int fd; /* of the listener, which is ours to close once it is quiet */
     atomic_uint serving;
 };
@@ -218,20 +223,33 @@ cookie_of(void *ctx, const char *name)
     return MHD_lookup_connection_value(ctx, MHD_COOKIE_KIND, name);
 }
 
-/* The client's address, as a name for its limits. */
+/* An address as a name for its limits. */
 static void
-client_of(struct MHD_Connection *c, char out[64])
+name_of(const struct sockaddr *address, char out[BS_VISITOR_NAME])
+{
+    socklen_t n = sizeof(struct sockaddr_in);
+
+    (void)snprintf(out, BS_VISITOR_NAME, "?");
+    if (address->sa_family == AF_INET6)
+        n = sizeof(struct sockaddr_in6);
+    (void)getnameinfo(address, n, out, BS_VISITOR_NAME, NULL, 0, NI_NUMERICHOST);
+}
+
+static void
+client_of(struct MHD_Connection *c, char out[BS_VISITOR_NAME])
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    socklen_t n = sizeof(struct sockaddr_in);
 
-    (void)snprintf(out, 64, "?");
-    if (info == NULL)
-        return;
-    if (info->client_addr->sa_family == AF_INET6)
-        n = sizeof(struct sockaddr_in6);
-    (void)getnameinfo(info->client_addr, n, out, 64, NULL, 0, NI_NUMERICHOST);
+    (void)snprintf(out, BS_VISITOR_NAME, "?");
+    if (info != NULL)
+        name_of(info->client_addr, out);
+}
+
+static struct bs_visitor *
+visitor_of(struct MHD_Connection *c)
+{
+    return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
 static enum MHD_Result
@@ -282,8 +300,10 @@ serve(struct server *server,
     struct bs_answer answer;
     struct bs_err err = {0};
     enum MHD_Result result;
-    char client[64];
+    char client[BS_VISITOR_NAME];
 
+    bs_visitor_asks(server->visitors, visitor_of(c));
+    (void)MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)TIMEOUT_S);
     (void)MHD_get_connection_values_n(c, MHD_GET_ARGUMENT_KIND, take_param, a);
     if (check(a, path, &err) != BS_DONE)
         return refuse(c, &err);
@@ -358,14 +378,46 @@ on_completed(void *cls, struct MHD_Connection *c, void **ctx, enum MHD_RequestTe
     struct server *server = cls;
     struct arriving *a = *ctx;
 
-    (void)c;
     (void)code;
+    bs_visitor_waits(server->visitors, visitor_of(c));
     if (a == NULL)
         return;
     bs_buf_fini(&a->body);
     free(a);
     *ctx = NULL;
     (void)atomic_fetch_sub(&server->serving, 1);
+}
+
+static enum MHD_Result
+on_accept(void *cls, const struct sockaddr *address, socklen_t n)
+{
+    struct server *server = cls;
+    char name[BS_VISITOR_NAME];
+
+    (void)n;
+    name_of(address, name);
+    return bs_visitors_admit(server->visitors, name) ? MHD_YES : MHD_NO;
+}
+
+static void
+on_connection(void *cls,
+              struct MHD_Connection *c,
+              void **ctx,
+              enum MHD_ConnectionNotificationCode code)
+{
+    struct server *server = cls;
+    char name[BS_VISITOR_NAME];
+
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        struct bs_visitor *visitor = *ctx;
+        bs_visitors_leave(server->visitors, &visitor);
+        *ctx = NULL;
+        return;
+    }
+    client_of(c, name);
+    *ctx = bs_visitors_enter(
+        server->visitors, name,
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
 }
 
 /* --- the listener -------------------------------------------------------------------------- */
@@ -414,6 +466,7 @@ server_new(struct bs_gateway *g, struct bs_events *events)
         .events = events,
     };
     (void)pthread_mutex_init(&s->api.changing, NULL);
+    s->visitors = bs_visitors_new(CROWD, OF_ONE);
     bs_events_ask(events, bs_guard_may_watch, &s->api);
     return s;
 }
@@ -432,6 +485,7 @@ server_free(struct server *s)
     bs_rates_free(&s->api.replays);
     bs_restores_free(&s->api.restores);
     bs_events_free(&s->api.events);
+    bs_visitors_free(&s->visitors);
     free(s);
 }
 
@@ -454,11 +508,12 @@ start(struct bs_gateway *g, void **self, struct bs_err *err)
     }
     server->fd = fd;
     server->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
-        server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, on_accept, server,
+        on_request, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
         MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)FIELDS_MAX, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_THREAD_POOL_SIZE,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)FIRST_S, MHD_OPTION_THREAD_POOL_SIZE,
         (unsigned)THREADS, MHD_OPTION_END);
     if (server->daemon == NULL) {
         close(fd);
