@@ -3,6 +3,9 @@
  */
 #include "cli/agents.h"
 
+#include <openssl/evp.h>
+#include <stdio.h>
+
 /* --- options ------------------------------------------------------------------------------ */
 
 /* What is wrong with them together; NULL: nothing. */
@@ -89,6 +92,23 @@ bs_agent_options_read(const struct bs_agent_options *o,
         return BS_FAIL(err, USAGE, "there is no kind \"%.40s\": agent, app or person", o->kind);
     return o->expires == NULL ? BS_DONE
                               : bs_expiry_read("--expires", o->expires, &out->expires_us, err);
+}
+
+/* --- a bearer value ------------------------------------------------------------------------ */
+
+void
+bs_agent_bearer(const char *name, const char *secret, char out[BS_BEARER_TEXT])
+{
+    char text[BS_BEARER_TEXT / 4 * 3 - 3];
+    int n = snprintf(text, sizeof(text), "%s:%s", name, secret);
+
+    bs_assert(n > 0 && (size_t)n < sizeof(text));
+    n = EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)text, n);
+    while (n > 0 && out[n - 1] == '=')
+        out[--n] = '\0';
+    for (char *c = out; *c != '\0'; c++)
+        *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+    bs_wipe(text, sizeof(text));
 }
 
 /* --- shown -------------------------------------------------------------------------------- */

@@ -57,6 +57,11 @@ BS_MUST_CHECK enum bs_done bs_agent_options_read(const struct bs_agent_options *
 /* Texts with a comma between them; "-" for none. */
 const char *bs_agent_join(struct bs_arena *arena, const char *const *texts, size_t n);
 
+#define BS_BEARER_TEXT 192 /* a bearer value and its NUL fit */
+
+/* What the agents' HTTP takes as "Authorization: Bearer": both in base64url. Wipe it. */
+void bs_agent_bearer(const char *name, const char *secret, char out[BS_BEARER_TEXT]);
+
 /* The verbs that are not in cmd_agents.c. */
 int bs_agents_set(int argc, char **argv);
 int bs_agents_disable(int argc, char **argv);

@@ -28,22 +28,46 @@ print_how_to_connect(const struct bs_config *config, const char *name, const cha
 }
 
 static void
-print_secret(struct bs_actors *a, const struct bs_agent *agent, const char *password)
+print_secret_json(const struct bs_agent *agent, const char *password, const char *bearer)
 {
-    if (bs_out_json_mode()) {
-        bs_out_json(json_pack("{s:s,s:s?,s:o,s:o}", "name", agent->name, "password",
-                              agent->certificate_only ? NULL : password, "databases",
-                              bs_agent_json_list(agent->databases, agent->n_databases), "expires",
-                              bs_actor_json_time(agent->expires_us)));
-        return;
-    }
+    bool none = agent->certificate_only;
+
+    bs_out_json(json_pack("{s:s,s:s?,s:s?,s:o,s:o}", "name", agent->name, "password",
+                          none ? NULL : password, "bearer", none ? NULL : bearer, "databases",
+                          bs_agent_json_list(agent->databases, agent->n_databases), "expires",
+                          bs_actor_json_time(agent->expires_us)));
+}
+
+static void
+print_secret_text(struct bs_actors *a,
+                  const struct bs_agent *agent,
+                  const char *password,
+                  const char *bearer)
+{
     printf("agent:     %s\ndatabases: %s\n", agent->name,
            bs_agent_join(&a->arena, agent->databases, agent->n_databases));
     if (agent->certificate != NULL)
         printf("certificate: %s\n", agent->certificate);
     if (!agent->certificate_only)
-        printf("password:  %s\n\nThe password is not stored and not shown again.\n", password);
+        printf("password:  %s\n", password);
+    if (!agent->certificate_only && a->config->agents_http.listen.host != NULL)
+        printf("bearer:    %s\n", bearer);
+    if (!agent->certificate_only)
+        printf("\nThe password is not stored and not shown again.\n");
     print_how_to_connect(a->config, agent->name, agent->databases[0]);
+}
+
+static void
+print_secret(struct bs_actors *a, const struct bs_agent *agent, const char *password)
+{
+    char bearer[BS_BEARER_TEXT];
+
+    bs_agent_bearer(agent->name, password, bearer);
+    if (bs_out_json_mode())
+        print_secret_json(agent, password, bearer);
+    else
+        print_secret_text(a, agent, password, bearer);
+    bs_wipe(bearer, sizeof(bearer));
 }
 
 static enum bs_done

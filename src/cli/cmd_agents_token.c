@@ -11,32 +11,37 @@
 /* --- token --- */
 
 static void
-print_token(const struct bs_token *t, const char *password)
+print_token(struct bs_actors *a, const struct bs_token *t, const char *password, const char *bearer)
 {
     char at[BS_TIME_TEXT];
 
     if (bs_out_json_mode()) {
-        bs_out_json(json_pack("{s:s,s:s,s:s,s:o}", "name", t->agent, "token", t->id, "password",
-                              password, "expires", bs_actor_json_time(t->expires_us)));
+        bs_out_json(json_pack("{s:s,s:s,s:s,s:s,s:o}", "name", t->agent, "token", t->id, "password",
+                              password, "bearer", bearer, "expires",
+                              bs_actor_json_time(t->expires_us)));
         return;
     }
     bs_actor_time(t->expires_us, at);
-    printf("agent:     %s\ntoken:     %s\npassword:  %s\nexpires:   %s UTC\n\n"
-           "The password is not stored and not shown again.\n",
-           t->agent, t->id, password, at);
+    printf("agent:     %s\ntoken:     %s\npassword:  %s\n", t->agent, t->id, password);
+    if (a->config->agents_http.listen.host != NULL)
+        printf("bearer:    %s\n", bearer);
+    printf("expires:   %s UTC\n\nThe password is not stored and not shown again.\n", at);
 }
 
 static enum bs_done
 make_token(
     struct bs_actors *a, const char *name, int64_t ttl_ms, const char *note, struct bs_err *err)
 {
-    char password[BS_SECRET_TEXT];
+    char password[BS_SECRET_TEXT], bearer[BS_BEARER_TEXT];
     struct bs_token t;
     enum bs_done done =
         bs_agent_token(a->state, name, ttl_ms, note, a->by, &a->arena, &t, password, err);
 
-    if (done == BS_DONE)
-        print_token(&t, password);
+    if (done == BS_DONE) {
+        bs_agent_bearer(name, password, bearer);
+        print_token(a, &t, password, bearer);
+        bs_wipe(bearer, sizeof(bearer));
+    }
     bs_wipe(password, sizeof(password));
     return done;
 }

@@ -143,7 +143,7 @@ connect_inside(struct bs_http_door *d, const struct bs_watch *watch, struct bs_e
     static const char *const keys[] = {
         "host",    "port",       "user",     "password",         "dbname", "options",
         "sslmode", "gssencmode", "passfile", "application_name", NULL};
-    char word[BS_INSIDE_WORD], options[BS_INSIDE_WORD + 32];
+    char word[BS_INSIDE_WORD], options[BS_INSIDE_WORD + 48];
     const char *const values[] = {bs_inside_folder(d->inside),
                                   TEXT(BS_INSIDE_PORT),
                                   d->agent,
@@ -159,7 +159,8 @@ connect_inside(struct bs_http_door *d, const struct bs_watch *watch, struct bs_e
     enum bs_done done;
 
     bs_inside_announce(d->inside, d->client, "mcp", word);
-    (void)snprintf(options, sizeof(options), "-c backstop.via=%s", word);
+    /* What is held is told at once: who waits does so by the ticket. */
+    (void)snprintf(options, sizeof(options), "-c backstop.wait=0 -c backstop.via=%s", word);
     conn = PQconnectStartParams(keys, values, 0);
     bs_assert(conn != NULL);
     (void)PQsetErrorVerbosity(conn, PQERRORS_VERBOSE); /* for the SQLSTATE */

@@ -152,8 +152,6 @@ check_fields(const struct post *p)
 
     if (p->revision == NULL)
         wrong = mismatch(p, BS_HTTP_REVISION " is missing");
-    else if (strcmp(p->revision, json_string_value(p->claimed)) != 0)
-        wrong = mismatch(p, BS_HTTP_REVISION " and the message do not name the same revision");
     else if (method == NULL)
         wrong = mismatch(p, "Mcp-Method is missing");
     else if (strcmp(method, p->method) != 0)
@@ -323,14 +321,26 @@ is_field_modern(const struct post *p)
     return p->revision != NULL && strcmp(p->revision, BS_MCP_MODERN) == 0;
 }
 
-/* What is wrong with a request of the stateless revision before it is handled; NULL: nothing. */
+/* What is wrong with a request of the stateless revision before it is handled; NULL: nothing, or what
+ * whoever handles it says. */
 static json_t *
 check_modern(const struct post *p)
 {
-    if (p->id == NULL || !json_is_string(p->claimed) || !is_envelope(p))
-        return NULL; /* to be told by who handles it */
+    bool first = strcmp(p->method, "initialize") == 0;
+
+    if (p->claimed == NULL && first)
+        return mismatch(p, "there is no handshake in the revision that " BS_HTTP_REVISION " names");
+    if (p->claimed == NULL)
+        return bs_mcp_error(p->id, BS_MCP_INVALID_PARAMS,
+                            "params._meta has no " BS_MCP_META_VERSION, NULL);
+    if (!is_envelope(p))
+        return NULL;
+    if (p->revision != NULL && strcmp(p->revision, json_string_value(p->claimed)) != 0)
+        return mismatch(p, BS_HTTP_REVISION " and the message do not name the same revision");
     if (strcmp(json_string_value(p->claimed), BS_MCP_MODERN) != 0)
         return NULL;
+    if (first)
+        return bs_mcp_error(p->id, BS_MCP_METHOD_NOT_FOUND, "there is no handshake here", NULL);
     return check_fields(p);
 }
 
@@ -343,16 +353,10 @@ serve_modern(struct post *p, struct bs_http_cred *cred, struct bs_http_reply *a)
     if (p->method == NULL)
         wrong =
             bs_mcp_error(NULL, BS_MCP_INVALID_REQUEST, "this revision has no responses here", NULL);
-    else if (p->id != NULL && p->claimed == NULL && strcmp(p->method, "initialize") == 0)
-        wrong =
-            mismatch(p, "there is no handshake in the revision that " BS_HTTP_REVISION " names");
-    else if (p->id != NULL && p->claimed == NULL)
-        wrong = bs_mcp_error(p->id, BS_MCP_INVALID_PARAMS,
-                             "params._meta has no " BS_MCP_META_VERSION, NULL);
-    else
+    else if (p->id != NULL)
         wrong = check_modern(p);
     if (wrong != NULL) {
-        bs_http_answer(a, 400, wrong);
+        bs_http_answer(a, status_of(p, wrong), wrong);
         bs_http_creds_leave(h->creds, cred);
     } else {
         handle(p, cred, NULL, a);

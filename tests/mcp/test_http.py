@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from conftest import running, wait_until
 from operator_side import Operator
-from web import LEGACY, MODERN, Web, bearer, with_http
+from web import LEGACY, MODERN, VERSION_KEY, Web, bearer, with_http
 
 METADATA = "/.well-known/oauth-protected-resource"
 
@@ -19,7 +19,7 @@ def served(pg):
     with pg.admin() as c:
         c.execute("CREATE TABLE IF NOT EXISTS mcp_http (id int PRIMARY KEY); GRANT ALL ON mcp_http TO app_trust")
     g = with_http(pg, databases={name: pg.conninfo("app_trust") for name in ("app", "other")},
-                  extra={"hold": {"wait": "0s"}}, agents_http={"authorization_servers": ["https://login.example"]})
+                  extra={"hold": {"wait": "30s"}}, agents_http={"authorization_servers": ["https://login.example"]})
     g.add_agent("alice", "app")
     g.add_agent("both", "app", "other")
     with running(g):
@@ -107,8 +107,10 @@ def test_fields_say_what_the_message_says(alice):
         assert (a.status, a.json["error"]["code"]) == (400, -32020), headers
     assert alice.request("tools/call", call, headers={"Mcp-Name": "=?base64?YmFja3N0b3BfcXVlcnk=?="}).status == 200
     assert alice.request("nothing/here").status == 404
-    a = alice.request("tools/list", meta={"io.modelcontextprotocol/protocolVersion": "2031-01-01"})
-    assert (a.status, a.json["error"]["code"]) == (400, -32022)
+    for headers, code in (({}, -32020), ({"MCP-Protocol-Version": "2031-01-01"}, -32022)):
+        a = alice.request("tools/list", meta={VERSION_KEY: "2031-01-01"}, headers=headers)
+        assert (a.status, a.json["error"]["code"]) == (400, code)
+    assert alice.request("initialize").status == 404
     assert alice.post("tools/list", headers={"MCP-Protocol-Version": MODERN}).status == 400
     for method in ("GET", "DELETE"):
         assert alice.ask(method, headers={"MCP-Protocol-Version": MODERN}).status == 405
@@ -141,6 +143,20 @@ def test_wrong_ones(served, alice):
         assert secret not in a.text
     alice.authorization = "Basic " + base64.b64encode(f"alice:{secret}".encode()).decode()
     assert alice.request("tools/list").status == 200
+
+
+def test_the_value_that_agents_add_shows(served):
+    shown = [json.loads(served.cli(*args, "--json").stdout) for args in (
+        ("agents", "add", "shown", "--database", "app"), ("agents", "token", "shown", "--ttl", "5m"),
+        ("agents", "rotate", "shown", "--overlap", "1h"))]
+    for one in shown:
+        w = Web(served.http_port)
+        w.authorization = f"Bearer {one['bearer']}"
+        assert w.request("tools/list").status == 200
+        assert one["bearer"] == bearer("shown", one["password"]).split()[1]
+    text = served.cli("agents", "token", "shown").stdout
+    w.authorization = "Bearer " + next(line.split()[1] for line in text.splitlines() if line.startswith("bearer:"))
+    assert w.request("tools/list").status == 200
 
 
 def test_guessing(served):
