@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
 
 from conftest import (  # noqa: E402,F401 - fixtures and hooks of the integration tests
-    Gateway, leaves_nothing, pg, pytest_runtest_makereport, running)
+    Gateway, binary, free_port, leaves_nothing, pg, pytest_runtest_makereport, running)
 from operator_side import Operator  # noqa: E402
 
 SDK = ROOT / "sdk" / "typescript"
@@ -154,7 +154,9 @@ INSERT INTO ts.customers SELECT n, 'c' || n FROM generate_series(1, 20) n;
 @pytest.fixture(scope="module")
 def place(pg, sdk):  # noqa: F811
     # What a test was denied the next one asks for: that is no evasion here.
-    gateway = Gateway(pg, policy={"evasion": {"limit": 10000}}, extra={"hold": {"wait": "1s", "notice": "10s"}})
+    gateway = Gateway(pg, policy={"evasion": {"limit": 10000}}, extra={
+        "hold": {"wait": "1s", "notice": "10s"}, "agents_http": {"listen": f"127.0.0.1:{(port := free_port())}"}})
+    gateway.http_port = port
     operator = Operator(gateway, role="admin")
     with running(gateway, "robot"):
         yield Site(gateway, operator, sdk)
