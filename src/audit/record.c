@@ -66,6 +66,7 @@ static const char *const kinds[] = {
     [BS_AUDIT_NOTE] = "note",
     [BS_AUDIT_EVASION] = "evasion",
     [BS_AUDIT_BREAK_GLASS] = "break_glass",
+    [BS_AUDIT_EXPLAINED] = "explained",
 };
 
 const char *

@@ -47,6 +47,7 @@ enum bs_audit_kind {
     BS_AUDIT_NOTE,     /* the log about itself */
     BS_AUDIT_EVASION, /* what was refused was asked for in other words; `ticket`: what was denied */
     BS_AUDIT_BREAK_GLASS, /* an admin approved alone, or that was reviewed (action) */
+    BS_AUDIT_EXPLAINED,   /* an actor asked what a statement would do: it was not run */
     BS_AUDIT_KINDS
 };
 

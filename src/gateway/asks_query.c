@@ -162,12 +162,19 @@ bs_ask_is_full_of_names(const struct bs_relay *r)
     return r->state.names.n + r->replies.naming >= STATEMENTS_MAX;
 }
 
-/* The message is looked at again when there is an answer. */
+/* What is explained is recorded as that; and a message is looked at again. */
 static bool
-begin_door(struct bs_relay *r, const struct bs_verdict *v)
+is_noted(const struct bs_relay *r, const struct bs_verdict *v)
 {
-    bs_door_begin(r, v);
-    return false;
+    return bs_door_is_ready(r) || (v->way != BS_WAY_REFUSE && v->door.kind == BS_DOOR_EXPLAIN);
+}
+
+static bool
+is_answered(struct bs_relay *r, const struct bs_verdict *v)
+{
+    if (!bs_door_is_ready(r))
+        bs_door_begin(r, &(struct bs_question){.verdict = v});
+    return bs_door_is_ready(r);
 }
 
 static void
@@ -206,15 +213,15 @@ act_on_query(struct bs_relay *r,
         return false;
     }
     bs_ask_judge_status(r, v);
-    if ((!gated || v->way == BS_WAY_REFUSE) && !bs_door_is_ready(r) && !bs_note_judged(r, v)) {
+    if ((!gated || v->way == BS_WAY_REFUSE) && !is_noted(r, v) && !bs_note_judged(r, v)) {
         bs_session_fail(r->s, "58030", "the audit log cannot be written, so nothing is run");
         return false;
     }
     bs_evade_refused(r, v, (struct bs_bytes){NULL, 0}, NULL);
     if (v->way == BS_WAY_REFUSE || ((gated || door) && r->status == 'E'))
         bs_ask_poison_query(r, bs_ask_refusal_of(r, v));
-    else if (door && !bs_door_is_ready(r))
-        return begin_door(r, v);
+    else if (door && !is_answered(r, v))
+        return false; /* it is looked at again when there is an answer */
     else if (door)
         answer_door(r, v);
     else if (bs_verdict_is_prepare(v) && bs_ask_is_full_of_names(r))

@@ -40,6 +40,8 @@ too_long(void)
 static enum next
 next_of(struct bs_relay *r, struct bs_verdict v, struct bs_refusal **refusal)
 {
+    bool noted; /* what is explained is recorded as that; and a message is looked at again */
+
     bs_ask_judge_lock(r, &v);
     bs_ask_judge_status(r, &v);
     if (v.way != BS_WAY_REFUSE && bs_verdict_is_prepare(&v))
@@ -48,8 +50,8 @@ next_of(struct bs_relay *r, struct bs_verdict v, struct bs_refusal **refusal)
     if (v.way != BS_WAY_REFUSE && bs_verdict_is_execute(&v)) /* a portal keeps only its name */
         bs_verdict_refuse(&v, BS_E_UNSUPPORTED, NULL, "EXECUTE is supported in a simple Query only",
                           "Send Bind, which does the same.");
-    if ((v.way == BS_WAY_PASS || v.way == BS_WAY_REFUSE) && !bs_door_is_ready(r) &&
-        !bs_note_judged(r, &v)) {
+    noted = bs_door_is_ready(r) || (v.way == BS_WAY_PASS && v.door.kind == BS_DOOR_EXPLAIN);
+    if ((v.way == BS_WAY_PASS || v.way == BS_WAY_REFUSE) && !noted && !bs_note_judged(r, &v)) {
         bs_session_fail(r->s, "58030", "the audit log cannot be written, so nothing is run");
         return NEXT_STOP;
     }
@@ -508,15 +510,17 @@ act_on_door(struct bs_relay *r, const struct bs_frame *f, size_t last, size_t en
 {
     size_t to = r->used + BS_FRAME_HEAD + f->body.n;
     struct bs_refusal *refusal;
+    struct bs_prepared *p;
     struct bs_bind bind;
     BS_FRESH_ERR(err);
     bool unsure;
 
-    if (!bs_door_is_ready(r)) {
-        if (bs_msg_read_bind(f->body, &bind, &err) == BS_DONE)
-            bs_door_begin(r, &bs_ask_find(r, bind.statement, &unsure)->verdict);
-        return false;
+    if (!bs_door_is_ready(r) && bs_msg_read_bind(f->body, &bind, &err) == BS_DONE) {
+        p = bs_ask_find(r, bind.statement, &unsure);
+        bs_door_begin(r, &(struct bs_question){&p->verdict, f->body, p});
     }
+    if (!bs_door_is_ready(r))
+        return false;
     refusal = bs_door_refusal(r);
     if (refusal != NULL)
         return refuse_series(r, refusal, last, end);

@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "gateway/asking.h"
+#include "gateway/gate.h"
 #include "gateway/gateway.h"
+#include "gateway/gating.h"
 #include "gateway/visiting.h"
 #include "gateway/waiters.h"
 #include "gateway/worker.h"
@@ -28,6 +30,7 @@ unref(struct bs_visit **vp)
         return;
     free(v->answer);
     bs_refusal_free(&v->refusal);
+    bs_gate_free(&v->gate);
     bs_session_unref(v->s);
     free(v);
 }
@@ -124,7 +127,7 @@ found(struct bs_relay *r, void *arg)
 {
     struct bs_visit *v = arg;
 
-    if (v->again) {
+    if (v->again || (v->gate != NULL && bs_visit_explain(r, v))) {
         ask(v);
         return;
     }
@@ -166,6 +169,8 @@ bs_door_cancel(struct bs_relay *r)
     struct bs_visit *said;
 
     end_wait(r, v);
+    if (v->gate != NULL)
+        bs_gate_measure_stop(v->gate);
     said = bs_malloc(sizeof(*said)); /* the job may be writing to the other */
     said->s = v->s;
     bs_session_ref(said->s);
@@ -190,6 +195,8 @@ bs_door_abandon(struct bs_relay *r)
     if (r->door == NULL)
         return;
     end_wait(r, r->door);
+    if (r->door->gate != NULL)
+        bs_gate_measure_stop(r->door->gate);
     unref(&r->door);
 }
 
@@ -202,8 +209,27 @@ holds_nothing(const struct bs_relay *r)
     return r->status == 'I' && !r->series_bound;
 }
 
+/* False: it goes on without it, or the answer is there already. */
+static bool
+judge_inner(struct bs_relay *r, struct bs_visit *v, const struct bs_question *q)
+{
+    switch (bs_visit_judge(r, v, q)) {
+    case BS_HEARD:
+        break;
+    case BS_HEARD_NOT: /* all begins anew */
+        unref(&v);
+        return false;
+    case BS_HEARD_UNSURE:
+        v->refusal = bs_refusal_new("0A000", "this cannot be explained now", NULL, NULL);
+        break;
+    }
+    r->door = v;
+    v->ready = v->refusal != NULL;
+    return !v->ready;
+}
+
 void
-bs_door_begin(struct bs_relay *r, const struct bs_verdict *verdict)
+bs_door_begin(struct bs_relay *r, const struct bs_question *q)
 {
     struct bs_visit *v = bs_malloc(sizeof(*v));
 
@@ -211,9 +237,11 @@ bs_door_begin(struct bs_relay *r, const struct bs_verdict *verdict)
     v->s = r->s;
     bs_session_ref(v->s);
     v->refs = 1;
-    v->ask = verdict->door;
+    v->ask = q->verdict->door;
     v->may_wait = v->ask.kind == BS_DOOR_WAIT && holds_nothing(r);
     v->give_up_us = bs_mono_us() + r->s->hold_wait_ms * 1000;
+    if (v->ask.kind == BS_DOOR_EXPLAIN && !judge_inner(r, v, q))
+        return;
     r->door = v;
     r->mode = BS_MODE_DOOR;
     r->stalled = true;

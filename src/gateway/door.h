@@ -26,8 +26,15 @@
 
 struct bs_visit; /* gateway/visiting.h */
 
-/* Parks the session until there is an answer. Nothing may be in flight. */
-void bs_door_begin(struct bs_relay *r, const struct bs_verdict *v);
+/* What is asked. */
+struct bs_question {
+    const struct bs_verdict *verdict;
+    struct bs_bytes bind;         /* body of the Bind; empty for a Query */
+    struct bs_prepared *prepared; /* of the Bind; NULL for a Query */
+};
+
+/* Parks the session until there is an answer, which may be so at once. Nothing may be in flight. */
+void bs_door_begin(struct bs_relay *r, const struct bs_question *q);
 /* There is one, of the message that is looked at. */
 bool bs_door_is_ready(const struct bs_relay *r);
 /* It is an error: a new refusal; NULL: it is not. */

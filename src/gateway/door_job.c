@@ -16,9 +16,13 @@
 #include "gateway/reload.h"
 #include "gateway/visiting.h"
 #include "policy/config.h"
+#include "recovery/points.h"
 
 #define ARENA_MAX ((size_t)256 << 20)
 #define LIST_MAX  50
+
+#define POINTS_MAX  20 /* each is read from the storage */
+#define OBJECTS_MAX 20 /* of a point */
 
 #define OPEN_STATES (1u << BS_TICKET_PENDING | 1u << BS_TICKET_APPROVED | 1u << BS_TICKET_RUNNING)
 
@@ -168,6 +172,70 @@ answer_tickets(struct bs_visit *v, struct bs_arena *arena, json_t **out, struct 
     return done;
 }
 
+/* --- points ------------------------------------------------------------------------------- */
+
+/* How far it is proven is in its manifest alone. NULL: it cannot be read now. */
+static const char *
+grade_of(struct bs_store *store, const struct bs_point_row *row, struct bs_arena *arena)
+{
+    struct bs_point_ref ref = {.complete = true, .erased = BS_EVENT_NONE};
+    struct bs_manifest m;
+    struct bs_err err = {0};
+    size_t n = row->manifest == NULL ? 0 : bs_point_dir_length(row->manifest);
+    char *dir = n == 0 ? NULL : bs_arena_str(arena, row->manifest);
+
+    if (dir == NULL || strlen(row->id) >= sizeof(ref.id))
+        return NULL;
+    dir[n] = '\0';
+    ref.dir = dir;
+    (void)snprintf(ref.id, sizeof(ref.id), "%s", row->id);
+    if (bs_points_load(store, &ref, arena, &m, &err) != BS_DONE || m.n_proofs == 0)
+        return NULL;
+    return m.proofs[m.n_proofs - 1].level;
+}
+
+static json_t *
+point_json(struct bs_store *store, const struct bs_point_row *row, struct bs_arena *arena)
+{
+    json_t *objects = row->tables == NULL ? NULL : json_loads(row->tables, 0, NULL);
+    bool more = json_array_size(objects) > OBJECTS_MAX;
+    json_t *out;
+
+    while (json_array_size(objects) > OBJECTS_MAX)
+        (void)json_array_remove(objects, json_array_size(objects) - 1);
+    out = json_pack("{s:s, s:s?, s:o, s:s?, s:o, s:I, s:s?, s:s}", "point", row->id, "ticket",
+                    row->ticket, "made", time_json(row->created_us), "kind", row->kind, "objects",
+                    objects == NULL ? json_array() : objects, "rows", (json_int_t)row->rows,
+                    "grade", grade_of(store, row, arena), "state", row->state);
+    if (more)
+        (void)json_object_set_new(out, "more", json_true());
+    return out;
+}
+
+static enum bs_done
+answer_points(struct bs_visit *v, struct bs_arena *arena, json_t **out, struct bs_err *err)
+{
+    const struct bs_session *s = v->s;
+    json_t *list = json_array();
+    struct bs_point_row *rows;
+    struct bs_arena each;
+    size_t n = 0;
+
+    *out = json_pack("{s:i, s:o}", "v", 1, "points", list);
+    if (bs_state_point_list(s->gateway->state, s->database, NULL, s->actor, POINTS_MAX + 1, arena,
+                            &rows, &n, err) != BS_DONE)
+        return BS_FAILED;
+    bs_arena_init(&each, "a point", ARENA_MAX);
+    for (size_t i = 0; i < n && i < POINTS_MAX && rows[i].created_us >= s->actor_since_us; i++) {
+        bs_arena_reset(&each);
+        (void)json_array_append_new(list, point_json(s->gateway->store, &rows[i], &each));
+    }
+    bs_arena_fini(&each);
+    if (n > POINTS_MAX && json_array_size(list) == POINTS_MAX)
+        (void)json_object_set_new(*out, "more", json_true());
+    return BS_DONE;
+}
+
 /* --- who am I ----------------------------------------------------------------------------- */
 
 /* As a whole: what a statement of its own would get, EXPLAIN (BACKSTOP) says. */
@@ -230,11 +298,12 @@ find_answer(struct bs_visit *v, struct bs_arena *arena, json_t **out, struct bs_
     case BS_DOOR_WAIT:
         return answer_ticket(v, arena, out, err);
     case BS_DOOR_POINTS:
+        return answer_points(v, arena, out, err);
     case BS_DOOR_EXPLAIN:
     case BS_DOOR_NONE:
         break;
     }
-    return BS_FAIL(err, UNSUPPORTED, "this version does not answer that");
+    return BS_FAIL(err, UNSUPPORTED, "nothing is asked");
 }
 
 void
@@ -244,6 +313,10 @@ bs_visit_answer(struct bs_visit *v)
     struct bs_err err = {0};
     json_t *found = NULL;
 
+    if (v->ask.kind == BS_DOOR_EXPLAIN) {
+        bs_visit_count(v);
+        return;
+    }
     bs_arena_init(&arena, "an answer", ARENA_MAX);
     free(v->answer);
     v->answer = NULL;

@@ -89,6 +89,7 @@ struct bs_gate {
     struct bs_watch *measuring;  /* ends it; NULL: there was none yet */
     bool others;                 /* rows may have been changed by what has passed, too */
     bool warm;                   /* a helper's session is kept for it (recovery/warm.h) */
+    bool explains;               /* nothing of it is to run: for whoever asks what it would do */
     bool judged_again;           /* with a catalog that was read anew, for the one was too old */
     bool as_begun;               /* its session is as it was at its start */
     bool unseen;                 /* its transaction has changed what nobody else sees */
@@ -180,6 +181,8 @@ BS_MUST_CHECK enum bs_done bs_gate_unite(struct bs_gate *g, struct bs_err *err);
 
 /* Counts what is to be counted, judges by it, then calls `then`; at once where there is nothing. */
 void bs_gate_measure(struct bs_relay *r, void (*then)(struct bs_relay *r));
+/* The same for a gate that holds nothing, at once. On a job thread. */
+BS_MUST_CHECK enum bs_done bs_gate_count(struct bs_gate *g, struct bs_err *err);
 /* Nobody waits for it any more. */
 void bs_gate_measure_stop(struct bs_gate *g);
 void bs_gate_measure_free(struct bs_gate *g);

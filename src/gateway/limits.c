@@ -15,14 +15,24 @@
 #define WRONG_MAX 20     /* wrong cancels of a host at once */
 #define WRONG_US  200000 /* until one of them is forgotten */
 
+#define EXPLAINED_US (60 * INT64_C(1000000) / BS_EXPLAINED_MAX)
+
 struct count {
     char *actor;
     int64_t n;
     struct count *next;
 };
 
+/* Kept until the end: an actor that connects again is the same. */
+struct pace {
+    char *actor;
+    int64_t forgotten_us; /* when the last that it had explained will be */
+    struct pace *next;
+};
+
 struct bs_limits {
     pthread_mutex_t lock;
+    struct pace *paces;
     int64_t all;
     struct count *actors[BUCKETS];
     int64_t forgotten_us[HOSTS]; /* when the last wrong cancel of a host will be */
@@ -47,6 +57,12 @@ bs_limits_free(struct bs_limits **lp)
         return;
     for (size_t i = 0; i < BUCKETS; i++)
         bs_assert(l->actors[i] == NULL); /* every session has ended */
+    while (l->paces != NULL) {
+        struct pace *next = l->paces->next;
+        free(l->paces->actor);
+        free(l->paces);
+        l->paces = next;
+    }
     (void)pthread_mutex_destroy(&l->lock);
     free(l);
 }
@@ -161,4 +177,37 @@ bs_limits_wrong_cancel(struct bs_limits *l, const char *address, int64_t now_us)
     at = host_of(l, address);
     *at = (*at > now_us ? *at : now_us) + WRONG_US;
     pthread_mutex_unlock(&l->lock);
+}
+
+/* --- explaining --------------------------------------------------------------------------- */
+
+static struct pace *
+pace_of(struct bs_limits *l, const char *actor)
+{
+    struct pace *p = l->paces;
+
+    while (p != NULL && strcmp(p->actor, actor) != 0)
+        p = p->next;
+    if (p != NULL)
+        return p;
+    p = bs_malloc(sizeof(*p));
+    p->actor = bs_strdup(actor);
+    p->next = l->paces;
+    l->paces = p;
+    return p;
+}
+
+int64_t
+bs_limits_explain(struct bs_limits *l, const char *actor, int64_t now_us)
+{
+    int64_t left_us;
+    struct pace *p;
+
+    pthread_mutex_lock(&l->lock);
+    p = pace_of(l, actor);
+    left_us = p->forgotten_us - now_us - (BS_EXPLAINED_MAX - 1) * EXPLAINED_US;
+    if (left_us <= 0)
+        p->forgotten_us = (p->forgotten_us > now_us ? p->forgotten_us : now_us) + EXPLAINED_US;
+    pthread_mutex_unlock(&l->lock);
+    return left_us <= 0 ? 0 : (left_us + 999) / 1000;
 }

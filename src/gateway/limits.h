@@ -1,6 +1,6 @@
 /*
- * limits.h - how many sessions an actor may have and how many there may be, over all workers; and
- * how often a host may be wrong with a CancelRequest.
+ * limits.h - how many sessions an actor may have and how many there may be, over all workers; how often
+ * a host may be wrong with a CancelRequest, and an actor have a statement explained.
  *
  * A cancel key of protocol 3.0 is four bytes, and nobody proves anything before trying one: a host
  * may be wrong a few times at once and then a few times a second. What it sends beyond that is not
@@ -33,6 +33,12 @@ BS_MUST_CHECK enum bs_limit
 bs_limits_enter(struct bs_limits *l, const char *actor, int64_t most_actor, int64_t most_all);
 void bs_limits_leave(struct bs_limits *l, const char *actor);
 int64_t bs_limits_sessions(struct bs_limits *l); /* now */
+
+#define BS_EXPLAINED_MAX                                                                           \
+    60 /* statements that an actor may have explained at once, and then in a minute */
+
+/* One more, where that may be: 0. Else how many milliseconds it takes until it may. now_us: bs_mono_us */
+int64_t bs_limits_explain(struct bs_limits *l, const char *actor, int64_t now_us);
 
 /*
  * May this host's CancelRequest be looked at?

@@ -79,6 +79,7 @@ measure_item(struct bs_gate *g, size_t i, struct bs_err *err)
     struct bs_rehearsal rehearsal;
     struct bs_measure_ask ask = {
         .warm = g->s->gateway->warm,
+        .reader = g->explains ? g->s->server_user : NULL,
         .unit = &v->unit,
         .selects = v->selects,
         .n_selects = v->n_selects,
@@ -86,7 +87,8 @@ measure_item(struct bs_gate *g, size_t i, struct bs_err *err)
         .n_bounds = v->unit.n_stmts == 1 ? 1 : 0,
         .time_ms = bs_gateway_policy(g->s->gateway)->measure.time_ms,
         .unseen = is_unseen(g, i),
-        .samples = v->way == BS_WAY_HOLD && g->ticket[0] == '\0', /* for whoever will decide */
+        /* for whoever will decide */
+        .samples = v->way == BS_WAY_HOLD && g->ticket[0] == '\0' && !g->explains,
     };
 
     if (db == NULL)
@@ -109,6 +111,16 @@ read_catalog(struct bs_gate *g, struct bs_err *err)
         return BS_DONE;
     *err = why;
     return BS_FAILED;
+}
+
+enum bs_done
+bs_gate_count(struct bs_gate *g, struct bs_err *err)
+{
+    enum bs_done done = measure_item(g, 0, err);
+
+    if (done != BS_DONE && err->code == BS_E_STALE && !g->judged_again)
+        (void)!read_catalog(g, err);
+    return done;
 }
 
 /* The helper's session is kept from the first measuring to the end of the wait. */

@@ -564,13 +564,15 @@ settle_keys(struct bs_facts *facts)
 static enum bs_done
 measure_all(struct bs_measuring *m, struct bs_err *err)
 {
-    bool ready = false, there = false;
+    bool ready = false, there = false, may_know = false;
 
     if (bs_measuring_ready(m, &ready, err) != BS_DONE ||
         (ready && are_still_there(m, &there, err) != BS_DONE))
         return BS_FAILED;
     if (!there)
         return ready ? BS_FAIL(err, STALE, "the catalog has changed since it was read") : BS_DONE;
+    if (bs_measuring_may_know(m, &may_know, err) != BS_DONE || !may_know)
+        return err->code == BS_OK ? BS_DONE : BS_FAILED;
     for (size_t i = 0; i < m->ask->n_selects; i++) {
         if (measure_select(m, &m->ask->selects[i], err) != BS_DONE)
             return BS_FAILED;

@@ -37,6 +37,9 @@ struct bs_measure_ask {
     /* Rows were changed in the actor's transaction that nobody else sees: nothing that is counted
      * is more than an estimate */
     bool unseen;
+    /* The role that is told what is counted: nothing is, where that role could not read all of it.
+     * NULL: it is for the gateway, and operators */
+    const char *reader;
     bool samples;                         /* some rows are wanted, too */
     const struct bs_rehearsal *rehearsal; /* for what cannot be counted; NULL: it must not be run */
     struct bs_warm *warm; /* where a session may wait for it, and is left; NULL: one of its own */

@@ -42,6 +42,10 @@ const struct bs_plan_select *bs_measuring_select(const struct bs_measuring *m, s
 /* It changes nothing but rows of its targets. */
 bool bs_measuring_is_plain(const struct bs_stmt *stmt);
 
+/* measure_read.c: everything that is counted, and counted by, could be read by the role that asks. */
+BS_MUST_CHECK enum bs_done
+bs_measuring_may_know(struct bs_measuring *m, bool *may, struct bs_err *err);
+
 /* rehearse.c */
 bool bs_measuring_may_rehearse(const struct bs_measuring *m);
 BS_MUST_CHECK enum bs_done bs_measuring_rehearse(struct bs_measuring *m, struct bs_err *err);

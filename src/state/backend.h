@@ -203,6 +203,7 @@ struct bs_state_ops {
     enum bs_done (*point_list)(struct bs_state *s,
                                const char *database,
                                const char *state,
+                               const char *actor,
                                size_t limit,
                                struct bs_arena *arena,
                                struct bs_point_row **out,

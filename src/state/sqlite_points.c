@@ -86,6 +86,7 @@ enum bs_done
 bs_sq_point_list(struct bs_state *s,
                  const char *database,
                  const char *state,
+                 const char *actor,
                  size_t limit,
                  struct bs_arena *arena,
                  struct bs_point_row **out,
@@ -100,8 +101,9 @@ bs_sq_point_list(struct bs_state *s,
     done = bs_sq_all(q,
                      "SELECT " POINT_COLUMNS " FROM points"
                      " WHERE (?1 IS NULL OR database = ?1) AND (?2 IS NULL OR state = ?2)"
-                     " ORDER BY created_us DESC, id DESC LIMIT ?3",
-                     BS_SQ_VALUES(BS_SQ_T(database), BS_SQ_T(state),
+                     " AND (?3 IS NULL OR actor = ?3)"
+                     " ORDER BY created_us DESC, id DESC LIMIT ?4",
+                     BS_SQ_VALUES(BS_SQ_T(database), BS_SQ_T(state), BS_SQ_T(actor),
                                   BS_SQ_I(limit == 0 ? BS_SQ_ALL : (int64_t)limit)),
                      arena, sizeof(**out), read_point, &rows, n, err);
     bs_sq_unlock(q);

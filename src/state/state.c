@@ -1240,6 +1240,7 @@ enum bs_done
 bs_state_point_list(struct bs_state *s,
                     const char *database,
                     const char *state,
+                    const char *actor,
                     size_t limit,
                     struct bs_arena *arena,
                     struct bs_point_row **out,
@@ -1248,7 +1249,7 @@ bs_state_point_list(struct bs_state *s,
 {
     *out = NULL;
     *n = 0;
-    return s->ops->point_list(s, database, state, limit, arena, out, n, err);
+    return s->ops->point_list(s, database, state, actor, limit, arena, out, n, err);
 }
 
 enum bs_done

@@ -338,12 +338,13 @@ BS_MUST_CHECK enum bs_done bs_state_point_get(struct bs_state *s,
 /*
  * Newest first.
  *
- * database, state   NULL: any
+ * database, state, actor   NULL: any
  * limit             0: all
  */
 BS_MUST_CHECK enum bs_done bs_state_point_list(struct bs_state *s,
                                                const char *database,
                                                const char *state,
+                                               const char *actor,
                                                size_t limit,
                                                struct bs_arena *arena,
                                                struct bs_point_row **out,

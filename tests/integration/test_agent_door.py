@@ -566,3 +566,191 @@ def test_it_is_on_record(ground, alice):
     every = [r for r in ground.records(kind="judged", actor=alice.actor) if "backstop." in r.get("statement", "")]
     assert got and [(r["statement"], r["risk"], r["decision"]) for r in every] == [
         ("SHOW backstop.status", "SAFE", "allow"), ("SHOW backstop.tickets", "SAFE", "allow")]
+
+
+# --- recovery points --------------------------------------------------------------------------
+
+
+def test_points(ground, alice):
+    assert ask(alice, "SHOW backstop.points") == {"v": 1, "points": []}
+    ticket = ground.held(alice)
+    ground.operator.decide(ticket, "approve")
+    sql = f"DELETE FROM door.t WHERE id < {ground.used}"
+    with ground.pg.admin() as c:
+        rows = c.execute(f"SELECT count(*) FROM door.t WHERE id < {ground.used}").fetchone()[0]
+    alice.execute(sql)
+    point, = wait_until(lambda: [p for p in ask(alice, "SHOW backstop.points")["points"] if p["state"] == "committed"])
+    assert point.pop("made")[-1] == "Z" and point.pop("point").startswith("RP-")
+    assert point == {"ticket": ticket, "kind": "DELETE", "objects": ["door.t"], "rows": rows, "grade": "read-back",
+                     "state": "committed"}
+    with ground.connect(ground.actor()) as c:
+        assert ask(c, "SHOW backstop.points")["points"] == []
+    with ground.connect(alice.actor, "second") as c:
+        assert ask(c, "SHOW backstop.points")["points"] == []
+
+
+# --- EXPLAIN (BACKSTOP) -----------------------------------------------------------------------
+
+
+def explain(c, sql, *params, how="EXPLAIN (BACKSTOP)", **more):
+    (answer,), = c.execute(f"{how} {sql}", params or None, **more).fetchall()
+    return json.loads(answer)
+
+
+def left(ground):
+    with ground.pg.admin() as c:
+        return c.execute("SELECT count(*) FROM door.t").fetchone()[0]
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+def test_explain(ground, alice, prepare):
+    before = left(ground)
+    with ground.pg.admin() as c:
+        some = c.execute("SELECT count(*) FROM door.t WHERE id > 700").fetchone()[0]
+    got = explain(alice, "DELETE FROM door.t WHERE id > 700", prepare=prepare)
+    risk = got["risk"]
+    assert risk in ("HIGH", "CRITICAL")
+    assert got == {"v": 1, "risk": risk, "outcome": "asks", "recovery": "point", "statements": [
+        {"kind": "DELETE", "risk": risk, "effects": [{"kind": "delete", "object": "door.t", "rows": some, "exact": True}]}]}
+    got = explain(alice, "DROP TABLE door.t", prepare=prepare)
+    assert (got["risk"], got["outcome"], got["recovery"]) == ("CRITICAL", "asks", "point")
+    assert got["statements"][0]["effects"][0] == {"kind": "drop table", "object": "door.t", "rows": before, "exact": True}
+    got = explain(alice, "SELECT count(*) FROM door.t", prepare=prepare)
+    assert (got["risk"], got["outcome"], got["recovery"]) == ("SAFE", "runs", "none")
+    assert explain(alice, "INSERT INTO door.log VALUES (1)", prepare=prepare)["outcome"] == "runs"
+    got = explain(alice, "TRUNCATE door.t", how="explain(backstop, format json)", prepare=prepare)
+    assert got["outcome"] == "refused"
+    assert explain(alice, "DROP DATABASE app", prepare=prepare)["outcome"] == "refused"
+    assert left(ground) == before
+    assert ask(alice, "SHOW backstop.status")["open_tickets"] == 0
+    assert not [t for t in ground.operator.tickets() if t["actor"] == alice.actor]
+
+
+def test_explain_with_parameters(ground, alice):
+    for _ in range(7):  # psycopg prepares it after five
+        got = explain(alice, "DELETE FROM door.t WHERE id = %s", 800)
+    assert got["statements"][0]["effects"][0]["rows"] == 1
+    got = explain(alice, "DELETE FROM door.t WHERE id BETWEEN %s AND %s", 801, 804)
+    assert got["statements"][0]["effects"][0] == {"kind": "delete", "object": "door.t", "rows": 4, "exact": True}
+    alice.execute("PREPARE p AS DELETE FROM door.t WHERE id < $1")
+    assert explain(alice, "EXECUTE p(3)")["statements"][0]["kind"] == "DELETE"
+
+
+def test_explain_in_a_transaction(ground, alice):
+    with alice.transaction():
+        alice.execute("INSERT INTO door.log VALUES (3)")
+        assert explain(alice, "DELETE FROM door.t WHERE id = 800")["outcome"] == "asks"
+        alice.execute("INSERT INTO door.log VALUES (4)")
+    with pytest.raises(psycopg.errors.InFailedSqlTransaction), alice.transaction():
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            alice.execute("SELECT 1/0")
+        explain(alice, "SELECT 1")
+
+
+def test_explain_says_what_the_statement_would_have_been_told(ground, alice):
+    for sql, want in (("DELETE FROM door.nothing", "42P01"), ("nonsense", "42601"), ("EXECUTE nothing", "26000"),
+                      ("", "42601"), ("SHOW backstop.status", "0A000"), ("EXPLAIN (BACKSTOP) SELECT 1", "0A000"),
+                      ("DELETE FROM door.t; DELETE FROM door.log", "0A000"), ("BEGIN; DELETE FROM door.t; COMMIT", "0A000"),
+                      ("SELECT '" + "x" * 70000 + "'", "54000")):
+        assert code(alice, f"EXPLAIN (BACKSTOP) {sql}") == want, sql[:40]
+        assert code(alice, f"EXPLAIN (BACKSTOP) {sql}", prepare=True) == want, sql[:40]
+    with pytest.raises(psycopg.Error) as e:
+        alice.execute("/* ü */ EXPLAIN (BACKSTOP) SELECT 'ü' FRM x")
+    text = "/* ü */ EXPLAIN (BACKSTOP) SELECT 'ü' FRM x"
+    assert text[int(e.value.diag.statement_position) - 1:].startswith("x")
+    for how in ("EXPLAIN (BACKSTOP, ANALYZE)", "EXPLAIN (ANALYZE, BACKSTOP)", "EXPLAIN (BACKSTOP false)",
+                "EXPLAIN (BACKSTOP, FORMAT XML)"):
+        assert code(alice, f"{how} DELETE FROM door.t") == "0A000"
+    assert alice.execute("EXPLAIN (FORMAT JSON) SELECT 1").fetchone()[0][0]["Plan"]  # PostgreSQL's own
+    assert alice.execute("EXPLAIN (SELECT 1 AS backstop)").fetchone()[0].startswith("Result")
+
+
+def test_explain_is_on_record_and_no_evasion(ground, alice):
+    secret = "ALTER ROLE app_trust PASSWORD 'hunter2'"
+    denied = ground.held(alice)
+    ground.operator.decide(denied, "deny")
+    for n in range(8):  # other words for what was denied
+        explain(alice, f"DELETE FROM door.t WHERE id < {ground.used} AND {n} = {n}")
+        code(alice, "EXPLAIN (BACKSTOP) DELETE FROM door.nothing")
+    explain(alice, secret)
+    assert ask(alice, "SHOW backstop.status")["paused"] is False
+    wait_until(lambda: any("PASSWORD" in r["statement"] for r in ground.records(kind="explained", actor=alice.actor)))
+    got = ground.records(kind="explained", actor=alice.actor)
+    assert len(got) == 17
+    assert got[0]["statement"].strip() == f"DELETE FROM door.t WHERE id < {ground.used} AND 0 = 0"
+    assert (got[0]["outcome"], got[0]["decision"], got[0]["statement_kind"]) == ("asks", "approve", "DELETE")
+    assert got[0]["effects"][0]["object"] == "door.t"
+    assert (got[1]["outcome"], got[1]["sqlstate"]) == ("refused", "42P01")
+    assert not [r for r in ground.records(actor=alice.actor) if "hunter2" in json.dumps(r)]
+    assert not ground.records(kind="evasion", actor=alice.actor)
+    assert not [r for r in ground.records(kind="judged", actor=alice.actor) if "EXPLAIN" in r["statement"]]
+
+
+def test_explain_is_paced(ground):
+    one, other = ground.actor(), ground.actor()
+    with ground.connect(one) as c, ground.connect(other) as free:
+        codes, n = [], 0
+        while "54000" not in codes and n < 400:
+            n += 1
+            try:
+                explain(c, "SELECT 1")
+            except psycopg.Error as e:
+                codes.append(e.sqlstate)
+                detail = json.loads(e.diag.message_detail)
+        assert codes == ["54000"] and n > 60
+        assert detail["retry"] == "wait" and 0 < detail["wait_ms"] <= 1000
+        assert explain(free, "SELECT 1")["outcome"] == "runs"
+        with ground.connect(one) as again:  # another connection is the same actor
+            try:
+                explain(again, "SELECT 1")
+                explain(again, "SELECT 1")
+                explain(again, "SELECT 1")
+                raise AssertionError
+            except psycopg.Error as e:
+                assert e.sqlstate == "54000"
+        assert ask(c, "SHOW backstop.status")["v"] == 1
+        time.sleep(1.1)
+        assert explain(c, "SELECT 1")["outcome"] == "runs"
+
+
+def test_explain_waits_for_no_lock(ground, alice):
+    with ground.pg.admin() as c, c.transaction():
+        c.execute("LOCK TABLE door.t IN ACCESS EXCLUSIVE MODE")
+        got = explain(alice, "DELETE FROM door.t WHERE id > 700")
+        assert got["outcome"] == "asks" and not got["statements"][0]["effects"][0]["exact"]
+
+
+def test_explain_sees_what_others_have_just_made(ground, alice):
+    with ground.pg.admin() as c:
+        c.execute("SET ROLE app_trust; CREATE TABLE door.fresh AS SELECT generate_series(1, 5) AS id")
+    got = explain(alice, "DELETE FROM door.fresh")
+    assert got["statements"][0]["effects"][0]["rows"] == 5
+
+
+def test_nobody_to_ask(ground):
+    gateway = Gateway(ground.pg)
+    with running(gateway, "bob"), gateway.connect("bob", autocommit=True) as c:
+        assert explain(c, "DELETE FROM door.t")["outcome"] == "refused"
+
+
+def test_explain_tells_no_rows_that_the_role_cannot_read(ground, alice):
+    """The helper sees everything: its numbers would tell of it, one condition after the other."""
+    with ground.pg.admin() as c:
+        c.execute("""
+            CREATE TABLE door.secret (v int); INSERT INTO door.secret SELECT generate_series(1, 9);
+            GRANT DELETE, INSERT ON door.secret TO app_trust;
+            CREATE TABLE door.mine (v int, who text); INSERT INTO door.mine SELECT generate_series(1, 9), 'x';
+            ALTER TABLE door.mine OWNER TO app_trust;
+            CREATE TABLE door.rls (v int); INSERT INTO door.rls SELECT generate_series(1, 9);
+            GRANT ALL ON door.rls TO app_trust; ALTER TABLE door.rls ENABLE ROW LEVEL SECURITY;
+            CREATE POLICY p ON door.rls USING (v < 3);""")
+    known = explain(alice, "DELETE FROM door.mine WHERE v > 4")["statements"][0]["effects"][0]
+    assert (known["rows"], known["exact"]) == (5, True)
+    for sql in ("DELETE FROM door.secret", "DELETE FROM door.secret WHERE v > 4", "TRUNCATE door.secret", "DROP TABLE door.secret",
+                "DELETE FROM door.rls", "DELETE FROM door.mine WHERE v IN (SELECT v FROM door.secret)",
+                "UPDATE door.mine m SET v = 1 FROM door.secret s WHERE s.v = m.v",
+                "WITH s AS (SELECT v FROM door.secret) DELETE FROM door.mine WHERE v < (SELECT max(v) FROM s)"):
+        said = {json.dumps([explain(alice, sql)["risk"], [e["rows"] for e in explain(alice, sql)["statements"][0]["effects"]]])}
+        assert said == {'["CRITICAL", [null]]'}, (sql, said)
+    with ground.pg.admin() as c:
+        c.execute("DROP TABLE door.secret, door.mine, door.rls")

@@ -17,7 +17,7 @@ type Line = Record<string, unknown> & { seq: number; at: string; kind: string };
 const PAGE = 100;
 const TEXTS = ["actor", "operator", "database", "table", "ticket", "point", "session"] as const;
 const FILTERS = ["kind", "risk", ...TEXTS, "from", "until"] as const;
-const KINDS = ["judged", "outcome", "decision", "session_open", "session_close", "restore", "point", "config", "operator", "note", "evasion", "break_glass"];
+const KINDS = ["judged", "outcome", "decision", "session_open", "session_close", "restore", "point", "config", "operator", "note", "evasion", "break_glass", "explained"];
 
 /** "2026-11-27T10:00" of the field is local; the API wants the zone. */
 function asTime(value: string): string {

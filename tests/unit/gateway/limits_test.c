@@ -66,12 +66,34 @@ wrong_cancels(void)
     bs_limits_free(&l);
 }
 
+/* An actor may have 60 explained at once, and then one in a second; others are not concerned. */
+static void
+explaining(void)
+{
+    struct bs_limits *l = bs_limits_new();
+    int64_t now_us = 5000000;
+
+    for (int i = 0; i < BS_EXPLAINED_MAX; i++)
+        EXPECT_EQ(bs_limits_explain(l, "ann", now_us), 0);
+    EXPECT_EQ(bs_limits_explain(l, "ann", now_us), 1000);
+    EXPECT_EQ(bs_limits_explain(l, "ann", now_us + 400001), 600);
+    EXPECT_EQ(bs_limits_explain(l, "bob", now_us), 0);
+    EXPECT_EQ(bs_limits_explain(l, "ann", now_us + 1000000), 0);
+    EXPECT_EQ(bs_limits_explain(l, "ann", now_us + 1000000), 1000);
+    now_us += 3600 * INT64_C(1000000);
+    for (int i = 0; i < BS_EXPLAINED_MAX; i++)
+        EXPECT_EQ(bs_limits_explain(l, "ann", now_us), 0);
+    EXPECT_EQ(bs_limits_explain(l, "ann", now_us), 1000);
+    bs_limits_free(&l);
+}
+
 int
 main(void)
 {
     static const struct tap_case cases[] = {
         {"sessions are counted by actor and in all", sessions},
         {"a host that is wrong too often has to wait", wrong_cancels},
+        {"an actor has so many statements explained", explaining},
     };
     return tap_main(cases, sizeof(cases) / sizeof(cases[0]));
 }

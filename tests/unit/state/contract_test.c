@@ -901,12 +901,20 @@ points(void)
     p.created_us = 11;
     EXPECT_EQ(CODE(bs_state_point_put(state, &p, &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_point_put(state, &p, &err)), BS_OK); /* again: replaced, not doubled */
-    REQUIRE(bs_state_point_list(state, NULL, NULL, 0, &arena, &all, &n, &err) == BS_DONE && n == 2);
+    REQUIRE(bs_state_point_list(state, NULL, NULL, NULL, 0, &arena, &all, &n, &err) == BS_DONE &&
+            n == 2);
     EXPECT(strcmp(all[0].id, "P2") == 0);
-    REQUIRE(bs_state_point_list(state, "app", "armed", 0, &arena, &all, &n, &err) == BS_DONE);
+    REQUIRE(bs_state_point_list(state, "app", "armed", NULL, 0, &arena, &all, &n, &err) == BS_DONE);
     EXPECT_EQ(n, 1);
-    EXPECT_EQ(CODE(bs_state_point_list(state, "x", NULL, 0, &arena, &all, &n, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_point_list(state, "x", NULL, NULL, 0, &arena, &all, &n, &err)), BS_OK);
     EXPECT_EQ(n, 0);
+    p.id = "P3";
+    p.actor = "b";
+    EXPECT_EQ(CODE(bs_state_point_put(state, &p, &err)), BS_OK);
+    REQUIRE(bs_state_point_list(state, "app", NULL, "b", 1, &arena, &all, &n, &err) == BS_DONE);
+    EXPECT(n == 1 && strcmp(all[0].id, "P3") == 0);
+    REQUIRE(bs_state_point_list(state, NULL, NULL, "a", 0, &arena, &all, &n, &err) == BS_DONE);
+    EXPECT_EQ(n, 2);
     p.state = "";
     EXPECT_EQ(CODE(bs_state_point_put(state, &p, &err)), BS_E_USAGE);
     tear_down();
