@@ -144,23 +144,12 @@ bs_gate_fail_as(struct bs_relay *r, enum bs_code code, const char *message, cons
 void
 bs_gate_fail_no_point(struct bs_relay *r)
 {
-    const struct bs_gate *g = r->gate;
-    const char *late =
-        g->too_slow == NULL
-            ? NULL
-            : bs_arena_fmt(&r->gate->arena,
-                           "no recovery point could be made in time, so the statement was not run: "
-                           "%s",
-                           g->too_slow);
+    const char *message =
+        r->gate->too_slow == NULL
+            ? "no recovery point could be made and proven, so the statement was not run"
+            : "no recovery point could be made in time, so the statement was not run";
 
-    if (late != NULL)
-        bs_gate_fail_as(r, BS_E_NO_POINT, late,
-                        "Change fewer rows at a time, or ask the operator of this database to "
-                        "raise recovery.lock_budget.");
-    else
-        bs_gate_fail_as(r, BS_E_NO_POINT,
-                        "no recovery point could be made and proven, so the statement was not run",
-                        "Tell the operator of this database.");
+    bs_gate_fail_as(r, BS_E_NO_POINT, message, "Tell the operator of this database.");
 }
 
 /* One of our own statements was refused by the server. */

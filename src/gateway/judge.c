@@ -240,8 +240,6 @@ choose_way(struct bs_verdict *v)
     if (optional && stands_alone(&v->unit))
         v->decision.recovery_waived = true;
     choose_by_plan(v);
-    if (v->way == BS_WAY_REFUSE && v->code == BS_E_NO_POINT && optional)
-        v->hint = "A recovery point cannot be made for all of it: send its statements one by one.";
 }
 
 /* Transaction control beside something gated would commit before the audit (PROTECT 12). */

@@ -11,7 +11,7 @@ import pytest
 from .conftest import BUILD, HEADER, ROOT, binary, output
 
 FILES = ["bin/backstop", "include/backstop.h", "share/man/man1/backstop.1", "share/man/man5/backstop.yaml.5",
-         "share/doc/backstop/LICENSE", "share/doc/backstop/examples/c/agent.c",
+         "share/doc/backstop/LICENSE", "share/doc/backstop/llms.txt", "share/doc/backstop/skills/backstop/SKILL.md", "share/doc/backstop/examples/c/agent.c",
          "share/bash-completion/completions/backstop", "share/zsh/site-functions/_backstop",
          "share/fish/vendor_completions.d/backstop.fish", "lib/systemd/system/backstop.service",
          "lib/systemd/system/backstop.socket"]
