@@ -1,7 +1,9 @@
 """Run where LangGraph is: a graph that resumes sends again only what was held, also beside other calls of its node."""
 
+import asyncio
 import json
 import os
+import sys
 
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -30,7 +32,15 @@ graph.add_conditional_edges("model", lambda state: "tools" if state["messages"][
 graph.add_edge("tools", "model")
 agent = graph.compile(checkpointer=InMemorySaver())
 config = {"configurable": {"thread_id": "1"}}
-state = agent.invoke({"messages": [("user", "go")]}, config)
+
+
+def invoke(what):
+    if sys.argv[1] == "async":
+        return asyncio.run(agent.ainvoke(what, config))
+    return agent.invoke(what, config)
+
+
+state = invoke({"messages": [("user", "go")]})
 rounds = 0
 while "__interrupt__" in state:
     rounds += 1
@@ -39,6 +49,6 @@ while "__interrupt__" in state:
         print(json.dumps({"event": "held", "ticket": ticket}), flush=True)
     else:  # the first time it resumes although nobody has decided
         database.wait(ticket)
-    state = agent.invoke(Command(resume=True), config)
+    state = invoke(Command(resume=True))
 answers = [json.loads(m.content) for m in state["messages"] if isinstance(m, ToolMessage)]
 print(json.dumps({"event": "answer", "rounds": rounds, "answers": [a["command"] for a in answers]}), flush=True)

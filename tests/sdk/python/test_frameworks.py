@@ -25,15 +25,15 @@ INSERT INTO shop.orders SELECT n, CASE WHEN n > 100 THEN 'closed' ELSE 'open' EN
 class Example:
     """A running example."""
 
-    def __init__(self, site, name, home, program=None):
-        program = program or SDK / "examples" / f"{name}_agent.py"
+    def __init__(self, site, name, home, *program):
+        program = program or (SDK / "examples" / f"{name}_agent.py",)
         python = ROOT / ".cache" / EXAMPLES[name] / "bin" / "python"
         if not python.exists():
             pytest.skip(f"{python.parent.parent.name} is not there: script/test sdk makes it")
         # Nothing may be asked of the network: what tried would end with an error at once.
         env = {"PATH": os.environ["PATH"], "HOME": str(home), "DATABASE_URL": site.url(),
                "PYTHONPATH": str(SDK / "src"), "HTTPS_PROXY": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
-        self.process = subprocess.Popen([python, program], env=env, cwd=home, text=True,
+        self.process = subprocess.Popen([python, *program], env=env, cwd=home, text=True,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.said, self.errors = queue.Queue(), []
         threading.Thread(target=self._read, daemon=True).start()
@@ -105,9 +105,10 @@ def test_when_denied_nothing_runs(site, example):
     assert site.runs(held["ticket"]) == [] and site.operator.tickets() == []
 
 
-def test_a_graph_that_resumes_sends_again_only_what_was_held(site, tmp_path):
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_a_graph_that_resumes_sends_again_only_what_was_held(site, tmp_path, how):
     """The node has two calls. One has run when the other is held, and LangGraph runs the node again, twice."""
-    made = Example(site, "langgraph", tmp_path, ROOT / "tests" / "sdk" / "python" / "frameworks_replay.py")
+    made = Example(site, "langgraph", tmp_path, ROOT / "tests" / "sdk" / "python" / "frameworks_replay.py", how)
     held = made.next("held")
     site.operator.decide(held["ticket"], "approve")
     answer = made.next("answer")
@@ -117,3 +118,18 @@ def test_a_graph_that_resumes_sends_again_only_what_was_held(site, tmp_path):
     assert site.runs(held["ticket"]) == ["DELETE"]
     status, ticket = site.operator.ask("GET", f"/v1/tickets/{held['ticket']}")
     assert status == 200 and ticket["asked"] == 2, "sent once, and once more when it was approved"
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "pydantic_ai"])
+def test_tools_as_the_framework_calls_them(site, tmp_path, name):
+    """Whatever comes of a statement is an answer: no tool raises what a framework would make a text of its own of."""
+    made = Example(site, name, tmp_path, ROOT / "tests" / "sdk" / "python" / "frameworks_plain.py", name)
+    assert made.next("failed")["answer"]["sqlstate"] == "42P01"
+    assert made.next("blocked")["answer"]["status"] == "refused"
+    ticket = made.next("held")["answer"]["ticket"]
+    site.operator.decide(ticket, "approve")
+    assert made.next("waited")["answer"]["status"] == "approved"
+    assert made.next("ran")["answer"]["command"] == "DELETE 100"
+    assert made.next("made up")["answer"]["status"] == "failed"
+    made.end()
+    assert site.runs(ticket) == ["DELETE"]

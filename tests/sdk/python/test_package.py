@@ -1,6 +1,7 @@
 """The package itself: its form, its types, and its wheel where nothing else is installed."""
 
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from .conftest import ROOT, SDK
 
+HERE = pathlib.Path(__file__).parent
 WHEELS = ROOT / ".cache" / "sdk" / "wheels"
 FRAMEWORKS = ROOT / ".cache" / "sdk-frameworks" / "bin" / "python"
 
@@ -27,11 +29,19 @@ def test_form(how):
     run(sys.executable, "-m", "ruff", *how, "src", "examples", "generate.py", cwd=SDK)
 
 
-def test_types():
+def mypy(*what):
     if not FRAMEWORKS.exists():
         pytest.skip("the frameworks are not there: script/test sdk installs them")
     run(sys.executable, "-m", "mypy", "--python-executable", FRAMEWORKS, "--cache-dir", ROOT / ".cache" / "sdk-mypy",
-        cwd=SDK)
+        *what, cwd=SDK)
+
+
+def test_types():
+    mypy()
+
+
+def test_types_of_a_program_that_uses_it():
+    mypy("--strict", HERE / "typed_use.py")
 
 
 @pytest.fixture(scope="module")

@@ -62,3 +62,15 @@ def test_approved_on_the_wire_there_is_nothing_to_send_again(site, made):
 def test_what_is_no_time(site, wait):
     with pytest.raises(ValueError):
         backstop.connect(site.url(), wait=wait)
+
+
+def test_an_agent_that_may_write_nothing_without_asking(site, made):
+    """Its transactions begin read only, so the first that is approved has to begin anew, once."""
+    hand = made(site)
+    deciding = site.decide_next()
+    told = []
+    hand.retry(hand.transaction("SELECT count(*) FROM py.orders", DELETE), timeout=30, on_held=told.append)
+    ticket, = deciding.done()
+    assert site.count("orders") == 0 and {h.ticket for h in told} == {ticket["id"]}
+    assert {h.retry for h in told} == {"same-transaction"}
+    hand.close()
