@@ -201,15 +201,13 @@ backstop_fingerprint(const char *sql, size_t bytes, char **out, backstop_error *
 /* ---- What a gateway answers ---- */
 
 enum backstop_outcome {
-    BACKSTOP_NONE = 0,    /* the error is PostgreSQL's own; or nothing stands in the way */
-    BACKSTOP_HELD = 1,    /* an operator has to decide: wait, then send the same again */
-    BACKSTOP_DENIED = 2,  /* an operator said no: stop */
-    BACKSTOP_EXPIRED = 3, /* too late, or the effect grew: ask again by sending it again */
-    BACKSTOP_NOT_RECOVERABLE =
-        4, /* it could not be made recoverable and did not happen: tell the operator */
-    BACKSTOP_BLOCKED =
-        5, /* refused: stop. Also what a newer gateway says that this library does not know */
-    BACKSTOP_PAUSED = 6, /* nothing of this agent runs now: stop */
+    BACKSTOP_NONE = 0,            /* the error is PostgreSQL's own; or nothing stands in the way */
+    BACKSTOP_HELD = 1,            /* an operator has to decide: wait, then send the same again */
+    BACKSTOP_DENIED = 2,          /* an operator said no: stop */
+    BACKSTOP_EXPIRED = 3,         /* too late, or the effect grew: ask again by sending it again */
+    BACKSTOP_NOT_RECOVERABLE = 4, /* no way back could be made, so it did not happen */
+    BACKSTOP_BLOCKED = 5,         /* refused: stop; so is what only a newer library knows */
+    BACKSTOP_PAUSED = 6,          /* nothing of this agent runs now: stop */
 };
 
 /* "Held", "Denied", "Expired", "NotRecoverable", "Blocked", "Paused"; "None" for everything else. */
