@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
 
 from conftest import (  # noqa: E402,F401 - fixtures and hooks of the integration tests
-    Gateway, binary, leaves_nothing, pg, pytest_runtest_makereport, running)
+    Gateway, binary, leaves_nothing, pg, pytest_runtest_makereport, running, wait_until)
 from operator_side import Operator  # noqa: E402
 
 HEADER = ROOT / "include" / "backstop.h"
