@@ -23,7 +23,7 @@
 static const char list_sql[] =
     "SELECT json_build_object('tables', coalesce(json_agg(json_build_object('schema', t.s, 'name', "
     "t.r, "
-    "'kind', t.k, 'comment', obj_description(t.oid, 'pg_class'), 'rows_estimated', "
+    "'kind', t.k, 'comment', left(obj_description(t.oid, 'pg_class'), 500), 'rows_estimated', "
     "CASE WHEN t.e >= 0 THEN t.e::bigint END, 'bytes', pg_total_relation_size(t.oid)) ORDER BY "
     "t.s, t.r), "
     "'[]'::json)) FROM (SELECT c.oid, n.nspname AS s, c.relname AS r, " KIND
@@ -34,13 +34,14 @@ static const char list_sql[] =
 
 static const char table_sql[] =
     "SELECT json_build_object('schema', n.nspname, 'name', c.relname, 'kind', " KIND
-    ", 'comment', obj_description(c.oid, 'pg_class'), "
+    ", 'comment', left(obj_description(c.oid, 'pg_class'), 4000), "
     "'rows_estimated', CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END, "
     "'bytes', pg_total_relation_size(c.oid), "
     "'columns', (SELECT coalesce(json_agg(json_build_object('name', a.attname, 'type', "
     "format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull, "
     "'default', pg_get_expr(d.adbin, d.adrelid), 'generated', a.attgenerated <> '', "
-    "'identity', a.attidentity <> '', 'comment', col_description(c.oid, a.attnum)) ORDER BY "
+    "'identity', a.attidentity <> '', 'comment', left(col_description(c.oid, a.attnum), 1000)) "
+    "ORDER BY "
     "a.attnum), "
     "'[]'::json) FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d "
     "ON d.adrelid = a.attrelid AND d.adnum = a.attnum "

@@ -72,6 +72,9 @@ json_t *bs_mcp_self(void);
 json_t *bs_mcp_capabilities(bool modern);
 extern const char bs_mcp_instructions[];
 
+/* A string of JSON: of a text that may have been cut within a character, what is before that. */
+json_t *bs_mcp_string(const char *text);
+
 /* Every revision that we speak, the newest first. A new reference. */
 json_t *bs_mcp_revisions(void);
 

@@ -1,8 +1,8 @@
 /*
  * lines.c - see lines.h.
  *
- * The reader never waits for a request: a cancellation must get by one that runs. What comes in while
- * as many requests run as may is read all the same, but requests among it wait for a thread.
+ * The reader never waits for a request: a cancellation must get by one that runs. How many run at once is
+ * bounded by the peer, which refuses those beyond.
  */
 #include "mcp/lines.h"
 
@@ -16,7 +16,6 @@
 #include "base/files.h"
 #include "mcp/inside.h"
 
-#define THREADS_MAX 32
 #define STACK_BYTES ((size_t)1 << 20)
 
 struct stdio {
@@ -107,8 +106,6 @@ start(struct stdio *s, json_t *message)
     bool started;
 
     (void)pthread_mutex_lock(&s->lock);
-    while (s->running >= THREADS_MAX)
-        (void)pthread_cond_wait(&s->changed, &s->lock);
     s->running++;
     (void)pthread_mutex_unlock(&s->lock);
     (void)pthread_attr_init(&attr);

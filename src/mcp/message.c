@@ -50,10 +50,21 @@ bs_mcp_refuse(struct bs_mcp_fault *fault, enum bs_mcp_code code, const char *fmt
 }
 
 json_t *
+bs_mcp_string(const char *text)
+{
+    size_t n = strlen(text);
+    json_t *string = json_stringn(text, n);
+
+    while (string == NULL)
+        string = json_stringn(text, --n);
+    return string;
+}
+
+json_t *
 bs_mcp_error(const json_t *id, enum bs_mcp_code code, const char *message, json_t *data)
 {
-    json_t *error =
-        json_pack("{s:i,s:s,s:o*}", "code", (int)code, "message", message, "data", data);
+    json_t *error = json_pack("{s:i,s:o,s:o*}", "code", (int)code, "message",
+                              bs_mcp_string(message), "data", data);
     json_t *answer = json_pack("{s:s,s:o}", "jsonrpc", "2.0", "error", error);
 
     /* The protocol's schema knows no id of null: an error about no request has none. */

@@ -226,6 +226,7 @@ bs_mcp_resources_read(struct bs_mcp_request *r, struct bs_mcp_fault *fault)
         return NULL;
     }
     (void)json_object_del(answer, "v");
+    (void)json_object_del(answer, "hold_wait"); /* of this connection, on which nothing waits */
     text = json_dumps(answer, JSON_COMPACT);
     result = json_pack("{s:[{s:s,s:s,s:s}]}", "contents", "uri", uri, "mimeType",
                        "application/json", "text", text);

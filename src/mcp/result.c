@@ -17,9 +17,9 @@ json_t *
 bs_mcp_result(json_t *structured, const char *text, bool is_error)
 {
     char *dumped = text == NULL ? json_dumps(structured, JSON_COMPACT) : NULL;
-    json_t *result = json_pack("{s:[{s:s,s:s}],s:o,s:b}", "content", "type", "text", "text",
-                               text == NULL ? dumped : text, "structuredContent", structured,
-                               "isError", (int)is_error);
+    json_t *result = json_pack("{s:[{s:s,s:o}],s:o,s:b}", "content", "type", "text", "text",
+                               bs_mcp_string(text == NULL ? dumped : text), "structuredContent",
+                               structured, "isError", (int)is_error);
 
     free(dumped);
     return result;
@@ -29,9 +29,11 @@ json_t *
 bs_mcp_result_failed(const char *sqlstate, const char *message, const char *hint)
 {
     char text[1200];
-    json_t *error = json_pack("{s:s*,s:s,s:s*}", "sqlstate", sqlstate, "message", message, "hint",
-                              hint != NULL && hint[0] == '\0' ? NULL : hint);
+    json_t *error =
+        json_pack("{s:s*,s:o}", "sqlstate", sqlstate, "message", bs_mcp_string(message));
 
+    if (hint != NULL && hint[0] != '\0')
+        (void)json_object_set_new(error, "hint", bs_mcp_string(hint));
     (void)snprintf(text, sizeof(text), "ERROR%s%s: %s", sqlstate == NULL ? "" : " ",
                    sqlstate == NULL ? "" : sqlstate, message);
     return bs_mcp_result(json_pack("{s:s,s:o}", "status", "failed", "error", error), text, true);

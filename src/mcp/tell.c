@@ -82,8 +82,10 @@ question(const char *sql)
     char text[SHOWN_MAX + 200];
     int n = (int)strlen(sql);
 
-    while (n > SHOWN_MAX || (n > 0 && n == SHOWN_MAX && ((uint8_t)sql[n] & 0xC0) == 0x80))
-        n = n > SHOWN_MAX ? SHOWN_MAX : n - 1;
+    if (n > SHOWN_MAX)
+        n = SHOWN_MAX;
+    while (n > 0 && ((uint8_t)sql[n] & 0xC0) == 0x80)
+        n--;
     (void)snprintf(
         text, sizeof(text),
         "The agent wants to run a statement that changes or destroys what is there. Is it "

@@ -140,6 +140,7 @@ bs_mcp_tool_status(struct bs_mcp_request *r, const json_t *args, struct bs_mcp_f
         json_decref(answer);
         return failed;
     }
+    (void)json_object_del(answer, "hold_wait"); /* of this connection, on which nothing waits */
     (void)json_object_set(answer, "tickets", json_object_get(tickets, "tickets"));
     json_decref(tickets);
     return completed(answer, NULL);
