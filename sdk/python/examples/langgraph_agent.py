@@ -10,7 +10,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command
 from telling import DATABASE_URL, TASK, next_step, tell
 
-from backstop.langgraph import Database, sql_tool
+from backstop.langgraph import Database, hold_node, sql_tools
 
 database = Database(DATABASE_URL, purpose=TASK)
 ids = itertools.count(1)
@@ -28,17 +28,19 @@ def model(state):
 
 graph = StateGraph(MessagesState)
 graph.add_node("model", model)
-graph.add_node("tools", ToolNode([sql_tool(database)]))
+graph.add_node("tools", ToolNode(sql_tools(database)))
+graph.add_node("hold", hold_node(database))
 graph.add_edge(START, "model")
 graph.add_conditional_edges("model", lambda state: "tools" if state["messages"][-1].tool_calls else END)
-graph.add_edge("tools", "model")
+graph.add_edge("tools", "hold")
+graph.add_edge("hold", "model")
 agent = graph.compile(checkpointer=InMemorySaver())  # one on disk outlives the program
 
 config = {"configurable": {"thread_id": "1"}}
 state = agent.invoke({"messages": [("user", TASK)]}, config)
 while "__interrupt__" in state:
-    held = state["__interrupt__"][0].value
-    tell("held", ticket=held["ticket"])
-    database.wait(held["ticket"])  # or end here, and come back when there is news
+    for held in state["__interrupt__"][0].value["held"]:
+        tell("held", ticket=held["ticket"])
+        database.wait(held["ticket"])  # or end here, and come back when there is news
     state = agent.invoke(Command(resume=True), config)
 tell("answer", text=state["messages"][-1].content)

@@ -1,4 +1,4 @@
-"""Run where LangGraph is: a graph that resumes sends again only what was held, also beside other calls of its node."""
+"""Run where LangGraph is: a graph that resumes sends again only what was held, beside other calls of the same node."""
 
 import asyncio
 import json
@@ -11,9 +11,10 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command
 
-from backstop.langgraph import Database, sql_tool
+from backstop.langgraph import Database, hold_node, sql_tools
 
-TEXTS = ("INSERT INTO py.customers VALUES (99, 'x')", "DELETE FROM py.orders")
+TEXTS = ("DELETE FROM py.orders", "INSERT INTO py.customers VALUES (99, 'x')", "SELECT 1 AS one",
+         "DELETE FROM py.customers WHERE id < 5", "INSERT INTO py.customers VALUES (98, 'y')")
 
 
 def model(state):
@@ -23,32 +24,31 @@ def model(state):
     return {"messages": [AIMessage("", tool_calls=calls)]}
 
 
-database = Database(os.environ["DATABASE_URL"])
-graph = StateGraph(MessagesState)
-graph.add_node("model", model)
-graph.add_node("tools", ToolNode([sql_tool(database)]))
-graph.add_edge(START, "model")
-graph.add_conditional_edges("model", lambda state: "tools" if state["messages"][-1].tool_calls else END)
-graph.add_edge("tools", "model")
-agent = graph.compile(checkpointer=InMemorySaver())
-config = {"configurable": {"thread_id": "1"}}
-
-
 def invoke(what):
     if sys.argv[1] == "async":
         return asyncio.run(agent.ainvoke(what, config))
     return agent.invoke(what, config)
 
 
+def say(event, **more):
+    print(json.dumps({"event": event, **more}), flush=True)
+
+
+database = Database(os.environ["DATABASE_URL"])
+graph = StateGraph(MessagesState)
+graph.add_node("model", model)
+graph.add_node("tools", ToolNode(sql_tools(database)))
+graph.add_node("hold", hold_node(database))
+graph.add_edge(START, "model")
+graph.add_conditional_edges("model", lambda state: "tools" if state["messages"][-1].tool_calls else END)
+graph.add_edge("tools", "hold")
+graph.add_edge("hold", "model")
+agent = graph.compile(checkpointer=InMemorySaver())
+config = {"configurable": {"thread_id": "1"}}
 state = invoke({"messages": [("user", "go")]})
-rounds = 0
 while "__interrupt__" in state:
-    rounds += 1
-    ticket = state["__interrupt__"][0].value["ticket"]
-    if rounds == 1:
-        print(json.dumps({"event": "held", "ticket": ticket}), flush=True)
-    else:  # the first time it resumes although nobody has decided
-        database.wait(ticket)
+    say("held", held=state["__interrupt__"][0].value["held"])
+    sys.stdin.readline()
     state = invoke(Command(resume=True))
 answers = [json.loads(m.content) for m in state["messages"] if isinstance(m, ToolMessage)]
-print(json.dumps({"event": "answer", "rounds": rounds, "answers": [a["command"] for a in answers]}), flush=True)
+say("answer", answers=[a.get("command") or a["reason"] for a in answers])

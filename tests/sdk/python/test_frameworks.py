@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import queue
 import subprocess
 import threading
@@ -10,6 +11,7 @@ import pytest
 
 from .conftest import ROOT, SDK
 
+HERE = pathlib.Path(__file__).parent
 EXAMPLES = {"langgraph": "sdk-frameworks", "openai_agents": "sdk-frameworks", "pydantic_ai": "sdk-frameworks",
             "llama_index": "sdk-frameworks", "crewai": "sdk-crewai"}
 SECONDS = 120
@@ -34,7 +36,7 @@ class Example:
         env = {"PATH": os.environ["PATH"], "HOME": str(home), "DATABASE_URL": site.url(),
                "PYTHONPATH": str(SDK / "src"), "HTTPS_PROXY": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
         self.process = subprocess.Popen([python, *program], env=env, cwd=home, text=True,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.said, self.errors = queue.Queue(), []
         threading.Thread(target=self._read, daemon=True).start()
         self.reader = threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True)
@@ -53,6 +55,10 @@ class Example:
             raise AssertionError(f"it ended before {event}:\n" + "".join(self.errors)[-4000:])
         assert said["event"] == event, said
         return said
+
+    def go_on(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
 
     def end(self):
         assert self.said.get(timeout=SECONDS) is None
@@ -107,23 +113,31 @@ def test_when_denied_nothing_runs(site, example):
 
 @pytest.mark.parametrize("how", ["sync", "async"])
 def test_a_graph_that_resumes_sends_again_only_what_was_held(site, tmp_path, how):
-    """The node has two calls. One has run when the other is held, and LangGraph runs the node again, twice."""
-    made = Example(site, "langgraph", tmp_path, ROOT / "tests" / "sdk" / "python" / "frameworks_replay.py", how)
-    held = made.next("held")
-    site.operator.decide(held["ticket"], "approve")
-    answer = made.next("answer")
+    """Five calls of one node, which LangGraph runs at once; two of them are held. It is resumed three times: before
+    anybody has decided, when one is decided, and when both are."""
+    made = Example(site, "langgraph", tmp_path, HERE / "frameworks_replay.py", how)
+    first, second = made.next("held")["held"]
+    assert first["sql"] == "DELETE FROM py.orders" and second["sql"] == "DELETE FROM py.customers WHERE id < 5"
+    made.go_on()
+    assert [h["ticket"] for h in made.next("held")["held"]] == [first["ticket"], second["ticket"]]
+    site.operator.decide(first["ticket"], "approve")
+    made.go_on()
+    assert [h["ticket"] for h in made.next("held")["held"]] == [second["ticket"]]
+    assert site.count("orders") == 0
+    site.operator.decide(second["ticket"], "deny")
+    made.go_on()
+    assert made.next("answer")["answers"] == ["DELETE 100", "INSERT 0 1", "SELECT 1", "An operator denied it.", "INSERT 0 1"]
     made.end()
-    assert answer["answers"] == ["INSERT 0 1", "DELETE 100"]
-    assert site.count("customers") == 21 and site.count("orders") == 0
-    assert site.runs(held["ticket"]) == ["DELETE"]
-    status, ticket = site.operator.ask("GET", f"/v1/tickets/{held['ticket']}")
-    assert status == 200 and ticket["asked"] == 2, "sent once, and once more when it was approved"
+    assert site.count("customers") == 22
+    assert site.runs(first["ticket"]) == ["DELETE"] and site.operator.tickets() == []
+    asked = [site.operator.ask("GET", f"/v1/tickets/{h['ticket']}")[1]["asked"] for h in (first, second)]
+    assert asked == [2, 1], "once, and once more when it was approved"
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "pydantic_ai"])
 def test_tools_as_the_framework_calls_them(site, tmp_path, name):
     """Whatever comes of a statement is an answer: no tool raises what a framework would make a text of its own of."""
-    made = Example(site, name, tmp_path, ROOT / "tests" / "sdk" / "python" / "frameworks_plain.py", name)
+    made = Example(site, name, tmp_path, HERE / "frameworks_plain.py", name)
     assert made.next("failed")["answer"]["sqlstate"] == "42P01"
     assert made.next("blocked")["answer"]["status"] == "refused"
     ticket = made.next("held")["answer"]["ticket"]
