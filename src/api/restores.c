@@ -32,7 +32,9 @@
 #define END_US      ((int64_t)30000000) /* that a stop waits for a copy-back */
 #define STUCK_US    ((int64_t)10000000) /* and then for any */
 #define AGAIN_MS    100                 /* between two calls to stop */
-#define ARENA_MAX   (1u << 30)
+#define PAGE        4                   /* restores that are read at once */
+#define PAGE_MAX    (256u << 20)        /* bytes of them */
+#define RESTORE_ID  (3 + BS_ULID_TEXT)
 
 enum at {
     IDLE = 0,
@@ -41,7 +43,7 @@ enum at {
 };
 
 struct restore {
-    char id[3 + BS_ULID_TEXT];
+    char id[RESTORE_ID];
     json_t *doc;
     json_t *results; /* by the step's name; NULL: none */
     size_t result_bytes;
@@ -824,23 +826,42 @@ take_row(struct bs_restores *s,
     return row->open ? interrupt(s, r, err) : BS_DONE;
 }
 
+/* One page of them, older than `before`, which becomes the oldest; "" at the end. */
+static enum bs_done
+load_page(struct bs_restores *s, char before[RESTORE_ID], struct restore ***end, struct bs_err *err)
+{
+    struct bs_restore_row *rows;
+    struct bs_arena arena;
+    enum bs_done done;
+    size_t n = 0;
+
+    bs_arena_init(&arena, "restores", PAGE_MAX);
+    done = bs_state_restore_list(s->gateway->state, before[0] == '\0' ? NULL : before, PAGE, &arena,
+                                 &rows, &n, err);
+    before[0] = '\0';
+    for (size_t i = 0; done == BS_DONE && i < n; i++) {
+        if (!rows[i].elsewhere) /* another gateway's own: it goes on there */
+            done = take_row(s, &rows[i], end, err);
+    }
+    if (done == BS_DONE && n == PAGE)
+        (void)snprintf(before, RESTORE_ID, "%s", rows[n - 1].id);
+    bs_arena_fini(&arena);
+    return done;
+}
+
 static enum bs_done
 load(struct bs_restores *s, struct bs_err *err)
 {
     struct restore **end = &s->newest;
-    struct bs_restore_row *rows;
-    struct bs_arena arena;
-    enum bs_done done;
-    size_t n;
+    char before[RESTORE_ID] = "";
+    size_t n = 0;
 
-    bs_arena_init(&arena, "restores", ARENA_MAX);
-    done = bs_state_restore_list(s->gateway->state, KEPT, &arena, &rows, &n, err);
-    for (size_t i = 0; done == BS_DONE && i < n; i++) {
-        if (!rows[i].elsewhere) /* another gateway's own: it goes on there */
-            done = take_row(s, &rows[i], &end, err);
-    }
-    bs_arena_fini(&arena);
-    return done;
+    do {
+        if (load_page(s, before, &end, err) != BS_DONE)
+            return BS_FAILED;
+        n += PAGE;
+    } while (before[0] != '\0' && n < KEPT);
+    return BS_DONE;
 }
 
 enum bs_done

@@ -14,17 +14,15 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "gateway/named.h"
 #include "policy/keeping.h"
 
 enum { ARENA = 512 << 20 };
 
-/* Who names points. */
+/* What the rules ask. */
 struct names {
     const struct bs_config *config;
-    struct bs_ticket *tickets;
-    size_t n_tickets;
-    struct bs_restore_plan *plans;
-    size_t n_plans;
+    struct bs_named points;
 };
 
 static struct bs_retain_limits
@@ -50,27 +48,9 @@ limits(void *ctx, const struct bs_retain_table *t)
 }
 
 static bool
-says(const char *text, const char *point)
-{
-    return text != NULL && strstr(text, point) != NULL;
-}
-
-static bool
 named(void *ctx, const char *point)
 {
-    const struct names *n = ctx;
-
-    for (size_t i = 0; i < n->n_tickets; i++) {
-        const struct bs_ticket *t = &n->tickets[i];
-        if (says(t->point, point) || says(t->sql, point) || says(t->plan, point) ||
-            says(t->params, point) || says(t->detail, point))
-            return true;
-    }
-    for (size_t i = 0; i < n->n_plans; i++) {
-        if (says(n->plans[i].point, point))
-            return true;
-    }
-    return false;
+    return bs_named_has(&((const struct names *)ctx)->points, point);
 }
 
 bool
@@ -80,40 +60,27 @@ bs_retention_is_set(const struct bs_config *config)
            config->n_snapshots != 0;
 }
 
-static enum bs_done
-take_names(const struct bs_retention *r,
-           struct bs_arena *arena,
-           struct names *out,
-           struct bs_err *err)
-{
-    const struct bs_ticket_filter open = {
-        .whole = true, /* they may name a point */
-        .states = 1u << BS_TICKET_PENDING | 1u << BS_TICKET_APPROVED | 1u << BS_TICKET_RUNNING};
-
-    *out = (struct names){.config = r->config};
-    if (bs_state_ticket_list(r->state, &open, arena, &out->tickets, &out->n_tickets, err) !=
-        BS_DONE)
-        return BS_FAILED;
-    return bs_state_plan_list(r->state, bs_now_us(), arena, &out->plans, &out->n_plans, err);
-}
-
 enum bs_done
 bs_retention_look(const struct bs_retention *r,
                   struct bs_arena *arena,
                   struct bs_retain *out,
                   struct bs_err *err)
 {
-    struct names names;
+    struct names names = {.config = r->config};
     struct bs_retain_rules rules = {.limits = limits,
                                     .named = named,
                                     .ctx = &names,
                                     .now_us = bs_now_us(),
                                     .unfinished_us = r->config->retention->unfinished_ms * 1000};
 
+    enum bs_done done;
+
     *out = (struct bs_retain){0};
-    if (take_names(r, arena, &names, err) != BS_DONE)
-        return BS_FAILED;
-    return bs_retain_look(r->store, &rules, arena, out, err);
+    done = bs_named_read(r->state, &names.points, err);
+    if (done == BS_DONE)
+        done = bs_retain_look(r->store, &rules, arena, out, err);
+    bs_named_fini(&names.points);
+    return done;
 }
 
 /* A descriptor that holds the lock; -1 with err set. */
@@ -148,7 +115,7 @@ bs_retention_erase(const struct bs_retention *r,
                    struct bs_arena *arena,
                    struct bs_err *err)
 {
-    struct names names;
+    struct names names = {.config = r->config};
     struct bs_erase e = {.store = r->store,
                          .named = named,
                          .named_ctx = &names,
@@ -162,8 +129,9 @@ bs_retention_erase(const struct bs_retention *r,
     *out = (struct bs_erased){0};
     if (lock < 0)
         return BS_FAILED;
-    if (take_names(r, arena, &names, err) == BS_DONE)
+    if (bs_named_read(r->state, &names.points, err) == BS_DONE)
         done = bs_erase_run(&e, point, out, arena, err);
+    bs_named_fini(&names.points);
     (void)close(lock);
     return done;
 }

@@ -252,6 +252,7 @@ struct bs_state_ops {
                                 const struct bs_restore_row *row,
                                 struct bs_err *err);
     enum bs_done (*restore_list)(struct bs_state *s,
+                                 const char *before,
                                  size_t limit,
                                  struct bs_arena *arena,
                                  struct bs_restore_row **out,

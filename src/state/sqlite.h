@@ -383,6 +383,7 @@ enum bs_done bs_sq_plan_use(
 enum bs_done
 bs_sq_restore_put(struct bs_state *s, const struct bs_restore_row *row, struct bs_err *err);
 enum bs_done bs_sq_restore_list(struct bs_state *s,
+                                const char *before,
                                 size_t limit,
                                 struct bs_arena *arena,
                                 struct bs_restore_row **out,

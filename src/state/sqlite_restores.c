@@ -38,6 +38,7 @@ bs_sq_restore_put(struct bs_state *s, const struct bs_restore_row *row, struct b
 
 enum bs_done
 bs_sq_restore_list(struct bs_state *s,
+                   const char *before,
                    size_t limit,
                    struct bs_arena *arena,
                    struct bs_restore_row **out,
@@ -49,12 +50,14 @@ bs_sq_restore_list(struct bs_state *s,
     enum bs_done done;
 
     bs_sq_lock(q);
-    done = bs_sq_all(q,
-                     "SELECT id, open, doc, plan, open <> 0 AND instance <> ?1"
-                     " AND " BS_SQ_LIVES("restores.instance") " FROM restores"
-                                                              " ORDER BY id DESC LIMIT ?2",
-                     BS_SQ_VALUES(BS_SQ_T(q->instance), BS_SQ_I((int64_t)limit)), arena,
-                     sizeof(**out), read_restore, &rows, n, err);
+    done =
+        bs_sq_all(q,
+                  "SELECT id, open, doc, plan, open <> 0 AND instance <> ?1"
+                  " AND " BS_SQ_LIVES(
+                      "restores.instance") " FROM restores"
+                                           " WHERE ?3 IS NULL OR id < ?3 ORDER BY id DESC LIMIT ?2",
+                  BS_SQ_VALUES(BS_SQ_T(q->instance), BS_SQ_I((int64_t)limit), BS_SQ_T(before)),
+                  arena, sizeof(**out), read_restore, &rows, n, err);
     bs_sq_unlock(q);
     *out = rows;
     return done;

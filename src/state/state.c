@@ -1017,6 +1017,7 @@ bs_state_restore_put(struct bs_state *s, const struct bs_restore_row *row, struc
 
 enum bs_done
 bs_state_restore_list(struct bs_state *s,
+                      const char *before,
                       size_t limit,
                       struct bs_arena *arena,
                       struct bs_restore_row **out,
@@ -1025,7 +1026,7 @@ bs_state_restore_list(struct bs_state *s,
 {
     *out = NULL;
     *n = 0;
-    return s->ops->restore_list(s, limit, arena, out, n, err);
+    return s->ops->restore_list(s, before, limit, arena, out, n, err);
 }
 
 enum bs_done

@@ -424,8 +424,9 @@ BS_MUST_CHECK enum bs_done bs_state_plan_use(
 /* Adds one, or replaces it. DATA: its texts are not UTF-8. */
 BS_MUST_CHECK enum bs_done
 bs_state_restore_put(struct bs_state *s, const struct bs_restore_row *row, struct bs_err *err);
-/* Newest first. */
+/* Newest first. before: id: only older ones; NULL: any. */
 BS_MUST_CHECK enum bs_done bs_state_restore_list(struct bs_state *s,
+                                                 const char *before,
                                                  size_t limit,
                                                  struct bs_arena *arena,
                                                  struct bs_restore_row **out,

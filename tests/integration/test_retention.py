@@ -419,6 +419,15 @@ def test_a_ticket_or_a_plan_that_names_it(place, pg):
     state = place.g.folder / "state.db"
     import sqlite3
     with sqlite3.connect(state) as db:
+        # Behind any number of others, that are read in pages.
+        columns = [c[1] for c in db.execute("PRAGMA table_info(tickets)")]
+        made = {"id": "'T-7' || printf('%025d', value)", "identity": "'other ' || value", "sql": "'SELECT 1'"}
+        db.execute(f"INSERT INTO tickets ({', '.join(columns)})"
+                   f" SELECT {', '.join(made.get(c, c) for c in columns)} FROM tickets,"
+                   " (WITH RECURSIVE g(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM g WHERE value < 450)"
+                   " SELECT value FROM g)")
+    assert place.fates()[points[0]] == ("stays", "a ticket or a plan names it")
+    with sqlite3.connect(state) as db:
         db.execute("UPDATE tickets SET state = 'expired'")
     assert place.fates()[points[0]][0] == "goes"
     with sqlite3.connect(state) as db:

@@ -1377,15 +1377,19 @@ restores(void)
     EXPECT_EQ(CODE(bs_state_restore_put(state, &bad, &err)), BS_E_USAGE);
     EXPECT_EQ(CODE(bs_state_restore_put(state, &first, &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_restore_put(state, &second, &err)), BS_OK);
-    EXPECT_EQ(CODE(bs_state_restore_list(state, 10, &arena, &list, &n, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_restore_list(state, NULL, 10, &arena, &list, &n, &err)), BS_OK);
     REQUIRE(n == 2);
     EXPECT(strcmp(list[0].id, "RS-2") == 0 && !list[0].open);
     EXPECT(strcmp(list[0].plan, "{\"sql\":\"x\"}") == 0);
     EXPECT(strcmp(list[1].doc, "{\"a\":1}") == 0 && list[1].open && list[1].plan == NULL);
+    EXPECT_EQ(CODE(bs_state_restore_list(state, "RS-2", 10, &arena, &list, &n, &err)), BS_OK);
+    EXPECT(n == 1 && strcmp(list[0].id, "RS-1") == 0);
+    EXPECT_EQ(CODE(bs_state_restore_list(state, "RS-1", 10, &arena, &list, &n, &err)), BS_OK);
+    EXPECT_EQ(n, 0);
     first.open = false;
     EXPECT_EQ(CODE(bs_state_restore_put(state, &first, &err)), BS_OK);
     EXPECT_EQ(CODE(bs_state_restore_drop(state, "RS-2", &err)), BS_OK);
-    EXPECT_EQ(CODE(bs_state_restore_list(state, 1, &arena, &list, &n, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_restore_list(state, NULL, 1, &arena, &list, &n, &err)), BS_OK);
     EXPECT(n == 1 && strcmp(list[0].id, "RS-1") == 0 && !list[0].open);
     tear_down();
 }
@@ -1889,12 +1893,12 @@ restores_elsewhere(void)
     REQUIRE(set_up() && bs_state_open(path, &other, &err) == BS_DONE);
     REQUIRE(bs_state_join(other, OTHER, take_news, &news, &err) == BS_DONE);
     EXPECT_EQ(CODE(bs_state_restore_put(other, &row, &err)), BS_OK);
-    EXPECT(CODE(bs_state_restore_list(other, 9, &arena, &list, &n, &err)) == BS_OK && n == 1);
+    EXPECT(CODE(bs_state_restore_list(other, NULL, 9, &arena, &list, &n, &err)) == BS_OK && n == 1);
     EXPECT(!list[0].elsewhere);
-    EXPECT(CODE(bs_state_restore_list(state, 9, &arena, &list, &n, &err)) == BS_OK && n == 1);
+    EXPECT(CODE(bs_state_restore_list(state, NULL, 9, &arena, &list, &n, &err)) == BS_OK && n == 1);
     EXPECT(list[0].elsewhere);
     bs_state_leave(other);
-    EXPECT(CODE(bs_state_restore_list(state, 9, &arena, &list, &n, &err)) == BS_OK && n == 1);
+    EXPECT(CODE(bs_state_restore_list(state, NULL, 9, &arena, &list, &n, &err)) == BS_OK && n == 1);
     EXPECT(!list[0].elsewhere);
     bs_state_close(&other);
     tear_down();
