@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
-from .conftest import BUILD, HEADER, ROOT, binary, output
+from .conftest import BUILD, HEADER, ROOT, binary, declared, output
 
-FILES = ["bin/backstop", "include/backstop.h", "share/man/man1/backstop.1", "share/man/man5/backstop.yaml.5",
+FILES = ["bin/backstop", "include/backstop.h", "share/man/man1/backstop.1", "share/man/man5/backstop.yaml.5", "share/man/man3/backstop.3",
          "share/doc/backstop/LICENSE", "share/doc/backstop/llms.txt", "share/doc/backstop/skills/backstop/SKILL.md", "share/doc/backstop/examples/c/agent.c",
          "share/bash-completion/completions/backstop", "share/zsh/site-functions/_backstop",
          "share/fish/vendor_completions.d/backstop.fish", "lib/systemd/system/backstop.service",
@@ -69,9 +69,19 @@ def test_completion(installed):
 @pytest.mark.skipif(not shutil.which("man"), reason="man is not installed")
 def test_the_manual_pages(installed):
     env = {**os.environ, "MANPATH": str(installed.prefix / "share/man"), "LC_ALL": "C", "MANPAGER": "cat"}
-    for page in sorted((installed.prefix / "share/man").rglob("*.[0-9]")):
+    for page in sorted(p for p in (installed.prefix / "share/man").rglob("*.[0-9]") if not p.is_symlink()):
         text = output("man", "--warnings", page.suffix[1:], page.stem, env=env)
         assert len(text) > 500, page
+
+
+def test_each_function_has_its_page(installed):
+    """By its name, and the synopsis is the header's."""
+    pages = installed.prefix / "share/man/man3"
+    for name, (result, arguments) in declared().items():
+        page = (pages / f"{name}.3").read_text()
+        kind, given = re.search(rf"^\.Ft (.*)\n\.Fn {name} (.*)$", page, flags=re.M).groups()
+        given = [] if given == "void" else [re.sub(r"\w+$", "", a).strip() for a in re.findall(r'"([^"]*)"', given)]
+        assert (kind, given) == (result, arguments), name
 
 
 def told():
