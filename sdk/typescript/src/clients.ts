@@ -58,7 +58,27 @@ async function askPostgres(sql: PostgresLike, text: string, asking: Asking): Pro
   return { rows: [...rows], rowCount: rows.count };
 }
 
+/**
+ * The same for what may take long or is not of a transaction: where one is open on a client of pg, or has
+ * failed, on a connection of its own. Of a pool, postgres.js or Drizzle there is always another one.
+ */
+export async function askAside(client: AnyClient, text: string, asking: Asking = {}): Promise<Answer> {
+  const { getTransactionStatus, connectionParameters } = client as Partial<PgConnection>;
+  const status = getTransactionStatus?.call(client);
+  if (connectionParameters === undefined || (status !== "T" && status !== "E")) return ask(client, text, asking);
+  const other = new (client.constructor as new (config: object) => Required<PgConnection>)(connectionParameters);
+  await other.connect();
+  try {
+    return await ask(other, text, asking);
+  } finally {
+    await other.end();
+  }
+}
+
 interface PgConnection extends PgLike {
+  connectionParameters?: object;
+  getTransactionStatus?(): string | null;
+  end?(): Promise<void>;
   release?(): void;
   connect?(): Promise<PgConnection>;
   totalCount?: number;
@@ -73,6 +93,7 @@ async function askPg(client: PgConnection, text: string, asking: Asking): Promis
   const pooled = asking.signal !== undefined && client.totalCount !== undefined;
   const connection = pooled ? await client.connect!() : client;
   try {
+    asking.signal?.throwIfAborted();
     const query = connection.query({ text, values: [...(asking.values ?? [])] });
     const { rows, rowCount } = await untilAborted(query, asking.signal, () => cancelPg(connection));
     return { rows: rows as Record<string, unknown>[], rowCount };

@@ -1,6 +1,6 @@
 // What an agent may ask the gateway about itself, over its ordinary connection: its status, its tickets, what
 // a statement would do. None of it decides anything.
-import { ask, type AnyClient, type Asking } from "./clients.js";
+import { askAside, type AnyClient, type Asking } from "./clients.js";
 import { dateOf, translate, type Retry, type State } from "./errors.js";
 
 /** One of the agent's own tickets. */
@@ -123,7 +123,7 @@ type Json = Record<string, unknown>;
 
 async function question(client: AnyClient, text: string, asking?: Asking): Promise<Json> {
   try {
-    const { rows } = await ask(client, text, asking);
+    const { rows } = await askAside(client, text, asking);
     return JSON.parse(String(rows[0]?.["backstop"])) as Json;
   } catch (error) {
     throw translate(error);

@@ -50,6 +50,22 @@ const scenarios = {
     await db.query("SELECT 1");
     say("usable", { ms: Date.now() - began });
   },
+  /** Never the same: each is held anew. */
+  async different(db) {
+    let sent = 0;
+    await retryOnApproval(() => db.query(`${statement} ${1000 + sent++}`), { onHeld, maxTickets: 2 });
+  },
+  /** On a client of its own, in the middle of a transaction: it stays as it is. */
+  async within(db) {
+    await db
+      .transaction(async (query) => {
+        await query("SELECT 1");
+        say("ticket", await wait(/** @type {any} */ (db.client), statement));
+        await query("SELECT nothing").catch(() => undefined);
+        say("ticket", await wait(/** @type {any} */ (db.client), statement));
+      })
+      .catch((error) => say("failed", { code: error.code }));
+  },
   async timeout(db) {
     await retryOnApproval(() => db.query(statement), { timeout: 1500 });
   },

@@ -67,7 +67,7 @@ def sdk():
 class Script:
     """A running script of the package; what it says is taken line by line."""
 
-    def __init__(self, sdk, site, name, *args, wait="", agent="robot", program=("node",), **env):
+    def __init__(self, sdk, site, name, *args, wait="0", agent="robot", program=("node",), **env):
         self.process = subprocess.Popen(
             [*program, name, *args], cwd=sdk, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, "DATABASE_URL": site.url(agent), "WAIT": wait, **env})
@@ -155,7 +155,7 @@ INSERT INTO ts.customers SELECT n, 'c' || n FROM generate_series(1, 20) n;
 def place(pg, sdk):  # noqa: F811
     # What a test was denied the next one asks for: that is no evasion here.
     gateway = Gateway(pg, policy={"evasion": {"limit": 10000}}, extra={
-        "hold": {"wait": "1s", "notice": "10s"}, "agents_http": {"listen": f"127.0.0.1:{(port := free_port())}"}})
+        "hold": {"wait": "20s", "notice": "10s"}, "agents_http": {"listen": f"127.0.0.1:{(port := free_port())}"}})
     gateway.http_port = port
     operator = Operator(gateway, role="admin")
     with running(gateway, "robot"):

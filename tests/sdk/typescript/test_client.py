@@ -99,16 +99,33 @@ def test_a_ticket_is_waited_for(site, driver, waiting):
 
 
 def test_a_wait_ends_in_time_and_leaves_the_connection_usable(site, driver, waiting):
-    waited, usable, _ = site.script("tests/client.mjs", driver, "impatient", waiting).rest()
+    waited, usable, _ = site.script("tests/client.mjs", driver, "impatient", waiting, wait="").rest()
     assert waited["state"] == "pending"
     assert 250 < waited["ms"] < 5000
     assert usable["event"] == "usable"
 
 
 def test_a_wait_is_aborted(site, driver, waiting):
-    aborted, usable, _ = site.script("tests/client.mjs", driver, "abort", waiting).rest()
+    aborted, usable, _ = site.script("tests/client.mjs", driver, "abort", waiting, wait="").rest()
     assert aborted["message"] == "enough"
     assert usable["ms"] < 5000
+
+
+def test_a_transaction_does_not_stand_in_the_way_of_asking(site, waiting):
+    """One that has failed would answer nothing, and one that is open would keep its locks."""
+    script = site.script("tests/client.mjs", "pg", "within", waiting)
+    site.operator.decide(waiting, "approve")
+    assert [one.get("state") for one in script.rest()] == ["approved", "approved", None]
+
+
+def test_what_is_never_the_same_does_not_ask_for_ever(site, driver):
+    script = site.script("tests/client.mjs", driver, "different", f"{DELETE} WHERE id = {next(NUMBERS)} +")
+    for _ in range(2):
+        site.operator.decide(script.next("held")["ticket"], "approve")
+    last = script.next("held")
+    assert script.next("threw")["ticket"] == last["ticket"]
+    script.rest()
+    assert site.rows("orders") == 100
 
 
 @pytest.mark.parametrize("name", ["T-nobody\"; DELETE FROM ts.orders; --", "x", "T-" + "0" * 26])

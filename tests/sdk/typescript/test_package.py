@@ -56,7 +56,7 @@ def test_the_readmes_example(site, peers, sdk, decision, says):
                   "INSERT INTO public.orders SELECT n, date '2019-01-01' + n * 6 FROM generate_series(1, 100) n")
     (peers / "example.mjs").write_text(readme_example(sdk))
     process = subprocess.Popen(["node", "example.mjs"], cwd=peers, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               env={**os.environ, "DATABASE_URL": site.url("robot")})
+                               env={**os.environ, "DATABASE_URL": site.url("robot") + "?options=-c%20backstop.wait%3D0"})
     try:
         waits = process.stdout.readline()
         ticket, = site.operator.tickets()

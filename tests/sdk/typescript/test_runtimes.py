@@ -33,5 +33,5 @@ def test_a_wait_is_aborted_and_claims_arrive(site, program):
     script.rest()
     ticket, = site.operator.tickets()
     assert ticket["claims"] == {"run": "run 7", "purpose": "tests of the client"}
-    aborted, _, _ = site.script("tests/client.mjs", "pg", "abort", ticket["id"], program=program).rest()
+    aborted, _, _ = site.script("tests/client.mjs", "pg", "abort", ticket["id"], program=program, wait="").rest()
     assert aborted["message"] == "enough" and aborted["ms"] < 5000
