@@ -70,6 +70,9 @@ def test_what_wraps_it_is_looked_into():
     outer = RuntimeError("a framework")
     outer.__cause__ = made("ZB001", json.dumps(DETAIL))
     assert backstop.decode(outer).ticket == TICKET
+    half = made("ZB001", None)  # as SQLAlchemy 2.0 makes of asyncpg's
+    half.__cause__ = outer.__cause__
+    assert backstop.decode(half).ticket == TICKET
     outer.__cause__ = outer
     assert backstop.decode(outer) is None
 

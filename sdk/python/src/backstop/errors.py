@@ -221,11 +221,13 @@ def decode(error: BaseException) -> Refusal | None:
     """What the gateway has answered; None for anything that is not its answer. Changes nothing."""
     if isinstance(error, BackstopError):
         return error._refusal
+    found: Refusal | None = None
     for one in _chain(error):
         refusal = one._refusal if isinstance(one, BackstopError) else _decode_one(one)
-        if refusal is not None:
+        if refusal is not None and refusal.state is not None:
             return refusal
-    return None
+        found = found or refusal  # some that wrap an error take its SQLSTATE along, but not its DETAIL
+    return found
 
 
 # --- the driver's error, and ours ---------------------------------------------------------------
