@@ -262,15 +262,33 @@ bs_door_refusal(const struct bs_relay *r)
 
 /* The answer is ASCII: only its quotes need care. */
 static void
-put_set(struct bs_buf *b, const char *answer)
+put_quoted(struct bs_buf *b, const char *answer)
 {
-    bs_put_str(b, "SET " BS_DOOR_SETTING " = '");
+    bs_put_u8(b, '\'');
     for (const char *at = answer; *at != '\0'; at++) {
         if (*at == '\'')
             bs_put_u8(b, '\'');
         bs_put_u8(b, (uint8_t)*at);
     }
     bs_put_u8(b, '\'');
+}
+
+/*
+ * It is gone with the transaction: nobody finds it later, also where a server has one session for all.
+ * SET takes no snapshot, so a transaction that the client has begun is as good as new; outside of one it
+ * would only do with a warning, in the server's log.
+ */
+static void
+put_set(struct bs_buf *b, const char *answer, bool in_block)
+{
+    if (in_block) {
+        bs_put_str(b, "SET LOCAL " BS_DOOR_SETTING " = ");
+        put_quoted(b, answer);
+        return;
+    }
+    bs_put_str(b, "SELECT pg_catalog.set_config('" BS_DOOR_SETTING "', ");
+    put_quoted(b, answer);
+    bs_put_str(b, ", true)");
 }
 
 void
@@ -283,7 +301,7 @@ bs_door_forward_query(struct bs_relay *r, const struct bs_verdict *v)
     reply->hidden = 1; /* the client has sent one statement */
     r->series_open = r->series_wrote = r->series_bound = false;
     bs_buf_init(&text, SET_MAX);
-    put_set(&text, r->door->answer);
+    put_set(&text, r->door->answer, true); /* several statements are a block */
     bs_put_str(&text, "; " BS_DOOR_SQL);
     bs_buf_init(&b, SET_MAX);
     bs_msg_put_query(&b, bs_buf_view(&text));
@@ -315,7 +333,7 @@ put_set_messages(struct bs_relay *r, struct bs_buf *b)
     bs_random(raw, sizeof(raw));
     bs_hex(raw, sizeof(raw), name + 9);
     bs_buf_init(&text, SET_MAX);
-    put_set(&text, r->door->answer);
+    put_set(&text, r->door->answer, r->status == 'T');
     bs_msg_put_parse(b, bs_bytes_of(name), bs_buf_view(&text), NULL, 0);
     owe(r, BS_REPLY_PARSE);
     bs_msg_put_bind(b, bs_bytes_of(name), bs_bytes_of(name), NULL, 0);

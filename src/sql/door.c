@@ -155,7 +155,9 @@ read_explain(const struct head *h, struct bs_door *out)
         if (at < end && !is_word(h->tokens[at], ","))
             return;
     }
-    out->kind = asks ? BS_DOOR_EXPLAIN : BS_DOOR_NONE;
+    if (!asks)
+        return;
+    out->kind = BS_DOOR_EXPLAIN;
     out->inner = (size_t)(h->tokens[end].p - h->text.p) + 1;
 }
 

@@ -5,6 +5,7 @@
 #include "fuzz.h"
 
 #include "sql/classify.h"
+#include "sql/door.h"
 #include "sql/lexcost.h"
 
 #define CAP        ((size_t)64 << 20)
@@ -88,6 +89,20 @@ check_canonical(struct bs_bytes text, const struct bs_unit *unit, struct bs_aren
     check_same(unit, &other);
 }
 
+/* What the gateway answers itself: its names end, and what it explains is in the text. */
+static void
+check_door(struct bs_bytes text)
+{
+    struct bs_door door = bs_door_read(text);
+
+    HOLD(memchr(door.ticket, '\0', sizeof(door.ticket)) != NULL);
+    HOLD(door.inner <= text.n);
+    HOLD(door.kind == BS_DOOR_EXPLAIN || door.inner == 0);
+    HOLD(door.kind == BS_DOOR_TICKET || door.kind == BS_DOOR_WAIT || door.ticket[0] == '\0');
+    HOLD(door.kind == BS_DOOR_NONE || door.kind == BS_DOOR_EXPLAIN ||
+         text.n >= strlen(BS_DOOR_SQL));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -96,6 +111,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bs_err err = {0};
     struct bs_arena arena;
 
+    check_door(text);
     bs_arena_init(&arena, "fuzz", CAP);
     if (bs_classify(text, limits, &arena, &unit, &err) == BS_DONE) {
         check_unit(&unit, size);

@@ -241,7 +241,12 @@ def test_nobody_sets_the_answer(ground, alice):
         assert code(alice, sql) == "ZB001"
     with pytest.raises(psycopg.Error, match="backstop.answer"):
         ground.connect(alice.actor, options="-c backstop.answer=x")
-    assert ask(alice, "SHOW backstop.status")["v"] == 1
+    for prepare in (False, True):
+        assert ask(alice, "SHOW backstop.status", prepare=prepare)["v"] == 1
+        assert alice.execute("SHOW backstop.answer").fetchone() == ("",)  # and nobody finds it later
+    with alice.transaction():
+        assert ask(alice, "SHOW backstop.status")["v"] == 1
+    assert alice.execute("SHOW backstop.answer").fetchone() == ("",)
 
 
 # --- protocols, transactions, drivers -----------------------------------------------------------

@@ -154,6 +154,27 @@ def test_denied_there(pair):
         assert sent.done().error.sqlstate == "ZB002"
 
 
+def test_asked_for_at_another_gateway(pair):
+    """SHOW backstop.wait: opened at one, waited for at the other, decided at the first."""
+    actor = pair.agent()
+    with pair.a.connect(actor, autocommit=True, options="-c backstop.wait=0") as c, \
+            pair.b.connect(actor, autocommit=True) as d:
+        held = Sent(c, "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 6 AND 9").done().error
+        ticket = json.loads(held.diag.message_detail)["ticket"]
+        answers = []
+        waiting = threading.Thread(target=lambda: answers.append(json.loads(
+            d.execute(f'SHOW backstop.wait."{ticket}"').fetchone()[0])), daemon=True)
+        noticed = threading.Event()
+        d.add_notice_handler(lambda n: noticed.set())
+        waiting.start()
+        assert noticed.wait(10)
+        pair.at_a.decide(ticket, "deny")
+        decided = time.monotonic()
+        waiting.join(15)
+        assert answers and answers[0]["state"] == "denied" and time.monotonic() - decided < SOON
+        assert json.loads(c.execute("SHOW backstop.tickets").fetchone()[0])["tickets"] == []
+
+
 def test_at_both_at_once_it_runs_once(pg, pair):
     """Held at both, one ticket; approved, both wake up, and one has it."""
     sql = "UPDATE sha.t SET n = n + 1 WHERE id BETWEEN 11 AND 15"
