@@ -19,7 +19,7 @@ import fidelity
 from conftest import NODE_CACHE, ROOT, as_server_user, free_port, wait_until
 
 HERE = pathlib.Path(__file__).parent
-MAJORS = ("14", "15", "16", "17", "18")
+MAJORS = os.environ.get("BACKSTOP_MAJORS", "14 15 16 17 18").split()
 USERS = "CREATE TABLE users (id int, name {text})"
 ROWS = "INSERT INTO users VALUES (1, 'ann'), (2, 'bob'), (3, 'cy')"
 
@@ -161,33 +161,55 @@ def pglite():
             yield OneSession("PGlite 0.5.14", f"{at} user=postgres", f"{at} user=backstop", f"{at} user=postgres")
 
 
-QUESTDB = "9.3.4"
+QUESTDB, H2 = "9.3.4", "2.4.240"
 
 
-class QuestDb(Member):
+class Foreign(Member):
+    """Speaks the protocol, and is none."""
+
     ordinary = False
-    text = "string"
+
+    def __init__(self, *args, text="text"):
+        super().__init__(*args)
+        self.text = text
+
+
+def jar(group, name, version):
+    """Of Maven, fetched once."""
+    if not shutil.which("java") or not shutil.which("mvn"):
+        raise NotHere("java or mvn is not installed: script/setup family does it")
+    folder = ROOT / ".cache" / "family-jars"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / f"{name}-{version}.jar").exists():
+        subprocess.run(["mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.6.0:copy",
+                        f"-Dartifact={group}:{name}:{version}", f"-DoutputDirectory={folder}"],
+                       check=True, timeout=600, cwd=folder, stdout=subprocess.DEVNULL)
+    return str(folder / f"{name}-{version}.jar")
 
 
 @contextlib.contextmanager
 def questdb():
-    if not shutil.which("java") or not shutil.which("mvn"):
-        raise NotHere("java or mvn is not installed: script/setup clients does it")
-    folder, port = ROOT / ".cache" / "family-questdb", free_port()
-    folder.mkdir(parents=True, exist_ok=True)
-    jar = folder / f"questdb-{QUESTDB}.jar"
-    if not jar.exists():
-        subprocess.run(["mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.6.0:copy",
-                        f"-Dartifact=org.questdb:questdb:{QUESTDB}", f"-DoutputDirectory={folder}"],
-                       check=True, timeout=600, cwd=folder, stdout=subprocess.DEVNULL)
+    program, port = jar("org.questdb", "questdb", QUESTDB), free_port()
     with tempfile.TemporaryDirectory(prefix="bs-quest-") as root:
         env = {**os.environ, "QDB_PG_NET_BIND_TO": f"127.0.0.1:{port}", "QDB_PG_READONLY_USER_ENABLED": "true",
                **{f"QDB_{what}_ENABLED": "false"
                   for what in ("HTTP", "HTTP_MIN", "LINE_TCP", "LINE_UDP", "TELEMETRY", "METRICS")}}
-        with started(["java", "-p", str(jar), "-m", "io.questdb/io.questdb.ServerMain", "-d", root], "enjoy",
+        with started(["java", "-p", program, "-m", "io.questdb/io.questdb.ServerMain", "-d", root], "enjoy",
                      pathlib.Path(root, "log"), env=env):
             at = f"host=127.0.0.1 port={port} dbname=qdb password=quest sslmode=disable"
-            yield QuestDb(f"QuestDB {QUESTDB}", f"{at} user=admin", f"{at} user=user", f"{at} user=admin")
+            yield Foreign(f"QuestDB {QUESTDB}", f"{at} user=admin", f"{at} user=user", f"{at} user=admin", text="string")
+
+
+@contextlib.contextmanager
+def h2():
+    program, port = jar("com.h2database", "h2", H2), free_port()
+    with tempfile.TemporaryDirectory(prefix="bs-h2-") as folder:
+        with started(["java", "-cp", program, "org.h2.tools.Server", "-pg", "-pgPort", str(port), "-ifNotExists", "-baseDir",
+                      folder], "running", pathlib.Path(folder, "log")):
+            at = f"host=127.0.0.1 port={port} dbname=app password=none sslmode=disable"
+            member = Foreign(f"H2 {H2}", f"{at} user=sa", f"{at} user=backstop", f"{at} user=sa")
+            member.ask("CREATE USER backstop PASSWORD 'none' ADMIN")
+            yield member
 
 
 # --- ways to have it that leave something out ---

@@ -49,7 +49,8 @@ def starts(pg):
     found = {f"PostgreSQL {m}": (lambda m=m: members.postgres(m)) for m in members.MAJORS}
     return {**found, "PostGIS": members.postgis, "PgBouncer before `upstream`": lambda: members.pooled(pg, "upstream"),
             "PgBouncer before `helper`": lambda: members.pooled(pg, "helper"), "A standby": lambda: members.standby(pg),
-            "PGlite": members.pglite, "QuestDB": members.questdb}
+            "PGlite": members.pglite, "QuestDB": members.questdb,
+            "H2": members.h2}
 
 
 def main():
