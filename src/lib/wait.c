@@ -90,7 +90,22 @@ taken(PGconn *conn, const PGresult *res, backstop_answer **out, struct bs_err *e
     return bs_lib_ticket_answer(PQgetvalue(res, 0, 0), out, err);
 }
 
-/* `out` NULL and no error: the time is over. */
+/* The next result, or NULL behind the last one. BS_FAILED without an error: the time is over. */
+static enum bs_done
+next_result(PGconn *conn, int64_t until_us, PGresult **out, struct bs_err *err)
+{
+    *out = NULL;
+    while (PQisBusy(conn) != 0) {
+        if (wait_socket(conn, POLLIN, until_us, err) != BS_DONE)
+            return BS_FAILED;
+        if (PQconsumeInput(conn) != 1)
+            return failed(conn, NULL, BS_E_UNAVAILABLE, err);
+    }
+    *out = PQgetResult(conn);
+    return BS_DONE;
+}
+
+/* BS_FAILED without an error: the time is over. */
 static enum bs_done
 ask(PGconn *conn,
     const char *what,
@@ -100,26 +115,26 @@ ask(PGconn *conn,
     struct bs_err *err)
 {
     char sql[64];
-    PGresult *res;
+    PGresult *res, *more = NULL;
     enum bs_done done;
 
     *out = NULL;
     (void)snprintf(sql, sizeof(sql), "SHOW backstop.%s.\"%s\"", what, ticket);
     if (PQsendQuery(conn, sql) != 1)
         return failed(conn, NULL, BS_E_UNAVAILABLE, err);
-    while (PQisBusy(conn) != 0) {
-        if (wait_socket(conn, POLLIN, until_us, err) != BS_DONE)
-            return err->code == BS_OK ? BS_DONE : BS_FAILED;
-        if (PQconsumeInput(conn) != 1)
-            return failed(conn, NULL, BS_E_UNAVAILABLE, err);
-    }
-    res = PQgetResult(conn);
+    if (next_result(conn, until_us, &res, err) != BS_DONE)
+        return BS_FAILED;
     done = taken(conn, res, out, err);
-    while (res != NULL) {
-        PQclear(res);
-        res = PQgetResult(conn);
-    }
-    return done;
+    PQclear(res);
+    /* Only behind the last one may another question be asked. */
+    while (done == BS_DONE && (done = next_result(conn, until_us, &more, err)) == BS_DONE &&
+           more != NULL)
+        PQclear(more);
+    if (done == BS_DONE)
+        return BS_DONE;
+    backstop_answer_free(*out);
+    *out = NULL;
+    return BS_FAILED;
 }
 
 static enum bs_done
@@ -138,9 +153,7 @@ wait_decided(
     while (bs_lib_is_pending(*out) && bs_mono_us() < until_us) {
         int64_t asked_us = bs_mono_us();
         if (ask(conn, "wait", ticket, until_us, &next, err) != BS_DONE)
-            return BS_FAILED;
-        if (next == NULL)
-            break;
+            return err->code == BS_OK ? BS_DONE : BS_FAILED;
         backstop_answer_free(*out);
         *out = next;
         if (bs_lib_is_pending(next) && bs_mono_us() - asked_us < SHORT_WAIT_US)
@@ -156,7 +169,7 @@ wait_at(PGconn *conn, const char *ticket, int64_t for_us, backstop_answer **out,
     int64_t first_us = start_us + (for_us > FIRST_LOOK_US ? for_us : FIRST_LOOK_US);
 
     if (connected(conn, first_us, err) != BS_DONE ||
-        ask(conn, "ticket", ticket, first_us, out, err) != BS_DONE || *out == NULL)
+        ask(conn, "ticket", ticket, first_us, out, err) != BS_DONE)
         return err->code == BS_OK ? too_late(err) : BS_FAILED;
     return wait_decided(conn, ticket, start_us + for_us, out, err);
 }

@@ -1,6 +1,8 @@
 """What a real gateway answers, decoded; and waiting for an operator's decision."""
 
 import datetime
+import socket
+import struct
 import threading
 import time
 
@@ -135,6 +137,37 @@ def test_the_time_is_over(site, lib):
     start = time.monotonic()
     assert waited(lib, site, ticket, 1500)["state"] == "pending"
     assert 1.4 < time.monotonic() - start < 10
+
+
+def message(kind, body):
+    return kind + struct.pack("!I", len(body) + 4) + body
+
+
+def half_an_answer(listener, rounds):
+    """A server that says "pending" so often, and the last time not that it is ready again."""
+    with listener.accept()[0] as c:
+        c.recv(4096)
+        ready = message(b"Z", b"I")
+        c.sendall(message(b"R", struct.pack("!I", 0)) + ready)
+        told = b'{"v":1,"state":"pending"}'
+        row = message(b"T", struct.pack("!H", 1) + b"backstop\0" + struct.pack("!IHIHIH", 0, 0, 25, 65535, 0, 0))
+        row += message(b"D", struct.pack("!HI", 1, len(told)) + told) + message(b"C", b"SHOW\0")
+        for left in range(rounds, 0, -1):
+            c.recv(4096)
+            c.sendall(row + (ready if left > 1 else b""))
+        c.recv(4096)
+
+
+def test_a_server_that_does_not_end_its_answer(lib):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=half_an_answer, args=(listener, 2))
+        thread.start()
+        start = time.monotonic()
+        port = listener.getsockname()[1]
+        answer = lib.make("wait", f"host=127.0.0.1 port={port} user=x sslmode=disable gssencmode=disable".encode(), UNKNOWN, 1000)
+        assert told(lib, answer)["state"] == "pending" and time.monotonic() - start < 8
+        lib.answer_free(answer)
+        thread.join()
 
 
 def test_tickets_that_are_not_ones_own(site, lib):
