@@ -257,11 +257,15 @@ def test_what_is_decided(place, verdict):
 
 
 def test_what_the_gateway_answers_itself(place):
+    """Also of what is blocked, and of what cannot be given back: an outcome, and no rule."""
     with place.connect(place.agent(), options="-c backstop.wait=0") as c:
-        place.ask(c, "SHOW backstop.status")
-        place.ask(c, "SHOW backstop.tickets")
-        place.ask(c, f"EXPLAIN (BACKSTOP) {TRUNCATE}")
-    assert any('"writes"' in text for text in clean(place))
+        asked = ["SHOW backstop.status", "SHOW backstop.tickets", "SHOW backstop.points",
+                 *(f"EXPLAIN (BACKSTOP) {sql}" for sql in (TRUNCATE, DELETE, DROP, "DROP SCHEMA wording CASCADE",
+                                                           "SELECT wording.wipe()", "DROP DATABASE app", "SELECT 1"))]
+        refused = [place.ask(c, sql) for sql in asked]
+    assert refused == [None] * len(asked)
+    said = clean(place)
+    assert {json.loads(text).get("outcome") for text in said} >= {"asks", "refused", "runs"}
 
 
 def test_what_pauses(place):
