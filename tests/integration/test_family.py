@@ -9,6 +9,7 @@ import contextlib
 import psycopg
 import pytest
 
+from conftest import PASSWORD
 from family import members, ordeal, table
 
 ORDINARY = dict.fromkeys(ordeal.ITEMS)  # all work
@@ -74,3 +75,45 @@ def test_a_pooler_before_the_gateways_own_session(family):
     with pytest.raises(psycopg.Error, match="cannot be read"):
         family.ask(member, "SELECT 1")
     assert "no session of the server's own" in family.gateway.log()
+
+
+@pytest.fixture
+def managed(pg):
+    """A helper as it can be had where nobody gives BYPASSRLS; gives what else it shall be a member of."""
+    with pg.admin() as c:
+        c.execute("GRANT pg_read_all_data, pg_signal_backend, pg_monitor TO app_pw")
+    yield lambda sql: pg_run(pg, sql)
+    pg_run(pg, "REVOKE pg_read_all_data, pg_signal_backend, pg_monitor, app_trust FROM app_pw")
+
+
+def pg_run(pg, sql):
+    with pg.admin() as c:
+        c.execute(sql)
+
+
+class Rowed(members.Member):
+    def fresh(self):
+        super().fresh()
+        self.ask("ALTER TABLE users ENABLE ROW LEVEL SECURITY")
+        self.ask("CREATE POLICY later ON users USING (id > 1)")
+
+
+@pytest.mark.parametrize("owner", [False, True], ids=["not an owner", "a member of the owners"])
+def test_a_helper_without_bypassrls(pg, managed, owner):
+    """What it cannot see whole is not copied in part; as a member of the owners it sees all."""
+    if owner:
+        managed("GRANT app_trust TO app_pw")
+    made = members.of_postgres(pg)
+    member = Rowed("managed", made.upstream, pg.conninfo("app_pw", password=PASSWORD), made.direct, made.pg_dump)
+    with ordeal.gateway_before([member]) as family:
+        if owner:
+            assert ordeal.uncovered(family, member) == []
+            assert ordeal.Ordeal(family, member).run() == ORDINARY
+            return
+        member.fresh()
+        rows = member.rows()
+        for sql in ordeal.DESTROY[:3]:
+            with pytest.raises(psycopg.Error) as caught:
+                family.approved(member, sql)
+            assert caught.value.sqlstate == "ZB004", sql
+        assert member.rows() == rows
