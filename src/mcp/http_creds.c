@@ -26,6 +26,8 @@
 #define GUESSES      10                /* of an address at once */
 #define LOOKUP_ARENA (256u << 10)
 #define DIGEST       32
+#define LOOK_US      (30 * 1000000LL) /* whose time is over is told by no change */
+#define LOOK_MAX     256              /* at once; the others have their turn */
 
 struct bs_http_cred {
     struct bs_http_cred *next;
@@ -48,6 +50,7 @@ struct bs_http_creds {
     pthread_mutex_t lock;
     struct bs_http_cred *all;
     size_t n;
+    int64_t seen, looked_us; /* changes of actors, and when; of whoever tends alone */
 };
 
 /* --- what a request says ------------------------------------------------------------------- */
@@ -334,6 +337,16 @@ bs_http_creds_leave(struct bs_http_creds *all, struct bs_http_cred *cred)
         cred_free(cred);
 }
 
+/* Nobody finds it any more; should it count again one day, it does so anew. */
+static void
+refuse(struct bs_http_creds *all, struct bs_http_cred *c)
+{
+    (void)pthread_mutex_lock(&all->lock);
+    atomic_store(&c->refused, true);
+    strike_off(all, c);
+    (void)pthread_mutex_unlock(&all->lock);
+}
+
 /* It has no connection that says that it is let in: it logs in, or is not. */
 static enum bs_done
 prove(struct bs_http_creds *all,
@@ -355,10 +368,7 @@ prove(struct bs_http_creds *all,
         return BS_FAILED;
     (void)bs_rates_take(all->guesses, name, bs_mono_us());
     BS_LOG(WARNING, "an agent's credential was refused", BS_F_STR("client", client));
-    (void)pthread_mutex_lock(&all->lock);
-    atomic_store(&c->refused, true);
-    strike_off(all, c); /* should it count again one day, it does so anew */
-    (void)pthread_mutex_unlock(&all->lock);
+    refuse(all, c);
     return BS_FAILED;
 }
 
@@ -406,11 +416,70 @@ find_stale(struct bs_http_creds *all, int64_t now_us)
     return NULL;
 }
 
+/* --- those that wait for something, and ask nothing ------------------------------------------ */
+
+static bool
+is_shut_out(struct bs_http_creds *all, const char *name)
+{
+    struct bs_agent agent = {0};
+    struct bs_err err = {0};
+    struct bs_arena arena;
+    bool out;
+
+    bs_arena_init(&arena, "lookup", LOOKUP_ARENA);
+    out = bs_state_agent_get(all->gateway->state, name, &arena, &agent, &err) == BS_DONE
+              ? bs_agent_shut_out(&agent, bs_now_us()) != NULL
+              : err.code == BS_E_NOT_FOUND;
+    bs_arena_fini(&arena);
+    return out;
+}
+
+/* Some that are in use, each held once more. */
+static size_t
+take_used(struct bs_http_creds *all, struct bs_http_cred *out[LOOK_MAX])
+{
+    size_t n = 0;
+
+    (void)pthread_mutex_lock(&all->lock);
+    for (struct bs_http_cred *c = all->all; c != NULL && n < LOOK_MAX; c = c->next) {
+        if (c->refs == 0)
+            continue;
+        c->refs++;
+        out[n++] = c;
+    }
+    (void)pthread_mutex_unlock(&all->lock);
+    return n;
+}
+
+/* A stream that is open asks for no connection, so it is not told by one that its agent has gone. */
+static void
+look(struct bs_http_creds *all, int64_t now_us)
+{
+    struct bs_http_cred *used[LOOK_MAX];
+    struct bs_err err = {0};
+    int64_t seen = 0;
+    size_t n;
+
+    if (bs_state_change_count(all->gateway->state, &seen, &err) != BS_DONE ||
+        (seen == all->seen && now_us - all->looked_us < LOOK_US))
+        return;
+    all->seen = seen;
+    all->looked_us = now_us;
+    n = take_used(all, used);
+    for (size_t i = 0; i < n; i++) {
+        if (is_shut_out(all, used[i]->agent))
+            refuse(all, used[i]);
+        bs_http_creds_leave(all, used[i]);
+    }
+}
+
 void
 bs_http_creds_tend(struct bs_http_creds *all)
 {
     int64_t now_us = bs_mono_us();
     struct bs_http_cred *stale;
+
+    look(all, now_us);
 
     do {
         (void)pthread_mutex_lock(&all->lock);

@@ -152,7 +152,8 @@ is_ours(const char *path, const char **database)
     if (strncmp(path, BS_HTTP_PATH, n) != 0)
         return false;
     path += n;
-    if (*path == '/' && path[1] != '\0' && strchr(path + 1, '/') == NULL && strlen(path) <= 64)
+    if (*path == '/' && path[1] != '\0' && strchr(path + 1, '/') == NULL && strlen(path) <= 64 &&
+        bs_utf8_valid(bs_bytes_of(path)))
         *database = path + 1;
     return *path == '\0' || *database != NULL;
 }
@@ -187,6 +188,19 @@ tell_metadata(const struct bs_http_ask *q, struct bs_http_reply *a)
                              "Backstop: a PostgreSQL database for agents"));
 }
 
+/* The path as it may stand between quotes in a field; else that without a database. */
+static const char *
+plain_path(const char *path)
+{
+    size_t n = strlen(path);
+
+    for (size_t i = 0; i < n; i++) {
+        if (!isalnum((unsigned char)path[i]) && strchr("/-._~", path[i]) == NULL)
+            return BS_HTTP_PATH;
+    }
+    return path;
+}
+
 static void
 refuse_credential(const struct bs_http_ask *q, bool sent, struct bs_http_reply *a)
 {
@@ -194,7 +208,7 @@ refuse_credential(const struct bs_http_ask *q, bool sent, struct bs_http_reply *
 
     own_url(q, url, sizeof(url));
     (void)snprintf(a->challenge, sizeof(a->challenge), "Bearer resource_metadata=\"%s%s%s\"%s", url,
-                   BS_HTTP_METADATA, q->path, sent ? ", error=\"invalid_token\"" : "");
+                   BS_HTTP_METADATA, plain_path(q->path), sent ? ", error=\"invalid_token\"" : "");
     bs_http_refuse(a, 401,
                    sent ? "this credential is not accepted: ask the operator for another"
                         : "a credential is needed, as \"Authorization: Bearer ...\": the operator "

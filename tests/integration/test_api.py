@@ -101,13 +101,15 @@ def test_agents_and_strangers_open_nothing(site, described):
     """From the description, which a unit test holds against the table: no new route can be forgotten."""
     guarded = [route for route in described if route[2] != "none"]
     assert len(guarded) >= 18
+    bearer = json.loads(site.gateway.cli("agents", "token", "alice", "--json").stdout)["bearer"]  # of the agents' HTTP
     for n, (method, path, _) in enumerate(guarded):
         body = None if method == "GET" else {}
         assert ask(site.gateway, method, path, body).problem() == "AUTH", path
         # From an address of its own: more wrong tokens from one are not looked at (test_guessing_is_slowed).
-        answer = ask(site.gateway, method, path, body, site.gateway.passwords["alice"], f"127.0.1.{n + 1}")
-        assert answer.problem() == "AUTH" and answer.status == 401, path
-        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        for secret, source in ((site.gateway.passwords["alice"], f"127.0.1.{n + 1}"), (bearer, f"127.0.3.{n + 1}")):
+            answer = ask(site.gateway, method, path, body, secret, source)
+            assert answer.problem() == "AUTH" and answer.status == 401, path
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("role,above", [("viewer", ("approver", "admin")), ("approver", ("admin",))])

@@ -73,7 +73,9 @@ def test_a_hold_and_its_approval(served, alice):
     with served.pg.admin() as c:
         c.execute("INSERT INTO mcp_http SELECT generate_series(1, 3) ON CONFLICT DO NOTHING")
     sql = {"sql": "DELETE FROM mcp_http WHERE id < 3"}
+    begun = time.monotonic()
     held = alice.tool("backstop_query", sql)["structuredContent"]
+    assert time.monotonic() - begun < 20  # not after hold.wait
     assert held["status"] == "pending_approval"
     served.kim.decide(held["ticket"], "approve")
     assert alice.tool("backstop_query", sql)["structuredContent"]["status"] == "completed"
@@ -228,6 +230,14 @@ def test_a_revoked_agent_is_out(served):
     served.cli("agents", "revoke", "gone")
     wait_until(lambda: gone.post("ping").status == 401, seconds=20, every=0.2)
     assert gone.post("tools/list").status == 401
+
+
+def test_the_stream_of_a_revoked_agent_ends(served):
+    gone = agent(served, "mute")
+    gone.initialize()
+    stream = gone.ask("GET", headers={"Mcp-Session-Id": gone.session})
+    served.cli("agents", "revoke", "mute")
+    assert list(stream.events()) == []
 
 
 def test_another_password_is_another_credential(served):

@@ -75,10 +75,13 @@ def rss(served):
 
 
 def test_paths_and_headers(served, alice):
-    for path in ("/mcp%00", "/mcp/%00", "/../mcp", "/mcp/a/b", "/mcp/" + "a" * 100, "//mcp", "/mcp;x"):
+    for path in ("/mcp%00", "/mcp/%00", "/../mcp", "/mcp/a/b", "/mcp/" + "a" * 100, "//mcp", "/mcp;x", "/mcp/%ff",
+                 "/mcp/%0d%0aX:%20y"):
         assert alice.ask("POST", path, body={}).status in (400, 404), path
     for data in (b"GET /mcp\0 HTTP/1.1\r\n\r\n", b"\0" * 200 + b"\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"):
         assert b" 200 " not in raw(served.http_port, data)[:40]
+    told = Web(served.http_port).ask("POST", '/mcp/%22,x="', body={}).headers["WWW-Authenticate"]
+    assert told.count('"') == 2 and told.endswith('/mcp"')
     alice.authorization += "\t, Basic x"
     assert alice.request("tools/list").status == 401
 
