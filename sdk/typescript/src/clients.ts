@@ -63,9 +63,8 @@ async function askPostgres(sql: PostgresLike, text: string, asking: Asking): Pro
  * failed, on a connection of its own. Of a pool, postgres.js or Drizzle there is always another one.
  */
 export async function askAside(client: AnyClient, text: string, asking: Asking = {}): Promise<Answer> {
-  const { getTransactionStatus, connectionParameters } = client as Partial<PgConnection>;
-  const status = getTransactionStatus?.call(client);
-  if (connectionParameters === undefined || (status !== "T" && status !== "E")) return ask(client, text, asking);
+  const { connectionParameters } = client as Partial<PgConnection>;
+  if (connectionParameters === undefined || !inTransaction(client)) return ask(client, text, asking);
   const other = new (client.constructor as new (config: object) => Required<PgConnection>)(connectionParameters);
   await other.connect();
   try {
@@ -73,6 +72,12 @@ export async function askAside(client: AnyClient, text: string, asking: Asking =
   } finally {
     await other.end();
   }
+}
+
+/** Whether a transaction is open on this client of pg, or has failed. */
+export function inTransaction(client: AnyClient): boolean {
+  const status = (client as Partial<PgConnection>).getTransactionStatus?.();
+  return status === "T" || status === "E";
 }
 
 interface PgConnection extends PgLike {

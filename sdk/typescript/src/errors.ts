@@ -28,6 +28,8 @@ export interface Facts {
   state?: State | null;
   expires?: Date | null;
   retry?: Retry | null;
+  hint?: string | null;
+  reason?: string | null;
 }
 
 /** The gateway did not run it; but for Uncertain, where nobody knows. */
@@ -38,6 +40,10 @@ export class BackstopError extends Error {
   /** Until when the ticket can be decided, or used. */
   readonly expires: Date | null;
   readonly retry: Retry;
+  /** What to do next, in the gateway's words. */
+  readonly hint: string | null;
+  /** The operator's words, where a decision came with some. */
+  readonly reason: string | null;
 
   constructor(facts: Facts, options?: ErrorOptions) {
     super(facts.message, options);
@@ -47,6 +53,8 @@ export class BackstopError extends Error {
     this.state = facts.state ?? null;
     this.expires = facts.expires ?? null;
     this.retry = facts.retry ?? "never";
+    this.hint = facts.hint ?? null;
+    this.reason = facts.reason ?? null;
   }
 }
 
@@ -99,6 +107,7 @@ interface Thrown {
   code?: unknown;
   message?: unknown;
   detail?: unknown;
+  hint?: unknown;
   cause?: unknown;
 }
 
@@ -115,6 +124,7 @@ function fromServer(error: Thrown): BackstopError | undefined {
     state: textOf(detail?.["state"]) ?? row.state,
     expires: dateOf(detail?.["expires"]),
     retry: textOf(detail?.["retry"]) ?? row.retry,
+    hint: textOf(error.hint),
   };
   return new row.kind(facts, { cause: error });
 }

@@ -1,5 +1,5 @@
 // The way of a held statement: sent, held, waited for, sent again once.
-import type { AnyClient } from "./clients.js";
+import { inTransaction, type AnyClient } from "./clients.js";
 import { wait, type Ticket, type Waiting } from "./door.js";
 import { BackstopError, connectionLost, decode, Denied, Expired, Held, translate, Uncertain } from "./errors.js";
 
@@ -59,6 +59,7 @@ const SAME_TICKET = 3; // times it may come back: approved, but not for what is 
 async function decided(held: Held, seen: Map<string, number>, until: number, retrying: Retrying): Promise<void> {
   const client = retrying.client ?? (held as { [CLIENT]?: AnyClient })[CLIENT];
   if (client === undefined || held.ticket === null || held.retry === "never") throw held;
+  if (inTransaction(client)) throw held; // it was begun before `fn`: sent again, it would be a part of it only
   const times = (seen.get(held.ticket) ?? 0) + 1;
   seen.set(held.ticket, times);
   const left = until - Date.now();
@@ -70,7 +71,7 @@ async function decided(held: Held, seen: Map<string, number>, until: number, ret
 function outcome(now: Ticket, held: Held): void {
   if (now.state === "approved") return;
   if (now.state === "pending") throw held;
-  const facts = { sqlstate: "ZB001", ticket: now.ticket, state: now.state, expires: now.expires, message: `ticket ${now.ticket} is ${now.state}` };
+  const facts = { sqlstate: "ZB001", ticket: now.ticket, state: now.state, expires: now.expires, reason: now.reason, message: `ticket ${now.ticket} is ${now.state}` };
   const cause = { cause: held };
   if (now.state === "denied") throw new Denied({ ...facts, sqlstate: "ZB002", retry: "never" }, cause);
   if (now.state === "expired") throw new Expired({ ...facts, sqlstate: "ZB003", retry: "ask-again" }, cause);

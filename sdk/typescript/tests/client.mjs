@@ -50,6 +50,12 @@ const scenarios = {
     await db.query("SELECT 1");
     say("usable", { ms: Date.now() - began });
   },
+  /** The transaction is not begun by what is tried again. */
+  async outer(db) {
+    await db.query("BEGIN");
+    await db.query("SELECT 1");
+    await retryOnApproval(() => db.query(statement), { onHeld });
+  },
   /** Never the same: each is held anew. */
   async different(db) {
     let sent = 0;

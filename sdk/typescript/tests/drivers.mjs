@@ -70,6 +70,6 @@ export function say(event, more = {}) {
 
 /** @param {any} error */
 export function describe(error) {
-  const { name, sqlstate, ticket, state, retry, expires, code, message, cause } = error;
-  return { name, sqlstate, ticket, state, retry, expires: expires instanceof Date ? expires.toISOString() : null, code, message, cause: cause?.constructor?.name, says: cause?.message ?? "" };
+  const { name, sqlstate, ticket, state, retry, expires, hint, reason, code, message, cause } = error;
+  return { name, sqlstate, ticket, state, retry, expires: expires instanceof Date ? expires.toISOString() : null, hint, reason, code, message, cause: cause?.constructor?.name, says: cause?.message ?? "" };
 }

@@ -69,7 +69,7 @@ class Script:
 
     def __init__(self, sdk, site, name, *args, wait="0", agent="robot", program=("node",), **env):
         self.process = subprocess.Popen(
-            [*program, name, *args], cwd=sdk, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [*program, name, *args], cwd=sdk, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, "DATABASE_URL": site.url(agent), "WAIT": wait, **env})
         self.lines = queue.Queue()
         self.errors = []
@@ -146,6 +146,7 @@ CREATE SCHEMA ts AUTHORIZATION app_trust;
 SET ROLE app_trust;
 CREATE TABLE ts.orders (id int PRIMARY KEY, status text);
 CREATE TABLE ts.customers (id int PRIMARY KEY, name text);
+CREATE TABLE ts.log (what text);
 INSERT INTO ts.orders SELECT n, 'open' FROM generate_series(1, 100) n;
 INSERT INTO ts.customers SELECT n, 'c' || n FROM generate_series(1, 20) n;
 """
@@ -154,7 +155,9 @@ INSERT INTO ts.customers SELECT n, 'c' || n FROM generate_series(1, 20) n;
 @pytest.fixture(scope="module")
 def place(pg, sdk):  # noqa: F811
     # What a test was denied the next one asks for: that is no evasion here.
-    gateway = Gateway(pg, policy={"evasion": {"limit": 10000}}, extra={
+    gateway = Gateway(pg, policy={
+        "evasion": {"limit": 10000},
+        "rules": [{"name": "the log", "kinds": ["INSERT"], "objects": ["ts.log"], "risk": ["HIGH"], "action": "allow"}]}, extra={
         "hold": {"wait": "20s", "notice": "10s"}, "agents_http": {"listen": f"127.0.0.1:{(port := free_port())}"}})
     gateway.http_port = port
     operator = Operator(gateway, role="admin")

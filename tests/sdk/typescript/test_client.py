@@ -22,6 +22,7 @@ def test_a_held_statement_throws_held(site, driver):
     assert threw["backstop"] and threw["held"] and threw["decoded"] and not threw["denied"]
     assert threw["ticket"] == pending["id"]
     assert threw["expires"] > "2020"
+    assert threw["hint"]
     assert threw["cause"] in ("DatabaseError", "PostgresError")
     assert site.rows("orders") == 100
 
@@ -46,9 +47,9 @@ def test_after_approval_it_runs_once(site, driver):
 def test_denied_it_never_runs(site, driver):
     script = site.script("tests/client.mjs", driver, "retry", DELETE)
     held = script.next("held")
-    site.operator.decide(held["ticket"], "deny")
+    site.operator.decide(held["ticket"], "deny", reason="not today")
     threw = script.next("threw")
-    assert (threw["name"], threw["ticket"], threw["retry"]) == ("Denied", held["ticket"], "never")
+    assert (threw["name"], threw["ticket"], threw["retry"], threw["reason"]) == ("Denied", held["ticket"], "never", "not today")
     script.rest()
     assert site.rows("orders") == 100
     assert site.runs(held["ticket"]) == []
@@ -116,6 +117,11 @@ def test_a_transaction_does_not_stand_in_the_way_of_asking(site, waiting):
     script = site.script("tests/client.mjs", "pg", "within", waiting)
     site.operator.decide(waiting, "approve")
     assert [one.get("state") for one in script.rest()] == ["approved", "approved", None]
+
+
+def test_a_part_of_a_transaction_is_not_run_again(site):
+    held, threw, _ = site.script("tests/client.mjs", "pg", "outer", DELETE).rest()
+    assert (threw["name"], threw["retry"], threw["ticket"]) == ("Held", "same-transaction", held["ticket"])
 
 
 def test_what_is_never_the_same_does_not_ask_for_ever(site, driver):
