@@ -53,6 +53,24 @@ bs_agent_json(const struct bs_agent *g, int64_t now_us)
     put(o, "paused", bs_actor_json_time(g->paused_us));
     return o;
 }
+const char *
+bs_token_status(const struct bs_token *t, int64_t now_us)
+{
+    if (t->revoked_us != 0)
+        return "revoked";
+    return bs_token_counts(t, now_us) ? "active" : "expired";
+}
+
+json_t *
+bs_token_json(const struct bs_token *t, int64_t now_us)
+{
+    return json_pack("{s:s,s:s,s:s,s:s?,s:s?,s:o,s:o,s:o}", "token", t->id, "agent", t->agent,
+                     "status", bs_token_status(t, now_us), "note", t->note, "by", t->made_by,
+                     "created", bs_actor_json_time(t->created_us), "expires",
+                     bs_actor_json_time(t->expires_us), "revoked",
+                     bs_actor_json_time(t->revoked_us));
+}
+
 json_t *
 bs_operator_json(const struct bs_operator *op, int64_t now_us)
 {

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 #include "api/negotiate.h"
+#include "gateway/gateway.h"
 #include "policy/values.h"
+#include "state/state.h"
 
 const char *
 bs_changing_by(const struct bs_request *q)
@@ -73,12 +75,14 @@ bs_changing_begin(struct bs_request *q,
                   struct bs_err *err)
 {
     const char *sent = q->header(q->ctx, "If-Match");
+    struct bs_err ignored = {0};
     json_t *shown;
     bool same;
 
-    (void)pthread_mutex_lock(&q->api->changing);
     if (sent == NULL)
         return BS_DONE;
+    if (bs_state_begin(q->gateway->state, err) != BS_DONE)
+        return BS_FAILED;
     shown = now(q, err);
     same = shown != NULL && is_as_sent(q, sent, shown);
     if (shown != NULL && !same)
@@ -86,12 +90,13 @@ bs_changing_begin(struct bs_request *q,
     json_decref(shown);
     if (same)
         return BS_DONE;
-    bs_changing_end(q);
+    (void)!bs_state_end(q->gateway->state, BS_FAILED, &ignored);
     return BS_FAILED;
 }
 
-void
-bs_changing_end(struct bs_request *q)
+enum bs_done
+bs_changing_end(struct bs_request *q, enum bs_done done, struct bs_err *err)
 {
-    (void)pthread_mutex_unlock(&q->api->changing);
+    return q->header(q->ctx, "If-Match") == NULL ? done
+                                                 : bs_state_end(q->gateway->state, done, err);
 }

@@ -27,14 +27,16 @@ BS_MUST_CHECK enum bs_done bs_changing_duration(const struct bs_request *q,
                                                 int64_t *out_ms,
                                                 struct bs_err *err);
 /*
- * Begins a change of what is shown as `now`, which it takes over: nobody else changes anything over
- * the API until bs_changing_end. CHANGED: If-Match was sent, and it is not so any more; then nothing
- * was begun.
+ * Begins a change of what is shown as `now`. Where If-Match was sent nobody else, at whatever gateway
+ * or command line, changes anything until bs_changing_end. CHANGED: it is not so any more; then
+ * nothing was begun.
  */
 BS_MUST_CHECK enum bs_done bs_changing_begin(struct bs_request *q,
                                              json_t *(*now)(struct bs_request *q,
                                                             struct bs_err *err),
                                              struct bs_err *err);
-void bs_changing_end(struct bs_request *q);
+/* done: of the change; the answer is what became of it. */
+BS_MUST_CHECK enum bs_done
+bs_changing_end(struct bs_request *q, enum bs_done done, struct bs_err *err);
 
 #endif

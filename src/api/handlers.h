@@ -69,6 +69,7 @@ bs_handler_fn bs_on_actor_add;
 bs_handler_fn bs_on_actor_set;
 bs_handler_fn bs_on_actor_rotate;
 bs_handler_fn bs_on_actor_token;
+bs_handler_fn bs_on_actor_tokens;
 bs_handler_fn bs_on_actor_revoke;
 bs_handler_fn bs_on_actor_disable;
 bs_handler_fn bs_on_actor_enable;

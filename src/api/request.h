@@ -35,7 +35,6 @@ struct bs_api {
     struct bs_rates *failures;  /* tokens that were nobody's, by address */
     struct bs_rates *known;     /* digests of tokens that were somebody's lately */
     struct bs_logins *logins;
-    pthread_mutex_t changing; /* held while agents and operators are changed: changing.h */
     struct bs_idempotent *idempotent;
     struct bs_events *events;
     atomic_bool verifying; /* the audit; one at a time, for it reads all of it */

@@ -61,6 +61,7 @@ const struct bs_route bs_routes[] = {
     {"PATCH", "/v1/actors/{name}",       BS_ROLE_ADMIN,    "", "databases:a kind:s owner:S group:S expires:S addresses:a role:S certificate:S certificate_only:b", bs_on_actor_set},
     {"POST", "/v1/actors/{name}/rotate", BS_ROLE_ADMIN,    "", "overlap:s", bs_on_actor_rotate},
     {"POST", "/v1/actors/{name}/token",  BS_ROLE_ADMIN,    "", "ttl:s note:s", bs_on_actor_token},
+    {"GET",  "/v1/actors/{name}/tokens", BS_ROLE_VIEWER,   "limit cursor", "", bs_on_actor_tokens},
     {"POST", "/v1/actors/{name}/disable", BS_ROLE_ADMIN,   "", "", bs_on_actor_disable},
     {"POST", "/v1/actors/{name}/enable", BS_ROLE_ADMIN,    "", "", bs_on_actor_enable},
     {"POST", "/v1/actors/{name}/revoke", BS_ROLE_ADMIN,    "", "token:s", bs_on_actor_revoke},

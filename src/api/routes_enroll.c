@@ -116,7 +116,7 @@ bs_on_actor_set(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
         return BS_FAILED;
     done = bs_agent_change(q->gateway->state, q->gateway->config, &row, fields, bs_changing_by(q),
                            err);
-    bs_changing_end(q);
+    done = bs_changing_end(q, done, err);
     return done == BS_DONE ? answer(q, NULL, a, err) : BS_FAILED;
 }
 
@@ -133,7 +133,7 @@ bs_on_actor_rotate(struct bs_request *q, struct bs_answer *a, struct bs_err *err
         return BS_FAILED;
     done = bs_agent_rotate(q->gateway->state, q->name, overlap_ms, bs_changing_by(q), q->arena,
                            &agent, secret, err);
-    bs_changing_end(q);
+    done = bs_changing_end(q, done, err);
     if (done == BS_DONE)
         done = answer(q, secret, a, err);
     bs_wipe(secret, sizeof(secret));
@@ -173,7 +173,7 @@ bs_on_actor_revoke(struct bs_request *q, struct bs_answer *a, struct bs_err *err
         return BS_FAILED;
     done = token == NULL ? bs_state_agent_revoke(q->gateway->state, q->name, by, err)
                          : bs_state_token_revoke(q->gateway->state, q->name, token, by, err);
-    bs_changing_end(q);
+    done = bs_changing_end(q, done, err);
     return done == BS_DONE ? answer(q, NULL, a, err) : BS_FAILED;
 }
 
@@ -186,7 +186,7 @@ turn(struct bs_request *q, int64_t disabled_us, struct bs_answer *a, struct bs_e
     if (bs_changing_begin(q, shown, err) != BS_DONE)
         return BS_FAILED;
     done = bs_state_agent_alter(q->gateway->state, &row, BS_AGENT_DISABLED, bs_changing_by(q), err);
-    bs_changing_end(q);
+    done = bs_changing_end(q, done, err);
     return done == BS_DONE ? answer(q, NULL, a, err) : BS_FAILED;
 }
 

@@ -108,7 +108,7 @@ bs_on_operator_set(struct bs_request *q, struct bs_answer *a, struct bs_err *err
     if (bs_changing_begin(q, shown, err) != BS_DONE)
         return BS_FAILED;
     done = bs_state_operator_alter(q->gateway->state, &row, fields, bs_changing_by(q), err);
-    bs_changing_end(q);
+    done = bs_changing_end(q, done, err);
     return done == BS_DONE ? answer(q, NULL, a, err) : BS_FAILED;
 }
 
@@ -124,7 +124,7 @@ bs_on_operator_rotate(struct bs_request *q, struct bs_answer *a, struct bs_err *
         return BS_FAILED;
     done =
         bs_operator_rotate(q->gateway->state, q->name, overlap_ms, bs_changing_by(q), secret, err);
-    bs_changing_end(q);
+    done = bs_changing_end(q, done, err);
     if (done == BS_DONE)
         done = answer(q, secret, a, err);
     bs_wipe(secret, sizeof(secret));
@@ -139,6 +139,6 @@ bs_on_operator_revoke(struct bs_request *q, struct bs_answer *a, struct bs_err *
     if (bs_changing_begin(q, shown, err) != BS_DONE)
         return BS_FAILED;
     done = bs_state_operator_revoke(q->gateway->state, q->name, bs_changing_by(q), err);
-    bs_changing_end(q);
+    done = bs_changing_end(q, done, err);
     return done == BS_DONE ? answer(q, NULL, a, err) : BS_FAILED;
 }

@@ -465,7 +465,6 @@ server_new(struct bs_gateway *g, struct bs_events *events)
         .replays = bs_rates_new((int64_t)2 * BS_SLACK_WINDOW_S * SECOND_US, 1),
         .events = events,
     };
-    (void)pthread_mutex_init(&s->api.changing, NULL);
     s->visitors = bs_visitors_new(CROWD, OF_ONE);
     bs_events_ask(events, bs_guard_may_watch, &s->api);
     return s;
@@ -479,7 +478,6 @@ server_free(struct server *s)
     bs_rates_free(&s->api.failures);
     bs_rates_free(&s->api.known);
     bs_logins_free(&s->api.logins);
-    (void)pthread_mutex_destroy(&s->api.changing);
     bs_idempotent_free(&s->api.idempotent);
     bs_notifier_stop(&s->api.notifier);
     bs_rates_free(&s->api.replays);

@@ -89,28 +89,13 @@ bs_agents_token(int argc, char **argv)
 
 /* --- tokens --- */
 
-static const char *
-token_status(const struct bs_token *t, int64_t now_us)
-{
-    if (t->revoked_us != 0)
-        return "revoked";
-    return bs_token_counts(t, now_us) ? "active" : "expired";
-}
-
 static void
 print_tokens_json(const struct bs_token *tokens, size_t n, int64_t now_us)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < n; i++) {
-        const struct bs_token *t = &tokens[i];
-        (void)json_array_append_new(
-            list, json_pack("{s:s,s:s,s:s,s:s?,s:s?,s:o,s:o,s:o}", "token", t->id, "agent",
-                            t->agent, "status", token_status(t, now_us), "note", t->note, "by",
-                            t->made_by, "created", bs_actor_json_time(t->created_us), "expires",
-                            bs_actor_json_time(t->expires_us), "revoked",
-                            bs_actor_json_time(t->revoked_us)));
-    }
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(list, bs_token_json(&tokens[i], now_us));
     bs_out_json(list);
 }
 
@@ -126,7 +111,7 @@ print_tokens(const struct bs_token *tokens, size_t n, int64_t now_us)
         const struct bs_token *t = &tokens[i];
         bs_table_cell(&table, "%s", t->id);
         bs_table_cell(&table, "%s", t->agent);
-        bs_table_cell(&table, "%s", token_status(t, now_us));
+        bs_table_cell(&table, "%s", bs_token_status(t, now_us));
         bs_actor_time(t->created_us, at);
         bs_table_cell(&table, "%s", at);
         bs_actor_time(t->expires_us, at);

@@ -24,6 +24,8 @@ struct bs_state_backend {
 
 struct bs_state_ops {
     void (*close)(struct bs_state *s);
+    enum bs_done (*begin)(struct bs_state *s, struct bs_err *err);
+    enum bs_done (*end)(struct bs_state *s, enum bs_done done, struct bs_err *err);
 
     enum bs_done (*agent_add)(struct bs_state *s,
                               const struct bs_agent *agent,

@@ -285,9 +285,14 @@ bs_sq_one(struct bs_sqlite *q,
 void
 bs_sq_init(struct bs_sqlite *q, const struct bs_sq_driver *driver)
 {
+    pthread_mutexattr_t again; /* whoever has begun a transaction goes on in it */
+
     q->base.ops = &bs_sq_operations;
     q->driver = driver;
-    (void)pthread_mutex_init(&q->lock, NULL);
+    (void)pthread_mutexattr_init(&again);
+    (void)pthread_mutexattr_settype(&again, PTHREAD_MUTEX_RECURSIVE);
+    (void)pthread_mutex_init(&q->lock, &again);
+    (void)pthread_mutexattr_destroy(&again);
 }
 
 void
@@ -321,20 +326,40 @@ enum bs_done
 bs_sq_begin(struct bs_sqlite *q, struct bs_err *err)
 {
     bs_sq_lock(q);
-    if (q->driver->begin(q, err) == BS_DONE)
+    if (q->depth != 0 || q->driver->begin(q, err) == BS_DONE) {
+        q->depth++;
         return BS_DONE;
+    }
     bs_sq_unlock(q);
     return BS_FAILED;
 }
 
+/* Of one inside another the outer one decides, and it does not outlive a failure of the inner one. */
 enum bs_done
 bs_sq_end(struct bs_sqlite *q, enum bs_done done, struct bs_err *err)
 {
-    if (done == BS_DONE)
+    bool outer = --q->depth == 0;
+
+    if (outer && done == BS_DONE && q->failed)
+        done = BS_FAIL(err, INTERNAL, "a part of the change has failed");
+    if (outer && done == BS_DONE)
         done = q->driver->commit(q, err);
     /* The first failure is the one to tell; a rollback that fails leaves nothing to do. */
-    if (done != BS_DONE)
+    if (outer && done != BS_DONE)
         q->driver->rollback(q);
+    q->failed = !outer && (q->failed || done != BS_DONE);
     bs_sq_unlock(q);
     return done;
+}
+
+enum bs_done
+bs_sq_state_begin(struct bs_state *s, struct bs_err *err)
+{
+    return bs_sq_begin(bs_sq_of(s), err);
+}
+
+enum bs_done
+bs_sq_state_end(struct bs_state *s, enum bs_done done, struct bs_err *err)
+{
+    return bs_sq_end(bs_sq_of(s), done, err);
 }

@@ -485,6 +485,8 @@ const struct bs_state_backend bs_state_sqlite = {"sqlite", sqlite_open};
 /* The same for every driver. */
 const struct bs_state_ops bs_sq_operations = {
     .close = bs_sq_state_close,
+    .begin = bs_sq_state_begin,
+    .end = bs_sq_state_end,
     .agent_add = bs_sq_agent_add,
     .agent_get = bs_sq_agent_get,
     .agent_list = bs_sq_agent_list,

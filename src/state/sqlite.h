@@ -26,6 +26,8 @@ struct bs_sqlite {
     const struct bs_sq_driver *driver;
     char instance[BS_ULID_TEXT]; /* which gateway this is; "" for none */
     pthread_mutex_t lock; /* held from bs_sq_lock or bs_sq_begin to bs_sq_unlock or bs_sq_end */
+    unsigned depth;       /* transactions inside each other, of whoever holds the lock */
+    bool failed;          /* one inside another has */
 };
 
 #define BS_SQ_GATEWAY "gateway:" /* and its instance: the name of the lease that says it lives */
@@ -91,6 +93,8 @@ struct bs_sq_driver {
 
 void bs_sq_init(struct bs_sqlite *q, const struct bs_sq_driver *driver);
 void bs_sq_state_close(struct bs_state *s);
+enum bs_done bs_sq_state_begin(struct bs_state *s, struct bs_err *err);
+enum bs_done bs_sq_state_end(struct bs_state *s, enum bs_done done, struct bs_err *err);
 /* What brings the schema from this version to the next; NULL: there is none. In SQLite's words. */
 const char *bs_sq_migration(int version);
 extern const struct bs_state_ops bs_sq_operations;

@@ -30,6 +30,18 @@ bs_state_open(const char *url, struct bs_state **out, struct bs_err *err)
     return BS_FAILED;
 }
 
+enum bs_done
+bs_state_begin(struct bs_state *s, struct bs_err *err)
+{
+    return s->ops->begin(s, err);
+}
+
+enum bs_done
+bs_state_end(struct bs_state *s, enum bs_done done, struct bs_err *err)
+{
+    return s->ops->end(s, done, err);
+}
+
 void
 bs_state_close(struct bs_state **s)
 {

@@ -32,6 +32,15 @@ BS_MUST_CHECK enum bs_done
 bs_state_open(const char *url, struct bs_state **out, struct bs_err *err);
 void bs_state_close(struct bs_state **s); /* accepts NULL; sets it NULL */
 
+/*
+ * To read and then write, as one: from here to bs_state_end on the same thread nobody else changes
+ * anything, whoever has the same state open. For little: all of them wait.
+ */
+BS_MUST_CHECK enum bs_done bs_state_begin(struct bs_state *s, struct bs_err *err);
+/* done: of what was done in between; unless that is BS_DONE nothing of it has happened. Its answer is
+ * what became of all. */
+BS_MUST_CHECK enum bs_done bs_state_end(struct bs_state *s, enum bs_done done, struct bs_err *err);
+
 /* Errors of everything below, besides those named: UNAVAILABLE (locked too long, disk), LIMIT
  * (the arena's ceiling). */
 

@@ -110,6 +110,17 @@ def test_an_agent_gets_new_passwords(site):
     run = do(site, "POST", "/v1/actors/keyed/token", {"ttl": "5m", "note": "a run"})
     assert set(run) == {"name", "token", "password", "expires"} and logs_in(site, "keyed", run["password"])
     assert site.ask("POST", "/v1/actors/keyed/token", {"ttl": "25h"}, role="admin").status == 400
+    second = do(site, "POST", "/v1/actors/keyed/token", {"ttl": "5m"})
+    listed = site.ask("GET", "/v1/actors/keyed/tokens", role="viewer")
+    assert [(t["token"], t["status"], t["note"], t["by"]) for t in listed.json()["tokens"]] == [
+        (second["token"], "active", None, "operator:adm"), (run["token"], "active", "a run", "operator:adm")]
+    assert run["password"] not in listed.text and listed.json()["tokens"] == json.loads(
+        site.gateway.cli("agents", "tokens", "keyed", "--json").stdout)
+    page = site.ask("GET", "/v1/actors/keyed/tokens?limit=1", role="viewer").json()
+    assert [t["token"] for t in page["tokens"]] == [second["token"]]
+    page = site.ask("GET", f"/v1/actors/keyed/tokens?limit=1&cursor={page['next']}", role="viewer").json()
+    assert [t["token"] for t in page["tokens"]] == [run["token"]] and "next" not in page
+    assert site.ask("GET", "/v1/actors/nobody/tokens", role="viewer").status == 404
     do(site, "POST", "/v1/actors/keyed/revoke", {"token": run["token"]})
     assert not logs_in(site, "keyed", run["password"]) and logs_in(site, "keyed", third)
     assert site.ask("POST", "/v1/actors/keyed/revoke", {"token": run["token"]}, role="admin").problem() == "CONFLICT"

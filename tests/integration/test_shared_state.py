@@ -15,6 +15,7 @@ import pytest
 
 from conftest import Gateway, Postgres, running, wait_until
 from operator_side import Operator
+from test_api import ask
 from rawwire import Raw, message, startup
 from scene import COMMIT, ROWS, Scene
 
@@ -448,3 +449,22 @@ def test_doctor_says_who_reaches_it(pg, keeper):
     finally:
         with pg.admin() as c:
             c.execute("DROP DATABASE sha_state WITH (FORCE)")
+
+
+def test_if_match_is_compared_where_it_is_written(pair):
+    """Two admins at two gateways who have both seen the same change it once."""
+    path = f"/v1/actors/{pair.agent()}"
+
+    def change(gateway, operator, group, tag, got):
+        got.append(ask(gateway, "PATCH", path, {"group": group}, operator.token, If_Match=tag).status)
+
+    for i in range(15):
+        tag = ask(pair.a, "GET", path, token=pair.at_a.token).headers["ETag"]
+        got = []
+        threads = [threading.Thread(target=change, args=(g, o, f"g{i}-{k}", tag, got))
+                   for k, (g, o) in enumerate(((pair.a, pair.at_a), (pair.b, pair.at_b)))]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert sorted(got) == [200, 412], f"round {i}"

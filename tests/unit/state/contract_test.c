@@ -1307,6 +1307,51 @@ plans_are_approved_by_who_was_there(void)
     tear_down();
 }
 
+static void *
+rename_owner(void *arg)
+{
+    struct bs_state *other = arg;
+    const struct bs_agent row = {.name = "a", .owner = "the other"};
+    struct bs_err err = {0};
+
+    EXPECT_EQ(CODE(bs_state_agent_alter(other, &row, BS_AGENT_OWNER, "me", &err)), BS_OK);
+    return NULL;
+}
+
+/* What is read and then written is one: others wait, and a failure leaves nothing. */
+static void
+reads_and_writes_as_one(void)
+{
+    struct bs_state *other = NULL;
+    struct bs_agent a = an_agent("a"), got, mine = {.name = "a", .owner = "mine"};
+    struct bs_err err = {0};
+    pthread_t thread;
+
+    REQUIRE(set_up());
+    REQUIRE(bs_state_open(path, &other, &err) == BS_DONE);
+    EXPECT_EQ(CODE(bs_state_agent_add(state, &a, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_begin(state, &err)), BS_OK);
+    REQUIRE(pthread_create(&thread, NULL, rename_owner, other) == 0);
+    (void)usleep(200000);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.owner, "alice") == 0); /* the other one waits */
+    EXPECT_EQ(CODE(bs_state_agent_alter(state, &mine, BS_AGENT_OWNER, "me", &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_end(state, BS_DONE, &err)), BS_OK);
+    (void)pthread_join(thread, NULL);
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.owner, "the other") == 0);
+    EXPECT_EQ(CODE(bs_state_begin(state, &err)), BS_OK);
+    EXPECT_EQ(CODE(bs_state_agent_alter(state, &mine, BS_AGENT_OWNER, "me", &err)), BS_OK);
+    mine.name = "nobody";
+    EXPECT_EQ(CODE(bs_state_agent_alter(state, &mine, BS_AGENT_OWNER, "me", &err)), BS_E_NOT_FOUND);
+    err = (struct bs_err){0};
+    EXPECT(bs_state_end(state, BS_DONE, &err) == BS_FAILED); /* whatever its caller thinks */
+    EXPECT_EQ(CODE(bs_state_agent_get(state, "a", &arena, &got, &err)), BS_OK);
+    EXPECT(strcmp(got.owner, "the other") == 0);
+    bs_state_close(&other);
+    tear_down();
+}
+
 static int64_t
 changed_us(const char *name)
 {
@@ -1925,6 +1970,7 @@ static const struct tap_case contract[] = {
     {"plans of restores: made, approved by another, used once", plans},
     {"plans of restores: approved by who was there", plans_are_approved_by_who_was_there},
     {"operators have changed, or have not", operators_have_changed},
+    {"read and then written as one", reads_and_writes_as_one},
     {"restores over the API: put, listed newest first, dropped", restores},
     {"notifications: put for whom wants them, taken, given up, tried anew", notifications},
     {"notifications are bounded, and what was not kept is counted", notifications_are_bounded},
