@@ -65,6 +65,12 @@ def test_percent_is_doubled_for_drivers_that_take_it():
         assert commented("SELECT 1", percent=False) == "SELECT 1 /*run_id='r',purpose='a%20b'*/"
 
 
+def test_a_comment_to_the_end_of_the_line_does_not_take_it_in():
+    with backstop.run(run_id="r"):
+        assert commented("SELECT 1 -- one", percent=False) == "SELECT 1 -- one\n/*run_id='r'*/"
+        assert commented("SELECT 1 -- one\n + 1", percent=False) == "SELECT 1 -- one\n + 1 /*run_id='r'*/"
+
+
 @pytest.mark.parametrize("text", ["", "  ", "SELECT 1 /* mine */", "SELECT 1 /*x*/ "])
 def test_where_nothing_is_added(text):
     with backstop.run():

@@ -229,3 +229,15 @@ def test_unknown_drivers(driver):
 def test_what_is_no_connection():
     with pytest.raises(TypeError):
         backstop.guard(object())
+
+
+def test_a_composed_query_says_it_too(site):
+    """Of psycopg: what is no text gets its comment as a part."""
+    query = sql.SQL("DELETE FROM {} WHERE id = {}").format(sql.Identifier("py", "orders"), sql.Placeholder())
+    with backstop.connect(site.url(), autocommit=True) as c:
+        with backstop.run(purpose="100% composed", run_id="r-12"), pytest.raises(backstop.Held):
+            c.execute(query, (1,))
+        with pytest.raises(backstop.Held):
+            c.execute(query, (2,))
+    second, first = site.operator.tickets()
+    assert first["claims"] == {"run": "r-12", "purpose": "100% composed"} and "claims" not in second

@@ -88,17 +88,24 @@ def claims_of(run_id: str | None, purpose: str | None, parent: str | None) -> Ru
     return Run(run_id or around.run_id, purpose or around.purpose, parent or around.parent)
 
 
-def commented(text: str, percent: bool) -> str:
+def comment_of_run(percent: bool) -> str:
     """
-    The text with the claims of the run around behind it.
+    The claims of the run around as a comment; nothing outside of a run.
 
     percent  the driver takes % for its own, so it has to be doubled
     """
     around = _current.get()
-    if around is None or not text.strip() or text.rstrip().endswith("*/"):
+    comment = "" if around is None else around.comment()
+    return comment.replace("%", "%%") if percent else comment
+
+
+def commented(text: str, percent: bool) -> str:
+    """The text with that behind it, but for one that ends with a comment already: that is the program's own."""
+    comment = comment_of_run(percent)
+    if not comment or not text.strip() or text.rstrip().endswith("*/"):
         return text
-    comment = around.comment()
-    return f"{text} {comment.replace('%', '%%') if percent else comment}"
+    between = "\n" if "--" in text.rpartition("\n")[2] else " "  # a comment to the end of the line would take it in
+    return text + between + comment
 
 
 def _option(name: str, value: str) -> str:

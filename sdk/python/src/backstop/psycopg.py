@@ -10,7 +10,7 @@ from psycopg import pq, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from .channel import InTransactionError, find_async_channel, find_channel
-from .claims import claims_of, commented, options, wait_setting
+from .claims import claims_of, comment_of_run, commented, options, wait_setting
 from .errors import adopt
 
 
@@ -21,8 +21,8 @@ def _commented(query: Any, percent: bool) -> Any:
     if isinstance(query, bytes):
         return commented(query.decode("utf-8", "surrogateescape"), percent).encode("utf-8", "surrogateescape")
     if isinstance(query, sql.Composable):
-        comment = commented("-", percent)[1:]
-        return sql.Composed([query, sql.SQL(comment)]) if comment else query
+        comment: Any = comment_of_run(percent)
+        return sql.Composed([query, sql.SQL(" " + comment)]) if comment else query
     return query
 
 
