@@ -108,10 +108,14 @@ const AGAIN_MS = [0, 250, 1000, 2000, 5000];
 
 async function* events(settings: Settings, signal?: AbortSignal): AsyncGenerator<Event, void> {
   let last = "";
+  let again = false;
   const over = (): boolean => signal?.aborted === true;
   for (let failures = 0; !over(); failures++) {
     try {
       await pause(AGAIN_MS[Math.min(failures, AGAIN_MS.length - 1)]!, signal);
+      // Where nothing was seen yet, nobody can say what was missed.
+      if (again && last === "") yield { type: "reset" };
+      again = true;
       for await (const block of blocks(settings, last, signal)) {
         failures = -1;
         last = block.get("id") ?? last;

@@ -2,7 +2,23 @@
 import { operators, Problem } from "backstop-sdk/operators";
 import { say } from "./drivers.mjs";
 
-const api = operators({ url: process.env["OPERATORS_URL"] ?? "", token: process.env["OPERATORS_TOKEN"] ?? "" });
+// The first stream breaks after its first event: the client comes back and says what it has seen.
+let streams = 0;
+/** @type {typeof fetch} */
+const breaking = async (url, init) => {
+  const answer = await fetch(url, init);
+  if (!String(url).endsWith("/v1/events")) return answer;
+  say("stream", { last: new Headers(init?.headers).get("Last-Event-ID") });
+  if (streams++ > 0) return answer;
+  const cut = new TransformStream({
+    transform(bytes, controller) {
+      controller.enqueue(bytes);
+      if (new TextDecoder().decode(bytes).includes("event:")) setTimeout(() => controller.error(new Error("cut")), 100);
+    },
+  });
+  return new Response(/** @type {any} */ (answer.body).pipeThrough(cut), answer);
+};
+const api = operators({ url: process.env["OPERATORS_URL"] ?? "", token: process.env["OPERATORS_TOKEN"] ?? "", fetch: breaking });
 const { ok } = /** @type {any} */ (await api.ready());
 say("ready", { ok, text: typeof (await api.metrics()) });
 

@@ -185,3 +185,16 @@ def test_paused(site, driver):
         site.operator.ask("DELETE", "/v1/pauses?scope=actor&name=robot")
     assert (paused["name"], paused["sqlstate"], paused["state"], paused["retry"]) == ("Paused", "ZB006", "paused", "never")
     assert site.rows("orders") == 100
+
+
+def test_what_has_grown_since_is_not_sent_again(site, driver):
+    script = site.script("tests/client.mjs", driver, "retry", f"{DELETE} WHERE id > {next(NUMBERS)}")
+    held = script.next("held")
+    with site.pg.admin() as c:
+        c.execute("INSERT INTO ts.orders SELECT n, 'new' FROM generate_series(1001, 1200) n")
+    site.operator.decide(held["ticket"], "approve")
+    threw = script.next("threw")
+    assert (threw["name"], threw["sqlstate"], threw["ticket"]) == ("Expired", "ZB003", held["ticket"])
+    script.rest()
+    assert site.rows("orders") == 300
+    assert not site.operator.tickets()

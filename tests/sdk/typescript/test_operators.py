@@ -18,6 +18,8 @@ def test_an_operators_tool_sees_a_ticket_and_approves_it(site):
     assert approved["actor"] == "robot"
     states = [one["of"]["state"] for one in said if one["event"] == "event" and one["of"]["type"] == "ticket"]
     assert states[0] == "pending" and states[-1] == "done"
+    streams = [one["last"] for one in said if one["event"] == "stream"]
+    assert streams[0] is None and len(streams) > 1 and all(streams[1:])
     assert [one["status"] for one in said if one["event"] == "problem"] == [404, 401, 401]
     assert site.rows("orders") == 0
 
