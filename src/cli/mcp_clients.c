@@ -264,7 +264,7 @@ is_unclear(const char *line, size_t n, const char *servers)
 
     if (names && strchr(" \t=.", line[n_servers]) != NULL)
         return true;
-    if (line[0] == '[' && n > 1 && (line[1] == ' ' || line[1] == '"' || line[1] == '\''))
+    if (n > 1 && line[0] == '[' && (line[1] == ' ' || line[1] == '"' || line[1] == '\''))
         return true;
     return (quote != NULL && memmem(line, n, "\"\"\"", 3) != NULL) ||
            (single != NULL && memmem(line, n, "'''", 3) != NULL);

@@ -22,15 +22,19 @@ struct stdio {
     struct bs_mcp_peer *peer;
     int out;
     pthread_mutex_t lock;   /* of all below, and of writing */
-    pthread_cond_t changed; /* one has begun, or ended */
-    unsigned running;
+    pthread_cond_t changed; /* a request is known */
+    struct job *jobs;
     bool gone; /* nobody reads what we write */
 };
 
+/* A request and its thread. */
 struct job {
     struct stdio *s;
     json_t *message;
+    pthread_t thread;
     bool known; /* it runs, or has been refused: the next message may be looked at */
+    bool over;  /* its thread does nothing more */
+    struct job *next;
 };
 
 static bool
@@ -66,7 +70,6 @@ handle(struct stdio *s, const json_t *message, void (*begun)(void *), void *ctx)
     json_decref(answer);
 }
 
-/* The job may go away as soon as its maker knows. */
 static void
 on_begun(void *ctx)
 {
@@ -75,7 +78,7 @@ on_begun(void *ctx)
 
     (void)pthread_mutex_lock(&s->lock);
     job->known = true;
-    (void)pthread_cond_broadcast(&s->changed);
+    (void)pthread_cond_signal(&s->changed);
     (void)pthread_mutex_unlock(&s->lock);
 }
 
@@ -84,15 +87,57 @@ work(void *ctx)
 {
     struct job *job = ctx;
     struct stdio *s = job->s;
-    json_t *message = job->message;
 
-    handle(s, message, on_begun, job);
-    json_decref(message);
+    handle(s, job->message, on_begun, job);
     (void)pthread_mutex_lock(&s->lock);
-    s->running--;
-    (void)pthread_cond_broadcast(&s->changed);
+    job->over = true;
     (void)pthread_mutex_unlock(&s->lock);
     return NULL;
+}
+
+static void
+drop(struct job *job)
+{
+    (void)pthread_join(job->thread, NULL);
+    json_decref(job->message);
+    free(job);
+}
+
+/* Threads that are over, at each new one. They are joined, not left to themselves: what belongs to a thread
+ * (OpenSSL's random numbers) has to be given up before the process ends. */
+static void
+reap(struct stdio *s)
+{
+    struct job **at = &s->jobs, *job, *over = NULL;
+
+    (void)pthread_mutex_lock(&s->lock);
+    while ((job = *at) != NULL) {
+        if (!job->over) {
+            at = &job->next;
+            continue;
+        }
+        *at = job->next;
+        job->next = over;
+        over = job;
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+    while ((job = over) != NULL) {
+        over = job->next;
+        drop(job);
+    }
+}
+
+static bool
+begin(struct job *job)
+{
+    pthread_attr_t attr;
+    bool begun;
+
+    (void)pthread_attr_init(&attr);
+    (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
+    begun = pthread_create(&job->thread, &attr, work, job) == 0;
+    (void)pthread_attr_destroy(&attr);
+    return begun;
 }
 
 /* In a thread of its own; in this one where there is none to be had. Takes the message over, and returns
@@ -100,24 +145,22 @@ work(void *ctx)
 static void
 start(struct stdio *s, json_t *message)
 {
-    struct job job = {.s = s, .message = message};
-    pthread_attr_t attr;
-    pthread_t thread;
-    bool started;
+    struct job *job = bs_malloc(sizeof(*job));
 
+    reap(s);
+    job->s = s;
+    job->message = message;
+    if (!begin(job)) {
+        handle(s, message, NULL, NULL);
+        json_decref(message);
+        free(job);
+        return;
+    }
     (void)pthread_mutex_lock(&s->lock);
-    s->running++;
-    (void)pthread_mutex_unlock(&s->lock);
-    (void)pthread_attr_init(&attr);
-    (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-    (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    started = pthread_create(&thread, &attr, work, &job) == 0;
-    (void)pthread_attr_destroy(&attr);
-    if (!started)
-        (void)work(&job);
-    (void)pthread_mutex_lock(&s->lock);
-    while (!job.known)
+    while (!job->known)
         (void)pthread_cond_wait(&s->changed, &s->lock);
+    job->next = s->jobs;
+    s->jobs = job;
     (void)pthread_mutex_unlock(&s->lock);
 }
 
@@ -209,15 +252,16 @@ bs_mcp_stdio(
 {
     struct stdio s = {.peer = bs_mcp_peer_new(actor), .out = out};
     enum bs_done done;
+    struct job *job;
 
     (void)pthread_mutex_init(&s.lock, NULL);
     (void)pthread_cond_init(&s.changed, NULL);
     done = read_all(&s, in, stop, err);
     bs_mcp_peer_stop(s.peer);
-    (void)pthread_mutex_lock(&s.lock);
-    while (s.running > 0)
-        (void)pthread_cond_wait(&s.changed, &s.lock);
-    (void)pthread_mutex_unlock(&s.lock);
+    while ((job = s.jobs) != NULL) {
+        s.jobs = job->next;
+        drop(job);
+    }
     bs_mcp_peer_free(&s.peer);
     (void)pthread_cond_destroy(&s.changed);
     (void)pthread_mutex_destroy(&s.lock);

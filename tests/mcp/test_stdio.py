@@ -50,6 +50,8 @@ def test_the_python_client_reads(site, how):
             answer = await call(c, "backstop_query", sql="SELECT count(*) FROM shop.parts")
             assert answer["rows"] == [[0]]
             assert (await call(c, "backstop_status"))["agent"] == "robot"
+            explained = await call(c, "backstop_explain", sql="DELETE FROM shop.things WHERE id < $1", params=[11])
+            assert (explained["outcome"], explained["statements"][0]["kind"]) == ("asks", "DELETE")
             assert (await call(c, "backstop_schema", schema="shop"))["tables"]
             uris = [str(r.uri) for r in (await c.list_resources()).resources]
             assert "backstop://schema/shop/parts" in uris
@@ -88,6 +90,8 @@ def test_held_approved_elsewhere_and_run_once(site, pg, how):
             assert (ran["status"], ran["command"]) == ("completed", "DELETE 1")
             again = await call(c, "backstop_run_approved", ticket=held["ticket"])
             assert again["state"] in ("running", "done") and "command" not in again
+            points = (await call(c, "backstop_recovery_points"))["points"]
+            assert points[0]["ticket"] == held["ticket"]
 
     before = rows(pg)
     asyncio.run(go())
