@@ -4,7 +4,6 @@ import fcntl
 import filecmp
 import hashlib
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -88,11 +87,12 @@ def test_a_thread_ends_after_the_library_was_closed(installed, tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed: script/setup sdk does it")
-def test_nothing_is_lost(installed, tmp_path):
-    """All that an object owns goes with it, also where the text is no SQL."""
-    for name, texts in (("classify", ["DELETE FROM a; DROP TABLE b"]), ("same", ["SELECT 1", "SELEC"])):
-        program = installed.compile(EXAMPLES / f"{name}.c", tmp_path / name, "backstop")
-        done = subprocess.run(["valgrind", "--quiet", "--leak-check=full", "--error-exitcode=99", program, *texts],
-                              capture_output=True, text=True, timeout=120, env={**os.environ, **installed.env})
-        assert done.returncode != 99, done.stderr
-        assert "==" not in done.stderr, done.stderr
+@pytest.mark.parametrize("name,arguments", [("classify", ["DELETE FROM a; DROP TABLE b"]), ("same", ["SELECT 1", "SELEC"]),
+                                            ("classify", ["DELETE FROM pg_class WHERE oid = 1", "CATALOG"])])
+def test_nothing_is_lost(installed, tmp_path, pg, name, arguments):
+    """All that an object owns goes with it, also where the text is no SQL, and with a catalog."""
+    arguments = [pg.conninfo("backstop") if a == "CATALOG" else a for a in arguments]
+    program = installed.compile(EXAMPLES / f"{name}.c", tmp_path / name, "backstop")
+    done = subprocess.run(["valgrind", "--quiet", "--leak-check=full", "--error-exitcode=99", program, *arguments],
+                          capture_output=True, text=True, timeout=120, env=installed.env)
+    assert done.returncode != 99 and "==" not in done.stderr and done.stdout, done.stderr
