@@ -2,6 +2,7 @@
  * http_exchange.c - in the stateless revision a client that goes away ends what it asked for; in a
  * session it does not, and says so with a notification if it means that.
  */
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -74,6 +75,7 @@ run(void *arg)
     bs_http_stream_end(x->stream, bs_mcp_handle(x->peer, x->message, &sink));
     bs_http_stream_let_go(x->stream);
     bs_http_exchange_let_go(x);
+    OPENSSL_thread_stop(); /* the process may end before this thread has */
     (void)atomic_fetch_sub(&http->threads, 1);
     return NULL;
 }
