@@ -148,8 +148,8 @@ def test_more_tickets_than_are_listed(ground, alice):
 
 
 def test_only_its_own(ground, alice):
-    ticket = ground.held(alice)
     other, again = ground.actor(), ground.connect(alice.actor, "second", options=AT_ONCE)
+    ticket = ground.held(alice)
     said = set()
     with ground.connect(other) as c, again:
         for who in (c, again):
@@ -313,6 +313,13 @@ def test_in_a_pipeline_between_writes(ground, alice):
         assert json.loads(two.fetchone()[0])["open_tickets"] == 1
         assert json.loads(four.fetchone()[0])["ticket"] == ticket
         assert json.loads(five.fetchone()[0])["tickets"][0]["ticket"] == ticket
+    with ground.connect(alice.actor) as c:
+        began = time.monotonic()
+        with c.pipeline():
+            c.execute("INSERT INTO door.log VALUES (7)")
+            got = c.execute(f'SHOW backstop.wait."{ticket}"')
+            assert json.loads(got.fetchone()[0])["state"] == "pending"
+        assert time.monotonic() - began < 4  # nobody waits with its row locked
     with pytest.raises(psycopg.Error) as e, alice.pipeline():
         alice.execute("INSERT INTO door.log VALUES (9)")
         alice.execute('SHOW backstop.ticket."T-none"')
@@ -359,6 +366,10 @@ def test_raw_messages(ground, alice):
             raw.send(late)
             got = raw.until()
             assert types(got) == b"EZ" and report(got[0][1])["C"] == "0A000"
+        # known by name, behind what is held
+        raw.send(parse("", "DELETE FROM door.t") + bind("", "") + execute() + bind("a", "s") + execute("a") + SYNC)
+        got = raw.until()
+        assert types(got) == b"1EZ" and report(got[1][1])["C"] == "0A000"
         # parameters are dropped, with their types
         types_of = struct.pack("!HII", 2, 23, 0)
         raw.send(message(b"P", b"e\0" + status.encode() + b"\0" + types_of) + bind("", "e", "1", "x") + execute() + SYNC)
