@@ -736,6 +736,28 @@ def test_explain_waits_for_no_lock(ground, alice):
         assert got["outcome"] == "asks" and not got["statements"][0]["effects"][0]["exact"]
 
 
+def test_explain_is_cancelled_and_hung_up_on(ground, alice):
+    sql = ("EXPLAIN (BACKSTOP) DELETE FROM door.t a WHERE EXISTS (SELECT FROM door.t b, door.t c, door.t d "
+           "WHERE b.id + c.id + d.id = -a.id)")  # more than can be counted in the time for it
+    for _ in range(5):
+        with ground.raw(alice.actor) as raw:
+            raw.send(query(sql))
+            time.sleep(0.1)
+    with ground.raw(alice.actor) as raw:
+        pid, secret = next(struct.unpack("!I", m[1][:4]) + (m[1][4:],) for m in raw.seen if m[0] == b"K")
+        for sent in (query(sql), parse("", sql) + bind("", "") + execute() + SYNC):
+            raw.send(sent)
+            time.sleep(0.2)
+            with Raw(ground.gateway.port) as other:
+                other.send(cancel_request(pid, secret))
+                assert other.closed()
+            got = raw.until()
+            errors = [report(m[1])["C"] for m in got if m[0] == b"E"]
+            assert errors in (["57014"], []) and got[-1][1] == b"I"  # it may have been quicker
+        raw.send(query("SHOW backstop.status"))
+        assert answers(raw.until())[0]["open_tickets"] == 0
+
+
 def test_explain_sees_what_others_have_just_made(ground, alice):
     with ground.pg.admin() as c:
         c.execute("SET ROLE app_trust; CREATE TABLE door.fresh AS SELECT generate_series(1, 5) AS id")
