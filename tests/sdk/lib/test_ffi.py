@@ -5,8 +5,10 @@ import filecmp
 import hashlib
 import json
 import pathlib
+import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -44,6 +46,12 @@ def test_node(koffi, installed):
         del answer["id"]
         risk = {"SAFE": 1, "HIGH": 2, "CRITICAL": 3}[answer["risk"]]
         assert said[2 * i:2 * i + 2] == [{"risk": risk, "judged": answer}] * 2
+
+
+def test_the_documentations_python(installed):
+    text = (ROOT / "docs" / "library.md").read_text()
+    (block,) = re.findall(r"<!-- run: ctypes -->\n```python\n(.*?)```", text, flags=re.S)
+    assert output(sys.executable, "-c", block, env=installed.env) == "CRITICAL\n"
 
 
 UNLOADED = """
