@@ -44,6 +44,14 @@ take_notice(void *ctx, const PGresult *res)
     json_decref(text);
 }
 
+/* Between statements. NULL would leave the receiver of the last one, whose page is gone. */
+static void
+ignore_notice(void *ctx, const PGresult *res)
+{
+    (void)ctx;
+    (void)res;
+}
+
 static char *
 field(const PGresult *res, int code)
 {
@@ -307,7 +315,7 @@ bs_mcp_run(PGconn *conn,
         (void)PQsetSingleRowMode(conn);
         read_page(conn, &page);
     }
-    (void)PQsetNoticeReceiver(conn, NULL, NULL);
+    (void)PQsetNoticeReceiver(conn, ignore_notice, NULL);
     free_texts(&texts);
 }
 
@@ -325,7 +333,7 @@ bs_mcp_run_on(PGconn *conn,
     (void)PQsetNoticeReceiver(conn, take_notice, &page);
     if (!on_row(&page, first))
         read_page(conn, &page);
-    (void)PQsetNoticeReceiver(conn, NULL, NULL);
+    (void)PQsetNoticeReceiver(conn, ignore_notice, NULL);
 }
 
 void

@@ -208,6 +208,13 @@ def test_nothing_of_a_session_is_left_for_the_next_call(legacy):
     assert legacy.query(backend)["rows"] == pid  # all on one connection
 
 
+def test_notices_of_the_cleaning_up_are_nobody_s(legacy):
+    """DISCARD ALL says something here, when the statement's answer has been made."""
+    for _ in range(5):
+        assert legacy.query("SET client_min_messages = debug5")["status"] == "completed"
+        assert "notices" not in legacy.query("SELECT 1")
+
+
 def test_the_schema(legacy):
     tables = legacy.call("backstop_schema", schema="shop")["structuredContent"]["tables"]
     assert [t["name"] for t in tables] == ["parts", "things"]
