@@ -28,12 +28,6 @@ def test_the_files(installed):
     assert (installed.prefix / "share/doc/backstop/LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
-@pytest.mark.parametrize("sdk", ["python", "typescript"])
-def test_the_licence_of_the_sdks(sdk):
-    """Their packages take it from their folder."""
-    assert (ROOT / "sdk" / sdk / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
-
-
 def test_nothing_of_the_build_is_in_it(installed):
     """Stripped, without a path to find libraries by, and nobody may write it."""
     for path in (installed.bin, installed.so.resolve()):
