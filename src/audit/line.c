@@ -275,15 +275,24 @@ put_fields(struct bs_buf *out, const struct bs_audit_record *r, const struct fie
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 void
+bs_audit_who(const struct bs_audit_record *record, struct bs_buf *out)
+{
+    put_fields(out, record, who, COUNT(who));
+    put_json(out, "claims", record->claims);
+}
+
+void
 bs_audit_line(const struct bs_audit_record *record, struct bs_buf *out)
 {
     char at[BS_TIME_TEXT];
 
     bs_time_format(record->at_us != 0 ? record->at_us : bs_now_us(), at);
-    put_behind(out, BS_LIT("\"at\":"), bs_bytes_of(at));
-    put_behind(out, BS_LIT(",\"kind\":"), bs_bytes_of(bs_audit_kind_name(record->kind)));
-    put_fields(out, record, who, COUNT(who));
-    put_json(out, "claims", record->claims);
+    put_plain(out, BS_LIT("\"at\":"), bs_bytes_of(at));
+    put_plain(out, BS_LIT(",\"kind\":"), bs_bytes_of(bs_audit_kind_name(record->kind)));
+    if (record->who.n != 0)
+        bs_put_bytes(out, record->who);
+    else
+        bs_audit_who(record, out);
     put_statement(out, record);
     put_fields(out, record, what, COUNT(what));
     put_json(out, "reasons", record->reasons);

@@ -15,6 +15,11 @@
  * which is kept whole. Check out->failed.
  */
 void bs_audit_line(const struct bs_audit_record *record, struct bs_buf *out);
+/*
+ * Append what a line has of who asks, from "actor" to "claims": a session makes it once, for all of
+ * its records that say nothing else of it (`who` of a record).
+ */
+void bs_audit_who(const struct bs_audit_record *record, struct bs_buf *out);
 /* A text as it stands in a line, with its quotes. */
 void bs_audit_put_string(struct bs_buf *out, struct bs_bytes text);
 

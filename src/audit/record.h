@@ -73,6 +73,7 @@ struct bs_audit_record {
     const char *claims; /* JSON object: run, purpose, parent, traceparent; must be valid JSON */
     const char *ticket;
     const char *point;
+    struct bs_bytes who; /* what bs_audit_who makes of all from `actor` to here; none: not made */
     struct bs_bytes statement;  /* text; kept exactly: as base 64 where it is not UTF-8 */
     const char *params;         /* "$1 = 'x', $2 = 7" */
     bool redacted;              /* statement and params show nothing that the log must not */

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "audit/line.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "gateway/gateway.h"
@@ -15,6 +16,7 @@
 #include "wire/startup.h"
 
 #define SAMPLE_EVERY 100 /* audit_safe: sampled */
+#define WHO_MAX      8192
 
 void
 bs_note_who(struct bs_audit_record *record, const struct bs_session *s)
@@ -28,6 +30,26 @@ bs_note_who(struct bs_audit_record *record, const struct bs_session *s)
     record->client = s->address;
     record->application = s->application_name;
     record->claims = s->claims_text;
+}
+
+/* Nothing of it changes once statements come. Where it does not fit it is made for each. */
+static struct bs_bytes
+who_text(struct bs_session *s)
+{
+    struct bs_audit_record record = {.kind = BS_AUDIT_JUDGED};
+    struct bs_buf text;
+
+    if (s->who_text.n != 0)
+        return s->who_text;
+    bs_note_who(&record, s);
+    bs_buf_init(&text, WHO_MAX);
+    bs_audit_who(&record, &text);
+    if (!text.failed) {
+        const char *kept = bs_arena_copy(&s->arena, bs_buf_view(&text));
+        s->who_text = (struct bs_bytes){(const uint8_t *)kept, kept == NULL ? 0 : text.n};
+    }
+    bs_buf_fini(&text);
+    return s->who_text;
 }
 
 const char *
@@ -159,6 +181,8 @@ bs_note_judged(struct bs_relay *r, const struct bs_verdict *v)
     bs_note_who(&record, r->s);
     bs_note_what(&record, v);
     record.claims = bs_note_claims(r->s, v->shown, bs_worker_message(r->s->worker));
+    if (record.claims == r->s->claims_text) /* nearly always */
+        record.who = who_text(r->s);
     if (v->way == BS_WAY_REFUSE) {
         record.outcome = "refused";
         record.sqlstate = v->sqlstate != NULL ? v->sqlstate : bs_code_get(v->code)->sqlstate;

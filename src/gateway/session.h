@@ -80,8 +80,9 @@ struct bs_session {
     const char *server_user; /* the role on the server: the actor's, else the upstream's */
     bool shielded;           /* the server session has default_transaction_read_only = on */
     bool outdated;           /* by the policy in force it should be the other way round */
-    const char *application_name;    /* what the client called itself: a claim; may be NULL */
-    const char *claims_text;         /* the same as JSON; NULL: none */
+    const char *application_name; /* what the client called itself: a claim; may be NULL */
+    const char *claims_text;      /* the same as JSON; NULL: none */
+    struct bs_bytes who_text;     /* who asks, as the audit's lines have it; none: not made yet */
     const struct bs_setting *claims; /* "run", "purpose", "parent": claims, too; for display */
     size_t n_claims;
     size_t database_at; /* index into config->databases */

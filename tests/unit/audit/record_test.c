@@ -142,6 +142,39 @@ has(json_t *root, const char *key, const char *want)
     return false;
 }
 
+/* What was made once for many lines stands in each as if it was made for it. */
+static void
+who_is_made_once(void)
+{
+    struct bs_audit_record r = {.kind = BS_AUDIT_JUDGED,
+                                .at_us = 1000001,
+                                .actor = "a \"quoted\"",
+                                .group = "g",
+                                .owner = "o",
+                                .database = "d",
+                                .role = "r",
+                                .session = "s",
+                                .client = "c",
+                                .application = "p\xff",
+                                .claims = "{\"run\":\"r1\"}",
+                                .statement = BS_LIT_INIT("SELECT 1"),
+                                .risk = "SAFE"};
+    struct bs_buf who, one, other;
+
+    bs_buf_init(&who, 1 << 16);
+    bs_buf_init(&one, 1 << 16);
+    bs_buf_init(&other, 1 << 16);
+    bs_audit_line(&r, &one);
+    bs_audit_who(&r, &who);
+    r.who = bs_buf_view(&who);
+    r.actor = r.client = r.claims = NULL; /* not looked at any more */
+    bs_audit_line(&r, &other);
+    EXPECT(!who.failed && one.n == other.n && memcmp(one.p, other.p, one.n) == 0);
+    bs_buf_fini(&who);
+    bs_buf_fini(&one);
+    bs_buf_fini(&other);
+}
+
 static void
 every_field(void)
 {
@@ -791,6 +824,7 @@ killed_writer_loses_nothing_told(void)
 
 static const struct tap_case cases[] = {
     {"every field is in the line", every_field},
+    {"who asks is made once", who_is_made_once},
     {"empty fields are left out", empty_fields_are_left_out},
     {"hostile texts stay one line of JSON", hostile_texts},
     {"each byte at each place of a text", every_byte_at_every_place},
