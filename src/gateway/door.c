@@ -209,6 +209,13 @@ holds_nothing(const struct bs_relay *r)
     return r->status == 'I' && !r->series_bound;
 }
 
+/* A session of which no statement is to be held asks here because it wants to wait. */
+static int64_t
+patience_ms(const struct bs_session *s)
+{
+    return s->hold_wait_ms > 0 ? s->hold_wait_ms : s->gateway->config->hold_wait_ms;
+}
+
 /* False: it goes on without it, or the answer is there already. */
 static bool
 judge_inner(struct bs_relay *r, struct bs_visit *v, const struct bs_question *q)
@@ -239,7 +246,7 @@ bs_door_begin(struct bs_relay *r, const struct bs_question *q)
     v->refs = 1;
     v->ask = q->verdict->door;
     v->may_wait = v->ask.kind == BS_DOOR_WAIT && holds_nothing(r);
-    v->give_up_us = bs_mono_us() + r->s->hold_wait_ms * 1000;
+    v->give_up_us = bs_mono_us() + patience_ms(r->s) * 1000;
     if (v->ask.kind == BS_DOOR_EXPLAIN && !judge_inner(r, v, q))
         return;
     r->door = v;

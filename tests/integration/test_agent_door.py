@@ -477,14 +477,22 @@ def test_wait_ends_with_the_decision(ground, alice, prepare, what, state):
 
 def test_wait_gives_up(ground, alice):
     ticket = ground.held(alice)
-    began = time.monotonic()
-    assert ask(alice, f'SHOW backstop.wait."{ticket}"')["state"] == "pending"  # backstop.wait=0
-    assert time.monotonic() - began < 2
     with ground.connect(alice.actor, options="-c backstop.wait=700ms") as c:
         assert ask(c, "SHOW backstop.status")["hold_wait"] == "700ms"
         began = time.monotonic()
         assert ask(c, f'SHOW backstop.wait."{ticket}"')["state"] == "pending"
         assert 0.6 < time.monotonic() - began < 3
+
+
+def test_who_is_never_held_waits_all_the_same(ground, alice):
+    """backstop.wait=0 is for statements: this one asks to wait, and hold.wait is 8 s here."""
+    ticket = ground.held(alice)
+    began = time.monotonic()
+    decided = threading.Timer(1.5, ground.operator.decide, (ticket, "approve"))
+    decided.start()
+    assert ask(alice, f'SHOW backstop.wait."{ticket}"')["state"] == "approved"
+    assert 1.4 < time.monotonic() - began < 7
+    decided.join()
 
 
 def test_wait_can_be_cancelled(ground, alice):
