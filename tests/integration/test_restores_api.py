@@ -618,6 +618,15 @@ def test_a_restart_interrupts_what_runs_and_keeps_what_is_done(own, pg):
     assert steps == [("mia", "plan", "done"), ("lee", "approve", "done"), ("mia", "copy-back", "done")]
 
 
+def test_all_are_there_after_a_start(own, pg):
+    """They are read in pages."""
+    [point] = destroy(own, "DELETE FROM undo.t WHERE id <= 5")
+    ways = [Way(own, point) for _ in range(11)]
+    assert own.stop() == 0
+    own.start()
+    assert [way.now()["state"] for way in ways] == ["done"] * 11
+
+
 def test_a_stop_lets_a_copy_back_end(own, pg):
     before = picture(pg)
     [point] = destroy(own, "DELETE FROM undo.t WHERE id <= 5")
