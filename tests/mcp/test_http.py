@@ -191,6 +191,10 @@ def test_its_databases(served):
     for path, status in (("/mcp/app", 200), ("/mcp/other", 200), ("/mcp/none", 404), ("/mcp/app/x", 404), ("/mcp/", 404)):
         both.path = path
         assert both.request("tools/list").status == status, path
+    both.path = "/mcp/app"
+    assert rows(both.tool("backstop_query", {"sql": "SELECT 1", "database": "app"})) == [[1]]
+    elsewhere = both.tool("backstop_query", {"sql": "SELECT 1", "database": "other"})["structuredContent"]
+    assert elsewhere["status"] == "failed" and "rows" not in elsewhere  # that has a path of its own
     one = Web(served.http_port, "alice", served.passwords["alice"], "/mcp/other")
     assert one.request("tools/list").status == 403
 

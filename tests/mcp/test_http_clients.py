@@ -1,6 +1,6 @@
 """The protocol's own clients against /mcp: list, read, a hold, a wait, a decision elsewhere, one run or none.
 
-Those of TypeScript speak to `backstop mcp`, too; that of Python does in test_stdio.py.
+The newer ones speak to `backstop mcp` in test_stdio.py and test_stdio_node.py.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from web import LEGACY, MODERN, bearer, with_http
 TOOLS = {"backstop_query", "backstop_explain", "backstop_schema", "backstop_ticket", "backstop_run_approved",
          "backstop_recovery_points", "backstop_status"}
 WAYS = [("client", "http", MODERN), ("client", "http", "legacy"), ("sdk", "http", "legacy"),
-        ("client", "stdio", MODERN), ("client", "stdio", "legacy"), ("sdk", "stdio", "legacy")]
+        ("sdk", "stdio", "legacy")]
 
 
 @pytest.fixture(scope="module")
