@@ -39,6 +39,7 @@ struct bs_http_cred {
     unsigned refs;
     int64_t used_us;
     atomic_bool refused;
+    bool proven; /* it was let in once; one that never was is not kept */
 };
 
 struct bs_http_creds {
@@ -329,7 +330,7 @@ bs_http_creds_leave(struct bs_http_creds *all, struct bs_http_cred *cred)
 
     (void)pthread_mutex_lock(&all->lock);
     cred->used_us = bs_mono_us();
-    last = --cred->refs == 0 && bs_http_cred_is_refused(cred);
+    last = --cred->refs == 0 && (bs_http_cred_is_refused(cred) || !cred->proven);
     if (last)
         strike_off(all, cred);
     (void)pthread_mutex_unlock(&all->lock);
@@ -362,8 +363,12 @@ prove(struct bs_http_creds *all,
     *retry_s = bs_rates_look(all->guesses, name, bs_mono_us());
     if (*retry_s != 0)
         return BS_FAIL(err, TOO_OFTEN, "too many wrong credentials came from this address");
-    if (bs_http_door_log_in(c->door, err) == BS_DONE)
+    if (bs_http_door_log_in(c->door, err) == BS_DONE) {
+        (void)pthread_mutex_lock(&all->lock);
+        c->proven = true;
+        (void)pthread_mutex_unlock(&all->lock);
         return BS_DONE;
+    }
     if (err->code != BS_E_AUTH)
         return BS_FAILED;
     (void)bs_rates_take(all->guesses, name, bs_mono_us());

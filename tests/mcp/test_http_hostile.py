@@ -10,7 +10,7 @@ import time
 
 import pytest
 from conftest import Gateway, make_certificate, running, wait_until
-from web import Web, raw, trusting, with_http
+from web import Web, bearer, raw, trusting, with_http
 
 PER_ADDRESS = 6
 
@@ -88,6 +88,18 @@ def test_paths_and_headers(served, alice):
     assert told.count('"') == 2 and told.endswith('/mcp"')
     alice.authorization += "\t, Basic x"
     assert alice.request("tools/list").status == 401
+
+
+def test_who_guesses_shuts_nobody_out(served):
+    c = http.client.HTTPConnection("127.0.0.1", served.http_port, source_address=("127.0.0.9", 0), timeout=60)
+    for n in range(4200):  # more than there may be credentials
+        c.request("POST", "/mcp", body="{}", headers={"Authorization": bearer("alice", f"guess{n}")})
+        answer = c.getresponse()
+        answer.read()
+        assert answer.status in (401, 429), n
+    c.close()
+    served.add_agent("newcomer", "app")
+    assert Web(served.http_port, "newcomer", served.passwords["newcomer"]).request("tools/list").status == 200
 
 
 def test_slow_requests_are_ended(served):
