@@ -14,8 +14,10 @@
 static const char sql[] =
     "SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c, pg_catalog.pg_roles r"
     " WHERE r.rolname = $1 AND (c.oid = ANY ($2::pg_catalog.oid[])"
-    " OR c.relname = ANY ($3::pg_catalog.name[])) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+    " OR c.relname = ANY ($3::pg_catalog.name[])) AND c.relkind NOT IN ('i', 'I', 'c')"
     " AND (NOT pg_catalog.has_table_privilege(r.oid, c.oid, 'SELECT')"
+    " OR (c.relpersistence <> 't'" /* another session's can be named by nobody else */
+    " AND NOT pg_catalog.has_schema_privilege(r.oid, c.relnamespace, 'USAGE'))"
     " OR (c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls"
     " AND (c.relforcerowsecurity OR NOT pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE'))))";
 
