@@ -588,7 +588,6 @@ judge_text(const struct bs_judge *by,
            struct bs_verdict *out,
            struct bs_err *err)
 {
-    out->door = bs_door_read(text);
     if (out->door.kind != BS_DOOR_NONE)
         return judge_door(by, arena, out, err);
     if (bs_classify(text, BS_CLASSIFY_LIMITS, arena, &out->unit, err) != BS_DONE)
@@ -685,9 +684,9 @@ bs_judge(const struct bs_judge *by,
             (struct bs_bytes){NULL, 0}; /* nobody has looked for passwords */
         return BS_DONE;
     }
+    out->door = bs_door_read(text);
+    is_door = out->door.kind != BS_DOOR_NONE; /* the unit will not be that of the text */
     done = judge_text(by, text, arena, out, err);
-    is_door =
-        out->unit.parsed && out->door.kind != BS_DOOR_NONE; /* the unit is not that of the text */
     if (done == BS_DONE)
         done = bs_without_secrets(text, is_door ? NULL : &out->unit, arena, &out->shown, err);
     if (done == BS_DONE)

@@ -231,10 +231,12 @@ is_known_language(struct bs_bytes statement)
 struct writer {
     struct bs_bytes text;
     const struct bs_unit *unit;
-    size_t stmt;      /* the first that does not end before the token */
-    bool password;    /* the token before is PASSWORD, or a string that was hidden */
-    uint8_t *out;     /* NULL: only looks whether there is anything */
-    size_t n, copied; /* bytes of out; of the text, that are in it or hidden */
+    size_t stmt;            /* the first that does not end before the token */
+    bool password;          /* the token before is PASSWORD, or a string that was hidden */
+    struct bs_bytes before; /* the token before */
+    bool options;           /* not parsed, but it has options of a kind that hides all */
+    uint8_t *out;           /* NULL: only looks whether there is anything */
+    size_t n, copied;       /* bytes of out; of the text, that are in it or hidden */
     bool any;
 };
 
@@ -290,13 +292,29 @@ put_code(struct writer *w, struct bs_token token, const struct bs_stmt *s)
     bs_buf_fini(&hidden);
 }
 
+/* Of a text that nobody could parse: it never runs, so what may be a secret is one. */
+static enum hides
+hides_unread(struct writer *w, struct bs_bytes b)
+{
+    w->options = w->options ||
+                 (IS(w->before, "CREATE", "ALTER") &&
+                  IS(b, "SERVER", "SUBSCRIPTION", "FOREIGN", "SYSTEM")) ||
+                 (IS(w->before, "USER") && IS(b, "MAPPING"));
+    w->before = b;
+    if (w->options)
+        return HIDES_ALL;
+    return w->password ? HIDES_PASSWORD : HIDES_CODE;
+}
+
 static bool
 take_token(void *with, struct bs_token token)
 {
     struct writer *w = with;
     struct bs_bytes b = {w->text.p + token.from, token.to - token.from};
     const struct bs_stmt *s = statement_at(w, token);
-    enum hides what = s == NULL ? HIDES_NONE : hides(s);
+    enum hides what = s == NULL                    ? HIDES_NONE
+                      : s->kind == BS_KIND_UNKNOWN ? hides_unread(w, b)
+                                                   : hides(s);
     bool hide =
         is_string(b) && (what == HIDES_ALL || (what == HIDES_PASSWORD && w->password) ||
                          (what == HIDES_SETTING &&

@@ -710,6 +710,22 @@ def test_explain_is_on_record_and_no_evasion(ground, alice):
     assert not [r for r in ground.records(kind="judged", actor=alice.actor) if "EXPLAIN" in r["statement"]]
 
 
+@pytest.mark.parametrize("prepare", [False, True])
+def test_what_is_refused_is_on_record_without_its_secrets(ground, alice, prepare):
+    role, server = "ALTER ROLE app_trust PASSWORD 'hunter2'", "CREATE SUBSCRIPTION s CONNECTION 'password=hunter2' PUBLICATION p"
+    refused = [f"{before} {sql}" for sql in (role, server, f"DO $$BEGIN {role}; END$$") for before in (
+        "SHOW backstop.status;", 'SHOW backstop.ticket."x";', "EXPLAIN (BACKSTOP, ANALYZE)", "EXPLAIN (BACKSTOP) EXPLAIN (BACKSTOP)",
+        "EXPLAIN (BACKSTOP) SHOW backstop.status;", "EXPLAIN (BACKSTOP) EXPLAIN (BACKSTOP, ANALYZE)", "EXPLAIN (BACKSTOP) SELECT 1;")]
+    for sql in refused:
+        assert code(alice, sql, prepare=prepare) == "0A000", sql
+
+    def told():
+        return [r for r in ground.records(actor=alice.actor) if r["kind"] in ("judged", "explained")]
+
+    wait_until(lambda: len(told()) == len(refused))
+    assert not [r["statement"] for r in told() if "hunter2" in json.dumps(r)]
+
+
 def test_explain_is_paced(ground):
     one, other = ground.actor(), ground.actor()
     with ground.connect(one) as c, ground.connect(other) as free:
@@ -789,7 +805,9 @@ def test_explain_tells_no_rows_that_the_role_cannot_read(ground, alice):
             ALTER TABLE door.mine OWNER TO app_trust;
             CREATE TABLE door.rls (v int); INSERT INTO door.rls SELECT generate_series(1, 9);
             GRANT ALL ON door.rls TO app_trust; ALTER TABLE door.rls ENABLE ROW LEVEL SECURITY;
-            CREATE POLICY p ON door.rls USING (v < 3);""")
+            CREATE POLICY p ON door.rls USING (v < 3);
+            CREATE SCHEMA shut; CREATE TABLE shut.t (v int); INSERT INTO shut.t SELECT generate_series(1, 9);
+            GRANT ALL ON shut.t TO app_trust;""")
     known = explain(alice, "DELETE FROM door.mine WHERE v > 4")["statements"][0]["effects"][0]
     assert (known["rows"], known["exact"]) == (5, True)
     for sql in ("DELETE FROM door.secret", "DELETE FROM door.secret WHERE v > 4", "TRUNCATE door.secret", "DROP TABLE door.secret",
@@ -798,5 +816,8 @@ def test_explain_tells_no_rows_that_the_role_cannot_read(ground, alice):
                 "WITH s AS (SELECT v FROM door.secret) DELETE FROM door.mine WHERE v < (SELECT max(v) FROM s)"):
         said = {json.dumps([explain(alice, sql)["risk"], [e["rows"] for e in explain(alice, sql)["statements"][0]["effects"]]])}
         assert said == {'["CRITICAL", [null]]'}, (sql, said)
+    for sql in ("DELETE FROM shut.t WHERE v > 4", "TRUNCATE shut.t", "DELETE FROM door.mine WHERE v IN (SELECT v FROM shut.t)",
+                "DROP SCHEMA shut CASCADE"):
+        assert [e["rows"] for e in explain(alice, sql)["statements"][0]["effects"]] == [None], sql
     with ground.pg.admin() as c:
-        c.execute("DROP TABLE door.secret, door.mine, door.rls")
+        c.execute("DROP TABLE door.secret, door.mine, door.rls; DROP SCHEMA shut CASCADE")

@@ -25,6 +25,10 @@ static const struct { const char *in, *want; } rows[] = {
     {"ALTER SYSTEM SET work_mem = '1MB'", "ALTER SYSTEM SET work_mem = '1MB'"},
     /* It does not parse, and may hold one all the same. */
     {"ALTER ROLE a, PASSWORD 'one'", "ALTER ROLE a, PASSWORD '***'"},
+    {"CREATE SERVER s, OPTIONS (host 'h')", "CREATE SERVER s, OPTIONS (host '***')"},
+    {"ALTER USER MAPPING, FOR a OPTIONS (SET token 'one')", "ALTER USER MAPPING, FOR a OPTIONS (SET token '***')"},
+    {"SELEKT 'x'; CREATE SUBSCRIPTION s CONNECTION 'one'", "SELEKT 'x'; CREATE SUBSCRIPTION s CONNECTION '***'"},
+    {"DOO $$BEGIN ALTER ROLE a PASSWORD 'one'; PERFORM 'x'; END$$", "DOO $$BEGIN ALTER ROLE a PASSWORD '***'; PERFORM 'x'; END$$"},
     /* Nothing that runs can be hidden. */
     {"SELECT password 'one'", "SELECT password 'one'"},
     {"DO LANGUAGE password 'DELETE FROM t'", "DO LANGUAGE password 'DELETE FROM t'"},
