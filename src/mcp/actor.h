@@ -19,6 +19,7 @@ struct bs_mcp_actor {
     struct bs_mcp_cursor *cursors;
     struct bs_mcp_held *held;
     struct bs_mcp_task *tasks;
+    struct bs_mcp_claim *claims;
     struct bs_mcp_actor *next; /* of the server; under its lock */
 };
 
@@ -58,6 +59,30 @@ bs_mcp_held_put(struct bs_mcp_actor *actor, const char *ticket, const struct bs_
 json_t *bs_mcp_held_find(struct bs_mcp_actor *actor, const char *ticket);
 void bs_mcp_held_drop(struct bs_mcp_actor *actor, const char *ticket);
 void bs_mcp_held_free(struct bs_mcp_actor *actor);
+
+/* A ticket that is being used. It lives where it is used, from its claim to its release. */
+struct bs_mcp_claim {
+    const char *ticket;
+    struct bs_mcp_claim *next;
+};
+/* False: somebody else uses that ticket now. */
+bool bs_mcp_claim(struct bs_mcp_actor *actor, struct bs_mcp_claim *claim);
+void bs_mcp_claim_release(struct bs_mcp_actor *actor, struct bs_mcp_claim *claim);
+
+/*
+ * Sends the statement of a ticket where that is approved, else answers with its state. Of several that do so
+ * at once, one sends it: for the others the approval would be used up, and they would ask for a new one.
+ *
+ * given  {"sql","params","database","max_rows"}, where it may not be remembered; else it must be the same
+ * ran    the statement has been sent and has completed
+ * Returns NULL where it was cancelled before anything was sent.
+ */
+json_t *bs_mcp_redeem(struct bs_mcp_actor *actor,
+                      const struct bs_watch *watch,
+                      struct bs_mcp_request *tells,
+                      const char *ticket,
+                      const json_t *given,
+                      bool *ran);
 
 /*
  * Sends it, and answers as a tool does: rows, held, refused, failed.

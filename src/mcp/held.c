@@ -121,3 +121,31 @@ bs_mcp_held_free(struct bs_mcp_actor *actor)
     drop_all(actor->held);
     actor->held = NULL;
 }
+
+bool
+bs_mcp_claim(struct bs_mcp_actor *actor, struct bs_mcp_claim *claim)
+{
+    struct bs_mcp_claim *c;
+
+    (void)pthread_mutex_lock(&actor->lock);
+    for (c = actor->claims; c != NULL && strcmp(c->ticket, claim->ticket) != 0; c = c->next)
+        continue;
+    if (c == NULL) {
+        claim->next = actor->claims;
+        actor->claims = claim;
+    }
+    (void)pthread_mutex_unlock(&actor->lock);
+    return c == NULL;
+}
+
+void
+bs_mcp_claim_release(struct bs_mcp_actor *actor, struct bs_mcp_claim *claim)
+{
+    struct bs_mcp_claim **at;
+
+    (void)pthread_mutex_lock(&actor->lock);
+    for (at = &actor->claims; *at != claim; at = &(*at)->next)
+        continue;
+    *at = claim->next;
+    (void)pthread_mutex_unlock(&actor->lock);
+}

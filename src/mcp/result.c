@@ -25,6 +25,15 @@ bs_mcp_result(json_t *structured, const char *text, bool is_error)
     return result;
 }
 
+bool
+bs_mcp_result_is_completed(const json_t *result)
+{
+    const json_t *structured = json_object_get(result, "structuredContent");
+    const char *status = json_string_value(json_object_get(structured, "status"));
+
+    return status != NULL && strcmp(status, "completed") == 0;
+}
+
 json_t *
 bs_mcp_result_failed(const char *sqlstate, const char *message, const char *hint)
 {

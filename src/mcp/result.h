@@ -25,6 +25,9 @@ json_t *bs_mcp_result_failed(const char *sqlstate, const char *message, const ch
 /* The same of an error of ours. */
 json_t *bs_mcp_result_err(const struct bs_err *err);
 
+/* Of such a result: its status. */
+bool bs_mcp_result_is_completed(const json_t *result);
+
 /* What was said instead of rows: held, refused or failed. */
 json_t *bs_mcp_result_said(const struct bs_mcp_said *said);
 

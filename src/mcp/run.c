@@ -126,22 +126,6 @@ is_copy(ExecStatusType status)
     return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
 }
 
-/* Reads what is left of a statement that is to end. */
-static void
-drain(PGconn *conn)
-{
-    struct bs_watch patience = {.wake = {-1, -1}, .deadline_us = bs_mono_us() + LAST_WAIT_US};
-    PGresult *res;
-
-    while (await(conn, &patience, NULL) && (res = PQgetResult(conn)) != NULL) {
-        ExecStatusType status = PQresultStatus(res);
-
-        PQclear(res);
-        if (is_copy(status))
-            return;
-    }
-}
-
 static void
 take_columns(struct bs_mcp_run *run, const PGresult *res)
 {
@@ -249,6 +233,28 @@ on_end(struct bs_mcp_run *run, const PGresult *res)
     return true;
 }
 
+/* Reads what is left of a statement that is to end. It may have done so before it was told to. */
+static void
+drain(PGconn *conn, struct bs_mcp_run *run)
+{
+    struct bs_watch patience = {.wake = {-1, -1}, .deadline_us = bs_mono_us() + LAST_WAIT_US};
+    bool more = true;
+    PGresult *res;
+
+    run->ran = BS_MCP_RAN_CANCELLED;
+    while (more && await(conn, &patience, NULL) && (res = PQgetResult(conn)) != NULL) {
+        if (PQresultStatus(res) == PGRES_SINGLE_TUPLE)
+            run->skipped++;
+        else if (PQresultStatus(res) == PGRES_FATAL_ERROR)
+            run->ran = BS_MCP_RAN_CANCELLED;
+        else
+            more = on_end(run, res);
+        PQclear(res);
+    }
+    if (run->ran != BS_MCP_RAN_DONE)
+        run->ran = BS_MCP_RAN_CANCELLED;
+}
+
 /* Reads until the page is full, or the statement has ended. */
 static void
 read_page(PGconn *conn, struct page *p)
@@ -260,8 +266,7 @@ read_page(PGconn *conn, struct page *p)
     while (more) {
         if (!await(conn, p->watch, p->want->tells)) {
             stop(conn);
-            drain(conn);
-            run->ran = BS_MCP_RAN_CANCELLED;
+            drain(conn, run);
             return;
         }
         res = PQgetResult(conn);

@@ -49,7 +49,7 @@ bs_mcp_talk(struct bs_mcp_actor *actor,
         answer = read_answer(&run);
     if (run.ran == BS_MCP_RAN_FAILED)
         *failed = bs_mcp_result_said(&run.said);
-    else if (answer == NULL && run.ran != BS_MCP_RAN_CANCELLED)
+    else if (answer == NULL && bs_watch_check(watch, &err) == BS_DONE)
         *failed = bs_mcp_result_failed("08P01", "the gateway's answer cannot be read", NULL);
     bs_mcp_run_fini(&run);
     bs_mcp_release(actor, conn, bs_mcp_clean(conn, false));

@@ -59,23 +59,6 @@ set(struct bs_mcp_task *t, enum state state, json_t *result)
     (void)pthread_mutex_unlock(&t->actor->lock);
 }
 
-static json_t *
-execute(struct bs_mcp_task *t)
-{
-    struct bs_mcp_order order = {
-        .sql = json_string_value(json_object_get(t->order, "sql")),
-        .params = json_object_get(t->order, "params"),
-        .database = json_string_value(json_object_get(t->order, "database")),
-        .max_rows = json_integer_value(json_object_get(t->order, "max_rows")),
-    };
-    char again[64];
-    json_t *result = bs_mcp_execute(t->actor, &t->watch, NULL, &order, again);
-
-    if (again[0] == '\0')
-        bs_mcp_held_drop(t->actor, t->ticket);
-    return result;
-}
-
 static void *
 work(void *ctx)
 {
@@ -83,15 +66,14 @@ work(void *ctx)
     struct bs_err err = {0};
     json_t *failed = NULL;
     json_t *ticket = bs_mcp_ticket(t->actor, &t->watch, NULL, t->ticket, WAIT_US, &failed);
-    const char *state = json_string_value(json_object_get(ticket, "state"));
     json_t *result = failed;
+    bool ran = false;
 
-    if (state != NULL && strcmp(state, "approved") == 0)
-        result = execute(t);
-    else if (ticket != NULL)
-        result = bs_mcp_result_ticket(ticket);
+    if (ticket != NULL)
+        result = bs_mcp_redeem(t->actor, &t->watch, NULL, t->ticket, t->order, &ran);
     json_decref(ticket);
-    if (result == NULL || bs_watch_check(&t->watch, &err) != BS_DONE) {
+    /* What has run is told, however late the cancellation: it cannot be undone by it. */
+    if (result == NULL || (!ran && bs_watch_check(&t->watch, &err) != BS_DONE)) {
         json_decref(result);
         set(t, CANCELLED, NULL);
     } else {

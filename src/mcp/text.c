@@ -65,6 +65,14 @@ bs_mcp_destroys(const char *sql)
     return look(sql, is_destruction);
 }
 
+#define PURPOSE "\n/*purpose='" /* on a line of its own: the last may end in a comment */
+
+bool
+bs_mcp_is_purpose(const char *text)
+{
+    return strncmp(text, PURPOSE, sizeof(PURPOSE) - 1) == 0;
+}
+
 /* As sqlcommenter has it: percent-encoded, so that it can neither end the comment nor its quote. */
 char *
 bs_mcp_with_purpose(const char *sql, const char *purpose)
@@ -76,8 +84,7 @@ bs_mcp_with_purpose(const char *sql, const char *purpose)
     if (purpose == NULL || purpose[0] == '\0')
         return bs_strdup(sql);
     bs_buf_init(&b, strlen(sql) + 3 * strlen(purpose) + 64);
-    bs_put_fmt(&b, "%s\n/*purpose='",
-               sql); /* on a line of its own: the last may end in a comment */
+    bs_put_fmt(&b, "%s" PURPOSE, sql);
     for (const char *p = purpose; *p != '\0'; p++) {
         if (strchr(plain, *p) != NULL)
             bs_put_u8(&b, (uint8_t)*p);

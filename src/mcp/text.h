@@ -22,4 +22,7 @@ bool bs_mcp_destroys(const char *sql);
  */
 char *bs_mcp_with_purpose(const char *sql, const char *purpose);
 
+/* What bs_mcp_with_purpose has put behind a statement begins here. */
+bool bs_mcp_is_purpose(const char *text);
+
 #endif

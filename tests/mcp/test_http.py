@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -81,6 +82,42 @@ def test_a_hold_and_its_approval(served, alice):
     assert alice.tool("backstop_query", sql)["structuredContent"]["status"] == "completed"
     with served.pg.admin() as c:
         assert c.execute("SELECT count(*) FROM mcp_http").fetchone() == (1,)
+
+
+def held_delete(served, w, row):
+    """The ticket, approved, of a row that is there."""
+    with served.pg.admin() as c:
+        c.execute("INSERT INTO mcp_http VALUES (%s) ON CONFLICT DO NOTHING", [row])
+    sql = f"DELETE FROM mcp_http WHERE id = {row}"
+    ticket = w.tool("backstop_query", {"sql": sql})["structuredContent"]["ticket"]
+    served.kim.decide(ticket, "approve")
+    return ticket
+
+
+def test_an_approval_is_used_by_one_of_several(served):
+    """And the others do not ask for a second one."""
+    w = agent(served, "hasty")
+    ticket = held_delete(served, w, 11)
+
+    def use(_):
+        own = Web(served.http_port, "hasty", served.passwords["hasty"])
+        return own.tool("backstop_run_approved", {"ticket": ticket})["structuredContent"]
+
+    with ThreadPoolExecutor(8) as many:
+        seen = list(many.map(use, range(8)))
+    assert [s["command"] for s in seen if "command" in s] == ["DELETE 1"]
+    assert {s["state"] for s in seen if "command" not in s} <= {"running", "done"}
+    assert w.tool("backstop_status")["structuredContent"]["tickets"] == []
+
+
+def test_an_approval_is_for_its_own_statement(served):
+    w = agent(served, "sly")
+    ticket = held_delete(served, w, 12)
+    for given in ({"sql": "SELECT 77"}, {"sql": "DELETE FROM mcp_http WHERE id = 13"},
+                  {"sql": "DELETE FROM mcp_http WHERE id = 12 OR true"}, {"params": [1]}, {"database": "other"}):
+        refused = w.tool("backstop_run_approved", {"ticket": ticket, **given})
+        assert refused["isError"] and refused["structuredContent"]["error"]["sqlstate"] == "55000", given
+    assert w.tool("backstop_run_approved", {"ticket": ticket})["structuredContent"]["command"] == "DELETE 1"
 
 
 def test_what_is_sent_meanwhile_comes_as_events(served, alice):
