@@ -27,6 +27,7 @@
 #define LOOKUP_ARENA (256u << 10)
 #define DIGEST       32
 #define LOOK_US      (30 * 1000000LL) /* whose time is over is told by no change */
+#define AGAIN_US     3000000          /* after a change, in which connections that it ends do so */
 #define LOOK_MAX     256              /* at once; the others have their turn */
 
 struct bs_http_cred {
@@ -51,7 +52,8 @@ struct bs_http_creds {
     pthread_mutex_t lock;
     struct bs_http_cred *all;
     size_t n;
-    int64_t seen, looked_us; /* changes of actors, and when; of whoever tends alone */
+    /* Changes of actors, when they were looked at, and until when again; of whoever tends alone. */
+    int64_t seen, looked_us, again_us;
 };
 
 /* --- what a request says ------------------------------------------------------------------- */
@@ -456,6 +458,17 @@ take_used(struct bs_http_creds *all, struct bs_http_cred *out[LOOK_MAX])
     return n;
 }
 
+/* A token or a password that counts no more is told by the log-in alone. */
+static bool
+is_out(struct bs_http_creds *all, struct bs_http_cred *c)
+{
+    struct bs_err err = {0};
+
+    return is_shut_out(all, c->agent) ||
+           (!bs_http_door_is_open(c->door) && bs_http_door_log_in(c->door, &err) != BS_DONE &&
+            err.code == BS_E_AUTH);
+}
+
 /* A stream that is open asks for no connection, so it is not told by one that its agent has gone. */
 static void
 look(struct bs_http_creds *all, int64_t now_us)
@@ -466,13 +479,15 @@ look(struct bs_http_creds *all, int64_t now_us)
     size_t n;
 
     if (bs_state_change_count(all->gateway->state, &seen, &err) != BS_DONE ||
-        (seen == all->seen && now_us - all->looked_us < LOOK_US))
+        (seen == all->seen && now_us > all->again_us && now_us - all->looked_us < LOOK_US))
         return;
+    if (seen != all->seen)
+        all->again_us = now_us + AGAIN_US;
     all->seen = seen;
     all->looked_us = now_us;
     n = take_used(all, used);
     for (size_t i = 0; i < n; i++) {
-        if (is_shut_out(all, used[i]->agent))
+        if (is_out(all, used[i]))
             refuse(all, used[i]);
         bs_http_creds_leave(all, used[i]);
     }

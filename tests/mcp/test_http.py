@@ -281,6 +281,21 @@ def test_the_stream_of_a_revoked_agent_ends(served):
     assert list(stream.events()) == []
 
 
+def test_the_stream_of_a_revoked_token_ends(served):
+    served.add_agent("lent", "app")
+    lent = json.loads(served.cli("agents", "token", "lent", "--ttl", "10m", "--json").stdout)
+    own, w = (Web(served.http_port, "lent", p) for p in (served.passwords["lent"], lent["password"]))
+    streams = []
+    for one in (own, w):
+        one.initialize()
+        streams.append(one.ask("GET", headers={"Mcp-Session-Id": one.session}))
+    served.cli("agents", "revoke", "lent", "--token", lent["token"])
+    begun = time.monotonic()
+    assert list(streams[1].events()) == []
+    assert time.monotonic() - begun < 12  # not when next asked, or in half a minute
+    assert own.post("ping").status == 200 and w.post("ping").status == 401
+
+
 def test_another_password_is_another_credential(served):
     w = agent(served, "turned")
     w.initialize()
