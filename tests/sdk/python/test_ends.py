@@ -1,14 +1,17 @@
 """The ends that are rarer: what has grown, what cannot be kept, two at once, who gives up, pools."""
 
 import asyncio
+import contextlib
 import threading
 
+import asyncpg
 import psycopg
 import psycopg2.pool
 import psycopg_pool
 import pytest
 
 import backstop
+import backstop.asyncpg
 import backstop.psycopg
 import backstop.psycopg2
 
@@ -168,3 +171,99 @@ def test_pool_of_psycopg2(site):
         cursor.execute(DELETE)
     pool.putconn(c)
     pool.closeall()
+
+
+class Pooled:
+    """A function that takes its connection from a pool, and somebody else who does when it is back there."""
+
+    def __init__(self, take):
+        self.take = take
+
+    def clean(self):
+        with self.take() as c, c.cursor() as cursor:
+            cursor.execute(DELETE)
+
+    def somebody_else(self, site):
+        with self.take() as c, c.cursor() as cursor:
+            cursor.execute("INSERT INTO py.customers VALUES (99, 'x')")
+            c.rollback()
+        assert site.count("customers") == 20, "a transaction of somebody else's was none"
+
+
+@contextlib.contextmanager
+def pool_of_psycopg(site):
+    with psycopg_pool.ConnectionPool(site.url(), connection_class=backstop.psycopg.Connection, min_size=1, max_size=1) as pool:
+        yield Pooled(pool.connection)
+
+
+@contextlib.contextmanager
+def pool_of_psycopg2(site):
+    pool = psycopg2.pool.ThreadedConnectionPool(1, 1, site.url(), connection_factory=backstop.psycopg2.Connection)
+
+    @contextlib.contextmanager
+    def take():
+        c = pool.getconn()
+        try:
+            with c:
+                yield c
+        finally:
+            pool.putconn(c)
+
+    yield Pooled(take)
+    pool.closeall()
+
+
+@pytest.mark.parametrize("made", [pool_of_psycopg, pool_of_psycopg2])
+def test_nobody_else_notices_the_waiting(site, made):
+    held = threading.Event()
+    with made(site) as pooled:
+        again = backstop.retry_on_approval(timeout=60, on_held=lambda _: held.set())(pooled.clean)
+        waiting = threading.Thread(target=again)
+        waiting.start()
+        assert held.wait(30)
+        for _ in range(20):
+            pooled.somebody_else(site)
+        site.operator.decide(site.operator.next_ticket()["id"], "approve")
+        waiting.join(60)
+    assert site.count("orders") == 0
+
+
+def test_nobody_else_notices_the_waiting_asyncpg(site):
+    async def main():
+        async with asyncpg.create_pool(site.url(), connection_class=backstop.asyncpg.Connection, min_size=1, max_size=1) as pool:
+            held = asyncio.Event()
+
+            async def clean():
+                async with pool.acquire() as c:
+                    await c.execute(DELETE)
+
+            waiting = asyncio.create_task(backstop.retry_on_approval(timeout=60, on_held=lambda _: held.set())(clean)())
+            await asyncio.wait_for(held.wait(), 30)
+            for _ in range(20):
+                await pool.fetchval("SELECT 1")
+            site.decide_next()
+            await waiting
+
+    asyncio.run(main())
+    assert site.count("orders") == 0
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_the_other_connection_is_lost(site, driver):
+    """As a pool gives them: what was held came on one, and the approved statement is under way on another."""
+    one, other = (backstop.connect(site.url(), driver=driver) for _ in range(2))
+    given = iter((one, other))
+
+    def clean():
+        c = next(given)
+        with (c.transaction() if driver == "psycopg" else c), c.cursor() as cursor:
+            if c is other:
+                cursor.execute("SELECT pg_backend_pid()")
+                with site.pg.admin() as a:
+                    a.execute("SELECT pg_terminate_backend(%s)", cursor.fetchone())
+            cursor.execute(DELETE)
+
+    site.decide_next()
+    with pytest.raises(backstop.Uncertain):
+        backstop.retry_on_approval(timeout=60)(clean)()
+    one.close()

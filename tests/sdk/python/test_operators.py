@@ -131,10 +131,18 @@ def test_who_may_not(site):
 
 
 @pytest.mark.parametrize("server", ["http://192.0.2.1:6580", "http://gateway.example", "ftp://127.0.0.1", "127.0.0.1:6580",
-                                    "http://127.0.0.1/elsewhere", "http://127.0.0.1.example.com", ""])
+                                    "http://127.0.0.1/elsewhere", "http://127.0.0.1.example.com", "",
+                                    "https://o:hush@127.0.0.1", "https://o:hush@127.0.0.1/v1", "o:hush@127.0.0.1"])
 def test_a_token_does_not_go_anywhere(server):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError) as caught:
         Client(server, "bso_x")
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_does_not_lead_to_another_operation(name):
+    with pytest.raises(ValueError):
+        Client("http://127.0.0.1:1", "bso_x").deny(name)
 
 
 @pytest.mark.parametrize("token", ["", "a b", "a\r\nX: y", "ä"])

@@ -29,6 +29,12 @@ def test_rows_and_how_many_more(database):
     assert json.loads(tools.text_of(database.query("SELECT now() AS t, 1.5 AS n, '\\x00'::bytea AS b")))
 
 
+def test_what_has_run_is_not_told_as_failed(site, database):
+    """Else a model would do it again: Python has no such dates."""
+    said = database.query("INSERT INTO py.customers VALUES (99, 'x') RETURNING 'infinity'::timestamp AS t")
+    assert (said["status"], said["command"], site.count("customers")) == ("completed", "INSERT 0 1", 21)
+
+
 def test_held_waited_for_and_run_once(site, database):
     held = database.query(DELETE)
     assert held["status"] == "pending_approval" and held["expires"].endswith("+00:00")

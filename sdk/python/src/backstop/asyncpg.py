@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os.path
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -90,6 +92,24 @@ class _AsyncChannel:
 
     async def roll_back(self) -> None:
         await self.connection.execute("ROLLBACK")
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator[Any]:
+        at, given = self.connection._addr, self.connection._params
+        host, port = at if isinstance(at, tuple) else (os.path.dirname(at), int(at.rpartition(".")[2]))
+        other = await connect(
+            host=host,
+            port=port,
+            user=given.user,
+            password=given.password,
+            database=given.database,
+            ssl=given.ssl or False,
+            server_settings=given.server_settings,
+        )
+        try:
+            yield other
+        finally:
+            await other.close()
 
     async def show(self, what: str) -> str:
         if self.busy():

@@ -6,6 +6,7 @@ not used.
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Protocol
 
 
@@ -22,6 +23,10 @@ class Channel(Protocol):
 
     def roll_back(self) -> None: ...
 
+    def beside(self) -> AbstractContextManager[Any]:
+        """What to ask on where this one may be somebody else's by now: back in a pool, in another thread."""
+        ...
+
     def show(self, what: str) -> str:
         """The answer of SHOW `what`, outside of any transaction."""
         ...
@@ -35,6 +40,8 @@ class AsyncChannel(Protocol):
     def lost(self) -> bool: ...
 
     async def roll_back(self) -> None: ...
+
+    def beside(self) -> AbstractAsyncContextManager[Any]: ...
 
     async def show(self, what: str) -> str: ...
 

@@ -266,8 +266,14 @@ def become(error: BaseException, refusal: Refusal, origin: object = None) -> Non
         error._origin = origin  # type: ignore[attr-defined]
 
 
-def adopt(error: _E, origin: object = None) -> _E:
-    """The same error; one of ours where the gateway has made it."""
+def adopt(error: _E, origin: object = None, lost: bool = False) -> _E:
+    """
+    The same error; one of ours where the gateway has made it.
+
+    lost  the connection that it came from is gone
+    """
+    if lost:
+        error._lost = True  # type: ignore[attr-defined]
     refusal = decode(error)
     if refusal is not None and not isinstance(error, BackstopError):
         become(error, refusal, origin)

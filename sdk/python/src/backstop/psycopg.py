@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -72,7 +74,7 @@ def _guarded(cls: Any) -> Any:
             try:
                 return super().wait(*args, **more)
             except psycopg.Error as error:
-                adopt(error, self)
+                adopt(error, self, self.closed)
                 raise
 
         def _backstop_channel(self) -> _Channel:
@@ -83,7 +85,7 @@ def _guarded(cls: Any) -> Any:
             try:
                 return await super().wait(*args, **more)
             except psycopg.Error as error:
-                adopt(error, self)
+                adopt(error, self, self.closed)
                 raise
 
         def _backstop_async_channel(self) -> _AsyncChannel:
@@ -106,6 +108,13 @@ class _Channel:
 
     def roll_back(self) -> None:
         self.connection.rollback()
+
+    def beside(self) -> AbstractContextManager[Any]:
+        info = self.connection.info
+        made: AbstractContextManager[Any] = Connection.connect(
+            info.dsn, password=info.password or None, autocommit=True
+        )
+        return made
 
     def show(self, what: str) -> str:
         c = self.connection
@@ -132,6 +141,12 @@ class _AsyncChannel:
 
     async def roll_back(self) -> None:
         await self.connection.rollback()
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator[Any]:
+        info = self.connection.info
+        async with await AsyncConnection.connect(info.dsn, password=info.password or None, autocommit=True) as other:
+            yield other
 
     async def show(self, what: str) -> str:
         c = self.connection

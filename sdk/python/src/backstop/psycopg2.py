@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from typing import Any, TypeVar
 
 import psycopg2
@@ -20,7 +21,7 @@ def _adopting(owner: Any, call: Callable[..., T], *args: Any, **more: Any) -> T:
     try:
         return call(*args, **more)
     except psycopg2.Error as error:
-        adopt(error, owner)
+        adopt(error, owner, owner is not None and bool(owner.closed))
         raise
 
 
@@ -114,6 +115,10 @@ class _Channel:
 
     def roll_back(self) -> None:
         self.connection.rollback()
+
+    def beside(self) -> AbstractContextManager[Any]:
+        info = self.connection.info
+        return closing(connect("", **info.dsn_parameters, password=info.password))
 
     def show(self, what: str) -> str:
         c = self.connection

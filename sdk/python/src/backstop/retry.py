@@ -15,6 +15,7 @@ import functools
 import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
@@ -31,7 +32,7 @@ _ENDS: dict[str, type[BackstopError]] = {"denied": Denied, "expired": Expired, "
 
 def _lost(error: BaseException, channel: Channel | AsyncChannel | None) -> bool:
     """The connection is gone, so nobody knows what became of what was sent on it."""
-    if isinstance(error, OSError) or getattr(error, "connection_invalidated", False):
+    if isinstance(error, OSError) or any(getattr(error, said, False) for said in ("connection_invalidated", "_lost")):
         return True
     sqlstate = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     return (isinstance(sqlstate, str) and sqlstate.startswith("08")) or (channel is not None and channel.lost())
@@ -44,6 +45,7 @@ class _State:
         self.policy = policy
         self.end = None if policy.timeout is None else time.monotonic() + policy.timeout
         self.times: dict[str, int] = {}
+        self.named = given
         self.idle = [of for of in given if self._is_idle(of)]
         self.last: Held | None = None
 
@@ -54,6 +56,10 @@ class _State:
 
     def left(self) -> float | None:
         return None if self.end is None else max(0.0, self.end - time.monotonic())
+
+    def is_named(self, origin: object) -> bool:
+        """It stays with this call while it waits. Any other may be back in its pool, and be used by another thread."""
+        return any(of is origin for of in self.named)
 
     def may_wait(self, held: Held, channel: Channel | AsyncChannel | None) -> str:
         """The ticket to wait for; raises the hold where it is not to be waited for."""
@@ -141,7 +147,9 @@ class Retrying:
         assert channel is not None
         if channel.busy():
             channel.roll_back()
-        state.decided(held, wait(held._origin, ticket, state.left()))
+        with nullcontext(held._origin) if state.is_named(held._origin) else channel.beside() as on:
+            seen = wait(on, ticket, state.left())
+        state.decided(held, seen)
 
     async def _asettle(self, state: _State, held: Held) -> None:
         channel = find_async_channel(held._origin)
@@ -153,7 +161,9 @@ class Retrying:
         assert channel is not None
         if channel.busy():
             await channel.roll_back()
-        state.decided(held, await await_ticket(held._origin, ticket, state.left()))
+        async with nullcontext(held._origin) if state.is_named(held._origin) else channel.beside() as on:
+            seen = await await_ticket(on, ticket, state.left())
+        state.decided(held, seen)
 
     def __iter__(self) -> Iterator[Attempt]:
         state = _State(self, self._given())

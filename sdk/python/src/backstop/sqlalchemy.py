@@ -6,6 +6,7 @@ driver of SQLAlchemy for PostgreSQL, psycopg, psycopg2 and asyncpg among them.
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, event
@@ -56,6 +57,9 @@ class _Channel:
         assert self.origin.connection is not None
         self.origin.connection.rollback()
 
+    def beside(self) -> AbstractContextManager[Any]:
+        return nullcontext(self.origin)
+
     def show(self, what: str) -> str:
         with self.engine.connect() as c:
             return str(c.exec_driver_sql("SHOW " + what).scalar_one())
@@ -75,6 +79,9 @@ class _AsyncChannel:
 
     async def roll_back(self) -> None:
         raise NotImplementedError  # only what was idle when it was named is rolled back; see retry.py
+
+    def beside(self) -> AbstractAsyncContextManager[Any]:
+        return nullcontext(self.origin)
 
     async def show(self, what: str) -> str:
         async with self.engine.connect() as c:

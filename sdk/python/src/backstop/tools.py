@@ -156,17 +156,21 @@ class Database:
             return outcome_of(error)
         with connection:
             try:
-                return self._ran(connection.cursor(row_factory=dict_row).execute(sql))
+                cursor = connection.cursor(row_factory=dict_row).execute(sql)
             except psycopg.Error as error:
                 lost = connection.closed and not isinstance(error, BackstopError)
                 return refused(Uncertain) if lost else outcome_of(error)
+            return self._ran(cursor)
 
     def _ran(self, cursor: Any) -> Outcome:
         said: Outcome = {"status": "completed", "command": cursor.statusmessage, "row_count": cursor.rowcount}
         if cursor.description is not None:
-            rows = cursor.fetchmany(self._rows_max + 1)
-            said["rows"] = json.loads(json.dumps(rows[: self._rows_max], default=str))
-            said["more"] = len(rows) > self._rows_max
+            try:
+                rows = cursor.fetchmany(self._rows_max + 1)
+                said["rows"] = json.loads(json.dumps(rows[: self._rows_max], default=str))
+                said["more"] = len(rows) > self._rows_max
+            except (psycopg.DataError, ValueError, RecursionError):  # a date that Python has not, ...
+                said["message"] = "It ran, but its rows cannot be shown."
         return said
 
     def ticket(self, ticket: str) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -45,6 +46,9 @@ class _Channel:
 
     def roll_back(self) -> None:
         self.wrapper.rollback()
+
+    def beside(self) -> AbstractContextManager[Any]:
+        return nullcontext(self.wrapper)  # of this thread alone
 
     def show(self, what: str) -> str:
         if self.busy():

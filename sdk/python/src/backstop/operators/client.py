@@ -63,6 +63,8 @@ class Client:
     ) -> Any:
         method, path = schema.OPERATIONS[operation]
         for part in where:
+            if part in ("", ".", ".."):  # what is in between may take it for a way to another operation
+                raise ValueError("that is no name")
             before, _, behind = path.partition("{")
             path = before + quote(part, safe="") + behind.partition("}")[2]
         if query:

@@ -48,8 +48,9 @@ class Transport:
 
     def __init__(self, server: str, token: str, timeout: float, context: ssl.SSLContext | None) -> None:
         url = urlsplit(server)
-        if url.scheme not in ("http", "https") or not url.hostname or url.path not in ("", "/"):
-            raise ValueError(f"{server!r} is not the address of a gateway, like https://gateway:6580")
+        if url.scheme not in ("http", "https") or not url.hostname or url.path not in ("", "/") or "@" in url.netloc:
+            # Not which: a secret may be in it.
+            raise ValueError("server is not the address of a gateway, like https://gateway:6580")
         if url.scheme == "http" and not _is_here(url.hostname):
             raise ValueError("a token is sent to another machine by https only")
         if not token or any(not "!" <= c <= "~" for c in token):
