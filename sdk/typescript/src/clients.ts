@@ -31,7 +31,7 @@ export interface Asking {
   signal?: AbortSignal | undefined;
 }
 
-/** Runs one statement, whichever client it is. */
+/** Runs a text, whichever client it is. Of several statements the last one's result counts, as in psql. */
 export async function ask(client: AnyClient, text: string, asking: Asking = {}): Promise<Answer> {
   asking.signal?.throwIfAborted();
   if (isPostgres(client)) return askPostgres(client, text, asking);
@@ -54,8 +54,9 @@ interface Cancellable extends PromiseLike<Record<string, unknown>[] & { count: n
 
 async function askPostgres(sql: PostgresLike, text: string, asking: Asking): Promise<Answer> {
   const query = sql.unsafe(text, [...(asking.values ?? [])] as never[]) as Cancellable;
-  const rows = await untilAborted(query, asking.signal, () => query.cancel());
-  return { rows: [...rows], rowCount: rows.count };
+  const result = await untilAborted(query, asking.signal, () => query.cancel());
+  const last = "count" in result ? result : (result as unknown as (typeof result)[]).at(-1)!;
+  return { rows: [...last], rowCount: last.count };
 }
 
 /**
@@ -100,8 +101,9 @@ async function askPg(client: PgConnection, text: string, asking: Asking): Promis
   try {
     asking.signal?.throwIfAborted();
     const query = connection.query({ text, values: [...(asking.values ?? [])] });
-    const { rows, rowCount } = await untilAborted(query, asking.signal, () => cancelPg(connection));
-    return { rows: rows as Record<string, unknown>[], rowCount };
+    const result = await untilAborted(query, asking.signal, () => cancelPg(connection));
+    const last = Array.isArray(result) ? (result as (typeof result)[]).at(-1)! : result;
+    return { rows: last.rows as Record<string, unknown>[], rowCount: last.rowCount };
   } finally {
     if (pooled) connection.release!();
   }

@@ -68,7 +68,18 @@ export type Operators = { [K in Operation]: Method<K> } & {
   events(options?: { signal?: AbortSignal }): AsyncGenerator<Event, void>;
 };
 
+/** Without TLS the token goes to this machine only. What the address has of secrets is in no error. */
+function checkAddress(url: string): void {
+  const { protocol, hostname, username, password } = URL.canParse(url) ? new URL(url) : ({} as Partial<URL>);
+  const isHere = hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname ?? "");
+  if (protocol === "http:" && !isHere) throw new TypeError("a token is sent to another machine by https only");
+  if ((protocol !== "http:" && protocol !== "https:") || username || password) {
+    throw new TypeError("url is not the address of a gateway, like https://gateway:6580");
+  }
+}
+
 export function operators(settings: Settings): Operators {
+  checkAddress(settings.url);
   const methods = Object.keys(routes).map((name) => [name, (args?: AnyArgs) => request(settings, name as keyof typeof routes, args)]);
   return { ...Object.fromEntries(methods), events: (options?: { signal?: AbortSignal }) => events(settings, options?.signal) } as Operators;
 }
@@ -83,7 +94,7 @@ interface AnyArgs {
 
 async function request(settings: Settings, name: keyof typeof routes, args: AnyArgs = {}): Promise<unknown> {
   const [method, template] = routes[name];
-  const path = template.replace(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(args.path?.[key] ?? ""));
+  const path = template.replace(/\{(\w+)\}/g, (_, key: string) => segment(key, args.path?.[key]));
   const query = Object.entries(args.query ?? {}).flatMap(([key, value]): [string, string][] => (value === undefined ? [] : [[key, String(value)]]));
   const writes = method === "POST" || method === "PATCH";
   const answer = await send(settings, path + (query.length === 0 ? "" : `?${new URLSearchParams(query)}`), {
@@ -94,6 +105,12 @@ async function request(settings: Settings, name: keyof typeof routes, args: AnyA
   });
   if (answer.status === 204 || answer.status === 304) return undefined;
   return /json/.test(answer.headers.get("Content-Type") ?? "") ? answer.json() : answer.text();
+}
+
+/** One that is empty, "." or ".." would make it another operation: fetch takes them out of the path. */
+function segment(name: string, value: string | undefined): string {
+  if (!value || value === "." || value === "..") throw new TypeError(`${name} is not a name`);
+  return encodeURIComponent(value);
 }
 
 async function send({ url, token, fetch: by = fetch }: Settings, path: string, init: RequestInit): Promise<Response> {

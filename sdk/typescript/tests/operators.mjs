@@ -45,3 +45,16 @@ await api.showTicket({ path: { id: "T-00000000000000000000000000" } }).catch((er
 const wrong = operators({ url: process.env["OPERATORS_URL"] ?? "", token: "wrong" });
 await wrong.listTickets().catch((error) => say("problem", { status: error.status }));
 await wrong.events().next().catch((error) => say("problem", { status: error.status }));
+
+// None of these may be sent: fetch says where it was asked to go.
+/** @type {typeof fetch} */
+const sent = async (url) => (say("sent", { url: String(url) }), new Response("{}"));
+for (const url of ["http://gateway:6580", "http://127.0.0.1.example.com", "http://127.0.0.1@gateway", "https://o:hush@gateway", "ftp://127.0.0.1", ""]) {
+  try {
+    await operators({ url, token: "t", fetch: sent }).ready();
+  } catch (error) {
+    say("no address", { message: String(error) });
+  }
+}
+const near = operators({ url: "http://127.0.0.1:1", token: "t", fetch: sent });
+for (const id of ["", ".", ".."]) await near.approveTicket({ path: { id }, body: {} }).catch(() => say("no name"));

@@ -21,6 +21,9 @@ def test_an_operators_tool_sees_a_ticket_and_approves_it(site):
     streams = [one["last"] for one in said if one["event"] == "stream"]
     assert streams[0] is None and len(streams) > 1 and all(streams[1:])
     assert [one["status"] for one in said if one["event"] == "problem"] == [404, 401, 401]
+    refused = [one["message"] for one in said if one["event"] == "no address"]
+    assert len(refused) == 6 and "hush" not in "".join(refused)
+    assert [one["event"] for one in said].count("no name") == 3 and not [one for one in said if one["event"] == "sent"]
     assert site.rows("orders") == 0
 
 

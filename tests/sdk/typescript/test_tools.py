@@ -34,6 +34,13 @@ def test_rows_of_every_kind(tools):
     assert got == {"status": "completed", "row_count": 5, "rows": [{"n": 1}, {"n": 2}, {"n": 3}], "more_rows": True}
 
 
+def test_what_has_run_is_not_told_as_failed(site, tools):
+    """Else a model would do it again."""
+    got = tools.call("query", sql="INSERT INTO ts.log VALUES ('a'); INSERT INTO ts.log VALUES ('b'), ('c')")
+    assert got == {"status": "completed", "rows": [], "row_count": 2} and site.rows("log") == 3
+    assert tools.call("query", sql="SELECT 1 AS a; SELECT 2 AS b")["rows"] == [{"b": 2}]
+
+
 def test_what_is_wrong_and_what_may_not_be_done(site, tools):
     wrong = tools.call("query", sql="SELEC 1")
     assert (wrong["status"], wrong["sqlstate"]) == ("failed", "42601")
