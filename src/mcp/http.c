@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -74,7 +75,8 @@ struct arriving {
     struct line *line;
     struct bs_http_cred *cred; /* NULL: `reply` is the answer, and the body is not kept */
     struct bs_http_reply reply;
-    bool nul; /* in the path */
+    bool nul;       /* in the path */
+    bool ambiguous; /* in its fields: nothing behind it on this connection is believed */
     bool begun;
     struct bs_buf body;
 };
@@ -286,6 +288,7 @@ send_reply(struct MHD_Connection *c, struct arriving *a)
         (void)snprintf(retry, sizeof(retry), "%d", reply->retry_s);
     put_header(r, "Cache-Control", "no-store");
     put_header(r, "X-Content-Type-Options", "nosniff");
+    put_header(r, "Connection", a->ambiguous ? "close" : NULL);
     put_header(r, "Allow", reply->allow);
     put_header(r, "Retry-After", retry);
     put_header(r, "WWW-Authenticate", reply->challenge);
@@ -336,6 +339,35 @@ ask_of(struct asking *asking, const char *method, const char *path)
     };
 }
 
+struct fields {
+    unsigned host, origin, authorization, length, encoding;
+};
+
+static enum MHD_Result
+count_field(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct fields *n = cls;
+
+    (void)kind;
+    (void)value;
+    n->host += strcasecmp(name, "Host") == 0;
+    n->origin += strcasecmp(name, "Origin") == 0;
+    n->authorization += strcasecmp(name, "Authorization") == 0;
+    n->length += strcasecmp(name, "Content-Length") == 0;
+    n->encoding += strcasecmp(name, "Transfer-Encoding") == 0;
+    return MHD_YES;
+}
+
+/* Whoever is between us and the client may go by another of two, or end the body elsewhere. */
+static bool
+is_ambiguous(struct MHD_Connection *c)
+{
+    struct fields n = {0};
+
+    (void)MHD_get_connection_values(c, MHD_HEADER_KIND, count_field, &n);
+    return n.host > 1 || n.origin > 1 || n.authorization > 1 || n.length + n.encoding > 1;
+}
+
 /* The line and the fields are here. */
 static void
 begin(struct MHD_Connection *c, const char *method, const char *path, struct arriving *a)
@@ -345,9 +377,12 @@ begin(struct MHD_Connection *c, const char *method, const char *path, struct arr
 
     a->begun = true;
     a->line = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    a->ambiguous = is_ambiguous(c);
     q = ask_of(&asking, method, path);
     if (a->nul)
         bs_http_refuse(&a->reply, 400, "there is a NUL in the path");
+    else if (a->ambiguous)
+        bs_http_refuse(&a->reply, 400, "a field that counts once is there twice");
     else
         a->cred = bs_http_admit(&q, &a->reply);
 }

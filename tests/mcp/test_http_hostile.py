@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import socket
 import threading
 import time
@@ -88,6 +89,29 @@ def test_paths_and_headers(served, alice):
     assert told.count('"') == 2 and told.endswith('/mcp"')
     alice.authorization += "\t, Basic x"
     assert alice.request("tools/list").status == 401
+
+
+def test_fields_that_are_there_twice(served, alice):
+    """Whoever is between us and the client may go by the other one."""
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {
+        "_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}}})
+    chunked = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n"
+    length = f"Content-Length: {len(body)}\r\n"
+    fields = ("Host: localhost\r\nContent-Type: application/json\r\nMCP-Protocol-Version: 2026-07-28\r\n"
+              f"Mcp-Method: tools/list\r\nAuthorization: {alice.authorization}\r\n")
+
+    def statuses(more, content):
+        behind = f"POST /mcp HTTP/1.1\r\n{fields}{length}Connection: close\r\n\r\n{body}"
+        got = raw(served.http_port, f"POST /mcp HTTP/1.1\r\n{fields}{more}\r\n{content}{behind}".encode())
+        return re.findall(rb"HTTP/1\.1 (\d+) ", got)
+
+    assert statuses(length, body) == [b"200", b"200"]
+    assert statuses("Transfer-Encoding: chunked\r\n", chunked) == [b"200", b"200"]
+    for more, content in ((length + "Host: evil.example\r\n", body), (length + "Authorization: Bearer AAAA\r\n", body),
+                          (length + "Origin: http://localhost\r\nOrigin: http://evil.example\r\n", body),
+                          (length + "content-length: 5\r\n", body), ("Content-Length: 5\r\n" + length, body),
+                          (length + "Transfer-Encoding: chunked\r\n", chunked)):
+        assert statuses(more, content) == [b"400"], more
 
 
 def test_who_guesses_shuts_nobody_out(served):
