@@ -14,7 +14,9 @@
 #include "wire/messages.h"
 
 /* The longest message that is assembled; rows and COPY data are not. */
-#define ASSEMBLE_MAX (16u << 20)
+/* Of a row for a client of this process, which holds it whole, and whose memory is everybody's. */
+#define INSIDE_ROW_MAX (16u << 20)
+#define ASSEMBLE_MAX   (16u << 20)
 
 /* --- where the bytes go ------------------------------------------------------------------- */
 
@@ -693,6 +695,11 @@ step(struct bs_relay *r)
         return false; /* what would be sent next could be hit by a cancel that is on its way */
     }
     if (streams(r, type)) {
+        if (n > INSIDE_ROW_MAX && r->s->via != NULL) {
+            bs_session_fail(r->s, "54000", "a row has more than %u MB: ask for less of it",
+                            INSIDE_ROW_MAX >> 20);
+            return false;
+        }
         stream(r, rest, type, n);
         return true;
     }

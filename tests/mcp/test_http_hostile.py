@@ -74,6 +74,16 @@ def test_what_a_stranger_sends_is_not_kept(served):
         s.close()
 
 
+def test_a_huge_row_is_not_held_in_memory(served, alice):
+    assert alice.tool("backstop_query", {"sql": "SELECT repeat('x', 8000000)"})["structuredContent"]["cut_values"] == 1
+    before = rss(served)
+    for sql in ("SELECT repeat('x', 200000000)", "SELECT repeat('x', 200000000) FROM generate_series(1, 3)"):
+        failed = alice.tool("backstop_query", {"sql": sql})["structuredContent"]
+        assert failed["error"]["sqlstate"] == "54000", failed
+    assert rss(served) - before < 64 << 20
+    assert alice.tool("backstop_query", {"sql": "SELECT 1"})["structuredContent"]["rows"] == [[1]]
+
+
 def rss(served):
     fields = open(f"/proc/{served.process.pid}/statm").read().split()
     return int(fields[1]) * 4096
