@@ -23,7 +23,13 @@ export function connect(url: string, options: Given = {}, { wait }: Options = {}
     ...startupWords(claimsNow()),
   ];
   const connection = words.length === 0 ? options.connection : { ...options.connection, options: words.join(" ") };
-  return guard(postgres(url, { ...options, ...(connection === undefined ? {} : { connection }) }));
+  try {
+    return guard(postgres(url, { ...options, ...(connection === undefined ? {} : { connection }) }));
+  } catch (error) {
+    // Of an invalid URL node keeps the text, password and all, and prints it with the error.
+    if (error instanceof Error && "input" in error) error.input = "...";
+    throw error;
+  }
 }
 
 type Callable = ((...args: unknown[]) => unknown) & Record<PropertyKey, unknown>;

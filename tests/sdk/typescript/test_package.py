@@ -95,3 +95,11 @@ def test_its_declarations_are_whole(folder, sdk):
 
 def test_examples_and_scripts_keep_to_the_types(sdk):
     run("npm", "run", "--silent", "check")
+
+
+@pytest.mark.parametrize("driver", ["pg", "postgres"])
+def test_an_invalid_url_is_not_printed(sdk, driver):
+    text = f"""import {{ connect }} from "backstop-sdk/{driver}"; import {{ inspect }} from "node:util";
+    try {{ await connect("postgres://u:hu/sh@127.0.0.1:1/d"); }} catch (error) {{ console.log(inspect(error)); }}"""
+    said = run("node", "--input-type=module", "-e", text)
+    assert "Invalid URL" in said and "hu/sh" not in said
