@@ -228,6 +228,30 @@ def test_nobody_else_notices_the_waiting(site, made):
     assert site.count("orders") == 0
 
 
+def test_another_thread_has_its_transaction_while_one_waits(site):
+    """psycopg lets threads share a connection, so what is asked in between may not change how it is."""
+    with backstop.connect(site.url()) as c:
+        with pytest.raises(backstop.Held) as caught:
+            c.execute(DELETE)
+        c.rollback()
+
+        def wait():
+            with contextlib.suppress(backstop.InTransactionError):
+                backstop.wait(c, caught.value.ticket, 60)
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        for _ in range(200):
+            with contextlib.suppress(backstop.InTransactionError):
+                c.execute("INSERT INTO py.customers VALUES (99, 'x')")
+            c.rollback()
+            assert site.count("customers") == 20
+            if not waiting.is_alive():  # it met the other's transaction
+                break
+        site.operator.decide(caught.value.ticket, "approve")
+        waiting.join(60)
+
+
 def test_nobody_else_notices_the_waiting_asyncpg(site):
     async def main():
         async with asyncpg.create_pool(site.url(), connection_class=backstop.asyncpg.Connection, min_size=1, max_size=1) as pool:

@@ -66,7 +66,14 @@ def test_refused_and_failed(site, database):
     failed = database.query("SELECT * FROM py.nothing")
     assert failed["status"] == "failed" and failed["sqlstate"] == "42P01"
     assert database.ticket("T-1")["status"] == "failed"
-    assert Database("host=127.0.0.1 port=1 user=x").query("SELECT 1")["status"] == "failed"
+
+
+@pytest.mark.parametrize("conninfo", ["host=127.0.0.1 port=1 user=hush", "postgresql://x:hu/sh@127.0.0.1:1/hush", "postgresql://x:hush/a@h/b",
+                                      "host=127.0.0.1 password=correct hush port=1"])
+def test_a_model_is_not_told_what_it_connects_with(conninfo):
+    database = Database(conninfo)
+    for said in (database.query("SELECT 1"), database.ticket("T-01KB3ZJ5W8Q2M4R6T8V0X2Z4B6"), database.wait("T-01KB3ZJ5W8Q2M4R6T8V0X2Z4B6")):
+        assert said == {"status": "failed", "message": "The database cannot be reached. Nothing was sent."}
 
 
 def test_a_lost_answer_is_uncertain(site, database):

@@ -96,6 +96,11 @@ def _guarded(cls: Any) -> Any:
     return made
 
 
+def _text(result: Any) -> str:
+    """Of the one column of the one row."""
+    return str(result.get_value(0, 0).decode())
+
+
 class _Channel:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
@@ -118,15 +123,11 @@ class _Channel:
 
     def show(self, what: str) -> str:
         c = self.connection
-        if c._busy():
-            raise InTransactionError
-        before = c.autocommit
-        c.autocommit = True  # of the driver alone: else its BEGIN would come first
-        try:
-            return str(c.cursor(row_factory=psycopg.rows.tuple_row).execute("SHOW " + what).fetchone()[0])
-        finally:
-            if not c.closed:
-                c.autocommit = before
+        with c.lock:
+            if c._busy():
+                raise InTransactionError
+            # As the driver sends COMMIT: its BEGIN does not come first, and another thread's still does.
+            return _text(c.wait(c._exec_command("SHOW " + what)))
 
 
 class _AsyncChannel:
@@ -150,16 +151,10 @@ class _AsyncChannel:
 
     async def show(self, what: str) -> str:
         c = self.connection
-        if c._busy():
-            raise InTransactionError
-        before = c.autocommit
-        await c.set_autocommit(True)
-        try:
-            cursor = await c.cursor(row_factory=psycopg.rows.tuple_row).execute("SHOW " + what)
-            return str((await cursor.fetchone())[0])
-        finally:
-            if not c.closed:
-                await c.set_autocommit(before)
+        async with c.lock:
+            if c._busy():
+                raise InTransactionError
+            return _text(await c.wait(c._exec_command("SHOW " + what)))
 
 
 def _parameters(conninfo: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ is held or refused, and what is next; never which rule, and never how to put it 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Literal, TypedDict
 
 import psycopg
@@ -104,6 +105,13 @@ def outcome_of(error: Exception) -> Outcome:
     return said
 
 
+def _unreached(error: Exception) -> Outcome:
+    """libpq's own words tell where it tried and as whom, and of a password that is misquoted a part."""
+    if isinstance(error, BackstopError):
+        return outcome_of(error)
+    return {"status": "failed", "message": "The database cannot be reached. Nothing was sent."}
+
+
 def decided(seen: Ticket) -> Outcome:
     """What is told of a ticket."""
     said: Outcome
@@ -153,7 +161,7 @@ class Database:
         try:
             connection = self._connect()
         except psycopg.Error as error:
-            return outcome_of(error)
+            return _unreached(error)
         with connection:
             try:
                 cursor = connection.cursor(row_factory=dict_row).execute(sql)
@@ -175,18 +183,20 @@ class Database:
 
     def ticket(self, ticket: str) -> Outcome:
         """What has become of it, at once."""
-        with self._connect() as connection:
-            return self._looked(lambda: ticket_of(connection, ticket))
+        return self._looked(lambda connection: ticket_of(connection, ticket))
 
     def wait(self, ticket: str, timeout: float = WAIT_MAX) -> Outcome:
         """What has become of it, once somebody has decided or `timeout` seconds are over."""
-        with self._connect() as connection:
-            return self._looked(lambda: wait(connection, ticket, min(timeout, WAIT_MAX)))
+        return self._looked(lambda connection: wait(connection, ticket, min(timeout, WAIT_MAX)))
 
-    @staticmethod
-    def _looked(look: Any) -> Outcome:
+    def _looked(self, look: Callable[[Any], Ticket]) -> Outcome:
         try:
-            return decided(look())
+            connection = self._connect()
+        except psycopg.Error as error:
+            return _unreached(error)
+        try:
+            with connection:
+                return decided(look(connection))
         except ValueError:  # a model has made it up
             return {"status": "failed", "message": "that is no ticket"}
         except psycopg.Error as error:
