@@ -137,8 +137,8 @@ bs_ask_must_recall(const struct bs_relay *r)
 {
     const struct bs_session_state *state = &r->state;
 
-    if (r->status == 'E')
-        return false;
+    if (r->status == 'E' || (r->skipping && r->replies.n == 0))
+        return false; /* the server answers nothing before the Sync that is looked at */
     /* A Sync of ours in between would end the client's transaction: only for what nobody has read. */
     return (state->unread && (state->names.n != 0 || state->own.lost)) ||
            (state->retold && !r->series_open);
