@@ -65,6 +65,12 @@ take_dsn(const char *dsn, struct bs_buf *out, char **secret, struct bs_err *err)
             bs_wipe(o->val, strlen(o->val));
             continue;
         }
+        if (o->dispchar[0] == '*') { /* another secret of libpq's, such as sslpassword */
+            (void)BS_FAIL(err, USAGE, "%s is a secret: it is not written into a configuration",
+                          o->keyword);
+            bs_wipe(o->val, strlen(o->val));
+            continue;
+        }
         bs_put_fmt(out, "%s%s=", out->n == 0 ? "" : " ", o->keyword);
         if (is_plain(o->val))
             bs_put_str(out, o->val);
@@ -73,7 +79,7 @@ take_dsn(const char *dsn, struct bs_buf *out, char **secret, struct bs_err *err)
     }
     bs_put_u8(out, 0);
     PQconninfoFree(parts);
-    return BS_DONE;
+    return err->code == BS_OK ? BS_DONE : BS_FAILED;
 }
 
 /* Where a password is kept that came with the connection string; to be freed. */
@@ -226,6 +232,15 @@ write_it(const struct bs_mcp_client *client, const struct bs_mcp_entry *entry, c
     return status;
 }
 
+/* "https://NAME:PASSWORD@host/mcp" */
+static bool
+has_password(const char *url)
+{
+    const char *host = url == NULL ? NULL : strstr(url, "://");
+
+    return host != NULL && host[3 + strcspn(host + 3, "@/?#")] == '@';
+}
+
 /* True for what may be a bare key in either form of configuration. */
 static bool
 is_name(const char *name)
@@ -328,6 +343,9 @@ bs_mcp_install(int argc, char **argv)
                             got.operands[0], bs_mcp_client_names);
     if (!is_name(o.name))
         return bs_out_usage("backstop mcp install", "a name has letters, digits, - and _ only");
+    if (has_password(o.url))
+        return bs_out_usage("backstop mcp install",
+                            "the URL has a name or password: leave it out, " TOKEN " has both");
     if (o.dsn == NULL && o.url == NULL)
         o.dsn = getenv("BACKSTOP_DATABASE_URL");
     if ((o.dsn == NULL) == (o.url == NULL) || (o.print && o.write))

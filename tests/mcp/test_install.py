@@ -155,3 +155,11 @@ def test_wrong_command_lines(home, args):
     assert done.returncode == 64, done.stderr
     assert "s3cr" not in done.stderr + done.stdout
     assert list(home.folder.iterdir()) == []
+
+
+def test_no_other_secret_is_written(home):
+    for args in (("--dsn", f"{DSN}?sslpassword=s3cret"), ("--url", "https://alice:s3cret@db.example.com/mcp")):
+        for how in ("--write", "--print"):
+            done = home.install("cursor", *args, how, status=64)
+            assert "s3cret" not in done.stdout + done.stderr
+    assert list(home.folder.iterdir()) == []
