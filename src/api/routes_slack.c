@@ -19,12 +19,13 @@
 #include "notify/slack.h"
 #include "notify/text.h"
 #include "policy/config.h"
+#include "policy/notify.h"
 
 #define TOLD_MAX 1000 /* bytes of an answer to a person */
 
 /* One press of a button. */
 struct press {
-    size_t target; /* of the configuration */
+    const struct bs_config_notify *target; /* as it was when the press came in */
     const char *user;
     const char *channel;
     const char *ticket;
@@ -35,30 +36,29 @@ struct press {
 /* --- is it Slack? -------------------------------------------------------------------------- */
 
 /* Which target's app has signed it. */
-static bool
-find_target(const struct bs_request *q, size_t *target)
+static const struct bs_config_notify *
+find_target(const struct bs_request *q)
 {
-    const struct bs_config *c = q->gateway->config;
+    const struct bs_config *c = bs_notifier_config(q->api->notifier);
     const char *at = q->header(q->ctx, "X-Slack-Request-Timestamp");
     const char *signature = q->header(q->ctx, "X-Slack-Signature");
 
     for (size_t i = 0; i < c->n_notify; i++) {
-        if (c->notify[i].signing_secret == NULL ||
-            !bs_slack_signed(c->notify[i].signing_secret, at, signature, q->body,
-                             bs_now_us() / 1000000))
-            continue;
-        *target = i;
-        return true;
+        const struct bs_config_notify *t = &c->notify[i];
+        if (t->signing_secret != NULL &&
+            bs_slack_signed(t->signing_secret, at, signature, q->body, bs_now_us() / 1000000))
+            return t;
     }
-    return false;
+    return NULL;
 }
 
 static enum bs_done
-authenticate(const struct bs_request *q, size_t *target, struct bs_err *err)
+authenticate(const struct bs_request *q, const struct bs_config_notify **target, struct bs_err *err)
 {
     const char *signature = q->header(q->ctx, "X-Slack-Signature");
 
-    if (!find_target(q, target)) {
+    *target = find_target(q);
+    if (*target == NULL) {
         BS_LOG(WARNING, "a request was refused that Slack has not signed lately",
                BS_F_STR("client", q->client));
         return BS_FAIL(err, AUTH, "this needs a signature of Slack's, of now");
@@ -117,14 +117,14 @@ tell(struct bs_request *q, const struct press *p, const char *text)
     body = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     if (body != NULL)
-        bs_notifier_call(q->api->notifier, p->target, "chat.postEphemeral", body);
+        bs_notifier_call(q->api->notifier, p->target->name, "chat.postEphemeral", body);
     free(body);
 }
 
 static const char *
 sentence(struct bs_request *q, const struct press *p, const struct bs_err *err)
 {
-    const char *console = q->gateway->config->notify[p->target].console;
+    const char *console = p->target->console;
     const char *text =
         bs_arena_fmt(q->arena, "Ticket %s was not decided: %s.%s%s", p->ticket, err->message,
                      console == NULL ? "" : " ", console == NULL ? "" : console);
@@ -195,12 +195,12 @@ open_form(struct bs_request *q, const struct press *p, const char *trigger)
     body = json_dumps(form, JSON_COMPACT);
     json_decref(form);
     if (body != NULL)
-        bs_notifier_call(q->api->notifier, p->target, "views.open", body);
+        bs_notifier_call(q->api->notifier, p->target->name, "views.open", body);
     free(body);
 }
 
 static void
-on_button(struct bs_request *q, size_t target, const json_t *action)
+on_button(struct bs_request *q, const struct bs_config_notify *target, const json_t *action)
 {
     const char *id = text_at(action, "action_id", NULL);
     const char *trigger = text_at(q->parsed, "trigger_id", NULL);
@@ -237,7 +237,7 @@ answer_form(const struct bs_err *err, struct bs_answer *a)
 }
 
 static void
-on_form(struct bs_request *q, size_t target, struct bs_answer *a)
+on_form(struct bs_request *q, const struct bs_config_notify *target, struct bs_answer *a)
 {
     const json_t *view = json_object_get(q->parsed, "view");
     const char *about = text_at(view, "private_metadata", NULL);
@@ -265,7 +265,8 @@ bs_on_slack(struct bs_request *q, struct bs_answer *a, struct bs_err *err)
 {
     const char *type;
     const json_t *action;
-    size_t target = 0, i;
+    const struct bs_config_notify *target;
+    size_t i;
 
     if (authenticate(q, &target, err) != BS_DONE || take_payload(q, err) != BS_DONE)
         return BS_FAILED;

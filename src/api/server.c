@@ -542,4 +542,12 @@ stop(void *self)
     server_free(server);
 }
 
-const struct bs_gateway_side bs_api_side = {start, stop};
+static enum bs_done
+reload(void *self, const struct bs_config *config, struct bs_err *err)
+{
+    struct server *server = self;
+
+    return bs_notifier_reload(server->api.notifier, config, err);
+}
+
+const struct bs_gateway_side bs_api_side = {start, reload, stop};

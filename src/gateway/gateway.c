@@ -385,14 +385,14 @@ open_all(struct bs_gateway *g, struct bs_err *err)
 }
 
 /* The sides of a running gateway. */
-struct beside {
+struct bs_beside {
     const struct bs_gateway_side *const *sides;
     void *selves[BS_GATEWAY_SIDES];
     size_t n; /* started */
 };
 
 static enum bs_done
-start_sides(struct bs_gateway *g, struct beside *b, struct bs_err *err)
+start_sides(struct bs_gateway *g, struct bs_beside *b, struct bs_err *err)
 {
     for (; b->sides[b->n] != NULL; b->n++) {
         bs_assert(b->n < BS_GATEWAY_SIDES);
@@ -402,8 +402,21 @@ start_sides(struct bs_gateway *g, struct beside *b, struct bs_err *err)
     return BS_DONE;
 }
 
+enum bs_done
+bs_gateway_reload_sides(struct bs_gateway *g, const struct bs_config *config, struct bs_err *err)
+{
+    const struct bs_beside *b = g->beside;
+
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->sides[i]->reload != NULL &&
+            b->sides[i]->reload(b->selves[i], config, err) != BS_DONE)
+            return BS_FAILED;
+    }
+    return BS_DONE;
+}
+
 static void
-stop_sides(struct beside *b)
+stop_sides(struct bs_beside *b)
 {
     while (b->n > 0) {
         b->n--;
@@ -420,9 +433,10 @@ bs_gateway_run(const struct bs_config *config,
     enum bs_done done = BS_FAILED;
     struct bs_keeper *keeper = NULL;
     struct bs_filing *filing = NULL;
-    struct beside beside = {.sides = sides};
+    struct bs_beside beside = {.sides = sides};
     sigset_t set;
 
+    g.beside = &beside;
     take_signals(&set);
     raise_descriptors();
     (void)setenv("UV_THREADPOOL_SIZE", JOB_THREADS, 0);

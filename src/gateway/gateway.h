@@ -15,6 +15,7 @@
 #include "base/err.h"
 
 struct bs_audit;   /* audit/record.h */
+struct bs_beside;  /* gateway/gateway.c */
 struct bs_cancels; /* gateway/cancel.h */
 struct bs_config;  /* policy/config.h */
 struct bs_config_clients;
@@ -41,6 +42,7 @@ struct bs_gateway {
     _Atomic(const struct bs_policy *) policy; /* in force: bs_gateway_policy */
     struct bs_reloaded *reloaded;             /* the first thread's alone */
     struct bs_scheduler *scheduler;           /* the same; NULL: not yet, or no more */
+    struct bs_beside *beside;                 /* the same: the sides that run */
     struct bs_state *state;
     struct bs_audit *audit;
     struct bs_tickets *tickets;
@@ -82,8 +84,18 @@ struct bs_gateway {
 struct bs_gateway_side {
     /* err: the gateway does not start */
     enum bs_done (*start)(struct bs_gateway *g, void **self, struct bs_err *err);
+    /*
+     * Another configuration, good as a whole, is about to be in force; it lives until after stop.
+     * On the first thread. NULL: nothing is reloaded. err: then nothing has changed, and none of
+     * the configuration is taken.
+     */
+    enum bs_done (*reload)(void *self, const struct bs_config *config, struct bs_err *err);
     void (*stop)(void *self);
 };
+
+/* Tell every side; of those that can fail there is one, so that all or none take it. */
+BS_MUST_CHECK enum bs_done
+bs_gateway_reload_sides(struct bs_gateway *g, const struct bs_config *config, struct bs_err *err);
 
 /*
  * Serve until SIGTERM or SIGINT; on SIGHUP the configuration is read anew. A first signal stops gracefully

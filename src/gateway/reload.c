@@ -246,32 +246,43 @@ put_keeping_in_force(struct bs_gateway *g, struct bs_reloaded *r)
         bs_scheduler_reload(g->scheduler, c);
 }
 
+/* Of what is on record beside the policy; by the bits of take_over. */
+static const char *const changes[] = {
+    NULL,
+    "snapshots, retention or verify have changed",
+    "notify has changed",
+    "notify, and snapshots, retention or verify have changed",
+};
+
 /* BS_DONE: it is in force. */
 static enum bs_done
 take_over(struct bs_gateway *g, struct bs_reloaded *r, struct bs_err *err)
 {
     const struct bs_policy *policy = r->config->policy;
+    bool keeping = !bs_config_same_keeping(g->reloaded->says, r->config);
+    bool notify = !bs_config_same_notify(g->reloaded->says, r->config);
+    bool rules = strcmp(policy->digest, bs_gateway_policy(g)->digest) != 0;
 
     if (!bs_config_same_places(g->config, r->config))
         return BS_FAIL(err, CONFIG,
                        "names or environments of databases have changed, which needs a restart");
     if (open_tls(g, r->config, r, err) != BS_DONE)
         return BS_FAILED;
-    if (!bs_config_same_keeping(g->reloaded->says, r->config)) {
-        if (record(g, "reload", "done", policy, "snapshots, retention or verify have changed",
-                   err) != BS_DONE)
-            return BS_FAILED;
+    if ((keeping || notify || rules) &&
+        record(g, "reload", "done", policy, changes[keeping + 2 * notify], err) != BS_DONE)
+        return BS_FAILED;
+    if (bs_gateway_reload_sides(g, r->config, err) != BS_DONE)
+        return BS_FAILED;
+    if (notify)
+        BS_LOG(INFO, "who is told is reloaded", BS_F_INT("targets", r->config->n_notify));
+    if (keeping) {
         put_keeping_in_force(g, r);
-        return BS_DONE;
-    }
-    if (strcmp(policy->digest, bs_gateway_policy(g)->digest) == 0) {
+    } else if (rules) {
+        put_policy_in_force(g, r);
+    } else {
         put_in_force(g, r->config, r);
         BS_LOG(INFO, "the policy is the same as before", BS_F_STR("policy", policy->digest));
-        return BS_DONE;
     }
-    if (record(g, "reload", "done", policy, NULL, err) != BS_DONE)
-        return BS_FAILED;
-    put_policy_in_force(g, r);
     return BS_DONE;
 }
 

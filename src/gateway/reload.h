@@ -1,6 +1,7 @@
 /*
  * reload.h - the policy in force, and another one in its place while the gateway runs; with it the
- * certificate towards clients and what `clients` in the configuration says of them.
+ * certificate towards clients, what `clients` in the configuration says of them, what is done by the
+ * clock and who is told.
  *
  * A statement is decided by one policy as a whole. The new one is in force before the verdicts of
  * the old are dropped (the databases' epochs grow), so a verdict that is kept is of the newest.

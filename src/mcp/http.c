@@ -631,4 +631,4 @@ start(struct bs_gateway *g, void **self, struct bs_err *err)
     return done;
 }
 
-const struct bs_gateway_side bs_mcp_http_side = {start, stop};
+const struct bs_gateway_side bs_mcp_http_side = {start, NULL, stop};

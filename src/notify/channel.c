@@ -103,25 +103,43 @@ post(struct bs_channel *c,
 
 /* --- webhooks ------------------------------------------------------------------------------ */
 
+/* By the secret; and by the old one while there is one, so that receivers change over when they like. */
+static void
+sign(const struct bs_config_notify *t,
+     const char *id,
+     int64_t at_s,
+     struct bs_bytes body,
+     char out[2 * BS_SIGN_TEXT])
+{
+    const char *const secrets[] = {t->secret, t->old};
+    uint8_t key[BS_NOTIFY_KEY_MAX];
+
+    for (size_t i = 0; i < 2 && secrets[i] != NULL; i++) {
+        size_t n = bs_notify_key(secrets[i], key);
+        if (i != 0)
+            *out++ = ' ';
+        bs_sign_webhook((struct bs_bytes){key, n}, id, at_s, body, out);
+        out += strlen(out);
+    }
+    bs_wipe(key, sizeof(key));
+}
+
 static void
 send_webhook(struct bs_channel *c,
              const struct bs_delivery *d,
              const char *body,
              struct bs_channel_result *out)
 {
-    uint8_t key[BS_NOTIFY_KEY_MAX];
-    size_t n = bs_notify_key(c->target->secret, key);
     int64_t at_s = bs_now_us() / 1000000;
-    char sign[BS_SIGN_TEXT], id[64], at[64], signature[80];
+    char signatures[2 * BS_SIGN_TEXT], id[64], at[64], signature[128];
     const char *const headers[] = {
         "Content-Type: application/json", "User-Agent: backstop", id, at, signature, NULL};
     struct bs_http_answer answer;
 
-    bs_sign_webhook((struct bs_bytes){key, n}, d->id, at_s, bs_bytes_of(body), sign);
-    bs_wipe(key, sizeof(key));
+    sign(c->target, d->id, at_s, bs_bytes_of(body), signatures);
     (void)snprintf(id, sizeof(id), "webhook-id: %s", d->id);
     (void)snprintf(at, sizeof(at), "webhook-timestamp: %" PRId64, at_s);
-    (void)snprintf(signature, sizeof(signature), "webhook-signature: %s", sign);
+    (void)snprintf(signature, sizeof(signature), "webhook-signature: %s", signatures);
     post(c, c->target->url, headers, body, &answer, out);
     bs_http_answer_fini(&answer);
 }

@@ -7,6 +7,7 @@
 #include "notify/notifier.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "notify/channel.h"
+#include "policy/changed.h"
 
 #define LEASE_MS    60000 /* one gateway at a time tells a target */
 #define SECOND_US   INT64_C(1000000)
@@ -30,25 +32,31 @@ struct call {
     char *body;
 };
 
+/* One name; its thread takes what has changed between two tries, so a try ends as it began. */
 struct target {
     struct bs_notifier *notifier;
-    struct bs_channel channel;
     pthread_t thread;
-    int64_t rests_until_us; /* monotonic */
+    struct bs_channel channel; /* the thread's alone, as the next */
+    int64_t rests_until_us;    /* monotonic */
+
+    /* under the lock */
+    const char *name;                      /* as it was first */
+    const struct bs_config_notify *wanted; /* in force; NULL: gone, and the thread ends */
+    bool ended;                            /* so the thread does not look at it any more */
     struct call calls[CALLS];
     size_t n_calls;
+    struct target *next;
 };
 
 struct bs_notifier {
-    const struct bs_config *config;
+    _Atomic(const struct bs_config *) config; /* in force */
     struct bs_state *state;
     struct bs_tickets *tickets;
     struct bs_watch watch; /* stopped: all of it ends */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stop;
-    struct target *targets;
-    size_t n; /* threads that run */
+    struct target *targets; /* under the lock; those that are gone until they are reaped, too */
 };
 
 int64_t
@@ -183,14 +191,25 @@ make_calls(struct target *t)
     }
 }
 
-void
-bs_notifier_call(struct bs_notifier *n, size_t target, const char *method, const char *body)
+/* Under the lock. */
+static struct target *
+find(const struct bs_notifier *n, const char *name)
 {
-    struct target *t = &n->targets[target];
+    struct target *t = n->targets;
 
-    bs_assert(target < n->n);
+    while (t != NULL && strcmp(t->name, name) != 0)
+        t = t->next;
+    return t;
+}
+
+void
+bs_notifier_call(struct bs_notifier *n, const char *target, const char *method, const char *body)
+{
+    struct target *t;
+
     (void)pthread_mutex_lock(&n->lock);
-    if (t->n_calls < CALLS)
+    t = find(n, target);
+    if (t != NULL && t->wanted != NULL && t->n_calls < CALLS)
         t->calls[t->n_calls++] = (struct call){method, bs_strdup(body)};
     (void)pthread_cond_broadcast(&n->wake);
     (void)pthread_mutex_unlock(&n->lock);
@@ -208,7 +227,7 @@ wait_a_second(struct target *t)
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec++;
     (void)pthread_mutex_lock(&n->lock);
-    if (!n->stop && t->n_calls == 0)
+    if (!n->stop && t->n_calls == 0 && t->wanted == t->channel.target)
         (void)pthread_cond_timedwait(&n->wake, &n->lock, &until);
     stop = n->stop;
     (void)pthread_mutex_unlock(&n->lock);
@@ -223,6 +242,40 @@ is_stopped(struct bs_notifier *n)
     return bs_watch_check(&n->watch, &ignored) != BS_DONE;
 }
 
+/* The target as the configuration in force has it. False: it is not in there any more. */
+static bool
+take_wanted(struct target *t)
+{
+    const struct bs_config_notify *wanted;
+
+    (void)pthread_mutex_lock(&t->notifier->lock);
+    wanted = t->wanted;
+    t->ended = wanted == NULL;
+    (void)pthread_mutex_unlock(&t->notifier->lock);
+    if (wanted == NULL)
+        return false;
+    if (wanted == t->channel.target)
+        return true;
+    bs_channel_close(&t->channel);
+    t->channel.target = wanted;
+    bs_channel_open(&t->channel);
+    t->rests_until_us = 0; /* what did not answer may be mended by this */
+    return true;
+}
+
+/* All that is due. False: the target is gone. */
+static bool
+work(struct target *t, struct bs_arena *arena)
+{
+    do {
+        if (!take_wanted(t))
+            return false;
+        make_calls(t);
+        bs_arena_reset(arena);
+    } while (!is_stopped(t->notifier) && try_first(t, arena));
+    return true;
+}
+
 static void *
 run(void *arg)
 {
@@ -230,12 +283,8 @@ run(void *arg)
     struct bs_arena arena;
 
     bs_arena_init(&arena, "notifications", ARENA_MAX);
-    do {
-        do {
-            make_calls(t);
-            bs_arena_reset(&arena);
-        } while (!is_stopped(t->notifier) && try_first(t, &arena));
-    } while (wait_a_second(t));
+    while (work(t, &arena) && wait_a_second(t))
+        ;
     bs_arena_fini(&arena);
     return NULL;
 }
@@ -273,19 +322,120 @@ bs_notify_targets(const struct bs_config *config, struct bs_notify_target *out)
 }
 
 static enum bs_done
-start_threads(struct bs_notifier *n, struct bs_err *err)
+tell_state(struct bs_notifier *n, const struct bs_config *config, struct bs_err *err)
 {
-    for (; n->n < n->config->n_notify; n->n++) {
-        struct target *t = &n->targets[n->n];
-        t->notifier = n;
-        t->channel = (struct bs_channel){
-            .target = &n->config->notify[n->n], .state = n->state, .watch = &n->watch};
-        bs_channel_open(&t->channel);
-        if (pthread_create(&t->thread, NULL, run, t) != 0) {
-            bs_channel_close(&t->channel);
-            return BS_FAIL(err, UNAVAILABLE, "no thread for notifications");
+    struct bs_notify_target list[BS_NOTIFY_TARGETS];
+
+    bs_notify_targets(config, list);
+    return bs_state_notify_targets_set(n->state, list, config->n_notify, err);
+}
+
+/* Waits for its thread: it has ended, or was told to. */
+static void
+free_target(struct target *t)
+{
+    (void)pthread_join(t->thread, NULL);
+    bs_channel_close(&t->channel);
+    for (size_t k = 0; k < t->n_calls; k++)
+        free(t->calls[k].body);
+    free(t);
+}
+
+/* Under the lock, as the next three. */
+static void
+reap(struct bs_notifier *n)
+{
+    for (struct target **at = &n->targets; *at != NULL;) {
+        struct target *t = *at;
+        if (!t->ended) {
+            at = &t->next;
+            continue;
         }
+        *at = t->next;
+        free_target(t);
     }
+}
+
+static void
+let_go(struct bs_notifier *n, const struct bs_config *config)
+{
+    for (struct target *t = n->targets; t != NULL; t = t->next) {
+        bool there = false;
+        for (size_t i = 0; i < config->n_notify && !there; i++)
+            there = strcmp(config->notify[i].name, t->name) == 0;
+        if (!there)
+            t->wanted = NULL;
+    }
+}
+
+static enum bs_done
+add(struct bs_notifier *n, const struct bs_config_notify *wanted, struct bs_err *err)
+{
+    struct target *t = bs_malloc(sizeof(*t));
+
+    *t = (struct target){.notifier = n,
+                         .channel = {.state = n->state, .watch = &n->watch},
+                         .name = wanted->name,
+                         .wanted = wanted};
+    if (pthread_create(&t->thread, NULL, run, t) != 0) {
+        free(t);
+        return BS_FAIL(err, UNAVAILABLE, "no thread for notifications");
+    }
+    t->next = n->targets;
+    n->targets = t;
+    return BS_DONE;
+}
+
+/* Targets that stay as they are keep their connections, and their rest. */
+static enum bs_done
+put_in_force(struct bs_notifier *n, const struct bs_config *config, struct bs_err *err)
+{
+    enum bs_done done = BS_DONE;
+
+    reap(n);
+    let_go(n, config);
+    for (size_t i = 0; i < config->n_notify; i++) {
+        const struct bs_config_notify *c = &config->notify[i];
+        struct target *t = find(n, c->name);
+        if (t == NULL && add(n, c, err) != BS_DONE)
+            done = BS_FAILED;
+        else if (t != NULL && (t->wanted == NULL || !bs_notify_same(t->wanted, c)))
+            t->wanted = c;
+    }
+    atomic_store(&n->config, config);
+    (void)pthread_cond_broadcast(&n->wake);
+    return done;
+}
+
+static enum bs_done
+begin(struct bs_notifier *n, const struct bs_config *config, struct bs_err *err)
+{
+    enum bs_done done;
+
+    (void)pthread_mutex_lock(&n->lock);
+    done = put_in_force(n, config, err);
+    (void)pthread_mutex_unlock(&n->lock);
+    return done;
+}
+
+const struct bs_config *
+bs_notifier_config(const struct bs_notifier *n)
+{
+    return atomic_load(&n->config);
+}
+
+/* The state first: it may fail, and then nothing has changed. */
+enum bs_done
+bs_notifier_reload(struct bs_notifier *n, const struct bs_config *config, struct bs_err *err)
+{
+    struct bs_err thread = {0};
+
+    if (!bs_config_same_notify(bs_notifier_config(n), config) &&
+        tell_state(n, config, err) != BS_DONE)
+        return BS_FAILED;
+    if (begin(n, config, &thread) != BS_DONE)
+        BS_LOG(ERROR, "a target is not told yet: send SIGHUP again",
+               BS_F_STR("reason", thread.message));
     return BS_DONE;
 }
 
@@ -296,25 +446,19 @@ bs_notifier_start(const struct bs_config *config,
                   struct bs_notifier **out,
                   struct bs_err *err)
 {
-    struct bs_notify_target list[BS_NOTIFY_TARGETS];
-    struct bs_notifier *n;
+    struct bs_notifier *n = bs_malloc(sizeof(*n));
 
     *out = NULL;
-    bs_notify_targets(config, list);
-    if (bs_state_notify_targets_set(state, list, config->n_notify, err) != BS_DONE)
-        return BS_FAILED;
-    n = bs_malloc(sizeof(*n));
     *n = (struct bs_notifier){.config = config, .state = state};
-    if (bs_watch_init(&n->watch, 0, err) != BS_DONE) {
+    if (tell_state(n, config, err) != BS_DONE || bs_watch_init(&n->watch, 0, err) != BS_DONE) {
         free(n);
         return BS_FAILED;
     }
-    n->targets = bs_malloc((config->n_notify + 1) * sizeof(*n->targets));
     (void)pthread_mutex_init(&n->lock, NULL);
     bs_cond_init(&n->wake);
     if (bs_tickets_subscribe(tickets, on_ticket, n, err) == BS_DONE)
         n->tickets = tickets;
-    if (n->tickets == NULL || start_threads(n, err) != BS_DONE) {
+    if (n->tickets == NULL || begin(n, config, err) != BS_DONE) {
         bs_notifier_stop(&n);
         return BS_FAILED;
     }
@@ -336,16 +480,14 @@ bs_notifier_stop(struct bs_notifier **notifier)
     bs_watch_stop(&n->watch);
     (void)pthread_cond_broadcast(&n->wake);
     (void)pthread_mutex_unlock(&n->lock);
-    for (size_t i = 0; i < n->n; i++) {
-        (void)pthread_join(n->targets[i].thread, NULL);
-        bs_channel_close(&n->targets[i].channel);
-        for (size_t k = 0; k < n->targets[i].n_calls; k++)
-            free(n->targets[i].calls[k].body);
+    while (n->targets != NULL) { /* nobody else changes the list any more */
+        struct target *t = n->targets;
+        n->targets = t->next;
+        free_target(t);
     }
     (void)pthread_cond_destroy(&n->wake);
     (void)pthread_mutex_destroy(&n->lock);
     bs_watch_fini(&n->watch);
-    free(n->targets);
     free(n);
     *notifier = NULL;
 }

@@ -209,21 +209,22 @@ bs_config_same_keeping(const struct bs_config *a, const struct bs_config *b)
            a->verify->share >= b->verify->share && a->verify->share <= b->verify->share;
 }
 
-static bool
-same_target(const struct bs_config_notify *a, const struct bs_config_notify *b)
+bool
+bs_notify_same(const struct bs_config_notify *a, const struct bs_config_notify *b)
 {
     return same(a->name, b->name) && a->events == b->events && a->sql == b->sql &&
            a->retry_ms == b->retry_ms && same(a->console, b->console) &&
            same(a->ca_file, b->ca_file) && a->slack == b->slack && same(a->url, b->url) &&
-           same(a->secret, b->secret) && same(a->token, b->token) && same(a->channel, b->channel) &&
-           same(a->signing_secret, b->signing_secret) && same(a->api, b->api);
+           same(a->secret, b->secret) && same(a->old, b->old) && same(a->token, b->token) &&
+           same(a->channel, b->channel) && same(a->signing_secret, b->signing_secret) &&
+           same(a->api, b->api);
 }
 
-static bool
-same_notify(const struct bs_config *a, const struct bs_config *b)
+bool
+bs_config_same_notify(const struct bs_config *a, const struct bs_config *b)
 {
     for (size_t i = 0; a->n_notify == b->n_notify && i < a->n_notify; i++) {
-        if (!same_target(&a->notify[i], &b->notify[i]))
+        if (!bs_notify_same(&a->notify[i], &b->notify[i]))
             return false;
     }
     return a->n_notify == b->n_notify;
@@ -245,7 +246,6 @@ static const struct {
     {"hold", same_hold},
     {"recovery", same_recovery},
     {"restore", same_restore},
-    {"notify", same_notify},
     {"audit_safe", same_audit_safe},
     {"verdict_cache", same_verdict_cache},
 };

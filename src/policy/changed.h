@@ -1,6 +1,7 @@
 /*
  * changed.h - what differs between two configurations: a running gateway takes the policy,
- * the certificate, the limits of clients and what it does by the clock; the rest needs a restart.
+ * the certificate, the limits of clients, what it does by the clock and who is told; the rest needs a
+ * restart.
  *
  * Layer  policy. Pure.
  * Owns   nothing.
@@ -17,6 +18,10 @@ bool bs_config_same_places(const struct bs_config *a, const struct bs_config *b)
 
 /* The same `snapshots`, `retention` and `verify`. */
 bool bs_config_same_keeping(const struct bs_config *a, const struct bs_config *b);
+
+/* The same `notify`, secrets and all; and of one target. */
+bool bs_config_same_notify(const struct bs_config *a, const struct bs_config *b);
+bool bs_notify_same(const struct bs_config_notify *a, const struct bs_config_notify *b);
 
 /*
  * The keys that need a restart and whose values differ.

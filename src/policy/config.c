@@ -70,6 +70,7 @@ wipe_notify(const struct bs_config *c)
     for (size_t i = 0; i < c->n_notify; i++) {
         wipe(c->notify[i].url);
         wipe(c->notify[i].secret);
+        wipe(c->notify[i].old);
         wipe(c->notify[i].token);
         wipe(c->notify[i].signing_secret);
     }

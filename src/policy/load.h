@@ -216,10 +216,8 @@ void bs_read_notify_name(struct bs_load *l,
                          void *into);
 void
 bs_read_notify_url(struct bs_load *l, const struct bs_key *key, struct bs_scalar value, void *into);
-void bs_read_notify_secret(struct bs_load *l,
-                           const struct bs_key *key,
-                           struct bs_scalar value,
-                           void *into);
+void
+bs_read_notify_secrets(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into);
 /* What only shows once all is read: rules that can never match. */
 void bs_check_rules(struct bs_load *l);
 

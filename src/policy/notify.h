@@ -35,6 +35,7 @@ struct bs_config_notify {
     bool slack;
     const char *url;     /* of the webhook, Slack's too; secret; NULL: Slack by token */
     const char *secret;  /* of the webhook: "whsec_..."; secret */
+    const char *old;     /* the one before it, that signs, too; secret; NULL: none */
     const char *token;   /* Slack's; secret */
     const char *channel; /* with the token */
     const char

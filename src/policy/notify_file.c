@@ -110,22 +110,46 @@ bs_read_notify_url(struct bs_load *l, const struct bs_key *key, struct bs_scalar
 
 /* --- the other keys --- */
 
-void
-bs_read_notify_secret(struct bs_load *l,
-                      const struct bs_key *key,
-                      struct bs_scalar value,
-                      void *into)
+static void
+read_secret(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, const char **into)
 {
     uint8_t bytes[BS_NOTIFY_KEY_MAX];
+    struct bs_scalar value;
 
+    if (!bs_load_scalar(l, key, node, &value))
+        return;
     if (bs_notify_key(value.text, bytes) == 0)
         bs_load_problem(l, value.line,
                         "%s: is not \"whsec_\" and base 64 of %d to %d bytes; make one with:"
                         " echo whsec_$(openssl rand -base64 32)",
                         bs_key_shown(key), BS_NOTIFY_KEY_MIN, BS_NOTIFY_KEY_MAX);
     else
-        *(const char **)into = value.text;
+        *into = value.text;
     bs_wipe(bytes, sizeof(bytes));
+}
+
+/* One, or the new one and the old while receivers change over. */
+void
+bs_read_notify_secrets(struct bs_load *l, const struct bs_key *key, yaml_node_t *node, void *into)
+{
+    size_t n;
+
+    (void)into;
+    if (node == NULL)
+        return;
+    if (node->type != YAML_SEQUENCE_NODE) {
+        read_secret(l, key, node, &l->notify->secret);
+        return;
+    }
+    n = bs_load_list(l, key, node);
+    if (n != 1 && n != 2) {
+        bs_load_problem(l, bs_load_line(node), "%s: give it one, or the new one and the old",
+                        bs_key_shown(key));
+        return;
+    }
+    read_secret(l, key, bs_load_item(l, node, 0), &l->notify->secret);
+    if (n == 2)
+        read_secret(l, key, bs_load_item(l, node, 1), &l->notify->old);
 }
 
 /* It goes into a header as it is. */

@@ -257,7 +257,7 @@ bs_sq_delivery_end(struct bs_state *s,
     else
         done = bs_sq_run(q,
                          "UPDATE deliveries SET tries = tries + 1, due_us = ?, why = ?, dead = ?"
-                         " WHERE id = ?",
+                         " WHERE id = ? AND dead = 0", /* its target went: it stays given up */
                          BS_SQ_VALUES(BS_SQ_I(due_us), BS_SQ_T(why),
                                       BS_SQ_I(end == BS_DELIVERY_DEAD), BS_SQ_T(id)),
                          NULL, err);
