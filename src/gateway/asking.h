@@ -45,6 +45,13 @@ bool bs_ask_must_recall(const struct bs_relay *r);
  * is looked at again. */
 bool bs_ask_recall(struct bs_relay *r);
 
+/* --- own_role.c --- */
+
+/* The verdict is not what counts before the server has said which role the session has. */
+bool bs_ask_must_ask_role(const struct bs_relay *r, const struct bs_verdict *v);
+/* Asks it; then the message is looked at again. True: it cannot be asked now, and the verdict counts. */
+bool bs_ask_role(struct bs_relay *r);
+
 /* --- asks_judge.c --- */
 
 enum bs_heard {

@@ -78,6 +78,8 @@ bs_ask_settle(struct bs_relay *r, size_t to)
     r->at = to;
     r->collected = 0;
     r->loaded = false;
+    if (r->mode != BS_MODE_GATE) /* else it may be judged again */
+        r->acts_as = BS_ACTS_AS_UNASKED;
     r->put_off_over = false;
     bs_apart_settle(r);
     bs_door_settle(r);

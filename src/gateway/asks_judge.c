@@ -175,6 +175,8 @@ judge_of(struct bs_relay *r)
         .limits = {c->max_bytes, true, c->drop_database == BS_CONFIG_DROP_DUMP},
         .shielded = r->s->shielded,
         .known = &r->known,
+        .role = r->s->server_user,
+        .acts_as = r->acts_as,
         .max_text = BS_APART_TEXT,
         .redact = redacts(r),
     };

@@ -199,6 +199,8 @@ act_on_query(struct bs_relay *r,
 {
     bool gated, door;
 
+    if (bs_ask_must_ask_role(r, v) && !bs_ask_role(r))
+        return false;
     if (bs_verdict_is_prepare(v) && (v->way == BS_WAY_RUN || v->way == BS_WAY_HOLD))
         v->way = BS_WAY_PASS; /* forwarded like Parse; what it names is gated where it is run */
     bs_ask_judge_lock(r, v);

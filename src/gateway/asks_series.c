@@ -23,6 +23,7 @@ enum next {
     NEXT_STOP = 0, /* the session ended, or the catalog is being loaded */
     NEXT_SEND,
     NEXT_WAIT, /* for answers that decide what a name means */
+    NEXT_ROLE, /* for the server to say which role the session has */
     NEXT_MORE, /* for what the client sends behind its Flush */
     NEXT_GATE,
     NEXT_DOOR,   /* the gateway itself answers */
@@ -183,6 +184,8 @@ look_at_bind(struct bs_relay *r,
     case BS_HEARD:
         break;
     }
+    if (bs_ask_must_ask_role(r, &p->verdict))
+        return NEXT_ROLE;
     if (may_put_off && is_put_off(r, p, bind.portal, rest))
         return NEXT_MORE;
     if (p->verdict.door.kind != BS_DOOR_NONE && !bs_relay_quiet(r))
@@ -568,12 +571,18 @@ bs_ask_series(struct bs_relay *r, size_t last, size_t end)
             return send_looked_at(r, at) && bs_ask_wait_for_rows(r);
         enum next next = look_at(r, &f, rest, flushed && !r->put_off_over, &refusal);
         if (next != NEXT_SEND) {
+            enum bs_acts_as acts_as = r->acts_as;
             bool loaded = r->loaded;
             if (bs_relay_over(r) || (at != r->used && !send_looked_at(r, at))) {
                 bs_refusal_free(&refusal);
                 return false;
             }
             r->loaded = loaded;
+            r->acts_as = acts_as;
+            if (next == NEXT_ROLE && bs_ask_role(r))
+                continue;
+            if (next == NEXT_ROLE)
+                return false;
             if (next == NEXT_WAIT)
                 return bs_ask_wait(r);
             if (next == NEXT_REFUSE)

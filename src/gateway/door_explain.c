@@ -210,6 +210,8 @@ judge(struct bs_relay *r, struct bs_gate *g, const struct bs_question *q)
     heard = bs_ask_judge(r, (struct bs_bytes){text, n}, &g->arena, v, NULL);
     if (heard != BS_HEARD)
         return heard;
+    if (bs_ask_must_ask_role(r, v) && !bs_ask_role(r))
+        return BS_HEARD_NOT;
     bs_assert(bs_gate_add(g, v, bind, q->prepared, &err) == BS_DONE);
     bs_ask_judge_lock(r, v);
     bs_ask_judge_status(r, v);

@@ -335,6 +335,43 @@ know_cursors(const struct bs_judge *by, struct bs_unit *unit)
     bs_unit_settle(unit);
 }
 
+/* SET ROLE name, or SET role = 'name': NULL is RESET, DEFAULT, or no constant. */
+static bool
+sets_own_role(const struct bs_judge *by, const struct bs_stmt *s)
+{
+    return by->role != NULL && s->value != NULL && strcmp(s->value, by->role) == 0;
+}
+
+/*
+ * Migration tools set the role that they have. Where the server has said just before that it is the
+ * session's, nobody acts as another; what may be another one by then keeps its risk.
+ */
+static void
+know_role(const struct bs_judge *by, struct bs_verdict *v)
+{
+    size_t n = 0, own = 0;
+
+    for (size_t i = 0; i < v->unit.n_stmts; i++) {
+        const struct bs_stmt *s = &v->unit.stmts[i];
+        bool role = s->kind == BS_KIND_SET_ROLE;
+        n += role || s->kind == BS_KIND_SET_SESSION_AUTHORIZATION;
+        own += role && sets_own_role(by, s);
+    }
+    v->asks_role = own != 0 && own == n;
+    v->named = v->named || v->asks_role;
+    if (!v->asks_role || by->acts_as != BS_ACTS_AS_ITSELF)
+        return;
+    for (size_t i = 0; i < v->unit.n_stmts; i++) {
+        struct bs_stmt *s = &v->unit.stmts[i];
+        if (s->kind != BS_KIND_SET_ROLE)
+            continue;
+        bs_stmt_excuse(s, "kind");
+        bs_stmt_excuse(s, BS_REASON_ROLE);
+        s->flags &= ~(uint32_t)BS_FLAG_PRIVILEGE;
+    }
+    bs_unit_settle(&v->unit);
+}
+
 /* Whoever has to approve sees numbers; a rule gets them where it asks for them. */
 static enum bs_done
 plan_measuring(const struct bs_judge *by,
@@ -607,6 +644,7 @@ judge_text(const struct bs_judge *by,
     if (out->wait || out->apart)
         return BS_DONE;
     know_cursors(by, &out->unit);
+    know_role(by, out);
     return judge_unit(by, arena, out, err);
 }
 

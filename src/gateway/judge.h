@@ -36,11 +36,12 @@ struct bs_verdict {
     bool measured;
     struct bs_plan_select *selects; /* to count by */
     size_t n_selects;
-    bool refresh; /* judged with a catalog that lacks a name: load it again, judge again */
-    bool named;   /* depends on what names of the session mean now: never kept */
-    bool wait;    /* what a name means is not decided yet: judge again after the answers */
-    bool apart;   /* not judged: it, or what it names, is longer than bs_judge.max_text */
-    bool wrapped; /* exactly BEGIN; ...; COMMIT around what is to be protected */
+    bool refresh;   /* judged with a catalog that lacks a name: load it again, judge again */
+    bool named;     /* depends on what names of the session mean now: never kept */
+    bool asks_role; /* SET ROLE to the role that it logged in with: SAFE where it acts as itself */
+    bool wait;      /* what a name means is not decided yet: judge again after the answers */
+    bool apart;     /* not judged: it, or what it names, is longer than bs_judge.max_text */
+    bool wrapped;   /* exactly BEGIN; ...; COMMIT around what is to be protected */
     const struct bs_policy *policy; /* that decided; to decide anew with another, judge anew */
     uint64_t epoch;                 /* of the database, when judged */
     struct bs_bytes text;
@@ -64,6 +65,13 @@ struct bs_known {
     bool (*cursor)(void *names, const char *label);
 };
 
+/* Whether the role that the session has is the one it logged in with. */
+enum bs_acts_as {
+    BS_ACTS_AS_UNASKED = 0,
+    BS_ACTS_AS_ITSELF, /* the server has said so */
+    BS_ACTS_AS_OTHER,  /* or nobody knows */
+};
+
 /* All that a judgement depends on beside the text. */
 struct bs_judge {
     const struct bs_policy *policy;
@@ -74,7 +82,9 @@ struct bs_judge {
     struct bs_plan_limits limits;
     bool shielded;                /* the actor's own READ WRITE is refused */
     const struct bs_known *known; /* named statements and cursors of the session; NULL: none */
-    size_t max_text;              /* a longer one is left alone (apart.h); 0: none is too long */
+    const char *role;             /* that it logged in with; NULL: not known */
+    enum bs_acts_as acts_as;
+    size_t max_text; /* a longer one is left alone (apart.h); 0: none is too long */
     const struct bs_audit_digest *redact; /* makes `recorded`; NULL: it is what is shown */
 };
 

@@ -291,6 +291,8 @@ bs_relay_resume(struct bs_relay *r)
 {
     if (bs_relay_over(r))
         return;
+    if (r->mode == BS_MODE_GATE)
+        r->acts_as = BS_ACTS_AS_UNASKED; /* by now it may be another */
     r->mode = BS_MODE_RELAY;
     r->stalled = false;
     if (r->client_gone)

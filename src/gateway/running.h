@@ -61,8 +61,9 @@ struct bs_relay {
     struct bs_known known; /* how bs_judge looks up names of the session */
     struct bs_replies replies;
     struct bs_aparts apart;
-    struct bs_visit *door; /* what the gateway was asked by the message (door.h); NULL */
-    bool loaded;           /* the catalog was loaded for the very message that is judged next */
+    struct bs_visit *door;   /* what the gateway was asked by the message (door.h); NULL */
+    enum bs_acts_as acts_as; /* asked for the message that is looked at, or the gate has */
+    bool loaded;             /* the catalog was loaded for the very message that is judged next */
 
     /* The server's word. */
     char status;        /* of the last ReadyForQuery: I, T, E */

@@ -153,6 +153,7 @@ struct bs_reason {
 
 /* Codes of reasons that a catalog may take back (bs_stmt_excuse, bs_stmt_settle_calls). */
 #define BS_REASON_UNMEASURED        "unmeasured" /* UPDATE, DELETE, MERGE of who knows how many rows */
+#define BS_REASON_ROLE              "role"       /* the session would act as another one */
 #define BS_REASON_UNLISTED_FUNCTION "unlisted_function"
 #define BS_REASON_UNLISTED_OPERATOR "unlisted_operator"
 #define BS_REASON_UNLISTED_TYPE     "unlisted_type"

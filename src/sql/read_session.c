@@ -199,7 +199,8 @@ judge_setting(struct bs_reading *r, const char *name, const char *value)
     case BS_SETTING_ROLE:
     case BS_SETTING_SESSION_AUTHORIZATION:
         r->stmt->flags |= BS_FLAG_PRIVILEGE;
-        bs_reading_raise(r, BS_RISK_CRITICAL, "role", "the session would act as another role");
+        bs_reading_raise(r, BS_RISK_CRITICAL, BS_REASON_ROLE,
+                         "the session would act as another role");
         return;
     case BS_SETTING_READ_WRITE:
         r->stmt->flags |= BS_FLAG_READ_WRITE;

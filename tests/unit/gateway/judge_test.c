@@ -123,7 +123,8 @@ static const struct row {
 };
 
 static void
-judge_by(const struct bs_policy *policy,
+judge_as(enum bs_acts_as acts_as,
+         const struct bs_policy *policy,
          const struct row *row,
          struct bs_arena *arena,
          struct bs_verdict *v)
@@ -137,10 +138,21 @@ judge_by(const struct bs_policy *policy,
                                           .snapshot = snapshot,
                                           .limits = {.max_bytes = 1 << 30, .rows = true},
                                           .shielded = row->shielded,
-                                          .known = &known},
+                                          .known = &known,
+                                          .role = "own",
+                                          .acts_as = acts_as},
                        bs_bytes_of(row->text), arena, v, &err),
               BS_DONE);
     bs_snapshot_unref(&snapshot);
+}
+
+static void
+judge_by(const struct bs_policy *policy,
+         const struct row *row,
+         struct bs_arena *arena,
+         struct bs_verdict *v)
+{
+    judge_as(BS_ACTS_AS_UNASKED, policy, row, arena, v);
 }
 
 static void
@@ -198,6 +210,52 @@ names_are_looked_up_each_time(void)
         if (tap_misses != 0)
             printf("# in row: %s\n", texts[i].text);
         bs_arena_fini(&arena);
+    }
+}
+
+/* Only where the server has said that the session has that role, and never kept for another time. */
+static void
+the_own_role_changes_nothing(void)
+{
+    static const struct {
+        const char *text;
+        bool asks;
+        enum bs_way way; /* where the session acts as itself */
+    } texts[] = {
+        {"SET ROLE own", true, BS_WAY_PASS},
+        {"SET SESSION role = 'own'", true, BS_WAY_PASS},
+        {"set local role OWN", true, BS_WAY_PASS},
+        {"SELECT 1; SET ROLE \"own\"; SET ROLE own", true, BS_WAY_PASS},
+        {"SET ROLE own; DELETE FROM s.t", true, BS_WAY_HOLD},
+        {"SET ROLE \"Own\"", false, BS_WAY_HOLD},
+        {"SET ROLE other", false, BS_WAY_HOLD},
+        {"SET ROLE NONE", false, BS_WAY_HOLD},
+        {"SET role TO DEFAULT", false, BS_WAY_HOLD},
+        {"RESET ROLE", false, BS_WAY_HOLD},
+        {"SET ROLE other; SET ROLE own", false, BS_WAY_HOLD},
+        {"SET SESSION AUTHORIZATION own; SET ROLE own", false, BS_WAY_HOLD},
+        {"SELECT set_config('role', 'other', false); SET ROLE own", true, BS_WAY_HOLD},
+        {"SELECT set_config('role', 'own', false)", false, BS_WAY_HOLD},
+    };
+    struct bs_policy policy;
+
+    bs_policy_init(&policy);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const struct row row = {.text = texts[i].text, .shielded = true};
+        for (enum bs_acts_as as = BS_ACTS_AS_UNASKED; as <= BS_ACTS_AS_OTHER; as++) {
+            struct bs_verdict v;
+            struct bs_arena arena;
+
+            bs_arena_init(&arena, "test", 16 << 20);
+            judge_as(as, &policy, &row, &arena, &v);
+            EXPECT_EQ(v.asks_role, texts[i].asks);
+            EXPECT_EQ(v.named, texts[i].asks);
+            EXPECT_EQ(v.way, as == BS_ACTS_AS_ITSELF ? texts[i].way : BS_WAY_HOLD);
+            EXPECT_EQ(v.unit.risk == BS_RISK_SAFE, v.way == BS_WAY_PASS);
+            if (tap_misses != 0)
+                printf("# in row: %s, %d\n", texts[i].text, (int)as);
+            bs_arena_fini(&arena);
+        }
     }
 }
 
@@ -346,6 +404,7 @@ main(void)
     static const struct tap_case cases[] = {
         {"every text has its way", every_text_has_its_way},
         {"names are looked up each time", names_are_looked_up_each_time},
+        {"the own role changes nothing", the_own_role_changes_nothing},
         {"refusals do not teach", refusals_do_not_teach},
         {"in shadow all passes", in_shadow_all_passes},
         {"long texts are left alone", long_texts_are_left_alone},
