@@ -99,6 +99,35 @@ def test_in_a_transaction(place):
         assert role(c) == "app_trust"
 
 
+def test_with_flush_in_the_place_of_sync(place):
+    flush = message(b"H")
+    with place.raw("bob") as r:
+        for _ in range(3):
+            r.send(parse("", OWN) + flush)
+            assert r.next()[0] == b"1"
+            r.send(bind("", "") + execute() + flush)
+            assert [r.next()[0] for _ in range(2)] == [b"2", b"C"]
+            r.send(SYNC)
+            assert r.until()[-1] == (b"Z", b"I")
+            r.send(parse("", OWN) + flush + bind("", "") + flush + execute() + flush + SYNC)
+            assert [kind for kind, _ in r.until()] == [b"1", b"2", b"C", b"Z"]
+
+
+def test_beside_what_was_approved(place):
+    with place.connect("bob") as c:
+        c.execute("BEGIN")
+        c.execute(OWN)
+        place.operator.decide(held(c, "DELETE FROM ground.child WHERE id = 1"), "approve")
+        c.execute("ROLLBACK")
+        c.execute("BEGIN")
+        c.execute(OWN)
+        c.execute("DELETE FROM ground.child WHERE id = 1")
+        c.execute(OWN)
+        c.execute("COMMIT")
+        assert place.state()[1] == 99
+        place.reset()
+
+
 def test_as_the_first_of_a_transaction(place):
     with place.connect() as c:
         c.execute("BEGIN")
