@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import os
 import signal
 
 import pytest
@@ -29,6 +30,9 @@ class Changing(Ground):
         self.gateway.process.send_signal(signal.SIGHUP)
         wait_until(lambda: any(says in line for line in self.gateway.lines[before:]))
         return "".join(self.gateway.lines[before:])
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.gateway.process.pid}/task"))
 
     def audited(self, **wanted):
         lines = []
@@ -117,6 +121,9 @@ def test_a_target_that_is_gone_gets_nothing_more_and_one_that_comes_does(ground,
         first.wait_event("ticket.opened", ticket)
         assert not third.events(ticket=ticket)
         assert len(second.events("ticket.opened", ticket=ticket)) == 1
+        threads = ground.threads()
+        ground.hup([hook(first)])
+        wait_until(lambda: ground.threads() == threads - 1)
     finally:
         third.close()
 
@@ -135,6 +142,7 @@ def test_what_is_being_sent_ends_as_it_began_and_what_waits_is_kept(ground, ears
     assert {(d["target"], d["subject"], d["why"]) for d in dead} == {
         ("other", first, "its target is not configured any more"),
         ("other", second, "its target is not configured any more")}
+    assert "0 tried anew" in ground.gateway.cli("notify", "retry", "--target", "other").stdout
     third, _ = ground.held()
     ears[0].wait_event("ticket.opened", third)
     assert [h for _, h, _, _ in slow.got if not verified(h, slow.got[0][2])] == [] and len(slow.got) == 1
