@@ -30,9 +30,10 @@ import shaping
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PASSWORD = "it's a p:ss\\word"  # of every role of the server that has one; awkward on purpose
-# Below 32768, and never those of another process of this suite (gw0, gw1, ...).
+# Below 32768, and never those of another process of this suite (gw0, gw1, ...), nor of a suite that runs beside it.
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-PORTS = itertools.count(20000 + 3000 * (WORKER % 4) + random.randrange(1500))
+FIRST_PORT = int(os.environ.get("BACKSTOP_TEST_PORTS", 20000))
+PORTS = itertools.count(FIRST_PORT + 3000 * (WORKER % 4) + random.randrange(1500))
 
 
 def free_port():
