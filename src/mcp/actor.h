@@ -58,6 +58,8 @@ bs_mcp_held_put(struct bs_mcp_actor *actor, const char *ticket, const struct bs_
 /* A copy: {"sql","params","database","max_rows"}; NULL: not known (any more). */
 json_t *bs_mcp_held_find(struct bs_mcp_actor *actor, const char *ticket);
 void bs_mcp_held_drop(struct bs_mcp_actor *actor, const char *ticket);
+/* Drops those that were put before that moment of bs_mono_us. */
+void bs_mcp_held_tend(struct bs_mcp_actor *actor, int64_t before_us);
 void bs_mcp_held_free(struct bs_mcp_actor *actor);
 
 /* A ticket that is being used. It lives where it is used, from its claim to its release. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "mcp/actor.h"
 
 #define HELD_MAX  32
@@ -15,7 +16,8 @@
 struct bs_mcp_held {
     char ticket[64];
     json_t *order;
-    struct bs_mcp_held *next;
+    int64_t put_us;           /* bs_mono_us */
+    struct bs_mcp_held *next; /* an older one */
 };
 
 static void
@@ -78,6 +80,7 @@ bs_mcp_held_put(struct bs_mcp_actor *actor, const char *ticket, const struct bs_
     (void)memcpy(h->ticket, ticket, strlen(ticket) + 1);
     h->order = json_pack("{s:s,s:o*,s:s*,s:I}", "sql", order->sql, "params", params, "database",
                          order->database, "max_rows", (json_int_t)order->max_rows);
+    h->put_us = bs_mono_us();
     (void)pthread_mutex_lock(&actor->lock);
     same = take(actor, ticket);
     h->next = actor->held;
@@ -113,6 +116,20 @@ bs_mcp_held_drop(struct bs_mcp_actor *actor, const char *ticket)
     (void)pthread_mutex_unlock(&actor->lock);
     if (h != NULL)
         drop(h);
+}
+
+void
+bs_mcp_held_tend(struct bs_mcp_actor *actor, int64_t before_us)
+{
+    struct bs_mcp_held **at, *old;
+
+    (void)pthread_mutex_lock(&actor->lock);
+    for (at = &actor->held; *at != NULL && (*at)->put_us >= before_us; at = &(*at)->next)
+        continue;
+    old = *at;
+    *at = NULL;
+    (void)pthread_mutex_unlock(&actor->lock);
+    drop_all(old);
 }
 
 void

@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "mcp/actor.h"
 
+#define REMEMBERED_US (INT64_C(86400) * 1000 * 1000) /* what is held; docs/mcp.md */
+
 struct bs_mcp {
     struct bs_mcp_options options;
     pthread_mutex_t lock;
@@ -24,6 +26,7 @@ tend(struct bs_mcp *mcp)
     for (struct bs_mcp_actor *a = mcp->actors; a != NULL; a = a->next) {
         bs_mcp_cursors_tend(a);
         bs_mcp_tasks_tend(a);
+        bs_mcp_held_tend(a, bs_mono_us() - REMEMBERED_US);
         if (a->door.tend != NULL)
             a->door.tend(a->door.ctx);
     }

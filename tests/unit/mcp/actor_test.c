@@ -109,6 +109,10 @@ held(void)
     json_decref(got);
     bs_mcp_held_drop(t.one, "T-1");
     EXPECT(bs_mcp_held_find(t.one, "T-1") == NULL);
+    bs_mcp_held_tend(t.one, bs_mono_us() - MINUTE_US);
+    EXPECT(bs_mcp_actor_holds(t.one));
+    bs_mcp_held_tend(t.one, bs_mono_us() + 1);
+    EXPECT(!bs_mcp_actor_holds(t.one)); /* nothing keeps its credential */
     json_decref(params);
     end(&t);
 }
