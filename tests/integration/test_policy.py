@@ -493,8 +493,7 @@ def test_optional_waives_no_neighbour(ground):
                               "risk": ["SAFE", "HIGH", "CRITICAL"]}]})
     alone = "ALTER TYPE pol.pair DROP ATTRIBUTE y CASCADE"
     with ground.connect() as c:
-        error = refused(c, f"DELETE FROM pol.t WHERE id < 50; {alone}", "ZB004")
-        assert "one by one" in error.diag.message_hint
+        refused(c, f"DELETE FROM pol.t WHERE id < 50; {alone}", "ZB004")
         refused(c, f"BEGIN; DELETE FROM pol.t WHERE id < 50; {alone}; COMMIT", "0A000")
         assert ground.rows() == 100
         before = len(list((ground.gateway.folder / "points").glob("**/manifest*")))
