@@ -156,7 +156,8 @@ def test_pages_of_the_audit_hold_each_record_once(site, deleted):
     until = get(site, "/v1/audit?limit=1")["records"][0]["at"]
     seqs = pages(site, f"/v1/audit?actor=alice&until={until}", "records", "seq")
     assert len(seqs) == len(set(seqs)) > 6 and set(r["seq"] for r in every["records"]) <= set(seqs)
-    assert seqs == sorted(seqs, reverse=True)
+    first = [r["seq"] for r in every["records"]]  # by their time: nearly, not wholly, the order of the log
+    assert [s for s in seqs if s in first] == first
 
 
 def test_the_chain_of_the_audit_is_verified(site, deleted):

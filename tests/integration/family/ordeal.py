@@ -123,7 +123,7 @@ class Ordeal:
 
     def catalog(self):
         found = self.f.ask(self.m, "SELECT relname FROM pg_catalog.pg_class WHERE relname = 'users'")
-        assert found == [("users",)]
+        assert ("users",) in found  # of other schemas, too, where others use the server
 
     def hold(self):
         try:
